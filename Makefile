@@ -1,0 +1,40 @@
+# Everything runs in .venv, made from the hash-pinned requirements.lock.
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+
+.PHONY: run test lint lock bench help
+
+help:
+	@echo "make run    environment, then dvc repro on the embedded data"
+	@echo "make test   lint, types, import contracts and every test"
+	@echo "make bench  side-by-side measurements, JSON into benchmarks/results"
+	@echo "make lock   requirements.lock anew from pyproject.toml"
+
+run: .venv/ready
+	dvc repro
+	@winnow where
+
+test: .venv/ready lint
+	python -m pytest -q -n 2 --dist loadfile --durations=15
+
+lint: .venv/ready
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports --no-cache
+
+bench: .venv/ready
+	python benchmarks/run_all.py
+
+lock: .venv/ready
+	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev pyproject.toml -o requirements.lock -q
+
+.venv/ready: requirements.lock requirements-uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "winnow needs Python 3.11 or newer: make PYTHON=python3.12 " + "run")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	$(BIN)/uv pip install -q --require-hashes -r requirements.lock
+	$(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@

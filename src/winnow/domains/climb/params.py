@@ -1,0 +1,131 @@
+"""The section `climb` of params.yaml."""
+from itertools import pairwise
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from winnow.domains.climb import nouns
+from winnow.pipeline.section import Float, Section
+
+BoardName = Literal["2016", "2017", "2019", "2020"]
+
+
+class Common(Section):
+    """What several stages share: the boards, and what makes a route possible on them."""
+
+    boards: list[BoardName] = Field(min_length=1, description="boards to work on, by year; routes on other boards are dropped")
+    min_holds: int = Field(ge=2, le=nouns.CELLS, description="fewest holds of a route")
+    max_holds: int = Field(ge=2, le=nouns.CELLS, description="most holds of a route")
+    max_reach: Float = Field(gt=0, le=20, description="farthest a hand moves, in cells (one cell is about 20 cm)")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.min_holds > self.max_holds:
+            raise ValueError(f"min_holds ({self.min_holds}) is more than max_holds ({self.max_holds})")
+        if len(set(self.boards)) < len(self.boards):
+            raise ValueError(f"a board is named twice: {', '.join(self.boards)}")
+        return self
+
+
+class Source(Section):
+    """One file of the user's own data."""
+
+    format: Literal["web", "app", "guidebook", "minimal"] = Field(description="which site or program wrote it")
+    path: str = Field(min_length=1, description="data/source/climb/<file>.json or .json.gz")
+
+
+class Synthetic(Section):
+    """The embedded data, made when no source is named."""
+
+    routes: int = Field(ge=1, le=1_000_000, description="problems to make, over all boards and angles")
+    benchmark_share: Float = Field(ge=0, le=1, description="share of problems marked as benchmarks")
+    unknown_share: Float = Field(ge=0, le=1, description="share of problems of which only holds, grade and stars are told")
+
+
+class Ingest(Section):
+    sources: list[Source] = Field(description="files of your own; empty: the embedded synthetic problems")
+    max_rejected_share: Float = Field(ge=0, le=1, description="the stage fails when more of the source rows are unusable")
+    synthetic: Synthetic = Field(description="the embedded data")
+
+    @model_validator(mode="after")
+    def _each_file_once(self) -> Self:
+        paths = [source.path for source in self.sources]
+        twice = sorted({path for path in paths if paths.count(path) > 1})
+        if twice:
+            raise ValueError(f"a source is named twice: {', '.join(twice)}")
+        return self
+
+
+class Filter(Section):
+    min_repeats: int = Field(ge=0, description="repeats from which a route belongs to the subset `quality`")
+
+
+class Label(Section):
+    medium_from: int = Field(ge=1, description="repeats from which quality is medium; fewer are low")
+    high_from: int = Field(ge=2, description="repeats from which quality is high")
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.medium_from >= self.high_from:
+            raise ValueError(f"medium_from ({self.medium_from}) is not below high_from ({self.high_from})")
+        return self
+
+
+class Split(Section):
+    val_share: Float = Field(gt=0, lt=1, description="share of routes for validation")
+    test_share: Float = Field(gt=0, lt=1, description="share of routes for the final test")
+    min_stratum: int = Field(ge=1, description="hold sets below which a stratum (grade and quality) is merged with others")
+    folds: int = Field(ge=0, le=100, description="0: one split by the shares; 3 or more: cross-validation in so many parts")
+    fold: int = Field(ge=0, le=99, description="the part that is the test; the next one is for validation")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.val_share + self.test_share >= 1:
+            raise ValueError(f"val_share and test_share sum to {self.val_share + self.test_share:g}: nothing is left to train on")
+        if self.folds in (1, 2):
+            raise ValueError(f"folds is {self.folds}: train, validation and test need 3 or more (or 0 for one split)")
+        if self.fold >= max(self.folds, 1):
+            raise ValueError(f"fold {self.fold} does not exist with folds: {self.folds} (they count from 0)")
+        return self
+
+
+class Weight(Section):
+    low_repeats: int = Field(ge=1, description="repeats up to which a route has weight 1")
+    high_repeats: int = Field(ge=2, description="repeats at which a route has weight `high_ratio`")
+    high_ratio: Float = Field(ge=1, description="how much more often a route with `high_repeats` is drawn")
+    max_ratio: Float = Field(ge=1, description="how much more often than at `low_repeats` a route is drawn at most")
+    simulated_epochs: int = Field(ge=1, le=10_000, description="epochs over which the ratio really drawn is measured")
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.low_repeats >= self.high_repeats:
+            raise ValueError(f"low_repeats ({self.low_repeats}) is not below high_repeats ({self.high_repeats})")
+        if self.high_ratio > self.max_ratio:
+            raise ValueError(f"high_ratio ({self.high_ratio:g}) is more than max_ratio ({self.max_ratio:g})")
+        return self
+
+
+class Train(Section):
+    pass
+
+
+class Evaluate(Section):
+    pass
+
+
+class Plot(Section):
+    pass
+
+
+class Params(Section):
+    """All of `climb`."""
+
+    common: Common = Field(description="what several stages share")
+    ingest: Ingest = Field(description="reading problems from files, or making them")
+    filter: Filter = Field(description="which problems are kept, and the subsets they belong to")
+    label: Label = Field(description="grade, quality bin and tokens")
+    split: Split = Field(description="train, validation and test")
+    weight: Weight = Field(description="how often each training route is drawn")
+    train: Train = Field(description="the network and its training")
+    evaluate: Evaluate = Field(description="how the model is judged")
+    plot: Plot = Field(description="the pictures")

@@ -1,0 +1,93 @@
+"""The tables between the climb stages. One row per route unless the name says otherwise."""
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from winnow.domains.climb import nouns
+from winnow.pipeline.tables import Table
+
+
+class Routes(Table):
+    """A problem: one (board, angle, hold set)."""
+
+    route_id: Series[str] = pa.Field(unique=True, description="<board>-<angle>-<hash of the hold set>")
+    hold_set: Series[str] = pa.Field(description="<board>-<hash of the hold set>: the same whatever the angle")
+    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
+    angle: Series[int] = pa.Field(isin=list(nouns.ANGLES), description="degrees of overhang")
+    grade: Series[str] = pa.Field(nullable=True, description="Font grade as the best source gives it")
+    repeats: Series["Int64"] = pa.Field(nullable=True, ge=0, description="ascents logged; unknown stays unknown")
+    benchmark: Series[bool]
+    user_rating: Series[float] = pa.Field(nullable=True, ge=0, le=5, description="stars on the source's own scale")
+    name: Series[str] = pa.Field(nullable=True)
+    method: Series[str] = pa.Field(nullable=True, description="how feet may be used")
+    source: Series[str] = pa.Field(description="formats that hold it, best first, joined by +")
+
+
+class Holds(Table):
+    """One row per hold of a route, in token order (bottom up); no hold twice."""
+
+    route_id: Series[str]
+    position: Series[int] = pa.Field(ge=0)
+    hold: Series[str] = pa.Field(description="cell, such as F12, or text that is no cell")
+    role: Series[str] = pa.Field(isin=["start", "move", "finish", "unknown"])
+
+
+class Rejected(Table):
+    """One row per source row that could not be used."""
+
+    source: Series[str] = pa.Field(description="path as named in params.yaml")
+    row: Series[int] = pa.Field(ge=0, description="0-based row in the file")
+    reason: Series[str]
+
+
+class Kept(Routes):
+    """A route that passed every rule, with the subsets it belongs to."""
+
+    in_benchmark: Series[bool]
+    in_quality: Series[bool] = pa.Field(description="repeats known and at least min_repeats")
+    in_full: Series[bool] = pa.Field(eq=True)
+
+
+class Dropped(Table):
+    route_id: Series[str] = pa.Field(unique=True)
+    rule: Series[str] = pa.Field(description="the first rule it breaks")
+
+
+class Labels(Table):
+    route_id: Series[str] = pa.Field(unique=True)
+    hold_set: Series[str]
+    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
+    angle: Series[int] = pa.Field(isin=list(nouns.ANGLES))
+    grade: Series[str] = pa.Field(isin=list(nouns.GRADES))
+    grade_index: Series[int] = pa.Field(ge=0, lt=len(nouns.GRADES), description="ordinal position on the Font scale")
+    repeats: Series["Int64"] = pa.Field(nullable=True, ge=0)
+    quality: Series[str] = pa.Field(isin=list(nouns.QUALITY_BINS))
+    in_benchmark: Series[bool]
+    in_quality: Series[bool]
+    in_full: Series[bool] = pa.Field(eq=True)
+
+
+class Tokens(Table):
+    """One row per token of a route, holds bottom up, without conditioning and end tokens."""
+
+    route_id: Series[str]
+    position: Series[int] = pa.Field(ge=0)
+    token: Series[int] = pa.Field(ge=0, lt=nouns.CELLS, description="cell index, nouns.cell_index(hold)")
+
+
+class Splits(Table):
+    """Every labelled route, with what weighing and choosing a subset need."""
+
+    route_id: Series[str] = pa.Field(unique=True)
+    stratum: Series[str] = pa.Field(description="<grade>_<quality>, or what it was merged into")
+    split: Series[str] = pa.Field(isin=["train", "val", "test"])
+    repeats: Series["Int64"] = pa.Field(nullable=True, ge=0)
+    in_benchmark: Series[bool]
+    in_quality: Series[bool]
+    in_full: Series[bool] = pa.Field(eq=True)
+
+
+class Weights(Table):
+    """Training routes only."""
+
+    route_id: Series[str] = pa.Field(unique=True)
+    weight: Series[float] = pa.Field(gt=0, description="relative chance to be drawn; mean 1")

@@ -1,0 +1,16 @@
+"""The one dynamic import: a domain's module by the domain's name, for `check` and the command line."""
+import importlib
+import pkgutil
+from types import ModuleType
+
+import winnow.domains
+
+
+def domain_names() -> list[str]:
+    """Every domain this checkout knows, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(winnow.domains.__path__) if module.ispkg)
+
+
+def load(domain: str, module: str) -> ModuleType:
+    """The module `winnow.domains.<domain>.<module>`."""
+    return importlib.import_module(f"winnow.domains.{domain}.{module}")

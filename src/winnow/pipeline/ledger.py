@@ -1,0 +1,48 @@
+"""Run facts (when, where, how long, how much memory) go to a Git-ignored ledger, never into a hashed output."""
+import json
+import os
+import platform
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_facts: dict[str, Any] = {}
+
+
+def state_folder() -> Path:
+    """`.winnow/` of the main repository: DVC runs queued experiments in copies, and DVC_ROOT names the original."""
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".winnow"
+
+
+def note(**facts: Any) -> None:
+    """Add facts, such as the device used, to this run's entry."""
+    _facts.update(facts)
+
+
+@contextmanager
+def entry(name: str) -> Iterator[None]:
+    """Append one line about the block to `.winnow/ledger.jsonl`, also when it fails."""
+    began, clock = time.time(), time.perf_counter()
+    outcome = "failed"
+    try:
+        yield
+        outcome = "done"
+    finally:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        line = {
+            "stage": name,
+            "outcome": outcome,
+            "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
+            "seconds": round(time.perf_counter() - clock, 3),
+            "peak_mib": round(peak / 1024, 1),
+            "host": platform.node(),
+            "python": platform.python_version(),
+            **_facts,
+        }
+        folder = state_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "ledger.jsonl").open("a", encoding="utf-8") as ledger:
+            ledger.write(json.dumps(line) + "\n")

@@ -1,0 +1,167 @@
+"""Reading params.yaml: every value checked against its type and bounds, every error with its line."""
+import difflib
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import yaml
+from pydantic import Field, ValidationError, create_model
+from pydantic_core import ErrorDetails
+
+from winnow.pipeline.errors import ParamsError
+from winnow.pipeline.section import Section
+
+PARAMS_FILE = Path("params.yaml")
+STAGES = ("ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot")
+
+Location = tuple[str | int, ...]
+S = TypeVar("S", bound=Section)
+
+
+class Runtime(Section):
+    """How to compute, not what: in no stage's params, so that a change re-runs nothing."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(description="where train and evaluate compute; `dvc.lock` is promised for cpu")
+    devices: int = Field(ge=1, le=64, description="processes of one training; the global batch stays the same")
+    num_workers: int = Field(ge=0, le=256, description="extra processes that load data; changes no byte")
+    progress: Literal["auto", "bar", "lines", "none"] = Field(description="auto: a bar on a terminal, one line an epoch in logs")
+
+
+class Document:
+    """A YAML file's values and the line each of its keys stands on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: dict[Location, int] = {}
+        try:
+            root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        except FileNotFoundError:
+            raise ParamsError(f"{path} does not exist", fix="run the command from the root of the repository") from None
+        except yaml.YAMLError as error:
+            raise ParamsError(f"{path} is not valid YAML: {error}", fix="mend the line named above") from None
+        if not isinstance(root, yaml.MappingNode):
+            raise ParamsError(f"{path} does not hold sections", fix="its top level is a mapping: `seed: 0`, `climb: …`")
+        self._note(root, ())
+        self.values: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+
+    def _note(self, node: yaml.Node, location: Location) -> None:
+        self.lines[location] = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                inner = (*location, key.value)
+                if inner in self.lines:
+                    raise ParamsError(
+                        f"`{dotted(inner)}` is written twice",
+                        where=f"{self.path}:{key.start_mark.line + 1} (first on line {self.lines[inner]})",
+                        fix="keep one of them",
+                    )
+                self._note(value, inner)
+                self.lines[inner] = key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self._note(value, (*location, index))
+
+    def section(self, location: Location, model: type[S]) -> S:
+        """The section at `location` as `model`; raises ParamsError listing everything wrong with it."""
+        value: Any = self.values
+        for key in location:
+            if not isinstance(value, dict) or key not in value:
+                raise ParamsError(
+                    f"the section `{dotted(location)}` is missing",
+                    where=str(self.path),
+                    fix=f"add it, with {', '.join(model.model_fields) or 'an empty mapping {}'}",
+                )
+            value = value[key]
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            raise self._explain(error, location, model) from None
+
+    def _explain(self, error: ValidationError, location: Location, model: type[Section]) -> ParamsError:
+        details = error.errors()
+        guesses = {
+            (*detail["loc"][:-1], guess)
+            for detail in details
+            if detail["type"] == "extra_forbidden" and (guess := nearest_field(model, detail["loc"]))
+        }
+        told = [detail for detail in details if not (detail["type"] == "missing" and detail["loc"] in guesses)]
+        lines = [self._tell(detail, location, model) for detail in told]
+        return ParamsError("\n".join(lines), fix="mend params.yaml (`params.schema.json` lists every key, type and bound)")
+
+    def _tell(self, detail: ErrorDetails, location: Location, model: type[Section]) -> str:
+        inner = detail["loc"]
+        whole = (*location, *inner)
+        at = f"{self.path}:{self._line(whole)}"
+        if detail["type"] == "extra_forbidden":
+            guess = nearest_field(model, inner)
+            hint = f"did you mean `{guess}`?" if guess else f"known here: {', '.join(fields_at(model, inner[:-1]))}"
+            return f"{at}: unknown key `{dotted(whole)}`; {hint}"
+        if detail["type"] == "missing":
+            return f"{at}: `{dotted(whole)}` is missing ({meaning(model, inner)})"
+        message = detail["msg"].removeprefix("Value error, ")
+        told = meaning(model, inner)
+        return f"{at}: `{dotted(whole)}` is {detail['input']!r}: {message[0].lower()}{message[1:]}" + (f" ({told})" if told else "")
+
+    def _line(self, location: Location) -> int:
+        while location not in self.lines:
+            location = location[:-1]
+        return self.lines[location]
+
+
+def dotted(location: Location) -> str:
+    """`("climb", "ingest", "sources", 0)` as `climb.ingest.sources[0]`."""
+    text = ""
+    for key in location:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}"
+    return text.removeprefix(".")
+
+
+def nearest_field(model: type[Section], location: Location) -> str | None:
+    """The field most like the unknown key that `location` ends in, if one is near."""
+    near = difflib.get_close_matches(str(location[-1]), fields_at(model, location[:-1]), n=1)
+    return near[0] if near else None
+
+
+def fields_at(model: type[Section], location: Location) -> list[str]:
+    """The names a section at `location` inside `model` may have."""
+    section = _section_at(model, location)
+    return list(section.model_fields) if section else []
+
+
+def meaning(model: type[Section], location: Location) -> str:
+    """The one-line description of the field at `location`."""
+    section = _section_at(model, location[:-1])
+    field = section.model_fields.get(str(location[-1])) if section and location else None
+    return (field.description or "") if field else ""
+
+
+def _section_at(model: type[Section], location: Location) -> type[Section] | None:
+    section: type[Section] | None = model
+    for key in location:
+        if section is None:
+            return None
+        if isinstance(key, str):
+            field = section.model_fields.get(key)
+            section = _section_in(field.annotation) if field else None
+    return section
+
+
+def _section_in(annotation: Any) -> type[Section] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section_in(part))), None)
+
+
+def whole_file(domains: dict[str, type[Section]]) -> type[Section]:
+    """The model of all of params.yaml, given each domain's own."""
+    known = tuple(sorted(domains))
+    fields: dict[str, Any] = {
+        "domains": (
+            list[Literal[known]],  # type: ignore[valid-type]
+            Field(min_length=1, description="the domains that `dvc repro` runs"),
+        ),
+        "seed": (int, Field(ge=0, lt=2**63, description="data and splits; each training has a seed of its own")),
+        "runtime": (Runtime, Field(description="how to compute; re-runs nothing")),
+    }
+    for name in known:
+        fields[name] = (domains[name], Field(description=f"the domain {name}"))
+    return create_model("ParamsFile", __base__=Section, **fields)

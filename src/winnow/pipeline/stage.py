@@ -1,0 +1,161 @@
+"""How a stage runs: its params, its tables, its seed and its metrics, and what a person reads when it fails."""
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
+
+import numpy as np
+import pandas as pd
+
+import winnow
+from winnow.pipeline import ledger
+from winnow.pipeline.errors import ParamsError, SourceError, TableError, WinnowError
+from winnow.pipeline.files import write_json
+from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
+from winnow.pipeline.section import Section
+from winnow.pipeline.seeds import derive_seed
+from winnow.pipeline.tables import Table, read_table, write_table
+
+C = TypeVar("C", bound=Section)
+P = TypeVar("P", bound=Section)
+
+ACCOUNTED = ("ingest", "filter", "split")
+"""Stages that must say where every row went."""
+
+
+class Stage(Generic[C, P]):
+    """What a stage may use: its params, a seed, readers and writers. Paths are relative to the repository's root."""
+
+    def __init__(self, domain: str, name: str, common: C, params: P, runtime: Runtime, seed: int) -> None:
+        self.domain = domain
+        self.name = name
+        self.common = common
+        self.params = params
+        self.runtime = runtime
+        self.seed = derive_seed(seed, domain, name)
+        self._metrics: dict[str, Any] = {}
+        self._accounted = False
+
+    def rng(self) -> np.random.Generator:
+        """A generator at the start of this stage's stream."""
+        return np.random.default_rng(self.seed)
+
+    def read(self, path: str, schema: type[Table]) -> pd.DataFrame:
+        """A table of an earlier stage, such as `ingest/routes.parquet`; raises TableError."""
+        return read_table(Path("data", self.domain, path), schema)
+
+    def write(self, path: str, table: pd.DataFrame, schema: type[Table]) -> None:
+        """A table of this stage, such as `routes.parquet`; raises TableError."""
+        write_table(self.output(path), table, schema)
+
+    def source(self, path: str) -> Path:
+        """A file of the user's in `data/source/<domain>/`; raises SourceError when it is elsewhere or missing."""
+        folder = Path("data", "source", self.domain)
+        if folder.resolve() not in Path(path).resolve().parents:
+            raise SourceError(
+                f"{path} lies outside {folder}, where DVC would not see it change",
+                where=f"params.yaml: {self.domain}.ingest.sources",
+                fix=f"copy it to {folder}/ and `dvc add` it there",
+            )
+        if not Path(path).is_file():
+            present = sorted(p.name for p in folder.iterdir() if p.suffix not in {".md", ".dvc"} and not p.name.startswith("."))
+            raise SourceError(
+                f"{path} does not exist",
+                where=f"params.yaml: {self.domain}.ingest.sources",
+                fix=f"put it there, or `dvc pull` it; {folder} holds {', '.join(present) or 'no data file'}",
+            )
+        return Path(path)
+
+    def input(self, path: str) -> Path:
+        """A file or folder of an earlier stage, such as `train/model`; raises TableError when missing."""
+        found = Path("data", self.domain, path)
+        if not found.exists():
+            raise TableError(f"{found} does not exist", fix="run the stage that makes it: `dvc repro`, or `dvc checkout`")
+        return found
+
+    def output(self, path: str) -> Path:
+        """Where this stage's file `path` goes."""
+        target = Path("data", self.domain, self.name, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def account(self, rows_in: int, **parts: int) -> None:
+        """State where the rows went; raises TableError unless the parts sum to `rows_in`. Goes into the metrics."""
+        if rows_in != sum(parts.values()):
+            told = " + ".join(f"{count} {name}" for name, count in parts.items())
+            raise TableError(f"{rows_in} rows came in, but {told} = {sum(parts.values())}", where=f"{self.name}@{self.domain}")
+        self._accounted = True
+        self.metrics(rows_in=rows_in, **{f"rows_{name}": count for name, count in parts.items()})
+
+    def metrics(self, **values: Any) -> None:
+        """Add to `metrics/<domain>/<stage>.json`, which is written when the stage has ended well."""
+        self._metrics.update(values)
+
+    def finish(self) -> None:
+        """Write the metrics; raises TableError when a stage that must account for its rows did not."""
+        if self.name in ACCOUNTED and not self._accounted:
+            raise TableError(f"{self.name}@{self.domain} did not say where its rows went", fix="call stage.account(...)")
+        if self._metrics:
+            write_json(Path("metrics", self.domain, f"{self.name}.json"), self._metrics)
+
+
+def load_stage(domain: str, name: str, common: type[C], params: type[P]) -> Stage[C, P]:
+    """The stage with its sections of params.yaml; raises ParamsError."""
+    document = Document(PARAMS_FILE)
+    seed = document.values.get("seed")
+    if not isinstance(seed, int):
+        raise ParamsError(f"`seed` is {seed!r}: a whole number is expected", where=str(PARAMS_FILE))
+    return Stage(
+        domain,
+        name,
+        document.section((domain, "common"), common),
+        document.section((domain, name), params),
+        document.section(("runtime",), Runtime),
+        seed,
+    )
+
+
+def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
+    """Run a stage program `stages/<domain>/<name>.py`: its `main` names its sections as `Stage[Common, Own]`."""
+    program = Path(main.__code__.co_filename).resolve()
+    domain, name = program.parent.name, program.stem
+    (hint,) = (value for key, value in get_type_hints(main).items() if key != "return")
+    common, params = get_args(hint)
+    debug = "--debug" in sys.argv[1:]
+    try:
+        refuse_other_code()
+        with ledger.entry(f"{name}@{domain}"):
+            stage = load_stage(domain, name, common, params)
+            main(stage)
+            if is_main_process():
+                stage.finish()
+    except WinnowError as error:
+        if debug:
+            traceback.print_exc()
+        sys.exit(_farewell(error, domain, name))
+
+
+def is_main_process() -> bool:
+    """False in all but the first process of a training on several devices."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def refuse_other_code() -> None:
+    """Raise WinnowError when `winnow` comes from another checkout than the one the stage runs in."""
+    code, here = Path(winnow.__file__).resolve(), Path.cwd().resolve()
+    if here / "src" not in code.parents:
+        raise WinnowError(
+            f"the library comes from {code.parent}, not from this checkout",
+            where=str(here),
+            fix="run stages from the repository's root with `dvc repro`, or with PYTHONPATH=src",
+        )
+
+
+def _farewell(error: WinnowError, domain: str, name: str) -> str:
+    return (
+        f"\nerror in {name}@{domain}: {error}\n"
+        f"  The results of all other stages stand. DVC removes a stage's own results before it runs; the last\n"
+        f"  committed ones come back with `dvc checkout {name}@{domain}` and `git checkout metrics/{domain}`."
+    )
