@@ -1,0 +1,62 @@
+"""What tests share: the repository, the real data when it is there, and a copy of the repository to work in."""
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of this checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data beside the checkout; it may not be redistributed, so a stranger's clone has none."""
+    folder = Path(os.environ.get("WINNOW_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}")
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """This checkout's programs, library and params in a folder of its own, without Git, DVC or data."""
+    target = tmp_path / "workspace"
+    target.mkdir()
+    for name in ("src", "stages", "presets", "params.yaml", "dvc.yaml"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target / name)
+    for domain in (ROOT / "data" / "source").iterdir():
+        (target / "data" / "source" / domain.name).mkdir(parents=True)
+    return target
+
+
+Program = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run_program(workspace: Path) -> Program:
+    """Run a program such as `stages/check.py` in the workspace, as dvc.yaml does."""
+
+    def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, program, *arguments],
+            cwd=workspace,
+            env={**os.environ, "PYTHONPATH": "src"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
