@@ -1,5 +1,4 @@
 """The section `climb` of params.yaml."""
-from itertools import pairwise
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
