@@ -1,7 +1,7 @@
 """The base of every section of params.yaml: typed, bounded, closed to unknown keys."""
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Section(BaseModel):
@@ -20,5 +20,5 @@ def _number(value: Any) -> Any:
     return value
 
 
-Float = Annotated[float, BeforeValidator(_number)]
-"""A float that also accepts the text `2e-05`."""
+Float = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+"""A finite float that also accepts the text `2e-05`."""

@@ -1,0 +1,76 @@
+"""params.yaml is read whole, and every mistake is told with its line, its value and what was expected."""
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import Field
+
+from winnow.pipeline.errors import ParamsError
+from winnow.pipeline.params import Document
+from winnow.pipeline.section import Float, Section
+
+
+class Source(Section):
+    format: Literal["web", "app"] = Field(description="schema of the file")
+    path: str = Field(description="where it is")
+
+
+class Train(Section):
+    epochs: int = Field(ge=1, description="passes over the training rows")
+    learning_rate: Float = Field(gt=0, lt=1, description="step size")
+    sources: list[Source] = Field(description="files")
+
+
+GOOD = "train:\n  epochs: 5\n  learning_rate: 2e-05\n  sources:\n  - format: web\n    path: a.json\n"
+
+
+def section(tmp_path: Path, text: str) -> Train:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    return Document(path).section(("train",), Train)
+
+
+def test_the_text_that_dvc_writes_for_a_small_float_is_a_float(tmp_path: Path) -> None:
+    assert section(tmp_path, GOOD).learning_rate == 2e-5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("epochs: 5", "epohcs: 5", r"params.yaml:2: unknown key `train.epohcs`; did you mean `epochs`\?"),
+        ("epochs: 5", "epochs: 5\n  zzz: 1", r"params.yaml:3: unknown key `train.zzz`; known here: epochs, learning_rate"),
+        ("epochs: 5", "epochs: ten", r"params.yaml:2: `train.epochs` is 'ten': input should be a valid integer \(passes"),
+        ("epochs: 5", "epochs: 0", r"params.yaml:2: `train.epochs` is 0: input should be greater than or equal to 1"),
+        ("epochs: 5", "epochs: 1.5", "`train.epochs` is 1.5: input should be a valid integer"),
+        ("epochs: 5", "epochs: true", "`train.epochs` is True: input should be a valid integer"),
+        ("  epochs: 5\n", "", r"params.yaml:1: `train.epochs` is missing \(passes over the training rows\)"),
+        ("2e-05", "two", "params.yaml:3: `train.learning_rate` is 'two': input should be a valid number"),
+        ("2e-05", "nan", "`train.learning_rate` is nan: input should be a finite number"),
+        ("format: web", "format: wbe", r"params.yaml:5: `train.sources\[0\].format` is 'wbe': input should be 'web' or 'app'"),
+        ("format: web", "formt: web", r"params.yaml:5: unknown key `train.sources\[0\].formt`; did you mean `format`"),
+        ("train:", "tarin:", "the section `train` is missing"),
+        ("epochs: 5", "epochs: 5\n  epochs: 6", r"`train.epochs` is written twice"),
+        ("epochs: 5", "epochs: [5", "is not valid YAML"),
+    ],
+)
+def test_a_mistake_is_told_once_with_its_line(tmp_path: Path, old: str, new: str, told: str) -> None:
+    with pytest.raises(ParamsError, match=told) as caught:
+        section(tmp_path, GOOD.replace(old, new))
+    assert str(caught.value).count("`train.epochs` is missing") <= 1
+
+
+def test_a_typo_is_not_told_a_second_time_as_a_missing_key(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="did you mean") as caught:
+        section(tmp_path, GOOD.replace("epochs", "epohcs"))
+    assert "is missing" not in str(caught.value)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="`train.epochs` is 0") as caught:
+        section(tmp_path, GOOD.replace("epochs: 5", "epochs: 0").replace("2e-05", "3"))
+    assert "`train.learning_rate` is 3" in str(caught.value)
+
+
+def test_a_missing_file_is_one_clear_message(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="does not exist"):
+        Document(tmp_path / "params.yaml")

@@ -1,0 +1,75 @@
+"""The shell: sources stay in their folder, rows are accounted for, files and seeds depend on nothing else."""
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from winnow.pipeline.errors import SourceError, TableError
+from winnow.pipeline.files import atomic_path, write_json
+from winnow.pipeline.params import Runtime
+from winnow.pipeline.section import Section
+from winnow.pipeline.seeds import derive_seed
+from winnow.pipeline.stage import Stage
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage[Section, Section]:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/source/climb").mkdir(parents=True)
+    runtime = Runtime(device="cpu", devices=1, num_workers=0, progress="none")
+    return Stage("climb", "filter", Section(), Section(), runtime, seed=1)
+
+
+def test_rows_that_do_not_add_up_stop_the_stage(stage: Stage[Section, Section]) -> None:
+    with pytest.raises(TableError, match=r"10 rows came in, but 7 kept \+ 2 dropped = 9"):
+        stage.account(10, kept=7, dropped=2)
+
+
+def test_a_stage_that_does_not_say_where_its_rows_went_fails(stage: Stage[Section, Section]) -> None:
+    with pytest.raises(TableError, match="did not say where its rows went"):
+        stage.finish()
+
+
+def test_metrics_are_sorted_and_rounded(stage: Stage[Section, Section]) -> None:
+    stage.account(3, kept=2, dropped=1)
+    stage.metrics(share=np.float64(2 / 3), by_rule={"b": np.int64(1), "a": 0})
+    stage.finish()
+    text = Path("metrics/climb/filter.json").read_text()
+    assert json.loads(text) == {"by_rule": {"a": 0, "b": 1}, "rows_dropped": 1, "rows_in": 3, "rows_kept": 2, "share": 0.666667}
+    assert text.index('"a"') < text.index('"b"') < text.index('"rows_in"')
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "data/source/other/x.json", "data/source/climb/../other/x.json", "x.json"])
+def test_a_source_outside_its_folder_is_refused(stage: Stage[Section, Section], path: str) -> None:
+    with pytest.raises(SourceError, match="lies outside data/source/climb"):
+        stage.source(path)
+
+
+def test_a_missing_source_names_what_is_there(stage: Stage[Section, Section]) -> None:
+    Path("data/source/climb/other.json").touch()
+    with pytest.raises(SourceError, match="does not exist") as caught:
+        stage.source("data/source/climb/mine.json")
+    assert "other.json" in str(caught.value)
+
+
+def test_a_metric_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "metrics.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="half way"), atomic_path(target) as scratch:
+        scratch.write_text("ne")
+        raise RuntimeError("half way")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_seeds_differ_by_domain_stage_and_seed() -> None:
+    seeds = {derive_seed(seed, domain, name) for seed in (1, 2) for domain in ("a", "b") for name in ("c", "d")}
+    assert len(seeds) == 8
+    assert derive_seed(1, "a", "c") == derive_seed(1, "a", "c") < 2**63

@@ -1,0 +1,62 @@
+"""A table is checked when written and when read, and is either whole on disk or not there."""
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+import pytest
+from pandera.typing import Series
+
+from winnow.pipeline.errors import TableError
+from winnow.pipeline.tables import Table, read_table, write_table
+
+
+class Songs(Table):
+    title: Series[str] = pa.Field(unique=True)
+    plays: Series["Int64"] = pa.Field(nullable=True, ge=0)
+
+
+def songs(**columns: object) -> pd.DataFrame:
+    return pd.DataFrame({"title": ["a", "b"], "plays": pd.array([1, None], dtype="Int64"), **columns})
+
+
+def test_what_is_written_is_read_back_with_its_types(tmp_path: Path) -> None:
+    write_table(tmp_path / "songs.parquet", songs(), Songs)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "songs.parquet", Songs), songs())
+
+
+def test_the_same_rows_are_the_same_bytes(tmp_path: Path) -> None:
+    write_table(tmp_path / "one.parquet", songs(), Songs)
+    write_table(tmp_path / "two.parquet", songs().set_index(pd.Index([7, 9])), Songs)
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (songs(plays=pd.array([1, -2], dtype="Int64")), r"plays: greater_than_or_equal_to\(0\) fails for -2 in row 1"),
+        (songs(title=["a", "a"]), "title: field_uniqueness fails for 'a'"),
+        (songs(title=["a", None]), "title: not_nullable"),
+        (songs().drop(columns="plays"), "column_in_dataframe fails for 'plays'"),
+        (songs(extra=[1, 2]), "column_in_schema fails for 'extra'"),
+        (songs(plays=[1.5, 2.5]), r"plays: dtype\('Int64'\) fails"),
+    ],
+)
+def test_a_table_that_breaks_its_schema_is_not_written(tmp_path: Path, table: pd.DataFrame, told: str) -> None:
+    with pytest.raises(TableError, match=told):
+        write_table(tmp_path / "songs.parquet", table, Songs)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_another_program_wrote_wrongly_is_refused(tmp_path: Path) -> None:
+    songs(title=["a", "a"]).to_parquet(tmp_path / "songs.parquet", index=False)
+    with pytest.raises(TableError, match="breaks its schema Songs"):
+        read_table(tmp_path / "songs.parquet", Songs)
+
+
+def test_a_missing_or_truncated_file_is_one_clear_message(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="does not exist"):
+        read_table(tmp_path / "songs.parquet", Songs)
+    write_table(tmp_path / "songs.parquet", songs(), Songs)
+    (tmp_path / "songs.parquet").write_bytes((tmp_path / "songs.parquet").read_bytes()[:-20])
+    with pytest.raises(TableError, match="not a readable Parquet file"):
+        read_table(tmp_path / "songs.parquet", Songs)
