@@ -14,7 +14,7 @@ help:
 
 run: .venv/ready
 	dvc repro
-	@winnow where
+	@winnow verdicts
 
 test: .venv/ready lint
 	python -m pytest -q -n 2 --dist loadfile --durations=15

@@ -1,5 +1,6 @@
 """The one dynamic import: a domain's module by the domain's name, for `check` and the command line."""
 import importlib
+import importlib.util
 import pkgutil
 from types import ModuleType
 
@@ -14,3 +15,8 @@ def domain_names() -> list[str]:
 def load(domain: str, module: str) -> ModuleType:
     """The module `winnow.domains.<domain>.<module>`."""
     return importlib.import_module(f"winnow.domains.{domain}.{module}")
+
+
+def has_module(domain: str, module: str) -> bool:
+    """Whether the domain has a module of this name."""
+    return importlib.util.find_spec(f"winnow.domains.{domain}.{module}") is not None

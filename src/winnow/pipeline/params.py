@@ -1,5 +1,7 @@
 """Reading params.yaml: every value checked against its type and bounds, every error with its line."""
+import copy
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -59,6 +61,18 @@ class Document:
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
                 self._note(value, (*location, index))
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> "Document":
+        """This document with values put at dotted keys, such as a preset's."""
+        changed = copy.copy(self)
+        changed.values = copy.deepcopy(self.values)
+        for key, value in overrides.items():
+            *parents, last = key.split(".")
+            section = changed.values
+            for parent in parents:
+                section = section.setdefault(parent, {})
+            section[last] = value
+        return changed
 
     def section(self, location: Location, model: type[S]) -> S:
         """The section at `location` as `model`; raises ParamsError listing everything wrong with it."""

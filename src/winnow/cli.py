@@ -1,0 +1,106 @@
+"""`winnow …`: everything that is not a stage."""
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from winnow.domains.load import domain_names, has_module, load
+from winnow.pipeline import presets
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import write_text
+from winnow.pipeline.params import PARAMS_FILE, Document, Section, whole_file
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+DomainName = Annotated[str, typer.Argument(help="such as climb")]
+
+
+def params_model() -> type[Section]:
+    """The model of all of params.yaml."""
+    return whole_file({name: load(name, "params").Params for name in domain_names()})
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False) -> None:
+    """Turn raw data into a model whose quality you can trust."""
+    # Read by main(), which also sees errors of options themselves.
+    del debug
+
+
+@app.command()
+def schema(
+    path: Annotated[Path, typer.Argument(help="where to write it")] = Path("params.schema.json"),
+) -> None:
+    """Write the JSON schema of params.yaml, which editors use to complete and check it."""
+    write_text(path, json.dumps(params_model().model_json_schema(), indent=2, sort_keys=True) + "\n")
+
+
+@app.command()
+def preset(
+    domain: DomainName,
+    name: Annotated[str, typer.Argument(help="a file of presets/<domain>/, without .yaml; `list` tells them all")],
+    apply: Annotated[bool, typer.Option("--apply", help="edit params.yaml instead of printing overrides")] = False,
+) -> None:
+    """A named set of overrides, for `dvc exp run plot@DOMAIN $(winnow preset DOMAIN NAME)`."""
+    if name == "list":
+        for known in presets.names(domain):
+            print(f"{known:<16} {presets.meaning(domain, known)}")
+        return
+    overrides = presets.read(domain, name)
+    Document(PARAMS_FILE).with_overrides(overrides).section((), params_model())
+    if apply:
+        presets.apply(overrides, PARAMS_FILE)
+        print(f"params.yaml now holds the preset {name} of {domain} ({len(overrides)} values)")
+    else:
+        print(" ".join(presets.as_options(overrides)))
+
+
+@app.command()
+def export(
+    domain: DomainName,
+    stage: Annotated[str, typer.Argument(help="the stage whose tables to export, such as split")],
+    out: Annotated[Path, typer.Option(help="folder to write to")] = Path("build/export"),
+    format: Annotated[str, typer.Option(help="csv")] = "csv",  # noqa: A002
+) -> None:
+    """A stage's tables in the form other programs read."""
+    if format != "csv":
+        raise WinnowError(f"--format {format} is not known", fix="csv is the one there is")
+    if domain not in domain_names():
+        raise WinnowError(f"there is no domain `{domain}`", fix=f"one of {', '.join(domain_names())}")
+    exporters: dict[str, Any] = load(domain, "export").EXPORTS
+    if stage not in exporters:
+        raise WinnowError(f"{domain} has no export of `{stage}`", fix=f"one of {', '.join(sorted(exporters))}")
+    for written in exporters[stage](out):
+        print(written)
+
+
+@app.command()
+def verdicts() -> None:
+    """Each domain's verdict with its reasons, and where its pictures are."""
+    for domain in Document(PARAMS_FILE).values["domains"]:
+        file = Path("metrics", domain, "evaluate.json")
+        if not file.exists():
+            print(f"{domain}: not evaluated yet (`dvc repro evaluate@{domain}`)")
+            continue
+        found = json.loads(file.read_text(encoding="utf-8"))
+        print(f"{domain}: {found['verdict']}")
+        for reason in found["reasons"]:
+            print(f"  {reason}")
+        print(f"  pictures: data/{domain}/plot   curves: dvc plots show   numbers: dvc metrics show")
+
+
+for _name in domain_names():
+    if has_module(_name, "cli"):
+        app.add_typer(load(_name, "cli").app, name=_name)
+
+
+def main() -> None:
+    """The console entry: a WinnowError ends with its message and exit code 1, without a traceback."""
+    try:
+        app(standalone_mode=True)
+    except WinnowError as error:
+        if "--debug" in sys.argv:
+            raise
+        sys.exit(f"error: {error}")
