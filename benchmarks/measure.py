@@ -1,0 +1,49 @@
+"""What benchmarks share: commands timed side by side in one run, and their JSON."""
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def run(command: Sequence[str], folder: Path) -> float:
+    """Seconds of wall time of a command that must succeed."""
+    began = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, "PYTHONPATH": "src"}, capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed in {folder}:\n{done.stdout}{done.stderr}")
+    return seconds
+
+
+def side_by_side(commands: Mapping[str, tuple[Sequence[str], Path]], repeats: int) -> dict[str, float]:
+    """Median seconds of each command, run in turn so that all see the same machine."""
+    for command, folder in commands.values():
+        run(command, folder)
+    taken: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(repeats):
+        for name, (command, folder) in commands.items():
+            taken[name].append(run(command, folder))
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def report(name: str, figures: Mapping[str, object]) -> None:
+    """Print the figures and keep them in `benchmarks/results/<name>.json`."""
+    text = json.dumps(figures, indent=2, sort_keys=True) + "\n"
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(text)
+    print(text, end="")
+
+
+def clone(target: Path) -> Path:
+    """A clone of this checkout's last commit."""
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(target)], check=True)
+    return target

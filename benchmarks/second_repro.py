@@ -1,0 +1,44 @@
+"""A second `dvc repro`, which runs nothing, beside the same graph with empty scripts: `python benchmarks/second_repro.py`."""
+import subprocess
+import tempfile
+from pathlib import Path
+
+from measure import clone, report, run, side_by_side
+
+REPEATS = 5
+EMPTY = """\
+import json, pathlib, sys
+domain, name = pathlib.Path(sys.argv[0]).parts[-2:]
+name = name.removesuffix(".py")
+made = [pathlib.Path("data/params.ok")] if name == "check" else [pathlib.Path("data", domain, name, "model", "empty")]
+made += [pathlib.Path("metrics", domain, f"{name}.json")] if name not in ("check", "train", "plot") else []
+made += [pathlib.Path("metrics/climb/train/metrics.json"), pathlib.Path("metrics/climb/train/plots/metrics/x.tsv")] if name == "train" else []
+for file in made:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("{}")
+"""
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        real, empty = clone(Path(folder, "real")), clone(Path(folder, "empty"))
+        for program in [empty / "stages/check.py", *empty.glob("stages/*/*.py")]:
+            program.write_text(EMPTY)
+        for copy in (real, empty):
+            run(["dvc", "repro", "plot@climb"], copy)
+        seconds = side_by_side(
+            {name: (["dvc", "repro", "plot@climb"], copy) for name, copy in (("real", real), ("empty", empty))}, REPEATS
+        )
+        second = subprocess.run(["dvc", "repro", "plot@climb"], cwd=real, capture_output=True, text=True, check=True).stdout
+        report(
+            "second_repro",
+            {
+                **{f"{name}_seconds": round(value, 3) for name, value in seconds.items()},
+                "ratio": round(seconds["real"] / seconds["empty"], 3),
+                "stages_run": second.count("Running stage"),
+            },
+        )
+
+
+if __name__ == "__main__":
+    main()

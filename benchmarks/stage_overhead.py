@@ -1,0 +1,38 @@
+"""A data stage on tiny input beside the bare imports its program makes: `python benchmarks/stage_overhead.py`."""
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import clone, report, run, side_by_side
+
+DATA_STAGES = ("ingest", "filter", "label", "split", "weight")
+REPEATS = 5
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = clone(Path(folder, "winnow"))
+        params = copy / "params.yaml"
+        params.write_text(tiny(params.read_text()))
+        figures = {}
+        for stage in DATA_STAGES:
+            program = f"stages/climb/{stage}.py"
+            run([sys.executable, program], copy)
+            imports = f"import sys; sys.path.insert(0, '.'); import stages.climb.{stage}"
+            seconds = side_by_side(
+                {"stage": ([sys.executable, program], copy), "imports": ([sys.executable, "-c", imports], copy)}, REPEATS
+            )
+            figures[stage] = {**{k: round(v, 3) for k, v in seconds.items()}, "ratio": round(seconds["stage"] / seconds["imports"], 3)}
+        report("stage_overhead", figures)
+
+
+def tiny(params: str) -> str:
+    """The embedded data at 200 routes."""
+    lines = params.splitlines()
+    (line,) = (index for index, text in enumerate(lines) if text.strip().startswith("routes:"))
+    lines[line] = lines[line].split(":")[0] + ": 200"
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Real clones with real DVC: this checkout's files, shrunken params, everything run once and copied per test."""
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from winnow.pipeline import presets
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SHRUNKEN: Mapping[str, Any] = {}
+
+
+@dataclass
+class Clone:
+    """A repository that tests may change and run."""
+
+    root: Path
+
+    def run(self, *command: str, expect: int | None = 0) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(
+            command, cwd=self.root, env=clean_environment(), capture_output=True, text=True, check=False, timeout=280
+        )
+        if expect is not None:
+            assert done.returncode == expect, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def start(self, *command: str) -> "subprocess.Popen[bytes]":
+        """A command in a process group of its own, its output in `output.log`."""
+        with (self.root / ".winnow-output.log").open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=self.root, env=clean_environment(), stdout=log, stderr=log, start_new_session=True
+            )
+
+    def output(self) -> str:
+        return (self.root / ".winnow-output.log").read_text()
+
+    def override(self, values: Mapping[str, Any]) -> None:
+        presets.apply(dict(values), self.root / "params.yaml")
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", message)
+
+    def hashes(self, *folders: str) -> dict[str, str]:
+        """Every file under the folders with the hash of its bytes."""
+        files = sorted(file for folder in folders for file in (self.root / folder).rglob("*") if file.is_file())
+        return {str(file.relative_to(self.root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+    def kill_all(self, *processes: "subprocess.Popen[bytes]") -> None:
+        for process in processes:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            process.wait()
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of a person at a terminal: nothing of pytest's, one thread for a fair share of the machine."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "DVC_", "PYTHONPATH"))}
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}"
+        time.sleep(0.05)
+
+
+def new_clone(target: Path) -> Clone:
+    """This checkout's files, committed or not, as a Git repository of their own with shrunken params."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    clone = Clone(target)
+    clone.run("git", "init", "-q", "-b", "main")
+    clone.override(SHRUNKEN)
+    (target / "dvc.lock").unlink(missing_ok=True)
+    clone.commit("shrunken params")
+    return clone
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone in which everything ran once, shared by all test processes; copy it before changing it."""
+    shared = tmp_path_factory.getbasetemp().parent
+    target = shared / "finished-clone"
+    with FileLock(shared / "finished-clone.lock"):
+        if not (target / "dvc.lock").exists():
+            shutil.rmtree(target, ignore_errors=True)
+            clone = new_clone(target)
+            clone.run("dvc", "repro")
+            clone.commit("results")
+    return Clone(target)
+
+
+@pytest.fixture
+def clone(finished: Clone, tmp_path: Path) -> Clone:
+    """A copy of the finished clone, for one test."""
+    target = tmp_path / "clone"
+    shutil.copytree(finished.root, target, symlinks=True)
+    return Clone(target)
