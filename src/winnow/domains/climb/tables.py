@@ -75,15 +75,9 @@ class Tokens(Table):
 
 
 class Splits(Table):
-    """Every labelled route, with what weighing and choosing a subset need."""
-
     route_id: Series[str] = pa.Field(unique=True)
     stratum: Series[str] = pa.Field(description="<grade>_<quality>, or what it was merged into")
     split: Series[str] = pa.Field(isin=["train", "val", "test"])
-    repeats: Series["Int64"] = pa.Field(nullable=True, ge=0)
-    in_benchmark: Series[bool]
-    in_quality: Series[bool]
-    in_full: Series[bool] = pa.Field(eq=True)
 
 
 class Weights(Table):

@@ -1,0 +1,42 @@
+"""Filtering by named rules: every row that goes has one reason, the first rule it breaks."""
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from winnow.pipeline.errors import TableError
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A reason to drop a row: `breaks` tells, for all rows of a table at once, which ones it is true of."""
+
+    name: str
+    breaks: Callable[[pd.DataFrame], "pd.Series[bool]"]
+
+
+def apply_rules(table: pd.DataFrame, rules: Sequence[Rule]) -> "pd.Series[str]":
+    """The name of the first rule each row breaks, missing where it breaks none; indexed like `table`.
+
+    Every rule sees the whole table, so a rule may compare rows. A mask's missing values count as not broken.
+    """
+    reason = pd.Series(np.nan, index=table.index, dtype="str")
+    for rule in rules:
+        broken = rule.breaks(table).astype("boolean").fillna(False).astype(bool)
+        reason = reason.where(reason.notna() | ~broken, rule.name)
+    return reason
+
+
+def rule_counts(reason: "pd.Series[str]", rules: Sequence[Rule]) -> dict[str, int]:
+    """Rows dropped by each rule, in the rules' order, with 0 for a rule that nothing broke."""
+    counts = reason.value_counts()
+    return {rule.name: int(counts.get(rule.name, 0)) for rule in rules}
+
+
+def refuse_empty(kept: pd.DataFrame, counts: dict[str, int], *, fix: str) -> None:
+    """Raise TableError, telling what dropped how many rows, when nothing is left."""
+    if len(kept):
+        return
+    told = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    raise TableError(f"no row is left after filtering (dropped: {told or 'nothing, the table was empty'})", fix=fix)

@@ -1,0 +1,69 @@
+"""How often rows are drawn: weights from counts and from classes, and what they come to in an epoch.
+
+Weights are relative chances to be drawn with replacement; `to_mean_one` scales them so that 1 means "as often as without weights".
+"""
+import numpy as np
+import pandas as pd
+
+
+def log_scale_weights(
+    counts: "pd.Series[int]", *, low: float, high: float, high_ratio: float, max_ratio: float
+) -> "pd.Series[float]":
+    """Weights that grow with the logarithm of a count, between 1 and `max_ratio`.
+
+    A count up to `low` weighs 1 and one of `high` weighs `high_ratio`; between and beyond, each doubling of the count
+    adds the same, up to `max_ratio`. A missing count weighs the mean of the known ones (1 if none is known).
+    """
+    known = counts.astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    growth = (high_ratio - 1) / np.log(high / low)
+    with np.errstate(invalid="ignore"):
+        weights = np.clip(1 + growth * np.log(np.maximum(known, low) / low), 1, max_ratio)
+    missing = np.isnan(known)
+    weights[missing] = weights[~missing].mean() if not missing.all() else 1
+    return pd.Series(weights, index=counts.index)
+
+
+def balanced_class_weights(labels: pd.Series) -> "pd.Series[float]":
+    """One weight per class found, rows / (classes × rows of the class); indexed by class, sorted.
+
+    The formula of scikit-learn's `compute_class_weight("balanced")` (King & Zeng 2001): each class weighs the same in
+    sum, and the mean over rows is 1.
+    """
+    counts = labels.value_counts().sort_index()
+    return len(labels) / (len(counts) * counts)
+
+
+def inverse_frequency_weights(labels: pd.Series) -> "pd.Series[float]":
+    """One weight per row so that each class is drawn equally often; mean 1; indexed like `labels`."""
+    return labels.map(balanced_class_weights(labels)).astype(float)
+
+
+def to_mean_one(weights: "pd.Series[float]") -> "pd.Series[float]":
+    """The same relative weights with mean 1."""
+    return weights / weights.mean()
+
+
+def effective_sample_size(weights: "pd.Series[float]") -> float:
+    """Rows that, unweighted, would carry as much information: (Σw)² / Σw² (Kish 1965)."""
+    values = weights.to_numpy(dtype=float)
+    return float(values.sum() ** 2 / np.square(values).sum())
+
+
+def draw_epochs(weights: "pd.Series[float]", epochs: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each row was drawn in simulated epochs, `(epochs, rows)`; an epoch draws as many as there are rows."""
+    chances = weights.to_numpy(dtype=float)
+    return rng.multinomial(len(chances), chances / chances.sum(), size=epochs)
+
+
+def drawn_ratio(draws: np.ndarray, often: np.ndarray, seldom: np.ndarray) -> dict[str, float] | None:
+    """How much more often a row of `often` was drawn than one of `seldom`; None when either has no row or no draw.
+
+    `draws` is `(epochs, rows)` from `draw_epochs`, `often` and `seldom` are boolean masks `(rows,)`. Gives the mean
+    over all epochs and the standard deviation of one epoch's ratio.
+    """
+    if not often.any() or not seldom.any():
+        return None
+    numerator, denominator = draws[:, often].mean(axis=1), draws[:, seldom].mean(axis=1)
+    if not denominator.all():
+        return None
+    return {"mean": float(numerator.mean() / denominator.mean()), "std": float((numerator / denominator).std())}

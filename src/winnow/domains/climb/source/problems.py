@@ -1,0 +1,195 @@
+"""What every source format is read into, and how its rows are checked one by one."""
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import pandas as pd
+
+from winnow.domains.climb import nouns
+from winnow.pipeline.errors import SourceError
+
+T = TypeVar("T")
+
+ROLES = ("start", "finish", "move", "unknown")
+"""Told first counts most when a row lists one hold twice."""
+
+
+class Problem(NamedTuple):
+    """One usable row of a source. What the source does not tell is None."""
+
+    board: str
+    angle: int
+    grade: str | None
+    repeats: int | None
+    benchmark: bool
+    user_rating: float | None
+    name: str | None
+    method: str | None
+    holds: list[tuple[str, str]]
+    """(cell, role), in any order"""
+
+
+class Problems(NamedTuple):
+    """The rows of one source file; `row` is the 0-based row in the file."""
+
+    routes: pd.DataFrame
+    """row, board, angle, grade, repeats, benchmark, user_rating, name, method"""
+    holds: pd.DataFrame
+    """row, hold, role; no hold twice in a row"""
+    rejected: pd.DataFrame
+    """row, reason"""
+
+
+class Unusable(Exception):
+    """A row that cannot be used; the message is the reason."""
+
+
+def read_json(path: Path) -> Any:
+    """The content of a .json or .json.gz file; raises SourceError when it is broken."""
+    try:
+        data = path.read_bytes()
+        return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+    except json.JSONDecodeError as error:
+        raise SourceError(
+            f"{path} is not valid JSON: {error.msg}",
+            where=f"line {error.lineno}, column {error.colno} of {path}",
+            fix="the file may be cut off: download or export it again, then `dvc add` it",
+        ) from None
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise SourceError(
+            f"{path} cannot be read: {error}",
+            where=str(path),
+            fix="it must be UTF-8 JSON, compressed with gzip if its name ends in .gz; download or export it again",
+        ) from None
+
+
+def rows_of(document: Any, *, under: str | None, sign: str, path: Path) -> list[Any]:
+    """The list of rows in `document`: itself, or what stands under a key; raises SourceError for another format.
+
+    `sign` is a field that rows of the expected format have; a file of which no row has it is of another format.
+    """
+    rows = document.get(under) if isinstance(document, dict) and under else document
+    shape = f'{{"{under}": [{{"{sign}": …}}, …]}}' if under else f'[{{"{sign}": …}}, …]'
+    if not isinstance(rows, list):
+        raise SourceError(f"{path} is not of the named format: {shape} was expected", where=str(path), fix=_guess(document))
+    if rows and not any(isinstance(row, dict) and sign in row for row in rows):
+        raise SourceError(f"{path} is not of the named format: no row has `{sign}`", where=str(path), fix=_guess(document))
+    return rows
+
+
+def _guess(document: Any) -> str:
+    """What the file looks like instead."""
+    rows = next((value for value in document.values() if isinstance(value, list)), []) if isinstance(document, dict) else document
+    first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
+    signs = {"guidebook": "mb_type", "app": "moonBoardConfigurationId", "web": "MoonBoardConfiguration", "minimal": "Moves"}
+    likely = next((name for name, sign in signs.items() if sign in first), None)
+    if likely:
+        return f"it looks like `{likely}`: write `format: {likely}` in climb.ingest.sources"
+    return "data/source/climb/README.md shows each format; name the right one in climb.ingest.sources"
+
+
+def collect(rows: Iterable[Any], parse: Callable[[dict[str, Any]], Problem]) -> Problems:
+    """Parse each row; what cannot be parsed goes to `rejected` with the reason."""
+    usable: list[tuple[int, Problem]] = []
+    rejected: list[tuple[int, str]] = []
+    for number, row in enumerate(rows):
+        try:
+            if not isinstance(row, dict):
+                raise Unusable(f"the row is a {type(row).__name__}, not an object")
+            usable.append((number, parse(row)))
+        except Unusable as reason:
+            rejected.append((number, str(reason)))
+    return to_problems(usable, rejected)
+
+
+def to_problems(usable: list[tuple[int, Problem]], rejected: list[tuple[int, str]]) -> Problems:
+    """The tables of numbered problems."""
+    columns = ["row", *Problem._fields[:-1]]
+    routes = pd.DataFrame([(number, *problem[:-1]) for number, problem in usable], columns=columns).astype(
+        {"row": "int64", "board": "str", "angle": "int64", "grade": "str", "repeats": "Int64", "benchmark": "bool"}
+        | {"user_rating": "float64", "name": "str", "method": "str"}
+    )
+    flat = [(number, hold, role) for number, problem in usable for hold, role in problem.holds]
+    holds = pd.DataFrame(flat, columns=["row", "hold", "role"])
+    holds["rank"] = holds["role"].map({role: rank for rank, role in enumerate(ROLES)})
+    holds = holds.sort_values(["row", "rank"], kind="stable").drop_duplicates(["row", "hold"])
+    return Problems(
+        routes,
+        holds[["row", "hold", "role"]].astype({"row": "int64", "hold": "str", "role": "str"}).reset_index(drop=True),
+        pd.DataFrame(rejected, columns=["row", "reason"]).astype({"row": "int64", "reason": "str"}),
+    )
+
+
+def need(row: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:
+    """`row[key]`, if it is there and of this type; raises Unusable."""
+    if key not in row:
+        raise Unusable(f"`{key}` is missing")
+    value = row[key]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise Unusable(f"`{key}` is {value!r:.40}")
+    return value
+
+
+def count(row: dict[str, Any], key: str) -> int:
+    """A number of ascents; raises Unusable."""
+    value: int = need(row, key, int)
+    if not 0 <= value < 2**31:
+        raise Unusable(f"`{key}` is {value}")
+    return value
+
+
+def stars(row: dict[str, Any], key: str) -> float | None:
+    """A user rating, None if there is none; raises Unusable."""
+    if row.get(key) is None:
+        return None
+    value = float(need(row, key, (int, float)))
+    if not 0 <= value <= 5:
+        raise Unusable(f"`{key}` is {value}: 0 to 5 stars are expected")
+    return value
+
+
+def text(row: dict[str, Any], key: str) -> str | None:
+    """A text, None if it is missing or empty; raises Unusable."""
+    return None if row.get(key) is None else need(row, key, str).strip() or None
+
+
+def grade(row: dict[str, Any], key: str) -> str | None:
+    """A Font grade; None if it is unknown, which is for the filter to judge; raises Unusable when it is no text."""
+    written = text(row, key)
+    return None if written is None else nouns.parse_grade(written)
+
+
+def cell(written: Any) -> str:
+    """A hold's cell as we write it; an impossible one is for the filter to judge. Raises Unusable when it is no text."""
+    if not isinstance(written, str) or not written.strip():
+        raise Unusable(f"a hold is {written!r:.40}")
+    return written.strip().upper()
+
+
+def moves(row: dict[str, Any], key: str, names: tuple[str, str, str]) -> list[tuple[str, str]]:
+    """(cell, role) of a list of move objects; `names` are their fields for cell, start and finish. Raises Unusable."""
+    where, is_start, is_end = names
+    found = []
+    for move in need(row, key, list):
+        if not isinstance(move, dict):
+            raise Unusable(f"a move is {move!r:.40}")
+        role = "start" if need(move, is_start, bool) else "finish" if need(move, is_end, bool) else "move"
+        found.append((cell(move.get(where)), role))
+    return some(found)
+
+
+def some(holds: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """`holds`, if there is any; raises Unusable."""
+    if not holds:
+        raise Unusable("no moves")
+    return holds
+
+
+def one_of(known: dict[int, T], value: Any, what: str) -> T:
+    """The board or angle that a site's number means; raises Unusable."""
+    if not isinstance(value, int) or isinstance(value, bool) or value not in known:
+        raise Unusable(f"unknown {what}: {value!r:.40}")
+    return known[value]

@@ -1,0 +1,70 @@
+"""Read problems from files of any format, or make them, and merge those that are the same."""
+from pathlib import Path
+
+import pandas as pd
+
+from winnow.domains.climb.params import Common, Ingest
+from winnow.domains.climb.source import app, guidebook, minimal, synthetic, web
+from winnow.domains.climb.source.merge import Merged, SourceFile, merge
+from winnow.domains.climb.source.problems import Problems
+from winnow.domains.climb.tables import Holds, Rejected, Routes
+from winnow.pipeline.errors import SourceError
+from winnow.pipeline.stage import Stage, run_stage
+
+SHOWN_ROWS = 5
+
+
+def read_source(form: str, path: Path) -> Problems:
+    """The problems of one file of a format; raises SourceError."""
+    match form:
+        case "web":
+            return web.read(path)
+        case "app":
+            return app.read(path)
+        case "guidebook":
+            return guidebook.read(path)
+        case "minimal":
+            return minimal.read(path)
+    raise SourceError(f"no format is named {form}", fix="web, app, guidebook or minimal")
+
+
+def refuse_rejected(rejected: pd.DataFrame, rows_in: int, max_share: float) -> None:
+    """Raise SourceError, showing the first ones, when too many source rows cannot be used, or there is none at all."""
+    if rows_in == 0:
+        raise SourceError("the sources hold no row", where="climb.ingest.sources", fix="name a file that holds problems")
+    share = len(rejected) / rows_in
+    if len(rejected) == rows_in or share > max_share:
+        first = rejected.head(SHOWN_ROWS).itertuples()
+        told = "".join(f"\n    {row.source}, row {row.row}: {row.reason}" for row in first)
+        raise SourceError(
+            f"{len(rejected)} of {rows_in} source rows cannot be used ({share:.1%}; climb.ingest.max_rejected_share allows "
+            f"{max_share:.1%}). The first ones:{told}",
+            fix="mend the file, check its `format`, or raise climb.ingest.max_rejected_share",
+        )
+
+
+def accepted_kinds(merged: Merged) -> dict[str, dict[str, int]]:
+    """Routes by what they come from: the formats, the board and angle."""
+    routes = merged.routes
+    setup = routes["board"] + "-" + routes["angle"].astype("str")
+    return {"by_source": routes["source"].value_counts().to_dict(), "by_board": setup.value_counts().to_dict()}
+
+
+def main(stage: Stage[Common, Ingest]) -> None:
+    sources = stage.params.sources
+    files = [SourceFile(file.format, file.path, read_source(file.format, stage.source(file.path))) for file in sources]
+    if not files:
+        made = synthetic.make(stage.common, stage.params.synthetic, stage.rng())
+        files = [SourceFile("synthetic", "synthetic", made)]
+    merged = merge(files)
+    refuse_rejected(merged.rejected, merged.rows_in, stage.params.max_rejected_share)
+    stage.write("routes.parquet", merged.routes, Routes)
+    stage.write("holds.parquet", merged.holds, Holds)
+    stage.write("rejected.parquet", merged.rejected, Rejected)
+    rejected, kept = len(merged.rejected), len(merged.routes)
+    stage.account(merged.rows_in, kept=kept, rejected=rejected, merged=merged.rows_in - rejected - kept)
+    stage.metrics(in_both=merged.in_both, grade_conflicts=merged.grade_conflicts, **accepted_kinds(merged))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,56 @@
+"""Give each route one side, train, validation or test: alike in grade and quality, and no hold set on two sides."""
+import numpy as np
+import pandas as pd
+
+from winnow.curate.duplicates import sequence_digests
+from winnow.curate.leakage import refuse_leakage
+from winnow.curate.splits import merge_small_strata, side_counts, split_folds, split_rows
+from winnow.domains.climb.params import Common, Split
+from winnow.domains.climb.tables import Labels, Splits, Tokens
+from winnow.pipeline.stage import Stage, run_stage
+
+SUBSETS = ("full", "quality", "benchmark")
+
+
+def split_routes(labels: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
+    """The columns of `Splits`. A hold set stays whole whatever its angles; the subsets inherit this one assignment."""
+    groups = labels["hold_set"]
+    strata = merge_small_strata(labels[["grade", "quality"]], groups, params.min_stratum)
+    if params.folds:
+        side = split_folds(strata, groups, params.folds, params.fold, rng)
+    else:
+        shares = {"train": 1 - params.val_share - params.test_share, "val": params.val_share, "test": params.test_share}
+        side = split_rows(strata, groups, shares, rng)
+    return pd.DataFrame({"route_id": labels["route_id"], "stratum": strata, "split": side})
+
+
+def refuse_shared_routes(labels: pd.DataFrame, tokens: pd.DataFrame, splits: pd.DataFrame) -> None:
+    """Raise LeakageError when a hold set, as ingest named it or as the tokens tell it, stands on two sides."""
+    content = labels["route_id"].map(sequence_digests(tokens["route_id"], tokens["position"], tokens["token"]))
+    side = labels["route_id"].map(splits.set_index("route_id")["split"])
+    keys = pd.DataFrame({"hold_set": labels["hold_set"], "tokens": labels["board"] + "-" + content})
+    refuse_leakage(side, keys)
+
+
+def main(stage: Stage[Common, Split]) -> None:
+    labels = stage.read("label/labels.parquet", Labels)
+    tokens = stage.read("label/tokens.parquet", Tokens)
+    splits = split_routes(labels, stage.params, stage.rng())
+    refuse_shared_routes(labels, tokens, splits)
+    stage.write("splits.parquet", splits, Splits)
+    sides = splits["split"].value_counts()
+    stage.account(len(labels), **{side: int(sides.get(side, 0)) for side in ("train", "val", "test")})
+    whole = labels["grade"] + "_" + labels["quality"]
+    stage.metrics(
+        strata=side_counts(splits["stratum"], splits["split"]),
+        strata_merged=sorted(set(whole) - set(splits["stratum"])),
+        subsets={name: splits.loc[labels[f"in_{name}"], "split"].value_counts().to_dict() for name in SUBSETS},
+        subset_strata={
+            name: side_counts(splits.loc[labels[f"in_{name}"], "stratum"], splits.loc[labels[f"in_{name}"], "split"])
+            for name in SUBSETS[1:]
+        },
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
