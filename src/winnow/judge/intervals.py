@@ -1,0 +1,109 @@
+"""Bootstrap percentile intervals (Efron 1979): how far a score moves by the luck of the test rows alone.
+
+Resampling is over rows, or over groups of rows that belong together (`groups`). It does not see the luck of training.
+All statistics of one call see the same resamples, so that the interval of a `difference` is a paired one.
+"""
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Counts = NDArray[np.int64]
+"""How often each row stands in each resample, (resamples, rows)."""
+
+Statistic = Callable[[Counts], NDArray[np.float64]]
+"""A metric of resampled rows: (resamples, rows) counts to (resamples,) values, NaN where it is undefined."""
+
+BLOCK = 4_000_000
+"""Counts held at a time."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    low: float
+    high: float
+
+
+def bootstrap(
+    statistics: Mapping[str, Statistic],
+    rows: int,
+    *,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+    groups: ArrayLike | None = None,
+) -> dict[str, Interval]:
+    """The central `confidence` interval of each statistic over `resamples` resamples of `rows` rows.
+
+    `groups` (rows,) names what is drawn as a whole. Raises ValueError without rows, or when a statistic is undefined on
+    every resample.
+    """
+    if rows == 0:
+        raise ValueError("there is no row to resample")
+    values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
+    for counts in resampled_counts(rows, resamples, rng, groups):
+        for name, statistic in statistics.items():
+            values[name].append(np.asarray(statistic(counts), dtype=np.float64))
+    return {name: _percentiles(name, np.concatenate(parts), confidence) for name, parts in values.items()}
+
+
+def resampled_counts(
+    rows: int, resamples: int, rng: np.random.Generator, groups: ArrayLike | None = None
+) -> Iterator[Counts]:
+    """Blocks of counts, (some resamples, rows), as many as give `resamples` in all."""
+    codes = np.arange(rows) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+    units = int(codes.max()) + 1
+    block = max(1, BLOCK // max(units, rows))
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        drawn = rng.integers(units, size=(size, units)) + np.arange(size)[:, None] * units
+        counts = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units)
+        yield counts if groups is None else counts[:, codes]
+
+
+def mean(values: ArrayLike) -> Statistic:
+    """The mean of (rows,) `values`."""
+    return ratio(values, np.ones(len(np.asarray(values))))
+
+
+def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Statistic:
+    """The sum of (rows,) `numerator` over the sum of (rows,) `denominator`."""
+    above, below = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+
+    def statistic(counts: Counts) -> NDArray[np.float64]:
+        total = counts @ below
+        undefined = np.full(len(counts), np.nan)
+        values: NDArray[np.float64] = np.divide(counts @ above, total, out=undefined, where=total != 0)
+        return values
+
+    return statistic
+
+
+def transformed(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], statistic: Statistic) -> Statistic:
+    """A function of a statistic, such as `np.exp` of a mean."""
+    return lambda counts: function(statistic(counts))
+
+
+def difference(first: Statistic, second: Statistic) -> Statistic:
+    """`first` - `second` on the same resamples: a paired comparison."""
+    return lambda counts: first(counts) - second(counts)
+
+
+def of_rows(metric: Callable[[NDArray[np.int64]], float]) -> Statistic:
+    """Any metric of row numbers (drawn rows repeat), one resample at a time: for metrics that are no sums over rows."""
+
+    def statistic(counts: Counts) -> NDArray[np.float64]:
+        numbers = np.arange(counts.shape[1])
+        return np.array([metric(np.repeat(numbers, count)) for count in counts], dtype=np.float64)
+
+    return statistic
+
+
+def _percentiles(name: str, values: NDArray[np.float64], confidence: float) -> Interval:
+    defined = values[~np.isnan(values)]
+    if defined.size == 0:
+        raise ValueError(f"{name} is undefined on every resample")
+    tail = (1.0 - confidence) / 2
+    low, high = np.quantile(defined, [tail, 1.0 - tail])
+    return Interval(float(low), float(high))

@@ -1,0 +1,44 @@
+"""What a person sets of the judging: the intervals and the gate."""
+from pydantic import Field, field_validator
+
+from winnow.measure.direction import higher_is_better
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.section import Float, Section
+
+
+class Bootstrap(Section):
+    resamples: int = Field(ge=100, le=100_000, description="resamples behind each interval")
+    confidence: Float = Field(gt=0.5, lt=1, description="share of resamples inside an interval")
+
+
+class Condition(Section):
+    """A target that one metric of the model must reach."""
+
+    metric: str = Field(min_length=1, description="metric of evaluate.json; its name tells whether higher is better")
+    target: Float = Field(description="value that passes")
+    review: Float = Field(description="value that is worth a person's look; beyond it the model fails")
+
+    @field_validator("metric")
+    @classmethod
+    def _told(cls, name: str) -> str:
+        return _with_direction(name)
+
+
+class Gate(Section):
+    """PASS when every condition passes and the headline metric surely beats the strongest baseline."""
+
+    headline: str = Field(min_length=1, description="metric on which the model must beat the strongest baseline")
+    conditions: list[Condition] = Field(description="targets of its own; may be empty")
+
+    @field_validator("headline")
+    @classmethod
+    def _told(cls, name: str) -> str:
+        return _with_direction(name)
+
+
+def _with_direction(name: str) -> str:
+    try:
+        higher_is_better(name)
+    except WinnowError as error:
+        raise ValueError(f"{error.what}; {error.fix}") from error
+    return name

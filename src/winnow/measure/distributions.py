@@ -1,0 +1,20 @@
+"""How far apart two distributions over the same categories are."""
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import jensenshannon
+
+
+def shares(values: ArrayLike, categories: int) -> NDArray[np.float64]:
+    """Share of each category 0 … `categories` - 1 among `values`; raises ValueError for no values."""
+    counts = np.bincount(np.asarray(values, dtype=np.int64), minlength=categories)
+    if counts.sum() == 0:
+        raise ValueError("there is no value to take shares of")
+    return np.asarray(counts / counts.sum(), dtype=np.float64)
+
+
+def jensen_shannon_divergence(first: ArrayLike, second: ArrayLike) -> float:
+    """Divergence of two distributions in bits, from 0 (the same) to 1 (no category in common).
+
+    Lin, "Divergence measures based on the Shannon entropy", 1991. Counts are normalised.
+    """
+    return float(jensenshannon(np.asarray(first, dtype=float), np.asarray(second, dtype=float), base=2.0) ** 2)

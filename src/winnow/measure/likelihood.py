@@ -1,0 +1,21 @@
+"""How well a model of sequences foresees them: negative log-likelihood and perplexity."""
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def token_nll(nll: ArrayLike, tokens: ArrayLike) -> float:
+    """Mean negative log-likelihood per token in nats, from sums per sequence.
+
+    `nll` (rows,) is each sequence's summed negative log-likelihood, `tokens` (rows,) its number of tokens. Long
+    sequences count for more: it is the mean over all tokens, not the mean of the sequences' means. Raises ValueError
+    without tokens.
+    """
+    total = float(np.sum(tokens))
+    if total <= 0:
+        raise ValueError("there is no token to take a mean over")
+    return float(np.sum(nll)) / total
+
+
+def perplexity(nll: ArrayLike, tokens: ArrayLike) -> float:
+    """The exponential of `token_nll`: among how many equally likely tokens the model hesitates."""
+    return float(np.exp(token_nll(nll, tokens)))

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from winnow.judge.intervals import Interval, bootstrap, difference, mean, of_rows, ratio, resampled_counts, transformed
+
+OPTIONS = {"resamples": 2000, "confidence": 0.95}
+
+
+def test_mean_agrees_with_theory_and_scipy() -> None:
+    values = np.random.default_rng(0).normal(5, 2, size=400)
+    interval = bootstrap({"mean": mean(values)}, 400, rng=np.random.default_rng(1), **OPTIONS)["mean"]
+    half = 1.96 * values.std() / np.sqrt(400)
+    assert interval.low == pytest.approx(values.mean() - half, abs=0.05)
+    assert interval.high == pytest.approx(values.mean() + half, abs=0.05)
+    scipy = stats.bootstrap((values,), np.mean, n_resamples=2000, method="percentile", rng=2).confidence_interval
+    assert interval.low == pytest.approx(scipy.low, abs=0.05)
+
+
+def test_same_seed_same_interval_and_other_seed_another() -> None:
+    statistic = {"mean": mean(np.arange(50.0))}
+    first, again, other = (bootstrap(statistic, 50, rng=np.random.default_rng(s), **OPTIONS)["mean"] for s in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_ratio_of_sums_and_its_transform() -> None:
+    above, below = np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0])
+    statistics = {"one": ratio(above, below), "e": transformed(np.exp, ratio(above, below))}
+    found = bootstrap(statistics, 3, rng=np.random.default_rng(0), **OPTIONS)
+    assert found["one"] == Interval(1.0, 1.0)
+    assert found["e"].low == pytest.approx(np.e)
+
+
+def test_groups_widen_the_interval_of_copied_rows() -> None:
+    values = np.repeat(np.random.default_rng(0).normal(size=40), 10)
+    rows = bootstrap({"m": mean(values)}, 400, rng=np.random.default_rng(1), **OPTIONS)["m"]
+    copies = np.repeat(np.arange(40), 10)
+    groups = bootstrap({"m": mean(values)}, 400, rng=np.random.default_rng(1), groups=copies, **OPTIONS)["m"]
+    # ten copies of each row tell no more than one: the interval is √10 times as wide
+    assert (groups.high - groups.low) / (rows.high - rows.low) == pytest.approx(np.sqrt(10), rel=0.15)
+
+
+def test_paired_difference_is_narrower_than_unpaired() -> None:
+    rng = np.random.default_rng(0)
+    hard = rng.normal(size=300)
+    first, second = hard + rng.normal(scale=0.1, size=300) + 0.1, hard + rng.normal(scale=0.1, size=300)
+    found = bootstrap(
+        {"d": difference(mean(first), mean(second)), "first": mean(first)}, 300, rng=np.random.default_rng(1), **OPTIONS
+    )
+    assert found["d"].low > 0
+    assert found["d"].high - found["d"].low < 0.3 * (found["first"].high - found["first"].low)
+
+
+def test_any_metric_of_rows() -> None:
+    values = np.random.default_rng(3).normal(size=60)
+    statistics = {"mean": mean(values), "by rows": of_rows(lambda rows: float(values[rows].mean()))}
+    found = bootstrap(statistics, 60, resamples=200, confidence=0.9, rng=np.random.default_rng(0))
+    assert found["mean"].low == pytest.approx(found["by rows"].low)
+
+
+def test_undefined_everywhere_is_told() -> None:
+    with pytest.raises(ValueError, match="nothing is undefined on every resample"):
+        bootstrap({"nothing": ratio([1.0, 1.0], [0.0, 0.0])}, 2, rng=np.random.default_rng(0), **OPTIONS)
+
+
+def test_no_rows_are_told() -> None:
+    with pytest.raises(ValueError, match="no row to resample"):
+        bootstrap({}, 0, rng=np.random.default_rng(0), **OPTIONS)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.integers(1, 40), st.integers(0, 5))
+def test_a_resample_draws_whole_groups_as_many_as_there_are(groups: list[int], resamples: int, seed: int) -> None:
+    counts = np.concatenate(list(resampled_counts(len(groups), resamples, np.random.default_rng(seed), groups)))
+    assert counts.shape == (resamples, len(groups))
+    labels = np.array(groups)
+    for group in np.unique(labels):
+        of_group = counts[:, labels == group]
+        assert (of_group == of_group[:, :1]).all()
+    drawn = sum(counts[:, np.flatnonzero(labels == group)[0]] for group in np.unique(labels))
+    assert (drawn == len(set(groups))).all()
