@@ -81,6 +81,11 @@ class Stage(Generic[C, P]):
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
+    @property
+    def curves(self) -> Path:
+        """The folder that the train stage's DVCLive writes, and that plot reads."""
+        return Path("metrics", self.domain, "train")
+
     def account(self, rows_in: int, **parts: int) -> None:
         """State where the rows went; raises TableError unless the parts sum to `rows_in`. Goes into the metrics."""
         if rows_in != sum(parts.values()):

@@ -1,0 +1,39 @@
+"""A train stage from its task to its outputs: the run folder, the loop, the model and its checkpoints."""
+import shutil
+from typing import Any, TypeVar
+
+from winnow.learn.devices import relaunch
+from winnow.learn.loop import fit
+from winnow.learn.settings import Training
+from winnow.learn.task import Result, Task
+from winnow.pipeline import ledger
+from winnow.pipeline.runs import mark_finished, run_folder
+from winnow.pipeline.stage import Stage
+
+T = TypeVar("T", bound=Training)
+
+
+def train_model(stage: Stage[Any, T], task: Task) -> Result:
+    """Train, or go on with what a killed run of the same fingerprint left, and hand over `model/` and `checkpoints/`.
+
+    Raises TrainingError, and Interrupted on Ctrl+C. The network needs `save_pretrained`.
+    """
+    relaunch(stage.runtime.devices)
+    with run_folder(stage) as folder:
+        result = fit(
+            task,
+            stage.params,
+            runtime=stage.runtime,
+            folder=folder,
+            curves=stage.curves,
+            fingerprint=folder.name,
+        )
+        model, checkpoints = stage.output("model"), stage.output("checkpoints")
+        for target in (model, checkpoints):
+            shutil.rmtree(target, ignore_errors=True)
+        result.model.save_pretrained(model)
+        shutil.copytree(result.checkpoints, checkpoints)
+        mark_finished(folder)
+    ledger.note(epoch_seconds=[round(seconds, 3) for seconds in result.epoch_seconds])
+    return result
+

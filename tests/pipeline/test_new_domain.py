@@ -1,0 +1,57 @@
+"""A domain of one's own: one folder in stages/, one in domains/, its section and lines; nothing else changes."""
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.pipeline.conftest import Clone, new_clone
+
+TOY = Path(__file__).parent / "toy"
+
+SECTION = {
+    "common": {},
+    "ingest": {"flowers": 400},
+    "filter": {"max_length": 9.0},
+    "label": {},
+    "split": {"val_share": 0.15, "test_share": 0.25},
+    "weight": {},
+    "train": {
+        "subset": "all", "epochs": 4, "learning_rate": 0.05, "phases": [], "weight_decay": 0.0, "batch_size": 32,
+        "accumulation": 1, "clip_norm": 1.0, "precision": "no", "threads": 1, "seed": 0, "checkpoint_every": 2,
+        "checkpoint_steps": 0, "keep": 2, "select": "best", "start_from": None, "hidden": 8,
+        "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
+        "scheduler": {
+            "name": "cosine", "warmup": 0.1, "period": 1, "factor": 0.5, "patience": 1, "minimum": 0.0,
+        },
+    },
+    "evaluate": {},
+    "plot": {"dpi": 60},
+}  # fmt: skip
+
+
+@pytest.fixture
+def with_toy(tmp_path: Path) -> Clone:
+    """This checkout and the toy domain, added as docs/new-domain.md says."""
+    clone = new_clone(tmp_path / "clone")
+    shutil.copytree(TOY / "stages", clone.root / "stages/toy")
+    shutil.copytree(TOY / "domain", clone.root / "src/winnow/domains/toy")
+    (clone.root / "data/source/toy").mkdir()
+    params = clone.root / "params.yaml"
+    values = yaml.safe_load(params.read_text())
+    params.write_text(yaml.safe_dump({**values, "domains": [*values["domains"], "toy"], "toy": SECTION}, sort_keys=False))
+    graph = clone.root / "dvc.yaml"
+    climb = "      - src/winnow/domains/climb/params.py\n"
+    assert climb in graph.read_text()
+    graph.write_text(graph.read_text().replace(climb, climb + climb.replace("climb", "toy")))
+    return clone
+
+
+def test_a_new_domain_runs_through_all_eight_stages(with_toy: Clone) -> None:
+    with_toy.run("dvc", "repro", "plot@toy")
+    verdict = json.loads((with_toy.root / "metrics/toy/evaluate.json").read_text())
+    assert verdict["model"]["accuracy"] > verdict["baseline"]["commonest"]["accuracy"]
+    assert (with_toy.root / "data/toy/plot/accuracy.png").stat().st_size > 1000
+    assert "didn't change, skipping" in with_toy.run("dvc", "repro", "plot@toy").stdout
+    assert not (with_toy.root / "data/climb").exists()

@@ -1,0 +1,4 @@
+"""What a flower is."""
+
+SPECIES = ("daisy", "tulip")
+MEASURES = ["length", "width"]

@@ -1,0 +1,56 @@
+"""The section `toy` of params.yaml."""
+from pydantic import Field
+
+from winnow.learn.settings import Training
+from winnow.pipeline.section import Float, Section
+
+
+class Common(Section):
+    pass
+
+
+class Ingest(Section):
+    flowers: int = Field(ge=10, le=100_000, description="flowers to grow")
+
+
+class Filter(Section):
+    max_length: Float = Field(gt=0, description="longest petal that is believed, in cm")
+
+
+class Label(Section):
+    pass
+
+
+class Split(Section):
+    val_share: Float = Field(gt=0, lt=0.5, description="share of flowers for validation")
+    test_share: Float = Field(gt=0, lt=0.5, description="share of flowers for the test")
+
+
+class Weight(Section):
+    pass
+
+
+class Train(Training):
+    hidden: int = Field(ge=1, le=1024, description="width of the network")
+
+
+class Evaluate(Section):
+    pass
+
+
+class Plot(Section):
+    dpi: int = Field(ge=30, le=600, description="dots per inch of the pictures")
+
+
+class Params(Section):
+    """All of `toy`."""
+
+    common: Common = Field(description="what several stages share")
+    ingest: Ingest = Field(description="growing flowers")
+    filter: Filter = Field(description="which flowers are kept")
+    label: Label = Field(description="their species as a number")
+    split: Split = Field(description="train, validation and test")
+    weight: Weight = Field(description="rare species weigh more")
+    train: Train = Field(description="the network and its training")
+    evaluate: Evaluate = Field(description="how the model is judged")
+    plot: Plot = Field(description="the picture")

@@ -1,0 +1,34 @@
+"""The tables between the toy stages."""
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from winnow.domains.toy import nouns
+from winnow.pipeline.tables import Table
+
+
+class Flowers(Table):
+    flower: Series[int] = pa.Field(unique=True)
+    species: Series[str] = pa.Field(isin=nouns.SPECIES)
+    length: Series[float] = pa.Field(gt=0, description="of a petal, in cm")
+    width: Series[float] = pa.Field(gt=0, description="of a petal, in cm")
+
+
+class Labels(Table):
+    flower: Series[int] = pa.Field(unique=True)
+    label: Series[int] = pa.Field(ge=0, lt=len(nouns.SPECIES))
+
+
+class Splits(Table):
+    flower: Series[int] = pa.Field(unique=True)
+    split: Series[str] = pa.Field(isin=["train", "val", "test"])
+
+
+class Weights(Table):
+    flower: Series[int] = pa.Field(unique=True)
+    weight: Series[float] = pa.Field(gt=0)
+
+
+class Predictions(Table):
+    flower: Series[int] = pa.Field(unique=True)
+    label: Series[int]
+    predicted: Series[int]

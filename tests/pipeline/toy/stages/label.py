@@ -1,0 +1,15 @@
+"""Number the species."""
+from winnow.domains.toy import nouns
+from winnow.domains.toy.params import Common, Label
+from winnow.domains.toy.tables import Flowers, Labels
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def main(stage: Stage[Common, Label]) -> None:
+    flowers = stage.read("filter/flowers.parquet", Flowers)
+    numbers = {name: index for index, name in enumerate(nouns.SPECIES)}
+    stage.write("labels.parquet", flowers.assign(label=flowers["species"].map(numbers))[["flower", "label"]], Labels)
+
+
+if __name__ == "__main__":
+    run_stage(main)
