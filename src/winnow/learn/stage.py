@@ -1,4 +1,5 @@
 """A train stage from its task to its outputs: the run folder, the loop, the model and its checkpoints."""
+
 import shutil
 from typing import Any, TypeVar
 
@@ -36,4 +37,3 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
         mark_finished(folder)
     ledger.note(epoch_seconds=[round(seconds, 3) for seconds in result.epoch_seconds])
     return result
-

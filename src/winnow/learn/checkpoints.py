@@ -1,0 +1,194 @@
+"""
+Checkpoints: folders that are whole or not there, of the same bytes whenever a training is in the same state.
+
+A checkpoint holds `model.safetensors` (weights), `state.safetensors` (optimiser, random generators) and
+`checkpoint.json` (history, params, fingerprint, place in the training). No pickle: its bytes depend on which objects
+happen to be shared, and it runs code when read.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from winnow.pipeline.errors import TrainingError
+
+WEIGHTS, STATE, PLACE = "model.safetensors", "state.safetensors", "checkpoint.json"
+
+
+@dataclass
+class Progress:
+    """Where a training stands: all that is not weights, optimiser or generators."""
+
+    phase: int = 0
+    batch: int = 0
+    """micro-batches done of an unfinished epoch"""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """one record per finished epoch"""
+    sums: dict[str, float] = field(default_factory=dict)
+    """sums over the unfinished epoch's batches"""
+    scaler: dict[str, Any] = field(default_factory=dict)
+    random: dict[str, Any] = field(default_factory=dict)
+
+
+class Checkpoints:
+    """A run folder's checkpoints: `last` to resume from, and those with names for people in `checkpoints/`."""
+
+    def __init__(self, folder: Path, fingerprint: str, params: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.named = folder / "checkpoints"
+        self.fingerprint = fingerprint
+        self.params = dict(params)
+        self.named.mkdir(parents=True, exist_ok=True)
+
+    def path(self, name: str) -> Path:
+        return self.folder / name if name == "last" else self.named / name
+
+    def save(
+        self, name: str, model: nn.Module, optimizer: Optimizer, progress: Progress, random: Mapping[str, Tensor]
+    ) -> None:
+        """Replace the checkpoint; a kill at any moment leaves the old or the new one."""
+        place = {**asdict(progress), "fingerprint": self.fingerprint, "params": self.params}
+        tensors = {f"random.{key}": value for key, value in random.items()}
+        for index, entries in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": value.detach().cpu().contiguous() for key, value in entries.items()}
+        scratch = self.folder / f".{name}.new"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        save_weights(model, scratch / WEIGHTS)
+        save_file(tensors, scratch / STATE)
+        text = json.dumps(place, indent=1, sort_keys=True, allow_nan=False)
+        (scratch / PLACE).write_text(text + "\n", encoding="utf-8")
+        _replace(scratch, self.path(name), self.folder / f".{name}.old")
+
+    def copy(self, name: str, other: str) -> None:
+        """Replace the checkpoint `other` by what `name` is now."""
+        scratch = self.folder / f".{other}.new"
+        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.copytree(self.path(name), scratch)
+        _replace(scratch, self.path(other), self.folder / f".{other}.old")
+
+    def resume(self) -> bool:
+        """Whether there is a state of this very training to go on from; another's is removed."""
+        for leftover in self.folder.glob(".*.old"):  # killed between the two renames of `_replace`
+            target = self.path(leftover.name.removeprefix(".").removesuffix(".old"))
+            if target.exists():
+                shutil.rmtree(leftover)
+            else:
+                leftover.rename(target)
+        for leftover in self.folder.glob(".*.new"):
+            shutil.rmtree(leftover)
+        place = self.path("last") / PLACE
+        if place.exists() and json.loads(place.read_text(encoding="utf-8"))["fingerprint"] == self.fingerprint:
+            return True
+        shutil.rmtree(self.path("last"), ignore_errors=True)
+        shutil.rmtree(self.named)
+        self.named.mkdir()
+        return False
+
+    def progress(self) -> Progress:
+        place = json.loads((self.path("last") / PLACE).read_text(encoding="utf-8"))
+        return Progress(**{name: place[name] for name in Progress.__dataclass_fields__})
+
+    def random(self) -> dict[str, Tensor]:
+        """The generators' states in `last`; empty at an epoch's end."""
+        tensors = load_file(self.path("last") / STATE)
+        return {key.removeprefix("random."): value for key, value in tensors.items() if key.startswith("random.")}
+
+    def load_optimizer(self, optimizer: Optimizer) -> None:
+        """Give the optimiser the moments that `last` holds."""
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in load_file(self.path("last") / STATE).items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                moments.setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+
+    def prune(self, keep: int) -> None:
+        """Remove all but the last `keep` of epoch_NNNN."""
+        for old in sorted(self.named.glob("epoch_*"))[:-keep]:
+            shutil.rmtree(old)
+
+    def remove(self, name: str) -> None:
+        shutil.rmtree(self.path(name), ignore_errors=True)
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """
+    The model's parameters and buffers as safetensors, tied ones once, always the same bytes.
+
+    (safetensors' own `save_model` notes tied names in a metadata table whose order is random.)
+    """
+    tensors: dict[str, Tensor] = {}
+    seen: set[tuple[int, tuple[int, ...]]] = set()
+    for name, value in model.state_dict().items():
+        if value.numel() and (key := (value.data_ptr(), tuple(value.shape))) in seen:
+            continue
+        if value.numel():
+            seen.add(key)
+        tensors[name] = value.detach().cpu().contiguous()
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def load_weights(model: nn.Module, source: Path) -> list[str]:
+    """
+    Read weights into the model in place; gives the names of buffers that one side has and the other has not.
+
+    `source` is a checkpoint, a model folder or a .safetensors file. Every parameter must be there, with its shape.
+    A buffer may be missing (the model keeps its own), or be there in vain if the model declares it as None: weights
+    of a loss come and go without making a model unreadable. Raises TrainingError otherwise.
+    """
+    file = source / WEIGHTS if source.is_dir() else source
+    try:
+        found = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"no weights can be read from {source}: {error}",
+            fix="name a checkpoint folder, a model folder, or a .safetensors file",
+        ) from None
+    own = model.state_dict(keep_vars=True)
+    tied = {value.data_ptr() for name, value in own.items() if name in found}
+    buffers = {name for name, value in own.items() if not isinstance(value, nn.Parameter)}
+    missing = [name for name in own if name not in found and own[name].data_ptr() not in tied]
+    surplus = [name for name in found if name not in own]
+    unlike = [name for name in found if name in own and found[name].shape != own[name].shape]
+    wrong = (
+        [f"{name} is missing" for name in missing if name not in buffers]
+        + [f"{name} is not in this model" for name in surplus if not _declares_buffer(model, name)]
+        + [f"{name} has shape {tuple(found[name].shape)}, not {tuple(own[name].shape)}" for name in unlike]
+    )
+    if wrong:
+        raise TrainingError(
+            f"the weights in {source} are of another model: {'; '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}",
+            fix="build the model with the params those weights were trained with",
+        )
+    model.load_state_dict({name: value for name, value in found.items() if name in own}, strict=False)
+    return sorted(missing + surplus)
+
+
+def _declares_buffer(model: nn.Module, name: str) -> bool:
+    owner, _, leaf = name.rpartition(".")
+    try:
+        return leaf in model.get_submodule(owner)._buffers
+    except AttributeError:
+        return False
+
+
+def _replace(scratch: Path, target: Path, aside: Path) -> None:
+    """Rename `scratch` to `target`; what stands there goes aside first, and `resume` brings it back after a kill."""
+    for path in (*scratch.iterdir(), scratch):
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+    if target.exists():
+        target.rename(aside)
+    scratch.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,49 @@
+"""Metrics of every epoch as DVCLive's files, which `dvc plots`, `dvc metrics` and the editor's extension read."""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from winnow.pipeline.errors import TrainingError
+
+
+class Curves:
+    """
+    DVCLive writing into `folder`: `train/…`, `val/…` and `learning_rate`, by epoch.
+
+    It deletes what it finds there, so the history is written again after a resume.
+    """
+
+    def __init__(self, folder: Path, history: Iterable[Mapping[str, Any]]) -> None:
+        from dvclive.live import Live  # noqa: PLC0415 - more than a second, which only the main process needs to spend
+
+        self._live: Any = Live(str(folder), report=None, save_dvc_exp=False, dvcyaml=False, monitor_system=False)
+        for record in history:
+            self.log(record)
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        self._live.step = record["epoch"]
+        for split in ("train", "val"):
+            for name, value in sorted(record[split].items()):
+                self._live.log_metric(f"{split}/{name}", value)
+        self._live.log_metric("learning_rate", record["learning_rate"])
+        self._live.make_summary()
+
+    def finish(self, best_epoch: int) -> None:
+        """Name the chosen epoch beside the last one's metrics (DVCLive's own `end` would stage files in Git)."""
+        self._live.summary["best_epoch"] = best_epoch
+        self._live.make_summary()
+
+
+def checked(metrics: Mapping[str, float], where: str) -> dict[str, float]:
+    """The metrics as floats; raises TrainingError for one that is not a finite number."""
+    plain = {name: float(value) for name, value in metrics.items()}
+    wrong = [f"{name} = {value}" for name, value in plain.items() if not math.isfinite(value)]
+    if wrong:
+        raise TrainingError(
+            f"metrics that are not finite numbers: {', '.join(wrong)}",
+            where=where,
+            fix="leave out a metric that has no rows; else lower learning_rate",
+        )
+    return plain

@@ -1,0 +1,145 @@
+"""Where a training computes, with how many processes and threads, and from which seeds."""
+
+import os
+import random
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import GradientAccumulationPlugin, broadcast_object_list, send_to_device
+from torch import Tensor
+
+from winnow.learn.settings import Training
+from winnow.pipeline.errors import TrainingError
+
+T = TypeVar("T")
+
+
+def relaunch(devices: int) -> None:
+    """
+    Run this program again under torch.distributed.run, one process per device, when it is not already.
+
+    Returns at once for one device and under torchrun; else never returns. Call it before taking any lock: only the
+    process that `is_main` may take one.
+    """
+    if devices == 1 or "LOCAL_RANK" in os.environ:
+        return
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}", *sys.argv]
+    sys.stdout.flush()
+    os.execv(command[0], command)  # noqa: S606 - the same program, and Ctrl+C reaches it directly
+
+
+def is_main() -> bool:
+    """Whether this is the only process of a training, or the one that writes its files."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def start(device: str, settings: Training) -> Accelerator:
+    """
+    Accelerate on the chosen device (auto, cpu, cuda, mps), deterministic, with the settings' threads.
+
+    Raises TrainingError when the machine has no such device or the device not this precision.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not deterministic
+    has = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not has[device]:
+        raise TrainingError(f"this machine has no {device} device", fix="set runtime.device to auto or cpu")
+    on_gpu = device != "cpu" and (torch.cuda.is_available() or torch.backends.mps.is_available())
+    if settings.precision == "fp16" and not on_gpu:
+        raise TrainingError("precision fp16 needs a GPU", fix="set precision to bf16 or no")
+    AcceleratorState._reset_state(reset_partial_state=False)  # a second training may have another precision
+    accelerator = Accelerator(
+        cpu=not on_gpu,
+        mixed_precision=settings.precision,
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=settings.accumulation),
+    )
+    torch.set_num_threads(settings.threads)  # after Accelerate, which sets its own
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, for nothing
+    torch.backends.cudnn.benchmark = False
+    return accelerator
+
+
+class Team:
+    """The processes of a training, as one of them sees them."""
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self.accelerator = accelerator
+        self.size: int = accelerator.num_processes
+        self.rank: int = accelerator.process_index
+        self.main: bool = accelerator.is_main_process
+
+    def on_main(self, work: Callable[[], T]) -> T:
+        """What the main process makes of `work`, on every process."""
+        if self.size == 1:
+            return work()
+        made: list[T | None] = [work() if self.main else None]
+        result: T = broadcast_object_list(made)[0]
+        return result
+
+    def highest(self, number: int) -> int:
+        """The largest of the processes' numbers."""
+        if self.size == 1:
+            return number
+        return int(self.accelerator.gather(torch.tensor([number], device=self.accelerator.device)).max())
+
+    def to_device(self, batch: Any) -> Any:
+        """The batch where the model is; on the CPU it is there already."""
+        return batch if self.accelerator.device.type == "cpu" else send_to_device(batch, self.accelerator.device)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            self.accelerator.wait_for_everyone()
+
+
+def describe(accelerator: Accelerator) -> str:
+    """The device in words, for the banner."""
+    device = accelerator.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    return f"{device.type} ({name}), processes: {accelerator.num_processes}, precision: {accelerator.mixed_precision}"
+
+
+def seed_epoch(seed: int, phase: int, epoch: int, *, rank: int) -> int:
+    """
+    Seed everything for one epoch; gives the seed of its sampler.
+
+    Each process's dropout is its own, and the sampler's seed is the same for all. This is the one place where global
+    generators are seeded; epoch 0 of phase 0 is the making of the model.
+    """
+    seed_everything(int(np.random.SeedSequence((seed, phase, epoch, rank)).generate_state(1)[0]))
+    return int(np.random.SeedSequence((seed, phase, epoch)).generate_state(1)[0])
+
+
+def seed_everything(seed: int, *, gpu: bool = True) -> None:
+    """Seed the generators of Python, numpy and torch."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries draw from it
+    if gpu:
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
+def random_state() -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Where the global generators stand, as JSON values and tensors."""
+    tensors = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        tensors["cuda"] = torch.cuda.get_rng_state()
+    numpy = np.random.get_state(legacy=False)  # noqa: NPY002
+    numpy["state"] = {**numpy["state"], "key": numpy["state"]["key"].tolist()}
+    return {"python": random.getstate(), "numpy": numpy}, tensors
+
+
+def restore_random_state(values: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Put the global generators back to where `random_state` found them."""
+    version, internal, gauss = values["python"]
+    random.setstate((version, tuple(internal), gauss))
+    np.random.set_state(values["numpy"])  # noqa: NPY002
+    torch.set_rng_state(tensors["torch"])
+    if "cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["cuda"])

@@ -1,0 +1,51 @@
+"""Ctrl+C and SIGTERM: finish the step, save, say how to go on, leave with the signal's exit code."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+
+class Interrupted(SystemExit):
+    """A training stopped by a signal; its code is the shell's, 128 + the signal's number (Ctrl+C: 130)."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(128 + signum)
+
+
+class StopRequest:
+    """Set by the first signal; the second one stops the program where it is."""
+
+    def __init__(self) -> None:
+        self.signum = 0
+
+    def _note(self, signum: int, _frame: FrameType | None) -> None:
+        self.signum = signum
+        signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
+        print("stopping after this step (once more: at once) …", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def stop_request() -> Iterator[StopRequest]:
+    """Listen for SIGINT and SIGTERM within the block (in the main thread; elsewhere Python allows no handler)."""
+    request = StopRequest()
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, request._note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def farewell(checkpoint: Path) -> str:
+    """What to tell the person who stopped the training."""
+    return (
+        f"⚠ training interrupted; checkpoint saved to {checkpoint}\n"
+        "  to go on: run the same command again (with other params it starts anew, or from here by train.start_from)"
+    )

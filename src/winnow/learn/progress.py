@@ -1,0 +1,102 @@
+"""What a person sees of a training: banner, bar or lines, best epochs, warnings."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+from torch import nn
+from tqdm import tqdm
+
+from winnow.learn.loaders import Loaders
+from winnow.learn.settings import Phase, higher_is_better
+
+GAP = 0.10
+"""shares by which train may be better than validation before a warning"""
+RISING = 3
+"""epochs in a row that make a trend"""
+DISTINCT = "predictions_distinct"
+"""the validation metric that counts how many different predictions there were"""
+
+
+class Display:
+    """Speaks on the main process only; `mode` is runtime.progress."""
+
+    def __init__(self, mode: Literal["auto", "bar", "lines", "none"], *, main: bool) -> None:
+        self.bar = main and (mode == "bar" or (mode == "auto" and sys.stderr.isatty()))
+        self.lines = main and mode != "none"
+
+    def say(self, text: str) -> None:
+        if self.lines:
+            tqdm.write(text, file=sys.stderr)
+
+    def batches(self, batches: Iterable[Any], title: str, *, total: int, done: int) -> Iterator[Any]:
+        """The batches, under a bar where there is a terminal to draw one on."""
+        if not self.bar:
+            yield from batches
+            return
+        with tqdm(batches, desc=title, total=total, initial=done, leave=False, unit="batch") as bar:
+            yield from bar
+
+
+def banner(device: str, model: nn.Module, loaders: Loaders, phases: Sequence[Phase], number: int) -> str:
+    """Device, data, size and weights at the start of phase `number` (from 0)."""
+    phase = phases[number]
+    total = sum(parameter.numel() for parameter in model.parameters())
+    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    title = f"phase {number + 1} of {len(phases)}: " if len(phases) > 1 else ""
+    lines = [
+        f"{title}{phase.subset}, at most {phase.epochs} epochs, learning rate {phase.learning_rate:g}",
+        f"  device      {device}",
+        f"  parameters  {total:,} ({trainable:,} trainable)",
+    ]
+    batches = {"train": loaders.train, "val": loaders.val}
+    for split, rows in loaders.rows.items():
+        count = f", {len(batches[split]):,} batches" if hasattr(batches.get(split), "__len__") else ""
+        lines.append(f"  {split:<10}  {rows:,} rows{count}")
+    if loaders.weights:
+        width = max(len(name) for name in loaders.weights)
+        lines.append("  weights")
+        for name, (weight, rows) in loaders.weights.items():
+            lines.append(f"    {name:<{width}}  {weight:8.4f}  ({rows:,} rows)")
+    return "\n".join(lines)
+
+
+def epoch_line(record: Mapping[str, Any], epochs: int) -> str:
+    """One finished epoch in one line; metrics by group (`loss_by_grade/6A`) are left to the curves."""
+    parts = [f"epoch {record['epoch']}/{epochs}"]
+    for split in ("train", "val"):
+        shown = [f"{name} {value:.4f}" for name, value in sorted(record[split].items()) if "/" not in name]
+        parts.append(f"{split}: {', '.join(shown)}")
+    parts.append(f"lr {record['learning_rate']:.3g}")
+    return " | ".join(parts) + (" | ✓ new best" if record["best"] else "")
+
+
+def warnings(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is wrong after a phase's last epoch and was not before it, so that each is said once when it begins."""
+    before = {kind for kind, _ in _symptoms(records[:-1])}
+    return [f"⚠ {text}" for kind, text in _symptoms(records) if kind not in before]
+
+
+def _symptoms(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """(kind, words) of everything that ails after the last record."""
+    if not records:
+        return
+    train, val = records[-1]["train"], records[-1]["val"]
+    for name in sorted(train.keys() & val.keys()):
+        if _is_share(name, train[name], val[name]) and train[name] - val[name] > GAP:
+            points = 100 * (train[name] - val[name])
+            yield f"gap {name}", f"{name}: train is {points:.0f} points above validation: the model overfits"
+    losses = [(record["train"].get("loss"), record["val"].get("loss")) for record in records[-RISING - 1 :]]
+    known = len(losses) == RISING + 1 and None not in {value for pair in losses for value in pair}
+    if known and all(new[0] < old[0] and new[1] > old[1] for old, new in pairwise(losses)):
+        yield "parting", f"validation loss rose for {RISING} epochs while training loss fell: the model overfits"
+    if val.get(DISTINCT) == 1:
+        yield "collapse", "predictions have collapsed: the model says the same for every validation row"
+
+
+def _is_share(name: str, train: float, val: float) -> bool:
+    try:
+        return higher_is_better(name) and 0 <= train <= 1 and 0 <= val <= 1
+    except ValueError:
+        return False

@@ -1,0 +1,89 @@
+"""What a person may turn in a training; a domain's `Train` section inherits from `Training`. Loads no torch."""
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from winnow.pipeline.section import Float, Section
+
+UP = frozenset({"score", "accuracy", "recall", "precision", "ndcg", "auc", "f1", "mrr", "kappa"})
+DOWN = frozenset({"error", "loss", "mae", "rmse", "mse", "ece", "nll", "perplexity"})
+
+
+def higher_is_better(metric: str) -> bool:
+    """
+    Whether a metric's name says that more is better: its last telling word decides.
+
+    `val_loss`: no; `recall_at_10`: yes; `loss_by_grade/6A`: no. Raises ValueError when no word of the name is known.
+    """
+    words = re.split(r"[^a-z0-9]+", metric.split("/", maxsplit=1)[0].lower())
+    for word in reversed(words):
+        if word in UP or word in DOWN:
+            return word in UP
+    raise ValueError(
+        f"the name {metric!r} does not say whether more is better: "
+        f"end it in one of {', '.join(sorted(UP))} (up) or {', '.join(sorted(DOWN))} (down)"
+    )
+
+
+class Scheduler(Section):
+    """How the learning rate moves within a phase; options of other schedulers than `name` are not used."""
+
+    name: Literal["constant", "cosine", "cosine_warm_restarts", "plateau"] = Field(description="shape")
+    warmup: Float = Field(ge=0, description="linear rise from 0: below 1 a share of the phase's steps, else steps")
+    period: int = Field(ge=1, description="cosine_warm_restarts: epochs from one restart to the next")
+    factor: Float = Field(gt=0, lt=1, description="plateau: the learning rate is multiplied by this")
+    patience: int = Field(ge=0, description="plateau: epochs without a better metric that are borne before it")
+    minimum: Float = Field(ge=0, description="cosine and plateau: learning rate that is not gone below")
+
+
+class EarlyStopping(Section):
+    """Which validation metric is watched: for the best weights, for the plateau scheduler, and for stopping early."""
+
+    metric: str = Field(min_length=1, description="a validation metric's name; its words say whether more is better")
+    patience: int = Field(ge=0, description="epochs without a gain after which a phase ends; 0 = never")
+    min_delta: Float = Field(ge=0, description="a gain is more than this, in the metric's unit")
+
+    @field_validator("metric")
+    @classmethod
+    def _directed(cls, metric: str) -> str:
+        higher_is_better(metric)
+        return metric
+
+
+class Phase(Section):
+    """One part of a curriculum."""
+
+    subset: str = Field(min_length=1, description="rows to train and validate on")
+    epochs: int = Field(ge=1, le=100_000, description="passes at most (early stopping may end it before)")
+    learning_rate: Float = Field(gt=0, description="highest learning rate")
+
+
+class Training(Section):
+    """A training's values, the same for every domain."""
+
+    subset: str = Field(min_length=1, description="rows to train and validate on, when `phases` is empty")
+    epochs: int = Field(ge=1, le=100_000, description="passes at most, when `phases` is empty")
+    learning_rate: Float = Field(gt=0, description="highest learning rate, when `phases` is empty")
+    phases: list[Phase] = Field(description="a curriculum, in order, in place of subset, epochs and learning_rate")
+    weight_decay: Float = Field(ge=0, description="AdamW's decoupled weight decay")
+    batch_size: int = Field(ge=1, description="rows of one optimiser step, all devices and micro-batches together")
+    accumulation: int = Field(ge=1, description="micro-batches a device cuts its part of a batch into, to save memory")
+    clip_norm: Float = Field(ge=0, description="gradients are scaled down to this norm; 0 = never")
+    precision: Literal["no", "fp16", "bf16"] = Field(description="mixed precision; fp16 needs a GPU")
+    threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
+    seed: int = Field(ge=0, lt=2**32, description="of initial weights, order and dropout (data have their own)")
+    checkpoint_every: int = Field(ge=0, description="epochs between the checkpoints epoch_NNNN; 0 = none")
+    checkpoint_steps: int = Field(ge=0, description="steps between resumable states within an epoch; 0 = none")
+    keep: int = Field(ge=1, description="checkpoints epoch_NNNN that stay, the last ones")
+    select: Literal["best", "last"] = Field(description="epoch whose weights are the model, and start the next phase")
+    early_stopping: EarlyStopping = Field(description="the watched metric, and when a phase ends before its epochs")
+    scheduler: Scheduler = Field(description="how the learning rate moves")
+    start_from: str | None = Field(description="checkpoint or model folder to start from; null = none")
+
+    @property
+    def curriculum(self) -> list[Phase]:
+        """The phases, in order: one made from the plain fields when none is listed."""
+        plain = Phase(subset=self.subset, epochs=self.epochs, learning_rate=self.learning_rate)
+        return self.phases or [plain]
