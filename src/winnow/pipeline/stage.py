@@ -21,7 +21,7 @@ from winnow.pipeline.tables import Table, read_table, write_table
 C = TypeVar("C", bound=Section)
 P = TypeVar("P", bound=Section)
 
-ACCOUNTED = ("ingest", "filter", "split")
+ACCOUNTED = ("ingest", "filter", "label", "split", "weight")
 """Stages that must say where every row went."""
 
 

@@ -9,6 +9,7 @@ def main(stage: Stage[Common, Label]) -> None:
     flowers = stage.read("filter/flowers.parquet", Flowers)
     numbers = {name: index for index, name in enumerate(nouns.SPECIES)}
     stage.write("labels.parquet", flowers.assign(label=flowers["species"].map(numbers))[["flower", "label"]], Labels)
+    stage.account(len(flowers), labelled=len(flowers))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ def main(stage: Stage[Common, Weight]) -> None:
     train = labels[labels["flower"].isin(splits.loc[splits["split"] == "train", "flower"])]
     weights = train.assign(weight=inverse_frequency_weights(train["label"]))[["flower", "weight"]]
     stage.write("weights.parquet", weights, Weights)
+    stage.account(len(labels), weighed=len(weights), held_out=len(labels) - len(weights))
 
 
 if __name__ == "__main__":
