@@ -1,4 +1,5 @@
 """Keep the routes worth learning from, mark the subsets they belong to, and say why the others went."""
+
 import pandas as pd
 
 from winnow.curate.filters import Rule, apply_rules, refuse_empty, rule_counts
@@ -6,6 +7,8 @@ from winnow.domains.climb.params import Common, Filter
 from winnow.domains.climb.rules.validity import broken_rules
 from winnow.domains.climb.tables import Dropped, Holds, Kept, Routes
 from winnow.pipeline.stage import Stage, run_stage
+
+SUBSETS = ("full", "quality", "benchmark")
 
 
 def route_rules(common: Common, broken: pd.DataFrame) -> list[Rule]:
@@ -53,7 +56,7 @@ def main(stage: Stage[Common, Filter]) -> None:
     stage.write("routes.parquet", kept, Kept)
     stage.write("dropped.parquet", dropped, Dropped)
     stage.account(len(routes), kept=len(kept), dropped=len(dropped))
-    stage.metrics(dropped=counts, subsets={name: int(kept[f"in_{name}"].sum()) for name in ("benchmark", "quality", "full")})
+    stage.metrics(dropped=counts, subsets={name: int(kept[f"in_{name}"].sum()) for name in SUBSETS})
 
 
 if __name__ == "__main__":

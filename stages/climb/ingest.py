@@ -1,11 +1,12 @@
 """Read problems from files of any format, or make them, and merge those that are the same."""
+
 from pathlib import Path
 
 import pandas as pd
 
 from winnow.domains.climb.params import Common, Ingest
 from winnow.domains.climb.source import app, guidebook, minimal, synthetic, web
-from winnow.domains.climb.source.merge import Merged, SourceFile, merge
+from winnow.domains.climb.source.merge import SourceFile, merge
 from winnow.domains.climb.source.problems import Problems
 from winnow.domains.climb.tables import Holds, Rejected, Routes
 from winnow.pipeline.errors import SourceError
@@ -31,23 +32,16 @@ def read_source(form: str, path: Path) -> Problems:
 def refuse_rejected(rejected: pd.DataFrame, rows_in: int, max_share: float) -> None:
     """Raise SourceError, showing the first ones, when too many source rows cannot be used, or there is none at all."""
     if rows_in == 0:
-        raise SourceError("the sources hold no row", where="climb.ingest.sources", fix="name a file that holds problems")
+        raise SourceError("the sources of climb.ingest.sources hold no row", fix="name a file that holds problems")
     share = len(rejected) / rows_in
     if len(rejected) == rows_in or share > max_share:
         first = rejected.head(SHOWN_ROWS).itertuples()
         told = "".join(f"\n    {row.source}, row {row.row}: {row.reason}" for row in first)
         raise SourceError(
-            f"{len(rejected)} of {rows_in} source rows cannot be used ({share:.1%}; climb.ingest.max_rejected_share allows "
-            f"{max_share:.1%}). The first ones:{told}",
+            f"{len(rejected)} of {rows_in} source rows cannot be used: {share:.1%}, and climb.ingest."
+            f"max_rejected_share allows {max_share:.1%}. The first ones:{told}",
             fix="mend the file, check its `format`, or raise climb.ingest.max_rejected_share",
         )
-
-
-def accepted_kinds(merged: Merged) -> dict[str, dict[str, int]]:
-    """Routes by what they come from: the formats, the board and angle."""
-    routes = merged.routes
-    setup = routes["board"] + "-" + routes["angle"].astype("str")
-    return {"by_source": routes["source"].value_counts().to_dict(), "by_board": setup.value_counts().to_dict()}
 
 
 def main(stage: Stage[Common, Ingest]) -> None:
@@ -63,7 +57,12 @@ def main(stage: Stage[Common, Ingest]) -> None:
     stage.write("rejected.parquet", merged.rejected, Rejected)
     rejected, kept = len(merged.rejected), len(merged.routes)
     stage.account(merged.rows_in, kept=kept, rejected=rejected, merged=merged.rows_in - rejected - kept)
-    stage.metrics(in_both=merged.in_both, grade_conflicts=merged.grade_conflicts, **accepted_kinds(merged))
+    stage.metrics(
+        in_both=merged.in_both,
+        grade_conflicts=merged.grade_conflicts,
+        by_source=merged.routes["source"].value_counts().to_dict(),
+        by_board=(merged.routes["board"] + "-" + merged.routes["angle"].astype("str")).value_counts().to_dict(),
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """Say what is to be learnt: each route's grade as a number, how well it is proven, and its holds as tokens."""
+
 import pandas as pd
 
 from winnow.domains.climb import nouns

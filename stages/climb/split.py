@@ -1,19 +1,24 @@
 """Give each route one side, train, validation or test: alike in grade and quality, and no hold set on two sides."""
+
 import numpy as np
 import pandas as pd
 
 from winnow.curate.duplicates import sequence_digests
 from winnow.curate.leakage import refuse_leakage
-from winnow.curate.splits import merge_small_strata, side_counts, split_folds, split_rows
+from winnow.curate.splits import merge_small_strata, refuse_empty_sides, side_counts, split_folds, split_rows
 from winnow.domains.climb.params import Common, Split
 from winnow.domains.climb.tables import Labels, Splits, Tokens
 from winnow.pipeline.stage import Stage, run_stage
 
+SIDES = ("train", "val", "test")
 SUBSETS = ("full", "quality", "benchmark")
 
 
 def split_routes(labels: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
-    """The columns of `Splits`. A hold set stays whole whatever its angles; the subsets inherit this one assignment."""
+    """The columns of `Splits`. A hold set stays whole whatever its angles; the subsets inherit this one assignment.
+
+    Raises TableError when there are too few routes for three sides.
+    """
     groups = labels["hold_set"]
     strata = merge_small_strata(labels[["grade", "quality"]], groups, params.min_stratum)
     if params.folds:
@@ -21,6 +26,7 @@ def split_routes(labels: pd.DataFrame, params: Split, rng: np.random.Generator) 
     else:
         shares = {"train": 1 - params.val_share - params.test_share, "val": params.val_share, "test": params.test_share}
         side = split_rows(strata, groups, shares, rng)
+    refuse_empty_sides(side, SIDES)
     return pd.DataFrame({"route_id": labels["route_id"], "stratum": strata, "split": side})
 
 
@@ -39,7 +45,7 @@ def main(stage: Stage[Common, Split]) -> None:
     refuse_shared_routes(labels, tokens, splits)
     stage.write("splits.parquet", splits, Splits)
     sides = splits["split"].value_counts()
-    stage.account(len(labels), **{side: int(sides.get(side, 0)) for side in ("train", "val", "test")})
+    stage.account(len(labels), **{side: int(sides.get(side, 0)) for side in SIDES})
     whole = labels["grade"] + "_" + labels["quality"]
     stage.metrics(
         strata=side_counts(splits["stratum"], splits["split"]),

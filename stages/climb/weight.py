@@ -1,4 +1,5 @@
 """Say how often each training route is drawn: proven routes more often, by the logarithm of their repeats."""
+
 import numpy as np
 import pandas as pd
 
@@ -22,7 +23,9 @@ def weigh_routes(routes: pd.DataFrame, params: Weight) -> pd.DataFrame:
     return pd.DataFrame({"route_id": routes["route_id"], "weight": to_mean_one(weights)})
 
 
-def measure_draws(routes: pd.DataFrame, weights: pd.Series, params: Weight, rng: np.random.Generator) -> dict[str, object]:
+def measure_draws(
+    routes: pd.DataFrame, weights: "pd.Series[float]", params: Weight, rng: np.random.Generator
+) -> dict[str, object]:
     """What weighted sampling comes to in an epoch of these routes: effective size, and how often who was drawn."""
     draws = draw_epochs(weights, params.simulated_epochs, rng)
     repeats = routes["repeats"]
@@ -52,13 +55,10 @@ def main(stage: Stage[Common, Weight]) -> None:
     stage.write("weights.parquet", weights, Weights)
     stage.account(len(labels), weighed=len(weights), held_out=len(labels) - len(weights))
     rng = stage.rng()
-    stage.metrics(
-        **{
-            name: measure_draws(train[train[f"in_{name}"]], weights.loc[train[f"in_{name}"], "weight"], stage.params, rng)
-            for name in SUBSETS
-            if train[f"in_{name}"].any()
-        }
-    )
+    for name in SUBSETS:
+        inside = train[f"in_{name}"]
+        if inside.any():
+            stage.metrics(**{name: measure_draws(train[inside], weights.loc[inside, "weight"], stage.params, rng)})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """Exact duplicates: rows whose content is the same, byte for byte or item for item."""
+
 import hashlib
 
 import numpy as np
@@ -24,7 +25,8 @@ def set_digests(owner: pd.Series, item: "pd.Series[str]") -> "pd.Series[str]":
 
 def sequence_digests(owner: pd.Series, position: "pd.Series[int]", item: "pd.Series[str]") -> "pd.Series[str]":
     """A digest of the items of each owner in the order of `position`; indexed by owner, sorted."""
-    return _digest_runs(pd.DataFrame({"owner": owner, "position": position, "item": item}).sort_values(["owner", "position"]))
+    rows = pd.DataFrame({"owner": owner, "position": position, "item": item})
+    return _digest_runs(rows.sort_values(["owner", "position"]))
 
 
 def _digest_runs(rows: pd.DataFrame) -> "pd.Series[str]":

@@ -1,8 +1,8 @@
 """Filtering by named rules: every row that goes has one reason, the first rule it breaks."""
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from winnow.pipeline.errors import TableError
@@ -21,10 +21,10 @@ def apply_rules(table: pd.DataFrame, rules: Sequence[Rule]) -> "pd.Series[str]":
 
     Every rule sees the whole table, so a rule may compare rows. A mask's missing values count as not broken.
     """
-    reason = pd.Series(np.nan, index=table.index, dtype="str")
+    reason: pd.Series[str] = pd.Series(None, index=table.index, dtype="str")
     for rule in rules:
         broken = rule.breaks(table).astype("boolean").fillna(False).astype(bool)
-        reason = reason.where(reason.notna() | ~broken, rule.name)
+        reason[broken & reason.isna()] = rule.name
     return reason
 
 

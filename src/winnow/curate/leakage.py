@@ -1,4 +1,5 @@
 """The check that no split shares what it must not share."""
+
 import pandas as pd
 
 from winnow.pipeline.errors import LeakageError
@@ -13,13 +14,13 @@ def refuse_leakage(side: "pd.Series[str]", keys: pd.DataFrame) -> None:
     hold set) or a content digest (see `winnow.curate.duplicates`). Missing values belong to nothing.
     """
     for name in keys.columns:
-        pairs = pd.DataFrame({"key": keys[name].to_numpy(), "side": side.to_numpy()}).dropna(subset=["key"]).drop_duplicates()
-        sides = pairs.groupby("key")["side"].agg(["size", lambda found: " and ".join(sorted(found))])
-        leaked = sides[sides["size"] > 1]
+        pairs = pd.DataFrame({"key": keys[name].to_numpy(), "side": side.to_numpy()})
+        pairs = pairs.dropna(subset="key").drop_duplicates().sort_values(["key", "side"])
+        leaked = pairs[pairs["key"].duplicated(keep=False)].groupby("key")["side"].agg(" and ".join)
         if len(leaked):
-            told = "; ".join(f"{key} in {both}" for key, both in leaked.iloc[:SHOWN_KEYS, 1].items())
-            more = len(leaked) - SHOWN_KEYS
+            told = "; ".join(f"{key} in {both}" for key, both in leaked.head(SHOWN_KEYS).items())
+            more = f"; and {len(leaked) - SHOWN_KEYS} more" if len(leaked) > SHOWN_KEYS else ""
             raise LeakageError(
-                f"{len(leaked)} values of `{name}` stand on two sides of the split: {told}" + (f"; and {more} more" if more > 0 else ""),
+                f"{len(leaked)} values of `{name}` stand on two sides of the split: {told}{more}",
                 fix=f"split with `{name}` as (part of) the group key",
             )

@@ -4,10 +4,13 @@ Strata too small to split are merged first (`merge_small_strata`). Then each gro
 that is furthest behind its share, counting both the group's own strata and all rows so far: so every stratum and the
 whole come within about a group's size of the shares, which drawing sides at random does not give.
 """
-from collections.abc import Mapping
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+
+from winnow.pipeline.errors import TableError
 
 OTHER = "other"
 
@@ -51,7 +54,8 @@ def split_rows(
     rows does not matter: the same rows and seed give the same sides.
     """
     sides = list(shares)
-    counts = pd.DataFrame({"group": groups.to_numpy(), "stratum": strata.to_numpy()}).value_counts(sort=False).reset_index()
+    rows = pd.DataFrame({"group": groups.to_numpy(), "stratum": strata.to_numpy()})
+    counts = rows.value_counts(sort=False).reset_index()
     chosen = _choose_sides(counts, np.array([shares[side] for side in sides]), rng)
     return groups.map(chosen.map(dict(enumerate(sides)))).astype("str").set_axis(strata.index)
 
@@ -68,10 +72,20 @@ def split_folds(
     return parts.map(side)
 
 
+def refuse_empty_sides(side: "pd.Series[str]", expected: Sequence[str]) -> None:
+    """Raise TableError when one of the expected sides has no row."""
+    missing = [name for name in expected if not (side == name).any()]
+    if missing:
+        raise TableError(
+            f"{len(side)} rows are too few to split: none is left for {' and '.join(missing)}",
+            fix="use more data, larger shares, or fewer folds",
+        )
+
+
 def side_counts(strata: pd.Series, side: "pd.Series[str]") -> dict[str, dict[str, int]]:
     """Rows per stratum and side: `{"6B_low": {"train": 80, "val": 10, "test": 10}, …}`."""
     table = pd.crosstab(strata.to_numpy(), side.to_numpy())
-    return {str(name): {str(key): int(count) for key, count in row.items()} for name, row in table.to_dict("index").items()}
+    return {str(name): {str(key): int(count) for key, count in row.items()} for name, row in table.iterrows()}
 
 
 def _choose_sides(counts: pd.DataFrame, shares: np.ndarray, rng: np.random.Generator) -> "pd.Series[int]":

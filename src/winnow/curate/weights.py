@@ -1,7 +1,8 @@
 """How often rows are drawn: weights from counts and from classes, and what they come to in an epoch.
 
-Weights are relative chances to be drawn with replacement; `to_mean_one` scales them so that 1 means "as often as without weights".
+Weights are relative chances to be drawn with replacement; with a mean of 1, a weight of 1 means "as often as without".
 """
+
 import numpy as np
 import pandas as pd
 
@@ -58,12 +59,14 @@ def draw_epochs(weights: "pd.Series[float]", epochs: int, rng: np.random.Generat
 def drawn_ratio(draws: np.ndarray, often: np.ndarray, seldom: np.ndarray) -> dict[str, float] | None:
     """How much more often a row of `often` was drawn than one of `seldom`; None when either has no row or no draw.
 
-    `draws` is `(epochs, rows)` from `draw_epochs`, `often` and `seldom` are boolean masks `(rows,)`. Gives the mean
-    over all epochs and the standard deviation of one epoch's ratio.
+    `draws` is `(epochs, rows)` from `draw_epochs`, `often` and `seldom` are boolean masks `(rows,)`. Gives the ratio
+    over all epochs together, and the standard deviation of one epoch's ratio (over the epochs in which it exists).
     """
-    if not often.any() or not seldom.any():
+    if not draws[:, often].any() or not draws[:, seldom].any():
         return None
     numerator, denominator = draws[:, often].mean(axis=1), draws[:, seldom].mean(axis=1)
-    if not denominator.all():
-        return None
-    return {"mean": float(numerator.mean() / denominator.mean()), "std": float((numerator / denominator).std())}
+    exists = denominator > 0
+    return {
+        "mean": float(numerator.mean() / denominator.mean()),
+        "std": float((numerator[exists] / denominator[exists]).std()),
+    }

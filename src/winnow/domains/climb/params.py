@@ -1,4 +1,5 @@
 """The section `climb` of params.yaml."""
+
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -12,7 +13,7 @@ BoardName = Literal["2016", "2017", "2019", "2020"]
 class Common(Section):
     """What several stages share: the boards, and what makes a route possible on them."""
 
-    boards: list[BoardName] = Field(min_length=1, description="boards to work on, by year; routes on other boards are dropped")
+    boards: list[BoardName] = Field(min_length=1, description="boards to work on, by year; other routes are dropped")
     min_holds: int = Field(ge=2, le=nouns.CELLS, description="fewest holds of a route")
     max_holds: int = Field(ge=2, le=nouns.CELLS, description="most holds of a route")
     max_reach: Float = Field(gt=0, le=20, description="farthest a hand moves, in cells (one cell is about 20 cm)")
@@ -38,12 +39,14 @@ class Synthetic(Section):
 
     routes: int = Field(ge=1, le=1_000_000, description="problems to make, over all boards and angles")
     benchmark_share: Float = Field(ge=0, le=1, description="share of problems marked as benchmarks")
-    unknown_share: Float = Field(ge=0, le=1, description="share of problems of which only holds, grade and stars are told")
+    unknown_share: Float = Field(ge=0, le=1, description="share of problems told by holds, grade and stars only")
 
 
 class Ingest(Section):
+    """Where the problems come from."""
+
     sources: list[Source] = Field(description="files of your own; empty: the embedded synthetic problems")
-    max_rejected_share: Float = Field(ge=0, le=1, description="the stage fails when more of the source rows are unusable")
+    max_rejected_share: Float = Field(ge=0, le=1, description="the stage fails if more source rows are unusable")
     synthetic: Synthetic = Field(description="the embedded data")
 
     @model_validator(mode="after")
@@ -56,10 +59,14 @@ class Ingest(Section):
 
 
 class Filter(Section):
+    """Which routes are kept, and which are proven; what makes a route possible is in `common`."""
+
     min_repeats: int = Field(ge=0, description="repeats from which a route belongs to the subset `quality`")
 
 
 class Label(Section):
+    """The quality bins."""
+
     medium_from: int = Field(ge=1, description="repeats from which quality is medium; fewer are low")
     high_from: int = Field(ge=2, description="repeats from which quality is high")
 
@@ -71,16 +78,18 @@ class Label(Section):
 
 
 class Split(Section):
+    """Train, validation and test."""
+
     val_share: Float = Field(gt=0, lt=1, description="share of routes for validation")
     test_share: Float = Field(gt=0, lt=1, description="share of routes for the final test")
-    min_stratum: int = Field(ge=1, description="hold sets below which a stratum (grade and quality) is merged with others")
-    folds: int = Field(ge=0, le=100, description="0: one split by the shares; 3 or more: cross-validation in so many parts")
+    min_stratum: int = Field(ge=1, description="hold sets below which a stratum of grade and quality is merged")
+    folds: int = Field(ge=0, le=100, description="0: one split by the shares; 3 or more: parts of a cross-validation")
     fold: int = Field(ge=0, le=99, description="the part that is the test; the next one is for validation")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.val_share + self.test_share >= 1:
-            raise ValueError(f"val_share and test_share sum to {self.val_share + self.test_share:g}: nothing is left to train on")
+            raise ValueError("val_share and test_share sum to 1 or more: nothing is left to train on")
         if self.folds in (1, 2):
             raise ValueError(f"folds is {self.folds}: train, validation and test need 3 or more (or 0 for one split)")
         if self.fold >= max(self.folds, 1):
@@ -89,6 +98,8 @@ class Split(Section):
 
 
 class Weight(Section):
+    """How often each training route is drawn."""
+
     low_repeats: int = Field(ge=1, description="repeats up to which a route has weight 1")
     high_repeats: int = Field(ge=2, description="repeats at which a route has weight `high_ratio`")
     high_ratio: Float = Field(ge=1, description="how much more often a route with `high_repeats` is drawn")

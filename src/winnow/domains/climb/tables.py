@@ -1,4 +1,6 @@
 """The tables between the climb stages. One row per route unless the name says otherwise."""
+
+import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
@@ -14,7 +16,7 @@ class Routes(Table):
     board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
     angle: Series[int] = pa.Field(isin=list(nouns.ANGLES), description="degrees of overhang")
     grade: Series[str] = pa.Field(nullable=True, description="Font grade as the best source gives it")
-    repeats: Series["Int64"] = pa.Field(nullable=True, ge=0, description="ascents logged; unknown stays unknown")
+    repeats: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=0, description="ascents logged; unknown stays unknown")
     benchmark: Series[bool]
     user_rating: Series[float] = pa.Field(nullable=True, ge=0, le=5, description="stars on the source's own scale")
     name: Series[str] = pa.Field(nullable=True)
@@ -59,7 +61,7 @@ class Labels(Table):
     angle: Series[int] = pa.Field(isin=list(nouns.ANGLES))
     grade: Series[str] = pa.Field(isin=list(nouns.GRADES))
     grade_index: Series[int] = pa.Field(ge=0, lt=len(nouns.GRADES), description="ordinal position on the Font scale")
-    repeats: Series["Int64"] = pa.Field(nullable=True, ge=0)
+    repeats: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=0)
     quality: Series[str] = pa.Field(isin=list(nouns.QUALITY_BINS))
     in_benchmark: Series[bool]
     in_quality: Series[bool]

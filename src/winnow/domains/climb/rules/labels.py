@@ -1,4 +1,5 @@
 """What is to be learnt about a route: how hard it is, how well it is proven, and its holds as numbers."""
+
 import pandas as pd
 
 from winnow.domains.climb import nouns

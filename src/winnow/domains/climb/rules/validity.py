@@ -1,4 +1,5 @@
 """What makes a route impossible, for real and for generated routes alike."""
+
 import numpy as np
 import pandas as pd
 
@@ -10,8 +11,8 @@ WIDTH = len(nouns.COLUMNS)
 def broken_rules(routes: pd.DataFrame, holds: pd.DataFrame, *, min_holds: int, max_holds: int) -> pd.DataFrame:
     """Which rules each route breaks: one boolean column per rule, indexed by route_id in the order of `routes`.
 
-    `routes` has route_id and board; `holds` has route_id, hold and role. A route without any hold has too few. Start and
-    finish are judged where a source tells roles; `unknown` ones are given the benefit of the doubt.
+    `routes` has route_id and board; `holds` has route_id, hold and role. A route without any hold has too few.
+    Start and finish are judged where a source tells roles; `unknown` ones are given the benefit of the doubt.
     """
     board = routes.set_index("route_id")["board"]
     number = holds["route_id"].value_counts().reindex(board.index, fill_value=0)
@@ -46,7 +47,8 @@ def longest_moves(holds: pd.DataFrame) -> "pd.Series[float]":
 
     Each hold is reached from the nearest one told before it. Holds that are no cells count as not there.
     """
-    cells = holds.assign(cell=holds["hold"].map(nouns.CELL_INDEX)).dropna(subset="cell").sort_values(["route_id", "position"])
+    cells = holds.assign(cell=holds["hold"].map(nouns.CELL_INDEX)).dropna(subset="cell")
+    cells = cells.sort_values(["route_id", "position"])
     row, column = np.divmod(cells["cell"].to_numpy(dtype=int), WIDTH)
     route, names = pd.factorize(cells["route_id"])
     order = cells.groupby("route_id").cumcount().to_numpy()

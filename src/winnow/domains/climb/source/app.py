@@ -1,4 +1,5 @@
 """The app's JSON: a list of `{"grade": …, "moves": […]}`, or the same list as a dump `{"total": n, "data": […]}`."""
+
 from pathlib import Path
 from typing import Any
 

@@ -1,4 +1,5 @@
 """Moonboard-Guidebook's benchmarks: a list of `{"mb_type": …, "grade": 0..15, "start_holds": […], …}`, snake_case."""
+
 from pathlib import Path
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""The same problem in several rows, files and formats made one: a problem is its board, its angle and its set of holds."""
+"""The same problem in several rows, files and formats made one: a problem is its board, angle and set of holds."""
+
 from itertools import combinations
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from winnow.domains.climb.source.problems import Problems
 
 FORMATS = ("app", "web", "guidebook", "minimal", "synthetic")
 """Whose word counts first where sources disagree."""
+FIELDS = ("hold_set", "board", "angle", "grade", "repeats", "benchmark", "user_rating", "name", "method")
 
 
 class SourceFile(NamedTuple):
@@ -45,7 +47,7 @@ def merge(files: list[SourceFile]) -> Merged:
         ["rank", "repeats", "path", "row"], ascending=[True, False, True, True], na_position="last", kind="stable"
     )
     grouped = rows.groupby("route_id")
-    routes = grouped[["hold_set", "board", "angle", "grade", "repeats", "benchmark", "user_rating", "name", "method"]].first()
+    routes = grouped[[*FIELDS]].first()
     routes["repeats"] = grouped["repeats"].max()
     routes["benchmark"] = grouped["benchmark"].any()
     formats = rows[["route_id", "format"]].drop_duplicates()
@@ -92,7 +94,8 @@ def _stack(files: list[SourceFile]) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _holds_of(rows: pd.DataFrame, holds: pd.DataFrame) -> pd.DataFrame:
     """The holds of each problem, bottom up, from its first row that knows their roles; what is no cell comes last."""
     untold = set(holds.loc[holds["role"] == "unknown", "owner"])
-    best = rows.assign(untold=rows["owner"].isin(untold)).sort_values("untold", kind="stable").drop_duplicates("route_id")
+    best = rows.assign(untold=rows["owner"].isin(untold)).sort_values("untold", kind="stable")
+    best = best.drop_duplicates("route_id")
     found = holds.merge(best[["owner", "route_id"]], on="owner")
     found["cell"] = found["hold"].map(nouns.CELL_INDEX)
     found = found.sort_values(["route_id", "cell", "hold"], na_position="last")
@@ -107,8 +110,8 @@ def _compare_grades(rows: pd.DataFrame) -> tuple[dict[str, int], dict[str, int]]
     shared: dict[str, int] = {}
     conflicts: dict[str, int] = {}
     for name, own in problems.items():
-        told = own.dropna(subset="grade")["route_id"]
-        conflicts[name] = told[told.duplicated()].nunique()
+        several = own.dropna(subset="grade")["route_id"]
+        conflicts[name] = several[several.duplicated()].nunique()
     for first, second in combinations(problems, 2):
         both = problems[first].merge(problems[second], on="route_id")
         agree = both.loc[both["grade_x"] == both["grade_y"], "route_id"].nunique()

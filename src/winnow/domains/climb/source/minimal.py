@@ -1,4 +1,5 @@
-"""Holds, grade and stars only: a list of `{"Grade": …, "Moves": ["G2", …], "UserRating": 0..3}`, 2016's board at 40°."""
+"""Holds, grade, stars, of 2016's board at 40°: a list of `{"Grade": …, "Moves": ["G2", …], "UserRating": 0..3}`."""
+
 from pathlib import Path
 from typing import Any
 

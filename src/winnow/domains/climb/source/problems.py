@@ -1,4 +1,5 @@
 """What every source format is read into, and how its rows are checked one by one."""
+
 import gzip
 import json
 import zlib
@@ -15,6 +16,9 @@ T = TypeVar("T")
 
 ROLES = ("start", "finish", "move", "unknown")
 """Told first counts most when a row lists one hold twice."""
+
+SIGNS = {"guidebook": "mb_type", "app": "moonBoardConfigurationId", "web": "MoonBoardConfiguration", "minimal": "Moves"}
+"""A field by which a format is known."""
 
 
 class Problem(NamedTuple):
@@ -43,7 +47,7 @@ class Problems(NamedTuple):
     """row, reason"""
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """A row that cannot be used; the message is the reason."""
 
 
@@ -74,18 +78,17 @@ def rows_of(document: Any, *, under: str | None, sign: str, path: Path) -> list[
     rows = document.get(under) if isinstance(document, dict) and under else document
     shape = f'{{"{under}": [{{"{sign}": …}}, …]}}' if under else f'[{{"{sign}": …}}, …]'
     if not isinstance(rows, list):
-        raise SourceError(f"{path} is not of the named format: {shape} was expected", where=str(path), fix=_guess(document))
+        raise SourceError(f"{path} is not of its `format`: {shape} was expected", fix=_guess(document))
     if rows and not any(isinstance(row, dict) and sign in row for row in rows):
-        raise SourceError(f"{path} is not of the named format: no row has `{sign}`", where=str(path), fix=_guess(document))
+        raise SourceError(f"{path} is not of its `format`: no row has `{sign}`", fix=_guess(document))
     return rows
 
 
 def _guess(document: Any) -> str:
     """What the file looks like instead."""
-    rows = next((value for value in document.values() if isinstance(value, list)), []) if isinstance(document, dict) else document
-    first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
-    signs = {"guidebook": "mb_type", "app": "moonBoardConfigurationId", "web": "MoonBoardConfiguration", "minimal": "Moves"}
-    likely = next((name for name, sign in signs.items() if sign in first), None)
+    lists = document.values() if isinstance(document, dict) else [document]
+    first = next((rows[0] for rows in lists if isinstance(rows, list) and rows), None)
+    likely = next((name for name, sign in SIGNS.items() if isinstance(first, dict) and sign in first), None)
     if likely:
         return f"it looks like `{likely}`: write `format: {likely}` in climb.ingest.sources"
     return "data/source/climb/README.md shows each format; name the right one in climb.ingest.sources"
@@ -98,9 +101,9 @@ def collect(rows: Iterable[Any], parse: Callable[[dict[str, Any]], Problem]) -> 
     for number, row in enumerate(rows):
         try:
             if not isinstance(row, dict):
-                raise Unusable(f"the row is a {type(row).__name__}, not an object")
+                raise UnusableError(f"the row is a {type(row).__name__}, not an object")
             usable.append((number, parse(row)))
-        except Unusable as reason:
+        except UnusableError as reason:
             rejected.append((number, str(reason)))
     return to_problems(usable, rejected)
 
@@ -124,72 +127,72 @@ def to_problems(usable: list[tuple[int, Problem]], rejected: list[tuple[int, str
 
 
 def need(row: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:
-    """`row[key]`, if it is there and of this type; raises Unusable."""
+    """`row[key]`, if it is there and of this type; raises UnusableError."""
     if key not in row:
-        raise Unusable(f"`{key}` is missing")
+        raise UnusableError(f"`{key}` is missing")
     value = row[key]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise Unusable(f"`{key}` is {value!r:.40}")
+        raise UnusableError(f"`{key}` is {value!r:.40}")
     return value
 
 
 def count(row: dict[str, Any], key: str) -> int:
-    """A number of ascents; raises Unusable."""
+    """A number of ascents; raises UnusableError."""
     value: int = need(row, key, int)
     if not 0 <= value < 2**31:
-        raise Unusable(f"`{key}` is {value}")
+        raise UnusableError(f"`{key}` is {value}")
     return value
 
 
 def stars(row: dict[str, Any], key: str) -> float | None:
-    """A user rating, None if there is none; raises Unusable."""
+    """A user rating, None if there is none; raises UnusableError."""
     if row.get(key) is None:
         return None
     value = float(need(row, key, (int, float)))
     if not 0 <= value <= 5:
-        raise Unusable(f"`{key}` is {value}: 0 to 5 stars are expected")
+        raise UnusableError(f"`{key}` is {value}: 0 to 5 stars are expected")
     return value
 
 
 def text(row: dict[str, Any], key: str) -> str | None:
-    """A text, None if it is missing or empty; raises Unusable."""
+    """A text, None if it is missing or empty; raises UnusableError."""
     return None if row.get(key) is None else need(row, key, str).strip() or None
 
 
 def grade(row: dict[str, Any], key: str) -> str | None:
-    """A Font grade; None if it is unknown, which is for the filter to judge; raises Unusable when it is no text."""
+    """A Font grade; None if it is unknown, which is for the filter; raises UnusableError when it is no text."""
     written = text(row, key)
     return None if written is None else nouns.parse_grade(written)
 
 
 def cell(written: Any) -> str:
-    """A hold's cell as we write it; an impossible one is for the filter to judge. Raises Unusable when it is no text."""
+    """A hold's cell as we write it (an impossible one is for the filter); raises UnusableError if it is no text."""
     if not isinstance(written, str) or not written.strip():
-        raise Unusable(f"a hold is {written!r:.40}")
+        raise UnusableError(f"a hold is {written!r:.40}")
     return written.strip().upper()
 
 
 def moves(row: dict[str, Any], key: str, names: tuple[str, str, str]) -> list[tuple[str, str]]:
-    """(cell, role) of a list of move objects; `names` are their fields for cell, start and finish. Raises Unusable."""
+    """(cell, role) of a list of move objects; `names` are for cell, start and finish. Raises UnusableError."""
     where, is_start, is_end = names
     found = []
     for move in need(row, key, list):
         if not isinstance(move, dict):
-            raise Unusable(f"a move is {move!r:.40}")
+            raise UnusableError(f"a move is {move!r:.40}")
         role = "start" if need(move, is_start, bool) else "finish" if need(move, is_end, bool) else "move"
         found.append((cell(move.get(where)), role))
     return some(found)
 
 
 def some(holds: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """`holds`, if there is any; raises Unusable."""
+    """`holds`, if there is any; raises UnusableError."""
     if not holds:
-        raise Unusable("no moves")
+        raise UnusableError("no moves")
     return holds
 
 
 def one_of(known: dict[int, T], value: Any, what: str) -> T:
-    """The board or angle that a site's number means; raises Unusable."""
+    """The board or angle that a site's number means; raises UnusableError."""
     if not isinstance(value, int) or isinstance(value, bool) or value not in known:
-        raise Unusable(f"unknown {what}: {value!r:.40}")
+        raise UnusableError(f"unknown {what}: {value!r:.40}")
     return known[value]

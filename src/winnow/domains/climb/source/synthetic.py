@@ -1,10 +1,11 @@
 """The embedded data: made-up problems from which something can be learnt, without a network or a file.
 
-A problem climbs one board hand over hand: each hold is drawn near a target that lies one stride up and, by turns, to the
-left and to the right. Holds differ in how good and how popular they are, board by board. How hard a problem is depends on
-its reach, on how good its holds are and on the angle; the grade is its rank in hardness, with some noise, cut at fixed
-shares. Easy problems are repeated more, and repeats are heavy-tailed (log-normal).
+A problem climbs one board hand over hand: each hold is drawn near a target that lies one stride up and, by turns, to
+the left and to the right. Holds differ in how good and how popular they are, board by board. How hard a problem is
+depends on its reach, on how good its holds are and on the angle; the grade is its rank in hardness, with some noise,
+cut at fixed shares. Easy problems are repeated more, and repeats are heavy-tailed (log-normal).
 """
+
 import numpy as np
 import pandas as pd
 
@@ -44,7 +45,7 @@ def make(common: Common, params: Synthetic, rng: np.random.Generator) -> Problem
     boards = np.array(common.boards)[board]
     unknown = _first_of(rng.random(params.routes), params.unknown_share)
     return Problems(
-        _routes(boards, angle, hardness, unknown, params.benchmark_share, rng),
+        _routes(boards, angle, hardness, unknown, rng, benchmark_share=params.benchmark_share),
         _holds(paths, boards, unknown),
         pd.DataFrame({"row": pd.Series(dtype="int64"), "reason": pd.Series(dtype="str")}),
     )
@@ -76,9 +77,11 @@ def _climb(
         column = (CELL_COLUMN[last] + CELL_COLUMN[before]) / 2 + 1.6 * side[climbing]
         off_target = (CELL_ROW - row[:, None]) ** 2 / 1.6 + (CELL_COLUMN - column[:, None]) ** 2 / 5
         apart = (CELL_ROW - CELL_ROW[last][:, None]) ** 2 + (CELL_COLUMN - CELL_COLUMN[last][:, None]) ** 2
-        higher = np.where(starting[:, None], np.arange(nouns.CELLS) > last[:, None], CELL_ROW > CELL_ROW[last][:, None])
-        possible = higher & (apart <= common.max_reach**2) & (CELL_ROW <= top[climbing][:, None])
-        possible &= ~starting[:, None] | (CELL_ROW < nouns.START_ROWS)
+        # A second start may stand beside the first; every other hold is higher than the last one.
+        lowest = np.where(starting, last + 1, (CELL_ROW[last] + 1) * WIDTH)
+        highest = np.where(starting, nouns.START_ROWS - 1, top[climbing])
+        possible = (lowest[:, None] <= np.arange(nouns.CELLS)) & (highest[:, None] >= CELL_ROW)
+        possible &= apart <= common.max_reach**2
         # A route that cannot go on stays as it is, without a finish, for the filter to drop.
         stuck = ~possible.any(axis=1)
         chosen = _draw(np.where(possible, liking[climbing] - off_target, -np.inf), rng)
@@ -89,7 +92,7 @@ def _climb(
 
 def _draw(logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One column per row, with chances proportional to exp(logits) (the Gumbel-max trick)."""
-    return (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+    return np.asarray(np.argmax(logits + rng.gumbel(size=logits.shape), axis=1))
 
 
 def _set_at_two_angles(paths: np.ndarray, board: np.ndarray, angle: np.ndarray, rng: np.random.Generator) -> None:
@@ -113,7 +116,7 @@ def _hardness(paths: np.ndarray, goodness: np.ndarray, angle: np.ndarray, rng: n
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
-    return (values - values.mean()) / max(values.std(), 1e-9)
+    return np.asarray((values - values.mean()) / max(values.std(), 1e-9))
 
 
 def _first_of(score: np.ndarray, share: float) -> np.ndarray:
@@ -124,7 +127,13 @@ def _first_of(score: np.ndarray, share: float) -> np.ndarray:
 
 
 def _routes(
-    board: np.ndarray, angle: np.ndarray, hardness: np.ndarray, unknown: np.ndarray, share: float, rng: np.random.Generator
+    board: np.ndarray,
+    angle: np.ndarray,
+    hardness: np.ndarray,
+    unknown: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    benchmark_share: float,
 ) -> pd.DataFrame:
     """The columns of `Problems.routes`."""
     number = len(board)
@@ -143,7 +152,7 @@ def _routes(
             "angle": angle,
             "grade": pd.Series(grade, dtype="str"),
             "repeats": pd.Series(repeats).astype("Int64"),
-            "benchmark": _first_of(fame, share) & ~unknown,
+            "benchmark": _first_of(fame, benchmark_share) & ~unknown,
             "user_rating": stars,
             "name": pd.Series([f"Problem {index + 1}" for index in range(number)], dtype="str"),
             "method": pd.Series("Feet follow hands", index=range(number), dtype="str"),

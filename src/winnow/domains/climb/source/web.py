@@ -1,4 +1,5 @@
 """moonboard.com's own JSON: `{"Data": [{"Grade": …, "Moves": […]}, …], "Total": …}`, PascalCase."""
+
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def _problem(row: dict[str, Any]) -> Problem:
     # The board of 2016 has one angle only, and no configuration.
     configuration = row.get("MoonBoardConfiguration") or {"Id": 0}
     if not isinstance(configuration, dict):
-        raise problems.Unusable(f"`MoonBoardConfiguration` is {configuration!r:.40}")
+        raise problems.UnusableError(f"`MoonBoardConfiguration` is {configuration!r:.40}")
     return Problem(
         board=problems.one_of(BOARDS, setup.get("Id"), "board"),
         angle=problems.one_of(ANGLES, configuration.get("Id"), "angle"),
