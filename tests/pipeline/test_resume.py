@@ -1,0 +1,113 @@
+"""Killed at any moment and run again, a training ends in the same bytes as one that was never killed."""
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.pipeline.conftest import Clone, wait_until
+
+TRAIN = ("dvc", "repro", "--force", "--single-item", "train@climb")
+MODEL = "data/climb/train/model/model.safetensors"
+
+
+@pytest.fixture
+def fresh(clone: Clone) -> Iterator[Clone]:
+    """A finished clone that has forgotten its training's state; whatever still runs at the end is killed."""
+    shutil.rmtree(clone.root / ".winnow")
+    yield clone
+    for process in programs(clone):
+        process.kill()
+
+
+def programs(clone: Clone) -> list[psutil.Process]:
+    """The train programs that run in the clone or in a copy that DVC made of it."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        command, folder = process.info["cmdline"] or [], process.info["cwd"] or ""
+        if "stages/climb/train.py" in command and Path(folder).is_relative_to(clone.root):
+            found.append(process)
+    return found
+
+
+def epochs_done(clone: Clone) -> int:
+    """Epochs that the state of the training in `.winnow` holds."""
+    counts = [len(json.loads(file.read_text())["history"]) for file in (clone.root / ".winnow").glob("train/climb/*/last/checkpoint.json")]
+    return max(counts, default=0)
+
+
+def start_and_wait(clone: Clone, epochs: int) -> "psutil.Popen":
+    process = clone.start(*TRAIN)
+    wait_until(lambda: epochs_done(clone) >= epochs or process.poll() is not None, f"epoch {epochs}")
+    assert process.poll() is None, f"the training ended before it could be killed:\n{clone.output()}"
+    return process
+
+
+def assert_same_bytes(clone: Clone, finished: Clone) -> None:
+    folders = ("data/climb/train", "metrics/climb/train")
+    assert clone.hashes(*folders) == finished.hashes(*folders)
+
+
+@pytest.mark.parametrize("victim", ["stage", "dvc", "group"])
+def test_sigkill_and_run_again(fresh: Clone, finished: Clone, victim: str) -> None:
+    dvc = start_and_wait(fresh, epochs=2)
+    match victim:
+        case "stage":
+            programs(fresh)[0].kill()
+            assert dvc.wait(60) != 0
+        case "dvc":
+            dvc.kill()
+            dvc.wait(60)
+            assert programs(fresh), "the stage goes on as an orphan"
+        case "group":
+            os.killpg(dvc.pid, signal.SIGKILL)
+            dvc.wait(60)
+    again = fresh.run(*TRAIN)
+    told = again.stdout + again.stderr
+    assert "going on after epoch" in told or "process" in told
+    assert_same_bytes(fresh, finished)
+
+
+def test_ctrl_c_names_the_checkpoint_and_the_next_run_goes_on(fresh: Clone, finished: Clone) -> None:
+    dvc = start_and_wait(fresh, epochs=2)
+    os.killpg(dvc.pid, signal.SIGINT)
+    assert dvc.wait(60) != 0
+    told = fresh.output()
+    assert "checkpoints/interrupted" in told
+    assert "Traceback" not in told
+    assert not [file for file in fresh.root.rglob("*.tmp") if ".dvc" not in file.parts]
+    assert "going on after epoch" in fresh.run(*TRAIN).stdout
+    assert_same_bytes(fresh, finished)
+
+
+def queue_and_start(clone: Clone) -> None:
+    clone.run("dvc", "exp", "run", "--queue", "train@climb", "-S", "climb.train.seed=77")
+    clone.run("dvc", "queue", "start")
+
+
+def test_a_killed_queued_experiment_goes_on_when_queued_again(clone: Clone) -> None:
+    clone.override({"climb.train.seed": 77})
+    clone.run("dvc", "repro", "train@climb")
+    uninterrupted = clone.hashes(MODEL.rpartition("/")[0])
+    clone.run("git", "checkout", "-q", ".")
+    clone.run("dvc", "checkout", "--force")
+    shutil.rmtree(clone.root / ".winnow")
+    shutil.rmtree(clone.root / ".dvc/cache/runs")
+    queue_and_start(clone)
+    try:
+        wait_until(lambda: epochs_done(clone) >= 2, "the queued training's second epoch")
+        for process in programs(clone):
+            process.kill()
+        wait_until(lambda: "Failed" in clone.run("dvc", "queue", "status").stdout, "the queue to see the failure")
+        queue_and_start(clone)
+        wait_until(lambda: "Success" in clone.run("dvc", "queue", "status").stdout, "the second try")
+    finally:
+        clone.run("dvc", "queue", "stop", "--kill", expect=None)
+    name = clone.run("dvc", "exp", "list", "--name-only").stdout.split()[0]
+    assert "going on after epoch" in clone.run("dvc", "queue", "logs", name, expect=None).stdout
+    clone.run("dvc", "exp", "apply", name)
+    assert clone.hashes(MODEL.rpartition("/")[0]) == uninterrupted
