@@ -26,10 +26,11 @@ from winnow.learn.loaders import Loaders
 from winnow.learn.progress import Display, banner, epoch_line, warnings
 from winnow.learn.samplers import BatchShare
 from winnow.learn.schedulers import Schedule, best_epoch, epochs_without_gain, reductions
-from winnow.learn.settings import Phase, Training, higher_is_better
+from winnow.learn.settings import Phase, Training
 from winnow.learn.stepper import Stepper
 from winnow.learn.tally import Tally
 from winnow.learn.task import Result, Task
+from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import TrainingError
 from winnow.pipeline.params import Runtime
 

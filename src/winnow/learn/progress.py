@@ -9,7 +9,9 @@ from torch import nn
 from tqdm import tqdm
 
 from winnow.learn.loaders import Loaders
-from winnow.learn.settings import Phase, higher_is_better
+from winnow.learn.settings import Phase
+from winnow.measure.direction import higher_is_better
+from winnow.pipeline.errors import WinnowError
 
 GAP = 0.10
 """shares by which train may be better than validation before a warning"""
@@ -98,5 +100,5 @@ def _symptoms(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
 def _is_share(name: str, train: float, val: float) -> bool:
     try:
         return higher_is_better(name) and 0 <= train <= 1 and 0 <= val <= 1
-    except ValueError:
+    except WinnowError:
         return False

@@ -1,30 +1,12 @@
 """What a person may turn in a training; a domain's `Train` section inherits from `Training`. Loads no torch."""
 
-import re
 from typing import Literal
 
 from pydantic import Field, field_validator
 
+from winnow.measure.direction import higher_is_better
+from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.section import Float, Section
-
-UP = frozenset({"score", "accuracy", "recall", "precision", "ndcg", "auc", "f1", "mrr", "kappa"})
-DOWN = frozenset({"error", "loss", "mae", "rmse", "mse", "ece", "nll", "perplexity"})
-
-
-def higher_is_better(metric: str) -> bool:
-    """
-    Whether a metric's name says that more is better: its last telling word decides.
-
-    `val_loss`: no; `recall_at_10`: yes; `loss_by_grade/6A`: no. Raises ValueError when no word of the name is known.
-    """
-    words = re.split(r"[^a-z0-9]+", metric.split("/", maxsplit=1)[0].lower())
-    for word in reversed(words):
-        if word in UP or word in DOWN:
-            return word in UP
-    raise ValueError(
-        f"the name {metric!r} does not say whether more is better: "
-        f"end it in one of {', '.join(sorted(UP))} (up) or {', '.join(sorted(DOWN))} (down)"
-    )
 
 
 class Scheduler(Section):
@@ -48,7 +30,10 @@ class EarlyStopping(Section):
     @field_validator("metric")
     @classmethod
     def _directed(cls, metric: str) -> str:
-        higher_is_better(metric)
+        try:
+            higher_is_better(metric)
+        except WinnowError as error:
+            raise ValueError(f"{error.what}; {error.fix}") from None
         return metric
 
 
