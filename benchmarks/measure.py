@@ -1,4 +1,5 @@
 """What benchmarks share: commands timed side by side in one run, and their JSON."""
+
 import json
 import os
 import statistics

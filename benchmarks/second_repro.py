@@ -1,4 +1,8 @@
-"""A second `dvc repro`, which runs nothing, beside the same graph with empty scripts: `python benchmarks/second_repro.py`."""
+"""A second `dvc repro`, which runs nothing, beside the same graph of empty scripts.
+
+python benchmarks/second_repro.py
+"""
+
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,7 +16,8 @@ domain, name = pathlib.Path(sys.argv[0]).parts[-2:]
 name = name.removesuffix(".py")
 made = [pathlib.Path("data/params.ok")] if name == "check" else [pathlib.Path("data", domain, name, "model", "empty")]
 made += [pathlib.Path("metrics", domain, f"{name}.json")] if name not in ("check", "train", "plot") else []
-made += [pathlib.Path("metrics/climb/train/metrics.json"), pathlib.Path("metrics/climb/train/plots/metrics/x.tsv")] if name == "train" else []
+curves = pathlib.Path("metrics/climb/train")
+made += [curves / "metrics.json", curves / "plots/metrics/x.tsv"] if name == "train" else []
 for file in made:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("{}")
@@ -29,13 +34,13 @@ def main() -> None:
         seconds = side_by_side(
             {name: (["dvc", "repro", "plot@climb"], copy) for name, copy in (("real", real), ("empty", empty))}, REPEATS
         )
-        second = subprocess.run(["dvc", "repro", "plot@climb"], cwd=real, capture_output=True, text=True, check=True).stdout
+        again = subprocess.run(["dvc", "repro", "plot@climb"], cwd=real, capture_output=True, text=True, check=True)
         report(
             "second_repro",
             {
                 **{f"{name}_seconds": round(value, 3) for name, value in seconds.items()},
                 "ratio": round(seconds["real"] / seconds["empty"], 3),
-                "stages_run": second.count("Running stage"),
+                "stages_run": again.stdout.count("Running stage"),
             },
         )
 

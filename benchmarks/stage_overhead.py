@@ -1,4 +1,5 @@
 """A data stage on tiny input beside the bare imports its program makes: `python benchmarks/stage_overhead.py`."""
+
 import sys
 import tempfile
 from pathlib import Path
@@ -20,9 +21,11 @@ def main() -> None:
             run([sys.executable, program], copy)
             imports = f"import sys; sys.path.insert(0, '.'); import stages.climb.{stage}"
             seconds = side_by_side(
-                {"stage": ([sys.executable, program], copy), "imports": ([sys.executable, "-c", imports], copy)}, REPEATS
+                {"stage": ([sys.executable, program], copy), "imports": ([sys.executable, "-c", imports], copy)},
+                REPEATS,
             )
-            figures[stage] = {**{k: round(v, 3) for k, v in seconds.items()}, "ratio": round(seconds["stage"] / seconds["imports"], 3)}
+            ratio = seconds["stage"] / seconds["imports"]
+            figures[stage] = {name: round(value, 3) for name, value in {**seconds, "ratio": ratio}.items()}
         report("stage_overhead", figures)
 
 

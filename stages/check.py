@@ -1,4 +1,5 @@
 """Read params.yaml whole before anything else: a mistake in any section stops here, while every result still stands."""
+
 import sys
 import traceback
 from pathlib import Path

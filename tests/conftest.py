@@ -1,4 +1,5 @@
 """What tests share: the repository, the real data when it is there, and a copy of the repository to work in."""
+
 import os
 import shutil
 import subprocess

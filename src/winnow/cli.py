@@ -1,4 +1,5 @@
 """`winnow …`: everything that is not a stage."""
+
 import json
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ from winnow.domains.load import domain_names, has_module, load
 from winnow.pipeline import presets
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_text
-from winnow.pipeline.params import PARAMS_FILE, Document, Section, whole_file
+from winnow.pipeline.params import PARAMS_FILE, Document, whole_file
+from winnow.pipeline.section import Section
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -79,7 +81,7 @@ def export(
 @app.command()
 def verdicts() -> None:
     """Each domain's verdict with its reasons, and where its pictures are."""
-    for domain in Document(PARAMS_FILE).values["domains"]:
+    for domain in Document(PARAMS_FILE).content["domains"]:
         file = Path("metrics", domain, "evaluate.json")
         if not file.exists():
             print(f"{domain}: not evaluated yet (`dvc repro evaluate@{domain}`)")

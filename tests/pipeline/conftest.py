@@ -1,4 +1,5 @@
 """Real clones with real DVC: this checkout's files, shrunken params, everything run once and copied per test."""
+
 import hashlib
 import os
 import shutil

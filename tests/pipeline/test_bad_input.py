@@ -1,4 +1,5 @@
 """A person's mistake: one clear message, an exit code, and every earlier result where it was."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,16 @@ def refused(clone: Clone, *, target: str = "plot@climb") -> str:
     [
         ("  plot:", "  plto:", "unknown key `climb.plto`; did you mean `plot`?"),
         ("    min_repeats: ", "    min_repeat: ", "unknown key `climb.filter.min_repeat`; did you mean `min_repeats`?"),
-        ("    learning_rate: ", "    learning_rate: fast # ", "`climb.train.learning_rate` is 'fast': input should be a valid number"),
-        ("    weight_decay: ", "    weight_decay: -1 # ", "`climb.train.weight_decay` is -1: input should be greater than"),
+        (
+            "    learning_rate: ",
+            "    learning_rate: fast # ",
+            "`climb.train.learning_rate` is 'fast': input should be a valid number",
+        ),
+        (
+            "    weight_decay: ",
+            "    weight_decay: -1 # ",
+            "`climb.train.weight_decay` is -1: input should be greater than",
+        ),
     ],
 )
 def test_a_mistake_in_a_later_section_touches_nothing(clone: Clone, old: str, new: str, message: str) -> None:
@@ -45,7 +54,7 @@ def problem(name: str, moves: list[tuple[str, str]], **fields: Any) -> dict[str,
         "Method": "Feet follow hands", "Name": name, "Grade": "6B+", "UserGrade": None, "UserRating": 3, "Repeats": 30,
         "MoonBoardConfiguration": {"Id": 1, "Description": "40° MoonBoard"}, "IsBenchmark": False,
         "Holdsetup": {"Id": 15, "Description": "MoonBoard Masters 2017"},
-        "Moves": [{"Id": i, "Description": h, "IsStart": r == "start", "IsEnd": r == "end"} for i, (h, r) in enumerate(moves)],
+        "Moves": [{"Id": i, "Description": h, "IsStart": r == "start", "IsEnd": r == "end"} for i, (h, r) in enumerate(moves)],  # noqa: E501
         "Setter": {"Id": "s"}, "Id": 1, "ApiId": 1, "Rating": 0, "DateInserted": "/Date(1490000000000)/",
         **fields,
     }  # fmt: skip

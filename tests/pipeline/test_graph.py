@@ -1,4 +1,5 @@
 """dvc.yaml tells the truth: each stage depends on the code it imports, and on no other."""
+
 from functools import cache
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """A domain of one's own: one folder in stages/, one in domains/, its section and lines; nothing else changes."""
+
 import json
 import shutil
 from pathlib import Path
@@ -41,7 +42,9 @@ def with_toy(tmp_path: Path) -> Clone:
     (clone.root / "data/source/toy/README.md").write_text("Flowers are grown; there is no format to read.\n")
     params = clone.root / "params.yaml"
     values = yaml.safe_load(params.read_text())
-    params.write_text(yaml.safe_dump({**values, "domains": [*values["domains"], "toy"], "toy": SECTION}, sort_keys=False))
+    params.write_text(
+        yaml.safe_dump({**values, "domains": [*values["domains"], "toy"], "toy": SECTION}, sort_keys=False)
+    )
     graph = clone.root / "dvc.yaml"
     climb = "      - src/winnow/domains/climb/params.py\n"
     assert climb in graph.read_text()

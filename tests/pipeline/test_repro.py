@@ -1,4 +1,5 @@
 """What `dvc repro` runs and what it does not, and that two clones agree."""
+
 import json
 import subprocess
 import sys

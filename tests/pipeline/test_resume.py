@@ -1,4 +1,5 @@
 """Killed at any moment and run again, a training ends in the same bytes as one that was never killed."""
+
 import json
 import os
 import shutil
@@ -36,7 +37,10 @@ def programs(clone: Clone) -> list[psutil.Process]:
 
 def epochs_done(clone: Clone) -> int:
     """Epochs that the state of the training in `.winnow` holds."""
-    counts = [len(json.loads(file.read_text())["history"]) for file in (clone.root / ".winnow").glob("train/climb/*/last/checkpoint.json")]
+    counts = [
+        len(json.loads(file.read_text())["history"])
+        for file in (clone.root / ".winnow").glob("train/climb/*/last/checkpoint.json")
+    ]
     return max(counts, default=0)
 
 

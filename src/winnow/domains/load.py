@@ -1,4 +1,5 @@
 """The one dynamic import: a domain's module by the domain's name, for `check` and the command line."""
+
 import importlib
 import importlib.util
 import pkgutil

@@ -1,7 +1,9 @@
 """A train stage from its task to its outputs: the run folder, the loop, the model and its checkpoints."""
 
 import shutil
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+
+from huggingface_hub import PyTorchModelHubMixin
 
 from winnow.learn.devices import relaunch
 from winnow.learn.loop import fit
@@ -32,7 +34,7 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
         model, checkpoints = stage.output("model"), stage.output("checkpoints")
         for target in (model, checkpoints):
             shutil.rmtree(target, ignore_errors=True)
-        result.model.save_pretrained(model)
+        cast("PyTorchModelHubMixin", result.model).save_pretrained(model)
         shutil.copytree(result.checkpoints, checkpoints)
         mark_finished(folder)
     ledger.note(epoch_seconds=[round(seconds, 3) for seconds in result.epoch_seconds])

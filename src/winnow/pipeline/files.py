@@ -1,4 +1,5 @@
 """Files that are either whole or not there: everything is written beside its target, then renamed."""
+
 import json
 import math
 import os
@@ -17,7 +18,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         yield scratch
-        os.replace(scratch, target)
+        scratch.replace(target)
     finally:
         scratch.unlink(missing_ok=True)
 

@@ -1,4 +1,5 @@
 """Run facts (when, where, how long, how much memory) go to a Git-ignored ledger, never into a hashed output."""
+
 import json
 import os
 import platform

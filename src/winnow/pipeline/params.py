@@ -1,4 +1,5 @@
 """Reading params.yaml: every value checked against its type and bounds, every error with its line."""
+
 import copy
 import difflib
 from collections.abc import Mapping
@@ -22,10 +23,14 @@ S = TypeVar("S", bound=Section)
 class Runtime(Section):
     """How to compute, not what: in no stage's params, so that a change re-runs nothing."""
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field(description="where train and evaluate compute; `dvc.lock` is promised for cpu")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        description="where to compute; `dvc.lock` is promised for cpu"
+    )
     devices: int = Field(ge=1, le=64, description="processes of one training; the global batch stays the same")
     num_workers: int = Field(ge=0, le=256, description="extra processes that load data; changes no byte")
-    progress: Literal["auto", "bar", "lines", "none"] = Field(description="auto: a bar on a terminal, one line an epoch in logs")
+    progress: Literal["auto", "bar", "lines", "none"] = Field(
+        description="auto: a bar on a terminal, in logs a line an epoch"
+    )
 
 
 class Document:
@@ -43,7 +48,7 @@ class Document:
         if not isinstance(root, yaml.MappingNode):
             raise ParamsError(f"{path} does not hold sections", fix="its top level is a mapping: `seed: 0`, `climb: …`")
         self._note(root, ())
-        self.values: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        self.content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 
     def _note(self, node: yaml.Node, location: Location) -> None:
         self.lines[location] = node.start_mark.line + 1
@@ -63,12 +68,12 @@ class Document:
                 self._note(value, (*location, index))
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> "Document":
-        """This document with values put at dotted keys, such as a preset's."""
+        """A copy with values put at dotted keys, such as a preset's."""
         changed = copy.copy(self)
-        changed.values = copy.deepcopy(self.values)
+        changed.content = copy.deepcopy(self.content)
         for key, value in overrides.items():
             *parents, last = key.split(".")
-            section = changed.values
+            section = changed.content
             for parent in parents:
                 section = section.setdefault(parent, {})
             section[last] = value
@@ -76,7 +81,7 @@ class Document:
 
     def section(self, location: Location, model: type[S]) -> S:
         """The section at `location` as `model`; raises ParamsError listing everything wrong with it."""
-        value: Any = self.values
+        value: Any = self.content
         for key in location:
             if not isinstance(value, dict) or key not in value:
                 raise ParamsError(
@@ -99,7 +104,9 @@ class Document:
         }
         told = [detail for detail in details if not (detail["type"] == "missing" and detail["loc"] in guesses)]
         lines = [self._tell(detail, location, model) for detail in told]
-        return ParamsError("\n".join(lines), fix="mend params.yaml (`params.schema.json` lists every key, type and bound)")
+        return ParamsError(
+            "\n".join(lines), fix="mend params.yaml (`params.schema.json` lists every key, type and bound)"
+        )
 
     def _tell(self, detail: ErrorDetails, location: Location, model: type[Section]) -> str:
         inner = detail["loc"]
@@ -113,7 +120,8 @@ class Document:
             return f"{at}: `{dotted(whole)}` is missing ({meaning(model, inner)})"
         message = detail["msg"].removeprefix("Value error, ")
         told = meaning(model, inner)
-        return f"{at}: `{dotted(whole)}` is {detail['input']!r}: {message[0].lower()}{message[1:]}" + (f" ({told})" if told else "")
+        aside = f" ({told})" if told else ""
+        return f"{at}: `{dotted(whole)}` is {detail['input']!r}: {message[0].lower()}{message[1:]}{aside}"
 
     def _line(self, location: Location) -> int:
         while location not in self.lines:

@@ -1,4 +1,5 @@
 """Named sets of overrides in `presets/<domain>/`: only what differs from params.yaml, never a copy of it."""
+
 from pathlib import Path
 from typing import Any
 

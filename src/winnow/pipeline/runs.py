@@ -1,4 +1,5 @@
 """Where a training keeps what it needs to go on after a kill: one locked folder per fingerprint."""
+
 import hashlib
 import json
 import os
@@ -70,7 +71,8 @@ def _held(path: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         who = holder.read_text(encoding="utf-8") if holder.exists() else "unknown"
-        print(f"process {who} is at this very training; waiting for it to end, then going on from there", file=sys.stderr, flush=True)
+        told = f"process {who} is at this very training; waiting for it to end, then going on from there"
+        print(told, file=sys.stderr, flush=True)
         lock.acquire()
     try:
         holder.write_text(str(os.getpid()), encoding="utf-8")
@@ -101,7 +103,9 @@ def _resolved(text: str, domain: str) -> str:
 def _value_at(values: Any, key: str) -> Any:
     for part in key.split("."):
         if not isinstance(values, dict) or part not in values:
-            raise WinnowError(f"`{key}` is missing", where=str(PARAMS_FILE), fix="dvc.yaml names it as a param of this stage")
+            raise WinnowError(
+                f"`{key}` is missing", where=str(PARAMS_FILE), fix="dvc.yaml names it as a param of this stage"
+            )
         values = values[part]
     return values
 

@@ -1,4 +1,5 @@
 """The base of every section of params.yaml: typed, bounded, closed to unknown keys."""
+
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field

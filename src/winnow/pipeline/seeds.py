@@ -1,4 +1,5 @@
 """Every stage draws from its own stream, derived from the one seed and its name."""
+
 import hashlib
 
 

@@ -1,4 +1,5 @@
 """How a stage runs: its params, its tables, its seed and its metrics, and what a person reads when it fails."""
+
 import os
 import sys
 import traceback
@@ -60,7 +61,8 @@ class Stage(Generic[C, P]):
                 fix=f"copy it to {folder}/ and `dvc add` it there",
             )
         if not Path(path).is_file():
-            present = sorted(p.name for p in folder.iterdir() if p.suffix not in {".md", ".dvc"} and not p.name.startswith("."))
+            found = (file for file in folder.iterdir() if file.suffix not in {".md", ".dvc"})
+            present = sorted(file.name for file in found if not file.name.startswith("."))
             raise SourceError(
                 f"{path} does not exist",
                 where=f"params.yaml: {self.domain}.ingest.sources",
@@ -72,7 +74,9 @@ class Stage(Generic[C, P]):
         """A file or folder of an earlier stage, such as `train/model`; raises TableError when missing."""
         found = Path("data", self.domain, path)
         if not found.exists():
-            raise TableError(f"{found} does not exist", fix="run the stage that makes it: `dvc repro`, or `dvc checkout`")
+            raise TableError(
+                f"{found} does not exist", fix="run the stage that makes it: `dvc repro`, or `dvc checkout`"
+            )
         return found
 
     def output(self, path: str) -> Path:
@@ -90,7 +94,9 @@ class Stage(Generic[C, P]):
         """State where the rows went; raises TableError unless the parts sum to `rows_in`. Goes into the metrics."""
         if rows_in != sum(parts.values()):
             told = " + ".join(f"{count} {name}" for name, count in parts.items())
-            raise TableError(f"{rows_in} rows came in, but {told} = {sum(parts.values())}", where=f"{self.name}@{self.domain}")
+            raise TableError(
+                f"{rows_in} rows came in, but {told} = {sum(parts.values())}", where=f"{self.name}@{self.domain}"
+            )
         self._accounted = True
         self.metrics(rows_in=rows_in, **{f"rows_{name}": count for name, count in parts.items()})
 
@@ -101,7 +107,9 @@ class Stage(Generic[C, P]):
     def finish(self) -> None:
         """Write the metrics; raises TableError when a stage that must account for its rows did not."""
         if self.name in ACCOUNTED and not self._accounted:
-            raise TableError(f"{self.name}@{self.domain} did not say where its rows went", fix="call stage.account(...)")
+            raise TableError(
+                f"{self.name}@{self.domain} did not say where its rows went", fix="call stage.account(...)"
+            )
         if self._metrics:
             write_json(Path("metrics", self.domain, f"{self.name}.json"), self._metrics)
 
@@ -109,7 +117,7 @@ class Stage(Generic[C, P]):
 def load_stage(domain: str, name: str, common: type[C], params: type[P]) -> Stage[C, P]:
     """The stage with its sections of params.yaml; raises ParamsError."""
     document = Document(PARAMS_FILE)
-    seed = document.values.get("seed")
+    seed = document.content.get("seed")
     if not isinstance(seed, int):
         raise ParamsError(f"`seed` is {seed!r}: a whole number is expected", where=str(PARAMS_FILE))
     return Stage(

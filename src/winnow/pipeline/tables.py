@@ -1,10 +1,13 @@
 """Tables between stages: Parquet on disk, a pandera schema checked when written and when read."""
+
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
 import pyarrow as arrow
-import pyarrow.parquet as parquet
+from pyarrow import parquet
 
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import atomic_path
@@ -49,13 +52,15 @@ def validate(table: pd.DataFrame, schema: type[Table], *, where: str) -> pd.Data
         lines = [_describe(row) for row in failures.head(SHOWN_FAILURES).to_dict("records")]
         more = len(failures) - len(lines)
         raise TableError(
-            f"the table breaks its schema {schema.__name__}: " + "; ".join(lines) + (f"; and {more} more" if more else ""),
+            f"the table breaks its schema {schema.__name__}: "
+            + "; ".join(lines)
+            + (f"; and {more} more" if more else ""),
             where=where,
             fix=f"see the columns of {schema.__module__}.{schema.__name__}",
         ) from error
 
 
-def _describe(failure: dict[str, object]) -> str:
+def _describe(failure: dict[Hashable, Any]) -> str:
     where = f" in row {failure['index']}" if pd.notna(failure["index"]) else ""
     column = failure["column"] if pd.notna(failure["column"]) else "table"
     return f"{column}: {failure['check']} fails for {failure['failure_case']!r}{where}"

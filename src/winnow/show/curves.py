@@ -1,23 +1,27 @@
 """Training curves, from the TSV files that DVCLive writes."""
+
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from winnow.pipeline.errors import TableError
 from winnow.show.figures import PALETTE
 
 
 def read_curves(folder: Path) -> pd.DataFrame:
-    """One row per metric and epoch, columns `metric` (such as `val/loss`), `step`, `value`; raises TableError if none."""
+    """One row per metric and epoch: `metric` (such as `val/loss`), `step`, `value`; raises TableError if none."""
     tables = []
     for file in sorted(folder.rglob("*.tsv")):
         table = pd.read_csv(file, sep="\t")
         metric = file.relative_to(folder).with_suffix("").as_posix()
         tables.append(pd.DataFrame({"metric": metric, "step": table["step"], "value": table.iloc[:, -1]}))
     if not tables:
-        raise TableError(f"{folder} holds no training curves", fix="run the train stage: `dvc repro`, or `git checkout metrics`")
+        raise TableError(
+            f"{folder} holds no training curves", fix="run the train stage: `dvc repro`, or `git checkout metrics`"
+        )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -26,9 +30,16 @@ def draw_curves(axes: Axes, curves: pd.DataFrame, labels: Mapping[str, str]) -> 
     for colour, (metric, label) in zip(_colours(len(labels)), labels.items(), strict=False):
         line = curves[curves["metric"] == metric].sort_values("step")
         if len(line):
-            axes.plot(line["step"], line["value"], label=label, color=colour, linewidth=1.8, marker="o" if len(line) == 1 else None)
+            axes.plot(
+                line["step"],
+                line["value"],
+                label=label,
+                color=colour,
+                linewidth=1.8,
+                marker="o" if len(line) == 1 else None,
+            )
     axes.set_xlabel("epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8)
 

@@ -1,5 +1,8 @@
 """Figures as PNG files that are the same bytes wherever they are drawn."""
+
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -7,7 +10,7 @@ from matplotlib.figure import Figure
 
 from winnow.pipeline.files import atomic_path
 
-STYLE = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.spines.top": False,
@@ -18,10 +21,15 @@ STYLE = {
     "grid.linewidth": 0.7,
     "legend.frameon": False,
 }
-"""Every figure's look; `with rc_context(STYLE)` around its making."""
+"""Every figure's look."""
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a3d9a", "#7f7f7f")
 """Okabe and Ito's colours, told apart by colour-blind readers too."""
+
+
+def styled() -> AbstractContextManager[None]:
+    """The look, for as long as a figure is made."""
+    return rc_context(STYLE)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -33,5 +41,5 @@ def new_figure(width: float, height: float) -> Figure:
 
 def save_png(figure: Figure, path: Path, dpi: int) -> None:
     """Write the figure, whole or not at all, without dates or versions in it."""
-    with atomic_path(path) as scratch, rc_context(STYLE):
+    with atomic_path(path) as scratch, styled():
         figure.savefig(scratch, format="png", dpi=dpi, metadata={"Software": None})

@@ -1,4 +1,5 @@
 """params.yaml is read whole, and every mistake is told with its line, its value and what was expected."""
+
 from pathlib import Path
 from typing import Literal
 
@@ -38,15 +39,27 @@ def test_the_text_that_dvc_writes_for_a_small_float_is_a_float(tmp_path: Path) -
     ("old", "new", "told"),
     [
         ("epochs: 5", "epohcs: 5", r"params.yaml:2: unknown key `train.epohcs`; did you mean `epochs`\?"),
-        ("epochs: 5", "epochs: 5\n  zzz: 1", r"params.yaml:3: unknown key `train.zzz`; known here: epochs, learning_rate"),
-        ("epochs: 5", "epochs: ten", r"params.yaml:2: `train.epochs` is 'ten': input should be a valid integer \(passes"),
+        (
+            "epochs: 5",
+            "epochs: 5\n  zzz: 1",
+            r"params.yaml:3: unknown key `train.zzz`; known here: epochs, learning_rate",
+        ),
+        (
+            "epochs: 5",
+            "epochs: ten",
+            r"params.yaml:2: `train.epochs` is 'ten': input should be a valid integer \(passes",
+        ),
         ("epochs: 5", "epochs: 0", r"params.yaml:2: `train.epochs` is 0: input should be greater than or equal to 1"),
         ("epochs: 5", "epochs: 1.5", "`train.epochs` is 1.5: input should be a valid integer"),
         ("epochs: 5", "epochs: true", "`train.epochs` is True: input should be a valid integer"),
         ("  epochs: 5\n", "", r"params.yaml:1: `train.epochs` is missing \(passes over the training rows\)"),
         ("2e-05", "two", "params.yaml:3: `train.learning_rate` is 'two': input should be a valid number"),
         ("2e-05", "nan", "`train.learning_rate` is nan: input should be"),
-        ("format: web", "format: wbe", r"params.yaml:5: `train.sources\[0\].format` is 'wbe': input should be 'web' or 'app'"),
+        (
+            "format: web",
+            "format: wbe",
+            r"params.yaml:5: `train.sources\[0\].format` is 'wbe': input should be 'web' or 'app'",
+        ),
         ("format: web", "formt: web", r"params.yaml:5: unknown key `train.sources\[0\].formt`; did you mean `format`"),
         ("train:", "tarin:", "the section `train` is missing"),
         ("epochs: 5", "epochs: 5\n  epochs: 6", r"`train.epochs` is written twice"),

@@ -1,4 +1,5 @@
 """The shell: sources stay in their folder, rows are accounted for, files and seeds depend on nothing else."""
+
 import json
 from pathlib import Path
 
@@ -36,11 +37,19 @@ def test_metrics_are_sorted_and_rounded(stage: Stage[Section, Section]) -> None:
     stage.metrics(share=np.float64(2 / 3), by_rule={"b": np.int64(1), "a": 0})
     stage.finish()
     text = Path("metrics/climb/filter.json").read_text()
-    assert json.loads(text) == {"by_rule": {"a": 0, "b": 1}, "rows_dropped": 1, "rows_in": 3, "rows_kept": 2, "share": 0.666667}
+    assert json.loads(text) == {
+        "by_rule": {"a": 0, "b": 1},
+        "rows_dropped": 1,
+        "rows_in": 3,
+        "rows_kept": 2,
+        "share": 0.666667,
+    }
     assert text.index('"a"') < text.index('"b"') < text.index('"rows_in"')
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "data/source/other/x.json", "data/source/climb/../other/x.json", "x.json"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "data/source/other/x.json", "data/source/climb/../other/x.json", "x.json"]
+)
 def test_a_source_outside_its_folder_is_refused(stage: Stage[Section, Section], path: str) -> None:
     with pytest.raises(SourceError, match="lies outside data/source/climb"):
         stage.source(path)

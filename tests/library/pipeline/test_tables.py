@@ -1,4 +1,5 @@
 """A table is checked when written and when read, and is either whole on disk or not there."""
+
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from winnow.pipeline.tables import Table, read_table, write_table
 
 class Songs(Table):
     title: Series[str] = pa.Field(unique=True)
-    plays: Series["Int64"] = pa.Field(nullable=True, ge=0)
+    plays: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=0)
 
 
 def songs(**columns: object) -> pd.DataFrame:

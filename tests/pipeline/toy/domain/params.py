@@ -1,4 +1,5 @@
 """The section `toy` of params.yaml."""
+
 from pydantic import Field
 
 from winnow.learn.settings import Training

@@ -1,4 +1,5 @@
 """The tables between the toy stages."""
+
 import pandera.pandas as pa
 from pandera.typing import Series
 

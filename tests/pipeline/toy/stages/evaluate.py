@@ -1,4 +1,5 @@
 """How many species the network tells, beside always saying the commonest."""
+
 import torch
 
 from winnow.domains.toy.model.network import Net, tensors
@@ -9,7 +10,9 @@ from winnow.pipeline.stage import Stage, run_stage
 
 def main(stage: Stage[Common, Evaluate]) -> None:
     splits = stage.read("split/splits.parquet", Splits)
-    flowers = stage.read("ingest/flowers.parquet", Flowers).merge(stage.read("label/labels.parquet", Labels), on="flower")
+    flowers = stage.read("ingest/flowers.parquet", Flowers).merge(
+        stage.read("label/labels.parquet", Labels), on="flower"
+    )
     test = flowers[flowers["flower"].isin(splits.loc[splits["split"] == "test", "flower"])]
     model = Net.from_pretrained(stage.input("train/model")).eval()
     with torch.inference_mode():

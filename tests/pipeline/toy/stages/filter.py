@@ -1,4 +1,5 @@
 """Drop flowers that are too long to be believed."""
+
 from winnow.curate.filters import apply_rules
 from winnow.domains.toy.params import Common, Filter
 from winnow.domains.toy.rules.length import too_long

@@ -1,4 +1,5 @@
 """Grow flowers."""
+
 from winnow.domains.toy.params import Common, Ingest
 from winnow.domains.toy.source.meadow import grow
 from winnow.domains.toy.tables import Flowers

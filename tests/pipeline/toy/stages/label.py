@@ -1,4 +1,5 @@
 """Number the species."""
+
 from winnow.domains.toy import nouns
 from winnow.domains.toy.params import Common, Label
 from winnow.domains.toy.tables import Flowers, Labels

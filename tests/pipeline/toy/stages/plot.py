@@ -1,4 +1,5 @@
 """Draw what was told rightly."""
+
 from winnow.domains.toy.params import Common, Plot
 from winnow.domains.toy.tables import Predictions
 from winnow.domains.toy.view.scatter import scatter

@@ -1,4 +1,5 @@
 """Train, validation and test, alike in species."""
+
 from winnow.curate.leakage import refuse_leakage
 from winnow.curate.splits import split_rows
 from winnow.domains.toy.params import Common, Split

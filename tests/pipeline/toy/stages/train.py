@@ -1,4 +1,5 @@
 """Learn the species from the petals."""
+
 from collections.abc import Mapping
 from functools import partial
 

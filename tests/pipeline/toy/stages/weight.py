@@ -1,4 +1,5 @@
 """Rare species weigh more."""
+
 from winnow.curate.weights import inverse_frequency_weights
 from winnow.domains.toy.params import Common, Weight
 from winnow.domains.toy.tables import Labels, Splits, Weights

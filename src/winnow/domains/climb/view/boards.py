@@ -1,14 +1,14 @@
 """Routes drawn on the board the way climbers see them."""
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from winnow.domains.climb import nouns
-from winnow.show.figures import STYLE, new_figure
+from winnow.show.figures import new_figure, styled
 
 ROLE_COLOURS = {"start": "#1aa64b", "move": "#2166d1", "finish": "#d7263d", "unknown": "#8a8a8a"}
 PANEL = "#f4ecd8"
@@ -56,7 +56,7 @@ def sheet_of_boards(routes: Sequence[DrawnRoute], columns: int) -> Figure:
     """A figure with one board per route, row by row."""
     columns = min(columns, len(routes))
     rows = -(-len(routes) // columns)
-    with rc_context(STYLE):
+    with styled():
         figure = new_figure(2.7 * columns, 4.3 * rows)
         grid = figure.subplots(rows, columns, squeeze=False)
         for index, axes in enumerate(grid.flat):

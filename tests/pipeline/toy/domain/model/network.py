@@ -1,4 +1,5 @@
 """A small network, and its tensors."""
+
 import pandas as pd
 import torch
 from huggingface_hub import PyTorchModelHubMixin

@@ -1,4 +1,5 @@
 """Which flowers are believed."""
+
 from winnow.curate.filters import Rule
 
 

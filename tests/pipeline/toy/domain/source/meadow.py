@@ -1,4 +1,5 @@
 """The embedded data."""
+
 import numpy as np
 import pandas as pd
 

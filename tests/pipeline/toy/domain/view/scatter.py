@@ -1,4 +1,5 @@
 """The picture of a meadow."""
+
 import pandas as pd
 from matplotlib.figure import Figure
 
