@@ -177,10 +177,11 @@ class _Run:
         bad = tally.settle()
         if bad is not None:
             batch = next(iter(loaders.train.epoch(seed, first + bad[0])))
-            ids = f", rows {list(batch['ids'])[:32]}" if isinstance(batch, Mapping) and "ids" in batch else ""
+            ids = batch.get("ids") if isinstance(batch, Mapping) else None
+            rows = "" if ids is None else f", rows {(ids.tolist() if isinstance(ids, Tensor) else list(ids))[:32]}"
             raise TrainingError(
                 f"the loss is {bad[1]}: training cannot go on",
-                where=f"{self.place}, batch {first + bad[0] + 1}{ids}",
+                where=f"{self.place}, batch {first + bad[0] + 1}{rows}",
                 fix="lower learning_rate, set clip_norm (1.0), or look at these rows; earlier checkpoints stand",
             )
         self.progress.sums = tally.sums

@@ -68,7 +68,7 @@ def epoch_line(record: Mapping[str, Any], epochs: int) -> str:
     """One finished epoch in one line; metrics by group (`loss_by_grade/6A`) are left to the curves."""
     parts = [f"epoch {record['epoch']}/{epochs}"]
     for split in ("train", "val"):
-        shown = [f"{name} {value:.4f}" for name, value in sorted(record[split].items()) if "/" not in name]
+        shown = [f"{name} {value:.4g}" for name, value in sorted(record[split].items()) if "/" not in name]
         parts.append(f"{split}: {', '.join(shown)}")
     parts.append(f"lr {record['learning_rate']:.3g}")
     return " | ".join(parts) + (" | ✓ new best" if record["best"] else "")

@@ -1,0 +1,271 @@
+"""The loop: what it learns, selects, stops at and says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tests.library.learn import tiny
+from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
+from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.pipeline.errors import TrainingError
+
+
+def test_it_learns_and_gives_the_best_epochs_weights(tmp_path: Path) -> None:
+    result = tiny.run(tmp_path, tiny.settings(epochs=8))
+    losses = [record["val"]["loss"] for record in result.history]
+    assert min(losses) < 0.9 * losses[0]
+    assert losses[result.best_epoch - 1] == min(losses)
+    with torch.inference_mode():
+        assert tiny.validate(result.model, OrderedLoader(_val(), 16))["loss"] == pytest.approx(min(losses), rel=1e-6)
+    assert load_file(result.weights).keys() == result.model.state_dict().keys()
+    assert len(result.epoch_seconds) == 8
+
+
+def test_select_last_gives_the_last_epochs_weights(tmp_path: Path) -> None:
+    result = tiny.run(tmp_path, tiny.settings(epochs=12, learning_rate=0.3, select="last"))
+    assert result.best_epoch == 12
+    assert not result.history[-1]["best"], "the settings should overfit, or the test says nothing"
+    assert result.weights.read_bytes() == (tmp_path / "run/last/model.safetensors").read_bytes()
+
+
+def test_named_checkpoints(tmp_path: Path) -> None:
+    result = tiny.run(tmp_path, tiny.settings(epochs=5, checkpoint_every=2, keep=1))
+    assert {path.name for path in result.checkpoints.iterdir()} == {"best", "epoch_0004", "final"}
+    place = json.loads((result.checkpoints / "epoch_0004/checkpoint.json").read_text())
+    assert len(place["history"]) == 4
+    assert place["params"]["keep"] == 1
+    assert place["fingerprint"] == "f"
+
+
+def test_a_finished_training_is_given_again_without_training(tmp_path: Path) -> None:
+    first = tiny.run(tmp_path, tiny.settings())
+    before = tiny.contents(tmp_path)
+
+    def never(*_: Any) -> Any:
+        raise AssertionError("trained again")
+
+    second = tiny.run(tmp_path, tiny.settings(), tiny.task(loss=never, loaders=never))
+    assert (second.best_epoch, second.history) == (first.best_epoch, first.history)
+    assert tiny.contents(tmp_path) == before
+    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
+
+
+def test_another_fingerprint_starts_anew(tmp_path: Path) -> None:
+    tiny.run(tmp_path, tiny.settings(epochs=3))
+    result = tiny.run(tmp_path, tiny.settings(epochs=2), fingerprint="other")
+    assert len(result.history) == 2
+    assert len(result.epoch_seconds) == 2
+    assert not (result.checkpoints / "epoch_0003").exists()
+
+
+def test_the_seed_decides_everything(tmp_path: Path) -> None:
+    bytes_of = [
+        tiny.run(tmp_path / str(number), tiny.settings(epochs=2, seed=seed)).weights.read_bytes()
+        for number, seed in enumerate((1, 1, 2))
+    ]
+    assert bytes_of[0] == bytes_of[1]
+    assert bytes_of[0] != bytes_of[2]
+
+
+def test_accumulated_micro_batches_equal_the_whole_batch(tmp_path: Path) -> None:
+    without_dropout = tiny.task(build=lambda: tiny.build(0.0))
+    whole, cut = (
+        tiny.run(tmp_path / str(pieces), tiny.settings(accumulation=pieces), without_dropout) for pieces in (1, 4)
+    )
+    for one, other in zip(whole.model.parameters(), cut.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    assert whole.history[-1]["train"]["loss"] == pytest.approx(cut.history[-1]["train"]["loss"], rel=1e-5)
+
+
+def test_a_batch_that_cannot_be_cut_evenly_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="batch_size 16 cannot be cut evenly into 1 devices × 3 micro-batches"):
+        tiny.run(tmp_path, tiny.settings(accumulation=3))
+
+
+def test_early_stopping_ends_after_patience(tmp_path: Path) -> None:
+    result = tiny.run(tmp_path, tiny.settings(epochs=50, learning_rate=0.3, early_stopping__patience=3))
+    assert len(result.history) == result.best_epoch + 3
+
+
+def test_plateau_lowers_the_learning_rate(tmp_path: Path) -> None:
+    chosen = tiny.settings(epochs=8, learning_rate=0.3, scheduler__name="plateau", scheduler__patience=0)
+    history = tiny.run(tmp_path, chosen).history
+    for before, after in zip(history, history[1:], strict=False):
+        factor = 1.0 if before["best"] else 0.5
+        assert after["learning_rate"] == pytest.approx(before["learning_rate"] * factor)
+    assert history[-1]["learning_rate"] < 0.3
+
+
+def test_phases_go_from_one_to_the_next_with_the_best_weights(tmp_path: Path) -> None:
+    phases = [
+        {"subset": "half", "epochs": 6, "learning_rate": 0.3},
+        {"subset": "all", "epochs": 2, "learning_rate": 1e-12},
+    ]
+    result = tiny.run(tmp_path, tiny.settings(phases=phases, weight_decay=0.0))
+    first = [record for record in result.history if record["phase"] == 0]
+    best = min(record["val"]["loss"] for record in first)
+    assert first[-1]["val"]["loss"] > best, "the settings should overfit, or the test says nothing"
+    assert result.history[6]["val"]["loss"] == pytest.approx(best, rel=1e-5)
+    assert result.best_epoch > 6
+
+
+def test_params_groups_scale_the_learning_rate(tmp_path: Path) -> None:
+    def groups(model: nn.Module) -> list[dict[str, Any]]:
+        first, last = model[0], model[3]  # type: ignore[index]
+        return [{"params": [*first.parameters()], "lr_scale": 0.0}, {"params": [*last.parameters()]}]
+
+    chosen = tiny.settings(epochs=1, weight_decay=0.0)
+    still = tiny.run(tmp_path / "a", chosen, tiny.task(groups=groups)).model.state_dict()
+    torch.manual_seed(0)
+    moved = tiny.run(tmp_path / "b", chosen).model.state_dict()
+    assert not torch.equal(still["0.weight"], moved["0.weight"])
+    assert not torch.equal(still["3.weight"], still["3.weight"] * 0)
+
+
+def test_a_loss_that_is_not_a_number_is_named(tmp_path: Path) -> None:
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        value, _ = tiny.loss(model, batch)
+        return value * float("nan") if (batch["ids"] == 7).any() else value
+
+    with pytest.raises(TrainingError, match="the loss is nan") as caught:
+        tiny.run(tmp_path, tiny.settings(), tiny.task(loss=loss))
+    assert caught.value.where.startswith("phase 1, epoch 1, batch ")
+    assert "tensor" not in caught.value.where
+    assert 7 in json.loads(caught.value.where.split("rows ")[1])
+
+
+def test_a_metric_that_is_not_a_number_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="not finite numbers: accuracy = nan"):
+        tiny.run(tmp_path, tiny.settings(), tiny.task(validate=lambda *_: {"loss": 1.0, "accuracy": float("nan")}))
+
+
+def test_an_unknown_watched_metric_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"'other_loss' is not among the validation metrics"):
+        tiny.run(tmp_path, tiny.settings(early_stopping__metric="other_loss"))
+
+
+def test_curves_are_dvclives_files(tmp_path: Path) -> None:
+    result = tiny.run(tmp_path, tiny.settings(epochs=3))
+    lines = (tmp_path / "curves/plots/metrics/val/loss_by_class/yes.tsv").read_text().splitlines()
+    assert lines[0].split("\t") == ["step", "yes"]
+    assert [line.split("\t")[0] for line in lines[1:]] == ["1", "2", "3"]
+    summary = json.loads((tmp_path / "curves/metrics.json").read_text())
+    assert summary["val"]["loss"] == result.history[-1]["val"]["loss"]
+    assert summary["best_epoch"] == result.best_epoch
+    files = {path.suffix for path in (tmp_path / "curves").rglob("*") if path.is_file()}
+    assert files == {".tsv", ".json"}
+
+
+def test_warm_start_takes_weights_and_forgives_a_losses_buffers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Weighted(nn.Module):
+        def __init__(self, class_weights: Tensor | None) -> None:
+            super().__init__()
+            self.body = tiny.build(0.0)
+            self.register_buffer("class_weights", class_weights)
+
+        def forward(self, x: Tensor) -> Tensor:
+            logits: Tensor = self.body(x)
+            return logits
+
+    def train(name: str, class_weights: Tensor | None, start_from: str | None) -> Path:
+        chosen = tiny.settings(epochs=1, learning_rate=1e-12, weight_decay=0.0, start_from=start_from)
+        return tiny.run(tmp_path / name, chosen, tiny.task(build=lambda: Weighted(class_weights))).weights
+
+    first = train("first", torch.tensor([1.0, 2.0]), None)
+    without = train("without", None, str(first.parent))
+    again = train("again", torch.tensor([3.0, 4.0]), str(without))
+    assert "class_weights" in capsys.readouterr().err
+    assert "class_weights" not in load_file(without)
+    assert load_file(again)["class_weights"].tolist() == [3.0, 4.0]
+    torch.testing.assert_close(load_file(again)["body.0.weight"], load_file(first)["body.0.weight"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda weights: weights.pop("0.weight"), "0.weight is missing"),
+        (lambda weights: weights.update({"9.weight": torch.zeros(1)}), "9.weight is not in this model"),
+        (lambda weights: weights.update({"0.bias": torch.zeros(3)}), r"0.bias has shape \(3,\), not \(16,\)"),
+    ],
+)
+def test_warm_start_from_another_model_is_refused(tmp_path: Path, change: Any, message: str) -> None:
+    weights = dict(tiny.build().state_dict())
+    change(weights)
+    save_file(weights, tmp_path / "other.safetensors")
+    with pytest.raises(TrainingError, match=message):
+        tiny.run(tmp_path, tiny.settings(start_from=str(tmp_path / "other.safetensors")))
+
+
+def test_warm_start_from_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no weights can be read from .*nowhere"):
+        tiny.run(tmp_path, tiny.settings(start_from=str(tmp_path / "nowhere")))
+
+
+def test_fp16_needs_a_gpu(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="fp16 needs a GPU"):
+        tiny.run(tmp_path, tiny.settings(precision="fp16"))
+
+
+def test_mixed_precision_changes_the_sums_but_not_the_weights_type(tmp_path: Path) -> None:
+    plain = tiny.run(tmp_path / "a", tiny.settings(epochs=1)).model.state_dict()
+    mixed = tiny.run(tmp_path / "b", tiny.settings(epochs=1, precision="bf16")).model.state_dict()
+    assert mixed["0.weight"].dtype == torch.float32
+    assert not torch.equal(plain["0.weight"], mixed["0.weight"])
+    torch.testing.assert_close(plain["0.weight"], mixed["0.weight"], atol=0.1, rtol=0.1)
+
+
+def test_what_a_person_sees(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny.run(tmp_path, tiny.settings(epochs=2))
+    said = capsys.readouterr().err
+    for part in (
+        "all, at most 2 epochs, learning rate 0.02",
+        "device      cpu (1 threads), processes: 1, precision: no",
+        "parameters  178 (178 trainable)",
+        "train       96 rows, 6 batches",
+        "val         32 rows, 2 batches",
+        "yes    1.2000  (56 rows)",
+        "epoch 1/2 | train: accuracy 0.",
+        "lr 0.02 | ✓ new best",
+    ):
+        assert part in said
+    assert "by_class" not in said
+
+
+def test_a_trainer_of_ones_own_fits_in(tmp_path: Path) -> None:
+    """No sampler, no tensors in batches, a number of batches that accumulation does not divide."""
+
+    class Everything:
+        def __len__(self) -> int:
+            return 3
+
+        def epoch(self, seed: int, skip: int) -> Any:
+            return iter([seed + index for index in range(skip, 3)])
+
+    whole = tiny.data()
+
+    def loss(model: nn.Module, seed: int) -> Tensor:
+        rows = torch.randperm(len(whole["y"]), generator=torch.Generator().manual_seed(seed))[:16]
+        return nn.functional.cross_entropy(model(whole["x"][rows]), whole["y"][rows])
+
+    def loaders(subset: str, share: BatchShare) -> Loaders:
+        return Loaders(train=Everything(), val=None, rows={"train": 128})
+
+    made = tiny.task(loaders=loaders, loss=loss, validate=lambda model, _: {"recall_at_10": 0.5})
+    chosen = tiny.settings(accumulation=2, early_stopping__metric="recall_at_10", epochs=2)
+    assert len(tiny.run(tmp_path, chosen, made).history) == 2
+
+
+def test_an_empty_subset_is_an_error() -> None:
+    with pytest.raises(TrainingError, match="there is no row to train on"):
+        TensorLoader({}, EpochSampler(0, BatchShare(1, 1, 1, 0)))
+
+
+def _val() -> dict[str, Tensor]:
+    return {name: tensor[tiny.ROWS :] for name, tensor in tiny.data().items()}

@@ -1,0 +1,196 @@
+"""Killed at any moment and run again, a training ends in the same bytes as one that was never stopped."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor, nn
+
+from tests.library.learn import tiny
+from winnow.learn import checkpoints
+from winnow.learn.interrupt import Interrupted
+from winnow.learn.settings import Training
+
+PHASES = [
+    {"subset": "half", "epochs": 3, "learning_rate": 0.05},
+    {"subset": "all", "epochs": 2, "learning_rate": 0.02},
+]
+PROGRAM = Path(tiny.__file__)
+
+
+class Crash(Exception):
+    """Stands for whatever ends a process between two batches."""
+
+
+def crashing(at: int, crash: Callable[[], None]) -> Callable[..., Any]:
+    """The tiny loss, that crashes at its `at`-th call."""
+    calls = 0
+
+    def loss(model: nn.Module, batch: Mapping[str, Tensor]) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            crash()
+        return tiny.loss(model, batch)
+
+    return loss
+
+
+def crash() -> None:
+    raise Crash
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scheduler__name": "constant", "scheduler__warmup": 0.5},
+        {"scheduler__name": "cosine", "scheduler__warmup": 5.0, "precision": "bf16"},
+        {"scheduler__name": "cosine_warm_restarts"},
+        {"scheduler__name": "plateau", "learning_rate": 0.3},
+        {"phases": PHASES, "scheduler__name": "cosine", "scheduler__warmup": 0.1},
+        {"phases": PHASES, "scheduler__name": "plateau", "early_stopping__patience": 1, "precision": "bf16"},
+        {"accumulation": 2, "checkpoint_steps": 2},
+    ],
+    ids=lambda changes: " ".join(str(value) for value in changes.values() if isinstance(value, (str, int))),
+)
+def test_resumed_equals_uninterrupted(tmp_path: Path, changes: dict[str, Any]) -> None:
+    chosen = tiny.settings(**changes)
+    tiny.run(tmp_path / "whole", chosen)
+    for at in (9, 4, 11):  # batches since the last start: within the first epoch, at later ones, between phases
+        with pytest.raises(Crash):
+            tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(at, crash)))
+    tiny.run(tmp_path / "stopped", chosen)
+    _assert_same(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_states_within_an_epoch_are_resumed_from(tmp_path: Path) -> None:
+    chosen = tiny.settings(epochs=1, checkpoint_steps=2)
+    tiny.run(tmp_path / "whole", chosen)
+    with pytest.raises(Crash):
+        tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(6, crash)))
+    with pytest.raises(Crash):  # two batches of six are left
+        tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(2, crash)))
+    tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(3, crash)))
+    _assert_same(tmp_path / "stopped", tmp_path / "whole")
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("at", [2, 6, 8])
+def test_a_signal_saves_says_so_and_leaves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], at: int, signum: int, code: int
+) -> None:
+    chosen = tiny.settings(epochs=3)
+    handler = signal.getsignal(signum)
+    tiny.run(tmp_path / "whole", chosen)
+    with pytest.raises(Interrupted) as caught:
+        tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(at, lambda: os.kill(os.getpid(), signum))))
+    assert caught.value.code == code
+    assert signal.getsignal(signum) is handler
+    interrupted = tmp_path / "stopped/run/checkpoints/interrupted"
+    assert f"checkpoint saved to {interrupted}" in capsys.readouterr().err
+    assert tiny.contents(interrupted) == tiny.contents(tmp_path / "stopped/run/last")
+    tiny.run(tmp_path / "stopped", chosen)
+    _assert_same(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_killed_at_random_moments(tmp_path: Path) -> None:
+    chosen = tiny.settings(phases=PHASES, checkpoint_steps=2)
+    started = time.perf_counter()
+    _in_child(lambda: tiny.run(tmp_path / "whole", chosen))
+    whole = time.perf_counter() - started
+    moments = random.Random(7)
+    killed = 0
+    while killed < 6:
+        child = _fork(lambda: tiny.run(tmp_path / "killed", chosen))
+        time.sleep(moments.uniform(0.0, whole / 2))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        killed += 1
+    _in_child(lambda: tiny.run(tmp_path / "killed", chosen))
+    _assert_same(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_killed_at_every_rename(tmp_path: Path) -> None:
+    """The moments that are too short to hit by chance: between the renames that replace a checkpoint."""
+    chosen = tiny.settings(epochs=2, phases=[{**phase, "epochs": 1} for phase in PHASES])
+    _in_child(lambda: tiny.run(tmp_path / "whole", chosen))
+    finished = False
+    for at in range(1, 100):
+        folder = tmp_path / f"killed {at}"
+        _fork_and_wait(lambda folder=folder, at=at: _run_killed_at_rename(folder, chosen, at))  # type: ignore[misc]
+        finished = (folder / "run/checkpoints/final").exists()
+        _in_child(lambda folder=folder: tiny.run(folder, chosen))  # type: ignore[misc]
+        _assert_same(folder, tmp_path / "whole")
+        if finished:
+            break
+    assert finished
+    assert at > 10
+
+
+def test_ctrl_c_in_a_shell(tmp_path: Path) -> None:
+    """The program itself: exit code 130, a message that names the checkpoint, no traceback."""
+    program = subprocess.Popen(
+        [sys.executable, str(PROGRAM), str(tmp_path), '{"epochs": 100000}'],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(("src", "."))},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stderr is not None
+    for line in program.stderr:
+        if line.startswith("epoch 2/"):
+            break
+    program.send_signal(signal.SIGINT)
+    rest = program.stderr.read()
+    assert program.wait(60) == 130
+    assert "checkpoints/interrupted" in rest
+    assert "run the same command again" in rest
+    assert "Traceback" not in rest
+
+
+def _assert_same(folder: Path, other: Path) -> None:
+    one, two = tiny.contents(folder), tiny.contents(other)
+    assert one.keys() == two.keys()
+    assert [name for name in one if one[name] != two[name]] == []
+
+
+def _run_killed_at_rename(folder: Path, chosen: Training, at: int) -> None:
+    calls = 0
+    rename = Path.rename
+
+    def counted(path: Path, target: Path) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rename(path, target)
+
+    assert checkpoints.Path is Path
+    Path.rename = counted  # type: ignore[assignment,method-assign]
+    tiny.run(folder, chosen)
+
+
+def _fork(work: Callable[[], object]) -> int:
+    """A process of its own without the seconds that importing torch takes; gives its id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work()
+        os._exit(0)
+    except BaseException:  # a child must never return into pytest
+        os._exit(1)
+
+
+def _fork_and_wait(work: Callable[[], object]) -> int:
+    return os.waitpid(_fork(work), 0)[1]
+
+
+def _in_child(work: Callable[[], object]) -> None:
+    assert os.waitstatus_to_exitcode(_fork_and_wait(work)) == 0

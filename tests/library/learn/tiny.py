@@ -1,0 +1,139 @@
+"""
+A training small enough to run many times, and a program that runs it: `python tiny.py FOLDER '{"epochs": 3}'`.
+
+Its data and model are made up; its settings are `learn`'s own section.
+"""
+
+import copy
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from winnow.learn.devices import relaunch
+from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
+from winnow.learn.loop import fit
+from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.learn.settings import Training
+from winnow.learn.task import Result, Task
+from winnow.pipeline.params import Runtime
+
+ROWS = 96
+SETTINGS: dict[str, Any] = {
+    "subset": "all",
+    "epochs": 4,
+    "learning_rate": 0.02,
+    "phases": [],
+    "weight_decay": 0.01,
+    "batch_size": 16,
+    "accumulation": 1,
+    "clip_norm": 1.0,
+    "precision": "no",
+    "threads": 1,
+    "seed": 3,
+    "checkpoint_every": 1,
+    "checkpoint_steps": 0,
+    "keep": 2,
+    "select": "best",
+    "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
+    "scheduler": {
+        "name": "constant",
+        "warmup": 0.0,
+        "period": 2,
+        "factor": 0.5,
+        "patience": 0,
+        "minimum": 0.0001,
+    },
+    "start_from": None,
+}
+
+
+def settings(**changes: Any) -> Training:
+    """The settings above with some changed; `scheduler__name` reaches into a section."""
+    values = copy.deepcopy(SETTINGS)
+    for key, value in changes.items():
+        *path, leaf = key.split("__")
+        section = values
+        for name in path:
+            section = section[name]
+        section[leaf] = value
+    return Training.model_validate(values)
+
+
+def data() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(ROWS + 32, 8, generator=generator)
+    noise = torch.randn(ROWS + 32, generator=generator)
+    return {"x": x, "y": (x[:, 0] + x[:, 1] + 0.5 * noise > 0).long(), "ids": torch.arange(ROWS + 32)}
+
+
+def build(dropout: float = 0.2) -> nn.Module:
+    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 2))
+
+
+def loaders(subset: str, share: BatchShare) -> Loaders:
+    rows = {"all": ROWS, "half": ROWS // 2}[subset]
+    tensors = data()
+    weights = np.linspace(1.0, 3.0, rows) if subset == "half" else None
+    train = {name: tensor[:rows] for name, tensor in tensors.items()}
+    val = {name: tensor[ROWS:] for name, tensor in tensors.items()}
+    return Loaders(
+        train=TensorLoader(train, EpochSampler(rows, share, weights)),
+        val=OrderedLoader(val, 16),
+        rows={"train": rows, "val": 32},
+        weights={"no": (0.8, 40), "yes": (1.2, 56)},
+    )
+
+
+def loss(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    logits = model(batch["x"])
+    return F.cross_entropy(logits, batch["y"]), {"accuracy": (logits.argmax(1) == batch["y"]).float().mean()}
+
+
+def validate(model: nn.Module, batches: OrderedLoader) -> dict[str, float]:
+    logits = torch.cat([model(batch["x"]) for batch in batches])
+    y = torch.cat([batch["y"] for batch in batches])
+    each = F.cross_entropy(logits, y, reduction="none")
+    by_class = {f"loss_by_class/{name}": each[y == index].mean().item() for index, name in enumerate(("no", "yes"))}
+    said = logits.argmax(1)
+    accuracy = (said == y).float().mean().item()
+    return {"loss": each.mean().item(), "accuracy": accuracy, "predictions_distinct": len(said.unique()), **by_class}
+
+
+def task(**changes: Callable[..., Any]) -> Task:
+    return Task(**{"build": build, "loaders": loaders, "loss": loss, "validate": validate, **changes})
+
+
+def run(
+    folder: Path, chosen: Training, made: Task | None = None, *, fingerprint: str = "f", devices: int = 1
+) -> Result:
+    """Train in `folder`, as a stage would."""
+    runtime = Runtime(device="cpu", devices=devices, num_workers=0, progress="lines")
+    return fit(
+        made or task(),
+        chosen,
+        runtime=runtime,
+        folder=folder / "run",
+        curves=folder / "curves",
+        fingerprint=fingerprint,
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file that a training leaves for others, by its path: checkpoints, curves and the state to resume from."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+if __name__ == "__main__":
+    changes = json.loads(sys.argv[2])
+    relaunch(changes.pop("devices", 1))
+    result = run(Path(sys.argv[1]), settings(**changes))
+    print(f"best epoch {result.best_epoch}")
