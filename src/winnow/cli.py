@@ -71,9 +71,9 @@ def export(
         raise WinnowError(f"--format {format} is not known", fix="csv is the one there is")
     if domain not in domain_names():
         raise WinnowError(f"there is no domain `{domain}`", fix=f"one of {', '.join(domain_names())}")
-    exporters: dict[str, Any] = load(domain, "export").EXPORTS
+    exporters: dict[str, Any] = load(domain, "export").EXPORTS if has_module(domain, "export") else {}
     if stage not in exporters:
-        raise WinnowError(f"{domain} has no export of `{stage}`", fix=f"one of {', '.join(sorted(exporters))}")
+        raise WinnowError(f"{domain} has no export of `{stage}`", fix=f"one of {', '.join(sorted(exporters)) or 'none'}")
     for written in exporters[stage](out):
         print(written)
 

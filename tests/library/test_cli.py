@@ -1,0 +1,119 @@
+"""The command line: what a person types and reads."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from winnow.domains.load import domain_names, load
+from winnow.pipeline import presets
+from winnow.pipeline.params import Document
+
+ROOT = Path(__file__).resolve().parents[2]
+PRESETS = [(path.parent.name, path.stem) for path in sorted(ROOT.glob("presets/*/*.yaml"))]
+
+
+def winnow(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    program = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); from winnow.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_schema_is_current(tmp_path: Path) -> None:
+    done = winnow(ROOT, "schema", str(tmp_path / "schema.json"))
+    assert done.returncode == 0, done.stderr
+    current = (tmp_path / "schema.json").read_text()
+    assert current == (ROOT / "params.schema.json").read_text(), "run `winnow schema`"
+
+
+def test_params_yaml_points_editors_at_the_schema_and_is_stable_under_a_round_trip(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=params.schema.json\n")
+    copy = tmp_path / "params.yaml"
+    copy.write_text(text)
+    presets.apply({}, copy)
+    assert copy.read_text() == text
+
+
+@pytest.mark.parametrize("domain", domain_names())
+def test_every_field_says_what_it_means_and_every_number_has_a_bound(domain: str) -> None:
+    fields = [
+        (name, key, field)
+        for name, section in json_sections(load(domain, "params").Params.model_json_schema())
+        for key, field in section.get("properties", {}).items()
+    ]
+    assert fields
+    for name, key, field in fields:
+        assert field.get("description"), f"{name}.{key} has no description"
+        if field.get("type") in {"integer", "number"} and key not in {"target", "review"}:
+            bounds = {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"}
+            assert bounds & set(field), f"{name}.{key} has no bound"
+
+
+def json_sections(schema: dict[str, object]) -> list[tuple[str, dict[str, dict[str, dict[str, object]]]]]:
+    return [("Params", schema), *schema["$defs"].items()]  # type: ignore[list-item, attr-defined]
+
+
+@pytest.mark.parametrize(("domain", "name"), PRESETS)
+def test_every_preset_is_valid_and_survives_being_printed(domain: str, name: str) -> None:
+    done = winnow(ROOT, "preset", domain, name)
+    assert done.returncode == 0, done.stderr
+    options = done.stdout.split()
+    assert options[::2] == ["-S"] * (len(options) // 2)
+    printed = dict(option.split("=", 1) for option in options[1::2])
+    assert {key: yaml.safe_load(value.replace(":", ": ")) for key, value in printed.items()} == presets.read(
+        domain, name
+    )
+    assert presets.meaning(domain, name), "its first line says what it is for"
+
+
+def test_a_preset_applied_edits_params_yaml_and_keeps_its_comments(tmp_path: Path) -> None:
+    domain, name = PRESETS[0]
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "presets").symlink_to(ROOT / "presets")
+    assert winnow(tmp_path, "preset", domain, name, "--apply").returncode == 0
+    changed = tmp_path / "params.yaml"
+    assert changed.read_text().startswith("# yaml-language-server")
+    content = Document(changed).content
+    for key, value in presets.read(domain, name).items():
+        found = content
+        for part in key.split("."):
+            found = found[part]
+        assert found == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["preset", "climb", "nonsense"], "there is no preset `nonsense` for climb"),
+        (["export", "nonsense", "split"], "there is no domain `nonsense`"),
+        (["export", "climb", "nonsense"], "climb has no export of `nonsense`"),
+    ],
+)
+def test_a_wrong_name_is_one_message_with_the_right_ones(arguments: list[str], told: str) -> None:
+    done = winnow(ROOT, *arguments)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in winnow(ROOT, "--debug", *arguments).stderr
+
+
+def test_verdicts_tell_what_is_there_and_what_is_not(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("domains: [climb, other]\n")
+    metrics = tmp_path / "metrics/climb"
+    metrics.mkdir(parents=True)
+    (metrics / "evaluate.json").write_text(json.dumps({"verdict": "REVIEW", "reasons": ["REVIEW: almost"]}))
+    told = winnow(tmp_path, "verdicts").stdout
+    assert "climb: REVIEW\n  REVIEW: almost" in told
+    assert "other: not evaluated yet" in told
+
+
+def test_light_commands_load_no_torch() -> None:
+    code = "import sys; import winnow.cli; sys.exit('torch' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={"PYTHONPATH": "src"}, check=False).returncode == 0
+    )
