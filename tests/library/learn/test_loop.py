@@ -1,6 +1,7 @@
 """The loop: what it learns, selects, stops at and says."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def test_early_stopping_ends_after_patience(tmp_path: Path) -> None:
 def test_plateau_lowers_the_learning_rate(tmp_path: Path) -> None:
     chosen = tiny.settings(epochs=8, learning_rate=0.3, scheduler__name="plateau", scheduler__patience=0)
     history = tiny.run(tmp_path, chosen).history
-    for before, after in zip(history, history[1:], strict=False):
+    for before, after in pairwise(history):
         factor = 1.0 if before["best"] else 0.5
         assert after["learning_rate"] == pytest.approx(before["learning_rate"] * factor)
     assert history[-1]["learning_rate"] < 0.3
@@ -257,7 +258,7 @@ def test_a_trainer_of_ones_own_fits_in(tmp_path: Path) -> None:
     def loaders(subset: str, share: BatchShare) -> Loaders:
         return Loaders(train=Everything(), val=None, rows={"train": 128})
 
-    made = tiny.task(loaders=loaders, loss=loss, validate=lambda model, _: {"recall_at_10": 0.5})
+    made = tiny.task(loaders=loaders, loss=loss, validate=lambda *_: {"recall_at_10": 0.5})
     chosen = tiny.settings(accumulation=2, early_stopping__metric="recall_at_10", epochs=2)
     assert len(tiny.run(tmp_path, chosen, made).history) == 2
 

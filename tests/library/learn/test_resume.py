@@ -25,7 +25,7 @@ PHASES = [
 PROGRAM = Path(tiny.__file__)
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """Stands for whatever ends a process between two batches."""
 
 
@@ -44,7 +44,7 @@ def crashing(at: int, crash: Callable[[], None]) -> Callable[..., Any]:
 
 
 def crash() -> None:
-    raise Crash
+    raise CrashError
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, changes: dict[str, Any]) -
     chosen = tiny.settings(**changes)
     tiny.run(tmp_path / "whole", chosen)
     for at in (9, 4, 11):  # batches since the last start: within the first epoch, at later ones, between phases
-        with pytest.raises(Crash):
+        with pytest.raises(CrashError):
             tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(at, crash)))
     tiny.run(tmp_path / "stopped", chosen)
     _assert_same(tmp_path / "stopped", tmp_path / "whole")
@@ -73,9 +73,9 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, changes: dict[str, Any]) -
 def test_states_within_an_epoch_are_resumed_from(tmp_path: Path) -> None:
     chosen = tiny.settings(epochs=1, checkpoint_steps=2)
     tiny.run(tmp_path / "whole", chosen)
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(6, crash)))
-    with pytest.raises(Crash):  # two batches of six are left
+    with pytest.raises(CrashError):  # two batches of six are left
         tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(2, crash)))
     tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(3, crash)))
     _assert_same(tmp_path / "stopped", tmp_path / "whole")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy
 
 from winnow.learn.devices import relaunch
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
@@ -93,13 +93,13 @@ def loaders(subset: str, share: BatchShare) -> Loaders:
 
 def loss(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
     logits = model(batch["x"])
-    return F.cross_entropy(logits, batch["y"]), {"accuracy": (logits.argmax(1) == batch["y"]).float().mean()}
+    return cross_entropy(logits, batch["y"]), {"accuracy": (logits.argmax(1) == batch["y"]).float().mean()}
 
 
 def validate(model: nn.Module, batches: OrderedLoader) -> dict[str, float]:
     logits = torch.cat([model(batch["x"]) for batch in batches])
     y = torch.cat([batch["y"] for batch in batches])
-    each = F.cross_entropy(logits, y, reduction="none")
+    each = cross_entropy(logits, y, reduction="none")
     by_class = {f"loss_by_class/{name}": each[y == index].mean().item() for index, name in enumerate(("no", "yes"))}
     said = logits.argmax(1)
     accuracy = (said == y).float().mean().item()
