@@ -6,7 +6,7 @@ import pandas as pd
 
 from winnow.domains.climb.params import Common, Ingest
 from winnow.domains.climb.source import app, guidebook, minimal, synthetic, web
-from winnow.domains.climb.source.merge import SourceFile, merge
+from winnow.domains.climb.source.merge import SourceFile, merge, rejected_rows
 from winnow.domains.climb.source.problems import Problems
 from winnow.domains.climb.tables import Holds, Rejected, Routes
 from winnow.pipeline.errors import SourceError
@@ -50,13 +50,15 @@ def main(stage: Stage[Common, Ingest]) -> None:
     if not files:
         made = synthetic.make(stage.common, stage.params.synthetic, stage.rng())
         files = [SourceFile("synthetic", "synthetic", made)]
+    rejected = rejected_rows(files)
+    rows_in = len(rejected) + sum(len(file.problems.routes) for file in files)
+    refuse_rejected(rejected, rows_in, stage.params.max_rejected_share)
     merged = merge(files)
-    refuse_rejected(merged.rejected, merged.rows_in, stage.params.max_rejected_share)
     stage.write("routes.parquet", merged.routes, Routes)
     stage.write("holds.parquet", merged.holds, Holds)
-    stage.write("rejected.parquet", merged.rejected, Rejected)
-    rejected, kept = len(merged.rejected), len(merged.routes)
-    stage.account(merged.rows_in, kept=kept, rejected=rejected, merged=merged.rows_in - rejected - kept)
+    stage.write("rejected.parquet", rejected, Rejected)
+    kept = len(merged.routes)
+    stage.account(rows_in, kept=kept, rejected=len(rejected), merged=rows_in - len(rejected) - kept)
     stage.metrics(
         in_both=merged.in_both,
         grade_conflicts=merged.grade_conflicts,

@@ -55,7 +55,7 @@ def split_rows(
     """
     sides = list(shares)
     rows = pd.DataFrame({"group": groups.to_numpy(), "stratum": strata.to_numpy()})
-    counts = rows.value_counts(sort=False).reset_index()
+    counts = rows.value_counts(sort=False).reset_index().sort_values(["group", "stratum"])
     chosen = _choose_sides(counts, np.array([shares[side] for side in sides]), rng)
     return groups.map(chosen.map(dict(enumerate(sides)))).astype("str").set_axis(strata.index)
 

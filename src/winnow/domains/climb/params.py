@@ -1,10 +1,12 @@
 """The section `climb` of params.yaml."""
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from winnow.domains.climb import nouns
+from winnow.judge.settings import Bootstrap, Gate
+from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
 
 BoardName = Literal["2016", "2017", "2019", "2020"]
@@ -115,12 +117,62 @@ class Weight(Section):
         return self
 
 
-class Train(Section):
-    pass
+Subset = Literal["benchmark", "quality", "full"]
+
+
+class Network(Section):
+    """The transformer's size."""
+
+    width: int = Field(ge=8, le=4096, description="numbers that stand for a hold; a multiple of heads")
+    layers: int = Field(ge=1, le=64, description="transformer blocks")
+    heads: int = Field(ge=1, le=64, description="attention heads of a block")
+    dropout: Float = Field(ge=0, lt=1, description="share of activations that are dropped in training")
+
+    @model_validator(mode="after")
+    def _even(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width ({self.width}) is no multiple of heads ({self.heads})")
+        return self
+
+
+class Train(Training):
+    """Training the generator; `subset` and each phase's name one of benchmark, quality, full."""
+
+    weighted: bool = Field(description="draw training routes by the weight stage's weights, else each once an epoch")
+    network: Network = Field(description="the transformer")
+
+    @model_validator(mode="after")
+    def _known_subsets(self) -> Self:
+        known = get_args(Subset)
+        for phase in self.curriculum:
+            if phase.subset not in known:
+                raise ValueError(f"there is no subset {phase.subset!r}; known: {', '.join(known)}")
+        return self
+
+
+class Generation(Section):
+    """New routes: for each grade of the test routes, on boards and at angles as those routes have them."""
+
+    per_grade: int = Field(ge=1, le=100_000, description="routes for each grade")
+    temperature: Float = Field(gt=0, le=10, description="below 1 likelier holds, above 1 more surprising ones")
+    top_p: Float = Field(gt=0, le=1, description="holds are drawn from the likeliest, whose probabilities sum to this")
+
+
+class GradeJudging(Section):
+    """The scikit-learn models that say the grade of a route from its holds."""
+
+    trees: int = Field(ge=1, le=10_000, description="trees of the random forest")
+    min_leaf: int = Field(ge=1, description="fewest training routes in a leaf")
+    neighbour_weight: Float = Field(ge=0, le=1, description="how much the next grades' probability counts for a grade")
 
 
 class Evaluate(Section):
-    pass
+    batch_size: int = Field(ge=1, description="routes at a time; memory only")
+    threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
+    generation: Generation = Field(description="the routes that the model is judged by")
+    grade_judge: GradeJudging = Field(description="the independent judge of grades")
+    bootstrap: Bootstrap = Field(description="the intervals")
+    gate: Gate = Field(description="what the verdict asks for")
 
 
 class Plot(Section):

@@ -63,9 +63,9 @@ def longest_moves(holds: pd.DataFrame) -> "pd.Series[float]":
 
 def _off_board(holds: pd.DataFrame, board: "pd.Series[str]") -> "pd.Series[bool]":
     """Marks holds that are no cell of their route's board."""
-    cell = holds["hold"].map(nouns.CELL_INDEX)
-    cells = holds["route_id"].map(board).map({name: known.rows * WIDTH for name, known in nouns.BOARDS.items()})
-    return ~(cell < cells)
+    cells = {name: known.rows * WIDTH for name, known in nouns.BOARDS.items()}
+    cell = holds["hold"].map(nouns.CELL_INDEX).astype(float)
+    return ~(cell < holds["route_id"].map(board).map(cells).astype(float))
 
 
 def _any(holds: pd.DataFrame, mark: "pd.Series[bool]", index: pd.Index) -> "pd.Series[bool]":

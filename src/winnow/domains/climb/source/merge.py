@@ -27,16 +27,20 @@ class Merged(NamedTuple):
 
     routes: pd.DataFrame
     holds: pd.DataFrame
-    rejected: pd.DataFrame
-    rows_in: int
     in_both: dict[str, int]
     """problems that two formats share: `{"app+minimal": 306}`"""
     grade_conflicts: dict[str, int]
     """of those, the ones without a grade in common; under one format's name, its problems with several grades"""
 
 
+def rejected_rows(files: list[SourceFile]) -> pd.DataFrame:
+    """The rows that cannot be used: source, row, reason."""
+    rejected = pd.concat([file.problems.rejected.assign(source=file.path) for file in files])
+    return rejected.sort_values(["source", "row"])[["source", "row", "reason"]].astype({"source": "str"})
+
+
 def merge(files: list[SourceFile]) -> Merged:
-    """One row per problem, with the richest fields.
+    """One row per problem, with the richest fields; at least one file has a usable row.
 
     Each field is the first that is known, in the order app, web, guidebook, minimal; within a format the row with more
     repeats comes first, then by path and row. Repeats only grow, so the largest number is the latest one. Roles of
@@ -56,10 +60,6 @@ def merge(files: list[SourceFile]) -> Merged:
     return Merged(
         routes.sort_index().reset_index(),
         _holds_of(rows, holds),
-        pd.concat([file.problems.rejected.assign(source=file.path) for file in files])
-        .sort_values(["source", "row"])[["source", "row", "reason"]]
-        .astype({"source": "str", "reason": "str"}),
-        sum(len(file.problems.routes) + len(file.problems.rejected) for file in files),
         in_both,
         conflicts,
     )

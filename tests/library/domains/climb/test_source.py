@@ -1,0 +1,175 @@
+"""The four real formats, row by row, and what is wrong with files."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stages.climb.ingest import read_source
+from winnow.domains.climb.source.problems import Problems
+from winnow.pipeline.errors import SourceError
+
+WEB = {
+    "Name": "Dyno",
+    "Grade": "6c+",
+    "UserGrade": None,
+    "Repeats": 12,
+    "IsBenchmark": True,
+    "UserRating": 3,
+    "Method": "Footless + kickboard",
+    "Holdsetup": {"Id": 15},
+    "MoonBoardConfiguration": {"Id": 2},
+    "Moves": [
+        {"Description": "K18", "IsStart": False, "IsEnd": True},
+        {"Description": "a5", "IsStart": True, "IsEnd": False},
+        {"Description": "C9", "IsStart": False, "IsEnd": False},
+    ],
+}
+APP = {
+    "name": "Dyno",
+    "grade": "6C+",
+    "userGrade": None,
+    "repeats": 12,
+    "isBenchmark": True,
+    "userRating": 3,
+    "method": "Footless + kickboard",
+    "holdsetup": {"apiId": 15},
+    "moonBoardConfigurationId": 2,
+    "moves": [
+        {"description": "K18", "isStart": False, "isEnd": True},
+        {"description": "A5", "isStart": True, "isEnd": False},
+        {"description": "C9", "isStart": False, "isEnd": False},
+    ],
+}
+GUIDEBOOK = {
+    "name": "Dyno",
+    "mb_type": 1,
+    "grade": 6,
+    "repeats": 12,
+    "avg_user_stars": 3.0,
+    "start_holds": ["A5"],
+    "mid_holds": ["C9"],
+    "end_holds": ["K18"],
+}
+MINIMAL = {"Grade": "6C+", "Moves": ["C9", "A5", "K18"], "UserRating": 3}
+ROWS: dict[str, dict[str, Any]] = {"web": WEB, "app": APP, "guidebook": GUIDEBOOK, "minimal": MINIMAL}
+
+
+def document(form: str, rows: list[Any]) -> Any:
+    return {"Data": rows, "Total": len(rows)} if form == "web" else rows
+
+
+def read(form: str, rows: list[Any], folder: Path) -> Problems:
+    path = folder / "file.json"
+    path.write_text(json.dumps(document(form, rows)))
+    return read_source(form, path)
+
+
+@pytest.mark.parametrize("form", ROWS)
+def test_each_format_tells_the_same_problem(form: str, tmp_path: Path) -> None:
+    found = read(form, [ROWS[form]], tmp_path)
+    route = found.routes.iloc[0]
+    assert (route["grade"], route["user_rating"]) == ("6C+", 3)
+    assert dict(zip(found.holds["hold"], found.holds["role"], strict=True)) == (
+        dict.fromkeys(["C9", "A5", "K18"], "unknown")
+        if form == "minimal"
+        else {"A5": "start", "C9": "move", "K18": "finish"}
+    )
+    assert len(found.rejected) == 0
+    if form == "minimal":
+        assert (route["board"], route["angle"]) == ("2016", 40)
+        assert pd.isna(route["repeats"]), "unknown repeats are never 0"
+        assert not route["benchmark"]
+    else:
+        assert (route["board"], route["angle"], route["repeats"]) == ("2017", 25, 12)
+        assert route["benchmark"]
+        assert route["name"] == "Dyno"
+
+
+def test_the_app_dump_is_wrapped(tmp_path: Path) -> None:
+    path = tmp_path / "dump.json.gz"
+    path.write_bytes(gzip.compress(json.dumps({"total": 1, "data": [APP]}).encode()))
+    assert read_source("app", path).routes["name"].tolist() == ["Dyno"]
+
+
+def test_the_2016_board_has_no_configuration_on_the_web(tmp_path: Path) -> None:
+    row = {**WEB, "Holdsetup": {"Id": 1}, "MoonBoardConfiguration": None}
+    assert read("web", [row], tmp_path).routes[["board", "angle"]].iloc[0].tolist() == ["2016", 40]
+
+
+def test_a_hold_told_twice_counts_once_and_in_its_stronger_role(tmp_path: Path) -> None:
+    row = {**GUIDEBOOK, "mid_holds": ["C9", "A5"]}
+    holds = read("guidebook", [row], tmp_path).holds
+    assert dict(zip(holds["hold"], holds["role"], strict=True)) == {"A5": "start", "C9": "move", "K18": "finish"}
+
+
+@pytest.mark.parametrize("grade", [None, "", "V7"])
+def test_an_unknown_grade_is_read_and_left_to_the_filter(grade: str | None, tmp_path: Path) -> None:
+    found = read("app", [{**APP, "grade": grade}], tmp_path)
+    assert found.routes["grade"].isna().all()
+    assert len(found.routes) == 1
+
+
+def test_an_impossible_cell_is_read_and_left_to_the_filter(tmp_path: Path) -> None:
+    assert read("minimal", [{**MINIMAL, "Moves": ["A5", "z99 "]}], tmp_path).holds["hold"].tolist() == ["A5", "Z99"]
+
+
+@pytest.mark.parametrize(
+    ("form", "change", "reason"),
+    [
+        ("app", {"moves": []}, "no moves"),
+        ("app", {"moves": [{"description": 3, "isStart": True, "isEnd": False}]}, "a hold is 3"),
+        ("app", {"holdsetup": {"apiId": 99}}, "unknown board: 99"),
+        ("app", {"moonBoardConfigurationId": True}, "unknown angle: True"),
+        ("app", {"repeats": "many"}, "`repeats` is 'many'"),
+        ("app", {"repeats": -1}, "`repeats` is -1"),
+        ("web", {"MoonBoardConfiguration": 40}, "`MoonBoardConfiguration` is 40"),
+        ("web", {"Moves": ["A5"]}, "a move is 'A5'"),
+        ("web", {"UserRating": 9}, "`UserRating` is 9.0: 0 to 5 stars are expected"),
+        ("guidebook", {"mb_type": 7}, "unknown board: 7"),
+        ("guidebook", {"start_holds": [], "mid_holds": [], "end_holds": []}, "no moves"),
+        ("guidebook", {"grade": "6A"}, "`grade` is '6A'"),
+        ("minimal", {"Moves": None}, "`Moves` is None"),
+    ],
+)
+def test_an_unusable_row_is_rejected_with_its_number_and_reason(
+    form: str, change: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    found = read(form, [ROWS[form], ROWS[form] | change, "text"], tmp_path)
+    assert found.routes["row"].tolist() == [0]
+    assert found.rejected.to_numpy().tolist() == [[1, reason], [2, "the row is a str, not an object"]]
+
+
+def test_a_missing_field_is_named(tmp_path: Path) -> None:
+    row = {key: value for key, value in APP.items() if key != "repeats"}
+    assert read("app", [row], tmp_path).rejected["reason"].tolist() == ["`repeats` is missing"]
+
+
+@pytest.mark.parametrize("form", ROWS)
+@pytest.mark.parametrize("other", ROWS)
+def test_another_format_is_recognised(form: str, other: str, tmp_path: Path) -> None:
+    if form == other or (form, other) == ("web", "minimal"):
+        return
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps(document(other, [ROWS[other]])))
+    with pytest.raises(SourceError, match=r"file.json is not of its `format`") as caught:
+        read_source(form, path)
+    assert caught.value.fix.startswith(f"it looks like `{other}`")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("cut.json", b'[{"Grade": "7A", "Mov', r"cut.json is not valid JSON"),
+        ("cut.json.gz", gzip.compress(b"[" * 5000)[:-12], r"cut.json.gz cannot be read"),
+        ("plain.json.gz", b"[]", r"plain.json.gz cannot be read: Not a gzipped file"),
+        ("latin.json", '["é"]'.encode("latin-1"), r"latin.json cannot be read"),
+    ],
+)
+def test_a_broken_file_is_one_clear_error(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=message):
+        read_source("minimal", tmp_path / name)
