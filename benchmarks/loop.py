@@ -1,0 +1,131 @@
+"""
+The training loop beside a bare PyTorch one: the same model, data, optimiser and batches, in turn, in one process.
+
+    env PYTHONPATH=src python benchmarks/loop.py            # prints JSON: ratio = bare time / loop time, by model
+
+Validation, checkpoints and curves are not part of the comparison (a bare loop has none): an epoch of the loop is
+timed from its first batch to its last.
+"""
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from winnow.learn import loop
+from winnow.learn.loaders import Loaders, TensorLoader
+from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.learn.settings import Training
+from winnow.learn.task import Task
+from winnow.pipeline.params import Runtime
+
+ROWS, ROUNDS, BATCH = 3200, 15, 16
+SETTINGS = {
+    "subset": "all", "epochs": 1, "learning_rate": 1e-3, "phases": [], "weight_decay": 0.01, "batch_size": BATCH,
+    "accumulation": 1, "clip_norm": 1.0, "precision": "no", "threads": 1, "seed": 0, "checkpoint_every": 0,
+    "checkpoint_steps": 0, "keep": 1, "select": "last", "start_from": None,
+    "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
+    "scheduler": {"name": "cosine", "warmup": 0.0, "period": 1, "factor": 0.5, "patience": 0, "minimum": 0.0},
+}  # fmt: skip
+
+
+class Sequences(nn.Module):
+    """A small decoder-only transformer, such as writes climbing routes."""
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(200, width)
+        block = nn.TransformerEncoderLayer(width, 4, 4 * width, dropout=0.1, batch_first=True)
+        self.blocks = nn.TransformerEncoder(block, layers, enable_nested_tensor=False)
+        self.head = nn.Linear(width, 200)
+        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(16), persistent=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.blocks(self.embed(tokens), mask=self.mask, is_causal=True))
+        return logits
+
+
+def perceptron() -> nn.Module:
+    return nn.Sequential(nn.Embedding(200, 16), nn.Flatten(), nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 200))
+
+
+def loss(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    logits = model(batch["tokens"])
+    target = batch["tokens"] if logits.dim() == 3 else batch["tokens"][:, 0]
+    return nn.functional.cross_entropy(logits.flatten(0, -2), target.flatten())
+
+
+def bare(build: Callable[[], nn.Module], tokens: Tensor) -> float:
+    """Seconds of one epoch as one would write it by hand."""
+    model = build()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
+    steps = ROWS // BATCH
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+    model.train()
+    started, total = time.perf_counter(), 0.0
+    for indices in torch.randperm(ROWS).split(BATCH):
+        value = loss(model, {"tokens": tokens[indices]})
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        scheduler.step()
+        optimizer.zero_grad()
+        total += value.item()
+    return time.perf_counter() - started
+
+
+def winnows(build: Callable[[], nn.Module], tokens: Tensor, folder: Path) -> float:
+    """Seconds of one epoch of the loop, without what a bare loop lacks."""
+    seconds: list[float] = []
+    train = loop._Run.train
+
+    def timed(run: loop._Run, *arguments: object, **named: object) -> dict[str, float]:
+        started = time.perf_counter()
+        means = train(run, *arguments, **named)  # type: ignore[arg-type]
+        seconds.append(time.perf_counter() - started)
+        return means
+
+    def loaders(_: str, share: BatchShare) -> Loaders:
+        return Loaders(train=TensorLoader({"tokens": tokens}, EpochSampler(ROWS, share)), val=None, rows={})
+
+    loop._Run.train = timed  # type: ignore[method-assign]
+    try:
+        loop.fit(
+            Task(build=build, loaders=loaders, loss=loss, validate=lambda *_: {"loss": 1.0}),
+            Training.model_validate(SETTINGS),
+            runtime=Runtime(device="cpu", devices=1, num_workers=0, progress="none"),
+            folder=folder / "run",
+            curves=folder / "curves",
+            fingerprint="benchmark",
+        )
+    finally:
+        loop._Run.train = train  # type: ignore[method-assign]
+    return seconds[0]
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    tokens = torch.randint(200, (ROWS, 16), generator=torch.Generator().manual_seed(0))
+    models = {"perceptron": perceptron, "transformer": lambda: Sequences(64, 2)}
+    report = {}
+    for name, build in models.items():
+        pairs = []
+        for _ in range(ROUNDS):
+            with tempfile.TemporaryDirectory() as folder:
+                pairs.append((bare(build, tokens), winnows(build, tokens, Path(folder))))
+        ratios = [by_hand / ours for by_hand, ours in pairs[1:]]  # the first round warms up
+        report[name] = {
+            "bare_ms_per_step": round(1000 * statistics.median(a for a, _ in pairs[1:]) / (ROWS // BATCH), 3),
+            "loop_ms_per_step": round(1000 * statistics.median(b for _, b in pairs[1:]) / (ROWS // BATCH), 3),
+            "ratio": round(statistics.median(ratios), 3),
+        }
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
