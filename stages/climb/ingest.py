@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from winnow.domains.climb.params import Common, Ingest
-from winnow.domains.climb.source import app, guidebook, minimal, synthetic, web
+from winnow.domains.climb.source import app, guidebook, minimal, peers, synthetic, web
 from winnow.domains.climb.source.merge import SourceFile, merge, rejected_rows
 from winnow.domains.climb.source.problems import Problems
-from winnow.domains.climb.tables import Holds, Rejected, Routes
+from winnow.domains.climb.tables import Holds, PeerHolds, Rejected, Routes
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -54,9 +54,11 @@ def main(stage: Stage[Common, Ingest]) -> None:
     rows_in = len(rejected) + sum(len(file.problems.routes) for file in files)
     refuse_rejected(rejected, rows_in, stage.params.max_rejected_share)
     merged = merge(files)
+    made_by_peers = peers.read([(stage.source(peer.path), peer.board) for peer in stage.params.peers])
     stage.write("routes.parquet", merged.routes, Routes)
     stage.write("holds.parquet", merged.holds, Holds)
     stage.write("rejected.parquet", rejected, Rejected)
+    stage.write("peers.parquet", made_by_peers, PeerHolds)
     kept = len(merged.routes)
     stage.account(rows_in, kept=kept, rejected=len(rejected), merged=rows_in - len(rejected) - kept)
     stage.metrics(

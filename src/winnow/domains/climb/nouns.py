@@ -78,18 +78,19 @@ def distance(first: int, second: int) -> float:
 def longest_move(cells: Sequence[int]) -> float:
     """The reach a route asks for, in cells: each hold after the first is reached from the nearest hold told before it.
 
-    `cells` are in token order (bottom up). In the real files 50% of the routes need 5.0 cells, 99% need 9.1, 99.5% need 9.5.
-    A route of one hold needs 0.
+    `cells` are in token order (bottom up). In the real files 50% of the routes need 5.0 cells, 99% need 9.1, 99.5%
+    need 9.5. A route of one hold needs 0.
     """
-    return max((min(distance(cell, lower) for lower in cells[:i]) for i, cell in enumerate(cells) if i > 0), default=0.0)
+    moves = (min(distance(cell, lower) for lower in cells[:i]) for i, cell in enumerate(cells) if i > 0)
+    return max(moves, default=0.0)
 
 
 def infer_roles(cells: Sequence[int], board: str) -> list[Role]:
     """Roles of holds whose source tells none, from the holds alone; `cells` in token order.
 
-    Finish: the holds of the board's top row. Start: the lowest hold and, if it lies in the start rows as well, the next one.
-    A route that starts too high or ends below the top row gets no start or no finish.
-    On real routes with known roles this names the role of 99% (2016), 96% (2017), 97% (2019) and 83% (Mini 2020) of the holds.
+    Finish: the holds of the board's top row. Start: the lowest hold and, if it lies in the start rows as well, the next
+    one. A route that starts too high or ends below the top row gets no start or no finish. On real routes with known
+    roles this names the role of 99% (2016), 96% (2017), 97% (2019) and 83% (Mini 2020) of the holds.
     """
     top = BOARDS[board].rows
     roles: list[Role] = []

@@ -36,6 +36,13 @@ class Source(Section):
     path: str = Field(min_length=1, description="data/source/climb/<file>.json or .json.gz")
 
 
+class Peer(Section):
+    """Routes that somebody else's model made, to be judged beside our own."""
+
+    path: str = Field(min_length=1, description="data/source/climb/<file>.json or .json.gz")
+    board: BoardName = Field(description="board that the routes are for; the angle is taken to be 40 degrees")
+
+
 class Synthetic(Section):
     """The embedded data, made when no source is named."""
 
@@ -48,6 +55,7 @@ class Ingest(Section):
     """Where the problems come from."""
 
     sources: list[Source] = Field(description="files of your own; empty: the embedded synthetic problems")
+    peers: list[Peer] = Field(description="generated routes of others; may be empty")
     max_rejected_share: Float = Field(ge=0, le=1, description="the stage fails if more source rows are unusable")
     synthetic: Synthetic = Field(description="the embedded data")
 

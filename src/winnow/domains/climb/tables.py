@@ -33,6 +33,16 @@ class Holds(Table):
     role: Series[str] = pa.Field(isin=["start", "move", "finish", "unknown"])
 
 
+class PeerHolds(Table):
+    """One row per hold of a route that somebody else's model made, in the order it is told there."""
+
+    peer: Series[str] = pa.Field(description="the model's name")
+    route_id: Series[str]
+    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
+    position: Series[int] = pa.Field(ge=0)
+    hold: Series[str] = pa.Field(description="cell, such as F12, or text that is no cell")
+
+
 class Rejected(Table):
     """One row per source row that could not be used."""
 
@@ -87,3 +97,52 @@ class Weights(Table):
 
     route_id: Series[str] = pa.Field(unique=True)
     weight: Series[float] = pa.Field(gt=0, description="relative chance to be drawn; mean 1")
+
+
+class Predictions(Table):
+    """How well each test route was foreseen."""
+
+    route_id: Series[str] = pa.Field(unique=True)
+    hold_set: Series[str]
+    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
+    angle: Series[int] = pa.Field(isin=list(nouns.ANGLES))
+    grade: Series[str] = pa.Field(isin=list(nouns.GRADES))
+    quality: Series[str] = pa.Field(isin=list(nouns.QUALITY_BINS))
+    in_quality: Series[bool]
+    tokens: Series[int] = pa.Field(ge=1, description="holds and the end")
+    nll: Series[float] = pa.Field(ge=0, description="negative log-likelihood of the route in nats")
+    nll_uniform: Series[float] = pa.Field(ge=0)
+    nll_unigram: Series[float] = pa.Field(ge=0)
+    nll_bigram: Series[float] = pa.Field(ge=0)
+    judged_grade: Series[str] = pa.Field(isin=list(nouns.GRADES), description="what the grade judge says")
+
+
+class Judged(Table):
+    """What the judge says of routes: the model's, the peers', and real test routes beside them."""
+
+    origin: Series[str] = pa.Field(description="model, test, or a peer's name")
+    route_id: Series[str]
+    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
+    angle: Series[int] = pa.Field(isin=list(nouns.ANGLES))
+    grade: Series[str] = pa.Field(nullable=True, isin=list(nouns.GRADES), description="grade asked for or known")
+    judged_grade: Series[str] = pa.Field(isin=list(nouns.GRADES), description="what the grade judge says")
+    weight: Series[float] = pa.Field(ge=0, description="makes the mix of grades that of the test routes; mean 1")
+    broken_rule: Series[str] = pa.Field(nullable=True, description="the first rule it breaks; none: it is valid")
+    novel: Series[bool] = pa.Field(description="its hold set is no training route's on its board")
+    train_distance: Series[float] = pa.Field(ge=0, le=1, description="Jaccard distance to the nearest training route")
+
+
+class JudgedHolds(Holds):
+    """The holds of `Judged` routes, in token order."""
+
+    origin: Series[str]
+
+
+class HoldUsage(Table):
+    """How often a hold of a board is used, as shares of all holds of the board's routes."""
+
+    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
+    hold: Series[str]
+    train: Series[float] = pa.Field(ge=0, le=1, description="in training routes")
+    test: Series[float] = pa.Field(ge=0, le=1, description="in test routes")
+    model: Series[float] = pa.Field(ge=0, le=1, description="in generated routes, weighted to the test routes' grades")

@@ -1,0 +1,88 @@
+"""What the grade judge looks at: which holds a route has, how far apart they are, and how hard such holds have been."""
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from winnow.domains.climb import nouns
+from winnow.domains.climb.model.sequences import BOARDS, Sequences
+
+Floats = NDArray[np.float64]
+
+
+def hold_columns(sequences: Sequences) -> csr_matrix:
+    """(routes, boards × cells) sparse 0/1: a hold of one board has nothing to do with the same cell of another."""
+    routes, positions = np.nonzero(sequences.tokens < nouns.CELLS)
+    columns = sequences.conditions[routes, 0] * nouns.CELLS + sequences.tokens[routes, positions]
+    shape = (len(sequences.tokens), len(BOARDS) * nouns.CELLS)
+    return csr_matrix((np.ones(len(routes)), (routes, columns)), shape=shape)
+
+
+def hold_difficulty(sequences: Sequences, difficulty: Floats) -> Floats:
+    """(routes, 6): lowest, highest, second highest, mean, sum and spread of the holds' (boards × cells,) difficulty."""
+    held = sequences.tokens < nouns.CELLS
+    at = sequences.conditions[:, :1] * nouns.CELLS + np.where(held, sequences.tokens, 0)
+    values = np.where(held, difficulty[at], np.nan)
+    ordered = np.sort(values, axis=1)  # nan last
+    last = held.sum(axis=1) - 1
+    row = np.arange(len(values))
+    return np.stack(
+        [
+            ordered[:, 0],
+            ordered[row, last],
+            ordered[row, np.maximum(last - 1, 0)],
+            np.nanmean(values, axis=1),
+            np.nansum(values, axis=1),
+            np.nanstd(values, axis=1),
+        ],
+        axis=1,
+    )
+
+
+def geometry(sequences: Sequences) -> Floats:
+    """(routes, features): number of holds, moves, steps up and across, spread, height, angle and board.
+
+    A move leads to a hold from the nearest one told before it; routes have two holds or more.
+    """
+    held = sequences.tokens < nouns.CELLS
+    rows, columns = (np.where(held, part, np.nan) for part in np.divmod(sequences.tokens, len(nouns.COLUMNS)))
+    count = held.sum(axis=1)
+    row = np.arange(len(held))
+    moves, wide = _moves(rows, columns)
+    up, across = np.diff(rows, axis=1), np.abs(np.diff(columns, axis=1))
+    return np.stack(
+        [
+            count,
+            rows[:, 0],
+            rows[:, 1],
+            rows[row, count - 2],
+            np.nanmax(moves, axis=1),
+            np.nanmean(moves, axis=1),
+            np.nanstd(moves, axis=1),
+            np.nanmax(wide, axis=1),
+            np.nanmean(wide, axis=1),
+            np.nanmax(up, axis=1),
+            np.nanmean(up, axis=1),
+            np.nanstd(up, axis=1),
+            np.nanmax(across, axis=1),
+            np.nanmean(across, axis=1),
+            np.nanmax(columns, axis=1) - np.nanmin(columns, axis=1),
+            np.nanmean(columns, axis=1),
+            np.nanstd(columns, axis=1),
+            columns[:, 0],
+            columns[row, count - 1],
+            (rows < nouns.START_ROWS).sum(axis=1),
+            sequences.conditions[:, 1],
+            *(sequences.conditions[:, 0] == board for board in range(len(BOARDS))),
+        ],
+        axis=1,
+    ).astype(np.float64)
+
+
+def _moves(rows: Floats, columns: Floats) -> tuple[Floats, Floats]:
+    """(routes, positions - 1) distance of each hold after the first to the nearest and second nearest lower hold."""
+    apart = np.hypot(rows[:, :, None] - rows[:, None, :], columns[:, :, None] - columns[:, None, :])
+    apart[:, np.triu(np.ones(apart.shape[1:], dtype=bool))] = np.inf
+    ordered = np.sort(np.where(np.isnan(apart), np.inf, apart), axis=2)[:, 1:]
+    nearest = np.where(np.isinf(ordered[..., 0]), np.nan, ordered[..., 0])
+    second = np.where(np.isinf(ordered[..., 1]), nearest, ordered[..., 1])
+    return nearest, second

@@ -1,0 +1,31 @@
+"""How well a network foresees routes."""
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from winnow.domains.climb.model.network import RouteTransformer
+from winnow.domains.climb.model.sequences import END, START, Sequences
+
+
+def shifted(tokens: Tensor) -> Tensor:
+    """What stands before each token, (batch, positions); `sequences.previous` for tensors."""
+    before = torch.cat([torch.full_like(tokens[:, :1], START), tokens[:, :-1]], dim=1)
+    return torch.where(before == END, START, before)
+
+
+def token_losses(model: torch.nn.Module, tokens: Tensor, conditions: Tensor) -> Tensor:
+    """Negative log-likelihood in nats of each token, (batch, positions); 0 where a route is filled up."""
+    logits = model(shifted(tokens), conditions)
+    return functional.cross_entropy(logits.transpose(1, 2), tokens, ignore_index=START, reduction="none")
+
+
+@torch.inference_mode()
+def route_nll(model: RouteTransformer, sequences: Sequences, batch_size: int) -> Tensor:
+    """Negative log-likelihood in nats of each route, holds and end together, (routes,), in float64."""
+    model.eval()
+    tokens, told = torch.from_numpy(sequences.tokens), torch.from_numpy(sequences.conditions)
+    parts = [
+        token_losses(model, tokens[start : start + batch_size], told[start : start + batch_size]).double().sum(dim=1)
+        for start in range(0, len(tokens), batch_size)
+    ]
+    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)

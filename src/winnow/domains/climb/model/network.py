@@ -1,0 +1,92 @@
+"""The generator's network: a decoder-only transformer over holds, told a board, an angle and a grade."""
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from winnow.domains.climb import nouns
+from winnow.domains.climb.model.sequences import BOARDS, END, START, VOCABULARY
+
+
+class CellTable(nn.Module):
+    """Embeddings of cells: what is shared by all boards, by the row, by the column, and the board's own.
+
+    Boards differ in their holds and are alike in their geometry, so that the small boards learn from the large one.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        columns = len(nouns.COLUMNS)
+        self.own = nn.Parameter(torch.empty(len(BOARDS), START + 1, width))
+        self.shared = nn.Parameter(torch.empty(START + 1, width))
+        self.row = nn.Parameter(torch.empty(nouns.ROWS + 1, width))
+        self.column = nn.Parameter(torch.empty(columns + 1, width))
+        for table in self.parameters():
+            nn.init.normal_(table, std=0.02)
+        cells = torch.arange(START + 1)
+        is_cell = cells < nouns.CELLS  # END and START lie in no row: the last entry stands for that
+        self.register_buffer("rows", torch.where(is_cell, cells // columns, nouns.ROWS), persistent=False)
+        self.register_buffer("columns", torch.where(is_cell, cells % columns, columns), persistent=False)
+        self.rows: Tensor
+        self.columns: Tensor
+
+    def forward(self) -> Tensor:
+        """(boards, tokens, width)."""
+        table: Tensor = self.own + self.shared + self.row[self.rows] + self.column[self.columns]
+        return table
+
+
+class RouteTransformer(nn.Module, PyTorchModelHubMixin):
+    """Says how likely each hold comes next in a route told bottom up.
+
+    Holds that do not come after the last one in the token order have probability 0, and so has the end of a route
+    without holds. The output table is the input table (Press and Wolf 2017). The position counts holds.
+    """
+
+    def __init__(self, *, width: int, layers: int, heads: int, dropout: float, max_holds: int) -> None:
+        super().__init__()
+        self.cells = CellTable(width)
+        self.board = nn.Embedding(len(BOARDS), width)
+        self.angle = nn.Embedding(len(nouns.ANGLES), width)
+        self.grade = nn.Embedding(len(nouns.GRADES), width)
+        self.position = nn.Embedding(max_holds + 1, width)
+        for embedding in (self.board, self.angle, self.grade, self.position):
+            nn.init.normal_(embedding.weight, std=0.02)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, heads, 4 * width, dropout, activation="gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.project = nn.Linear(width, width)
+        self.bias = nn.Parameter(torch.zeros(len(BOARDS), VOCABULARY))
+        self.register_buffer("known", torch.ones(len(BOARDS), nouns.CELLS, dtype=torch.bool))
+        self.known: Tensor
+        """(boards, cells): where the training routes show that there is a hold; generation uses no other"""
+
+    def forward(self, previous: Tensor, conditions: Tensor) -> Tensor:
+        """Log-odds of what comes next, (batch, positions, VOCABULARY), -inf for the impossible.
+
+        `previous` (batch, positions): START, then the holds so far. `conditions` (batch, 3): indices of board,
+        angle and grade.
+        """
+        board, angle, grade = conditions.unbind(dim=1)
+        table = self.cells()
+        told = self.board(board) + self.angle(angle) + self.grade(grade)
+        states = table[board[:, None], previous] + told[:, None] + self.position.weight[: previous.shape[1]]
+        states = self.dropout(states)
+        causal = nn.Transformer.generate_square_subsequent_mask(previous.shape[1], device=previous.device)
+        for block in self.blocks:
+            states = block(states, src_mask=causal, is_causal=True)
+        states = self.project(self.norm(states))
+        logits = states @ table[board, :VOCABULARY].transpose(1, 2) + self.bias[board][:, None]
+        possible: Tensor = logits.masked_fill(impossible(previous), -torch.inf)
+        return possible
+
+
+def impossible(previous: Tensor) -> Tensor:
+    """(…, VOCABULARY): tokens that cannot follow `previous` (…): lower cells, the same one, an end without holds."""
+    tokens = torch.arange(VOCABULARY, device=previous.device)
+    first = (previous == START)[..., None]
+    return torch.where(first, tokens == END, tokens <= previous[..., None])

@@ -1,0 +1,81 @@
+"""Routes as arrays: what every model of them, network or n-gram, reads."""
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from winnow.domains.climb import nouns
+
+END = nouns.CELLS
+"""Token after the last hold; it is foreseen, and so counts in the loss."""
+
+START = nouns.CELLS + 1
+"""What stands before the first hold, and fills up short routes; it is never foreseen."""
+
+VOCABULARY = nouns.CELLS + 1
+"""Tokens that may be foreseen: the cells and the end."""
+
+BOARDS = tuple(nouns.BOARDS)
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Routes, one a row."""
+
+    ids: tuple[str, ...]
+    tokens: Integers
+    """(routes, positions): cells bottom up, END, then START as filling"""
+    conditions: Integers
+    """(routes, 3): indices of board, angle and grade"""
+
+    @property
+    def lengths(self) -> Integers:
+        """(routes,) tokens to foresee: the holds and the end."""
+        return np.asarray((self.tokens != START).sum(axis=1), dtype=np.int64)
+
+    def rows(self, chosen: NDArray[np.bool_]) -> "Sequences":
+        """The routes that a (routes,) mask chooses."""
+        ids = tuple(name for name, take in zip(self.ids, chosen, strict=True) if take)
+        return Sequences(ids, self.tokens[chosen], self.conditions[chosen])
+
+
+def encode(labels: pd.DataFrame, tokens: pd.DataFrame) -> Sequences:
+    """The routes of a `Labels` table in its order, with their holds from a `Tokens` table; every route has holds."""
+    order = pd.Series(np.arange(len(labels)), index=labels["route_id"])
+    mine = tokens[tokens["route_id"].isin(order.index)]
+    rows, positions = order[mine["route_id"]].to_numpy(), mine["position"].to_numpy()
+    lengths = np.bincount(rows, minlength=len(labels))
+    padded = np.full((len(labels), int(lengths.max(initial=0)) + 1), START, dtype=np.int64)
+    padded[rows, positions] = mine["token"].to_numpy()
+    padded[np.arange(len(labels)), lengths] = END
+    return Sequences(tuple(labels["route_id"]), padded, conditions(labels))
+
+
+def conditions(labels: pd.DataFrame) -> Integers:
+    """(routes, 3) indices of board, angle and grade, from the columns board, angle and grade_index."""
+    board = labels["board"].map({name: index for index, name in enumerate(BOARDS)})
+    angle = labels["angle"].map({angle: index for index, angle in enumerate(nouns.ANGLES)})
+    return np.stack([board, angle, labels["grade_index"]], axis=1).astype(np.int64)
+
+
+def previous(tokens: Integers) -> Integers:
+    """What stands before each token, START before the first; END, after which nothing is foreseen, becomes START."""
+    before = np.concatenate([np.full((len(tokens), 1), START, dtype=np.int64), tokens[:, :-1]], axis=1)
+    return np.where(before == END, START, before)
+
+
+def membership(sequences: Sequences) -> NDArray[np.bool_]:
+    """(routes, cells): which cells each route holds."""
+    held = np.zeros((len(sequences.tokens), nouns.CELLS), dtype=bool)
+    rows, positions = np.nonzero(sequences.tokens < nouns.CELLS)
+    held[rows, sequences.tokens[rows, positions]] = True
+    return held
+
+
+def known_holds(sequences: Sequences) -> NDArray[np.bool_]:
+    """(boards, cells): cells that a route uses, and where there is therefore a hold on the wall."""
+    held = membership(sequences)
+    return np.stack([held[sequences.conditions[:, 0] == board].any(axis=0) for board in range(len(BOARDS))])

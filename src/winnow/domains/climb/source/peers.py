@@ -1,0 +1,56 @@
+"""Routes that other people's models made: `{"<model>": [{"moves": ["E6", …]}, …]}`, holds in climbing order."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from winnow.domains.climb import nouns
+from winnow.domains.climb.source import problems
+from winnow.pipeline.errors import SourceError
+
+COLUMNS = {"peer": "str", "route_id": "str", "board": "str", "position": "int64", "hold": "str"}
+
+
+def read(files: Sequence[tuple[Path, str]]) -> pd.DataFrame:
+    """The `PeerHolds` of files and the boards they are for; raises SourceError at the first unusable route."""
+    flat = [
+        (peer, f"{peer}-{number:04d}", board, position, hold)
+        for path, board in files
+        for peer, routes in _models(path).items()
+        for number, route in enumerate(routes)
+        for position, hold in enumerate(_holds(route, f"{path}: {peer}, row {number}"))
+    ]
+    return pd.DataFrame(flat, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def _models(path: Path) -> dict[str, list[Any]]:
+    document = problems.read_json(path)
+    if not isinstance(document, dict) or not all(isinstance(routes, list) for routes in document.values()):
+        raise SourceError(
+            f"{path} is no file of generated routes",
+            where="climb.ingest.peers",
+            fix='write it as {"<model>": [{"moves": ["E6", …]}, …]}',
+        )
+    return document
+
+
+def _holds(route: Any, where: str) -> list[str]:
+    """The holds; one told twice on end in the start rows is held by both hands, and one start hold."""
+    try:
+        if not isinstance(route, dict):
+            raise problems.UnusableError(f"the route is a {type(route).__name__}, not an object")
+        told = problems.some([(problems.cell(hold), "unknown") for hold in problems.need(route, "moves", list)])
+    except problems.UnusableError as reason:
+        raise SourceError(str(reason), where=where, fix="mend or remove this route") from None
+    holds = [hold for hold, _ in told]
+    return [
+        hold
+        for position, hold in enumerate(holds)
+        if position == 0 or hold != holds[position - 1] or not _in_start_rows(hold)
+    ]
+
+
+def _in_start_rows(hold: str) -> bool:
+    return hold in nouns.CELL_INDEX and nouns.row_of(nouns.CELL_INDEX[hold]) <= nouns.START_ROWS

@@ -1,0 +1,39 @@
+"""Train the generator: a transformer that foresees a route hold by hold, told its board, its angle and its grade."""
+import pandas as pd
+
+from winnow.domains.climb.model.sequences import encode
+from winnow.domains.climb.model.training import batch_loss, build_model, make_loaders, validate
+from winnow.domains.climb.params import Common, Train
+from winnow.domains.climb.tables import Labels, Splits, Tokens, Weights
+from winnow.learn.stage import train_model
+from winnow.learn.task import Task
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def join(labels: pd.DataFrame, splits: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
+    """`Labels` with the columns split and weight; the weight of routes that are not trained on is NaN."""
+    routes = labels.merge(splits[["route_id", "split"]], on="route_id", validate="one_to_one")
+    return routes.merge(weights, on="route_id", how="left", validate="one_to_one")
+
+
+def make_task(routes: pd.DataFrame, tokens: pd.DataFrame, common: Common, params: Train) -> Task:
+    """What the loop needs of climbing."""
+    train = encode(routes[routes["split"] == "train"], tokens)
+    return Task(
+        build=lambda: build_model(params.network, common.max_holds, train),
+        loaders=lambda subset, share: make_loaders(routes, tokens, subset, share, weighted=params.weighted),
+        loss=batch_loss,
+        validate=validate,
+    )
+
+
+def main(stage: Stage[Common, Train]) -> None:
+    labels = stage.read("label/labels.parquet", Labels)
+    tokens = stage.read("label/tokens.parquet", Tokens)
+    splits = stage.read("split/splits.parquet", Splits)
+    weights = stage.read("weight/weights.parquet", Weights)
+    train_model(stage, make_task(join(labels, splits, weights), tokens, stage.common, stage.params))
+
+
+if __name__ == "__main__":
+    run_stage(main)
