@@ -28,9 +28,9 @@ def broken(*holds: str, board: str = "2016") -> set[str]:
     ("holds", "board", "expected"),
     [
         (GOOD, "2016", set()),
-        (GOOD, "2020", {"off_board"}),
-        ((*GOOD, "L3 move"), "2016", {"off_board"}),
-        ((*GOOD, "A0 move"), "2016", {"off_board"}),
+        (GOOD, "2020", {"hold_off_board"}),
+        ((*GOOD, "L3 move"), "2016", {"hold_off_board"}),
+        ((*GOOD, "A0 move"), "2016", {"hold_off_board"}),
         (GOOD[:2], "2016", {"too_few_holds", "no_finish"}),
         ((), "2016", {"too_few_holds"}),
         ((*GOOD, "B6 move", "C7 move"), "2016", {"too_many_holds"}),

@@ -51,7 +51,7 @@ def test_the_same_problem_becomes_one_row_with_the_richest_fields() -> None:
 def test_another_angle_is_another_problem_of_the_same_hold_set() -> None:
     routes = merge([file("app", "a", APP, APP._replace(angle=25))]).routes
     assert routes["route_id"].nunique() == 2
-    assert routes["hold_set"].nunique() == 1
+    assert len(set(routes["hold_set"])) == 1
 
 
 def test_the_same_holds_on_another_board_are_another_hold_set() -> None:

@@ -19,7 +19,7 @@ def broken_rules(routes: pd.DataFrame, holds: pd.DataFrame, *, min_holds: int, m
     told = _any(holds, holds["role"] != "unknown", board.index)
     return pd.DataFrame(
         {
-            "off_board": _any(holds, _off_board(holds, board), board.index),
+            "hold_off_board": _any(holds, _off_board(holds, board), board.index),
             "too_few_holds": number < min_holds,
             "too_many_holds": number > max_holds,
             "no_start": told & ~_any(holds, holds["role"] == "start", board.index),
