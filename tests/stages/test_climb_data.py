@@ -13,6 +13,7 @@ from stages.climb import filter as filter_stage
 from stages.climb import ingest, label, split, weight
 from tests.conftest import ROOT
 from winnow.domains.climb import nouns
+from winnow.domains.climb.export import export_split
 from winnow.domains.climb.params import Common, Params
 from winnow.pipeline.errors import LeakageError, SourceError, TableError
 from winnow.pipeline.params import Document, Runtime
@@ -278,6 +279,32 @@ def test_a_source_outside_its_folder_or_missing_is_refused(here: Path) -> None:
         run("ingest", sources=[{"format": "minimal", "path": "mine.json"}])
     with pytest.raises(SourceError, match="other.json does not exist"):
         run("ingest", sources=[{"format": "minimal", "path": "data/source/climb/other.json"}])
+
+
+def test_the_split_is_exported_as_csv(done: str, tmp_path: Path) -> None:
+    written = {path.name: pd.read_csv(path) for path in export_split(tmp_path / "out")}
+    endings = ("", "_benchmark", "_quality")
+    sides = ("train", "val", "test")
+    assert set(written) == {"quality_weights.csv", *(f"moonboard_{side}{end}.csv" for side in sides for end in endings)}
+    for side in sides:
+        whole, benchmark, quality = (written[f"moonboard_{side}{end}.csv"] for end in endings)
+        assert len(whole) == metrics("split")[f"rows_{side}"]
+        assert set(benchmark["route_id"]) == set(whole.loc[whole["is_benchmark"], "route_id"])
+        assert set(quality["route_id"]) == set(whole.loc[whole["repeats"] >= 10, "route_id"])
+    train, weights = written["moonboard_train.csv"], written["quality_weights.csv"]
+    assert set(weights["route_id"]) == set(train["route_id"])
+    assert (train["repeats"].isna() == (train["quality_bin"] == "unknown")).all(), "unknown repeats stay empty"
+    tokens = table("label/tokens.parquet").groupby("route_id")["token"].agg(list)
+    first = train.iloc[0]
+    assert [nouns.CELL_INDEX[hold] for hold in first["holds"].split()] == tokens[first["route_id"]]
+    told = train[train["start_holds"].notna()]
+    assert all(set(a.split()) < set(b.split()) for a, b in zip(told["start_holds"], told["holds"], strict=True))
+
+
+def test_an_export_without_data_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TableError, match="does not exist"):
+        export_split(tmp_path / "out")
 
 
 @pytest.mark.parametrize(
