@@ -24,7 +24,7 @@ class SplitTables(NamedTuple):
 
 
 def split_files(tables: SplitTables) -> dict[str, pd.DataFrame]:
-    """By name: nine tables of routes, `moonboard_{train,val,test}{,_benchmark,_quality}.csv`, and `quality_weights.csv`.
+    """Ten tables by file name: `moonboard_{train,val,test}{,_benchmark,_quality}.csv` and `quality_weights.csv`.
 
     One row per route: its grade, how well it is proven, and its holds bottom up, joined by blanks: all of them, and by
     role (empty where no source tells roles). Weights are those of the training routes; their mean is 1.
