@@ -21,21 +21,16 @@ T = TypeVar("T")
 
 def relaunch(devices: int) -> None:
     """
-    Run this program again under torch.distributed.run, one process per device, when it is not already.
+    Run this program again in one process per device, when it is not running so already.
 
-    Returns at once for one device and under torchrun; else never returns. Call it before taking any lock: only the
-    process that `is_main` may take one.
+    Returns at once for one device and under torchrun; else never returns. Call it before taking any lock, and let only
+    the main process take one.
     """
     if devices == 1 or "LOCAL_RANK" in os.environ:
         return
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}", *sys.argv]
     sys.stdout.flush()
-    os.execv(command[0], command)  # noqa: S606 - the same program, and Ctrl+C reaches it directly
-
-
-def is_main() -> bool:
-    """Whether this is the only process of a training, or the one that writes its files."""
-    return int(os.environ.get("RANK", "0")) == 0
+    command = [sys.executable, "-m", "winnow.learn.launch", str(devices), *sys.argv]
+    os.execv(command[0], command)  # noqa: S606 - in place of this process, so that Ctrl+C reaches it directly
 
 
 def start(device: str, settings: Training) -> Accelerator:

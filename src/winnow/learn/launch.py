@@ -1,0 +1,28 @@
+"""
+Several processes of one program: `python -m winnow.learn.launch 2 stages/climb/train.py`.
+
+torchrun, but stopping with the exit code of what stopped it, and without a traceback of its own.
+"""
+
+import logging
+import sys
+
+from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import main
+
+
+def launch(devices: str, *program: str) -> int:
+    """Run the program in `devices` processes; gives the exit code of the first that failed, or 128 + the signal."""
+    logging.disable(logging.ERROR)  # its tables of failed ranks; the processes speak for themselves
+    try:
+        main(["--standalone", f"--nproc-per-node={devices}", *program])
+    except SignalException as stopped:
+        return 128 + int(stopped.sigval)
+    except ChildFailedError as failed:
+        return abs(failed.get_first_failure()[1].exitcode)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(launch(*sys.argv[1:]))
