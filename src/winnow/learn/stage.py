@@ -35,6 +35,7 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
         for target in (model, checkpoints):
             shutil.rmtree(target, ignore_errors=True)
         cast("PyTorchModelHubMixin", result.model).save_pretrained(model)
+        (model / "README.md").unlink(missing_ok=True)  # the hub's model card, all placeholders
         shutil.copytree(result.checkpoints, checkpoints)
         mark_finished(folder)
     ledger.note(epoch_seconds=[round(seconds, 3) for seconds in result.epoch_seconds])
