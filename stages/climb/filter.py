@@ -1,52 +1,11 @@
 """Keep the routes worth learning from, mark the subsets they belong to, and say why the others went."""
 
-import pandas as pd
-
-from winnow.curate.filters import Rule, apply_rules, refuse_empty, rule_counts
 from winnow.domains.climb.params import Common, Filter
-from winnow.domains.climb.rules.validity import broken_rules
+from winnow.domains.climb.rules.keep import keep_routes
 from winnow.domains.climb.tables import Dropped, Holds, Kept, Routes
 from winnow.pipeline.stage import Stage, run_stage
 
 SUBSETS = ("full", "quality", "benchmark")
-
-
-def route_rules(common: Common, broken: pd.DataFrame) -> list[Rule]:
-    """Why a route goes, in the order in which reasons are given; `broken` is from `broken_rules`."""
-
-    def breaks(name: str) -> Rule:
-        return Rule(name, lambda routes: broken[name].reindex(routes["route_id"]).set_axis(routes.index))
-
-    return [
-        Rule("other_board", lambda routes: ~routes["board"].isin(common.boards)),
-        Rule("unknown_grade", lambda routes: routes["grade"].isna()),
-        *(breaks(str(name)) for name in broken.columns),
-    ]
-
-
-def keep_routes(
-    routes: pd.DataFrame, holds: pd.DataFrame, common: Common, params: Filter
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
-    """Routes that break no rule, those that do with the first one they break, and how many each rule dropped.
-
-    Raises TableError when no route is left.
-    """
-    rules = route_rules(common, broken_rules(routes, holds, min_holds=common.min_holds, max_holds=common.max_holds))
-    reason = apply_rules(routes, rules)
-    counts = rule_counts(reason, rules)
-    kept = routes[reason.isna()]
-    refuse_empty(kept, counts, fix="name other boards or hold counts in climb.common, or other climb.ingest.sources")
-    dropped = pd.DataFrame({"route_id": routes["route_id"], "rule": reason}).dropna(subset="rule")
-    return mark_subsets(kept, params.min_repeats), dropped, counts
-
-
-def mark_subsets(routes: pd.DataFrame, min_repeats: int) -> pd.DataFrame:
-    """The routes with in_benchmark, in_quality and in_full. Unknown repeats are not enough for `quality`."""
-    return routes.assign(
-        in_benchmark=routes["benchmark"],
-        in_quality=(routes["repeats"] >= min_repeats).fillna(False).astype(bool),
-        in_full=True,
-    )
 
 
 def main(stage: Stage[Common, Filter]) -> None:

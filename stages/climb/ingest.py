@@ -1,32 +1,15 @@
 """Read problems from files of any format, or make them, and merge those that are the same."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from winnow.domains.climb.params import Common, Ingest
-from winnow.domains.climb.source import app, guidebook, minimal, peers, synthetic, web
+from winnow.domains.climb.source import formats, peers, synthetic
 from winnow.domains.climb.source.merge import SourceFile, merge, rejected_rows
-from winnow.domains.climb.source.problems import Problems
 from winnow.domains.climb.tables import Holds, PeerHolds, Rejected, Routes
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.stage import Stage, run_stage
 
 SHOWN_ROWS = 5
-
-
-def read_source(form: str, path: Path) -> Problems:
-    """The problems of one file of a format; raises SourceError."""
-    match form:
-        case "web":
-            return web.read(path)
-        case "app":
-            return app.read(path)
-        case "guidebook":
-            return guidebook.read(path)
-        case "minimal":
-            return minimal.read(path)
-    raise SourceError(f"no format is named {form}", fix="web, app, guidebook or minimal")
 
 
 def refuse_rejected(rejected: pd.DataFrame, rows_in: int, max_share: float) -> None:
@@ -46,7 +29,7 @@ def refuse_rejected(rejected: pd.DataFrame, rows_in: int, max_share: float) -> N
 
 def main(stage: Stage[Common, Ingest]) -> None:
     sources = stage.params.sources
-    files = [SourceFile(file.format, file.path, read_source(file.format, stage.source(file.path))) for file in sources]
+    files = [SourceFile(file.format, file.path, formats.read(file.format, stage.source(file.path))) for file in sources]
     if not files:
         made = synthetic.make(stage.common, stage.params.synthetic, stage.rng())
         files = [SourceFile("synthetic", "synthetic", made)]

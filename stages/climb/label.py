@@ -1,27 +1,15 @@
 """Say what is to be learnt: each route's grade as a number, how well it is proven, and its holds as tokens."""
 
-import pandas as pd
-
-from winnow.domains.climb import nouns
 from winnow.domains.climb.params import Common, Label
-from winnow.domains.climb.rules.labels import quality_bins, tokenise
+from winnow.domains.climb.rules.labels import label_routes, tokenise
 from winnow.domains.climb.tables import Holds, Kept, Labels, Tokens
 from winnow.pipeline.stage import Stage, run_stage
-
-
-def label_routes(routes: pd.DataFrame, params: Label) -> pd.DataFrame:
-    """The columns of `Labels`: ordinal grade and quality bin beside what later stages need of a route."""
-    labels = routes.assign(
-        grade_index=routes["grade"].map(nouns.GRADE_INDEX).astype("int64"),
-        quality=quality_bins(routes["repeats"], medium_from=params.medium_from, high_from=params.high_from),
-    )
-    return labels[list(Labels.to_schema().columns)]
 
 
 def main(stage: Stage[Common, Label]) -> None:
     routes = stage.read("filter/routes.parquet", Kept)
     holds = stage.read("ingest/holds.parquet", Holds)
-    labels = label_routes(routes, stage.params)
+    labels = label_routes(routes, medium_from=stage.params.medium_from, high_from=stage.params.high_from)
     tokens = tokenise(holds[holds["route_id"].isin(routes["route_id"])])
     stage.write("labels.parquet", labels, Labels)
     stage.write("tokens.parquet", tokens, Tokens)

@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 from winnow.domains.climb import nouns
 from winnow.domains.climb.export import export_split
 from winnow.domains.climb.params import Common, Params
+from winnow.domains.climb.source import formats
 from winnow.pipeline.errors import LeakageError, SourceError, TableError
 from winnow.pipeline.params import Document, Runtime
 from winnow.pipeline.stage import Stage
@@ -175,7 +176,7 @@ def test_the_real_files_hold_what_source_md_says(real: Path, monkeypatch: pytest
 
 def test_the_real_files_one_by_one(shared_data: Path) -> None:
     folder = shared_data / "climb"
-    web = ingest.read_source("web", folder / "web_masters2017_40.json.gz").routes
+    web = formats.read("web", folder / "web_masters2017_40.json.gz").routes
     assert len(web) == 893
     assert web["benchmark"].sum() == 201
     assert (web["repeats"] >= 10).sum() == 847
@@ -187,13 +188,13 @@ def test_the_real_files_one_by_one(shared_data: Path) -> None:
         "Footless + kickboard": 10,
         "Screw ons only": 5,
     }
-    app = pd.concat([ingest.read_source("app", file).routes for file in sorted(folder.glob("app_*.json.gz"))])
+    app = pd.concat([formats.read("app", file).routes for file in sorted(folder.glob("app_*.json.gz"))])
     assert len(app) == app["benchmark"].sum() == 1339
     assert (app["repeats"] < 10).sum() == 37
     assert (app["repeats"].min(), app["repeats"].median(), app["repeats"].max()) == (1, 1161, 35_548)
-    guidebook = ingest.read_source("guidebook", folder / "guidebook_benchmarks.json.gz").routes
+    guidebook = formats.read("guidebook", folder / "guidebook_benchmarks.json.gz").routes
     assert len(guidebook) == 1563
-    minimal = ingest.read_source("minimal", folder / "minimal_2016.json.gz")
+    minimal = formats.read("minimal", folder / "minimal_2016.json.gz")
     assert len(minimal.routes) == 10_880
     assert minimal.routes["repeats"].isna().all()
     assert (minimal.holds.groupby("row")["hold"].agg(lambda holds: any(cell.endswith("18") for cell in holds))).all()

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages.climb.ingest import read_source
+from winnow.domains.climb.source import formats
 from winnow.domains.climb.source.problems import Problems
 from winnow.pipeline.errors import SourceError
 
@@ -65,7 +65,7 @@ def document(form: str, rows: list[Any]) -> Any:
 def read(form: str, rows: list[Any], folder: Path) -> Problems:
     path = folder / "file.json"
     path.write_text(json.dumps(document(form, rows)))
-    return read_source(form, path)
+    return formats.read(form, path)
 
 
 @pytest.mark.parametrize("form", ROWS)
@@ -92,7 +92,7 @@ def test_each_format_tells_the_same_problem(form: str, tmp_path: Path) -> None:
 def test_the_app_dump_is_wrapped(tmp_path: Path) -> None:
     path = tmp_path / "dump.json.gz"
     path.write_bytes(gzip.compress(json.dumps({"total": 1, "data": [APP]}).encode()))
-    assert read_source("app", path).routes["name"].tolist() == ["Dyno"]
+    assert formats.read("app", path).routes["name"].tolist() == ["Dyno"]
 
 
 def test_the_2016_board_has_no_configuration_on_the_web(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_another_format_is_recognised(form: str, other: str, tmp_path: Path) -> 
     path = tmp_path / "file.json"
     path.write_text(json.dumps(document(other, [ROWS[other]])))
     with pytest.raises(SourceError, match=r"file.json is not of its `format`") as caught:
-        read_source(form, path)
+        formats.read(form, path)
     assert caught.value.fix.startswith(f"it looks like `{other}`")
 
 
@@ -172,4 +172,4 @@ def test_another_format_is_recognised(form: str, other: str, tmp_path: Path) -> 
 def test_a_broken_file_is_one_clear_error(name: str, content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SourceError, match=message):
-        read_source("minimal", tmp_path / name)
+        formats.read("minimal", tmp_path / name)
