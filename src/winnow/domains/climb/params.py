@@ -184,7 +184,9 @@ class Evaluate(Section):
 
 
 class Plot(Section):
-    pass
+    dpi: int = Field(ge=30, le=600, description="dots per inch of the pictures")
+    routes_shown: int = Field(ge=1, le=200, description="generated routes on the sheet, evenly over the grades")
+    sheet_columns: int = Field(ge=1, le=20, description="boards side by side on the sheet")
 
 
 class Params(Section):

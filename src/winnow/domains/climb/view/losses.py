@@ -1,0 +1,50 @@
+"""How the loss fell: over all, by grade and by quality bin."""
+
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from winnow.domains.climb import nouns
+from winnow.show.curves import draw_curves
+from winnow.show.figures import new_figure, styled
+
+
+def loss_curves(curves: pd.DataFrame) -> Figure:
+    """Training and validation loss by epoch."""
+    with styled():
+        figure = new_figure(6.4, 4.0)
+        axes = figure.subplots()
+        draw_curves(axes, curves, {"train/loss": "train", "val/loss": "validation"})
+        axes.set_ylabel("loss, nats per token")
+        axes.set_title("Loss")
+    return figure
+
+
+def quality_curves(curves: pd.DataFrame) -> Figure:
+    """Validation loss by quality bin and epoch."""
+    with styled():
+        figure = new_figure(6.4, 4.0)
+        axes = figure.subplots()
+        draw_curves(axes, curves, {f"val/loss_by_quality/{name}": name for name in nouns.QUALITY_BINS})
+        axes.set_ylabel("validation loss, nats per token")
+        axes.set_title("Loss by quality bin (repeats)")
+    return figure
+
+
+def grade_curves(curves: pd.DataFrame) -> Figure:
+    """Validation loss by grade and epoch, easy grades light and hard ones dark."""
+    shown = [grade for grade in nouns.GRADES if f"val/loss_by_grade/{grade}" in set(curves["metric"])]
+    with styled():
+        figure = new_figure(8.0, 4.6)
+        axes = figure.subplots()
+        for index, grade in enumerate(shown):
+            line = curves[curves["metric"] == f"val/loss_by_grade/{grade}"].sort_values("step")
+            shade = colormaps["viridis_r"](0.05 + 0.95 * index / max(len(shown) - 1, 1))
+            axes.plot(line["step"], line["value"], color=shade, label=grade, marker="o" if len(line) == 1 else None)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("validation loss, nats per token")
+        axes.set_title("Loss by grade")
+        figure.legend(loc="outside right upper", fontsize=8, title="grade")
+    return figure

@@ -1,0 +1,47 @@
+"""Draw what was learnt: the loss curves, the holds that real and generated routes use, and generated routes."""
+
+import pandas as pd
+
+from winnow.domains.climb import nouns
+from winnow.domains.climb.params import Common, Plot
+from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds
+from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
+from winnow.domains.climb.view.heatmap import hold_heatmap
+from winnow.domains.climb.view.losses import grade_curves, loss_curves, quality_curves
+from winnow.pipeline.stage import Stage, run_stage
+from winnow.show.curves import read_curves
+from winnow.show.figures import save_png
+
+
+def choose_routes(judged: pd.DataFrame, holds: pd.DataFrame, count: int) -> list[DrawnRoute]:
+    """Up to `count` generated routes, evenly over the grades and easiest first, that break no rule."""
+    made = judged[(judged["origin"] == "model") & judged["broken_rule"].isna()]
+    made = made.assign(turn=made.groupby("grade").cumcount(), hardness=made["grade"].map(nouns.GRADE_INDEX))
+    chosen = made.sort_values(["turn", "hardness"]).head(count).sort_values(["hardness", "turn"])
+    mine = holds[(holds["origin"] == "model") & holds["route_id"].isin(chosen["route_id"])]
+    of_route = {name: list(zip(part["hold"], part["role"], strict=True)) for name, part in mine.groupby("route_id")}
+    return [
+        DrawnRoute(f"{row.grade} · {row.board} · {row.angle}°", str(row.board), of_route[row.route_id])
+        for row in chosen.itertuples()
+    ]
+
+
+def main(stage: Stage[Common, Plot]) -> None:
+    curves = read_curves(stage.curves / "plots" / "metrics")
+    judged = stage.read("evaluate/judged.parquet", Judged)
+    holds = stage.read("evaluate/judged_holds.parquet", JudgedHolds)
+    usage = stage.read("evaluate/hold_usage.parquet", HoldUsage)
+    routes = choose_routes(judged, holds, stage.params.routes_shown)
+    figures = {
+        "loss": loss_curves(curves),
+        "loss_by_grade": grade_curves(curves),
+        "loss_by_quality": quality_curves(curves),
+        "hold_heatmap": hold_heatmap(usage),
+        "generated_routes": sheet_of_boards(routes, stage.params.sheet_columns),
+    }
+    for name, figure in figures.items():
+        save_png(figure, stage.output(f"{name}.png"), stage.params.dpi)
+
+
+if __name__ == "__main__":
+    run_stage(main)
