@@ -1,4 +1,5 @@
 """No number stands alone: the simple models a metric is read against."""
+
 from collections.abc import Mapping
 
 from winnow.measure.direction import higher_is_better

@@ -1,4 +1,5 @@
 """From numbers to a verdict with its reasons."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal

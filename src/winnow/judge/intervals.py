@@ -3,6 +3,7 @@
 Resampling is over rows, or over groups of rows that belong together (`groups`). It does not see the luck of training.
 All statistics of one call see the same resamples, so that the interval of a `difference` is a paired one.
 """
+
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 

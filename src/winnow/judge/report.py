@@ -1,4 +1,5 @@
 """The shape of evaluate.json, the same for every domain."""
+
 import math
 from collections.abc import Mapping
 from typing import Any

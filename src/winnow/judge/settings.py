@@ -1,4 +1,5 @@
 """What a person sets of the judging: the intervals and the gate."""
+
 from pydantic import Field, field_validator
 
 from winnow.measure.direction import higher_is_better

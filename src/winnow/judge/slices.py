@@ -1,4 +1,5 @@
 """The same metrics on parts of the test set: a good mean may hide a bad part."""
+
 from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd

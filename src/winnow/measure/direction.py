@@ -1,4 +1,5 @@
 """Which way is better, told by a metric's name."""
+
 import re
 
 from winnow.pipeline.errors import WinnowError

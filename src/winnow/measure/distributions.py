@@ -1,4 +1,5 @@
 """How far apart two distributions over the same categories are."""
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import jensenshannon

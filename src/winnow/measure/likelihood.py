@@ -1,4 +1,5 @@
 """How well a model of sequences foresees them: negative log-likelihood and perplexity."""
+
 import numpy as np
 from numpy.typing import ArrayLike
 

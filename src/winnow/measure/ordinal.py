@@ -1,4 +1,5 @@
 """Agreement on an ordinal scale."""
+
 import numpy as np
 from numpy.typing import ArrayLike
 

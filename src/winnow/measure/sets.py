@@ -1,4 +1,5 @@
 """How alike sets are: of each other, and of a reference. A set is a row of a 0/1 membership matrix (sets, elements)."""
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -108,12 +108,13 @@ class Predictions(Table):
     angle: Series[int] = pa.Field(isin=list(nouns.ANGLES))
     grade: Series[str] = pa.Field(isin=list(nouns.GRADES))
     quality: Series[str] = pa.Field(isin=list(nouns.QUALITY_BINS))
+    in_full: Series[bool] = pa.Field(eq=True)
     in_quality: Series[bool]
     tokens: Series[int] = pa.Field(ge=1, description="holds and the end")
     nll: Series[float] = pa.Field(ge=0, description="negative log-likelihood of the route in nats")
+    nll_bigram: Series[float] = pa.Field(ge=0)
     nll_uniform: Series[float] = pa.Field(ge=0)
     nll_unigram: Series[float] = pa.Field(ge=0)
-    nll_bigram: Series[float] = pa.Field(ge=0)
     judged_grade: Series[str] = pa.Field(isin=list(nouns.GRADES), description="what the grade judge says")
 
 

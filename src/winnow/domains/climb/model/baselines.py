@@ -5,6 +5,7 @@ They get every advantage that the network has: they know the board, hold probabi
 Interpolation: Jelinek and Mercer 1980, the weights fitted by expectation maximisation, one set per bin of how often the
 board's training routes showed the context.
 """
+
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,4 +1,5 @@
 """What the grade judge looks at: which holds a route has, how far apart they are, and how hard such holds have been."""
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix

@@ -5,6 +5,7 @@ not used yet, within reach of one below it, from which the top can still be reac
 the start rows; the end only on the top row. So the rules hold by construction, and `rules.validity` can check them
 independently. A route that runs into a dead end all the same is begun again.
 """
+
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,4 +1,5 @@
 """An independent judge of grades: scikit-learn models that see the holds only, and have no part in generation."""
+
 from dataclasses import dataclass
 
 import numpy as np

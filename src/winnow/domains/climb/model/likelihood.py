@@ -1,4 +1,5 @@
 """How well a network foresees routes."""
+
 import torch
 from torch import Tensor
 from torch.nn import functional

@@ -1,4 +1,5 @@
 """The generator's network: a decoder-only transformer over holds, told a board, an angle and a grade."""
+
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn

@@ -1,4 +1,5 @@
 """Routes as arrays: what every model of them, network or n-gram, reads."""
+
 from dataclasses import dataclass
 
 import numpy as np

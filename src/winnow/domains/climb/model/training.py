@@ -1,4 +1,5 @@
 """What the loop is handed: the model, the batches, the loss and the validation."""
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,0 +1,179 @@
+"""What routes are like that a model made, or that stand beside them: possible, new, diverse, of the grade asked for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from winnow.domains.climb import nouns
+from winnow.domains.climb.model.grades import GradeJudge
+from winnow.domains.climb.model.sequences import BOARDS, Integers, Sequences, encode, membership
+from winnow.domains.climb.params import Common
+from winnow.domains.climb.rules.validity import broken_rules_of_generated
+from winnow.judge.intervals import Statistic, mean, ratio
+from winnow.judge.slices import Metric, slice_metrics
+from winnow.measure.sets import distinct_share, mean_pairwise_distance, nearest_distances
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Routes of one origin; every part tells them in the same order."""
+
+    routes: pd.DataFrame
+    """route_id, board, angle and grade (asked for, or known; None where neither)"""
+    sequences: Sequences
+    holds: pd.DataFrame
+    """`Holds`, roles inferred"""
+    weights: Floats
+    """(routes,) of mean 1"""
+
+
+def real_routes(labels: pd.DataFrame, sequences: Sequences) -> Collection:
+    """Routes of a `Labels` table, each of weight 1; roles are inferred as for generated routes."""
+    return Collection(labels, sequences, holds_of(sequences), np.ones(len(labels)))
+
+
+def draw_conditions(test: pd.DataFrame, per_grade: int, rng: np.random.Generator) -> pd.DataFrame:
+    """`per_grade` rows of board, angle, grade and grade_index for each grade of the test routes, drawn from those."""
+    grades = test.sort_values("route_id").groupby("grade_index")
+    drawn = pd.concat([part.iloc[rng.integers(len(part), size=per_grade)] for _, part in grades])
+    return drawn[["board", "angle", "grade", "grade_index"]].reset_index(drop=True)
+
+
+def grade_weights(grades: "pd.Series[str]", test: "pd.Series[str]") -> Floats:
+    """(routes,) weights of mean 1 that give the routes the test routes' mix of grades."""
+    wanted, given = test.value_counts(normalize=True), grades.value_counts(normalize=True)
+    weights = grades.map(wanted.reindex(given.index, fill_value=0.0) / given).to_numpy(dtype=np.float64)
+    return np.asarray(weights / weights.mean(), dtype=np.float64)
+
+
+def generated_routes(asked: pd.DataFrame, made: Sequences, test: pd.DataFrame) -> Collection:
+    """Routes made for the conditions `asked`, weighted to the test routes' mix of grades."""
+    weights = grade_weights(asked["grade"], test["grade"])
+    return Collection(asked.assign(route_id=list(made.ids)), made, holds_of(made), weights)
+
+
+def peer_routes(holds: pd.DataFrame, angle: int) -> Collection:
+    """Routes from `PeerHolds`: bottom up, roles inferred, repeated holds left to the judge.
+
+    The sequences tell each cell once. What is no cell is not looked at.
+    """
+    cells = holds.assign(cell=holds["hold"].map(nouns.CELL_INDEX)).dropna(subset="cell").astype({"cell": "int64"})
+    cells = cells.sort_values(["route_id", "cell"], kind="stable")
+    cells["position"] = cells.groupby("route_id").cumcount()
+    routes = cells.groupby("route_id", as_index=False)["board"].first().assign(angle=angle, grade=None, grade_index=0)
+    once = cells.drop_duplicates(["route_id", "cell"]).rename(columns={"cell": "token"})
+    once["position"] = once.groupby("route_id").cumcount()
+    roles = _with_roles(cells, routes.set_index("route_id")["board"].to_dict())
+    return Collection(routes, encode(routes, once), roles, np.ones(len(routes)))
+
+
+def holds_of(sequences: Sequences) -> pd.DataFrame:
+    """The `Holds` of routes, roles inferred."""
+    routes, positions = np.nonzero(sequences.tokens < nouns.CELLS)
+    names = np.array(sequences.ids, dtype=object)[routes]
+    cells = pd.DataFrame({"route_id": names, "position": positions, "cell": sequences.tokens[routes, positions]})
+    boards = {name: BOARDS[board] for name, board in zip(sequences.ids, sequences.conditions[:, 0], strict=True)}
+    return _with_roles(cells, boards)
+
+
+def _with_roles(cells: pd.DataFrame, boards: dict[str, str]) -> pd.DataFrame:
+    """`Holds` from route_id, position and cell in token order."""
+    grouped = cells.groupby("route_id", sort=False)["cell"]
+    roles = [role for name, part in grouped for role in nouns.infer_roles(list(part), boards[str(name)])]
+    told = cells.assign(hold=cells["cell"].map(nouns.cell_name), role=roles)
+    kinds = {"route_id": "str", "position": "int64", "hold": "str", "role": "str"}
+    return told[list(kinds)].astype(kinds).reset_index(drop=True)
+
+
+def judge_routes(
+    origin: str, collection: Collection, *, train: Sequences, judge: GradeJudge, common: Common
+) -> pd.DataFrame:
+    """The `Judged` table of a collection."""
+    routes = collection.routes[["route_id", "board", "angle", "grade"]].reset_index(drop=True)
+    broken = broken_rules_of_generated(
+        routes,
+        collection.holds,
+        min_holds=common.min_holds,
+        max_holds=common.max_holds,
+        max_reach=common.max_reach,
+    )
+    distance = train_distances(collection.sequences, train)
+    routes.insert(0, "origin", origin)
+    judged = routes.assign(
+        judged_grade=np.array(nouns.GRADES)[judge.grades(collection.sequences)],
+        weight=collection.weights,
+        broken_rule=broken.idxmax(axis=1).where(broken.any(axis=1)).to_numpy(),
+        novel=distance > 0,
+        train_distance=distance,
+    )
+    return judged.astype(dict.fromkeys(["origin", "route_id", "board", "grade", "judged_grade", "broken_rule"], "str"))
+
+
+def train_distances(sequences: Sequences, train: Sequences) -> Floats:
+    """(routes,) Jaccard distance to the nearest training route on the same board; 1 where it has none."""
+    held, reference = membership(sequences), membership(train)
+    distances = np.ones(len(held))
+    for board in np.unique(sequences.conditions[:, 0]):
+        here, there = sequences.conditions[:, 0] == board, train.conditions[:, 0] == board
+        if there.any():
+            distances[here] = nearest_distances(held[here], reference[there])
+    return distances
+
+
+def route_metrics(judged: pd.DataFrame, sequences: Sequences) -> dict[str, float]:
+    """What the routes of one origin are like, in `Judged` and in `sequences` alike.
+
+    Diversity is measured within each board, and averaged over the routes. Grade accuracies are weighted to the test
+    routes' mix of grades, and left out where no grade was asked for.
+    """
+    held = membership(sequences)
+    on_board = judged.groupby("board").indices
+    metrics = {
+        "validity_score": float(judged["broken_rule"].isna().mean()),
+        "novelty_score": float(judged["novel"].mean()),
+        "train_distance_score": float(judged["train_distance"].mean()),
+        "distinct_score": sum(distinct_share(held[rows]) * len(rows) for rows in on_board.values()) / len(held),
+    }
+    spread = [(mean_pairwise_distance(held[rows]), len(rows)) for rows in on_board.values() if len(rows) > 1]
+    if spread:
+        metrics["diversity_score"] = sum(score * rows for score, rows in spread) / sum(rows for _, rows in spread)
+    if judged["grade"].notna().all():
+        apart = grades_apart(judged)
+        metrics["grade_exact_accuracy"] = float(np.average(apart == 0, weights=judged["weight"]))
+        metrics["grade_within_one_accuracy"] = float(np.average(apart <= 1, weights=judged["weight"]))
+    return metrics
+
+
+def route_statistics(judged: pd.DataFrame) -> dict[str, Statistic]:
+    """Those metrics of routes with a grade that are means over routes, for `judge.intervals`."""
+    apart, weight = grades_apart(judged), judged["weight"].to_numpy()
+    return {
+        "validity_score": mean(judged["broken_rule"].isna()),
+        "novelty_score": mean(judged["novel"]),
+        "train_distance_score": mean(judged["train_distance"]),
+        "grade_exact_accuracy": ratio((apart == 0) * weight, weight),
+        "grade_within_one_accuracy": ratio((apart <= 1) * weight, weight),
+    }
+
+
+def slice_routes(judged: pd.DataFrame) -> pd.DataFrame:
+    """The `Slices` of `Judged` routes with a grade: what they are like by grade and by board."""
+    metrics: dict[str, Metric] = {
+        "validity_score": lambda part: float(part["broken_rule"].isna().mean()),
+        "novelty_score": lambda part: float(part["novel"].mean()),
+        "train_distance_score": lambda part: float(part["train_distance"].mean()),
+        "grade_exact_accuracy": lambda part: float((grades_apart(part) == 0).mean()),
+        "grade_within_one_accuracy": lambda part: float((grades_apart(part) <= 1).mean()),
+    }
+    return slice_metrics(judged, ["grade", "board"], metrics)
+
+
+def grades_apart(judged: pd.DataFrame) -> Integers:
+    """(routes,) steps on the Font scale between the grade asked for and the judge's."""
+    asked, said = (judged[column].map(nouns.GRADE_INDEX).to_numpy(np.int64) for column in ("grade", "judged_grade"))
+    apart: Integers = np.abs(asked - said)
+    return apart

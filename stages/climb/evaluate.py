@@ -1,0 +1,128 @@
+"""Judge the generator: how well it foresees test routes, and whether its own are possible, new and of their grade."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from winnow.domains.climb.model import baselines
+from winnow.domains.climb.model.foresight import (
+    foresight_metrics,
+    foresight_statistics,
+    perplexity_reduction,
+    predictions,
+    slice_foresight,
+)
+from winnow.domains.climb.model.generation import Limits, generate
+from winnow.domains.climb.model.grades import fit_judge
+from winnow.domains.climb.model.likelihood import route_nll
+from winnow.domains.climb.model.network import RouteTransformer
+from winnow.domains.climb.model.routes import (
+    Collection,
+    draw_conditions,
+    generated_routes,
+    judge_routes,
+    peer_routes,
+    real_routes,
+    route_metrics,
+    route_statistics,
+    slice_routes,
+)
+from winnow.domains.climb.model.sequences import conditions, encode
+from winnow.domains.climb.model.usage import hold_usage, usage_divergence
+from winnow.domains.climb.params import Common, Evaluate
+from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds, Labels, PeerHolds, Predictions, Splits, Tokens
+from winnow.judge.intervals import bootstrap
+from winnow.judge.report import verdict_report
+from winnow.judge.slices import Slices
+from winnow.pipeline.stage import Stage, run_stage
+
+PEER_ANGLE = 40
+"""Degrees; what the peers' routes are for."""
+
+
+def write_routes(
+    model: RouteTransformer, test: pd.DataFrame, common: Common, params: Evaluate, rng: np.random.Generator
+) -> Collection:
+    """New routes for each grade of the test routes."""
+    asked = draw_conditions(test, params.generation.per_grade, rng)
+    made = generate(
+        model,
+        conditions(asked),
+        Limits(model.known, min_holds=common.min_holds, max_holds=common.max_holds, max_reach=common.max_reach),
+        temperature=params.generation.temperature,
+        top_p=params.generation.top_p,
+        generator=torch.Generator().manual_seed(int(rng.integers(2**63))),
+    )
+    return generated_routes(asked, made, test)
+
+
+def report(
+    predicted: pd.DataFrame,
+    judged: dict[str, pd.DataFrame],
+    measured: dict[str, dict[str, float]],
+    params: Evaluate,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """evaluate.json: the model's metrics, their intervals, and beside them the n-gram models, real routes and peers."""
+    options = params.bootstrap.model_dump()
+    own, real = measured["model"], measured["test"]
+    metrics = foresight_metrics(predicted) | {"perplexity_reduction_score": perplexity_reduction(predicted)} | own
+    if real["grade_within_one_accuracy"]:
+        metrics["grade_agreement_score"] = own["grade_within_one_accuracy"] / real["grade_within_one_accuracy"]
+    interval = bootstrap(
+        foresight_statistics(predicted), len(predicted), rng=rng, groups=predicted["hold_set"], **options
+    ) | bootstrap(route_statistics(judged["model"]), len(judged["model"]), rng=rng, **options)
+    baseline = {str(name): foresight_metrics(predicted, f"nll_{name}") for name in baselines.NAMES}
+    baseline["real_test_routes"] = real
+    baseline |= {f"peer_{name}": values for name, values in measured.items() if name not in {"model", "test"}}
+    return verdict_report(params.gate, metrics, interval, baseline)
+
+
+def main(stage: Stage[Common, Evaluate]) -> None:
+    params, rng = stage.params, stage.rng()
+    torch.set_num_threads(params.threads)
+    labels = stage.read("label/labels.parquet", Labels)
+    tokens = stage.read("label/tokens.parquet", Tokens)
+    side = labels["route_id"].map(stage.read("split/splits.parquet", Splits).set_index("route_id")["split"])
+    peers = stage.read("ingest/peers.parquet", PeerHolds)
+    train, val, test = (encode(labels[side == name], tokens) for name in ("train", "val", "test"))
+    test_labels = labels[side == "test"].reset_index(drop=True)
+    model = RouteTransformer.from_pretrained(stage.input("train/model"))
+    judge = fit_judge(train, **params.grade_judge.model_dump(), seed=int(rng.integers(2**32)))
+
+    nll = {f"nll_{name}": baselines.fit(name, train, val).route_nll(test) for name in baselines.NAMES}
+    nll["nll"] = route_nll(model, test, params.batch_size).numpy()
+    predicted = predictions(test_labels, test, nll, judge.grades(test))
+
+    origins = {
+        "model": write_routes(model, test_labels, stage.common, params, rng),
+        "test": real_routes(test_labels, test),
+    }
+    origins |= {str(peer): peer_routes(holds, PEER_ANGLE) for peer, holds in peers.groupby("peer")}
+    judged = {
+        name: judge_routes(name, routes, train=train, judge=judge, common=stage.common)
+        for name, routes in origins.items()
+    }
+    usage = {name: (routes.sequences, routes.weights) for name, routes in origins.items()}
+    known = (train, np.ones(len(train.ids)))
+    measured = {
+        name: route_metrics(judged[name], routes.sequences) | usage_divergence(usage[name], known)
+        for name, routes in origins.items()
+    }
+
+    stage.write("predictions.parquet", predicted, Predictions)
+    stage.write("slices.parquet", slice_foresight(predicted), Slices)
+    stage.write("judged.parquet", pd.concat(judged.values()), Judged)
+    stage.write("judged_slices.parquet", slice_routes(judged["model"]), Slices)
+    told = [routes.holds.assign(origin=name) for name, routes in origins.items()]
+    stage.write("judged_holds.parquet", pd.concat(told), JudgedHolds)
+    stage.write(
+        "hold_usage.parquet", hold_usage({"train": known, "test": usage["test"], "model": usage["model"]}), HoldUsage
+    )
+    stage.metrics(rows_test=len(test_labels), **report(predicted, judged, measured, params, rng))
+
+
+if __name__ == "__main__":
+    run_stage(main)
