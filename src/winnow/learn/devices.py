@@ -39,7 +39,6 @@ def start(device: str, settings: Training) -> Accelerator:
 
     Raises TrainingError when the machine has no such device or the device not this precision.
     """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not deterministic
     has = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not has[device]:
         raise TrainingError(f"this machine has no {device} device", fix="set runtime.device to auto or cpu")
@@ -52,11 +51,17 @@ def start(device: str, settings: Training) -> Accelerator:
         mixed_precision=settings.precision,
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=settings.accumulation),
     )
-    torch.set_num_threads(settings.threads)  # after Accelerate, which sets its own
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    make_deterministic(settings.threads)  # after Accelerate, which sets threads of its own
+    return accelerator
+
+
+def make_deterministic(threads: int) -> None:
+    """The same bits from the same numbers; where torch has no such kernel, it warns."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its first use
+    torch.set_num_threads(threads)
+    torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, for nothing
     torch.backends.cudnn.benchmark = False
-    return accelerator
 
 
 class Team:

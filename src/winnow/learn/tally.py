@@ -38,7 +38,7 @@ class Tally:
         if not self._pending:
             return None
         width = len(self._names)
-        values = torch.stack([value for row in self._pending for value in row]).double().view(1, -1, width)
+        values = torch.stack([value for row in self._pending for value in row]).float().view(1, -1, width)
         rows = self._gather(values).mean(dim=0).tolist()
         self._pending.clear()
         for index, row in enumerate(rows):

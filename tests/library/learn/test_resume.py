@@ -12,6 +12,7 @@ import pytest
 from torch import Tensor, nn
 
 from tests.library.learn import tiny
+from tests.library.learn.children import fork, in_child, wait
 from winnow.learn import checkpoints
 from winnow.learn.interrupt import Interrupted
 from winnow.learn.settings import Training
@@ -100,30 +101,30 @@ def test_a_signal_saves_says_so_and_leaves(
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     chosen = tiny.settings(phases=PHASES, checkpoint_steps=2)
     started = time.perf_counter()
-    _in_child(lambda: tiny.run(tmp_path / "whole", chosen))
+    in_child(lambda: tiny.run(tmp_path / "whole", chosen))
     whole = time.perf_counter() - started
     moments = random.Random(7)
     killed = 0
     while killed < 6:
-        child = _fork(lambda: tiny.run(tmp_path / "killed", chosen))
+        child = fork(lambda: tiny.run(tmp_path / "killed", chosen))
         time.sleep(moments.uniform(0.0, whole / 2))
         os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        wait(child)
         killed += 1
-    _in_child(lambda: tiny.run(tmp_path / "killed", chosen))
+    in_child(lambda: tiny.run(tmp_path / "killed", chosen))
     _assert_same(tmp_path / "killed", tmp_path / "whole")
 
 
 def test_killed_at_every_rename(tmp_path: Path) -> None:
     """The moments that are too short to hit by chance: between the renames that replace a checkpoint."""
     chosen = tiny.settings(epochs=2, phases=[{**phase, "epochs": 1} for phase in PHASES])
-    _in_child(lambda: tiny.run(tmp_path / "whole", chosen))
+    in_child(lambda: tiny.run(tmp_path / "whole", chosen))
     finished = False
     for at in range(1, 100):
         folder = tmp_path / f"killed {at}"
-        _fork_and_wait(lambda folder=folder, at=at: _run_killed_at_rename(folder, chosen, at))  # type: ignore[misc]
+        wait(fork(lambda folder=folder, at=at: _run_killed_at_rename(folder, chosen, at)))  # type: ignore[misc]
         finished = (folder / "run/checkpoints/final").exists()
-        _in_child(lambda folder=folder: tiny.run(folder, chosen))  # type: ignore[misc]
+        in_child(lambda folder=folder: tiny.run(folder, chosen))  # type: ignore[misc]
         _assert_same(folder, tmp_path / "whole")
         if finished:
             break
@@ -133,11 +134,11 @@ def test_killed_at_every_rename(tmp_path: Path) -> None:
 
 def test_ctrl_c_from_outside(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A process of its own: exit code 130, a message that names the checkpoint and how to go on."""
-    child = _fork(lambda: tiny.run(tmp_path, tiny.settings(epochs=100_000)))
+    child = fork(lambda: tiny.run(tmp_path, tiny.settings(epochs=100_000)))
     while not (tmp_path / "run/last").exists():
         time.sleep(0.01)
     os.kill(child, signal.SIGINT)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
+    assert wait(child) == 130
     said = capfd.readouterr().err
     assert f"checkpoint saved to {tmp_path / 'run/checkpoints/interrupted'}" in said
     assert "run the same command again" in said
@@ -163,25 +164,3 @@ def _run_killed_at_rename(folder: Path, chosen: Training, at: int) -> None:
     assert checkpoints.Path is Path
     Path.rename = counted  # type: ignore[assignment,method-assign]
     tiny.run(folder, chosen)
-
-
-def _fork(work: Callable[[], object]) -> int:
-    """A process of its own without the seconds that importing torch takes; gives its id."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        work()
-        os._exit(0)
-    except SystemExit as leaving:
-        os._exit(int(str(leaving.code)))
-    except BaseException:  # a child must never return into pytest
-        os._exit(1)
-
-
-def _fork_and_wait(work: Callable[[], object]) -> int:
-    return os.waitpid(_fork(work), 0)[1]
-
-
-def _in_child(work: Callable[[], object]) -> None:
-    assert os.waitstatus_to_exitcode(_fork_and_wait(work)) == 0

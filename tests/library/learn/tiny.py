@@ -1,12 +1,6 @@
-"""
-A training small enough to run many times, and a program that runs it: `python tiny.py FOLDER '{"epochs": 3}'`.
-
-Its data and model are made up; its settings are `learn`'s own section.
-"""
+"""A training small enough to run many times: made-up data, a small model, `learn`'s own settings."""
 
 import copy
-import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from winnow.learn.devices import relaunch
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.loop import fit
 from winnow.learn.samplers import BatchShare, EpochSampler
@@ -114,7 +107,7 @@ def run(
     folder: Path, chosen: Training, made: Task | None = None, *, fingerprint: str = "f", devices: int = 1
 ) -> Result:
     """Train in `folder`, as a stage would."""
-    runtime = Runtime(device="cpu", devices=devices, num_workers=0, progress="lines")
+    runtime = Runtime(device="cpu", devices=1, num_workers=0, progress="lines")
     return fit(
         made or task(),
         chosen,
@@ -130,10 +123,3 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
     }
-
-
-if __name__ == "__main__":
-    changes = json.loads(sys.argv[2])
-    relaunch(changes.pop("devices", 1))
-    result = run(Path(sys.argv[1]), settings(**changes))
-    print(f"best epoch {result.best_epoch}")
