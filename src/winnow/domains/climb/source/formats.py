@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from winnow.domains.climb.source import app, guidebook, minimal, web
-from winnow.domains.climb.source.problems import Problems
+from winnow.domains.climb.source.problems import Problems, looks_like, read_json
 from winnow.pipeline.errors import SourceError
 
 
@@ -19,3 +19,12 @@ def read(form: str, path: Path) -> Problems:
         case "minimal":
             return minimal.read(path)
     raise SourceError(f"no format is named {form}", fix="web, app, guidebook or minimal")
+
+
+def guess(path: Path) -> str:
+    """The format that a file looks like; raises SourceError when it looks like none."""
+    document = read_json(path)
+    form = looks_like(document)
+    if form is None:
+        raise SourceError(f"{path} looks like none of the formats", fix="name it: web, app, guidebook or minimal")
+    return form

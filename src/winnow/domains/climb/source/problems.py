@@ -84,11 +84,16 @@ def rows_of(document: Any, *, under: str | None, sign: str, path: Path) -> list[
     return rows
 
 
-def _guess(document: Any) -> str:
-    """What the file looks like instead."""
+def looks_like(document: Any) -> str | None:
+    """The format that a file's content is of, by its first row; None when it is no known one."""
     lists = document.values() if isinstance(document, dict) else [document]
     first = next((rows[0] for rows in lists if isinstance(rows, list) and rows), None)
-    likely = next((name for name, sign in SIGNS.items() if isinstance(first, dict) and sign in first), None)
+    return next((name for name, sign in SIGNS.items() if isinstance(first, dict) and sign in first), None)
+
+
+def _guess(document: Any) -> str:
+    """What the file looks like instead."""
+    likely = looks_like(document)
     if likely:
         return f"it looks like `{likely}`: write `format: {likely}` in climb.ingest.sources"
     return "data/source/climb/README.md shows each format; name the right one in climb.ingest.sources"
