@@ -18,7 +18,20 @@ from winnow.pipeline import presets
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SHRUNKEN: Mapping[str, Any] = {}
+SHRUNKEN: Mapping[str, Any] = {
+    "climb.ingest.synthetic.routes": 400,
+    "climb.train.epochs": 12,
+    "climb.train.batch_size": 16,
+    "climb.train.early_stopping.patience": 0,
+    "climb.train.network.width": 16,
+    "climb.train.network.layers": 1,
+    "climb.evaluate.generation.per_grade": 3,
+    "climb.evaluate.grade_judge.trees": 10,
+    "climb.evaluate.bootstrap.resamples": 100,
+    "climb.plot.dpi": 40,
+    "climb.plot.routes_shown": 4,
+}
+"""The real params, smaller."""
 
 
 @dataclass
