@@ -14,7 +14,7 @@ from winnow.domains.climb.model.foresight import (
     predictions,
     slice_foresight,
 )
-from winnow.domains.climb.model.generation import Limits, generate
+from winnow.domains.climb.model.generation import Limits, Sampling, generate
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.likelihood import route_nll
 from winnow.domains.climb.model.network import RouteTransformer
@@ -51,9 +51,8 @@ def write_routes(
         model,
         conditions(asked),
         Limits(model.known, min_holds=common.min_holds, max_holds=common.max_holds, max_reach=common.max_reach),
-        temperature=params.generation.temperature,
-        top_p=params.generation.top_p,
-        generator=torch.Generator().manual_seed(int(rng.integers(2**63))),
+        Sampling(params.generation.guidance, params.generation.temperature, params.generation.top_p),
+        torch.Generator().manual_seed(int(rng.integers(2**63))),
     )
     return generated_routes(asked, made, test)
 

@@ -1,4 +1,7 @@
 """Train the generator: a transformer that foresees a route hold by hold, told its board, its angle and its grade."""
+
+from functools import partial
+
 import pandas as pd
 
 from winnow.domains.climb.model.sequences import encode
@@ -22,7 +25,7 @@ def make_task(routes: pd.DataFrame, tokens: pd.DataFrame, common: Common, params
     return Task(
         build=lambda: build_model(params.network, common.max_holds, train),
         loaders=lambda subset, share: make_loaders(routes, tokens, subset, share, weighted=params.weighted),
-        loss=batch_loss,
+        loss=partial(batch_loss, grade_dropout=params.grade_dropout),
         validate=validate,
     )
 

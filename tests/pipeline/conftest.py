@@ -111,7 +111,8 @@ def new_clone(target: Path) -> Clone:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone in which everything ran once, shared by all test processes; copy it before changing it."""
-    shared = tmp_path_factory.getbasetemp().parent
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     target = shared / "finished-clone"
     with FileLock(shared / "finished-clone.lock"):
         if not (target / "dvc.lock").exists():

@@ -6,17 +6,32 @@ the start rows; the end only on the top row. So the rules hold by construction, 
 independently. A route that runs into a dead end all the same is begun again.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from winnow.domains.climb import nouns
 from winnow.domains.climb.model.network import RouteTransformer, impossible
-from winnow.domains.climb.model.sequences import BOARDS, END, START, Integers, Sequences
+from winnow.domains.climb.model.sequences import ANY_GRADE, BOARDS, END, START, Integers, Sequences
 from winnow.pipeline.errors import WinnowError
 
 TRIES = 100
 """Times that dead ends are begun again, before the limits are called impossible."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How holds are drawn from the network's distribution."""
+
+    guidance: float
+    """Scales how the log-odds differ from those for any grade (Ho and Salimans 2022): 1 takes them as they are, more
+    exaggerates what the grade changes; for a network trained with grade dropout"""
+    temperature: float
+    """Divides the log-odds"""
+    top_p: float
+    """The likeliest holds that together have this probability stay (Holtzman et al. 2020)"""
 
 
 class Limits:
@@ -70,15 +85,12 @@ def generate(
     model: RouteTransformer,
     conditions: Integers,
     limits: Limits,
-    *,
-    temperature: float,
-    top_p: float,
+    sampling: Sampling,
     generator: torch.Generator,
 ) -> Sequences:
     """One route for each of the (routes, 3) conditions: board, angle and grade indices; ids count from 0000.
 
-    `temperature` divides the log-odds; of each distribution the likeliest tokens that together have `top_p` stay
-    (Holtzman et al. 2020). Raises WinnowError when the limits leave no way to the top.
+    Raises WinnowError when the limits leave no way to the top.
     """
     model.eval()
     told = torch.from_numpy(conditions)
@@ -87,7 +99,7 @@ def generate(
     for _ in range(TRIES):
         if len(open_rows) == 0:
             break
-        made, whole = _attempt(model, told[open_rows], limits, temperature, top_p, generator)
+        made, whole = _attempt(model, told[open_rows], limits, sampling, generator)
         tokens[open_rows[whole].numpy()] = made[whole].numpy()
         open_rows = open_rows[~whole]
     if len(open_rows):
@@ -101,7 +113,7 @@ def generate(
 
 
 def _attempt(
-    model: RouteTransformer, told: Tensor, limits: Limits, temperature: float, top_p: float, generator: torch.Generator
+    model: RouteTransformer, told: Tensor, limits: Limits, sampling: Sampling, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Tokens (routes, max_holds + 1), and which of the routes came to their end."""
     tokens = torch.full((len(told), limits.max_holds + 1), START)
@@ -110,19 +122,28 @@ def _attempt(
     for count in range(limits.max_holds + 1):
         holds = tokens[active, :count]
         before = torch.cat([torch.full((len(active), 1), START), holds], dim=1)
-        logits = model(before, told[active])[:, -1] / temperature
+        logits = _log_odds(model, before, told[active], sampling.guidance) / sampling.temperature
         allowed = limits.allowed(holds, told[active, 0]) & ~impossible(before[:, -1])
         alive = allowed.any(dim=1)
         active, logits = active[alive], logits[alive].masked_fill(~allowed[alive], -torch.inf)
         if len(active) == 0:
             break
-        drawn = torch.multinomial(_nucleus(logits.softmax(dim=1), top_p), 1, generator=generator).squeeze(1)
+        drawn = torch.multinomial(_nucleus(logits.softmax(dim=1), sampling.top_p), 1, generator=generator).squeeze(1)
         tokens[active, count] = drawn
         whole[active[drawn == END]] = True
         active = active[drawn != END]
         if len(active) == 0:
             break
     return tokens, whole
+
+
+def _log_odds(model: RouteTransformer, before: Tensor, told: Tensor, guidance: float) -> Tensor:
+    """(batch, VOCABULARY) of the next token; what cannot follow is not finite."""
+    asked: Tensor = model(before, told)[:, -1]
+    if guidance == 1:
+        return asked
+    anyhow: Tensor = model(before, told.index_fill(1, torch.tensor([2]), ANY_GRADE))[:, -1]
+    return anyhow + guidance * (asked - anyhow)
 
 
 def _nucleus(chances: Tensor, top_p: float) -> Tensor:

@@ -5,7 +5,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from winnow.domains.climb import nouns
-from winnow.domains.climb.model.sequences import BOARDS, END, START, VOCABULARY
+from winnow.domains.climb.model.sequences import ANY_GRADE, BOARDS, END, START, VOCABULARY
 
 
 class CellTable(nn.Module):
@@ -48,7 +48,7 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         self.cells = CellTable(width)
         self.board = nn.Embedding(len(BOARDS), width)
         self.angle = nn.Embedding(len(nouns.ANGLES), width)
-        self.grade = nn.Embedding(len(nouns.GRADES), width)
+        self.grade = nn.Embedding(ANY_GRADE + 1, width)
         self.position = nn.Embedding(max_holds + 1, width)
         for embedding in (self.board, self.angle, self.grade, self.position):
             nn.init.normal_(embedding.weight, std=0.02)
@@ -70,7 +70,7 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         """Log-odds of what comes next, (batch, positions, VOCABULARY), -inf for the impossible.
 
         `previous` (batch, positions): START, then the holds so far. `conditions` (batch, 3): indices of board,
-        angle and grade.
+        angle and grade (or ANY_GRADE).
         """
         board, angle, grade = conditions.unbind(dim=1)
         table = self.cells()

@@ -19,6 +19,9 @@ VOCABULARY = nouns.CELLS + 1
 
 BOARDS = tuple(nouns.BOARDS)
 
+ANY_GRADE = len(nouns.GRADES)
+"""Grade index of a route about whose grade nothing is told."""
+
 Integers = NDArray[np.int64]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from winnow.domains.climb import nouns
 from winnow.domains.climb.model.likelihood import token_losses
 from winnow.domains.climb.model.network import RouteTransformer
-from winnow.domains.climb.model.sequences import START, Sequences, encode, known_holds
+from winnow.domains.climb.model.sequences import ANY_GRADE, START, Sequences, encode, known_holds
 from winnow.domains.climb.params import Network
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
@@ -67,12 +67,17 @@ def _tensors(routes: pd.DataFrame, tokens: pd.DataFrame) -> dict[str, Tensor]:
     }
 
 
-def batch_loss(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-    """Mean negative log-likelihood per token in nats."""
-    tokens = batch["tokens"]
+def batch_loss(model: nn.Module, batch: Mapping[str, Tensor], *, grade_dropout: float) -> Tensor:
+    """Mean negative log-likelihood per token in nats; a share of the routes is told without their grade.
+
+    So the network learns what holds for any grade as well, which generation with guidance asks for.
+    """
+    tokens, conditions = batch["tokens"], batch["conditions"].clone()
+    untold = torch.rand(len(conditions), device=conditions.device) < grade_dropout
+    conditions[untold, 2] = ANY_GRADE
     count = (tokens != START).sum(dim=1)
     tokens = tokens[:, : int(count.max())]
-    return token_losses(model, tokens, batch["conditions"]).sum() / count.sum()
+    return token_losses(model, tokens, conditions).sum() / count.sum()
 
 
 def validate(model: nn.Module, loader: Any) -> dict[str, float]:
