@@ -151,8 +151,7 @@ class _Run:
         tally = Tally(progress.sums, accelerator.gather)
         self.model.train()
         first = progress.batch
-        title = f"epoch {len(progress.history) + 1}"
-        batches = self.display.batches(loaders.train.epoch(seed, first), title, total=total, done=first)
+        batches = self.display.batches(loaders.train.epoch(seed, first), self.place, total=total, done=first)
         for index, batch in enumerate(batches, start=first):
             step_now = (index + 1) % share.accumulation == 0 or index + 1 == total
             with nullcontext() if step_now else accelerator.no_sync(self.model):
@@ -174,8 +173,7 @@ class _Run:
         if not (len(tally) >= SETTLE_EVERY or save_now or asked or end):
             return
         first = self.progress.batch - len(tally)
-        bad = tally.settle()
-        if bad is not None:
+        if bad := tally.settle():
             batch = next(iter(loaders.train.epoch(seed, first + bad[0])))
             ids = batch.get("ids") if isinstance(batch, Mapping) else None
             rows = "" if ids is None else f", rows {(ids.tolist() if isinstance(ids, Tensor) else list(ids))[:32]}"
