@@ -1,0 +1,123 @@
+"""The commands of the README, as a person types them."""
+
+import csv
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from tests.pipeline.conftest import Clone, wait_until
+from tests.pipeline.test_bad_input import export
+from winnow.domains.climb import nouns
+
+
+def test_experiments_metrics_params_and_plots(clone: Clone) -> None:
+    clone.run("dvc", "exp", "run", "plot@climb", "-S", "climb.train.epochs=2", "-S", "climb.train.learning_rate=2e-3")
+    params = json.loads(clone.run("dvc", "params", "diff", "--json").stdout)
+    assert params["params.yaml"]["climb.train.epochs"] == {"old": 12, "new": 2}
+    metrics = json.loads(clone.run("dvc", "metrics", "diff", "--json").stdout)
+    assert metrics["metrics/climb/evaluate.json"]["model.perplexity"]["diff"] > 0
+    assert set(metrics) <= {"metrics/climb/evaluate.json", "metrics/climb/train/metrics.json"}
+    shown = clone.run("dvc", "exp", "show", "--csv").stdout
+    names = next(csv.reader(shown.splitlines()))
+    assert {"climb.train.epochs", "metrics/climb/evaluate.json:model.perplexity"} <= set(names)
+    clone.run("dvc", "plots", "show", "--out", "pages")
+    page = (clone.root / "pages/index.html").read_text()
+    for curve in ("train/loss", "val/loss_by_grade", "val/loss_by_quality", "generated_routes.png", "hold_heatmap.png"):
+        assert curve in page, f"{curve} is not on the page of `dvc plots show`"
+
+
+def test_plots_show_while_a_training_runs(clone: Clone) -> None:
+    shutil.rmtree(clone.root / ".winnow")
+    running = clone.start("dvc", "repro", "--force", "--single-item", "train@climb")
+    try:
+        curve = clone.root / "metrics/climb/train/plots/metrics/val/loss.tsv"
+        wait_until(lambda: curve.exists() and curve.read_text().count("\n") >= 2, "the first points of a curve")
+        clone.run("dvc", "plots", "show", "--out", "pages")
+        assert "val/loss" in (clone.root / "pages/index.html").read_text()
+    finally:
+        clone.kill_all(running)
+
+
+def test_queue_of_a_grid(clone: Clone) -> None:
+    grid = "climb.plot.dpi=41,42"
+    told = clone.run("dvc", "exp", "run", "--queue", "plot@climb", "-S", grid).stdout
+    assert told.count("Queued experiment") == 2
+    clone.run("dvc", "exp", "run", "--run-all")
+    assert len(clone.run("dvc", "exp", "list", "--name-only").stdout.split()) == 2
+
+
+def test_generate_writes_new_possible_routes(clone: Clone) -> None:
+    ask = ("winnow", "climb", "generate", "--grade", "6C+", "--count", "4", "--board", "2017", "--angle", "25")
+    first = json.loads(clone.run(*ask, "--json").stdout)
+    assert clone.run(*ask, "--json").stdout == json.dumps(first, indent=2) + "\n"
+    assert json.loads(clone.run(*ask, "--json", "--seed", "1").stdout) != first
+    assert len({tuple(hold["hold"] for hold in route["holds"]) for route in first}) == 4
+    for route in first:
+        assert (route["board"], route["angle"], route["grade"]) == ("2017", 25, "6C+")
+        roles = [hold["role"] for hold in route["holds"]]
+        assert roles[0] == "start"
+        assert roles[-1] == "finish"
+    told = clone.run(*ask, "--png", "routes.png").stdout
+    assert told.count("6C+") == 4
+    assert "drawn in routes.png" in told
+    with Image.open(clone.root / "routes.png") as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(maxcolors=1_000_000)}
+    assert {(26, 166, 75), (33, 102, 209), (215, 38, 61)} <= colours
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("generate", "--grade", "V6"), "V6 is no Font grade"),
+        (("generate", "--grade", "6B", "--board", "2018"), "there is no board 2018"),
+        (("generate", "--grade", "6B", "--angle", "30"), "there is no angle 30"),
+        (("generate", "--grade", "6B", "--png", "a.svg"), "a.svg is not the name of a PNG file"),
+        (("evaluate", "nowhere.json"), "nowhere.json does not exist"),
+        (("evaluate", "params.schema.json"), "looks like none of the formats"),
+    ],
+)
+def test_wrong_options_are_one_message(finished: Clone, arguments: tuple[str, ...], told: str) -> None:
+    done = finished.run("winnow", "climb", *arguments, expect=1)
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_evaluate_judges_another_export_and_leaves_out_what_was_trained_on(clone: Clone) -> None:
+    clone.run("winnow", "export", "climb", "split", "--out", "csv")
+    with (clone.root / "csv/moonboard_train.csv").open() as file:
+        known = next(row for row in csv.DictReader(file) if row["board"] == "2017")
+    data = export(60)
+    holds = known["holds"].split()
+    again = {**data["Data"][0], "Grade": known["grade"]}
+    again["Moves"] = [
+        {"Id": i, "Description": hold, "IsStart": i == 0, "IsEnd": i == len(holds) - 1} for i, hold in enumerate(holds)
+    ]
+    data["Data"].append(again)
+    (clone.root / "other.json").write_text(json.dumps(data))
+    found = json.loads(clone.run("winnow", "climb", "evaluate", "other.json", "--json").stdout)
+    assert found["routes"] == {"in_file": 61, "rejected": 0, "dropped": 0, "trained_on": 1, "judged": 60}
+    assert found["all"]["perplexity"] > 1
+    assert sum(part["routes"] for part in found["by_grade"].values()) == 60
+    assert "perplexity" in clone.run("winnow", "climb", "evaluate", "other.json", "--format", "web").stdout
+
+
+def test_export_writes_the_files_of_the_guide(finished: Clone, tmp_path: object) -> None:
+    told = finished.run("winnow", "export", "climb", "split", "--format", "csv", "--out", str(tmp_path)).stdout
+    names = {line.rpartition("/")[2] for line in told.split()}
+    subsets = ("", "_benchmark", "_quality")
+    assert names == {f"moonboard_{side}{subset}.csv" for side in ("train", "val", "test") for subset in subsets} | {
+        "quality_weights.csv"
+    }
+
+
+def test_verdicts_name_every_domain(finished: Clone) -> None:
+    told = finished.run("winnow", "verdicts").stdout
+    assert told.startswith("climb: ")
+    assert "perplexity" in told
+    assert "data/climb/plot" in told
+
+
+def test_the_grades_of_the_readme_are_grades() -> None:
+    assert nouns.parse_grade("6c+") == "6C+"
