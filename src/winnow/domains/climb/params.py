@@ -146,7 +146,7 @@ class Network(Section):
 class Train(Training):
     """Training the generator; `subset` and each phase's name one of benchmark, quality, full."""
 
-    grade_dropout: Float = Field(ge=0, lt=1, description="share of training routes told without their grade, for guidance")
+    grade_dropout: Float = Field(ge=0, lt=1, description="share of training routes told without grade, for guidance")
     weighted: bool = Field(description="draw training routes by the weight stage's weights, else each once an epoch")
     network: Network = Field(description="the transformer")
 
@@ -163,7 +163,7 @@ class Generation(Section):
     """New routes: for each grade of the test routes, on boards and at angles as those routes have them."""
 
     per_grade: int = Field(ge=1, le=100_000, description="routes for each grade")
-    guidance: Float = Field(ge=0, le=20, description="1: as trained; more: the grade counts for more (needs grade_dropout)")
+    guidance: Float = Field(ge=0, le=20, description="1: as trained; more: the grade counts more (needs grade_dropout)")
     temperature: Float = Field(gt=0, le=10, description="below 1 likelier holds, above 1 more surprising ones")
     top_p: Float = Field(gt=0, le=1, description="holds are drawn from the likeliest, whose probabilities sum to this")
 

@@ -11,7 +11,7 @@ import torch
 
 from winnow.domains.climb import nouns
 from winnow.domains.climb.model import baselines
-from winnow.domains.climb.model.generation import Limits, generate
+from winnow.domains.climb.model.generation import Limits, Sampling, generate
 from winnow.domains.climb.model.likelihood import route_nll
 from winnow.domains.climb.model.network import RouteTransformer
 from winnow.domains.climb.model.sequences import Sequences, conditions, encode
@@ -65,9 +65,8 @@ def new_routes(
             model,
             wanted[open_rows],
             limits,
-            temperature=generation.temperature,
-            top_p=generation.top_p,
-            generator=generator,
+            Sampling(generation.guidance, generation.temperature, generation.top_p),
+            generator,
         )
         for row, cells in zip(open_rows, _cells(made), strict=True):
             key = (int(wanted[row, 0]), cells)

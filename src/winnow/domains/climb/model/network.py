@@ -49,6 +49,12 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         self.board = nn.Embedding(len(BOARDS), width)
         self.angle = nn.Embedding(len(nouns.ANGLES), width)
         self.grade = nn.Embedding(ANY_GRADE + 1, width)
+        self.hardness = nn.Linear(1, width, bias=False)
+        nn.init.normal_(self.hardness.weight, std=0.02)
+        steps = torch.linspace(-1, 1, len(nouns.GRADES))
+        self.register_buffer("steps", torch.cat([steps, torch.zeros(1)])[:, None], persistent=False)
+        self.steps: Tensor
+        """(grades, 1): the place on the scale, so that grades with few routes learn from their neighbours; 0 for any"""
         self.position = nn.Embedding(max_holds + 1, width)
         for embedding in (self.board, self.angle, self.grade, self.position):
             nn.init.normal_(embedding.weight, std=0.02)
@@ -74,7 +80,7 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         """
         board, angle, grade = conditions.unbind(dim=1)
         table = self.cells()
-        told = self.board(board) + self.angle(angle) + self.grade(grade)
+        told = self.board(board) + self.angle(angle) + self.grade(grade) + self.hardness(self.steps[grade])
         states = table[board[:, None], previous] + told[:, None] + self.position.weight[: previous.shape[1]]
         states = self.dropout(states)
         causal = nn.Transformer.generate_square_subsequent_mask(previous.shape[1], device=previous.device)
