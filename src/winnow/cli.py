@@ -73,7 +73,8 @@ def export(
         raise WinnowError(f"there is no domain `{domain}`", fix=f"one of {', '.join(domain_names())}")
     exporters: dict[str, Any] = load(domain, "export").EXPORTS if has_module(domain, "export") else {}
     if stage not in exporters:
-        raise WinnowError(f"{domain} has no export of `{stage}`", fix=f"one of {', '.join(sorted(exporters)) or 'none'}")
+        known = ", ".join(sorted(exporters)) or "none"
+        raise WinnowError(f"{domain} has no export of `{stage}`", fix=f"one of {known}")
     for written in exporters[stage](out):
         print(written)
 

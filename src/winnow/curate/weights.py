@@ -5,6 +5,7 @@ Weights are relative chances to be drawn with replacement; with a mean of 1, a w
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 
 def log_scale_weights(
@@ -50,10 +51,23 @@ def effective_sample_size(weights: "pd.Series[float]") -> float:
     return float(values.sum() ** 2 / np.square(values).sum())
 
 
+def draw_rows(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """The rows of one weighted epoch, `(rows,)`, in random order; some stand several times, others not at all.
+
+    A systematic sample (Madow 1949): a row of weight w is drawn ⌊E⌋ or ⌈E⌉ times, where E is the number of draws × w /
+    sum of weights; so an epoch's shares do not wander as those of independent draws do.
+    """
+    order = rng.permutation(len(weights))
+    heaped = np.cumsum(weights[order])
+    points = (np.arange(len(weights)) + rng.random()) * (heaped[-1] / len(weights))
+    picks = np.searchsorted(heaped, points, side="right").clip(max=len(weights) - 1)
+    return rng.permutation(order[picks])
+
+
 def draw_epochs(weights: "pd.Series[float]", epochs: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each row was drawn in simulated epochs, `(epochs, rows)`; an epoch draws as many as there are rows."""
-    chances = weights.to_numpy(dtype=float)
-    return rng.multinomial(len(chances), chances / chances.sum(), size=epochs)
+    """How often each row is drawn in so many epochs of training, `(epochs, rows)`."""
+    values = np.asarray(weights, dtype=np.float64)
+    return np.stack([np.bincount(draw_rows(values, rng), minlength=len(values)) for _ in range(epochs)])
 
 
 def drawn_ratio(draws: np.ndarray, often: np.ndarray, seldom: np.ndarray) -> dict[str, float] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from winnow.curate.weights import draw_rows
 from winnow.pipeline.errors import TrainingError
 
 
@@ -35,12 +36,7 @@ class BatchShare:
 
 
 class EpochSampler:
-    """
-    Every row once in random order; with weights, as many draws as rows, each row's share its weight's.
-
-    A weighted epoch is a systematic sample (Madow 1949): a row of weight w is drawn ⌊E⌋ or ⌈E⌉ times, where E is the
-    number of draws × w / sum of weights; so an epoch's shares do not wander as those of independent draws do.
-    """
+    """Every row once in random order; with weights, as many draws as rows, each row's share its weight's."""
 
     def __init__(self, rows: int, share: BatchShare, weights: NDArray[np.float64] | None = None) -> None:
         if rows < 1:
@@ -59,13 +55,7 @@ class EpochSampler:
     def order(self, seed: int) -> NDArray[np.int64]:
         """Row indices, shape (rows,), in the order in which the epoch of this seed draws them."""
         rng = np.random.default_rng(seed)
-        order = rng.permutation(self.rows)
-        if self.weights is None:
-            return order
-        heaped = np.cumsum(self.weights[order])
-        points = (np.arange(self.rows) + rng.random()) * (heaped[-1] / self.rows)
-        picks = np.searchsorted(heaped, points, side="right").clip(max=self.rows - 1)
-        return rng.permutation(order[picks])
+        return rng.permutation(self.rows) if self.weights is None else draw_rows(self.weights, rng)
 
     def __len__(self) -> int:
         """Micro-batches of this process in one epoch."""
