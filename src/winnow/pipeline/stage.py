@@ -145,6 +145,8 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
             if is_main_process():
                 stage.finish()
     except WinnowError as error:
+        if not is_main_process():
+            sys.exit(1)
         if debug:
             traceback.print_exc()
         sys.exit(_farewell(error, domain, name))

@@ -1,0 +1,84 @@
+"""The guide's strategies on the real files, weighted and not: `python benchmarks/climb_strategies.py FOLDER`.
+
+FOLDER becomes a clone with the real data of `../shared/data/climb` as its sources; a row that is done is not run again.
+All rows are judged on the same two test sets. About two hours on one core.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from measure import ROOT, clone, report, run
+
+from winnow.pipeline import presets
+
+STRATEGIES = ("benchmark", "quality", "full", "progressive")
+FORMATS = {
+    "app_benchmarks_2016-40": "app",
+    "app_benchmarks_2017-25": "app",
+    "app_benchmarks_2017-40": "app",
+    "app_benchmarks_2019-25": "app",
+    "app_benchmarks_2019-40": "app",
+    "app_benchmarks_2020-40": "app",
+    "guidebook_benchmarks": "guidebook",
+    "minimal_2016": "minimal",
+    "web_masters2017_40": "web",
+}
+PEERS = "peer_generated_2016"
+
+
+def with_real_data(folder: Path) -> Path:
+    """A clone whose climb sources are the real files."""
+    copy = clone(folder)
+    target = copy / "data/source/climb"
+    shared = ROOT.parent / "shared/data/climb"
+    for name in (*FORMATS, PEERS):
+        shutil.copy(shared / f"{name}.json.gz", target)
+    sources = [{"format": form, "path": f"data/source/climb/{name}.json.gz"} for name, form in FORMATS.items()]
+    peers = [{"board": "2016", "path": f"data/source/climb/{PEERS}.json.gz"}]
+    presets.apply({"climb.ingest.sources": sources, "climb.ingest.peers": peers}, copy / "params.yaml")
+    return copy
+
+
+def train_and_judge(copy: Path, strategy: str, weighted: bool) -> dict[str, object]:
+    """One row of the table."""
+    run(["git", "checkout", "-q", "params.yaml"], copy)
+    run(["winnow", "preset", "climb", strategy, "--apply"], copy)
+    presets.apply({"climb.train.weighted": weighted}, copy / "params.yaml")
+    run(["dvc", "repro", "plot@climb"], copy)
+    judged = json.loads((copy / "metrics/climb/evaluate.json").read_text())
+    split = json.loads((copy / "metrics/climb/split.json").read_text())
+    history = json.loads((copy / "data/climb/train/checkpoints/final/checkpoint.json").read_text())["history"]
+    ledger = [json.loads(line) for line in (copy / ".winnow/ledger.jsonl").read_text().splitlines()]
+    trained = [line for line in ledger if line["stage"] == "train@climb" and line["outcome"] == "done"][-1]
+    subset = "full" if strategy == "progressive" else strategy
+    return {
+        "routes": split["subsets"][subset]["train"],
+        "epochs_run": len(history),
+        "minutes": round(trained["seconds"] / 60, 1),
+        "verdict": judged["verdict"],
+        "model": judged["model"],
+        "interval": judged["interval"],
+        "bigram": judged["baseline"]["bigram"],
+        "real_test_routes": judged["baseline"]["real_test_routes"],
+    }
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    if not folder.exists():
+        with_real_data(folder)
+        run(["git", "-c", "user.name=b", "-c", "user.email=b@example.org", "commit", "-qam", "real sources"], folder)
+    results = ROOT / "benchmarks/results/climb_strategies.json"
+    rows = json.loads(results.read_text()) if results.exists() else {}
+    for strategy in STRATEGIES:
+        for weighted in (False, True):
+            name = f"{strategy}{' weighted' if weighted else ''}"
+            if name not in rows:
+                rows[name] = train_and_judge(folder, strategy, weighted)
+                report("climb_strategies", rows)
+
+
+if __name__ == "__main__":
+    main()
