@@ -150,6 +150,9 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
         if debug:
             traceback.print_exc()
         sys.exit(_farewell(error, domain, name))
+    except KeyboardInterrupt:
+        print(f"\n{name}@{domain} was interrupted; the same command starts it again", file=sys.stderr)
+        sys.exit(130)
 
 
 def is_main_process() -> bool:
