@@ -1,13 +1,14 @@
 """What `dvc repro` runs and what it does not, and that two clones agree."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import Clone, new_clone
+from tests.pipeline.conftest import Clone
 
 ALL = ["ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot"]
 
@@ -31,7 +32,10 @@ def test_a_second_run_runs_nothing(clone: Clone) -> None:
 
 
 def test_two_clones_in_two_folders_give_the_same_lock(finished: Clone, tmp_path: Path) -> None:
-    other = new_clone(tmp_path / "another place" / "clone")
+    other = Clone(tmp_path / "another place" / "clone")
+    finished.run("git", "clone", "-q", str(finished.root), str(other.root))
+    (other.root / "dvc.lock").unlink()
+    shutil.rmtree(other.root / "metrics")
     other.run("dvc", "repro")
     assert (other.root / "dvc.lock").read_text() == (finished.root / "dvc.lock").read_text()
     assert other.hashes("metrics") == finished.hashes("metrics")
