@@ -58,7 +58,8 @@ def make_loaders(
 
 def _tensors(routes: pd.DataFrame, tokens: pd.DataFrame) -> dict[str, Tensor]:
     sequences = encode(routes, tokens)
-    quality = routes["quality"].map({name: index for index, name in enumerate(nouns.QUALITY_BINS)}).to_numpy(np.int64)
+    order = {name: index for index, name in enumerate(nouns.QUALITY_BINS)}
+    quality = np.array(routes["quality"].map(order), dtype=np.int64)
     return {
         "ids": torch.arange(len(routes)),
         "tokens": torch.from_numpy(sequences.tokens),

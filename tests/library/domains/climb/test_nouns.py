@@ -1,0 +1,53 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from winnow.domains.climb import nouns
+
+
+@given(st.integers(0, nouns.CELLS - 1))
+def test_names_and_cells(cell: int) -> None:
+    assert nouns.cell_index(nouns.cell_name(cell)) == cell
+    assert nouns.cell_name(cell).endswith(str(nouns.row_of(cell)))
+
+
+def route(*holds: str) -> list[int]:
+    return sorted(nouns.cell_index(hold) for hold in holds)
+
+
+def test_longest_move_is_from_the_nearest_lower_hold() -> None:
+    assert nouns.longest_move(route("A1", "A2", "E2", "E18")) == 16
+    assert nouns.longest_move(route("A5", "D9")) == 5
+    assert nouns.longest_move(route("A5")) == 0
+
+
+@pytest.mark.parametrize(
+    ("holds", "board", "roles"),
+    [
+        (["E5", "C6", "D12", "F18"], "2016", ["start", "start", "move", "finish"]),
+        (["E5", "C7", "D12", "F18", "H18"], "2016", ["start", "move", "move", "finish", "finish"]),
+        (["E3", "C4", "D6", "F12"], "2020", ["start", "start", "move", "finish"]),
+        (["E7", "F17"], "2016", ["move", "move"]),
+    ],
+)
+def test_roles_from_the_holds(holds: list[str], board: str, roles: list[str]) -> None:
+    assert nouns.infer_roles(route(*holds), board) == roles
+
+
+def test_roles_agree_with_the_app_where_it_tells_them(shared_data: Path) -> None:
+    told = json.loads(gzip.decompress((shared_data / "climb" / "app_benchmarks_2016-40.json.gz").read_bytes()))
+    right = count = 0
+    for problem in told:
+        known = {
+            nouns.cell_index(move["description"]): "start" if move["isStart"] else "finish" if move["isEnd"] else "move"
+            for move in problem["moves"]
+        }
+        cells = sorted(known)
+        guessed = nouns.infer_roles(cells, "2016")
+        right += sum(guess == known[cell] for guess, cell in zip(guessed, cells, strict=True))
+        count += len(cells)
+    assert right / count > 0.98
