@@ -1,0 +1,53 @@
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winnow.domains.climb.source import peers
+from winnow.domains.climb.tables import PeerHolds
+from winnow.pipeline.errors import SourceError
+from winnow.pipeline.tables import validate
+
+
+def file_of(folder: Path, document: Any) -> Path:
+    path = folder / "peers.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_a_start_hold_for_both_hands_is_one_hold(tmp_path: Path) -> None:
+    routes = [{"moves": ["E6", "E6", "I10", "A18"]}, {"moves": ["g2", "G2", "F5", "F5", "H12", "H12", "K18"]}]
+    found = peers.read([(file_of(tmp_path, {"net": routes}), "2016")])
+    validate(found, PeerHolds, where="test")
+    assert found.groupby("route_id")["hold"].agg(list).tolist() == [
+        ["E6", "I10", "A18"],
+        ["G2", "F5", "H12", "H12", "K18"],
+    ]
+    assert set(found["peer"]) == {"net"}
+
+
+def test_no_peers_are_an_empty_table() -> None:
+    assert len(validate(peers.read([]), PeerHolds, where="test")) == 0
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ([{"moves": ["E6"]}], "is no file of generated routes"),
+        ({"net": [{"moves": []}]}, "no moves"),
+        ({"net": ["E6"]}, "the route is a str"),
+        ({"net": [{"moves": [7]}]}, "a hold is 7"),
+    ],
+)
+def test_what_is_no_route_is_told(tmp_path: Path, document: Any, told: str) -> None:
+    with pytest.raises(SourceError, match=told):
+        peers.read([(file_of(tmp_path, document), "2016")])
+
+
+def test_the_real_file(shared_data: Path) -> None:
+    path = shared_data / "climb" / "peer_generated_2016.json.gz"
+    found = peers.read([(path, "2016")])
+    routes = json.loads(gzip.decompress(path.read_bytes()))
+    assert found.groupby("peer")["route_id"].nunique().to_dict() == {name: len(rows) for name, rows in routes.items()}
