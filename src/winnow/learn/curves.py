@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.pipeline.errors import TrainingError
+from winnow.pipeline.runs import orphaned
 
 
 class Curves:
@@ -23,6 +24,8 @@ class Curves:
             self.log(record)
 
     def log(self, record: Mapping[str, Any]) -> None:
+        if orphaned():
+            return
         self._live.step = record["epoch"]
         for split in ("train", "val"):
             for name, value in sorted(record[split].items()):
@@ -32,6 +35,8 @@ class Curves:
 
     def finish(self, best_epoch: int) -> None:
         """Name the chosen epoch beside the last one's metrics (DVCLive's own `end` would stage files in Git)."""
+        if orphaned():
+            return
         self._live.summary["best_epoch"] = best_epoch
         self._live.make_summary()
 

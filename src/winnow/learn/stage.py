@@ -10,7 +10,8 @@ from winnow.learn.loop import fit
 from winnow.learn.settings import Training
 from winnow.learn.task import Result, Task
 from winnow.pipeline import ledger
-from winnow.pipeline.runs import mark_finished, run_folder
+from winnow.pipeline.errors import TrainingError
+from winnow.pipeline.runs import mark_finished, orphaned, run_folder
 from winnow.pipeline.stage import Stage
 
 T = TypeVar("T", bound=Training)
@@ -31,6 +32,8 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
             curves=stage.curves,
             fingerprint=folder.name,
         )
+        if orphaned():
+            raise TrainingError("dvc was killed meanwhile", fix="run it again: it takes over this finished training")
         model, checkpoints = stage.output("model"), stage.output("checkpoints")
         for target in (model, checkpoints):
             shutil.rmtree(target, ignore_errors=True)

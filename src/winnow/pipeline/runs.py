@@ -18,6 +18,7 @@ from winnow.pipeline.ledger import state_folder
 from winnow.pipeline.params import PARAMS_FILE
 from winnow.pipeline.stage import Stage, is_main_process
 
+PARENT = os.getppid()
 FINISHED = "finished"
 """An empty file of this name marks a run folder whose training has ended."""
 
@@ -55,6 +56,11 @@ def run_folder(stage: Stage[Any, Any]) -> Iterator[Path]:
         _remove_finished(runs, but=folder)
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
+
+
+def orphaned() -> bool:
+    """Whether the `dvc` that started this program was killed: the workspace is its successor's, `.winnow` still ours."""
+    return "DVC_STAGE" in os.environ and os.getppid() != PARENT
 
 
 def mark_finished(folder: Path) -> None:
