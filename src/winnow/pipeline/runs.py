@@ -59,7 +59,7 @@ def run_folder(stage: Stage[Any, Any]) -> Iterator[Path]:
 
 
 def orphaned() -> bool:
-    """Whether the `dvc` that started this program was killed: the workspace is its successor's, `.winnow` still ours."""
+    """Whether the `dvc` that started this program was killed: the workspace is then its successor's."""
     return "DVC_STAGE" in os.environ and os.getppid() != PARENT
 
 
