@@ -20,7 +20,7 @@ SECTION = {
     "weight": {},
     "train": {
         "subset": "all", "epochs": 4, "learning_rate": 0.05, "phases": [], "weight_decay": 0.0, "batch_size": 32,
-        "accumulation": 1, "clip_norm": 1.0, "precision": "no", "threads": 1, "seed": 0, "checkpoint_every": 2,
+        "accumulation": 1, "clip_norm": 1.0, "precision": "fp32", "threads": 1, "seed": 0, "checkpoint_every": 2,
         "checkpoint_steps": 0, "keep": 2, "select": "best", "start_from": None, "hidden": 8,
         "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
         "scheduler": {

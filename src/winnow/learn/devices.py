@@ -44,11 +44,11 @@ def start(device: str, settings: Training) -> Accelerator:
         raise TrainingError(f"this machine has no {device} device", fix="set runtime.device to auto or cpu")
     on_gpu = device != "cpu" and (torch.cuda.is_available() or torch.backends.mps.is_available())
     if settings.precision == "fp16" and not on_gpu:
-        raise TrainingError("precision fp16 needs a GPU", fix="set precision to bf16 or no")
+        raise TrainingError("precision fp16 needs a GPU", fix="set precision to bf16 or fp32")
     AcceleratorState._reset_state(reset_partial_state=False)  # a second training may have another precision
     accelerator = Accelerator(
         cpu=not on_gpu,
-        mixed_precision=settings.precision,
+        mixed_precision="no" if settings.precision == "fp32" else settings.precision,
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=settings.accumulation),
     )
     make_deterministic(settings.threads)  # after Accelerate, which sets threads of its own
@@ -97,11 +97,11 @@ class Team:
             self.accelerator.wait_for_everyone()
 
 
-def describe(accelerator: Accelerator) -> str:
+def describe(accelerator: Accelerator, precision: str) -> str:
     """The device in words, for the banner."""
     device = accelerator.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    return f"{device.type} ({name}), processes: {accelerator.num_processes}, precision: {accelerator.mixed_precision}"
+    return f"{device.type} ({name}), processes: {accelerator.num_processes}, precision: {precision}"
 
 
 def seed_epoch(seed: int, phase: int, epoch: int, *, rank: int) -> int:

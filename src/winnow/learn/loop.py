@@ -99,7 +99,7 @@ class _Run:
             self.progress.phase = number
             self.save(stepper, "last")  # before this phase writes a `best` of its own
         loaders = self.task.loaders(phase.subset, self.share)
-        about = devices.describe(self.team.accelerator)
+        about = devices.describe(self.team.accelerator, self.settings.precision)
         self.display.say(banner(about, self.bare, loaders, self.settings.curriculum, number))
         while not self.is_over(phase, self.values(number)):
             started = time.perf_counter()

@@ -56,7 +56,7 @@ class Training(Section):
     batch_size: int = Field(ge=1, description="rows of one optimiser step, all devices and micro-batches together")
     accumulation: int = Field(ge=1, description="micro-batches a device cuts its part of a batch into, to save memory")
     clip_norm: Float = Field(ge=0, description="gradients are scaled down to this norm; 0 = never")
-    precision: Literal["no", "fp16", "bf16"] = Field(description="mixed precision; fp16 needs a GPU")
+    precision: Literal["fp32", "fp16", "bf16"] = Field(description="of the forward and backward pass; fp16 needs a GPU")
     threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
     seed: int = Field(ge=0, lt=2**32, description="of initial weights, order and dropout (data have their own)")
     checkpoint_every: int = Field(ge=0, description="epochs between the checkpoints epoch_NNNN; 0 = none")

@@ -227,7 +227,7 @@ def test_what_a_person_sees(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     said = capsys.readouterr().err
     for part in (
         "all, at most 2 epochs, learning rate 0.02",
-        "device      cpu (1 threads), processes: 1, precision: no",
+        "device      cpu (1 threads), processes: 1, precision: fp32",
         "parameters  178 (178 trainable)",
         "train       96 rows, 6 batches",
         "val         32 rows, 2 batches",

@@ -27,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 16,
     "accumulation": 1,
     "clip_norm": 1.0,
-    "precision": "no",
+    "precision": "fp32",
     "threads": 1,
     "seed": 3,
     "checkpoint_every": 1,
