@@ -28,6 +28,20 @@ def test_experiments_metrics_params_and_plots(clone: Clone) -> None:
         assert curve in page, f"{curve} is not on the page of `dvc plots show`"
 
 
+def test_own_data_goes_through_the_pipeline_and_into_experiments_of_its_own(clone: Clone) -> None:
+    mine = "data/source/climb/mine.json"
+    (clone.root / mine).write_text(json.dumps(export(200)))
+    clone.run("dvc", "add", mine)
+    clone.override({"climb.ingest.sources": [{"format": "web", "path": mine}]})
+    clone.run("dvc", "repro", "plot@climb")
+    assert json.loads((clone.root / "metrics/climb/ingest.json").read_text())["by_source"] == {"web": 200}
+    clone.commit("my data")
+    assert mine not in clone.run("git", "ls-files").stdout.split()
+    assert f"{mine}.dvc" in clone.run("git", "ls-files").stdout.split()
+    clone.run("dvc", "exp", "run", "--temp", "ingest@climb", "-S", "climb.ingest.max_rejected_share=0.5")
+    assert len(clone.run("dvc", "exp", "list", "--name-only").stdout.split()) == 1
+
+
 def test_plots_show_while_a_training_runs(clone: Clone) -> None:
     shutil.rmtree(clone.root / ".winnow")
     running = clone.start("dvc", "repro", "--force", "--single-item", "train@climb")
