@@ -15,10 +15,10 @@ from winnow.domains.climb import nouns
 def test_experiments_metrics_params_and_plots(clone: Clone) -> None:
     clone.run("dvc", "exp", "run", "plot@climb", "-S", "climb.train.epochs=2", "-S", "climb.train.learning_rate=2e-3")
     params = json.loads(clone.run("dvc", "params", "diff", "--json").stdout)
-    assert params["params.yaml"]["climb.train.epochs"] == {"old": 12, "new": 2}
+    assert params["params.yaml"]["climb.train.epochs"] == {"old": 12, "new": 2, "diff": -10}
     metrics = json.loads(clone.run("dvc", "metrics", "diff", "--json").stdout)
     assert metrics["metrics/climb/evaluate.json"]["model.perplexity"]["diff"] > 0
-    assert set(metrics) <= {"metrics/climb/evaluate.json", "metrics/climb/train/metrics.json"}
+    assert set(metrics) == {"metrics/climb/evaluate.json", "metrics/climb/train/metrics.json"}
     shown = clone.run("dvc", "exp", "show", "--csv").stdout
     names = next(csv.reader(shown.splitlines()))
     assert {"climb.train.epochs", "metrics/climb/evaluate.json:model.perplexity"} <= set(names)
@@ -44,6 +44,7 @@ def test_own_data_goes_through_the_pipeline_and_into_experiments_of_its_own(clon
 
 def test_plots_show_while_a_training_runs(clone: Clone) -> None:
     shutil.rmtree(clone.root / ".winnow")
+    shutil.rmtree(clone.root / "metrics/climb/train")
     running = clone.start("dvc", "repro", "--force", "--single-item", "train@climb")
     try:
         curve = clone.root / "metrics/climb/train/plots/metrics/val/loss.tsv"

@@ -91,7 +91,7 @@ def test_ctrl_c_names_the_checkpoint_and_the_next_run_goes_on(fresh: Clone, fini
 
 def queue_and_start(clone: Clone) -> None:
     clone.run("dvc", "exp", "run", "--queue", "train@climb", "-S", "climb.train.seed=77")
-    clone.run("dvc", "queue", "start")
+    assert clone.start("dvc", "queue", "start").wait(60) == 0  # to a file: the worker would hold a pipe open
 
 
 def test_a_killed_queued_experiment_goes_on_when_queued_again(clone: Clone) -> None:
