@@ -21,7 +21,8 @@ def test_experiments_metrics_params_and_plots(clone: Clone) -> None:
     assert set(metrics) == {"metrics/climb/evaluate.json", "metrics/climb/train/metrics.json"}
     shown = clone.run("dvc", "exp", "show", "--csv").stdout
     names = next(csv.reader(shown.splitlines()))
-    assert {"climb.train.epochs", "metrics/climb/evaluate.json:model.perplexity"} <= set(names)
+    assert "climb.train.epochs" in names
+    assert any(name.endswith("model.perplexity") for name in names)
     clone.run("dvc", "plots", "show", "--out", "pages")
     page = (clone.root / "pages/index.html").read_text()
     for curve in ("train/loss", "val/loss_by_grade", "val/loss_by_quality", "generated_routes.png", "hold_heatmap.png"):
