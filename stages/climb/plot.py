@@ -19,7 +19,9 @@ def choose_routes(judged: pd.DataFrame, holds: pd.DataFrame, count: int) -> list
     made = made.assign(turn=made.groupby("grade").cumcount(), hardness=made["grade"].map(nouns.GRADE_INDEX))
     chosen = made.sort_values(["turn", "hardness"]).head(count).sort_values(["hardness", "turn"])
     mine = holds[(holds["origin"] == "model") & holds["route_id"].isin(chosen["route_id"])]
-    of_route = {str(name): list(zip(part["hold"], part["role"], strict=True)) for name, part in mine.groupby("route_id")}
+    of_route = {
+        str(name): list(zip(part["hold"], part["role"], strict=True)) for name, part in mine.groupby("route_id")
+    }
     return [
         DrawnRoute(f"{row.grade} · {row.board} · {row.angle}°", str(row.board), of_route[str(row.route_id)])
         for row in chosen.itertuples()

@@ -1,4 +1,5 @@
 """What climbing words mean: the Font scale, the boards, their cells, and the order holds are told in."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
