@@ -63,7 +63,7 @@ class Clone:
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "-A")
-        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", message)
+        self.run("git", "commit", "-q", "-m", message)
 
     def hashes(self, *folders: str) -> dict[str, str]:
         """Every file under the folders with the hash of its bytes."""
@@ -102,6 +102,8 @@ def new_clone(target: Path) -> Clone:
             shutil.copy2(ROOT / name, target / name)
     clone = Clone(target)
     clone.run("git", "init", "-q", "-b", "main")
+    clone.run("git", "config", "user.name", "tester")
+    clone.run("git", "config", "user.email", "tester@example.org")
     clone.override(SHRUNKEN)
     (target / "dvc.lock").unlink(missing_ok=True)
     clone.commit("shrunken params")
