@@ -56,6 +56,13 @@ def test_plots_show_while_a_training_runs(clone: Clone) -> None:
         clone.kill_all(running)
 
 
+def test_two_devices_train_one_model_by_the_same_command(clone: Clone) -> None:
+    told = clone.run("dvc", "exp", "run", "train@climb", "-S", "runtime.devices=2", "-S", "climb.train.epochs=2")
+    assert "processes: 2" in told.stdout + told.stderr
+    metrics = json.loads((clone.root / "metrics/climb/train/metrics.json").read_text())
+    assert metrics["step"] == 2
+
+
 def test_queue_of_a_grid(clone: Clone) -> None:
     grid = "climb.plot.dpi=41,42"
     told = clone.run("dvc", "exp", "run", "--queue", "plot@climb", "-S", grid).stdout
