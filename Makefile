@@ -26,7 +26,9 @@ lint: .venv/ready
 	lint-imports --no-cache
 
 bench: .venv/ready
-	python benchmarks/run_all.py
+	python benchmarks/second_repro.py
+	python benchmarks/stage_overhead.py
+	PYTHONPATH=src python benchmarks/loop.py | tee benchmarks/results/loop.json
 
 lock: .venv/ready
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev pyproject.toml -o requirements.lock -q
