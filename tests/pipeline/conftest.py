@@ -19,6 +19,7 @@ from winnow.pipeline import presets
 ROOT = Path(__file__).resolve().parents[2]
 
 SHRUNKEN: Mapping[str, Any] = {
+    "domains": ["climb"],
     "climb.ingest.synthetic.routes": 400,
     "climb.train.epochs": 12,
     "climb.train.batch_size": 16,
@@ -31,7 +32,7 @@ SHRUNKEN: Mapping[str, Any] = {
     "climb.plot.dpi": 40,
     "climb.plot.routes_shown": 4,
 }
-"""The real params, smaller."""
+"""The real params of one domain, smaller."""
 
 
 @dataclass
