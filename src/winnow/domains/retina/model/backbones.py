@@ -52,9 +52,9 @@ class Residual(nn.Module):
 
 
 def small_resnet() -> Backbone:
-    """A residual network for thumbnails, to be trained from scratch: 0.7 million parameters, stride 8 in all."""
-    stem = nn.Sequential(nn.Conv2d(3, 32, 3, 1, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU())
-    body = [stem, Residual(32, 32, 2), Residual(32, 64, 2), Residual(64, 128, 2), Residual(128, 128, 1)]
+    """A residual network for thumbnails, to be trained from scratch: 0.6 million parameters, stride 8 in all."""
+    stem = nn.Sequential(nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+    body = [stem, Residual(16, 32, 2), Residual(32, 64, 2), Residual(64, 128, 2), Residual(128, 128, 1)]
     return Backbone(nn.Sequential(*body), 128, (128.0,) * 3, (64.0,) * 3)
 
 

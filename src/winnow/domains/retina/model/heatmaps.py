@@ -24,7 +24,7 @@ def heat_maps(model: Grader, pngs: Sequence[bytes], grades: NDArray[np.int64]) -
     parts = [np.zeros((0, model.image_size, model.image_size), dtype=np.uint8)]
     for start in range(0, len(pngs), BATCH):
         images = decode(pngs[start : start + BATCH])
-        wanted = torch.from_numpy(grades[start : start + BATCH])
+        wanted = torch.tensor(grades[start : start + BATCH])
         with torch.enable_grad():
             maps = model.features(images).detach().requires_grad_()
             (gradient,) = torch.autograd.grad(_scores(model, model.classify(maps), wanted).sum(), maps)
