@@ -1,8 +1,8 @@
-"""
+r"""
 The programs of retina, run over folds, seeds and presets on real photographs, and their figures as mean and sd.
 
-    env PYTHONPATH=src python benchmarks/retina_folds.py idrid FOLDER --strategies neither class_weights \\
-        weighted_sampling both                                   # 5 folds, one training seed
+    env PYTHONPATH=src python benchmarks/retina_folds.py idrid FOLDER --strategies neither class_weights \
+        weighted_sampling both                              # 5 folds, one training seed
     env PYTHONPATH=src python benchmarks/retina_folds.py retinamnist FOLDER --seeds 1 2 3
 
 FOLDER holds what the preset names under data/source/retina (for idrid idrid_384.csv and idrid_384/). Every run goes
@@ -33,7 +33,7 @@ SHOWN = (
 
 
 def workspace(target: Path, data: Path) -> Path:
-    """This checkout's programs in a folder of their own, with the photographs where the preset looks for them."""
+    """A folder with this checkout's programs, and the photographs where the preset looks for them."""
     for name in ("src", "stages", "presets"):
         copytree(ROOT / name, target / name, ignore=ignore_patterns("__pycache__"))
     for name in ("params.yaml", "dvc.yaml"):
@@ -105,7 +105,11 @@ def main() -> None:
                     found = one_run(folder, values)
                     runs[strategy].append(found)
                     told = {name: round(found["model"][name], 3) for name in SHOWN if name in found["model"]}
-                    print(json.dumps({"fold": fold, "seed": seed, "strategy": strategy, **told}), file=sys.stderr, flush=True)
+                    print(
+                        json.dumps({"fold": fold, "seed": seed, "strategy": strategy, **told}),
+                        file=sys.stderr,
+                        flush=True,
+                    )
     name = f"retina_{options.preset}{options.name and '_' + options.name}"
     report(name, {strategy or options.preset: summary(found) for strategy, found in runs.items()})
 

@@ -51,7 +51,9 @@ def measure_baselines(
     }
     if params.feature_baseline != "none":
         size = 32  # pooled features do not depend on the size that a Grader notes
-        network = Grader(params.feature_baseline, "softmax", image_size=size, frozen_blocks=0, dropout=0, decision=decision)
+        network = Grader(
+            params.feature_baseline, "softmax", image_size=size, frozen_blocks=0, dropout=0, decision=decision
+        )
         network.start_from(backbones.pretrained(params.feature_baseline, "imagenet"))
         features = pooled_features(network, rows["png"].tolist()).double().numpy()
         told["frozen_features"] = baselines.feature_model(features, grades, side, decision)
@@ -77,7 +79,9 @@ def explain(model: Grader, cases: pd.DataFrame) -> pd.DataFrame:
     return cases[columns].assign(heat=pd.Series([encode(each) for each in heat], index=cases.index, dtype=object))
 
 
-def report(test: pd.DataFrame, baseline: dict[str, dict[str, float]], params: Evaluate, rng: np.random.Generator) -> Any:
+def report(
+    test: pd.DataFrame, baseline: dict[str, dict[str, float]], params: Evaluate, rng: np.random.Generator
+) -> Any:
     """Metrics, intervals over patients, baselines and the verdict."""
     true, predicted = test["grade"].to_numpy(np.int64), test["predicted"].to_numpy(np.int64)
     statistics = judging.statistics(true, predicted, test[nouns.probability_columns()].to_numpy())
@@ -90,7 +94,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     torch.set_num_threads(params.threads)
     rows = join(stage)
     model = Grader.from_pretrained(stage.input("train/model"))
-    values = grade_collection(model, rows["png"].tolist(), views=params.views, batch_size=params.batch_size)
+    tested = (rows["split"] == "test").to_numpy(bool)
+    values = grade_collection(model, rows["png"].tolist(), tested, views=params.views, batch_size=params.batch_size)
     told = pd.DataFrame(values, columns=nouns.probability_columns(), index=rows.index)
     rows = pd.concat([rows, told], axis=1).assign(predicted=nouns.decide(values, model.decision))
     test = rows[rows["split"] == "test"].reset_index(drop=True)

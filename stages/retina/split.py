@@ -1,4 +1,4 @@
-"""Give each photograph one side, alike in grades; a patient's eyes, and photographs that show the same, stay together."""
+"""Give each photograph one side, alike in grades; a patient's eyes and near-duplicates stay together."""
 
 import numpy as np
 import pandas as pd

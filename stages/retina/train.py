@@ -15,7 +15,7 @@ from winnow.pipeline.stage import Stage, run_stage
 BOTH = (
     "⚠ use_class_weights and use_weighted_sampling are both on: each alone makes the grades count alike, so together\n"
     "  rare grades count by the square of their rarity, and the model may learn its few photographs by heart.\n"
-    "  Start with class weights alone; compare with `winnow preset retina both`, and watch the F1 gap of grades 3 and 4."
+    "  Start with class weights alone; compare with `winnow preset retina both`, watch the F1 gap of 3 and 4."
 )
 
 
@@ -23,7 +23,9 @@ def join(labels: pd.DataFrame, splits: pd.DataFrame, weights: pd.DataFrame, pixe
     """image_id, grade, split, weight (NaN off the training side) and png of every labelled photograph, by image_id."""
     rows = labels[["image_id", "grade"]].merge(splits[["image_id", "split"]], on="image_id", validate="one_to_one")
     rows = rows.merge(weights, on="image_id", how="left", validate="one_to_one")
-    return rows.merge(pixels, on="image_id", how="left", validate="one_to_one").sort_values("image_id", ignore_index=True)
+    return rows.merge(pixels, on="image_id", how="left", validate="one_to_one").sort_values(
+        "image_id", ignore_index=True
+    )
 
 
 def main(stage: Stage[Common, Train]) -> None:

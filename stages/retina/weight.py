@@ -1,4 +1,4 @@
-"""Say how much each grade weighs in the loss, and how often each training photograph is drawn under weighted sampling."""
+"""Say how much each grade weighs in the loss, and how often photographs are drawn when sampling is weighted."""
 
 import sys
 
@@ -24,16 +24,17 @@ def weigh_classes(grades: "pd.Series[int]", params: Weight) -> pd.DataFrame:
 
 
 def tell(classes: pd.DataFrame, params: Weight) -> list[str]:
-    """The table of weights in words, and a warning for each weight that is too large and each grade without a sample."""
-    lines = [f"Class {row.grade}: {row.samples} samples, weight: {row.weight:.4f}" for row in classes.itertuples()]
-    for row in classes.itertuples():
-        if row.samples == 0:
-            lines.append(f"⚠ class {row.grade} has no training sample: the model cannot learn it")
-        elif row.balanced > params.max_class_weight:
-            remedy = "it is scaled down with the others" if params.normalise else "consider normalise: true"
+    """The table of weights in words; a warning for each weight that is too large and each grade without a sample."""
+    told = list(zip(*(classes[name].tolist() for name in ("grade", "samples", "balanced", "weight")), strict=True))
+    lines = [f"Class {grade}: {samples} samples, weight: {weight:.4f}" for grade, samples, _, weight in told]
+    remedy = "it is scaled down with the others" if params.normalise else "consider normalise: true"
+    for grade, samples, balanced, _ in told:
+        if samples == 0:
+            lines.append(f"⚠ class {grade} has no training sample: the model cannot learn it")
+        elif balanced > params.max_class_weight:
             lines.append(
-                f"⚠ class {row.grade}'s balanced weight is {row.balanced:.4g}, above {params.max_class_weight:g}: a few "
-                f"photographs would rule the loss; {remedy}"
+                f"⚠ class {grade}'s balanced weight is {balanced:.4g}, above {params.max_class_weight:g}: "
+                f"a few photographs would rule the loss; {remedy}"
             )
     return lines
 

@@ -106,7 +106,8 @@ def macro_aucs(true: ArrayLike, probabilities: ArrayLike, counts: ArrayLike | No
 
 
 def _diagonal(confusion: Floats) -> Floats:
-    return np.diagonal(confusion, axis1=-2, axis2=-1)
+    diagonal: Floats = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return diagonal
 
 
 def _mean_present(values: Floats, confusion: Floats) -> Floats:
@@ -115,4 +116,6 @@ def _mean_present(values: Floats, confusion: Floats) -> Floats:
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
-    return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=np.asarray(below) != 0)
+    undefined = np.full(np.shape(below), np.nan)
+    quotient: Floats = np.divide(above, below, out=undefined, where=np.asarray(below) != 0)
+    return quotient

@@ -50,14 +50,16 @@ def grade(
 
 @app.command()
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="a CSV (aptos, eyepacs), a MedMNIST .npz, or a folder with one per grade")],
+    data: Annotated[
+        Path, typer.Argument(help="a CSV (aptos, eyepacs), a MedMNIST .npz, or a folder with one per grade")
+    ],
     form: Annotated[
         str | None, typer.Option("--format", help="aptos, eyepacs, medmnist or folders; guessed when not given")
     ] = None,
     images: Annotated[Path | None, typer.Option(help="folder of a CSV's photographs; its own when not given")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
 ) -> None:
-    """Judge the trained grader on another labelled set; photographs it has seen in training are left out and counted."""
+    """Judge the trained grader on another labelled set; photographs seen in training are left out and counted."""
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a CSV, an .npz, or a folder with one folder per grade")
     params = _params()
@@ -74,7 +76,9 @@ def evaluate(
     print(f"\n  {'grade':<8}{'samples':>9}{'precision':>11}{'recall':>9}{'F1':>7}")
     for number in nouns.GRADES:
         if f"class_{number}_f1" in found["metrics"]:
-            precision, recall, f1 = (found["metrics"][f"class_{number}_{what}"] for what in ("precision", "recall", "f1"))
+            precision, recall, f1 = (
+                found["metrics"][f"class_{number}_{what}"] for what in ("precision", "recall", "f1")
+            )
             print(f"  {number:<8}{found['by_grade'][str(number)]:>9}{precision:>11.3f}{recall:>9.3f}{f1:>7.3f}")
 
 

@@ -38,7 +38,7 @@ def decide(probabilities: ArrayLike, rule: Decision) -> NDArray[np.int64]:
     """
     values = np.asarray(probabilities, dtype=np.float64)
     if rule == "likeliest":
-        return values.argmax(axis=1).astype(np.int64)
+        return np.asarray(values.argmax(axis=1), dtype=np.int64)
     exceeded = 1 - values.cumsum(axis=1)[:, :-1]
     return np.asarray((exceeded > 0.5).sum(axis=1), dtype=np.int64)
 

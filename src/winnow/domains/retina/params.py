@@ -119,7 +119,9 @@ class Network(Section):
 
     backbone: BackboneName = Field(description="what makes features of photographs")
     weights: str = Field(min_length=1, description="none, imagenet, or the path of a local state dict")
-    frozen_blocks: int = Field(ge=0, le=40, description="leading blocks that stay as they are (their features are kept)")
+    frozen_blocks: int = Field(
+        ge=0, le=40, description="leading blocks that stay as they are (their features are kept)"
+    )
     head: Literal["softmax", "corn"] = Field(description="five classes, or CORN's four steps up the scale")
     dropout: Float = Field(ge=0, lt=1, description="share of pooled features dropped in training")
     decision: Literal["likeliest", "median"] = Field(description="how probabilities become a grade")
@@ -173,7 +175,7 @@ class Train(Training):
 class Evaluate(Section):
     batch_size: int = Field(ge=1, description="photographs at a time; memory only")
     threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
-    views: int = Field(ge=1, le=8, description="flips and quarter turns of each photograph that are averaged")
+    views: int = Field(ge=1, le=8, description="flips and quarter turns of each test photograph that are averaged")
     feature_baseline: Literal["none", "efficientnet_lite0"] = Field(
         description="also a logistic regression on this network's ImageNet features (extra `pretrained`)"
     )

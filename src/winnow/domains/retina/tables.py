@@ -7,8 +7,6 @@ from pandera.typing import Series
 from winnow.domains.retina import nouns
 from winnow.pipeline.tables import Table
 
-GRADE = {"ge": nouns.GRADES[0], "le": nouns.GRADES[-1]}
-
 
 class Photos(Table):
     """What is known of a photograph besides its pixels."""
@@ -68,7 +66,7 @@ class Duplicates(Table):
 
 class Labels(Table):
     image_id: Series[str] = pa.Field(unique=True)
-    grade: Series[int] = pa.Field(**GRADE)
+    grade: Series[int] = pa.Field(isin=nouns.GRADES)
     referable: Series[bool]
     patient: Series[str] = pa.Field(description="both eyes have the same")
     eye: Series[str] = pa.Field(isin=nouns.EYES)
@@ -99,7 +97,7 @@ class Weights(Table):
 class ClassWeights(Table):
     """One row per grade."""
 
-    grade: Series[int] = pa.Field(unique=True, **GRADE)
+    grade: Series[int] = pa.Field(unique=True, isin=nouns.GRADES)
     samples: Series[int] = pa.Field(ge=0, description="training photographs")
     balanced: Series[float] = pa.Field(ge=0, description="samples / (classes × samples of the class); 0 without any")
     weight: Series[float] = pa.Field(ge=0, description="as the loss uses it")
@@ -111,8 +109,8 @@ class Predictions(Table):
     image_id: Series[str] = pa.Field(unique=True)
     patient: Series[str]
     split: Series[str] = pa.Field(isin=nouns.SIDES)
-    grade: Series[int] = pa.Field(**GRADE)
-    predicted: Series[int] = pa.Field(**GRADE)
+    grade: Series[int] = pa.Field(isin=nouns.GRADES)
+    predicted: Series[int] = pa.Field(isin=nouns.GRADES)
     p0: Series[float] = pa.Field(ge=0, le=1)
     p1: Series[float] = pa.Field(ge=0, le=1)
     p2: Series[float] = pa.Field(ge=0, le=1)
@@ -124,7 +122,7 @@ class PerClass(Table):
     """How well each grade is told on each side."""
 
     split: Series[str] = pa.Field(isin=nouns.SIDES)
-    grade: Series[int] = pa.Field(**GRADE)
+    grade: Series[int] = pa.Field(isin=nouns.GRADES)
     samples: Series[int] = pa.Field(ge=0)
     precision: Series[float] = pa.Field(ge=0, le=1)
     recall: Series[float] = pa.Field(ge=0, le=1)
@@ -136,7 +134,7 @@ class PerClass(Table):
 class Rocs(Table):
     """Points of each grade's ROC curve, one against the rest, on the test side."""
 
-    grade: Series[int] = pa.Field(**GRADE)
+    grade: Series[int] = pa.Field(isin=nouns.GRADES)
     false_positive_rate: Series[float] = pa.Field(ge=0, le=1)
     recall: Series[float] = pa.Field(ge=0, le=1)
 
@@ -153,8 +151,8 @@ class Explained(Table):
     """Test photographs with the heat map of what speaks for their predicted grade."""
 
     image_id: Series[str] = pa.Field(unique=True)
-    grade: Series[int] = pa.Field(**GRADE)
-    predicted: Series[int] = pa.Field(**GRADE)
+    grade: Series[int] = pa.Field(isin=nouns.GRADES)
+    predicted: Series[int] = pa.Field(isin=nouns.GRADES)
     probability: Series[float] = pa.Field(ge=0, le=1, description="of the predicted grade")
     png: Series[object] = pa.Field(description="the photograph, as in Pixels")
     heat: Series[object] = pa.Field(description="grey PNG of the same size, 255 where it matters most")

@@ -21,7 +21,7 @@ from winnow.domains.retina.params import Params
 from winnow.domains.retina.rules.labels import label_photographs
 from winnow.domains.retina.rules.quality import quality_rules
 from winnow.domains.retina.source import formats
-from winnow.domains.retina.source.collect import Collected, Collection, collect
+from winnow.domains.retina.source.collect import Collection, collect, refuse_rejected
 from winnow.domains.retina.source.records import Listing, Record
 from winnow.domains.retina.tables import Photos, Splits
 from winnow.domains.retina.view.cases import overlay
@@ -50,7 +50,9 @@ def grade_files(paths: Sequence[Path], params: Params, explain: Path | None) -> 
     files = _files(paths)
     records = [Record(row, str(file), None, file) for row, file in enumerate(files)]
     found = collect(
-        [Collection("files", "command line", "files", Listing(records))], size=params.common.image_size, **_recipe(params)
+        [Collection("files", "command line", "files", Listing(records))],
+        size=params.common.image_size,
+        **_recipe(params),
     )
     model = load_model()
     pngs = found.pixels["png"].tolist()
@@ -85,11 +87,14 @@ def judge_data(path: Path, form: str | None, images: Path | None, params: Params
     form = form or formats.guess(path)
     listing = formats.read(form, path, images)
     found = collect([Collection(form, str(path), path.stem, listing)], size=params.common.image_size, **_recipe(params))
+    refuse_rejected(found.rejected, listing.rows, 1.0)
     gradable = found.photos[apply_rules(found.photos, quality_rules(params.filter)).isna()]
     seen = gradable["image_id"].isin(_seen(gradable, params.filter.max_hash_distance))
     labels, ungraded = label_photographs(gradable[~seen].assign(duplicate_group=gradable["image_id"]))
     if labels.empty:
-        raise WinnowError(f"no photograph of {path} is left to judge", fix="name a labelled set that was not trained on")
+        raise WinnowError(
+            f"no photograph of {path} is left to judge", fix="name a labelled set that was not trained on"
+        )
     model = load_model()
     pixels = found.pixels.set_index("image_id")["png"]
     pngs = pixels.loc[labels["image_id"]].tolist()

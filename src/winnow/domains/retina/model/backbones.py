@@ -119,7 +119,7 @@ def _from_file(name: str, file: Path) -> Backbone:
     if not file.is_file():
         raise WinnowError(f"{file} does not exist", where="params.yaml: retina.train.network.weights", fix=fix)
     try:
-        found = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
+        found: Any = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever the file's bytes lead it to
         if not isinstance(error, (SafetensorError, OSError, RuntimeError, ValueError, KeyError, EOFError)):
             error = WinnowError(str(error).partition("\n")[0])

@@ -1,4 +1,4 @@
-"""The simple models beside the network: the majority, what a photograph's metadata tell, and a frozen network's features."""
+"""The simple models beside the network: the majority, metadata alone, and a frozen network's features."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def majority(train: NDArray[np.int64], rows: int) -> Floats:
 def metadata_model(
     photos: pd.DataFrame, grades: NDArray[np.int64], side: NDArray[np.str_], decision: nouns.Decision, seed: int
 ) -> Floats:
-    """Probabilities `(rows, 5)` of a random forest on `METADATA`, its leaf size and class weights chosen on validation."""
+    """Probabilities `(rows, 5)` of a random forest on `METADATA`; leaf size and class weights chosen on validation."""
     grid = [
         RandomForestClassifier(200, min_samples_leaf=leaf, class_weight=weight, random_state=seed)
         for leaf in (1, 5, 20)
@@ -35,7 +35,9 @@ def metadata_model(
     return _best(grid, photos[METADATA].to_numpy(np.float64), grades, side, decision)
 
 
-def feature_model(features: Floats, grades: NDArray[np.int64], side: NDArray[np.str_], decision: nouns.Decision) -> Floats:
+def feature_model(
+    features: Floats, grades: NDArray[np.int64], side: NDArray[np.str_], decision: nouns.Decision
+) -> Floats:
     """Probabilities `(rows, 5)` of a logistic regression on a frozen network's pooled features `(rows, channels)`."""
     grid = [
         make_pipeline(StandardScaler(), LogisticRegression(C=strength, class_weight=weight, max_iter=3000))

@@ -16,8 +16,9 @@ from winnow.domains.retina.model.photographs import VIEWS, decode, view
 from winnow.pipeline.files import atomic_path
 from winnow.pipeline.ledger import state_folder
 
-BATCH = 16
-"""Photographs at a time, always the same: the last bits of a convolution may depend on it."""
+BATCH = 4
+"""Photographs at a time. Always the same, for the last bits of a convolution may depend on it; and few, for glibc
+hands tensors above 32 MB back to the system after every layer, which took longer than the layers did."""
 
 KEPT_FILES = 4
 """The store is for what is worked on now."""

@@ -43,7 +43,9 @@ class SameConv(nn.Conv2d):
         )
 
 
-def _unit(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, *, relu: bool = True) -> list[nn.Module]:
+def _unit(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, *, relu: bool = True
+) -> list[nn.Module]:
     layers: list[nn.Module] = [SameConv(inputs, outputs, kernel, stride, groups), nn.BatchNorm2d(outputs, eps=1e-3)]
     return [*layers, nn.ReLU6()] if relu else layers
 

@@ -21,7 +21,14 @@ class Grader(nn.Module, PyTorchModelHubMixin):
     """
 
     def __init__(
-        self, backbone: str, head: Head, *, image_size: int, frozen_blocks: int, dropout: float, decision: nouns.Decision
+        self,
+        backbone: str,
+        head: Head,
+        *,
+        image_size: int,
+        frozen_blocks: int,
+        dropout: float,
+        decision: nouns.Decision,
     ) -> None:
         super().__init__()
         self.head_name: Head = head
@@ -29,6 +36,8 @@ class Grader(nn.Module, PyTorchModelHubMixin):
         self.frozen_blocks = frozen_blocks
         self.decision: nouns.Decision = decision
         self.class_weights: Tensor | None
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("class_weights", None)
         self._take(backbones.build(backbone))
         outputs = len(nouns.GRADES) - (head == "corn")
@@ -48,7 +57,7 @@ class Grader(nn.Module, PyTorchModelHubMixin):
             parameter.requires_grad = False
         return self
 
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's signature
+    def train(self, mode: bool = True) -> Self:
         super().train(mode)
         self.blocks[: self.frozen_blocks].eval()
         return self

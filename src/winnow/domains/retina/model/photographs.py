@@ -89,7 +89,10 @@ def vary(images: Tensor, augment: Augment, rng: np.random.Generator) -> Tensor:
     """The batch as floats, each photograph flipped, turned and lit on its own."""
     if augment.flips:
         images = torch.stack(
-            [view(image, int(number)) for image, number in zip(images, rng.integers(VIEWS, size=len(images)), strict=True)]
+            [
+                view(image, int(number))
+                for image, number in zip(images, rng.integers(VIEWS, size=len(images)), strict=True)
+            ]
         )
     varied = images.float()
     if augment.rotation:

@@ -41,7 +41,9 @@ def surplus(photos: pd.DataFrame, params: Filter) -> "pd.Series[str]":
 
 def conflicts(report: pd.DataFrame) -> dict[str, int]:
     """How often duplicates disagree, and by how many grades at most, for the metrics."""
-    apart = report[~report["grades_agree"]].groupby("duplicate_group")["grade"].agg(lambda grade: grade.max() - grade.min())
+    apart = (
+        report[~report["grades_agree"]].groupby("duplicate_group")["grade"].agg(lambda grade: grade.max() - grade.min())
+    )
     return {
         "groups": int(report["duplicate_group"].nunique()),
         "photographs": len(report),

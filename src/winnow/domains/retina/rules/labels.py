@@ -11,7 +11,7 @@ EYE_IN_NAME = re.compile(r"(?P<patient>.+?)[_-](?P<eye>left|right)(?:_again)?", 
 
 
 def patient_and_eye(source: str, name: str) -> tuple[str, str]:
-    """Whose eye it is: both eyes of `10_left` and `10_right` are patient 10's; any other name is a patient of its own."""
+    """Whose eye it is: `10_left` and `10_right` are patient 10's; any other name is a patient of its own."""
     found = EYE_IN_NAME.fullmatch(name.rpartition("/")[2])
     if found is None:
         return f"{source}/{name}", "unknown"
@@ -38,7 +38,7 @@ def label_photographs(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
 def eyes_agreement(labels: pd.DataFrame) -> dict[str, float]:
     """How often a patient's two eyes have one grade: why no patient may stand on two sides. Empty without pairs."""
     first = labels[labels["eye"] != "unknown"].drop_duplicates(["patient", "eye"])
-    pairs = first.pivot(index="patient", columns="eye", values="grade").dropna()
+    pairs = first.set_index(["patient", "eye"])["grade"].unstack().dropna()  # noqa: PD010 - nothing to aggregate
     if not {"left", "right"} <= set(pairs.columns) or pairs.empty:
         return {}
     return {"patients": len(pairs), "same_grade_share": float((pairs["left"] == pairs["right"]).mean())}

@@ -49,7 +49,9 @@ def collect(collections: Sequence[Collection], *, size: int, crop: bool, contras
                 continue
             image_id = f"{collection.prefix}/{record.name}"
             told = {"grade": record.grade, "official_side": record.official_side}
-            photos.append({"image_id": image_id, "source": collection.form, "name": record.name, **told, **outcome.measures})
+            photos.append(
+                {"image_id": image_id, "source": collection.form, "name": record.name, **told, **outcome.measures}
+            )
             pixels.append({"image_id": image_id, "png": outcome.png})
     return Collected(
         _typed(photos, PHOTO_TYPES).sort_values("image_id", ignore_index=True),
@@ -81,7 +83,9 @@ def prepare_all(records: Sequence[Record], size: int, *, crop: bool, contrast: b
 def refuse_rejected(rejected: pd.DataFrame, rows_in: int, max_share: float) -> None:
     """Raise SourceError, showing the first ones, when too many source rows cannot be used, or there is none at all."""
     if rows_in == 0:
-        raise SourceError("the sources of retina.ingest.sources hold no row", fix="name a source that holds photographs")
+        raise SourceError(
+            "the sources of retina.ingest.sources hold no row", fix="name a source that holds photographs"
+        )
     share = len(rejected) / rows_in
     if len(rejected) == rows_in or share > max_share:
         first = rejected.head(SHOWN_ROWS).itertuples()

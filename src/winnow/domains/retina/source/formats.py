@@ -42,10 +42,10 @@ def guess(path: Path) -> str:
 
 
 def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> Listing:
-    """A table of names and grades; the photograph is `<images>/<name>` with any image suffix. More columns are ignored."""
+    """A table of names and grades; a photograph is `<images>/<name>` with any suffix. More columns are ignored."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text)
             columns = reader.fieldnames or []
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -53,7 +53,8 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
     missing = [name for name in (name_column, grade_column) if name not in columns]
     if missing:
         raise SourceError(
-            f"{path} has no column {' and no '.join(missing)}", where=f"its columns: {', '.join(columns) or 'none'}",
+            f"{path} has no column {' and no '.join(missing)}",
+            where=f"its columns: {', '.join(columns) or 'none'}",
             fix="check the source's `format`: aptos has id_code,diagnosis; eyepacs has image,level",
         )
     if not images.is_dir():
@@ -83,7 +84,9 @@ def read_folders(path: Path) -> Listing:
     listing = Listing()
     files = sorted(file for file in path.glob("*/*") if file.suffix.lower() in SUFFIXES)
     if not files:
-        raise SourceError(f"{path} holds no photograph in a folder of its grade", fix="make folders 0, 1, 2, 3, 4 in it")
+        raise SourceError(
+            f"{path} holds no photograph in a folder of its grade", fix="make folders 0, 1, 2, 3, 4 in it"
+        )
     for number, file in enumerate(files):
         name = file.relative_to(path).as_posix()
         grade = file.parent.name.partition("_")[0].partition("-")[0]

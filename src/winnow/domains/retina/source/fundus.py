@@ -38,7 +38,7 @@ OF_GRADE = (
 )
 
 
-def draw_fundus(grade: int, left: bool, size: int, rng: np.random.Generator) -> Image.Image:  # noqa: FBT001
+def draw_fundus(grade: int, left: bool, size: int, rng: np.random.Generator) -> Image.Image:
     """A photograph `size` pixels a side of a left or right eye, on black."""
     side = size * OVERSAMPLED
     radius = side * 0.48
@@ -74,7 +74,12 @@ def _background(side: int, radius: float, rng: np.random.Generator) -> Image.Ima
 
 
 def _vessel(
-    pen: ImageDraw.ImageDraw, start: Point, angle: float, radius: float, colour: tuple[int, ...], rng: np.random.Generator
+    pen: ImageDraw.ImageDraw,
+    start: Point,
+    angle: float,
+    radius: float,
+    colour: tuple[int, ...],
+    rng: np.random.Generator,
 ) -> None:
     """A bending vessel that thins out and branches."""
     (x, y), bend = start, rng.normal(0, 0.04)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
 
 from winnow.curate.perceptual import perceptual_hash
@@ -59,7 +59,7 @@ def decode(content: bytes, *, at_least: int) -> tuple[Bytes, tuple[int, int]]:
             size = image.size
             image.draft("RGB", (at_least, at_least))
             pixels = np.asarray(image.convert("RGB"))
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise UnreadableError("not an image file") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnreadableError(f"corrupt image: {error}") from None
@@ -81,7 +81,7 @@ def retina_mask(photograph: Bytes) -> NDArray[np.bool_]:
     top = float(np.percentile(bright, 95))
     if top <= 2 * DARKEST or float(bright.max()) - float(bright.min()) < DARKEST:
         return np.zeros(bright.shape, dtype=bool)
-    return bright > max(DARKEST, DARK_SHARE * top)
+    return np.asarray(bright > max(DARKEST, DARK_SHARE * top), dtype=np.bool_)
 
 
 def crop_to_retina(photograph: Bytes, mask: NDArray[np.bool_]) -> Bytes:
@@ -116,7 +116,7 @@ def ben_graham(photograph: Bytes) -> Bytes:
     y, x = np.ogrid[:size, :size]
     outside = (y - (size - 1) / 2) ** 2 + (x - (size - 1) / 2) ** 2 > (0.98 * size / 2) ** 2
     lifted[outside | ~ndimage.binary_fill_holes(retina_mask(photograph))] = 128
-    return lifted
+    return np.asarray(lifted, dtype=np.uint8)
 
 
 def measure(photograph: Bytes) -> dict[str, float | str]:

@@ -17,7 +17,7 @@ SHARES = np.array([82345, 3700, 10000, 1600, 2400], dtype=np.float64)
 """Photographs of each grade in a large screening collection; only their ratios matter."""
 
 SAME_GRADE = 0.55
-"""Chance that the second eye gets the first one's grade; with those alike by chance 87% of pairs agree, as in EyePACS."""
+"""Chance that the second eye gets the first one's grade; in all 87% of pairs agree, as in EyePACS."""
 
 FLAWS = ("dark", "bright", "blurred", "empty")
 QUALITY = 92

@@ -24,7 +24,11 @@ def loss_curves(curves: pd.DataFrame) -> Figure:
 
 def f1_curves(curves: pd.DataFrame) -> Figure:
     """F1 of each grade in training and validation, and the share of each grade among the rows drawn."""
-    titles = {"train/f1": "F1 in training", "val/f1": "F1 in validation", "train/drawn_share": "share of the rows drawn"}
+    titles = {
+        "train/f1": "F1 in training",
+        "val/f1": "F1 in validation",
+        "train/drawn_share": "share of the rows drawn",
+    }
     with styled():
         figure = new_figure(12.0, 3.8)
         for axes, (metric, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):

@@ -22,7 +22,9 @@ def confusion_matrix(test: pd.DataFrame) -> Figure:
         axes.grid(visible=False)
         for (row, column), count in np.ndenumerate(values):
             colour = "white" if shares[row, column] > 0.55 else "black"
-            axes.text(column, row, f"{count}\n{shares[row, column]:.0%}", ha="center", va="center", color=colour, fontsize=8)
+            axes.text(
+                column, row, f"{count}\n{shares[row, column]:.0%}", ha="center", va="center", color=colour, fontsize=8
+            )
         axes.set_xticks(nouns.GRADES, [str(grade) for grade in nouns.GRADES])
         axes.set_yticks(nouns.GRADES, LABELS)
         axes.set_xlabel("predicted grade")
@@ -42,7 +44,10 @@ def roc_curves(points: pd.DataFrame) -> Figure:
             area = float(np.trapezoid(curve["recall"], curve["false_positive_rate"]))
             index = int(str(grade))
             axes.plot(
-                curve["false_positive_rate"], curve["recall"], color=PALETTE[index], label=f"{LABELS[index]}: AUC {area:.2f}"
+                curve["false_positive_rate"],
+                curve["recall"],
+                color=PALETTE[index],
+                label=f"{LABELS[index]}: AUC {area:.2f}",
             )
         axes.set_xlabel("false positive rate (1 - specificity)")
         axes.set_ylabel("recall (sensitivity)")
