@@ -25,17 +25,19 @@ def report_duplicates(photos: pd.DataFrame, reason: "pd.Series[str]") -> pd.Data
 def surplus(photos: pd.DataFrame, params: Filter) -> "pd.Series[str]":
     """Why a photograph goes for its duplicates' sake: `conflicting_grades`, `duplicate`, or missing.
 
-    The copy that stays is a source's official test photograph if there is one, else a validation one, else the first:
-    so a published test stays whole.
+    The copy that stays is a source's official test photograph if there is one, else a validation one, else the first.
+    No official test or validation photograph goes for another one of its own side: a published test stays whole.
     """
     group = photos.groupby("duplicate_group")
-    rank = photos["official_side"].map({"test": 0, "val": 1}).fillna(2)
-    order = photos.assign(rank=rank).sort_values(["rank", "image_id"]).groupby("duplicate_group").cumcount()
+    rank = photos["official_side"].map({"test": 0, "val": 1}).fillna(2).astype("int64")
+    best = rank.groupby(photos["duplicate_group"]).transform("min")
+    first = group["image_id"].transform("min")
+    outranked = (rank > best) | ((rank == 2) & (photos["image_id"] != first))
     reason: pd.Series[str] = pd.Series(None, index=photos.index, dtype="str")
     if params.conflicts == "drop":
         reason[~_agree(photos) & (group["image_id"].transform("size") > 1)] = "conflicting_grades"
     if params.duplicates == "drop":
-        reason[reason.isna() & (order.reindex(photos.index) > 0)] = "duplicate"
+        reason[reason.isna() & outranked] = "duplicate"
     return reason
 
 

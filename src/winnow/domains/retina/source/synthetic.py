@@ -73,11 +73,11 @@ def _take_again(record: Record, row: int, number: int, rng: np.random.Generator)
     assert isinstance(record.content, bytes)
     assert record.grade is not None
     with Image.open(io.BytesIO(record.content)) as image:
-        side = round(image.width * 0.9)
+        side = round(image.width * 0.95)
         smaller = image.resize((side, side), Image.Resampling.BICUBIC)
     step = 1 if record.grade == 0 or (record.grade < nouns.GRADES[-1] and rng.random() < 0.5) else -1
     grade = record.grade + step if number % 3 == 0 else record.grade
-    return Record(row, f"{record.name}_again", grade, _jpeg(smaller, 80))
+    return Record(row, f"{record.name}_again", grade, _jpeg(smaller, 88))
 
 
 def _jpeg(photograph: Image.Image, quality: int) -> bytes:
