@@ -28,8 +28,8 @@ def metadata_model(
 ) -> Floats:
     """Probabilities `(rows, 5)` of a random forest on `METADATA`; leaf size and class weights chosen on validation."""
     grid = [
-        RandomForestClassifier(200, min_samples_leaf=leaf, class_weight=weight, random_state=seed)
-        for leaf in (1, 5, 20)
+        RandomForestClassifier(100, min_samples_leaf=leaf, class_weight=weight, random_state=seed)
+        for leaf in (1, 10)
         for weight in (None, "balanced")
     ]
     return _best(grid, photos[METADATA].to_numpy(np.float64), grades, side, decision)

@@ -25,12 +25,16 @@ KEPT_FILES = 4
 
 
 def frozen_features(model: Grader, pngs: Sequence[bytes]) -> Tensor:
-    """Half-precision features `(rows, VIEWS, channels, h, w)` of the model's frozen blocks, for each view."""
+    """Half-precision features `(rows, VIEWS, channels, h, w)` of the model's frozen blocks, for each view.
+
+    When every block is frozen they are pooled already (h = w = 1): the head asks for no more.
+    """
     frozen = model.blocks[: model.frozen_blocks]
+    pooled = model.frozen_blocks >= len(model.blocks)
 
     def of(images: Tensor) -> Tensor:
-        made = [model.features(view(images, number), stop=model.frozen_blocks).half() for number in range(VIEWS)]
-        return torch.stack(made, dim=1)
+        made = [model.features(view(images, number), stop=model.frozen_blocks) for number in range(VIEWS)]
+        return torch.stack([maps.mean(dim=(2, 3), keepdim=True) if pooled else maps for maps in made], dim=1).half()
 
     return _kept(f"views {VIEWS} blocks {model.frozen_blocks}", frozen, pngs, of)
 
