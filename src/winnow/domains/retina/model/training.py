@@ -119,7 +119,8 @@ class Training:
     def validate(self, model: nn.Module, loader: Any) -> dict[str, float]:
         """Loss as in training, kappa, accuracy, macro F1, and the F1 of each grade that a row has."""
         network = self.params.network
-        parts = [(model(batch["inputs"], start=network.frozen_blocks), batch["grades"]) for batch in loader]
+        device = next(model.parameters()).device
+        parts = [(model(b["inputs"].to(device), start=network.frozen_blocks).cpu(), b["grades"]) for b in loader]
         logits, grades = torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
         alpha = self.class_weights if self.params.use_class_weights else None
         predicted = nouns.decide(probabilities(logits, network.head).double().numpy(), network.decision)
