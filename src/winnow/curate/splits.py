@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from winnow.pipeline.errors import TableError
 
@@ -43,6 +45,23 @@ def _groups_in(stratum: "pd.Series[str]", groups: pd.Series) -> "pd.Series[int]"
 
 def _is_small(stratum: "pd.Series[str]", groups: pd.Series, min_groups: int) -> "pd.Series[bool]":
     return stratum.map(_groups_in(stratum, groups)) < min_groups
+
+
+def connected_groups(keys: pd.DataFrame) -> "pd.Series[str]":
+    """One group for rows that hang together through any column of `keys`, however many rows lie between them.
+
+    `keys` has one column per thing that must stay together, such as patient and duplicate group. The group is named
+    after the smallest value of the first column in it; indexed like `keys`.
+    """
+    rows = np.arange(len(keys))
+    codes = [pd.factorize(keys[name])[0] for name in keys.columns]
+    offsets = np.cumsum([len(keys), *(int(code.max()) + 1 for code in codes)])
+    start = np.tile(rows, len(codes))
+    end = np.concatenate([code + offset for code, offset in zip(codes, offsets, strict=False)])
+    edges = coo_array((np.ones(len(start)), (start, end)), shape=(offsets[-1], offsets[-1]))
+    _, component = connected_components(edges, directed=False)
+    first = keys.iloc[:, 0].astype("str")
+    return first.groupby(component[: len(keys)]).transform("min")
 
 
 def split_rows(

@@ -162,7 +162,7 @@ class _Run:
                 stepper.step(schedule.rate(len(done) * steps + step, drops))
                 progress.batch = index + 1
                 self.look_up(tally, loaders, stepper, step=step, seed=seed, total=total)
-        return tally.means()
+        return checked(self.task.summarise(tally.means()), f"training, {self.place}")
 
     def look_up(self, tally: Tally, loaders: Loaders, stepper: Stepper, *, step: int, seed: int, total: int) -> None:
         """Now and then between steps: look at the losses, save, stop when asked to."""

@@ -31,6 +31,8 @@ class Task:
     """metrics of `Loaders.val`, in eval mode without gradients; `loss_by_grade/6A` is a curve of its own"""
     groups: Callable[[nn.Module], list[dict[str, Any]]] = whole_model
     """AdamW's parameter groups; a group's `lr_scale` multiplies its learning rate"""
+    summarise: Callable[[Mapping[str, float]], dict[str, float]] = dict
+    """turns an epoch's means of the loss and its parts into its train metrics (counts into rates); keeps `loss`"""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,21 @@ import re
 
 from winnow.pipeline.errors import WinnowError
 
-UP = frozenset({"score", "accuracy", "precision", "recall", "ndcg", "auc", "f1", "kappa", "correlation"})
+UP = frozenset(
+    {
+        "score",
+        "accuracy",
+        "precision",
+        "recall",
+        "ndcg",
+        "auc",
+        "f1",
+        "kappa",
+        "correlation",
+        "sensitivity",
+        "specificity",
+    }
+)
 DOWN = frozenset({"error", "loss", "nll", "perplexity", "mae", "rmse", "ece", "divergence"})
 
 

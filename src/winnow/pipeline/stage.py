@@ -53,6 +53,13 @@ class Stage(Generic[C, P]):
 
     def source(self, path: str) -> Path:
         """A file of the user's in `data/source/<domain>/`; raises SourceError when it is elsewhere or missing."""
+        return self._source(path, Path.is_file)
+
+    def source_folder(self, path: str) -> Path:
+        """A folder of the user's in `data/source/<domain>/`; raises SourceError when it is elsewhere or missing."""
+        return self._source(path, Path.is_dir)
+
+    def _source(self, path: str, is_there: Callable[[Path], bool]) -> Path:
         folder = Path("data", "source", self.domain)
         if folder.resolve() not in Path(path).resolve().parents:
             raise SourceError(
@@ -60,7 +67,7 @@ class Stage(Generic[C, P]):
                 where=f"params.yaml: {self.domain}.ingest.sources",
                 fix=f"copy it to {folder}/ and `dvc add` it there",
             )
-        if not Path(path).is_file():
+        if not is_there(Path(path)):
             found = (file for file in folder.iterdir() if file.suffix not in {".md", ".dvc"})
             present = sorted(file.name for file in found if not file.name.startswith("."))
             raise SourceError(

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnow.curate.splits import merge_small_strata, refuse_empty_sides, side_counts, split_folds, split_rows
+from winnow.curate.splits import (
+    connected_groups,
+    merge_small_strata,
+    refuse_empty_sides,
+    side_counts,
+    split_folds,
+    split_rows,
+)
 from winnow.pipeline.errors import TableError
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
@@ -116,3 +123,23 @@ def test_a_stratum_of_one_joins_the_smallest_large_one() -> None:
 def test_too_few_rows_for_three_sides_are_refused() -> None:
     with pytest.raises(TableError, match=r"2 rows are too few to split: none is left for val and test"):
         refuse_empty_sides(pd.Series(["train", "train"]), ("train", "val", "test"))
+
+
+KEYS = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("uvwxyz")), min_size=1, max_size=30)
+
+
+@given(KEYS)
+def test_connected_groups_join_exactly_what_hangs_together(pairs: list[tuple[str, str]]) -> None:
+    keys = pd.DataFrame(pairs, columns=["patient", "copy"])
+    group = connected_groups(keys)
+    for name in keys.columns:
+        assert keys.assign(group=group).groupby(name)["group"].nunique().eq(1).all()
+    reached = {0}  # by hand: everything that the first row hangs together with
+    while (
+        more := {
+            j for i in reached for j in range(len(pairs)) if pairs[i][0] == pairs[j][0] or pairs[i][1] == pairs[j][1]
+        }
+        - reached
+    ):
+        reached |= more
+    assert set(group[group == group[0]].index) == reached

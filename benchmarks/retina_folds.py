@@ -1,0 +1,134 @@
+r"""
+The programs of retina, run over folds, seeds and presets on real photographs, and their figures as mean and sd.
+
+    env PYTHONPATH=src:. python benchmarks/retina_folds.py idrid FOLDER --strategies neither class_weights \
+        weighted_sampling both                              # 5 folds, one training seed
+    env PYTHONPATH=src:. python benchmarks/retina_folds.py retinamnist FOLDER --seeds 1 2 3
+
+FOLDER holds what the preset names under data/source/retina (for idrid idrid_384.csv and idrid_384/). Every run goes
+through the stages as DVC would run them, in a copy of this checkout; what is printed is also in
+benchmarks/results/retina_<preset>.json.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+from typing import Any
+
+from measure import ROOT, report
+
+from winnow.domains.retina.params import Common, Params
+from winnow.pipeline import presets
+from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
+from winnow.pipeline.stage import Stage
+
+SHOWN = (
+    "class_3_f1", "class_4_f1", "class_3_recall", "class_4_recall", "class_0_f1", "class_1_f1", "class_2_f1",
+    "rare_f1", "macro_f1", "quadratic_weighted_kappa", "accuracy", "balanced_accuracy", "macro_auc",
+    "referable_sensitivity", "referable_specificity", "ece",
+)  # fmt: skip
+
+
+def workspace(target: Path, data: Path) -> Path:
+    """A folder with this checkout's programs, and the photographs where the preset looks for them."""
+    for name in ("src", "stages", "presets"):
+        copytree(ROOT / name, target / name, ignore=ignore_patterns("__pycache__"))
+    for name in ("params.yaml", "dvc.yaml"):
+        (target / name).write_text((ROOT / name).read_text())
+    (target / "data/source").mkdir(parents=True)
+    (target / "data/source/retina").symlink_to(data.resolve())
+    (target / "data/params.ok").touch()
+    return target
+
+
+def run_stages(*names: str) -> None:
+    """The stages' programs, in this process: importing torch anew for each run would take longer than the run."""
+    document = Document(PARAMS_FILE)
+    for name in names:
+        common = document.section(("retina", "common"), Common)
+        params = document.section(("retina", name), Params.model_fields[name].annotation)
+        runtime = document.section(("runtime",), Runtime)
+        stage = Stage("retina", name, common, params, runtime, document.content["seed"])
+        importlib.import_module(f"stages.retina.{name}").main(stage)
+        stage.finish()
+
+
+def one_run(values: Mapping[str, Any]) -> dict[str, Any]:
+    presets.apply(dict(values), PARAMS_FILE)
+    began = time.perf_counter(), time.process_time()
+    run_stages("split", "weight", "train", "evaluate")
+    found: dict[str, Any] = json.loads(Path("metrics/retina/evaluate.json").read_text())
+    found["seconds"], found["cpu_seconds"] = time.perf_counter() - began[0], time.process_time() - began[1]
+    return found
+
+
+def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and standard deviation of every figure over the runs that have it, for the model and each baseline."""
+
+    def over(pick: Any) -> dict[str, str]:
+        told = {}
+        for name in SHOWN:
+            values = [part[name] for found in runs if name in (part := pick(found))]
+            if values:
+                spread = statistics.stdev(values) if len(values) > 1 else 0.0
+                told[name] = f"{statistics.mean(values):.3f} ± {spread:.3f}"
+        return told
+
+    return {
+        "runs": len(runs),
+        "seconds_per_run": round(statistics.mean(found["seconds"] for found in runs), 1),
+        "cpu_seconds_per_run": round(statistics.mean(found["cpu_seconds"] for found in runs), 1),
+        "model": over(lambda found: found["model"]),
+        "overfitting": [found["overfitting"]["verdict"] for found in runs],
+        "baseline": {name: over(lambda found, name=name: found["baseline"][name]) for name in runs[0]["baseline"]},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("preset")
+    parser.add_argument("data", type=lambda text: Path(text).resolve())
+    parser.add_argument("--strategies", nargs="+", default=[""], help="presets on top, one after another")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    parser.add_argument("--set", nargs="*", default=[], help="further values, key=JSON")
+    parser.add_argument("--name", default="")
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    base = presets.read("retina", options.preset)
+    base |= {key: json.loads(value) for key, value in (pair.split("=", 1) for pair in options.set)}
+    folds = range(base.get("retina.split.folds", 0) or 1)
+    runs: dict[str, list[dict[str, Any]]] = {strategy: [] for strategy in options.strategies}
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(workspace(Path(scratch) / "workspace", options.data))
+        presets.apply(dict(base), PARAMS_FILE)
+        run_stages("ingest", "filter", "label")
+        for fold in folds:
+            for seed in options.seeds:
+                for strategy in options.strategies:
+                    values = presets.read("retina", strategy) if strategy else {}
+                    found = one_run(values | {"retina.split.fold": fold, "retina.train.seed": seed})
+                    runs[strategy].append(found)
+                    told = {name: round(found["model"][name], 3) for name in SHOWN if name in found["model"]}
+                    line = {
+                        "fold": fold,
+                        "seed": seed,
+                        "strategy": strategy,
+                        "cpu": round(found["cpu_seconds"]),
+                        **told,
+                    }
+                    print(json.dumps(line), file=sys.stderr, flush=True)
+    os.chdir(ROOT)
+    name = f"retina_{options.preset}{options.name and '_' + options.name}"
+    report(name, {strategy or options.preset: summary(found) for strategy, found in runs.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""
+Retina's training beside a bare PyTorch loop over the same tensors, and the making of the weighted sampler.
+
+    env PYTHONPATH=src:. python benchmarks/retina_training.py    # prints JSON, also in benchmarks/results/
+
+`ratio` is bare time / our time of an epoch, from its first batch to its last, in turn in one process: the same network,
+bytes, flips and brightness, focal loss with class weights, AdamW and clipping. The bare loop has no per-class counts.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from measure import ROOT, report
+from torch import Tensor, nn
+
+from winnow.curate.weights import inverse_frequency_weights
+from winnow.domains.retina.model.losses import focal_loss, spread_labels
+from winnow.domains.retina.model.photographs import encode, vary
+from winnow.domains.retina.model.training import Training
+from winnow.domains.retina.params import Train
+from winnow.learn import loop
+from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.learn.task import Task
+from winnow.pipeline.params import Document, Runtime
+
+ROWS, SIDE, ROUNDS = 640, 48, 7
+SCREENING = (82345, 3700, 10000, 1600, 2400)
+
+
+def bare(training: Training, images: Tensor, grades: Tensor) -> float:
+    """Seconds of one epoch as one would write it by hand."""
+    params = training.params
+    model = training.build().train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=params.weight_decay, fused=True)
+    rng = np.random.default_rng(0)
+    began = time.perf_counter()
+    total = 0.0
+    for rows in torch.randperm(ROWS).split(params.batch_size):
+        inputs, target = vary(images[rows], params.augment, rng), grades[rows]
+        losses = focal_loss(model(inputs), spread_labels(target, 0), params.loss.gamma)
+        loss = (losses * training.class_weights[target]).mean()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), params.clip_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        total += loss.item()
+    return time.perf_counter() - began
+
+
+def ours(training: Training, folder: Path) -> float:
+    """Seconds of one epoch of the loop, without what a bare loop lacks."""
+    seconds: list[float] = []
+    train = loop._Run.train
+
+    def timed(run: loop._Run, *arguments: object, **named: object) -> dict[str, float]:
+        began = time.perf_counter()
+        means = train(run, *arguments, **named)  # type: ignore[arg-type]
+        seconds.append(time.perf_counter() - began)
+        return means
+
+    loop._Run.train = timed  # type: ignore[method-assign]
+    task = Task(
+        training.build,
+        training.loaders,
+        training.loss,
+        lambda *_: {"macro_f1": 1.0},
+        groups=training.groups,
+        summarise=training.summarise,
+    )
+    try:
+        loop.fit(
+            task,
+            training.params,
+            runtime=Runtime(device="cpu", devices=1, num_workers=0, progress="none"),
+            folder=folder / "run",
+            curves=folder / "curves",
+            fingerprint="benchmark",
+        )
+    finally:
+        loop._Run.train = train  # type: ignore[method-assign]
+    return seconds[0]
+
+
+def sampler_seconds() -> float:
+    """Weights and first epoch's order of a screening collection's 100,045 photographs; the best of five."""
+    grades = pd.Series(np.repeat(range(5), SCREENING))
+    taken = []
+    for _ in range(5):
+        began = time.perf_counter()
+        weights = inverse_frequency_weights(grades).to_numpy()
+        EpochSampler(len(grades), BatchShare(32, 1, 1, 0), weights).order(1)
+        taken.append(time.perf_counter() - began)
+    return min(taken)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    values = Document(ROOT / "params.yaml").content["retina"]["train"] | {"epochs": 1, "select": "last"}
+    images = rng.integers(0, 256, (ROWS, SIDE, SIDE, 3), dtype=np.uint8)
+    photographs = pd.DataFrame(
+        {
+            "image_id": [str(row) for row in range(ROWS)],
+            "grade": rng.integers(0, 5, ROWS),
+            "split": "train",
+            "weight": 1.0,
+            "png": [encode(image) for image in images],
+        }
+    )
+    photographs = pd.concat([photographs, photographs[:32].assign(split="val")], ignore_index=True)
+    training = Training(photographs, torch.ones(5), SIDE, Train.model_validate(values))
+    tensors = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+    grades = torch.tensor(photographs["grade"].to_numpy()[:ROWS])
+    pairs = []
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as folder:
+            pairs.append((bare(training, tensors, grades), ours(training, Path(folder))))
+    ratios = [by_hand / looped for by_hand, looped in pairs[1:]]  # the first round warms up
+    steps = -(-ROWS // training.params.batch_size)
+    report(
+        "retina_training",
+        {
+            "bare_ms_per_step": round(1000 * statistics.median(a for a, _ in pairs[1:]) / steps, 2),
+            "loop_ms_per_step": round(1000 * statistics.median(b for _, b in pairs[1:]) / steps, 2),
+            "ratio": round(statistics.median(ratios), 3),
+            "sampler_seconds": round(sampler_seconds(), 4),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""From probabilities to figures: metrics, their bootstrap statistics, and the tables that the plot stage draws."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+
+from winnow.domains.retina import nouns
+from winnow.judge.intervals import Counts, Interval, Statistic
+from winnow.measure import classification as measure
+from winnow.measure.calibration import calibration_errors, reliability
+
+CLASSES = len(nouns.GRADES)
+Floats = NDArray[np.float64]
+Grades = NDArray[np.int64]
+
+
+def statistics(true: Grades, predicted: Grades, probabilities: Floats) -> dict[str, Statistic]:
+    """Every metric as a function of how often each row is drawn; only those that are defined on these rows."""
+
+    def of_confusion(function: Callable[[Floats], Floats]) -> Statistic:
+        return lambda counts: function(measure.resampled_confusions(true, predicted, CLASSES, counts))
+
+    referable, referred = true >= nouns.REFERABLE_FROM, predicted >= nouns.REFERABLE_FROM
+    score = probabilities[:, nouns.REFERABLE_FROM :].sum(axis=1)
+
+    def referral(function: Callable[[Floats], Floats], row: int) -> Statistic:
+        return lambda counts: function(measure.resampled_confusions(referable, referred, 2, counts))[..., row]
+
+    confidence = probabilities[np.arange(len(true)), predicted]
+    found: dict[str, Statistic] = {
+        "quadratic_weighted_kappa": of_confusion(measure.quadratic_weighted_kappas),
+        "accuracy": of_confusion(measure.accuracies),
+        "balanced_accuracy": of_confusion(measure.balanced_accuracies),
+        "macro_f1": of_confusion(measure.macro_f1s),
+        "rare_f1": of_confusion(lambda confusion: measure.macro_f1s(confusion, nouns.RARE)),
+        "macro_auc": lambda counts: measure.macro_aucs(true, probabilities, counts),
+        "referable_sensitivity": referral(measure.recalls, 1),
+        "referable_specificity": referral(measure.recalls, 0),
+        "referable_auc": lambda counts: measure.aucs(referable, score, counts),
+        "ece": lambda counts: calibration_errors(confidence, predicted == true, counts),
+    }
+    for grade in nouns.GRADES:
+        if (true == grade).any():
+            found |= {
+                f"class_{grade}_precision": of_confusion(_of_class(measure.precisions, grade)),
+                f"class_{grade}_recall": of_confusion(_of_class(measure.recalls, grade)),
+                f"class_{grade}_f1": of_confusion(_of_class(measure.f1s, grade)),
+            }
+    whole = np.ones((1, len(true)), dtype=np.int64)
+    return {name: statistic for name, statistic in found.items() if np.isfinite(statistic(whole)).all()}
+
+
+def _of_class(function: Callable[[Floats], Floats], grade: int) -> Callable[[Floats], Floats]:
+    """A class's own value; 0 where it is never predicted (as scikit-learn's zero_division)."""
+
+    def own(confusion: Floats) -> Floats:
+        values: Floats = function(confusion)[..., grade]
+        present = confusion[..., grade, :].sum(axis=-1) > 0
+        return np.where(present, np.nan_to_num(values), np.nan)
+
+    return own
+
+
+def metrics(found: Mapping[str, Statistic], rows: int) -> dict[str, float]:
+    """The statistics on the rows as they are."""
+    whole: Counts = np.ones((1, rows), dtype=np.int64)
+    return {name: float(statistic(whole)[0]) for name, statistic in found.items()}
+
+
+def judge(true: Grades, probabilities: Floats, decision: nouns.Decision) -> dict[str, float]:
+    """All metrics of one model's probabilities."""
+    return metrics(statistics(true, nouns.decide(probabilities, decision), probabilities), len(true))
+
+
+def per_class(predictions: pd.DataFrame, interval: Mapping[str, Interval]) -> pd.DataFrame:
+    """The columns of `PerClass`; a grade that a side lacks has no row there."""
+    rows = []
+    for side in nouns.SIDES:
+        part = predictions[predictions["split"] == side]
+        confusion = measure.confusion_matrix(part["grade"], part["predicted"], CLASSES)
+        for grade in nouns.GRADES:
+            if samples := int(confusion[grade].sum()):
+                bounds = interval.get(f"class_{grade}_f1") if side == "test" else None
+                rows.append(
+                    {
+                        "split": side,
+                        "grade": grade,
+                        "samples": samples,
+                        "precision": float(np.nan_to_num(measure.precisions(confusion)[grade])),
+                        "recall": float(measure.recalls(confusion)[grade]),
+                        "f1": float(measure.f1s(confusion)[grade]),
+                        "f1_low": bounds.low if bounds else np.nan,
+                        "f1_high": bounds.high if bounds else np.nan,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def overfitting(table: pd.DataFrame, gap: float) -> dict[str, Any]:
+    """F1 of train minus validation for each grade, and whether it is the rare grades that are learnt by heart."""
+    f1 = table.set_index(["grade", "split"])["f1"].unstack()  # noqa: PD010 - nothing to aggregate
+    gaps = (f1["train"] - f1["val"]).dropna() if {"train", "val"} <= set(f1.columns) else pd.Series(dtype=float)
+    rare, common = gaps[gaps.index.isin(nouns.RARE)], gaps[~gaps.index.isin(nouns.RARE)]
+    if rare.empty or common.empty:
+        verdict = "cannot be told: train or validation lacks the rare or the common grades"
+    elif rare.mean() > gap and rare.mean() > common.mean():
+        verdict = f"overfits to the rare grades: their F1 is {rare.mean():.2f} higher in training than in validation"
+    elif gaps.mean() > gap:
+        verdict = f"overfits, and not to the rare grades alone: F1 is {gaps.mean():.2f} higher in training"
+    else:
+        verdict = "no overfitting to the rare grades"
+    return {"verdict": verdict, "f1_gap": {str(grade): float(value) for grade, value in gaps.items()}}
+
+
+def rocs(true: Grades, probabilities: Floats) -> pd.DataFrame:
+    """The columns of `Rocs`, for the grades that some rows have and some have not."""
+    parts = []
+    for grade in nouns.GRADES:
+        if 0 < (true == grade).sum() < len(true):
+            false_positive, recall, _ = roc_curve(true == grade, probabilities[:, grade])
+            parts.append(pd.DataFrame({"grade": grade, "false_positive_rate": false_positive, "recall": recall}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def reliability_table(true: Grades, predicted: Grades, probabilities: Floats) -> pd.DataFrame:
+    """The columns of `Reliability`."""
+    confidence = probabilities[np.arange(len(true)), predicted]
+    return pd.DataFrame(reliability(confidence, predicted == true), columns=["confidence", "accuracy", "rows"])

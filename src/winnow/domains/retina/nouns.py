@@ -1,0 +1,49 @@
+"""The words of retina grading."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+GRADES = (0, 1, 2, 3, 4)
+"""International Clinical Diabetic Retinopathy severity scale (Wilkinson et al. 2003)."""
+
+GRADE_NAMES = ("no retinopathy", "mild", "moderate", "severe", "proliferative")
+
+RARE = (3, 4)
+"""The grades that endanger sight, and that few photographs show."""
+
+REFERABLE_FROM = 2
+"""From this grade on a patient is referred to an ophthalmologist."""
+
+SIDES = ("train", "val", "test")
+
+EYES = ("left", "right", "unknown")
+
+Decision = Literal["likeliest", "median"]
+"""How five probabilities become one grade."""
+
+
+def probability_columns() -> list[str]:
+    """Columns of the five probabilities in a table of predictions."""
+    return [f"p{grade}" for grade in GRADES]
+
+
+def decide(probabilities: ArrayLike, rule: Decision) -> NDArray[np.int64]:
+    """Grades `(rows,)` of probabilities `(rows, 5)`.
+
+    `likeliest` is right most often; `median`, the first grade that the true one exceeds with a chance of at most one
+    half, is nearest in the mean on an ordered scale (and CORN's own rule, Shi et al. 2023).
+    """
+    values = np.asarray(probabilities, dtype=np.float64)
+    if rule == "likeliest":
+        return np.asarray(values.argmax(axis=1), dtype=np.int64)
+    exceeded = 1 - values.cumsum(axis=1)[:, :-1]
+    return np.asarray((exceeded > 0.5).sum(axis=1), dtype=np.int64)
+
+
+def grade_counts(grades: Sequence[int] | NDArray[np.int64]) -> dict[str, int]:
+    """Photographs of each grade, `{"0": …, …, "4": …}`."""
+    counts = np.bincount(np.asarray(grades, dtype=np.int64), minlength=len(GRADES))
+    return {str(grade): int(counts[grade]) for grade in GRADES}

@@ -1,0 +1,204 @@
+"""The section `retina` of params.yaml."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from winnow.judge.settings import Bootstrap, Gate
+from winnow.learn.settings import Training
+from winnow.pipeline.section import Float, Section
+
+BackboneName = Literal[
+    "small_resnet",
+    "efficientnet_lite0",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "efficientnet_b0",
+    "efficientnet_b3",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+]
+
+
+class Common(Section):
+    """What several stages share."""
+
+    image_size: int = Field(ge=16, le=2048, description="pixels a side of the prepared photographs")
+
+
+class Source(Section):
+    """One collection of the user's own."""
+
+    format: Literal["aptos", "eyepacs", "medmnist", "folders"] = Field(description="how grades and photographs lie")
+    path: str = Field(min_length=1, description="data/source/retina/…: a CSV, an .npz, or a folder with one per grade")
+    images: str | None = Field(description="aptos, eyepacs: folder of the photographs; null: the CSV's own")
+
+
+class Synthetic(Section):
+    """The embedded data, drawn when no source is named."""
+
+    photographs: int = Field(ge=20, le=1_000_000, description="photographs to draw, two eyes a patient")
+    size: int = Field(ge=32, le=1024, description="pixels a side of the drawn retina")
+    flawed_share: Float = Field(ge=0, le=0.5, description="share too dark, too bright, blurred or without a retina")
+    duplicate_share: Float = Field(ge=0, le=0.5, description="share taken over again, one in three with another grade")
+
+
+class Ingest(Section):
+    """Where the photographs come from, and how they are prepared."""
+
+    sources: list[Source] = Field(description="collections of your own; empty: the embedded synthetic photographs")
+    crop: bool = Field(description="crop to the retina; false for photographs that are cropped already")
+    contrast: bool = Field(description="Ben Graham's local contrast: what differs from its surroundings")
+    max_rejected_share: Float = Field(ge=0, le=1, description="the stage fails if more source rows are unusable")
+    synthetic: Synthetic = Field(description="the embedded data")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        paths = [source.path for source in self.sources]
+        twice = sorted({path for path in paths if paths.count(path) > 1})
+        if twice:
+            raise ValueError(f"a source is named twice: {', '.join(twice)}")
+        return self
+
+
+class Filter(Section):
+    """Which photographs are kept."""
+
+    min_brightness: Float = Field(ge=0, le=255, description="mean brightness of the retina below which it is too dark")
+    max_brightness: Float = Field(ge=0, le=255, description="… above which it is too bright")
+    min_retina_share: Float = Field(ge=0, le=1, description="share of the square that must show retina")
+    min_sharpness: Float = Field(ge=0, le=10_000, description="sharpness below which it is too blurred")
+    max_hash_distance: int = Field(ge=0, le=64, description="bits of 256 by which the hashes of duplicates may differ")
+    duplicates: Literal["drop", "keep"] = Field(description="drop all but the first, or keep them on one side")
+    conflicts: Literal["drop", "as_duplicates"] = Field(description="duplicates with different grades: drop them all")
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.min_brightness >= self.max_brightness:
+            raise ValueError(
+                f"min_brightness ({self.min_brightness:g}) is not below max_brightness ({self.max_brightness:g})"
+            )
+        return self
+
+
+class Label(Section):
+    """Nothing to turn: the scale is given."""
+
+
+class Split(Section):
+    """Train, validation and test."""
+
+    val_share: Float = Field(gt=0, lt=1, description="share of photographs for validation")
+    test_share: Float = Field(gt=0, lt=1, description="share of photographs for the final test")
+    min_stratum: int = Field(ge=1, description="patients below which a grade is split together with others")
+    keep_official: bool = Field(description="keep a source's own split where it has one")
+    folds: int = Field(ge=0, le=100, description="0: one split by the shares; 3 or more: parts of a cross-validation")
+    fold: int = Field(ge=0, le=99, description="the part that is the test; the next one is for validation")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.val_share + self.test_share >= 1:
+            raise ValueError("val_share and test_share sum to 1 or more: nothing is left to train on")
+        if self.folds in (1, 2):
+            raise ValueError(f"folds is {self.folds}: train, validation and test need 3 or more (or 0 for one split)")
+        if self.fold >= max(self.folds, 1):
+            raise ValueError(f"fold {self.fold} does not exist with folds: {self.folds} (they count from 0)")
+        return self
+
+
+class Weight(Section):
+    """How much each grade weighs in the loss."""
+
+    max_class_weight: Float = Field(gt=0, le=1e6, description="a balanced weight above this is warned about")
+    normalise: bool = Field(description="scale the weights to a mean of 1 over the grades")
+
+
+class Network(Section):
+    """The network."""
+
+    backbone: BackboneName = Field(description="what makes features of photographs")
+    weights: str = Field(min_length=1, description="none, imagenet, or the path of a local state dict")
+    frozen_blocks: int = Field(
+        ge=0, le=40, description="leading blocks that stay as they are (their features are kept)"
+    )
+    head: Literal["softmax", "corn"] = Field(description="five classes, or CORN's four steps up the scale")
+    dropout: Float = Field(ge=0, lt=1, description="share of pooled features dropped in training")
+    decision: Literal["likeliest", "median"] = Field(description="how probabilities become a grade")
+
+    @model_validator(mode="after")
+    def _frozen_only_with_weights(self) -> Self:
+        if self.frozen_blocks and self.weights == "none":
+            raise ValueError("frozen_blocks needs pretrained weights: frozen blocks without any learn nothing")
+        return self
+
+
+class Loss(Section):
+    """Focal loss (Lin et al. 2017)."""
+
+    gamma: Float = Field(ge=0, le=10, description="how much easy photographs are discounted; 0 is cross-entropy")
+    label_spread: Float = Field(
+        ge=0, le=3, description="softmax: grades over which a label is spread (Gaussian, sd); 0 = hard labels"
+    )
+
+
+class Augment(Section):
+    """How training photographs are varied; `views` in place of the others when blocks are frozen."""
+
+    flips: bool = Field(description="mirror, and turn by quarters")
+    rotation: Float = Field(ge=0, le=180, description="turn by up to this many degrees; needs all blocks trained")
+    colour: Float = Field(ge=0, le=0.5, description="scale brightness and contrast by up to this; needs all blocks")
+
+
+class Train(Training):
+    """Training the grader; the one subset is `full`."""
+
+    use_class_weights: bool = Field(description="the weight stage's class weights as the focal loss's alpha")
+    use_weighted_sampling: bool = Field(description="draw photographs so that every grade comes equally often")
+    network: Network = Field(description="the network")
+    loss: Loss = Field(description="what is minimised")
+    augment: Augment = Field(description="variation of training photographs")
+    backbone_lr_factor: Float = Field(gt=0, le=1, description="learning rate of the backbone over that of the head")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        unknown = sorted({phase.subset for phase in self.curriculum} - {"full"})
+        if unknown:
+            raise ValueError(f"there is no subset {unknown[0]!r}; the one there is: full")
+        if self.network.frozen_blocks and (self.augment.rotation or self.augment.colour):
+            raise ValueError("frozen_blocks keeps features of the eight flips: set augment.rotation and colour to 0")
+        if self.network.head == "corn" and self.loss.label_spread:
+            raise ValueError("label_spread is for the softmax head: CORN knows the order by itself")
+        return self
+
+
+class Evaluate(Section):
+    batch_size: int = Field(ge=1, description="photographs at a time; memory only")
+    threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
+    views: int = Field(ge=1, le=8, description="flips and quarter turns of each test photograph that are averaged")
+    feature_baseline: Literal["none", "efficientnet_lite0"] = Field(
+        description="also a logistic regression on this network's ImageNet features (extra `pretrained`)"
+    )
+    explained: int = Field(ge=1, le=200, description="right and as many wrong cases with heat maps")
+    overfit_gap: Float = Field(gt=0, le=1, description="F1 of train above validation that counts as overfitting")
+    bootstrap: Bootstrap = Field(description="the intervals")
+    gate: Gate = Field(description="what the verdict asks for")
+
+
+class Plot(Section):
+    dpi: int = Field(ge=30, le=600, description="dots per inch of the pictures")
+    sheet_columns: int = Field(ge=2, le=20, description="cases side by side on the sheet")
+
+
+class Params(Section):
+    """All of `retina`."""
+
+    common: Common = Field(description="what several stages share")
+    ingest: Ingest = Field(description="reading and preparing photographs, or drawing them")
+    filter: Filter = Field(description="which photographs are kept")
+    label: Label = Field(description="grade, referable, patient and eye")
+    split: Split = Field(description="train, validation and test")
+    weight: Weight = Field(description="class weights and sampling weights")
+    train: Train = Field(description="the network and its training")
+    evaluate: Evaluate = Field(description="how the model is judged")
+    plot: Plot = Field(description="the pictures")

@@ -1,0 +1,117 @@
+"""The formats in which graded photographs come."""
+
+import csv
+import re
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from winnow.domains.retina.source.photographs import encode
+from winnow.domains.retina.source.records import Listing, Record
+from winnow.pipeline.errors import SourceError
+
+CSV_COLUMNS = {"aptos": ("id_code", "diagnosis"), "eyepacs": ("image", "level")}
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+MEDMNIST_SIDES = ("train", "val", "test")
+
+
+def read(form: str, path: Path, images: Path | None) -> Listing:
+    """The rows of one source of a format; raises SourceError when it is not of that format."""
+    if form in CSV_COLUMNS:
+        return read_csv(path, images or path.parent, *CSV_COLUMNS[form])
+    if form == "medmnist":
+        return read_medmnist(path)
+    if form == "folders":
+        return read_folders(path)
+    raise SourceError(f"no format is named {form}", fix="aptos, eyepacs, medmnist or folders")
+
+
+def guess(path: Path) -> str:
+    """The format that a file or folder looks like; raises SourceError when it looks like none."""
+    if path.is_dir():
+        return "folders"
+    if path.suffix == ".npz":
+        return "medmnist"
+    if path.suffix == ".csv":
+        header = path.read_text(encoding="utf-8-sig").partition("\n")[0].strip().split(",")
+        for form, columns in CSV_COLUMNS.items():
+            if set(columns) <= set(header):
+                return form
+    raise SourceError(f"{path} looks like none of the formats", fix="name it: aptos, eyepacs, medmnist or folders")
+
+
+def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> Listing:
+    """A table of names and grades; a photograph is `<images>/<name>` with any suffix. More columns are ignored."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text)
+            columns = reader.fieldnames or []
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"{path} is no CSV file: {error}", fix="save it as comma-separated UTF-8") from None
+    missing = [name for name in (name_column, grade_column) if name not in columns]
+    if missing:
+        raise SourceError(
+            f"{path} has no column {' and no '.join(missing)}",
+            where=f"its columns: {', '.join(columns) or 'none'}",
+            fix="check the source's `format`: aptos has id_code,diagnosis; eyepacs has image,level",
+        )
+    if not images.is_dir():
+        raise SourceError(f"{images} is no folder", where=str(path), fix="name the folder of photographs as `images`")
+    present = {file.name: file for file in sorted(images.iterdir()) if file.suffix.lower() in SUFFIXES}
+    by_stem = {file.stem: file for file in reversed(present.values())}
+    listing = Listing()
+    for number, row in enumerate(rows):
+        name = (row[name_column] or "").strip()
+        told = (row[grade_column] or "").strip()
+        file = present.get(name) or by_stem.get(name)
+        if not name:
+            listing.rejected.append((number, name, "no name"))
+        elif told and not re.fullmatch(r"-?\d{1,6}(\.0+)?", told):
+            listing.rejected.append((number, name, f"the grade {told[:20]!r} is no number"))
+        elif file is None:
+            listing.rejected.append((number, name, f"no photograph {name} in {images}"))
+        else:
+            listing.records.append(Record(number, file.stem, int(float(told)) if told else None, file))
+    return listing
+
+
+def read_folders(path: Path) -> Listing:
+    """One folder per grade, `0` to `4`; folders of other names are rejected file by file."""
+    if not path.is_dir():
+        raise SourceError(f"{path} is no folder", fix="the format `folders` has one folder per grade: 0, 1, 2, 3, 4")
+    listing = Listing()
+    files = sorted(file for file in path.glob("*/*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise SourceError(
+            f"{path} holds no photograph in a folder of its grade", fix="make folders 0, 1, 2, 3, 4 in it"
+        )
+    for number, file in enumerate(files):
+        name = file.relative_to(path).as_posix()
+        grade = file.parent.name.partition("_")[0].partition("-")[0]
+        if grade.isdigit():
+            listing.records.append(Record(number, name.rpartition(".")[0], int(grade), file))
+        else:
+            listing.rejected.append((number, name, f"the folder {file.parent.name!r} is no grade"))
+    return listing
+
+
+def read_medmnist(path: Path) -> Listing:
+    """MedMNIST's npz: `train_images` `(rows, h, w[, 3])` and `train_labels` `(rows, 1)`, and so for val and test."""
+    try:
+        arrays = np.load(path, allow_pickle=False)
+        parts = {side: (arrays[f"{side}_images"], arrays[f"{side}_labels"]) for side in MEDMNIST_SIDES}
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise SourceError(
+            f"{path} is no MedMNIST file: {error}", fix="it holds train_images, train_labels, and so for val and test"
+        ) from None
+    listing = Listing()
+    for side, (images, labels) in parts.items():
+        if len(images) != len(labels) or images.dtype != np.uint8 or images.ndim not in (3, 4):
+            raise SourceError(f"{path}: {side}_images and {side}_labels do not fit", fix="fetch the file again")
+        for index, (image, label) in enumerate(zip(images, labels.reshape(len(labels), -1)[:, 0], strict=True)):
+            colour = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+            name = f"{side}_{index:05d}"
+            listing.records.append(Record(listing.rows, name, int(label), encode(colour), side))
+    return listing

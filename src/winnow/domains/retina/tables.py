@@ -1,0 +1,158 @@
+"""The tables between the retina stages. One row per photograph unless the name says otherwise."""
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from winnow.domains.retina import nouns
+from winnow.pipeline.tables import Table
+
+
+class Photos(Table):
+    """What is known of a photograph besides its pixels."""
+
+    image_id: Series[str] = pa.Field(unique=True, description="<source>/<name>")
+    source: Series[str] = pa.Field(description="format it came in")
+    name: Series[str] = pa.Field(description="as the source names it, such as 10_left")
+    grade: Series[pd.Int64Dtype] = pa.Field(nullable=True, description="as the source tells it, possible or not")
+    official_side: Series[str] = pa.Field(nullable=True, isin=nouns.SIDES, description="where the source has a split")
+    width: Series[int] = pa.Field(ge=1, description="pixels of the source's file")
+    height: Series[int] = pa.Field(ge=1)
+    brightness: Series[float] = pa.Field(ge=0, le=255, description="mean over the retina")
+    sharpness: Series[float] = pa.Field(ge=0, description="variance of the Laplacian, brightness-free, thousandths")
+    retina_share: Series[float] = pa.Field(ge=0, le=1, description="of the square photograph")
+    red: Series[float] = pa.Field(ge=0, le=255)
+    green: Series[float] = pa.Field(ge=0, le=255)
+    blue: Series[float] = pa.Field(ge=0, le=255)
+    perceptual_hash: Series[str] = pa.Field(str_length=64)
+
+
+class Pixels(Table):
+    """The prepared photographs: square, `image_size` pixels a side."""
+
+    image_id: Series[str] = pa.Field(unique=True)
+    png: Series[object] = pa.Field(description="encoded bytes")
+
+
+class Rejected(Table):
+    """One row per source row that could not be used."""
+
+    source: Series[str] = pa.Field(description="path as named in params.yaml")
+    row: Series[int] = pa.Field(ge=0, description="0-based row in the file, or place in the folder")
+    name: Series[str]
+    reason: Series[str]
+
+
+class Kept(Photos):
+    """A photograph that passed every rule."""
+
+    duplicate_group: Series[str] = pa.Field(description="image_id of the first that shows the same")
+
+
+class Dropped(Table):
+    image_id: Series[str] = pa.Field(unique=True)
+    rule: Series[str] = pa.Field(description="the first rule it breaks")
+
+
+class Duplicates(Table):
+    """One row per photograph that shows the same as another one."""
+
+    duplicate_group: Series[str]
+    image_id: Series[str] = pa.Field(unique=True)
+    grade: Series[pd.Int64Dtype] = pa.Field(nullable=True)
+    grades_agree: Series[bool] = pa.Field(description="within the group")
+    kept: Series[bool]
+
+
+class Labels(Table):
+    image_id: Series[str] = pa.Field(unique=True)
+    grade: Series[int] = pa.Field(isin=nouns.GRADES)
+    referable: Series[bool]
+    patient: Series[str] = pa.Field(description="both eyes have the same")
+    eye: Series[str] = pa.Field(isin=nouns.EYES)
+    duplicate_group: Series[str]
+    official_side: Series[str] = pa.Field(nullable=True, isin=nouns.SIDES)
+
+
+class Ungraded(Table):
+    """Photographs that cannot be labelled."""
+
+    image_id: Series[str] = pa.Field(unique=True)
+    reason: Series[str]
+
+
+class Splits(Table):
+    image_id: Series[str] = pa.Field(unique=True)
+    group: Series[str] = pa.Field(description="patients and duplicate groups that hang together")
+    split: Series[str] = pa.Field(isin=nouns.SIDES)
+
+
+class Weights(Table):
+    """Training photographs only."""
+
+    image_id: Series[str] = pa.Field(unique=True)
+    weight: Series[float] = pa.Field(gt=0, description="chance to be drawn under weighted sampling; mean 1")
+
+
+class ClassWeights(Table):
+    """One row per grade."""
+
+    grade: Series[int] = pa.Field(unique=True, isin=nouns.GRADES)
+    samples: Series[int] = pa.Field(ge=0, description="training photographs")
+    balanced: Series[float] = pa.Field(ge=0, description="samples / (classes × samples of the class); 0 without any")
+    weight: Series[float] = pa.Field(ge=0, description="as the loss uses it")
+
+
+class Predictions(Table):
+    """Photographs of all sides, as the model grades them."""
+
+    image_id: Series[str] = pa.Field(unique=True)
+    patient: Series[str]
+    split: Series[str] = pa.Field(isin=nouns.SIDES)
+    grade: Series[int] = pa.Field(isin=nouns.GRADES)
+    predicted: Series[int] = pa.Field(isin=nouns.GRADES)
+    p0: Series[float] = pa.Field(ge=0, le=1)
+    p1: Series[float] = pa.Field(ge=0, le=1)
+    p2: Series[float] = pa.Field(ge=0, le=1)
+    p3: Series[float] = pa.Field(ge=0, le=1)
+    p4: Series[float] = pa.Field(ge=0, le=1)
+
+
+class PerClass(Table):
+    """How well each grade is told on each side."""
+
+    split: Series[str] = pa.Field(isin=nouns.SIDES)
+    grade: Series[int] = pa.Field(isin=nouns.GRADES)
+    samples: Series[int] = pa.Field(ge=0)
+    precision: Series[float] = pa.Field(ge=0, le=1)
+    recall: Series[float] = pa.Field(ge=0, le=1)
+    f1: Series[float] = pa.Field(ge=0, le=1)
+    f1_low: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="interval, on the test side")
+    f1_high: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+
+
+class Rocs(Table):
+    """Points of each grade's ROC curve, one against the rest, on the test side."""
+
+    grade: Series[int] = pa.Field(isin=nouns.GRADES)
+    false_positive_rate: Series[float] = pa.Field(ge=0, le=1)
+    recall: Series[float] = pa.Field(ge=0, le=1)
+
+
+class Reliability(Table):
+    """How often predictions of a confidence are right, on the test side."""
+
+    confidence: Series[float] = pa.Field(ge=0, le=1, description="mean of the bin")
+    accuracy: Series[float] = pa.Field(ge=0, le=1)
+    rows: Series[int] = pa.Field(ge=1)
+
+
+class Explained(Table):
+    """Test photographs with the heat map of what speaks for their predicted grade."""
+
+    image_id: Series[str] = pa.Field(unique=True)
+    grade: Series[int] = pa.Field(isin=nouns.GRADES)
+    predicted: Series[int] = pa.Field(isin=nouns.GRADES)
+    probability: Series[float] = pa.Field(ge=0, le=1, description="of the predicted grade")
+    png: Series[object] = pa.Field(description="the photograph, as in Pixels")
+    heat: Series[object] = pa.Field(description="grey PNG of the same size, 255 where it matters most")

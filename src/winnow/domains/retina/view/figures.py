@@ -1,0 +1,100 @@
+"""How well each grade is told: confusion matrix, ROC curves, F1 bars, reliability."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from winnow.domains.retina import nouns
+from winnow.show.figures import PALETTE, new_figure, styled
+
+LABELS = [f"{grade} {name}" for grade, name in zip(nouns.GRADES, nouns.GRADE_NAMES, strict=True)]
+
+
+def confusion_matrix(test: pd.DataFrame) -> Figure:
+    """True against predicted grades: counts, shaded by the share of the true grade's photographs."""
+    counts = pd.crosstab(test["grade"], test["predicted"]).reindex(nouns.GRADES, columns=nouns.GRADES, fill_value=0)
+    values = counts.to_numpy()
+    shares = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
+    with styled():
+        figure = new_figure(6.2, 5.2)
+        axes = figure.subplots()
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.grid(visible=False)
+        for (row, column), count in np.ndenumerate(values):
+            colour = "white" if shares[row, column] > 0.55 else "black"
+            axes.text(
+                column, row, f"{count}\n{shares[row, column]:.0%}", ha="center", va="center", color=colour, fontsize=8
+            )
+        axes.set_xticks(nouns.GRADES, [str(grade) for grade in nouns.GRADES])
+        axes.set_yticks(nouns.GRADES, LABELS)
+        axes.set_xlabel("predicted grade")
+        axes.set_ylabel("true grade")
+        axes.set_title(f"Confusion matrix, {len(test)} test photographs")
+        figure.colorbar(image, ax=axes, shrink=0.8, format="{x:.0%}", label="share of the true grade")
+    return figure
+
+
+def roc_curves(points: pd.DataFrame) -> Figure:
+    """One curve per grade, against the rest."""
+    with styled():
+        figure = new_figure(5.6, 5.0)
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1)
+        for grade, curve in points.groupby("grade"):
+            area = float(np.trapezoid(curve["recall"], curve["false_positive_rate"]))
+            index = int(str(grade))
+            axes.plot(
+                curve["false_positive_rate"],
+                curve["recall"],
+                color=PALETTE[index],
+                label=f"{LABELS[index]}: AUC {area:.2f}",
+            )
+        axes.set_xlabel("false positive rate (1 - specificity)")
+        axes.set_ylabel("recall (sensitivity)")
+        axes.set_title("ROC of each grade against the rest")
+        axes.set_aspect("equal")
+        axes.legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def f1_bars(classes: pd.DataFrame) -> Figure:
+    """F1 of each grade on train, validation and test; the test's with its interval, and how many photographs it has."""
+    with styled():
+        figure = new_figure(7.2, 4.2)
+        axes = figure.subplots()
+        for index, side in enumerate(nouns.SIDES):
+            part = classes[classes["split"] == side]
+            place = part["grade"] + (index - 1) * 0.27
+            axes.bar(place, part["f1"], width=0.25, color=PALETTE[index], label=side)
+            if side == "test":
+                low = (part["f1"] - part["f1_low"]).clip(lower=0).fillna(0)
+                high = (part["f1_high"] - part["f1"]).clip(lower=0).fillna(0)
+                axes.errorbar(place, part["f1"], yerr=[low, high], fmt="none", color="black", capsize=2, linewidth=1)
+                for x, y, samples in zip(place, part["f1"] + high, part["samples"], strict=True):
+                    axes.text(x, min(y + 0.015, 1.01), f"n = {samples}", ha="center", fontsize=7)
+        axes.set_xticks(nouns.GRADES, LABELS, fontsize=8)
+        axes.set_ylim(0, 1.08)
+        axes.set_ylabel("F1")
+        axes.set_title("F1 of each grade")
+        axes.legend(ncols=3, fontsize=8, loc="upper right")
+    return figure
+
+
+def reliability_diagram(bins: pd.DataFrame) -> Figure:
+    """How often predictions of a confidence are right; on the dashed line a model is as sure as it is right."""
+    with styled():
+        figure = new_figure(5.2, 4.8)
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1)
+        size = 20 + 300 * bins["rows"] / bins["rows"].sum()
+        axes.plot(bins["confidence"], bins["accuracy"], color=PALETTE[0], linewidth=1.5)
+        axes.scatter(bins["confidence"], bins["accuracy"], s=size, color=PALETTE[0], zorder=3)
+        for x, y, rows in zip(bins["confidence"], bins["accuracy"], bins["rows"], strict=True):
+            axes.annotate(str(rows), (x, y), textcoords="offset points", xytext=(0, -14), ha="center", fontsize=7)
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(0, 1.04)
+        axes.set_xlabel("confidence in the predicted grade")
+        axes.set_ylabel("share right")
+        axes.set_title("Reliability (numbers: photographs)")
+        axes.set_aspect("equal")
+    return figure

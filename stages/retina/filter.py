@@ -1,0 +1,47 @@
+"""Keep photographs that can be graded, find those that show the same, and report where their grades disagree."""
+
+import pandas as pd
+
+from winnow.curate.filters import apply_rules, refuse_empty
+from winnow.domains.retina.params import Common, Filter
+from winnow.domains.retina.rules.duplicates import conflicts, duplicate_groups, report_duplicates, surplus
+from winnow.domains.retina.rules.quality import quality_rules
+from winnow.domains.retina.tables import Dropped, Duplicates, Kept, Photos
+from winnow.pipeline.stage import Stage, run_stage
+
+DUPLICATE_RULES = ("conflicting_grades", "duplicate")
+
+
+def keep_photographs(
+    photos: pd.DataFrame, params: Filter
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, int]]:
+    """`Kept`, `Dropped`, `Duplicates` and how many each rule dropped.
+
+    Duplicates are looked for among the photographs that can be graded. Raises TableError when none is left.
+    """
+    rules = quality_rules(params)
+    reason = apply_rules(photos, rules)
+    gradable = photos[reason.isna()]
+    gradable = gradable.assign(duplicate_group=duplicate_groups(gradable, params.max_hash_distance))
+    going = surplus(gradable, params)
+    report = report_duplicates(gradable, going)
+    reason = reason.fillna(going.reindex(photos.index))
+    counts = {name: int((reason == name).sum()) for name in (*(rule.name for rule in rules), *DUPLICATE_RULES)}
+    kept = gradable[going.isna()]
+    refuse_empty(kept, counts, fix="loosen retina.filter, or name other retina.ingest.sources")
+    dropped = photos.assign(rule=reason).dropna(subset="rule")[["image_id", "rule"]]
+    return kept, dropped, report, counts
+
+
+def main(stage: Stage[Common, Filter]) -> None:
+    photos = stage.read("ingest/photos.parquet", Photos)
+    kept, dropped, duplicates, counts = keep_photographs(photos, stage.params)
+    stage.write("photos.parquet", kept, Kept)
+    stage.write("dropped.parquet", dropped, Dropped)
+    stage.write("duplicates.parquet", duplicates, Duplicates)
+    stage.account(len(photos), kept=len(kept), dropped=len(dropped))
+    stage.metrics(dropped=counts, duplicates=conflicts(duplicates))
+
+
+if __name__ == "__main__":
+    run_stage(main)

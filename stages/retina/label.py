@@ -1,0 +1,28 @@
+"""Say what is to be learnt: the grade, whether the patient is to be referred, and whose eye it is."""
+
+from winnow.domains.retina import nouns
+from winnow.domains.retina.params import Common, Label
+from winnow.domains.retina.rules.labels import eyes_agreement, label_photographs
+from winnow.domains.retina.tables import Kept, Labels, Ungraded
+from winnow.pipeline.errors import TableError
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def main(stage: Stage[Common, Label]) -> None:
+    photos = stage.read("filter/photos.parquet", Kept)
+    labels, ungraded = label_photographs(photos)
+    if labels.empty:
+        raise TableError("no photograph has a grade from 0 to 4", fix="check the grades of retina.ingest.sources")
+    stage.write("labels.parquet", labels, Labels)
+    stage.write("rejected.parquet", ungraded, Ungraded)
+    stage.account(len(photos), labelled=len(labels), rejected=len(ungraded))
+    stage.metrics(
+        by_grade=nouns.grade_counts(labels["grade"].to_numpy()),
+        referable=int(labels["referable"].sum()),
+        both_eyes=eyes_agreement(labels),
+        rejected_for=ungraded["reason"].value_counts().to_dict(),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

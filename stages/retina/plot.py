@@ -1,0 +1,30 @@
+"""Draw how well each grade is told, how the training went, and what the network looked at."""
+
+from winnow.domains.retina.params import Common, Plot
+from winnow.domains.retina.tables import Explained, PerClass, Predictions, Reliability, Rocs
+from winnow.domains.retina.view.cases import case_sheet
+from winnow.domains.retina.view.curves import f1_curves, loss_curves
+from winnow.domains.retina.view.figures import confusion_matrix, f1_bars, reliability_diagram, roc_curves
+from winnow.pipeline.stage import Stage, run_stage
+from winnow.show.curves import read_curves
+from winnow.show.figures import save_png
+
+
+def main(stage: Stage[Common, Plot]) -> None:
+    curves = read_curves(stage.curves / "plots" / "metrics")
+    predictions = stage.read("evaluate/predictions.parquet", Predictions)
+    figures = {
+        "confusion_matrix": confusion_matrix(predictions[predictions["split"] == "test"]),
+        "roc": roc_curves(stage.read("evaluate/rocs.parquet", Rocs)),
+        "f1": f1_bars(stage.read("evaluate/per_class.parquet", PerClass)),
+        "reliability": reliability_diagram(stage.read("evaluate/reliability.parquet", Reliability)),
+        "cases": case_sheet(stage.read("evaluate/explained.parquet", Explained), stage.params.sheet_columns),
+        "loss": loss_curves(curves),
+        "f1_by_epoch": f1_curves(curves),
+    }
+    for name, figure in figures.items():
+        save_png(figure, stage.output(f"{name}.png"), stage.params.dpi)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,61 @@
+"""Give each photograph one side, alike in grades; a patient's eyes and near-duplicates stay together."""
+
+import numpy as np
+import pandas as pd
+
+from winnow.curate.leakage import refuse_leakage
+from winnow.curate.splits import (
+    connected_groups,
+    merge_small_strata,
+    refuse_empty_sides,
+    side_counts,
+    split_folds,
+    split_rows,
+)
+from winnow.domains.retina import nouns
+from winnow.domains.retina.params import Common, Split
+from winnow.domains.retina.tables import Labels, Splits
+from winnow.pipeline.stage import Stage, run_stage
+
+KEYS = ["patient", "duplicate_group"]
+
+
+def split_photographs(labels: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
+    """The columns of `Splits`. Raises TableError when there are too few photographs, LeakageError when sides share.
+
+    A source's own split is kept where it has one, unless folds are asked for; the other photographs are split by the
+    shares.
+    """
+    group = connected_groups(labels[KEYS])
+    free = labels["official_side"].isna() | (not params.keep_official) | (params.folds > 0)
+    side = labels["official_side"].where(~free)
+    if free.any():
+        strata = merge_small_strata(labels.loc[free, ["grade"]], group[free], params.min_stratum)
+        if params.folds:
+            side[free] = split_folds(strata, group[free], params.folds, params.fold, rng)
+        else:
+            shares = {"val": params.val_share, "test": params.test_share}
+            side[free] = split_rows(strata, group[free], {"train": 1 - sum(shares.values()), **shares}, rng)
+    refuse_empty_sides(side, nouns.SIDES)
+    refuse_leakage(side, labels[KEYS])
+    return pd.DataFrame({"image_id": labels["image_id"], "group": group, "split": side.astype("str")})
+
+
+def main(stage: Stage[Common, Split]) -> None:
+    labels = stage.read("label/labels.parquet", Labels)
+    splits = split_photographs(labels, stage.params, stage.rng())
+    stage.write("splits.parquet", splits, Splits)
+    sides = splits["split"].value_counts()
+    stage.account(len(labels), **{side: int(sides.get(side, 0)) for side in nouns.SIDES})
+    counts = side_counts(labels["grade"].astype("str"), splits["split"])
+    missing = {side: [grade for grade in counts if not counts[grade].get(side)] for side in nouns.SIDES}
+    stage.metrics(
+        by_grade=counts,
+        patients=int(labels["patient"].nunique()),
+        groups=int(splits["group"].nunique()),
+        grades_missing={side: grades for side, grades in missing.items() if grades},
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,49 @@
+"""Near-duplicate pictures."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from winnow.curate.perceptual import near_groups, perceptual_hash
+
+HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
+
+
+def picture(seed: int, side: int = 96) -> np.ndarray:
+    """Soft blobs: something a camera might see."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side] / side
+    return sum(
+        rng.normal() * np.exp(-((x - rng.random()) ** 2 + (y - rng.random()) ** 2) / rng.uniform(0.005, 0.05))
+        for _ in range(25)
+    )
+
+
+def distance(first: str, second: str) -> int:
+    return (int(first, 16) ^ int(second, 16)).bit_count()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_another_size_light_and_noise_change_few_bits_and_another_picture_many(seed: int) -> None:
+    one = picture(seed)
+    again = 40 + 1.7 * picture(seed, side=70) + np.random.default_rng(seed).normal(0, 0.01, (70, 70))
+    assert distance(perceptual_hash(one), perceptual_hash(again)) <= 28
+    assert distance(perceptual_hash(one), perceptual_hash(picture(seed + 100))) >= 60
+
+
+@given(st.lists(HEX, min_size=1, max_size=12), st.integers(0, 130))
+def test_no_near_pair_is_parted_and_groups_are_named_after_their_first(hashes: list[str], limit: int) -> None:
+    groups = near_groups(hashes, limit)
+    for i, one in enumerate(hashes):
+        assert groups[groups[i]] == groups[i] <= i
+        for j, other in enumerate(hashes):
+            if distance(one, other) <= limit:
+                assert groups[i] == groups[j]
+
+
+def test_far_hashes_stay_apart_and_joining_is_transitive() -> None:
+    hashes = ["0" * 64, "f" * 64, "0" * 62 + "0f", "0" * 60 + "00ff"]
+    assert near_groups(hashes, 4).tolist() == [0, 1, 0, 0]
+    assert near_groups(hashes, 3).tolist() == [0, 1, 2, 3]
+    assert near_groups([], 4).tolist() == []

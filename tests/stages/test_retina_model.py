@@ -1,0 +1,256 @@
+"""Train, evaluate and plot of retina, and its command line, on few drawn photographs and the real params, shrunken."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from stages.retina import evaluate, ingest, label, plot, split, train, weight
+from stages.retina import filter as filter_stage
+from tests.conftest import ROOT
+from winnow.domains.retina.model.network import Grader
+from winnow.domains.retina.params import Common, Params
+from winnow.domains.retina.source.fundus import draw_fundus
+from winnow.pipeline import presets
+from winnow.pipeline.params import Document, Runtime
+from winnow.pipeline.stage import Stage
+
+STAGES: dict[str, ModuleType] = {
+    "ingest": ingest,
+    "filter": filter_stage,
+    "label": label,
+    "split": split,
+    "weight": weight,
+    "train": train,
+    "evaluate": evaluate,
+    "plot": plot,
+}
+SHRUNKEN = {
+    "retina.common.image_size": 32,
+    "retina.ingest.synthetic.photographs": 260,
+    "retina.ingest.synthetic.size": 64,
+    "retina.train.epochs": 2,
+    "retina.evaluate.bootstrap.resamples": 100,
+    "retina.evaluate.explained": 2,
+    "retina.plot.dpi": 40,
+}
+
+
+def run(*names: str) -> dict[str, Any]:
+    """Stages here, with this folder's params.yaml; the last one's metrics."""
+    document = Document(Path("params.yaml"))
+    for name in names:
+        section = Params.model_fields[name].annotation
+        assert section is not None
+        common = document.section(("retina", "common"), Common)
+        runtime = Runtime.model_validate(document.content["runtime"] | {"progress": "lines"})
+        stage = Stage("retina", name, common, document.section(("retina", name), section), runtime, 20)
+        STAGES[name].main(stage)
+        stage.finish()
+    file = Path("metrics", "retina", f"{names[-1]}.json")
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def table(path: str) -> pd.DataFrame:
+    return pd.read_parquet(Path("data", "retina", path))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which all eight stages ran."""
+    folder = tmp_path_factory.mktemp("done")
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        presets.apply(dict(SHRUNKEN), Path("params.yaml"))
+        run(*STAGES)
+    return folder
+
+
+@pytest.fixture
+def here(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, as the working folder."""
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def curve(name: str) -> list[float]:
+    file = Path("metrics/retina/train/plots/metrics", f"{name}.tsv")
+    return [float(value) for value in pd.read_csv(file, sep="\t").iloc[:, -1]]
+
+
+def test_every_epoch_tells_f1_of_each_grade_and_the_shares_really_drawn(here: Path) -> None:
+    grades = table("label/labels.parquet").merge(table("split/splits.parquet"), on="image_id")
+    own = grades.query("split == 'train'")["grade"].value_counts(normalize=True)
+    for grade in range(5):
+        assert curve(f"train/drawn_share/{grade}") == pytest.approx([own[grade]] * 2, abs=0.01)
+        assert len(curve(f"train/f1/{grade}")) == 2
+    present = sorted(set(grades.query("split == 'val'")["grade"]))
+    assert all(len(curve(f"val/f1/{grade}")) == 2 for grade in present)
+    assert curve("val/macro_f1")[-1] == pytest.approx(np.mean([curve(f"val/f1/{g}")[-1] for g in present]))
+
+
+def test_weighted_sampling_draws_every_grade_a_fifth_and_both_together_are_warned_about(
+    here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    presets.apply({"retina.train.use_weighted_sampling": True, "retina.train.epochs": 1}, Path("params.yaml"))
+    run("train")
+    rows = len(table("weight/weights.parquet"))
+    for grade in range(5):
+        assert curve(f"train/drawn_share/{grade}") == pytest.approx([0.2], abs=32 / rows)
+    assert "use_class_weights and use_weighted_sampling are both on" in capfd.readouterr().err
+
+
+def test_class_weights_lie_beside_the_model_that_used_them(here: Path) -> None:
+    stored = load_file("data/retina/train/model/model.safetensors")["class_weights"]
+    assert stored.numpy() == pytest.approx(table("weight/classes.parquet")["weight"].to_numpy(), rel=1e-6)
+    presets.apply({"retina.train.use_class_weights": False, "retina.train.epochs": 1}, Path("params.yaml"))
+    run("train")
+    assert "class_weights" not in load_file("data/retina/train/model/model.safetensors")
+    run("evaluate")  # a model without them is judged as well
+
+
+def test_evaluate_judges_beside_baselines_and_tells_of_overfitting(here: Path) -> None:
+    found = json.loads(Path("metrics/retina/evaluate.json").read_text())
+    assert found["verdict"] in {"PASS", "REVIEW", "FAIL"}
+    assert set(found["baseline"]) == {"majority", "metadata"}
+    assert found["baseline"]["majority"]["quadratic_weighted_kappa"] == 0
+    expected = {"quadratic_weighted_kappa", "accuracy", "balanced_accuracy", "macro_auc", "ece", "rare_f1"}
+    assert expected | {"referable_sensitivity", "referable_specificity", "referable_auc"} <= set(found["model"])
+    assert set(found["interval"]) == set(found["model"])
+    assert all(
+        i["low"] <= found["model"][m] + 0.05 and found["model"][m] <= i["high"] + 0.05
+        for m, i in found["interval"].items()
+    )
+    predictions = table("evaluate/predictions.parquet")
+    test = predictions[predictions["split"] == "test"]
+    assert found["model"]["accuracy"] == pytest.approx((test["grade"] == test["predicted"]).mean(), abs=1e-5)
+    assert predictions[[f"p{g}" for g in range(5)]].sum(axis=1).to_numpy() == pytest.approx(1)
+    classes = table("evaluate/per_class.parquet").set_index(["split", "grade"])["f1"]
+    gap = found["overfitting"]["f1_gap"]
+    assert gap["0"] == pytest.approx(classes["train", 0] - classes["val", 0], abs=1e-5)
+    assert isinstance(found["overfitting"]["verdict"], str)
+
+
+@pytest.mark.parametrize(
+    ("train_f1", "val_f1", "words"),
+    [
+        ([0.9, 0.5, 0.8, 1.0, 1.0], [0.9, 0.5, 0.8, 0.4, 0.5], "overfits to the rare grades"),
+        ([1.0, 1.0, 1.0, 0.6, 0.6], [0.6, 0.6, 0.6, 0.5, 0.5], "not to the rare grades alone"),
+        ([0.9, 0.5, 0.8, 0.5, 0.5], [0.9, 0.5, 0.8, 0.6, 0.4], "no overfitting to the rare grades"),
+    ],
+)
+def test_the_verdict_on_overfitting(train_f1: list[float], val_f1: list[float], words: str) -> None:
+    parts = [
+        pd.DataFrame({"split": side, "grade": range(5), "f1": f1})
+        for side, f1 in (("train", train_f1), ("val", val_f1))
+    ]
+    assert words in evaluate.judging.overfitting(pd.concat(parts), 0.15)["verdict"]
+    absent = pd.concat(parts).query("grade < 3")
+    assert "cannot be told" in evaluate.judging.overfitting(absent, 0.15)["verdict"]
+
+
+def test_the_pictures_and_the_cases_with_their_heat(here: Path) -> None:
+    names = {"confusion_matrix", "roc", "f1", "reliability", "cases", "loss", "f1_by_epoch"}
+    assert {file.stem for file in Path("data/retina/plot").glob("*.png")} == names
+    cases = table("evaluate/explained.parquet")
+    right = cases["grade"] == cases["predicted"]
+    assert right.sum() <= 2
+    assert (~right).sum() <= 2
+    for png in cases["heat"]:
+        heat = np.asarray(Image.open(io.BytesIO(png)))
+        assert heat.shape == (32, 32)
+    first = Path("data/retina/plot/cases.png").read_bytes()
+    run("plot")
+    assert Path("data/retina/plot/cases.png").read_bytes() == first
+
+
+def test_frozen_blocks_train_on_kept_features_and_corn_grades(here: Path) -> None:
+    """Any weights will do to freeze: here those of the network trained above."""
+    model = Grader.from_pretrained("data/retina/train/model")
+    torch.save(model.blocks.state_dict(), "blocks.pt")
+    changes = {
+        "weights": "blocks.pt", "frozen_blocks": 2, "head": "corn", "backbone": "small_resnet",
+    }  # fmt: skip
+    values = {f"retina.train.network.{name}": value for name, value in changes.items()}
+    values |= {"retina.train.augment.colour": 0.0, "retina.train.epochs": 1, "retina.evaluate.views": 2}
+    presets.apply(values, Path("params.yaml"))
+    run("train")
+    kept = list(Path(".winnow/features/retina").glob("*.safetensors"))
+    assert len(kept) == 1
+    stamp = kept[0].read_bytes()
+    trained = load_file("data/retina/train/model/model.safetensors")
+    assert torch.equal(trained["blocks.1.layers.0.weight"], model.blocks[1].layers[0].weight)
+    assert not torch.equal(trained["blocks.3.layers.0.weight"], model.blocks[3].layers[0].weight)
+    found = run("evaluate")
+    assert kept[0].read_bytes() == stamp
+    kept[0].unlink()
+    assert run("evaluate")["model"] == found["model"]
+
+
+def winnow(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", "from winnow.cli import main; main()", "retina", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Path) -> None:
+    eyes = Path("eyes")
+    eyes.mkdir()
+    draw_fundus(4, True, 64, np.random.default_rng(0)).save(eyes / "one.png")
+    draw_fundus(0, False, 64, np.random.default_rng(1)).point(lambda v: v * 0.2).save(eyes / "two.png")
+    Path("three.jpg").write_bytes(b"nothing")
+    done = winnow("grade", "eyes", "three.jpg", "--explain", "out", "--json")
+    assert done.returncode == 1, done.stderr
+    one, two, three = json.loads(done.stdout)
+    assert one["file"] == "eyes/one.png"
+    assert one["grade"] in range(5)
+    assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    assert one["referable"] == (one["grade"] >= 2)
+    assert Image.open(one["explained"]).size == (32, 32)
+    assert two["quality"] == "too_dark"
+    assert three == {"file": "three.jpg", "error": "not an image file"}
+    wrong = winnow("grade", "nowhere.png")
+    assert wrong.returncode == 1
+    assert "nowhere.png does not exist" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Path) -> None:
+    splits, pixels = table("split/splits.parquet"), table("ingest/pixels.parquet").set_index("image_id")["png"]
+    known = splits.query("split == 'train'")["image_id"].iloc[:3].tolist()
+    rng = np.random.default_rng(9)
+    for index in range(8):
+        target = Path("other", str(index % 4), f"new_{index}.png")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draw_fundus(index % 4, True, 64, rng).save(target)
+    for index, image_id in enumerate(known):
+        Path("other", "0", f"known_{index}.png").write_bytes(pixels[image_id])
+    done = winnow("evaluate", "other", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["photographs"]["in_source"] == 11
+    assert found["photographs"]["seen_in_training"] >= 3
+    assert found["photographs"]["judged"] >= 6
+    assert "quadratic_weighted_kappa" in found["metrics"]
+    plain = winnow("evaluate", "other")
+    assert "quadratic_weighted_kappa" in plain.stdout
+    assert "looks like none of the formats" in winnow("evaluate", "params.yaml").stderr
