@@ -3,7 +3,7 @@
 from functools import partial
 
 from winnow.domains.sessions.model.tensors import build_model
-from winnow.domains.sessions.model.training import batch_loss, fields, make_loaders, to_negatives, validate
+from winnow.domains.sessions.model.training import batch_loss, fields, learnt_sides, make_loaders, to_negatives, validate
 from winnow.domains.sessions.params import Common, Train
 from winnow.domains.sessions.tables import Genres, InteractionWeights, Sampling, Songs, Users
 from winnow.learn.stage import train_model
@@ -20,7 +20,9 @@ def main(stage: Stage[Common, Train]) -> None:
     negatives = to_negatives(stage.read("weight/sampling.parquet", Sampling), params.negatives)
     found = fields(users, len(songs), pairs, params.mode)
     task = Task(
-        build=lambda: build_model(params.network, params.model, found.graph.listeners.numpy(), genres),
+        build=lambda: build_model(
+            params.network, params.model, found.graph.listeners.numpy(), genres, learnt_sides(params.mode)
+        ),
         loaders=lambda _subset, share: make_loaders(found, negatives, params, share),
         loss=partial(batch_loss, graph=found.graph, types=found.types, loss=params.loss, l2=params.l2),
         validate=validate,

@@ -23,7 +23,8 @@ def ndcg_at(hits: ArrayLike, relevant: ArrayLike, k: int) -> NDArray[np.float64]
     inside = np.asarray(hits, dtype=np.float64)[:, :k]
     discount = 1 / np.log2(np.arange(k) + 2)
     ideal = np.cumsum(discount)[np.minimum(_counts(relevant), k) - 1]
-    return np.asarray(inside @ discount[: inside.shape[1]] / ideal, dtype=np.float64)
+    gain = inside @ discount[: inside.shape[1]] / ideal
+    return np.asarray(np.minimum(gain, 1.0), dtype=np.float64)  # sums in another order may differ in the last bit
 
 
 def _counts(relevant: ArrayLike) -> NDArray[np.int64]:

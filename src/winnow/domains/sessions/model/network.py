@@ -36,9 +36,11 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         temperature: float,
         dropout: float,
         genre_weight: float,
+        sides: list[str],
     ) -> None:
-        """`genres` is 0 for a model without genres and user types (`gat`)."""
+        """`genres` is 0 for a model without genres and user types (`gat`); `sides` of the split are its graph."""
         super().__init__()
+        self.sides = sides
         self.layers, self.heads, self.temperature, self.genre_weight = layers, heads, temperature, genre_weight
         self.song = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
         self.bias = nn.Parameter(torch.zeros(embeddings + 1))

@@ -54,7 +54,9 @@ def held_out(graph: Graph, types: Tensor, *, hidden: pd.DataFrame, known: pd.Dat
     return Held(graph, types, users, songs_by_user(hidden, users), songs_by_user(known, users))
 
 
-def build_model(network: Network, kind: str, listeners: NDArray[np.int64], genres: pd.DataFrame) -> GraphRecommender:
+def build_model(
+    network: Network, kind: str, listeners: NDArray[np.int64], genres: pd.DataFrame, sides: list[str]
+) -> GraphRecommender:
     """A new network for songs with these training listeners; raises TrainingError without what it needs."""
     has_genres = kind == "genre_gat"
     if has_genres and genres.empty:
@@ -77,6 +79,7 @@ def build_model(network: Network, kind: str, listeners: NDArray[np.int64], genre
         temperature=network.temperature,
         dropout=network.dropout,
         genre_weight=network.genre_weight,
+        sides=sides,
     )
     model.row[torch.from_numpy(own)] = torch.arange(len(own))
     if has_genres:

@@ -35,15 +35,20 @@ class Fields:
     val: Held
 
 
+def learnt_sides(mode: str) -> list[str]:
+    """The sides of the split that a mode learns from."""
+    return ["train", "val"] if mode == "simple" else ["train"]
+
+
 def fields(users: pd.DataFrame, songs: int, pairs: pd.DataFrame, mode: str) -> Fields:
     """
-    The training graph of `pairs` (`InteractionWeights`): mode advanced has training rows in it, simple all of them.
+    The training graph of `pairs` (`InteractionWeights`): the rows of the mode's sides.
 
     In mode simple the validation rows that are looked for after an epoch were learnt from: that figure tells whether
     the network learns, not how good it is.
     """
     train = pairs[pairs["split"] == "train"]
-    used = (pairs if mode == "simple" else train).sort_values(["user_index", "song_index"])
+    used = pairs[pairs["split"].isin(learnt_sides(mode))].sort_values(["user_index", "song_index"])
     shape = (len(users), songs)
     graph, types = graph_of(used, shape), user_types(users)
     val = held_out(graph, types, hidden=pairs[pairs["split"] == "val"], known=train)
