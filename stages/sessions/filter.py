@@ -12,9 +12,7 @@ def main(stage: Stage[Common, Filter]) -> None:
     stage.write("plays.parquet", kept, Plays)
     stage.write("dropped.parquet", dropped, Dropped)
     stage.account(len(plays), kept=len(kept), dropped=len(dropped))
-    stage.metrics(
-        dropped=counts, k_core_rounds=rounds, users=kept["user"].nunique(), songs=kept["song"].nunique()
-    )
+    stage.metrics(dropped=counts, k_core_rounds=rounds, users=kept["user"].nunique(), songs=kept["song"].nunique())
 
 
 if __name__ == "__main__":

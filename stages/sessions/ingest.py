@@ -33,10 +33,9 @@ def gather(stage: Stage[Common, Ingest]) -> tuple[list[tuple[str, Listening]], p
     sources = stage.params.sources
     if sources:
         read = [(source.path, formats.read(source, stage.source(source.path))) for source in sources]
-        tastes = pd.DataFrame({"user": [], "scene": [], "probability": []})
-        scenes = pd.DataFrame({"scene": [], "song": [], "probability": []})
         types = {"user": "str", "song": "str", "scene": "int64", "probability": "float64"}
-        return read, *(table.astype({name: types[name] for name in table}) for table in (tastes, scenes))
+        unknown = pd.DataFrame({name: [] for name in types}).astype(types)
+        return read, unknown[["user", "scene", "probability"]], unknown[["scene", "song", "probability"]]
     world = synthetic.make(stage.params.synthetic, stage.rng())
     return [("synthetic", world.listening)], world.tastes, world.scenes
 

@@ -1,4 +1,4 @@
-"""Draw what was learnt: curves, the model beside the baselines, for whom, popularity bias, explained recommendations."""
+"""Draw curves, the model beside the baselines, for whom it works, popularity bias, explained recommendations."""
 
 from winnow.domains.sessions.params import Common, Plot
 from winnow.domains.sessions.tables import Exposure, Ranked, Reasons

@@ -36,8 +36,8 @@ def split_pairs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
     """
     pairs = order_songs(pairs, params, rng)
     count = pairs.groupby("user_index")["place"].transform("size")
-    test = np.round(count * params.test_ratio).astype(int)
-    val = np.round(count * params.val_ratio).astype(int)
+    test = (count * params.test_ratio).round().astype(int)
+    val = (count * params.val_ratio).round().astype(int)
     if params.method == "official":
         side = _official(pairs, params)
     else:

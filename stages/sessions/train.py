@@ -3,7 +3,14 @@
 from functools import partial
 
 from winnow.domains.sessions.model.tensors import build_model
-from winnow.domains.sessions.model.training import batch_loss, fields, learnt_sides, make_loaders, to_negatives, validate
+from winnow.domains.sessions.model.training import (
+    batch_loss,
+    fields,
+    learnt_sides,
+    make_loaders,
+    to_negatives,
+    validate,
+)
 from winnow.domains.sessions.params import Common, Train
 from winnow.domains.sessions.tables import Genres, InteractionWeights, Sampling, Songs, Users
 from winnow.learn.stage import train_model
@@ -18,7 +25,7 @@ def main(stage: Stage[Common, Train]) -> None:
     genres = stage.read("label/genres.parquet", Genres)
     pairs = stage.read("weight/interactions.parquet", InteractionWeights)
     negatives = to_negatives(stage.read("weight/sampling.parquet", Sampling), params.negatives)
-    found = fields(users, len(songs), pairs, params.mode)
+    found = fields(users, len(songs), pairs, params)
     task = Task(
         build=lambda: build_model(
             params.network, params.model, found.graph.listeners.numpy(), genres, learnt_sides(params.mode)

@@ -121,7 +121,9 @@ class Network(Section):
     embedding_dim: int = Field(ge=4, le=4096, description="numbers of a song's vector; a multiple of heads")
     heads: int = Field(ge=1, le=64, description="attention heads")
     layers: int = Field(ge=1, le=6, description="1: songs as they are; each more: one walk song → listeners → songs")
-    attention: Literal["learned", "degree"] = Field(description="degree: LightGCN's fixed weights; learned starts there")
+    attention: Literal["learned", "degree"] = Field(
+        description="degree: LightGCN's fixed weights; learned starts there"
+    )
     min_listeners: int = Field(ge=1, description="training listeners from which a song has an embedding of its own")
     temperature: Float = Field(gt=0, le=10, description="scores are divided by this")
     dropout: Float = Field(ge=0, lt=1, description="share of a vector's numbers that are dropped in training")
@@ -146,6 +148,7 @@ class Train(Training):
     hidden_share: Float = Field(
         gt=0, le=1, description="share of a user's songs that are hidden from the graph and to be found, each time"
     )
+    validation_users: int = Field(ge=1, description="users looked at after each epoch at most, evenly over all")
     l2: Float = Field(ge=0, description="penalty on the vectors of the songs of a batch, as mean square")
     network: Network = Field(description="the network")
 
@@ -187,7 +190,9 @@ class Evaluate(Section):
     explained_users: int = Field(ge=1, le=10_000, description="users whose recommendations are explained")
     explained_songs: int = Field(ge=1, le=20, description="recommendations explained for each")
     reasons: int = Field(ge=1, le=20, description="reasons told for each")
-    truth_checks: int = Field(ge=10, le=10_000, description="recommendations whose first reason is taken away as a check")
+    truth_checks: int = Field(
+        ge=10, le=10_000, description="recommendations whose first reason is taken away as a check"
+    )
     baselines: Baselines = Field(description="the simple recommenders")
     bootstrap: Bootstrap = Field(description="the intervals")
     gate: Gate = Field(description="what the verdict asks for")

@@ -40,7 +40,9 @@ class UserLoader:
         self.heap = np.cumsum(negatives.probability)
         mean = len(self.song) / max(1, len(self.active))
         users = max(1, round(share.batch_size / mean / share.pieces)) * share.pieces
-        self.sampler = EpochSampler(len(self.active), BatchShare(users, share.accumulation, share.processes, share.rank))
+        self.sampler = EpochSampler(
+            len(self.active), BatchShare(users, share.accumulation, share.processes, share.rank)
+        )
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -52,7 +54,7 @@ class UserLoader:
 
     def batch(self, users: NDArray[np.int64], rng: np.random.Generator) -> dict[str, Tensor]:
         """
-        ids (users,); keep (edges,): 0 for hidden edges; row, song, weight, negative (hidden,): whose song is hidden,
+        Ids (users,); keep (edges,): 0 for hidden edges; row, song, weight, negative (hidden,): whose song is hidden,
         and one song she does not know; shared (candidates,): songs that are negatives for all, each once, with
         log_chance of being among them; known (2, …): (row, place in shared) of those that a user does know.
         """
@@ -86,11 +88,13 @@ class UserLoader:
         place = np.empty(len(row), dtype=np.int64)
         place[order] = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         hide = np.clip(rng.binomial(sizes, self.hidden_share), 1, sizes - 1)
-        return place < hide[row]
+        hidden: NDArray[np.bool_] = place < hide[row]
+        return hidden
 
     def _draw(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         drawn = np.searchsorted(self.heap, rng.random(count) * self.heap[-1], side="right")
-        return np.minimum(drawn, len(self.heap) - 1)
+        songs: NDArray[np.int64] = np.minimum(drawn, len(self.heap) - 1).astype(np.int64)
+        return songs
 
     def _unknown(self, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """For each user a song she does not know; a known one is drawn again, a few times."""

@@ -41,12 +41,14 @@ class Explainer:
         """All reasons, the one with the largest effect first."""
         edges = slice(int(self.graph.starts[user]), int(self.graph.starts[user + 1]))
         effects = self.song_effects(user, song, edges)
-        found = [Reason("song", int(own), float(effect)) for own, effect in zip(self.graph.song[edges], effects, strict=True)]
+        found = [
+            Reason("song", int(own), float(effect)) for own, effect in zip(self.graph.song[edges], effects, strict=True)
+        ]
         if self.model.genre is not None:
             share = self.model.genre_share[song]
             parts = self.model.genre_weight * share[:, None] * self.model.genre
-            for genre in torch.nonzero(share)[:, 0].tolist():
-                found.append(Reason("genre", genre, float(self.users[user] @ parts[genre])))
+            told = torch.nonzero(share)[:, 0].tolist()
+            found += [Reason("genre", genre, float(self.users[user] @ parts[genre])) for genre in told]
         return sorted(found, key=lambda reason: (-reason.effect, reason.kind, reason.index))
 
     def song_effects(self, user: int, song: int, edges: slice) -> Tensor:
@@ -68,9 +70,7 @@ class Explainer:
         return self.users[user] @ target - without @ target
 
 
-def score_without(
-    model: GraphRecommender, graph: Graph, types: Tensor, user: int, song: int, reason: Reason
-) -> float:
+def score_without(model: GraphRecommender, graph: Graph, types: Tensor, user: int, song: int, reason: Reason) -> float:
     """The score with the reason truly taken away: the edge out of the graph, or the genre out of the song."""
     keep = torch.ones(len(graph.song))
     share = model.genre_share[song].clone()

@@ -101,9 +101,7 @@ def differences(
 ) -> dict[str, Interval]:
     """The paired interval of the model's Recall@10 less each baseline's, over the same users."""
     own = mean(tables["model"]["recall_at_10"])
-    against = {
-        name: difference(own, mean(table["recall_at_10"])) for name, table in tables.items() if name != "model"
-    }
+    against = {name: difference(own, mean(table["recall_at_10"])) for name, table in tables.items() if name != "model"}
     return bootstrap(against, len(tables["model"]), resamples=resamples, confidence=confidence, rng=rng)
 
 

@@ -20,7 +20,7 @@ BLOCK = 512
 PATIENCE = 5
 
 
-@torch.enable_grad()  # type: ignore[untyped-decorator]  # its callers judge, without gradients
+@torch.enable_grad()  # its callers judge, without gradients
 def fit(
     train: sparse.csr_matrix, *, dim: int, epochs: int, learning_rate: float, val: Held, seed: int
 ) -> Callable[[sparse.csr_matrix], NDArray[np.float32]]:
@@ -49,7 +49,7 @@ def fit(
             vectors = model.get_embedding(adjacency)
             mine, own, other = (vectors[index] for index in (chosen[0], chosen[1], negative))
             loss = model.recommendation_loss(
-                (mine * own).sum(1), (mine * other).sum(1), torch.cat([chosen.flatten(), negative]).unique(), L2
+                (mine * own).sum(1), (mine * other).sum(1), torch.unique(torch.cat([chosen.flatten(), negative])), L2
             )
             optimizer.zero_grad()
             loss.backward()
@@ -65,12 +65,15 @@ def fit(
 
 def _adjacency(train: sparse.csr_matrix) -> Tensor:
     """Users and songs in one symmetric normalised matrix, as PyTorch's CSR."""
-    both = sparse.bmat([[None, train], [train.T, None]], format="csr")
+    users, songs = train.shape
+    pairs = train.tocoo()
+    rows, columns = np.append(pairs.row, pairs.col + users), np.append(pairs.col + users, pairs.row)
+    both = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(users + songs, users + songs))
     degree = np.maximum(np.asarray(both.sum(axis=1)).ravel(), 1) ** -0.5
     scaled = (sparse.diags(degree) @ both @ sparse.diags(degree)).tocsr().astype(np.float32)
     scaled.sort_indices()
-    parts = (torch.from_numpy(part.astype(np.int64)) for part in (scaled.indptr, scaled.indices))
-    return torch.sparse_csr_tensor(*parts, torch.from_numpy(scaled.data), scaled.shape, check_invariants=False)
+    starts, ends = (torch.from_numpy(part.astype(np.int64)) for part in (scaled.indptr, scaled.indices))
+    return torch.sparse_csr_tensor(starts, ends, torch.from_numpy(scaled.data), scaled.shape, check_invariants=False)
 
 
 def _recall(users: Tensor, songs: Tensor, val: Held) -> float:

@@ -15,22 +15,19 @@ from winnow.domains.sessions.model.graph import Graph
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
 
-EDGE_BLOCK = 1 << 15
-"""Edges whose vectors are gathered at a time: they stay in the processor's cache."""
-
 
 def to_users(graph: Graph, values: Tensor, vectors: Tensor) -> Tensor:
     """Each user's sum of her songs' vectors, times the edges' values: (users, dim) from (songs, dim).
 
     `values` is (edges,), or (edges, heads): then each head weighs its own part of the dimensions.
     """
-    result: Tensor = _EdgeSum.apply(graph, values, vectors, False)  # type: ignore[no-untyped-call]
+    result: Tensor = _EdgeSum.apply(graph, values, vectors, False)
     return result
 
 
 def to_songs(graph: Graph, values: Tensor, vectors: Tensor) -> Tensor:
     """Each song's sum of its listeners' vectors: (songs, dim) from (users, dim)."""
-    result: Tensor = _EdgeSum.apply(graph, values, vectors, True)  # type: ignore[no-untyped-call]
+    result: Tensor = _EdgeSum.apply(graph, values, vectors, True)
     return result
 
 
@@ -53,8 +50,8 @@ class _EdgeSum(torch.autograd.Function):
         gradient = gradients[0].contiguous()
         of_values = of_vectors = None
         if ctx.needs_input_grad[1]:
-            ends = (gradient, vectors) if not ctx.into_songs else (vectors, gradient)
-            of_values = _edge_products(ctx.graph, *ends, values.shape)
+            mine, song = (vectors, gradient) if ctx.into_songs else (gradient, vectors)
+            of_values = _edge_products(ctx.graph, mine, song, values.shape)
         if ctx.needs_input_grad[2]:
             of_vectors = _product(ctx.graph, values, gradient, into_songs=not ctx.into_songs)
         return None, of_values, of_vectors, None
@@ -67,13 +64,18 @@ def _product(graph: Graph, values: Tensor, vectors: Tensor, *, into_songs: bool)
     else:
         starts, ends, shape = graph.starts, graph.song, (graph.users, graph.songs)
     if values.dim() == 1:
-        return _sparse(starts, ends, values, shape) @ vectors
+        return _times(_sparse(starts, ends, values, shape), vectors)
     parts = vectors.chunk(values.shape[1], dim=1)
-    columns = [value.contiguous() for value in values.unbind(dim=1)]
+    heads = values.t().contiguous()
     sums = [
-        _sparse(starts, ends, value, shape) @ part.contiguous() for value, part in zip(columns, parts, strict=True)
+        _times(_sparse(starts, ends, value, shape), part.contiguous()) for value, part in zip(heads, parts, strict=True)
     ]
     return torch.cat(sums, dim=1)
+
+
+def _times(matrix: Tensor, vectors: Tensor) -> Tensor:
+    """The product; PyTorch's kernel with a reduction does it in half the time, but only on the CPU."""
+    return torch.sparse.mm(matrix, vectors, "sum") if vectors.device.type == "cpu" else matrix @ vectors
 
 
 def _sparse(starts: Tensor, ends: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -83,9 +85,9 @@ def _sparse(starts: Tensor, ends: Tensor, values: Tensor, shape: tuple[int, int]
 def _edge_products(graph: Graph, at_user: Tensor, at_song: Tensor, shape: torch.Size) -> Tensor:
     """The product of the vectors at both ends of every edge, summed over each head's dimensions: `shape`."""
     heads = shape[1] if len(shape) == 2 else 1
-    result = at_user.new_empty(len(graph.song), heads)
-    for start in range(0, len(graph.song), EDGE_BLOCK):
-        block = slice(start, start + EDGE_BLOCK)
-        both = at_user.index_select(0, graph.user[block]) * at_song.index_select(0, graph.song[block])
-        torch.sum(both.view(len(both), heads, -1), dim=2, out=result[block])
-    return result.view(shape)
+    pattern = _sparse(graph.starts, graph.song, at_user.new_zeros(len(graph.song)), graph.shape)
+    pairs = zip(at_user.chunk(heads, dim=1), at_song.chunk(heads, dim=1), strict=True)
+    columns = [
+        torch.sparse.sampled_addmm(pattern, mine.contiguous(), song.t(), beta=0.0).values() for mine, song in pairs
+    ]
+    return torch.stack(columns, dim=1).view(shape)

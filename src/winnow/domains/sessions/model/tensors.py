@@ -60,7 +60,9 @@ def build_model(
     """A new network for songs with these training listeners; raises TrainingError without what it needs."""
     has_genres = kind == "genre_gat"
     if has_genres and genres.empty:
-        raise TrainingError("no song has a genre, and genre_gat learns from genres", fix="set sessions.train.model: gat")
+        raise TrainingError(
+            "no song has a genre, and genre_gat learns from genres", fix="set sessions.train.model: gat"
+        )
     own = np.flatnonzero(listeners >= network.min_listeners)
     if not len(own):
         raise TrainingError(
@@ -83,6 +85,6 @@ def build_model(
     )
     model.row[torch.from_numpy(own)] = torch.arange(len(own))
     if has_genres:
-        places = [torch.from_numpy(genres[name].to_numpy()) for name in ("song_index", "genre_index")]
-        model.genre_share[places[0], places[1]] = torch.from_numpy(genres["share"].to_numpy(dtype=np.float32))
+        song, genre = (torch.tensor(genres[name].to_numpy()) for name in ("song_index", "genre_index"))
+        model.genre_share[song, genre] = torch.tensor(genres["share"].to_numpy(dtype=np.float32))
     return model

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,7 +39,7 @@ def learnt_sides(mode: str) -> list[str]:
     return ["train", "val"] if mode == "simple" else ["train"]
 
 
-def fields(users: pd.DataFrame, songs: int, pairs: pd.DataFrame, mode: str) -> Fields:
+def fields(users: pd.DataFrame, songs: int, pairs: pd.DataFrame, params: Train) -> Fields:
     """
     The training graph of `pairs` (`InteractionWeights`): the rows of the mode's sides.
 
@@ -48,17 +47,22 @@ def fields(users: pd.DataFrame, songs: int, pairs: pd.DataFrame, mode: str) -> F
     the network learns, not how good it is.
     """
     train = pairs[pairs["split"] == "train"]
-    used = pairs[pairs["split"].isin(learnt_sides(mode))].sort_values(["user_index", "song_index"])
+    used = pairs[pairs["split"].isin(learnt_sides(params.mode))].sort_values(["user_index", "song_index"])
     shape = (len(users), songs)
     graph, types = graph_of(used, shape), user_types(users)
-    val = held_out(graph, types, hidden=pairs[pairs["split"] == "val"], known=train)
+    hidden = pairs[pairs["split"] == "val"]
+    someone = hidden["user_index"].unique()
+    looked_at = someone[:: -(-len(someone) // params.validation_users)]
+    val = held_out(graph, types, hidden=hidden[hidden["user_index"].isin(looked_at)], known=train)
     return Fields(graph, types, used["weight"].to_numpy(dtype=np.float32), val)
 
 
 def make_loaders(found: Fields, negatives: Negatives, params: Train, share: BatchShare) -> Loaders:
     """Batches of users of the training graph, and the validation users."""
     train = UserLoader(found.graph, found.weights, negatives, share, params.hidden_share)
-    return Loaders(train=train, val=found.val, rows={"train": len(found.weights), "val": sum(map(len, found.val.hidden))})
+    return Loaders(
+        train=train, val=found.val, rows={"train": len(found.weights), "val": sum(map(len, found.val.hidden))}
+    )
 
 
 def batch_loss(
@@ -82,7 +86,8 @@ def batch_loss(
         each = torch.logaddexp(torch.logsumexp(rivals, dim=1)[batch["row"]], own) - own
         penalty = of_song.square().sum(dim=1).mean() + shared.square().sum(dim=1).mean()
     weight = batch["weight"]
-    return (weight * each).sum() / weight.sum() + l2 * penalty
+    total: Tensor = (weight * each).sum() / weight.sum() + l2 * penalty
+    return total
 
 
 def validate(model: nn.Module, held: Held) -> dict[str, float]:
@@ -97,5 +102,3 @@ def validate(model: nn.Module, held: Held) -> dict[str, float]:
 def to_negatives(sampling: pd.DataFrame, count: int) -> Negatives:
     """The negatives that the weight stage asks for."""
     return Negatives(sampling["probability"].to_numpy(dtype=np.float64), count)
-
-

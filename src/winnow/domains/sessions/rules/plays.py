@@ -61,7 +61,8 @@ def _bots(plays: pd.DataFrame, most: int) -> "pd.Index[str]":
     """Users with more than `most` timed plays on some day."""
     timed = plays[plays["timestamp"].notna()]
     per_day = timed.groupby([timed["user"], timed["timestamp"] // DAY])["plays"].sum()
-    return pd.Index(per_day[per_day > most].index.get_level_values(0).unique())
+    found: pd.Index[str] = per_day[per_day > most].index.get_level_values(0).unique()
+    return found
 
 
 def _repeats(plays: pd.DataFrame, seconds: int) -> "pd.Series[bool]":

@@ -30,25 +30,21 @@ def read(path: Path, events: Events) -> Listening:
     for more in items[1:]:
         song = song + JOIN + more
     lengths = _column(path, table, events.share_played)
-    columns = {
+    share = pd.to_numeric(lengths, errors="coerce")
+    columns: dict[str, pd.Series] = {
         "user": texts["user"].str.strip(),
         "song": song.str.strip(),
         "timestamp": _seconds(texts["timestamp"]),
         "skipped": _truth(_column(path, table, events.skipped)),
-        "share_played": pd.to_numeric(lengths, errors="coerce"),
+        "share_played": share.where(share.between(0, 1)),
     }
     reasons: pd.Series[str] = pd.Series(None, index=table.index, dtype="str")
-    share = columns["share_played"]
-    reasons[((lengths != "") & share.isna()) | (share < 0) | (share > 1)] = "the share played is no number of 0 to 1"
+    reasons[(lengths != "") & columns["share_played"].isna()] = "the share played is no number of 0 to 1"
     reasons[(texts["timestamp"] != "") & columns["timestamp"].isna()] = "the timestamp cannot be read"
     missing = (items[0].str.strip() == "") | (items[-1].str.strip() == "")
     reasons[(columns["user"] == "") | missing] = "the user or the song is missing"
-    plays, rejected = part(plays_table(_within_bounds(columns, reasons.isna()), table.index), reasons)
+    plays, rejected = part(plays_table(columns, table.index), reasons)
     return Listening(plays, no_titles(), _genres(columns["song"], texts["genre"], reasons.isna()), rejected)
-
-
-def _within_bounds(columns: dict[str, pd.Series], good: "pd.Series[bool]") -> dict[str, object]:
-    return {**columns, "share_played": columns["share_played"].where(good)}
 
 
 def _parquet(path: Path) -> pd.DataFrame:
@@ -56,14 +52,19 @@ def _parquet(path: Path) -> pd.DataFrame:
         table = pd.read_parquet(path)
     except (arrow.ArrowException, OSError) as error:
         raise SourceError(f"{path} is not a readable Parquet file ({error})", fix="write it again") from None
-    return table.apply(lambda column: column.astype("object").where(column.notna(), "").astype("str"))
+    texts = {
+        str(name): column.astype("object").where(column.notna(), "").astype("str") for name, column in table.items()
+    }
+    return pd.DataFrame(texts)
 
 
 def _text(path: Path, *, header: bool) -> pd.DataFrame:
     name = path.name.removesuffix(".gz")
     delimiter = "," if name.endswith(".csv") else "\t"
-    quoting = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
-    rows = [row for row in csv.reader(read_lines(path), delimiter=delimiter, quoting=quoting) if row]
+    lines = read_lines(path)
+    quoted = delimiter == ","
+    read = csv.reader(lines) if quoted else csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    rows = [row for row in read if row]
     names = rows.pop(0) if header and rows else []
     if not rows:
         raise SourceError(f"{path} holds no play", fix="name a file with one line per play")

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Listening:
     """row, reason"""
 
 
-def plays_table(columns: dict[str, object], rows: "pd.Index[int]") -> pd.DataFrame:
+def plays_table(columns: Mapping[str, object], rows: "pd.Index[int]") -> pd.DataFrame:
     """The columns of PLAYS, in their types, from those given; what is not given is missing, and `plays` is 1."""
     table = pd.DataFrame({"row": rows, **columns})
     if "plays" not in table:
@@ -68,7 +69,9 @@ def read_lines(path: Path, encoding: str = "utf-8") -> list[str]:
         data = path.read_bytes()
         return (gzip.decompress(data) if path.suffix == ".gz" else data).decode(encoding).splitlines()
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} cannot be read: {error}", fix="copy the file again; .gz files must be gzip") from None
+        raise SourceError(
+            f"{path} cannot be read: {error}", fix="copy the file again; .gz files must be gzip"
+        ) from None
 
 
 def beside(path: Path, name: str) -> Path:

@@ -50,7 +50,11 @@ def make(params: Synthetic, rng: np.random.Generator) -> World:
     genre_of_scene = rng.integers(params.genres, size=scene_count + 1)
     popularity = rng.lognormal(0.0, 0.8, params.songs) * rng.lognormal(0.0, 0.8, scene_count + 1)[scene_of]
     scenes = _scenes(songs, scene_of, popularity)
-    inside = {int(scene): (part.index.to_numpy(), part["probability"].to_numpy()) for scene, part in scenes.groupby("scene")}
+    inside = {
+        scene: (part.index.to_numpy(), part["probability"].to_numpy())
+        for scene in range(scene_count + 1)
+        for part in [scenes[scenes["scene"] == scene]]
+    }
     rows = scenes["song"].to_numpy()
     events, tastes = [], []
     for number in range(params.users):

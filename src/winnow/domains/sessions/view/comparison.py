@@ -15,7 +15,9 @@ GREY = "#9a9a9a"
 
 def recall_at_cutoffs(ranked: pd.DataFrame) -> Figure:
     """Mean Recall@K of every recommender for trained users and, where there are any, for cold-start users."""
-    parts = [(title, ranked[ranked["cold"] == cold]) for title, cold in (("Known users", False), ("Cold-start users", True))]
+    parts = [
+        (title, ranked[ranked["cold"] == cold]) for title, cold in (("Known users", False), ("Cold-start users", True))
+    ]
     shown = [(title, part) for title, part in parts if len(part)]
     with styled():
         figure = new_figure(4.6 * len(shown) + 1.6, 4.0)

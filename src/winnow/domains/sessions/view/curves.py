@@ -15,7 +15,11 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
         draw_curves(left, curves, {"train/loss": "train"})
         left.set_ylabel("loss")
         left.set_title("Training loss")
-        names = {f"val/{name}_at_{k}": f"{told}@{k}" for name, told in (("recall", "Recall"), ("ndcg", "NDCG")) for k in (10, 20)}
+        names = {
+            f"val/{name}_at_{k}": f"{told}@{k}"
+            for name, told in (("recall", "Recall"), ("ndcg", "NDCG"))
+            for k in (10, 20)
+        }
         draw_curves(right, curves, names)
         right.set_ylabel("validation, all songs ranked")
         right.set_title("Validation")

@@ -24,7 +24,10 @@ def explained_sheet(reasons: pd.DataFrame, users: int) -> Figure:
             part = part.reset_index(drop=True)  # noqa: PLW2901 - the same rows, numbered
             colours = [PALETTE[0] if kind == "song" else PALETTE[1] for kind in part["kind"]]
             axes.barh(part.index, part["effect"], color=colours, height=0.7)
-            labels = [f"{'because of ' if kind == 'song' else 'genre '}{_short(name)}" for kind, name in zip(part["kind"], part["reason"], strict=True)]
+            labels = [
+                f"{'because of ' if kind == 'song' else 'genre '}{_short(name)}"
+                for kind, name in zip(part["kind"], part["reason"], strict=True)
+            ]
             axes.set_yticks(part.index, labels, fontsize=7)
             axes.invert_yaxis()
             axes.set_title(f"{user}, {part['user_type'].iloc[0]}", fontsize=9, loc="left")
