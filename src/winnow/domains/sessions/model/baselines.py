@@ -146,11 +146,19 @@ def fit_als(train: Matrix, *, factors: int, ridge: float, alpha: float, rounds: 
 
 
 def _solve(known: Matrix, other: NDArray[np.float32], ridge: float, alpha: float) -> NDArray[np.float32]:
-    """Least squares of each row: all of `other` with confidence 1, the known ones with 1 + alpha and target 1."""
+    """Least squares of each row: all of `other` with confidence 1, the known ones with 1 + alpha and target 1.
+
+    With few known ones the small system is solved (Woodbury): (B + αOᵀO)⁻¹Oᵀ1 = B⁻¹Oᵀ(I + αOB⁻¹Oᵀ)⁻¹1.
+    """
     base = other.T @ other + ridge * np.eye(other.shape[1], dtype=np.float32)
+    inverse = np.linalg.inv(base)
     solved = np.zeros((known.shape[0], other.shape[1]), dtype=np.float32)
     for row in range(known.shape[0]):
         own = other[known.indices[known.indptr[row] : known.indptr[row + 1]]]
-        if len(own):
+        if 0 < len(own) < other.shape[1]:
+            spread = inverse @ own.T
+            shares = np.linalg.solve(np.eye(len(own), dtype=np.float32) + alpha * own @ spread, np.ones(len(own)))
+            solved[row] = (1 + alpha) * spread @ shares
+        elif len(own):
             solved[row] = np.linalg.solve(base + alpha * own.T @ own, (1 + alpha) * own.sum(axis=0))
     return solved

@@ -1,9 +1,9 @@
 """
 Why a song is recommended, told by the network itself.
 
-A user's vector is the sum of her songs' vectors under attention, so what each song did for a score is known exactly:
-the score is computed again without it, its attention shared out among the others. For a genre it is the score
-without the genre's part of the recommended song.
+A user's vector is the sum of her songs' vectors under attention, so what each song did for a score can be asked: it is
+computed again without the song, whose attention goes to the others. For a genre it is the score without the genre's
+part of the recommended song.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from winnow.domains.sessions.model.graph import Graph
+from winnow.domains.sessions.model.graph import Graph, build_graph
 from winnow.domains.sessions.model.network import GraphRecommender
 
 
@@ -32,18 +31,15 @@ class Explainer:
 
     def __init__(self, model: GraphRecommender, graph: Graph, types: Tensor, songs: Tensor, plain: Tensor) -> None:
         """`graph` holds the users to explain; `songs` and `plain` are the song vectors of the training graph."""
-        self.model, self.graph, self.types, self.songs = model, graph, types, songs
-        self.values = model.edge_values(graph, plain)
-        self.shares = model.attention_shares(graph, plain) if model.attention is not None else None
-        self.users = model.user_vectors(graph, self.values, songs, types)
+        self.model, self.graph, self.types, self.songs, self.plain = model, graph, types, songs, plain
+        self.users = model.user_vectors(graph, model.edge_values(graph, plain), songs, types)
+        self._without: tuple[int, Tensor] = -1, songs[:0]
 
     def reasons(self, user: int, song: int) -> list[Reason]:
         """All reasons, the one with the largest effect first."""
-        edges = slice(int(self.graph.starts[user]), int(self.graph.starts[user + 1]))
-        effects = self.song_effects(user, song, edges)
-        found = [
-            Reason("song", int(own), float(effect)) for own, effect in zip(self.graph.song[edges], effects, strict=True)
-        ]
+        own = self.graph.song[int(self.graph.starts[user]) : int(self.graph.starts[user + 1])]
+        effects = (self.users[user] - self.without_each(user, own)) @ self.songs[song]
+        found = [Reason("song", *pair) for pair in zip(own.tolist(), effects.tolist(), strict=True)]
         if self.model.genre is not None:
             share = self.model.genre_share[song]
             parts = self.model.genre_weight * share[:, None] * self.model.genre
@@ -51,23 +47,17 @@ class Explainer:
             found += [Reason("genre", genre, float(self.users[user] @ parts[genre])) for genre in told]
         return sorted(found, key=lambda reason: (-reason.effect, reason.kind, reason.index))
 
-    def song_effects(self, user: int, song: int, edges: slice) -> Tensor:
-        """How far the score falls without each of the user's songs, (her songs,)."""
-        model, count = self.model, edges.stop - edges.start
-        own = self.songs[self.graph.song[edges]]
-        values = self.values[edges].reshape(count, -1)
-        dims = own.shape[1] // values.shape[1]
-        parts = own * values.repeat_interleave(dims, dim=1)
-        others = parts.sum(dim=0) - parts
-        if self.shares is not None:
-            left = (1 - self.shares[edges]).clamp_min(1e-6)
-            others = others / left.repeat_interleave(dims, dim=1) * np.sqrt((count - 1) / count)
-        if model.user_type is not None:
-            known = torch.cat([model.user_type, model.user_type.mean(dim=0, keepdim=True)])
-            others = others + known[self.types[user]]
-        without = normalize(others, dim=1) / model.temperature
-        target = self.songs[song]
-        return self.users[user] @ target - without @ target
+    def without_each(self, user: int, own: Tensor) -> Tensor:
+        """The user's vector without one of her songs, for each of them: (her songs, dim)."""
+        if self._without[0] != user:
+            count = len(own)
+            others = torch.arange(count).repeat(count, 1)[~torch.eye(count, dtype=torch.bool)]
+            copies = np.repeat(np.arange(count), count - 1)
+            graph = build_graph(copies, own[others].numpy(), (count, self.graph.songs), self.graph.listeners)
+            values = self.model.edge_values(graph, self.plain)
+            vectors = self.model.user_vectors(graph, values, self.songs, self.types[user].expand(count))
+            self._without = user, vectors
+        return self._without[1]
 
 
 def score_without(model: GraphRecommender, graph: Graph, types: Tensor, user: int, song: int, reason: Reason) -> float:

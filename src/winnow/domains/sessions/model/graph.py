@@ -13,8 +13,7 @@ class Graph:
     """
     Edges user → song, sorted by user, then song; `by_song` sorts the same edges by song.
 
-    `weights` are LightGCN's, 1 / √(songs of the user · listeners of the song): He et al. 2020, equation 3. For users
-    folded in later, the listeners are those of the training graph, which the newcomers do not change.
+    For users folded in later, a song's rarity is that of the training graph, which the newcomers do not change.
     """
 
     users: int
@@ -29,10 +28,12 @@ class Graph:
     """(songs + 1,)"""
     by_song: Tensor
     """(edges,): numbers of the edges in the order of songs"""
-    weights: Tensor
-    """(edges,)"""
+    listener: Tensor
+    """(edges,): the users in that order"""
     listeners: Tensor
     """(songs,)"""
+    rarity: Tensor
+    """(songs,): 1 / √listeners"""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -56,7 +57,6 @@ def build_graph(
     degree = np.bincount(user, minlength=shape[0])
     own = np.bincount(song, minlength=shape[1])
     heard = own if listeners is None else listeners.numpy()
-    weights = 1 / np.sqrt(degree[user] * np.maximum(heard[song], 1))
     return Graph(
         users=shape[0],
         songs=shape[1],
@@ -65,6 +65,7 @@ def build_graph(
         user=torch.from_numpy(user.astype(np.int64)),
         song_starts=torch.from_numpy(np.append(0, np.cumsum(own))),
         by_song=torch.from_numpy(by_song),
-        weights=torch.from_numpy(weights.astype(np.float32)),
+        listener=torch.from_numpy(user[by_song].astype(np.int64)),
         listeners=torch.from_numpy(heard.astype(np.int64)),
+        rarity=torch.from_numpy((np.maximum(heard, 1) ** -0.5).astype(np.float32)),
     )

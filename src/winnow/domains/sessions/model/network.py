@@ -10,6 +10,9 @@ from winnow.domains.sessions.model.graph import Graph
 from winnow.domains.sessions.model.propagation import to_songs, to_users, user_sums
 
 INITIAL_STD = 0.1
+SLOPE = 0.2
+"""Of the leaky rectifier in attention, as in the paper."""
+SMALL = 1e-12
 
 
 class GraphRecommender(nn.Module, PyTorchModelHubMixin):
@@ -43,15 +46,16 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         self.sides = sides
         self.layers, self.heads, self.temperature, self.genre_weight = layers, heads, temperature, genre_weight
         self.song = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
-        self.bias = nn.Parameter(torch.zeros(embeddings + 1))
+        self.bias = nn.Parameter(torch.zeros(embeddings))
+        self.common_bias = nn.Parameter(torch.zeros(1))
         self.dropout = nn.Dropout(dropout)
         self.attention = nn.Parameter(torch.zeros(2, embedding_dim)) if learned_attention else None
         self.genre = nn.Parameter(torch.randn(genres, embedding_dim) * INITIAL_STD) if genres else None
         self.user_type = nn.Parameter(torch.zeros(len(nouns.USER_TYPES), embedding_dim)) if genres else None
-        self.register_buffer("row", torch.full((songs,), embeddings, dtype=torch.int64))
+        self.register_buffer("own", torch.arange(embeddings))
         self.register_buffer("genre_share", torch.zeros(songs, genres))
-        self.row: Tensor
-        """(songs,): each song's row in `song`; the number of rows for those that have none and share one bias"""
+        self.own: Tensor
+        """(embeddings,): the songs that have an embedding and a bias of their own; the others share one bias"""
         self.genre_share: Tensor
         """(songs, genres): how much each genre is of a song"""
 
@@ -67,39 +71,39 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
 
     def plain_songs(self) -> Tensor:
         """Songs before any walk, (songs, dim): embedding and genres."""
-        known = torch.cat([self.song, self.song.new_zeros(1, self.song.shape[1])])
-        plain = known[self.row]
+        plain = self.song.new_zeros(len(self.genre_share), self.song.shape[1]).index_copy(0, self.own, self.song)
         if self.genre is not None:
             plain = plain + self.genre_weight * self.genre_share @ self.genre
         dropped: Tensor = self.dropout(plain)
         return dropped
 
     def song_bias(self) -> Tensor:
-        return self.bias[self.row]
+        """How popular each song is for all, (songs,)."""
+        return self.common_bias.repeat(len(self.genre_share)).index_copy(0, self.own, self.bias)
 
     def edge_values(self, graph: Graph, plain: Tensor, keep: Tensor | None = None) -> Tensor:
-        """What each edge counts: (edges, heads), or (edges,) for LightGCN's fixed weights.
+        """What each edge counts: (edges, heads), or (edges, 1) for LightGCN's fixed weights.
 
         A user's attention sums to 1 over her songs that are not hidden; times √songs of the user / √listeners of the
         song it is LightGCN's weight while the attention is even.
         """
+        keep = graph.rarity.new_ones(len(graph.song)) if keep is None else keep
+        songs_of_user = user_sums(graph, keep[:, None]).clamp_min(1)
         if self.attention is None:
-            return graph.weights if keep is None else graph.weights * keep
-        share = self.attention_shares(graph, plain, keep)
-        songs_of_user = (graph.starts[1:] - graph.starts[:-1]).to(share.dtype)
-        return share * (graph.weights * songs_of_user[graph.user])[:, None]
+            share = keep[:, None] / songs_of_user[graph.user]
+        else:
+            share = self.attention_shares(graph, plain, keep)
+        return share * songs_of_user.sqrt()[graph.user] * graph.rarity[graph.song][:, None]
 
-    def attention_shares(self, graph: Graph, plain: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Attention of each user over her songs, (edges, heads)."""
+    def attention_shares(self, graph: Graph, plain: Tensor, keep: Tensor) -> Tensor:
+        """Attention of each user over her songs, (edges, heads): to what a song is, and to what she is on average."""
         assert self.attention is not None
         own, asked = ((plain * vector).view(graph.songs, self.heads, -1).sum(dim=2) for vector in self.attention)
-        weights = graph.weights if keep is None else graph.weights * keep
-        of_user = to_users(graph, weights, asked)
-        logits = leaky_relu(own[graph.song] + of_user[graph.user], 0.2)
-        strength = torch.exp(logits - logits.detach().amax())
-        if keep is not None:
-            strength = strength * keep[:, None]
-        return strength / user_sums(graph, strength).clamp_min(1e-12)[graph.user]
+        rare = keep * graph.rarity[graph.song]
+        average = to_users(graph, rare, asked) / user_sums(graph, rare[:, None]).clamp_min(SMALL)
+        logits = leaky_relu(own[graph.song] + average[graph.user], SLOPE)
+        strength = torch.exp(logits - logits.detach().amax()) * keep[:, None]
+        return strength / user_sums(graph, strength).clamp_min(SMALL)[graph.user]
 
     def walk(self, graph: Graph, values: Tensor, plain: Tensor) -> Tensor:
         """Songs with what their neighbours are, (songs, dim)."""

@@ -59,7 +59,7 @@ class _EdgeSum(torch.autograd.Function):
 
 def _product(graph: Graph, values: Tensor, vectors: Tensor, *, into_songs: bool) -> Tensor:
     if into_songs:
-        starts, ends, shape = graph.song_starts, graph.user[graph.by_song], (graph.songs, graph.users)
+        starts, ends, shape = graph.song_starts, graph.listener, (graph.songs, graph.users)
         values = values[graph.by_song]
     else:
         starts, ends, shape = graph.starts, graph.song, (graph.users, graph.songs)

@@ -83,7 +83,7 @@ def build_model(
         genre_weight=network.genre_weight,
         sides=sides,
     )
-    model.row[torch.from_numpy(own)] = torch.arange(len(own))
+    model.own.copy_(torch.from_numpy(own))
     if has_genres:
         song, genre = (torch.tensor(genres[name].to_numpy()) for name in ("song_index", "genre_index"))
         model.genre_share[song, genre] = torch.tensor(genres["share"].to_numpy(dtype=np.float32))
