@@ -27,9 +27,9 @@ def merge_plays(parts: list[Listening]) -> pd.DataFrame:
 def catalogue(plays: pd.DataFrame, parts: list[Listening]) -> pd.DataFrame:
     """The columns of `Catalogue`."""
     titles = pd.concat([part.titles for part in parts])
-    titles = titles[~titles.index.duplicated()]
+    known = dict(zip(titles.index[::-1], titles[::-1], strict=True))  # the first of several titles stays
     songs = pd.Series(sorted(plays["song"].unique()), dtype="str")
-    return pd.DataFrame({"song": songs, "title": songs.map(titles).fillna(songs).astype("str")})
+    return pd.DataFrame({"song": songs, "title": pd.Series([known.get(song, song) for song in songs], dtype="str")})
 
 
 def song_genres(songs: "pd.Series[str]", parts: list[Listening], most: int) -> pd.DataFrame:
