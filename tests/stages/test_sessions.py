@@ -1,6 +1,7 @@
 """The eight stages of sessions, on the real params with a smaller world, and what a user types afterwards."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -144,10 +145,10 @@ def test_a_pair_on_two_sides_is_leakage(here: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_k_core_is_stable_and_largest() -> None:
     rng = np.random.default_rng(3)
-    plays = pd.DataFrame({"user": rng.integers(0, 40, 300).astype(str), "song": rng.integers(0, 60, 300).astype(str)})
+    plays = pd.DataFrame({"user": rng.integers(0, 40, 260).astype(str), "song": rng.integers(0, 60, 260).astype(str)})
     inside, rounds = k_core(plays, 4, 3)
     kept = plays[inside].drop_duplicates()
-    assert rounds > 2
+    assert rounds > 3
     assert kept.groupby("user").size().min() >= 4
     assert kept.groupby("song").size().min() >= 3
     left = plays[~inside]
@@ -192,7 +193,7 @@ def test_a_user_with_one_song_is_dropped_and_with_a_low_core_stays_in_training(h
 
 
 def test_too_many_bad_rows_stop_ingest_and_a_core_too_strict_stops_filter(here: Path) -> None:
-    with pytest.raises(SourceError, match="1 of 2 source rows cannot be used.*the timestamp cannot be read"):
+    with pytest.raises(SourceError, match="(?s)1 of 2 source rows cannot be used.*the timestamp cannot be read"):
         run("ingest", **source(["a,b,1,", "a,c,soon,"]))
     with pytest.raises(TableError, match="no row is left after filtering"):
         run("filter", min_user_songs=1000)
@@ -264,7 +265,6 @@ def recommender() -> Any:
 
 def test_recommendations_for_a_user_and_for_a_stranger(here: Path) -> None:
     found = recommender()
-    torch.set_grad_enabled(True)
     users, sides = table("label/users.parquet"), table("split/splits.parquet")
     songs = table("label/songs.parquet")["song"]
     train_users = sides.loc[sides["split"] == "train", "user_index"].unique()
@@ -283,10 +283,9 @@ def test_recommendations_for_a_user_and_for_a_stranger(here: Path) -> None:
 
 def test_unknown_users_and_songs_are_told_with_the_nearest(here: Path) -> None:
     found = recommender()
-    torch.set_grad_enabled(True)
     with pytest.raises(WinnowError, match="there is no user 'u00001' in the data") as error:
         found.for_user("u00001", 5)
-    assert "u00000" in error.value.fix
+    assert re.fullmatch(r"such as u\d{6}, u\d{6}, u\d{6}", error.value.fix)
     with pytest.raises(WinnowError, match="there is no song 'nonsense' in the data"):
         found.for_likes(["nonsense"], 5)
 
@@ -295,7 +294,6 @@ def test_other_listeners_are_judged(here: Path) -> None:
     from winnow.domains.sessions.source.events import read  # noqa: PLC0415
 
     found = recommender()
-    torch.set_grad_enabled(True)
     plays = table("ingest/plays.parquet")
     some = plays[plays["user"].isin(sorted(plays["user"].unique())[:20])]
     rows = [f"new{row.user},{row.song},{row.timestamp}," for row in some.itertuples()]

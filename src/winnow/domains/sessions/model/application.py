@@ -40,12 +40,12 @@ class Recommendation:
 class Recommender:
     """The trained network over its graph, with the names of users, songs and genres."""
 
+    @torch.no_grad()
     def __init__(self) -> None:
         """Raises WinnowError when nothing was trained yet."""
         folder = DATA / "train" / "model"
         if not folder.exists():
             raise WinnowError("there is no trained recommender yet", where=str(folder), fix="dvc repro train@sessions")
-        torch.set_grad_enabled(False)
         with redirect_stdout(sys.stderr):  # the hub's library prints, and --json must stay JSON
             self.model = GraphRecommender.from_pretrained(folder)
         self.users = read_table(DATA / "label" / "users.parquet", Users)
@@ -60,6 +60,7 @@ class Recommender:
         values = self.model.edge_values(self.graph, self.plain)
         self.vectors = self.model.walk(self.graph, values, self.plain)
 
+    @torch.no_grad()
     def for_user(self, user: str, count: int) -> list[Recommendation]:
         """For a user of the data: songs she is not known by, by all that is known of her but the test songs."""
         index = _find(user, self.users["user"], "user")
@@ -69,6 +70,7 @@ class Recommender:
         songs = known["song_index"].to_numpy()
         return self._recommend(songs, int(self.types[index]), count)
 
+    @torch.no_grad()
     def for_likes(self, names: list[str], count: int) -> list[Recommendation]:
         """For somebody never seen, from songs she likes, told by their ids or titles."""
         songs = sorted({self._song(name) for name in names})
@@ -82,7 +84,7 @@ class Recommender:
         graph = self._folded_in(np.zeros(len(known), dtype=np.int64), known, 1)
         explainer = Explainer(self.model, graph, torch.tensor([kind]), self.vectors, self.plain)
         scores = self.vectors @ explainer.users[0] + self.model.song_bias()
-        scores[torch.from_numpy(known)] = -torch.inf
+        scores[torch.tensor(known)] = -torch.inf
         best = torch.topk(scores, min(count, len(scores) - len(known))).indices.tolist()
         return [
             Recommendation(
@@ -101,6 +103,7 @@ class Recommender:
         names = self.songs["title"] if reason.kind == "song" else self.genre_names
         return str(names[reason.index])
 
+    @torch.no_grad()
     def judge(self, listening: Listening, rng: np.random.Generator) -> dict[str, Any]:
         """How well users the model was not trained on are served: a share of their songs is hidden and to be found.
 
