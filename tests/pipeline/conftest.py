@@ -30,6 +30,15 @@ SHRUNKEN: Mapping[str, Any] = {
     "climb.evaluate.bootstrap.resamples": 100,
     "climb.plot.dpi": 40,
     "climb.plot.routes_shown": 4,
+    "sessions.ingest.synthetic.songs": 160,
+    "sessions.ingest.synthetic.users": 90,
+    "sessions.ingest.synthetic.genres": 5,
+    "sessions.train.epochs": 2,
+    "sessions.evaluate.truth_checks": 10,
+    "sessions.evaluate.explained_users": 3,
+    "sessions.evaluate.bootstrap.resamples": 100,
+    "sessions.evaluate.baselines.lightgcn_dims": [],
+    "sessions.plot.dpi": 40,
 }
 """The real params, smaller."""
 
