@@ -46,7 +46,8 @@ def recommend(
         name = one.title if one.title == one.song else f"{one.title} ({one.song})"
         print(f"{place:>3}  {one.score:7.3f}  {name}")
         if explain:
-            for kind, reason, effect in one.reasons[:SHOWN_REASONS]:
+            helped = [reason for reason in one.reasons if reason[2] > 0]
+            for kind, reason, effect in helped[:SHOWN_REASONS]:
                 print(f"       {effect:+8.3f}  {'because of' if kind == 'song' else 'genre'} {reason}")
 
 
