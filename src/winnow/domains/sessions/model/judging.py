@@ -1,0 +1,116 @@
+"""Lists to figures: of every user, of all, by slice, and with their intervals."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from winnow.domains.sessions import nouns
+from winnow.domains.sessions.model.ranking import Ranking, rank_metrics
+from winnow.domains.sessions.model.tensors import Held
+from winnow.judge.intervals import Interval, Statistic, bootstrap, difference, mean
+from winnow.judge.slices import slice_metrics
+
+PER_USER = (*(f"{name}_at_{k}" for name in ("recall", "ndcg") for k in nouns.CUTOFFS), "reciprocal_rank", "novelty")
+
+
+def per_user(
+    name: str,
+    ranked: Ranking,
+    held: Held,
+    users: pd.DataFrame,
+    listeners: NDArray[np.int64],
+    genres: NDArray[np.float32],
+    *,
+    cold: bool,
+) -> pd.DataFrame:
+    """The columns of `Ranked`. `genres` (songs, genres) are shares."""
+    history = np.diff(held.graph.starts.numpy())[ranked.users]
+    lists = ranked.lists[:, : nouns.LIST_LENGTH]
+    surprise = -np.log2((listeners + 1) / (listeners.sum() + len(listeners)))
+    return pd.DataFrame(
+        {
+            "recommender": name,
+            "user_index": ranked.users,
+            "cold": cold,
+            "user_type": users["user_type"].to_numpy()[ranked.users],
+            "history": np.array(nouns.HISTORY_BINS)[np.digitize(history, nouns.HISTORY_EDGES, right=True)],
+            "held_out": ranked.relevant,
+            **rank_metrics(ranked),
+            "reciprocal_rank": ranked.reciprocal_rank,
+            "novelty": np.where(lists >= 0, surprise[lists], 0).sum(axis=1) / np.maximum((lists >= 0).sum(axis=1), 1),
+            "diversity": list_diversity(lists, genres),
+        }
+    ).astype({"recommender": "str", "user_type": "str", "history": "str"})
+
+
+def list_diversity(lists: NDArray[np.int64], genres: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean of 1 - cosine of genre shares over the pairs of a list; NaN with fewer than two songs with genres."""
+    length = np.linalg.norm(genres, axis=1, keepdims=True)
+    unit = np.divide(genres, length, out=np.zeros_like(genres), where=length > 0)
+    found = np.full(len(lists), np.nan)
+    if genres.shape[1] == 0:
+        return found
+    for row, songs in enumerate(lists):
+        told = unit[songs[songs >= 0]]
+        told = told[told.any(axis=1)]
+        count = len(told)
+        if count > 1:
+            total = float(np.square(told.sum(axis=0)).sum())
+            found[row] = np.clip(1 - (total - count) / (count * (count - 1)), 0, 1)
+    return found
+
+
+def coverage(ranked: Ranking, songs: int) -> float:
+    """Share of all songs that stand in some list."""
+    lists = ranked.lists[:, : nouns.LIST_LENGTH]
+    return len(np.unique(lists[lists >= 0])) / songs
+
+
+def exposure(name: str, ranked: Ranking, listeners: NDArray[np.int64]) -> pd.DataFrame:
+    """The columns of `Exposure`: how the places of the lists share out over tenths of the songs by listeners."""
+    order = np.argsort(np.lexsort((np.arange(len(listeners)), listeners)))
+    decile = order * 10 // len(listeners)
+    lists = ranked.lists[:, : nouns.LIST_LENGTH]
+    places = np.bincount(decile[lists[lists >= 0]], minlength=10)
+    table = pd.DataFrame({"recommender": name, "decile": np.arange(1, 11), "share": places / max(places.sum(), 1)})
+    return table.astype({"recommender": "str"})
+
+
+def means(table: pd.DataFrame, prefix: str = "") -> dict[str, float]:
+    """The mean of every figure over the users of the table; an undefined one is left out."""
+    names = {name: f"{prefix}{name}" for name in PER_USER if "_at_" in name}
+    names |= {"reciprocal_rank": f"{prefix}mrr_score", "novelty": f"{prefix}novelty_score"}
+    found = {told: float(table[name].mean()) for name, told in names.items()}
+    if table["diversity"].notna().any():
+        found[f"{prefix}diversity_score"] = float(table["diversity"].mean())
+    return found
+
+
+def statistics(table: pd.DataFrame, prefix: str = "") -> dict[str, Statistic]:
+    """What the intervals are of: the figures that decide, over users."""
+    found = {f"{prefix}{name}": mean(table[name]) for name in PER_USER if "_at_" in name}
+    if table["diversity"].notna().all():
+        found[f"{prefix}diversity_score"] = mean(table["diversity"])
+    return found | {f"{prefix}mrr_score": mean(table["reciprocal_rank"])}
+
+
+def differences(
+    tables: Mapping[str, pd.DataFrame], rng: np.random.Generator, *, resamples: int, confidence: float
+) -> dict[str, Interval]:
+    """The paired interval of the model's Recall@10 less each baseline's, over the same users."""
+    own = mean(tables["model"]["recall_at_10"])
+    against = {name: difference(own, mean(table["recall_at_10"])) for name, table in tables.items() if name != "model"}
+    return bootstrap(against, len(tables["model"]), resamples=resamples, confidence=confidence, rng=rng)
+
+
+def slices(table: pd.DataFrame) -> pd.DataFrame:
+    """The model's figures by user type, by history length, and for cold-start users."""
+    named = table.assign(
+        user_type=pd.Categorical(table["user_type"], nouns.USER_TYPES),
+        history=pd.Categorical(table["history"], nouns.HISTORY_BINS),
+        cold_start=np.where(table["cold"], "cold-start", "known"),
+    )
+    metrics = {name: (lambda part, name=name: float(part[name].mean())) for name in ("recall_at_10", "ndcg_at_10")}
+    return slice_metrics(named, ["user_type", "history", "cold_start"], metrics)

@@ -1,0 +1,122 @@
+"""The graph attention networks: a user is what she listened to, weighed by attention."""
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, normalize
+
+from winnow.domains.sessions import nouns
+from winnow.domains.sessions.model.graph import Graph
+from winnow.domains.sessions.model.propagation import to_songs, to_users, user_sums
+
+INITIAL_STD = 0.1
+SLOPE = 0.2
+"""Of the leaky rectifier in attention, as in the paper."""
+SMALL = 1e-12
+
+
+class GraphRecommender(nn.Module, PyTorchModelHubMixin):
+    """
+    Scores every song for every user of a graph.
+
+    A song's vector is its embedding (songs of few listeners have none) and, with genres, the mean of its genres'
+    vectors; walks song → listeners → songs add what its neighbours are. A user has no embedding: her vector is the sum
+    of her songs' vectors under multi-head attention (Veličković et al. 2018), whose weights start at LightGCN's
+    (He et al. 2020). So users never seen in training are scored like any other. A score is the cosine of the user's
+    side, divided by the temperature, times the song's length, plus how popular the song is for all.
+    """
+
+    def __init__(
+        self,
+        *,
+        songs: int,
+        embeddings: int,
+        genres: int,
+        embedding_dim: int,
+        heads: int,
+        layers: int,
+        learned_attention: bool,
+        temperature: float,
+        dropout: float,
+        genre_weight: float,
+        sides: list[str],
+    ) -> None:
+        """`genres` is 0 for a model without genres and user types (`gat`); `sides` of the split are its graph."""
+        super().__init__()
+        self.sides = sides
+        self.layers, self.heads, self.temperature, self.genre_weight = layers, heads, temperature, genre_weight
+        self.song = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
+        self.bias = nn.Parameter(torch.zeros(embeddings))
+        self.common_bias = nn.Parameter(torch.zeros(1))
+        self.dropout = nn.Dropout(dropout)
+        self.attention = nn.Parameter(torch.zeros(2, embedding_dim)) if learned_attention else None
+        self.genre = nn.Parameter(torch.randn(genres, embedding_dim) * INITIAL_STD) if genres else None
+        self.user_type = nn.Parameter(torch.zeros(len(nouns.USER_TYPES), embedding_dim)) if genres else None
+        self.register_buffer("own", torch.arange(embeddings))
+        self.register_buffer("genre_share", torch.zeros(songs, genres))
+        self.own: Tensor
+        """(embeddings,): the songs that have an embedding and a bias of their own; the others share one bias"""
+        self.genre_share: Tensor
+        """(songs, genres): how much each genre is of a song"""
+
+    def forward(self, graph: Graph, types: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Vectors of users (users, dim) and songs (songs, dim) and the songs' bias (songs,).
+
+        `types` (users,) are indices of user types, -1 where unknown; `keep` (edges,) is 0 for edges that are hidden.
+        """
+        plain = self.plain_songs()
+        values = self.edge_values(graph, plain, keep)
+        songs = self.walk(graph, values, plain)
+        return self.user_vectors(graph, values, songs, types), songs, self.song_bias()
+
+    def plain_songs(self) -> Tensor:
+        """Songs before any walk, (songs, dim): embedding and genres."""
+        plain = self.song.new_zeros(len(self.genre_share), self.song.shape[1]).index_copy(0, self.own, self.song)
+        if self.genre is not None:
+            plain = plain + self.genre_weight * self.genre_share @ self.genre
+        dropped: Tensor = self.dropout(plain)
+        return dropped
+
+    def song_bias(self) -> Tensor:
+        """How popular each song is for all, (songs,)."""
+        return self.common_bias.repeat(len(self.genre_share)).index_copy(0, self.own, self.bias)
+
+    def edge_values(self, graph: Graph, plain: Tensor, keep: Tensor | None = None) -> Tensor:
+        """What each edge counts: (edges, heads), or (edges, 1) for LightGCN's fixed weights.
+
+        A user's attention sums to 1 over her songs that are not hidden; times √songs of the user / √listeners of the
+        song it is LightGCN's weight while the attention is even.
+        """
+        keep = graph.rarity.new_ones(len(graph.song)) if keep is None else keep
+        songs_of_user = user_sums(graph, keep[:, None]).clamp_min(1)
+        if self.attention is None:
+            share = keep[:, None] / songs_of_user[graph.user]
+        else:
+            share = self.attention_shares(graph, plain, keep)
+        return share * songs_of_user.sqrt()[graph.user] * graph.rarity[graph.song][:, None]
+
+    def attention_shares(self, graph: Graph, plain: Tensor, keep: Tensor) -> Tensor:
+        """Attention of each user over her songs, (edges, heads): to what a song is, and to what she is on average."""
+        assert self.attention is not None
+        own, asked = ((plain * vector).view(graph.songs, self.heads, -1).sum(dim=2) for vector in self.attention)
+        rare = keep * graph.rarity[graph.song]
+        average = to_users(graph, rare, asked) / user_sums(graph, rare[:, None]).clamp_min(SMALL)
+        logits = leaky_relu(own[graph.song] + average[graph.user], SLOPE)
+        strength = torch.exp(logits - logits.detach().amax()) * keep[:, None]
+        return strength / user_sums(graph, strength).clamp_min(SMALL)[graph.user]
+
+    def walk(self, graph: Graph, values: Tensor, plain: Tensor) -> Tensor:
+        """Songs with what their neighbours are, (songs, dim)."""
+        songs = step = plain
+        for _ in range(self.layers - 1):
+            step = to_songs(graph, values, to_users(graph, values, step))
+            songs = songs + step
+        return songs
+
+    def user_vectors(self, graph: Graph, values: Tensor, songs: Tensor, types: Tensor) -> Tensor:
+        """Users of length 1 / temperature, (users, dim)."""
+        users = to_users(graph, values, songs)
+        if self.user_type is not None:
+            known = torch.cat([self.user_type, self.user_type.mean(dim=0, keepdim=True)])
+            users = users + known[types]
+        return normalize(users, dim=1) / self.temperature

@@ -1,0 +1,79 @@
+"""Every song ranked for every user, a block of users at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from winnow.domains.sessions import nouns
+from winnow.domains.sessions.model.tensors import Held
+from winnow.measure.ranking import ndcg_at, recall_at
+
+PLACES = max(nouns.CUTOFFS)
+
+Scorer = Callable[[NDArray[np.int64]], Tensor]
+"""Scores of all songs for some users (numbers), (users, songs), to be changed in place by the caller."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The lists of some users. An empty place (more places than songs) holds -1."""
+
+    users: NDArray[np.int64]
+    lists: NDArray[np.int64]
+    """(users, PLACES): songs, best first"""
+    hits: NDArray[np.bool_]
+    """(users, PLACES)"""
+    relevant: NDArray[np.int64]
+    """(users,): songs to be found"""
+    reciprocal_rank: NDArray[np.float64]
+    """(users,): 1 / place of the first song to be found, over the full ranking"""
+
+
+def rank(users: Tensor, songs: Tensor, bias: Tensor, held: Held, block: int) -> Ranking:
+    """The lists by the network's vectors."""
+    turned = songs.T.contiguous()
+    return rank_by(lambda numbers: torch.addmm(bias, users[torch.from_numpy(numbers)], turned), held, block)
+
+
+def rank_by(scorer: Scorer, held: Held, block: int) -> Ranking:
+    """The lists by any scorer; songs known of a user are not listed. Ties go to the song of the lower number."""
+    parts = [_rank_block(scorer, held, slice(start, start + block)) for start in range(0, len(held.users), block)]
+    lists, hits, reciprocal = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    relevant = np.array([len(songs) for songs in held.hidden])
+    return Ranking(held.users, lists, hits, relevant, reciprocal)
+
+
+def _rank_block(
+    scorer: Scorer, held: Held, rows: slice
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    scores = scorer(held.users[rows])
+    known, hidden = held.known[rows], held.hidden[rows]
+    scores[_places(known, scores)] = -torch.inf
+    best, lists = torch.topk(scores, min(PLACES, scores.shape[1]), dim=1)
+    listed = torch.where(torch.isfinite(best), lists, -1).cpu().numpy()
+    listed = np.pad(listed, ((0, 0), (0, PLACES - listed.shape[1])), constant_values=-1)
+    row, song = _places(hidden, scores)
+    first = torch.full((len(scores),), -torch.inf, device=scores.device)
+    first = first.scatter_reduce(0, row, scores[row, song], "amax")
+    ahead = (scores > first[:, None]).sum(dim=1).cpu().numpy()
+    keys = row.cpu().numpy() * scores.shape[1] + song.cpu().numpy()
+    own = np.arange(len(listed))[:, None] * scores.shape[1] + listed
+    hits = np.isin(own, keys) & (listed >= 0)
+    return listed, hits, 1.0 / (1.0 + ahead)
+
+
+def _places(songs: list[NDArray[np.int64]], scores: Tensor) -> tuple[Tensor, Tensor]:
+    """(row, song) of lists of songs, one list a row."""
+    row = np.repeat(np.arange(len(songs)), [len(one) for one in songs])
+    song = np.concatenate(songs) if songs else np.zeros(0, dtype=np.int64)
+    return torch.from_numpy(row).to(scores.device), torch.from_numpy(song.astype(np.int64)).to(scores.device)
+
+
+def rank_metrics(ranked: Ranking) -> dict[str, NDArray[np.float64]]:
+    """Recall and NDCG at each cutoff, (users,) each."""
+    found = {f"recall_at_{k}": recall_at(ranked.hits, ranked.relevant, k) for k in nouns.CUTOFFS}
+    return found | {f"ndcg_at_{k}": ndcg_at(ranked.hits, ranked.relevant, k) for k in nouns.CUTOFFS}

@@ -1,0 +1,217 @@
+"""The section `sessions` of params.yaml."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from winnow.judge.settings import Bootstrap, Gate
+from winnow.learn.settings import Training
+from winnow.pipeline.section import Float, Section
+
+Column = str | int
+"""A column's name in the header, or its 0-based position."""
+
+
+class Common(Section):
+    """Nothing is shared by several stages."""
+
+
+class Events(Section):
+    """Which columns of an event log hold what."""
+
+    header: bool = Field(description="whether the first line of a text file names the columns")
+    user: Column = Field(description="column of the user's id: its name, or its position from 0")
+    item: list[Column] = Field(min_length=1, description="columns that name the song, joined")
+    timestamp: Column | None = Field(description="column of Unix seconds or ISO 8601 times; null = none")
+    genre: Column | None = Field(description="column of genres, several parted by |; null = none")
+    skipped: Column | None = Field(description="column of true/false; null = none")
+    share_played: Column | None = Field(description="column of the share played, 0 to 1; null = none")
+
+
+class Source(Section):
+    """One data set of the user's own."""
+
+    format: Literal["lastfm_hetrec", "lightgcn", "events"] = Field(description="what wrote it")
+    path: str = Field(
+        min_length=1,
+        description="user_artists.dat, train.txt or an event log (.csv, .tsv, .parquet; .gz), in data/source/sessions/",
+    )
+    events: Events | None = Field(description="format events: its columns; else null")
+
+    @model_validator(mode="after")
+    def _columns_told(self) -> Self:
+        if (self.format == "events") != (self.events is not None):
+            raise ValueError("`events` names the columns of the format events, and is null for the others")
+        return self
+
+
+class Synthetic(Section):
+    """The embedded data, made when no source is named."""
+
+    songs: int = Field(ge=50, le=1_000_000, description="songs to make")
+    users: int = Field(ge=10, le=1_000_000, description="users to make")
+    genres: int = Field(ge=2, le=200, description="genres the songs belong to")
+    scene_songs: int = Field(ge=2, le=1000, description="songs of a scene, which are liked together")
+    explore: Float = Field(ge=0, lt=1, description="share of plays that are none of the user's own scenes")
+
+
+class Ingest(Section):
+    """Where the plays come from."""
+
+    sources: list[Source] = Field(description="data sets of your own; empty: the embedded synthetic sessions")
+    max_rejected_share: Float = Field(ge=0, le=1, description="the stage fails if more source rows are unusable")
+    max_genres: int = Field(ge=1, le=100_000, description="genres kept, the most frequent ones (tags are free text)")
+    synthetic: Synthetic = Field(description="the embedded data")
+
+
+class Filter(Section):
+    """Which plays, users and songs are worth learning from."""
+
+    drop_skipped: bool = Field(description="leave out plays that were skipped")
+    min_share_played: Float = Field(ge=0, le=1, description="least share of a song that makes a play")
+    repeat_seconds: int = Field(ge=0, description="the same song again within so many seconds is no play of its own")
+    bot_plays_per_day: int = Field(ge=1, description="users with more plays on any day (UTC) are bots")
+    min_user_songs: int = Field(ge=1, description="fewest songs of a user (k-core with min_song_users)")
+    min_song_users: int = Field(ge=1, description="fewest users of a song (k-core with min_user_songs)")
+
+
+class Label(Section):
+    """Implicit positives."""
+
+    confidence_scale: Float = Field(ge=0, le=100, description="confidence is 1 + this · ln(plays)")
+    regular_from: Float = Field(gt=0, lt=1, description="share of users, by plays, from which a user is regular")
+    power_from: Float = Field(gt=0, lt=1, description="share of users, by plays, from which a user is a power user")
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.regular_from >= self.power_from:
+            raise ValueError(f"regular_from ({self.regular_from:g}) is not below power_from ({self.power_from:g})")
+        return self
+
+
+class Split(Section):
+    """Train, validation and test, within every user."""
+
+    method: Literal["random", "time", "official"] = Field(
+        description="random; time: a user's last songs are the test; official: the source's own test rows"
+    )
+    val_ratio: Float = Field(gt=0, lt=1, description="share of a user's songs for validation")
+    test_ratio: Float = Field(gt=0, lt=1, description="share of a user's songs for the test (not with official)")
+    cold_ratio: Float = Field(ge=0, lt=1, description="share of users who train nothing: cold-start users")
+    cold_given: int = Field(ge=1, le=1000, description="songs told of a cold-start user; the others are to be found")
+
+    @model_validator(mode="after")
+    def _something_left(self) -> Self:
+        if self.val_ratio + self.test_ratio >= 1:
+            raise ValueError("val_ratio and test_ratio sum to 1 or more: nothing is left to train on")
+        return self
+
+
+class Weight(Section):
+    """How often songs are drawn as negatives, and how much an interaction counts."""
+
+    negatives: Literal["uniform", "popularity"] = Field(description="how negatives are drawn")
+    popularity_exponent: Float = Field(ge=0, le=2, description="popularity: chance ∝ listeners to the power of this")
+    interactions: Literal["uniform", "confidence"] = Field(description="what an interaction's weight in the loss is")
+
+
+class Network(Section):
+    """The graph attention network."""
+
+    embedding_dim: int = Field(ge=4, le=4096, description="numbers of a song's vector; a multiple of heads")
+    heads: int = Field(ge=1, le=64, description="attention heads")
+    layers: int = Field(ge=1, le=6, description="1: songs as they are; each more: one walk song → listeners → songs")
+    attention: Literal["learned", "degree"] = Field(
+        description="degree: LightGCN's fixed weights; learned starts there"
+    )
+    min_listeners: int = Field(ge=1, description="training listeners from which a song has an embedding of its own")
+    temperature: Float = Field(gt=0, le=10, description="scores are divided by this")
+    dropout: Float = Field(ge=0, lt=1, description="share of a vector's numbers that are dropped in training")
+    genre_weight: Float = Field(ge=0, le=10, description="genre_gat: how much genres count in a song's vector")
+
+    @model_validator(mode="after")
+    def _even(self) -> Self:
+        if self.embedding_dim % self.heads:
+            raise ValueError(f"embedding_dim ({self.embedding_dim}) is no multiple of heads ({self.heads})")
+        return self
+
+
+class Train(Training):
+    """Training; the subset is `all`, a row is an interaction."""
+
+    mode: Literal["simple", "advanced"] = Field(
+        description="simple: learns from train and validation, no early stopping; advanced: learns from train only"
+    )
+    model: Literal["gat", "genre_gat"] = Field(description="songs and listeners, or genres and user types as well")
+    loss: Literal["bpr", "sampled_softmax"] = Field(description="one negative a positive, or many shared ones")
+    negatives: int = Field(ge=1, le=1_000_000, description="sampled_softmax: negatives drawn for a batch")
+    hidden_share: Float = Field(
+        gt=0, le=1, description="share of a user's songs that are hidden from the graph and to be found, each time"
+    )
+    validation_users: int = Field(ge=1, description="users looked at after each epoch at most, evenly over all")
+    l2: Float = Field(ge=0, description="penalty on the vectors of the songs of a batch, as mean square")
+    network: Network = Field(description="the network")
+
+    @model_validator(mode="after")
+    def _modes(self) -> Self:
+        if any(phase.subset != "all" for phase in self.curriculum):
+            raise ValueError("there is one subset, `all`")
+        if self.mode == "simple":
+            asks = {
+                "early_stopping.patience": (self.early_stopping.patience, 0),
+                "select": (self.select, "last"),
+                "scheduler.name": (self.scheduler.name, "constant"),
+            }
+            wrong = [f"{name}: {wanted}" for name, (value, wanted) in asks.items() if value != wanted]
+            if wrong:
+                raise ValueError(f"mode simple sees no validation to stop or select by; it needs {', '.join(wrong)}")
+        return self
+
+
+class Baselines(Section):
+    """The simple recommenders beside the model, each tuned on validation over its lists."""
+
+    knn_neighbours: list[int] = Field(min_length=1, description="item-kNN: neighbours of a song")
+    knn_shrink: list[Float] = Field(min_length=1, description="item-kNN: added to a similarity's denominator")
+    ease_l2: list[Float] = Field(min_length=1, description="EASE: ridge penalty")
+    ease_songs: int = Field(ge=10, le=50_000, description="EASE: the most frequent songs only (it inverts a matrix)")
+    als_factors: list[int] = Field(min_length=1, description="ALS: factors")
+    als_regularisation: list[Float] = Field(min_length=1, description="ALS: ridge penalty")
+    als_alpha: list[Float] = Field(min_length=1, description="ALS: confidence of a positive is 1 + this")
+    als_rounds: int = Field(ge=1, le=100, description="ALS: alternations")
+    lightgcn_dims: list[int] = Field(description="LightGCN (torch_geometric): sizes; empty = it is left out")
+    lightgcn_epochs: int = Field(ge=1, le=10_000, description="LightGCN: epochs; the best by validation counts")
+    lightgcn_learning_rate: Float = Field(gt=0, description="LightGCN: Adam's learning rate")
+
+
+class Evaluate(Section):
+    block: int = Field(ge=1, description="users ranked at a time; memory only")
+    threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
+    explained_users: int = Field(ge=1, le=10_000, description="users whose recommendations are explained")
+    explained_songs: int = Field(ge=1, le=20, description="recommendations explained for each")
+    reasons: int = Field(ge=1, le=20, description="reasons told for each")
+    truth_checks: int = Field(
+        ge=10, le=10_000, description="recommendations whose first reason is taken away as a check"
+    )
+    baselines: Baselines = Field(description="the simple recommenders")
+    bootstrap: Bootstrap = Field(description="the intervals")
+    gate: Gate = Field(description="what the verdict asks for")
+
+
+class Plot(Section):
+    dpi: int = Field(ge=30, le=600, description="dots per inch of the pictures")
+    explained_shown: int = Field(ge=1, le=30, description="users on the sheet of explained recommendations")
+
+
+class Params(Section):
+    """All of `sessions`."""
+
+    common: Common = Field(description="what several stages share")
+    ingest: Ingest = Field(description="reading plays from files, or making them")
+    filter: Filter = Field(description="which plays, users and songs are kept")
+    label: Label = Field(description="positives, confidence, user type")
+    split: Split = Field(description="train, validation, test, and cold-start users")
+    weight: Weight = Field(description="negative sampling and interaction weights")
+    train: Train = Field(description="the network and its training")
+    evaluate: Evaluate = Field(description="how the model is judged")
+    plot: Plot = Field(description="the pictures")

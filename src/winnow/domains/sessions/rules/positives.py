@@ -1,0 +1,53 @@
+"""From plays to implicit positives: who listened to what, how surely, and what kind of listener it is."""
+
+import numpy as np
+import pandas as pd
+
+from winnow.domains.sessions import nouns
+from winnow.domains.sessions.params import Label
+
+
+def number_users(plays: pd.DataFrame, params: Label) -> pd.DataFrame:
+    """The columns of `Users`: users in the order of their ids; types by rank in plays, equals alike."""
+    total = plays.groupby("user", sort=True)["plays"].sum()
+    rank = total.rank(pct=True, method="average").to_numpy()
+    kind = np.digitize(rank, [params.regular_from, params.power_from])
+    types = pd.Series(np.array(nouns.USER_TYPES)[kind], dtype="str")
+    return pd.DataFrame(
+        {"user_index": np.arange(len(total)), "user": total.index, "user_type": types, "plays": total.to_numpy()}
+    ).astype({"user": "str"})
+
+
+def number_songs(plays: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `Songs`: songs in the order of their ids, without gaps."""
+    songs = catalogue[catalogue["song"].isin(plays["song"])].sort_values("song", ignore_index=True)
+    return pd.DataFrame({"song_index": np.arange(len(songs)), "song": songs["song"], "title": songs["title"]})
+
+
+def number_genres(genres: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `Genres`, for the songs that were kept."""
+    kept = genres[genres["song"].isin(songs["song"])]
+    names = sorted(kept["genre"].unique())
+    index = kept["song"].map(songs.set_index("song")["song_index"])
+    number = kept["genre"].map({name: place for place, name in enumerate(names)})
+    table = pd.DataFrame({"song_index": index, "genre_index": number, "genre": kept["genre"], "share": kept["share"]})
+    types = {"song_index": "int64", "genre_index": "int64"}
+    return table.astype(types).sort_values(["song_index", "genre_index"], ignore_index=True)
+
+
+def positives(plays: pd.DataFrame, users: pd.DataFrame, songs: pd.DataFrame, params: Label) -> pd.DataFrame:
+    """The columns of `Interactions`, by user and song."""
+    table = pd.DataFrame(
+        {
+            "user_index": plays["user"].map(users.set_index("user")["user_index"]),
+            "song_index": plays["song"].map(songs.set_index("song")["song_index"]),
+            "plays": plays["plays"],
+            "first_played": plays["timestamp"],
+            "side": plays["side"],
+        }
+    )
+    keys = ["user_index", "song_index"]
+    found = table.groupby(keys).agg({"plays": "sum", "first_played": "min", "side": "max"}).reset_index()
+    found["confidence"] = 1 + params.confidence_scale * np.log(found["plays"].astype(float))
+    found["side"] = found["side"].astype("str").where(found["side"].notna())
+    return found[[*keys, "plays", "first_played", "confidence", "side"]].astype({"first_played": "Int64"})

@@ -1,0 +1,112 @@
+"""An event log: one line per play, as CSV, TSV or Parquet, its columns named in params.yaml."""
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as arrow
+
+from winnow.domains.sessions.params import Column, Events
+from winnow.domains.sessions.source.listening import (
+    Listening,
+    no_genres,
+    no_titles,
+    part,
+    plays_table,
+    read_lines,
+)
+from winnow.pipeline.errors import SourceError
+
+JOIN = " – "
+TRUE, FALSE = {"true", "1", "yes", "t"}, {"false", "0", "no", "f"}
+
+
+def read(path: Path, events: Events) -> Listening:
+    """The plays of an event log; raises SourceError when it or a column that is named cannot be found."""
+    table = _parquet(path) if path.suffix == ".parquet" else _text(path, header=events.header)
+    texts = {name: _column(path, table, getattr(events, name)) for name in ("user", "timestamp", "genre")}
+    items = [_column(path, table, column) for column in events.item]
+    song = items[0]
+    for more in items[1:]:
+        song = song + JOIN + more
+    lengths = _column(path, table, events.share_played)
+    share = pd.to_numeric(lengths, errors="coerce")
+    columns: dict[str, pd.Series] = {
+        "user": texts["user"].str.strip(),
+        "song": song.str.strip(),
+        "timestamp": _seconds(texts["timestamp"]),
+        "skipped": _truth(_column(path, table, events.skipped)),
+        "share_played": share.where(share.between(0, 1)),
+    }
+    reasons: pd.Series[str] = pd.Series(None, index=table.index, dtype="str")
+    reasons[(lengths != "") & columns["share_played"].isna()] = "the share played is no number of 0 to 1"
+    reasons[(texts["timestamp"] != "") & columns["timestamp"].isna()] = "the timestamp cannot be read"
+    missing = (items[0].str.strip() == "") | (items[-1].str.strip() == "")
+    reasons[(columns["user"] == "") | missing] = "the user or the song is missing"
+    plays, rejected = part(plays_table(columns, table.index), reasons)
+    return Listening(plays, no_titles(), _genres(columns["song"], texts["genre"], reasons.isna()), rejected)
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(path)
+    except (arrow.ArrowException, OSError) as error:
+        raise SourceError(f"{path} is not a readable Parquet file ({error})", fix="write it again") from None
+    texts = {
+        str(name): column.astype("object").where(column.notna(), "").astype("str") for name, column in table.items()
+    }
+    return pd.DataFrame(texts)
+
+
+def _text(path: Path, *, header: bool) -> pd.DataFrame:
+    name = path.name.removesuffix(".gz")
+    delimiter = "," if name.endswith(".csv") else "\t"
+    lines = read_lines(path)
+    quoted = delimiter == ","
+    read = csv.reader(lines) if quoted else csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    rows = [row for row in read if row]
+    names = rows.pop(0) if header and rows else []
+    if not rows:
+        raise SourceError(f"{path} holds no play", fix="name a file with one line per play")
+    width = max(len(names), *(len(row) for row in rows))
+    names = (names + [""] * width)[:width]
+    table = pd.DataFrame([row + [""] * (width - len(row)) for row in rows], dtype="str")
+    table.columns = pd.Index([name or str(index) for index, name in enumerate(names)])
+    return table
+
+
+def _column(path: Path, table: pd.DataFrame, column: Column | None) -> "pd.Series[str]":
+    """A column as text; empty where nothing is named. A name that stands twice means the first of the two."""
+    if column is None:
+        return pd.Series("", index=table.index, dtype="str")
+    if isinstance(column, int) and 0 <= column < table.shape[1]:
+        return table.iloc[:, column]
+    places = [index for index, name in enumerate(table.columns) if name == column]
+    if not places:
+        raise SourceError(
+            f"{path} has no column {column!r}",
+            where="params.yaml: sessions.ingest.sources, events",
+            fix=f"its columns: {', '.join(map(str, table.columns))} (or a position from 0 to {table.shape[1] - 1})",
+        )
+    return table.iloc[:, places[0]]
+
+
+def _seconds(text: "pd.Series[str]") -> "pd.Series[int]":
+    """Seconds since 1970 from numbers or ISO 8601 times (UTC where no zone is told); missing where neither."""
+    number = pd.to_numeric(text, errors="coerce")
+    times = pd.to_datetime(text.where(number.isna() & (text != "")), errors="coerce", utc=True, format="ISO8601")
+    from_text = (times - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1)
+    return number.where(number.between(0, 2**40)).round().astype("Int64").fillna(from_text.astype("Int64"))
+
+
+def _truth(text: "pd.Series[str]") -> "pd.Series[bool]":
+    lower = text.str.strip().str.lower()
+    known = lower.where(lower.isin(TRUE | FALSE))
+    return known.isin(TRUE).astype("boolean").where(known.notna())
+
+
+def _genres(song: "pd.Series[str]", genre: "pd.Series[str]", good: "pd.Series[bool]") -> pd.DataFrame:
+    told = pd.DataFrame({"song": song[good], "genre": genre[good].str.lower().str.split("|")}).explode("genre")
+    told["genre"] = told["genre"].str.strip()
+    told = told[told["genre"].fillna("") != ""]
+    return told.groupby(["song", "genre"]).size().rename("count").reset_index() if len(told) else no_genres()

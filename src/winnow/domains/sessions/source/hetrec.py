@@ -1,0 +1,68 @@
+"""HetRec 2011's Last.fm data set: user_artists.dat, with tags as genres. Its artists are our songs.
+
+Cantador, Brusilovsky and Kuflik 2011. `user_taggedartists.dat`, `tags.dat` and `artists.dat` are read from beside it
+when they are there.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from winnow.domains.sessions.source.listening import (
+    Listening,
+    beside,
+    no_genres,
+    no_titles,
+    part,
+    plays_table,
+    read_lines,
+)
+from winnow.pipeline.errors import SourceError
+
+HEADER = ["userID", "artistID", "weight"]
+
+
+def read(path: Path) -> Listening:
+    """The listening of `user_artists.dat`; raises SourceError when it is something else."""
+    table = _table(path, HEADER)
+    count = pd.to_numeric(table["weight"], errors="coerce")
+    reasons: pd.Series[str] = pd.Series(None, index=table.index, dtype="str")
+    reasons[~(count >= 1)] = "the weight is no count of plays"
+    reasons[(table["userID"] == "") | (table["artistID"] == "")] = "the user or the artist is missing"
+    good = count.where(reasons.isna(), 1).astype("int64")
+    plays = plays_table({"user": table["userID"], "song": table["artistID"], "plays": good}, table.index)
+    plays, rejected = part(plays, reasons)
+    return Listening(plays, _titles(path), _genres(path), rejected)
+
+
+def _table(path: Path, header: list[str], encoding: str = "utf-8") -> pd.DataFrame:
+    lines = read_lines(path, encoding)
+    if not lines or lines[0].split("\t")[: len(header)] != header:
+        raise SourceError(
+            f"{path} does not begin with the line `{' '.join(header)}` (parted by TAB)",
+            fix="name HetRec's user_artists.dat, or another format",
+        )
+    width = len(header)
+    rows = [(line.split("\t") + [""] * width)[:width] for line in lines[1:] if line.strip()]
+    return pd.DataFrame(rows, columns=header, dtype="str")
+
+
+def _titles(path: Path) -> "pd.Series[str]":
+    file = beside(path, "artists.dat")
+    if not file.exists():
+        return no_titles()
+    table = _table(file, ["id", "name"])
+    return table.drop_duplicates("id").set_index("id")["name"]
+
+
+def _genres(path: Path) -> pd.DataFrame:
+    """How often each artist was given each tag; tags that differ in case alone are one."""
+    assigned, tags = beside(path, "user_taggedartists.dat"), beside(path, "tags.dat")
+    if not (assigned.exists() and tags.exists()):
+        return no_genres()
+    names = _table(tags, ["tagID", "tagValue"], "latin-1").drop_duplicates("tagID").set_index("tagID")["tagValue"]
+    given = _table(assigned, ["userID", "artistID", "tagID"])
+    genre = given["tagID"].map(names).str.strip().str.lower()
+    found = pd.DataFrame({"song": given["artistID"], "genre": genre}).dropna()
+    found = found[found["genre"] != ""]
+    return found.groupby(["song", "genre"]).size().rename("count").reset_index()

@@ -1,0 +1,79 @@
+"""What every source gives, and what its readers share."""
+
+import gzip
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from winnow.pipeline.errors import SourceError
+
+PLAYS = {
+    "user": "str",
+    "song": "str",
+    "timestamp": "Int64",
+    "plays": "int64",
+    "share_played": "float64",
+    "skipped": "boolean",
+    "side": "str",
+}
+"""The columns of a source's plays and their types; `row` says where in the file a play stands."""
+
+
+@dataclass(frozen=True)
+class Listening:
+    """What one data set holds."""
+
+    plays: pd.DataFrame
+    """row (in the file) and the columns of PLAYS"""
+    titles: "pd.Series[str]"
+    """song → title, for songs that have one"""
+    genres: pd.DataFrame
+    """song, genre, count"""
+    rejected: pd.DataFrame
+    """row, reason"""
+
+
+def plays_table(columns: Mapping[str, object], rows: "pd.Index[int]") -> pd.DataFrame:
+    """The columns of PLAYS, in their types, from those given; what is not given is missing, and `plays` is 1."""
+    table = pd.DataFrame({"row": rows, **columns})
+    if "plays" not in table:
+        table["plays"] = 1
+    for name, kind in PLAYS.items():
+        if name not in table:
+            table[name] = pd.Series(None, index=table.index, dtype=kind)
+    return table[["row", *PLAYS]].astype(PLAYS)
+
+
+def part(plays: pd.DataFrame, reasons: "pd.Series[str]") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Plays without a reason against them, and (row, reason) of the others."""
+    bad = reasons.notna()
+    rejected = pd.DataFrame({"row": plays.loc[bad, "row"], "reason": reasons[bad]})
+    return plays[~bad].reset_index(drop=True), rejected.reset_index(drop=True)
+
+
+def no_genres() -> pd.DataFrame:
+    return pd.DataFrame({"song": pd.Series(dtype="str"), "genre": pd.Series(dtype="str"), "count": np.zeros(0)})
+
+
+def no_titles() -> "pd.Series[str]":
+    return pd.Series(dtype="str", index=pd.Index([], dtype="str"))
+
+
+def read_lines(path: Path, encoding: str = "utf-8") -> list[str]:
+    """The lines of a text file, plain or gzip; raises SourceError when it cannot be read."""
+    try:
+        data = path.read_bytes()
+        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode(encoding).splitlines()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise SourceError(
+            f"{path} cannot be read: {error}", fix="copy the file again; .gz files must be gzip"
+        ) from None
+
+
+def beside(path: Path, name: str) -> Path:
+    """The file of the same data set with another name, compressed alike."""
+    return path.with_name(name + (".gz" if path.suffix == ".gz" else ""))

@@ -1,0 +1,168 @@
+"""The tables between the sessions stages. Users and songs have names until the label stage numbers them."""
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from winnow.domains.sessions import nouns
+from winnow.pipeline.tables import Table
+
+
+class Plays(Table):
+    """One row per play, or per user and song where the source only counts."""
+
+    play: Series[int] = pa.Field(unique=True, ge=0)
+    user: Series[str]
+    song: Series[str]
+    timestamp: Series[pd.Int64Dtype] = pa.Field(nullable=True, description="seconds since 1970, UTC")
+    plays: Series[int] = pa.Field(ge=1, description="how often; more than 1 only where the source counts")
+    share_played: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    skipped: Series[pd.BooleanDtype] = pa.Field(nullable=True)
+    side: Series[str] = pa.Field(nullable=True, isin=["train", "test"], description="the source's own split")
+
+
+class Catalogue(Table):
+    """Every song that was played."""
+
+    song: Series[str] = pa.Field(unique=True)
+    title: Series[str] = pa.Field(description="for people; the song's id where the source has none")
+
+
+class SongGenres(Table):
+    """What a song is; the shares of a song sum to 1. A song without genre has no row."""
+
+    song: Series[str]
+    genre: Series[str]
+    share: Series[float] = pa.Field(gt=0, le=1)
+
+
+class Rejected(Table):
+    """One row per source row that could not be used."""
+
+    source: Series[str] = pa.Field(description="path as named in params.yaml")
+    row: Series[int] = pa.Field(ge=0, description="0-based row in the file")
+    reason: Series[str]
+
+
+class Tastes(Table):
+    """The generator's truth: how a synthetic user chooses a scene. Without rows for real data."""
+
+    user: Series[str]
+    scene: Series[int] = pa.Field(ge=0)
+    probability: Series[float] = pa.Field(gt=0, le=1)
+
+
+class Scenes(Table):
+    """The generator's truth: how a song is chosen within a scene. Without rows for real data."""
+
+    scene: Series[int] = pa.Field(ge=0)
+    song: Series[str]
+    probability: Series[float] = pa.Field(gt=0, le=1)
+
+
+class Dropped(Table):
+    play: Series[int] = pa.Field(unique=True, ge=0)
+    rule: Series[str] = pa.Field(description="the first rule it breaks")
+
+
+class Users(Table):
+    """Users with their number, 0 … n-1 in the order of their ids."""
+
+    user_index: Series[int] = pa.Field(unique=True, ge=0)
+    user: Series[str] = pa.Field(unique=True)
+    user_type: Series[str] = pa.Field(isin=list(nouns.USER_TYPES), description="by how much the user plays")
+    plays: Series[int] = pa.Field(ge=1)
+
+
+class Songs(Table):
+    """Songs with their number, 0 … n-1 in the order of their ids."""
+
+    song_index: Series[int] = pa.Field(unique=True, ge=0)
+    song: Series[str] = pa.Field(unique=True)
+    title: Series[str]
+
+
+class Genres(Table):
+    """The genres of numbered songs."""
+
+    song_index: Series[int] = pa.Field(ge=0)
+    genre_index: Series[int] = pa.Field(ge=0, description="0 … n-1 in the order of the names")
+    genre: Series[str]
+    share: Series[float] = pa.Field(gt=0, le=1, description="the shares of a song sum to 1")
+
+
+class Interactions(Table):
+    """One row per user and song that were together: an implicit positive."""
+
+    user_index: Series[int] = pa.Field(ge=0)
+    song_index: Series[int] = pa.Field(ge=0)
+    plays: Series[int] = pa.Field(ge=1)
+    first_played: Series[pd.Int64Dtype] = pa.Field(nullable=True, description="seconds since 1970, UTC")
+    confidence: Series[float] = pa.Field(ge=1, description="1 + scale · ln(plays): how sure the liking is")
+    side: Series[str] = pa.Field(nullable=True, isin=["train", "test"], description="the source's own split")
+
+
+class Splits(Table):
+    user_index: Series[int] = pa.Field(ge=0)
+    song_index: Series[int] = pa.Field(ge=0)
+    split: Series[str] = pa.Field(isin=list(nouns.SIDES))
+
+
+class InteractionWeights(Table):
+    """Training and validation interactions (mode simple trains on both)."""
+
+    user_index: Series[int] = pa.Field(ge=0)
+    song_index: Series[int] = pa.Field(ge=0)
+    split: Series[str] = pa.Field(isin=["train", "val"])
+    weight: Series[float] = pa.Field(gt=0, description="how much it counts in the loss; mean 1 over training rows")
+
+
+class Sampling(Table):
+    """How often each song is drawn as a negative."""
+
+    song_index: Series[int] = pa.Field(unique=True, ge=0)
+    listeners: Series[int] = pa.Field(ge=0, description="users who played it, in the training split")
+    probability: Series[float] = pa.Field(ge=0, le=1, description="sums to 1")
+
+
+class Ranked(Table):
+    """How well each user's held-out songs were ranked, for the model and every baseline."""
+
+    recommender: Series[str] = pa.Field(description="model, or a baseline's name")
+    user_index: Series[int] = pa.Field(ge=0)
+    cold: Series[bool] = pa.Field(description="a cold-start user, folded in")
+    user_type: Series[str] = pa.Field(isin=list(nouns.USER_TYPES))
+    history: Series[str] = pa.Field(isin=list(nouns.HISTORY_BINS), description="songs known of the user")
+    held_out: Series[int] = pa.Field(ge=1)
+    recall_at_5: Series[float] = pa.Field(ge=0, le=1)
+    recall_at_10: Series[float] = pa.Field(ge=0, le=1)
+    recall_at_20: Series[float] = pa.Field(ge=0, le=1)
+    ndcg_at_5: Series[float] = pa.Field(ge=0, le=1)
+    ndcg_at_10: Series[float] = pa.Field(ge=0, le=1)
+    ndcg_at_20: Series[float] = pa.Field(ge=0, le=1)
+    reciprocal_rank: Series[float] = pa.Field(ge=0, le=1, description="of the first held-out song in the full ranking")
+    novelty: Series[float] = pa.Field(ge=0, description="mean surprise of the list's songs, bits")
+    diversity: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="mean genre distance within the list")
+
+
+class Exposure(Table):
+    """How often songs stand in the lists, by how popular they are."""
+
+    recommender: Series[str]
+    decile: Series[int] = pa.Field(ge=1, le=10, description="of the songs by listeners; 10: the most popular tenth")
+    share: Series[float] = pa.Field(ge=0, le=1, description="of all places in the lists")
+
+
+class Reasons(Table):
+    """Recommendations with what weighed most for them."""
+
+    user: Series[str]
+    user_type: Series[str] = pa.Field(isin=list(nouns.USER_TYPES))
+    place: Series[int] = pa.Field(ge=1)
+    song: Series[str]
+    title: Series[str]
+    found: Series[bool] = pa.Field(description="the user did play it, in the test split")
+    score: Series[float]
+    kind: Series[str] = pa.Field(isin=["song", "genre"])
+    reason: Series[str] = pa.Field(description="a song the user played, or a genre of the recommended song")
+    effect: Series[float] = pa.Field(description="by how much the score falls without it")

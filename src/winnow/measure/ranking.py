@@ -1,0 +1,34 @@
+"""
+How good ranked lists are, against all that could have been ranked (never against a sample of it).
+
+`hits` (rows, places) tells which places of a list, best first, hold something relevant; `relevant` (rows,) how many
+relevant things there are in all, listed or not. Rows without any have no value: leave them out.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def recall_at(hits: ArrayLike, relevant: ArrayLike, k: int) -> NDArray[np.float64]:
+    """Share of the relevant things among the first `k` places, (rows,)."""
+    found = np.asarray(hits, dtype=np.float64)[:, :k].sum(axis=1)
+    return np.asarray(found / _counts(relevant), dtype=np.float64)
+
+
+def ndcg_at(hits: ArrayLike, relevant: ArrayLike, k: int) -> NDArray[np.float64]:
+    """Normalised discounted cumulative gain with gains of 0 and 1 (Järvelin and Kekäläinen 2002), (rows,).
+
+    The ideal list has min(relevant, k) hits, all in front.
+    """
+    inside = np.asarray(hits, dtype=np.float64)[:, :k]
+    discount = 1 / np.log2(np.arange(k) + 2)
+    ideal = np.cumsum(discount)[np.minimum(_counts(relevant), k) - 1]
+    gain = inside @ discount[: inside.shape[1]] / ideal
+    return np.asarray(np.minimum(gain, 1.0), dtype=np.float64)  # sums in another order may differ in the last bit
+
+
+def _counts(relevant: ArrayLike) -> NDArray[np.int64]:
+    counts = np.asarray(relevant, dtype=np.int64)
+    if counts.size and counts.min() < 1:
+        raise ValueError("a row without anything relevant has no recall; leave it out")
+    return counts

@@ -1,0 +1,19 @@
+"""Keep plays that were listened to, by people, of users and songs that are known well enough."""
+
+from winnow.domains.sessions.params import Common, Filter
+from winnow.domains.sessions.rules.plays import keep_plays
+from winnow.domains.sessions.tables import Dropped, Plays
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def main(stage: Stage[Common, Filter]) -> None:
+    plays = stage.read("ingest/plays.parquet", Plays)
+    kept, dropped, counts, rounds = keep_plays(plays, stage.params)
+    stage.write("plays.parquet", kept, Plays)
+    stage.write("dropped.parquet", dropped, Dropped)
+    stage.account(len(plays), kept=len(kept), dropped=len(dropped))
+    stage.metrics(dropped=counts, k_core_rounds=rounds, users=kept["user"].nunique(), songs=kept["song"].nunique())
+
+
+if __name__ == "__main__":
+    run_stage(main)

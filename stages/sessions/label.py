@@ -1,0 +1,30 @@
+"""Say what is to be learnt: which user and song belong together, how surely, and what kind of user it is."""
+
+from winnow.domains.sessions.params import Common, Label
+from winnow.domains.sessions.rules.positives import number_genres, number_songs, number_users, positives
+from winnow.domains.sessions.tables import Catalogue, Genres, Interactions, Plays, SongGenres, Songs, Users
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def main(stage: Stage[Common, Label]) -> None:
+    plays = stage.read("filter/plays.parquet", Plays)
+    users = number_users(plays, stage.params)
+    songs = number_songs(plays, stage.read("ingest/catalogue.parquet", Catalogue))
+    genres = number_genres(stage.read("ingest/genres.parquet", SongGenres), songs)
+    found = positives(plays, users, songs, stage.params)
+    stage.write("users.parquet", users, Users)
+    stage.write("songs.parquet", songs, Songs)
+    stage.write("genres.parquet", genres, Genres)
+    stage.write("interactions.parquet", found, Interactions)
+    stage.account(len(plays), positives=len(found), played_again=len(plays) - len(found))
+    stage.metrics(
+        users=len(users),
+        songs=len(songs),
+        genres=int(genres["genre_index"].nunique()),
+        density=len(found) / (len(users) * len(songs)),
+        by_user_type=users["user_type"].value_counts().to_dict(),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

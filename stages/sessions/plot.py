@@ -1,0 +1,27 @@
+"""Draw curves, the model beside the baselines, for whom it works, popularity bias, explained recommendations."""
+
+from winnow.domains.sessions.params import Common, Plot
+from winnow.domains.sessions.tables import Exposure, Ranked, Reasons
+from winnow.domains.sessions.view.comparison import popularity_bias, recall_at_cutoffs, recall_by_user
+from winnow.domains.sessions.view.curves import learning_curves
+from winnow.domains.sessions.view.reasons import explained_sheet
+from winnow.pipeline.stage import Stage, run_stage
+from winnow.show.curves import read_curves
+from winnow.show.figures import save_png
+
+
+def main(stage: Stage[Common, Plot]) -> None:
+    ranked = stage.read("evaluate/ranked.parquet", Ranked)
+    figures = {
+        "learning_curves": learning_curves(read_curves(stage.curves / "plots" / "metrics")),
+        "recall": recall_at_cutoffs(ranked),
+        "recall_by_user": recall_by_user(ranked),
+        "popularity_bias": popularity_bias(stage.read("evaluate/exposure.parquet", Exposure)),
+        "explanations": explained_sheet(stage.read("evaluate/reasons.parquet", Reasons), stage.params.explained_shown),
+    }
+    for name, figure in figures.items():
+        save_png(figure, stage.output(f"{name}.png"), stage.params.dpi)
+
+
+if __name__ == "__main__":
+    run_stage(main)

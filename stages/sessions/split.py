@@ -1,0 +1,94 @@
+"""Part each user's songs into train, validation and test, and hold some users apart whole."""
+
+import numpy as np
+import pandas as pd
+
+from winnow.curate.leakage import refuse_leakage
+from winnow.curate.splits import refuse_empty_sides
+from winnow.domains.sessions import nouns
+from winnow.domains.sessions.params import Common, Split
+from winnow.domains.sessions.tables import Interactions, Splits
+from winnow.pipeline.errors import TableError
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def order_songs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
+    """`pairs` with the column `place`: each user's songs from 0, at random, or the earliest first (ties at random).
+
+    Raises TableError when time is asked for and a row has none.
+    """
+    lot = pd.Series(rng.permutation(len(pairs)), index=pairs.index)
+    if params.method == "time" and pairs["first_played"].isna().any():
+        raise TableError(
+            f"{int(pairs['first_played'].isna().sum())} interactions have no time to split by",
+            fix="set sessions.split.method to random, or use a source with timestamps",
+        )
+    keys = pairs["first_played"] if params.method == "time" else lot
+    order = pd.DataFrame({"user": pairs["user_index"], "key": keys, "lot": lot}).sort_values(["user", "key", "lot"])
+    return pairs.assign(place=order.groupby("user").cumcount())
+
+
+def split_pairs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
+    """The columns of `Splits`; no two sides share a pair, and cold-start users have no row in train, val or test.
+
+    A user with too few songs for all three sides stays in train, so that nobody is tested whom the model never saw.
+    Raises TableError when a side has no row.
+    """
+    pairs = order_songs(pairs, params, rng)
+    count = pairs.groupby("user_index")["place"].transform("size")
+    test = (count * params.test_ratio).round().astype(int)
+    val = (count * params.val_ratio).round().astype(int)
+    if params.method == "official":
+        side = _official(pairs, params)
+    else:
+        few = (test + val) >= count
+        test, val = test.where(~few, 0), val.where(~few, 0)
+        held = count - pairs["place"]
+        side = pd.Series("train", index=pairs.index, dtype="str")
+        side[held <= test + val] = "val"
+        side[held <= test] = "test"
+    cold = _cold_users(pairs, params, rng)
+    side[cold] = np.where(pairs.loc[cold, "place"] < params.cold_given, "cold_given", "cold_target")
+    refuse_empty_sides(side, nouns.SIDES if cold.any() else nouns.SIDES[:3])
+    return pd.DataFrame({"user_index": pairs["user_index"], "song_index": pairs["song_index"], "split": side})
+
+
+def _official(pairs: pd.DataFrame, params: Split) -> "pd.Series[str]":
+    """The source's test rows, and of each user's other rows a share for validation."""
+    if not (pairs["side"] == "test").any():
+        raise TableError("the source has no split of its own", fix="set sessions.split.method to random or time")
+    side = pairs["side"].fillna("train").astype("str")
+    own = pairs[side == "train"].sort_values(["user_index", "place"])
+    place, count = own.groupby("user_index").cumcount(), own.groupby("user_index")["place"].transform("size")
+    val = np.minimum(np.round(count * params.val_ratio), count - 1)
+    side[own.index[count - place <= val]] = "val"
+    return side
+
+
+def _cold_users(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) -> "pd.Series[bool]":
+    """Rows of the users held apart: drawn among those with more songs than are given."""
+    count = pairs["user_index"].value_counts().sort_index()
+    able = count.index[count > params.cold_given].to_numpy()
+    drawn = rng.permutation(able)[: round(params.cold_ratio * len(count))]
+    return pairs["user_index"].isin(drawn)
+
+
+def main(stage: Stage[Common, Split]) -> None:
+    pairs = stage.read("label/interactions.parquet", Interactions)
+    splits = split_pairs(pairs, stage.params, stage.rng())
+    number = splits["user_index"].astype("str")
+    known = splits["split"].str.removeprefix("cold_").isin(["given", "target"])
+    refuse_leakage(splits["split"], pd.DataFrame({"user and song": number + " " + splits["song_index"].astype("str")}))
+    refuse_leakage(known.map({True: "cold start", False: "trained on"}), pd.DataFrame({"user": number}))
+    stage.write("splits.parquet", splits, Splits)
+    sides = splits["split"].value_counts()
+    stage.account(len(pairs), **{side: int(sides.get(side, 0)) for side in nouns.SIDES})
+    heard = set(splits.loc[splits["split"] == "train", "song_index"])
+    stage.metrics(
+        users={side: int(splits.loc[splits["split"] == side, "user_index"].nunique()) for side in nouns.SIDES},
+        songs_never_in_train=int((~splits["song_index"].drop_duplicates().isin(heard)).sum()),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

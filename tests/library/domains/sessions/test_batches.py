@@ -1,0 +1,68 @@
+"""What a training step looks at."""
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.library.domains.sessions import small
+from winnow.domains.sessions.model.batches import Negatives, UserLoader
+from winnow.learn.samplers import BatchShare
+
+
+def loader(hidden_share: float = 0.5, batch_size: int = 60, count: int = 25) -> UserLoader:
+    graph = small.graph()
+    chance = np.bincount(graph.song.numpy(), minlength=small.SONGS) ** 0.75
+    negatives = Negatives(chance / chance.sum(), count)
+    weights = np.arange(len(graph.song), dtype=np.float32) + 1
+    return UserLoader(graph, weights, negatives, BatchShare(batch_size, 1, 1, 0), hidden_share)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 1.0))
+def test_of_every_user_something_is_hidden_and_something_left(seed: int, hidden_share: float) -> None:
+    graph = small.graph()
+    seen = []
+    for batch in loader(hidden_share).epoch(seed):
+        ids, keep = batch["ids"], batch["keep"]
+        left = torch.zeros(small.USERS).index_add(0, graph.user, keep)[ids]
+        count = torch.bincount(graph.user, minlength=small.USERS)[ids]
+        assert (left >= 1).all()
+        assert (left < count).all()
+        others = ~torch.isin(graph.user, ids)
+        assert keep[others].all()
+        found = set(zip(ids[batch["row"]].tolist(), batch["song"].tolist(), strict=True))
+        hidden = keep == 0
+        assert found == set(zip(graph.user[hidden].tolist(), graph.song[hidden].tolist(), strict=True))
+        assert sorted(batch["weight"].tolist()) == (torch.nonzero(hidden)[:, 0] + 1).tolist()
+        seen += ids.tolist()
+    assert sorted(seen) == list(range(small.USERS))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_no_negative_is_a_song_the_user_knows(seed: int) -> None:
+    graph = small.graph()
+    known = set(zip(graph.user.tolist(), graph.song.tolist(), strict=True))
+    for batch in loader().epoch(seed):
+        shared = batch["shared"].tolist()
+        told = {(int(row), shared[place]) for row, place in batch["known"].T.tolist()}
+        users = batch["ids"].tolist()
+        assert told == {(row, song) for row, user in enumerate(users) for song in shared if (user, song) in known}
+        drawn = zip(batch["ids"][batch["row"]].tolist(), batch["negative"].tolist(), strict=True)
+        assert np.mean([pair in known for pair in drawn]) < 0.2
+
+
+def test_an_epoch_goes_on_where_it_was_left() -> None:
+    whole, rest = list(loader().epoch(9)), list(loader().epoch(9, skip=2))
+    assert len(whole) == len(loader())
+    for one, other in zip(whole[2:], rest, strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert not torch.equal(whole[0]["ids"], next(loader().epoch(10))["ids"])
+
+
+def test_the_chance_of_being_drawn_is_what_happens() -> None:
+    batches = [batch for seed in range(200) for batch in loader().epoch(seed)]
+    chance = np.zeros(small.SONGS)
+    for batch in batches:
+        chance[batch["shared"].numpy()] = np.exp(batch["log_chance"].numpy())
+    drawn = np.bincount(np.concatenate([batch["shared"] for batch in batches]), minlength=small.SONGS) / len(batches)
+    np.testing.assert_allclose(drawn, chance, atol=0.06)

@@ -1,0 +1,119 @@
+"""The network: its sums, its attention, who it can score, and how many parameters it has."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.library.domains.sessions import small
+from winnow.domains.sessions.model.graph import build_graph
+from winnow.domains.sessions.model.propagation import to_songs, to_users
+from winnow.domains.sessions.model.tensors import build_model
+from winnow.domains.sessions.params import Network
+from winnow.pipeline.errors import TrainingError
+
+NETWORK = {
+    "embedding_dim": 32, "heads": 4, "layers": 2, "attention": "learned", "min_listeners": 1, "temperature": 0.5,
+    "dropout": 0.0, "genre_weight": 0.15,
+}  # fmt: skip
+
+
+def test_sums_over_edges_are_products_with_the_dense_matrix() -> None:
+    graph = small.graph()
+    values = torch.rand(len(graph.song), 2)
+    songs, users = torch.randn(small.SONGS, 6), torch.randn(small.USERS, 6)
+    for head in range(2):
+        dense = torch.zeros(graph.shape)
+        dense[graph.user, graph.song] = values[:, head]
+        own = slice(3 * head, 3 * head + 3)
+        torch.testing.assert_close(to_users(graph, values, songs)[:, own], dense @ songs[:, own])
+        torch.testing.assert_close(to_songs(graph, values, users)[:, own], dense.T @ users[:, own])
+
+
+@pytest.mark.parametrize("heads", [0, 3])
+def test_gradients_of_sums_are_right(heads: int) -> None:
+    graph = build_graph(np.array([0, 0, 1, 2, 2, 2]), np.array([1, 3, 3, 0, 1, 2]), (3, 4))
+    shape = (6, heads) if heads else (6,)
+    values = torch.rand(shape, dtype=torch.float64, requires_grad=True)
+    songs = torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
+    users = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda v, x: to_users(graph, v, x), (values, songs))
+    assert torch.autograd.gradcheck(lambda v, x: to_songs(graph, v, x), (values, users))
+
+
+def test_attention_starts_at_lightgcn() -> None:
+    graph, fixed = small.graph(), small.network(learned=False)
+    learned = small.network(learned=True)
+    weights = fixed.state_dict() | {"attention": torch.zeros(2, 8)}
+    learned.load_state_dict(weights)
+    for one, other in zip(fixed(graph, small.types()), learned(graph, small.types()), strict=True):
+        torch.testing.assert_close(one, other)
+    degree = torch.bincount(graph.user)[graph.user] * torch.bincount(graph.song)[graph.song]
+    for model in (fixed, learned):
+        torch.testing.assert_close(model.edge_values(graph, model.plain_songs())[:, 0], degree.float() ** -0.5)
+
+
+def test_attention_of_a_user_sums_to_one_over_what_is_not_hidden() -> None:
+    graph, model = small.graph(), small.network()
+    keep = (torch.rand(len(graph.song)) < 0.6).float()
+    keep[graph.starts[:-1]] = 1
+    shares = model.attention_shares(graph, model.plain_songs(), keep)
+    total = torch.zeros(small.USERS, 2).index_add(0, graph.user, shares)
+    torch.testing.assert_close(total, torch.ones(small.USERS, 2))
+    assert not shares[keep == 0].any()
+    assert shares.std() > 0.01
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_a_hidden_edge_is_as_good_as_none(learned: bool) -> None:
+    graph, model = small.graph(), small.network(layers=1, genres=4, learned=learned)
+    hidden = int(graph.starts[4])
+    keep = torch.ones(len(graph.song))
+    keep[hidden] = 0
+    users, songs = small.pairs()
+    without = build_graph(np.delete(users, hidden), np.delete(songs, hidden), graph.shape, graph.listeners)
+    torch.testing.assert_close(model(graph, small.types(), keep)[0][4], model(without, small.types())[0][4])
+
+
+def test_a_user_folded_in_has_the_vector_she_has_in_the_graph() -> None:
+    graph, model = small.graph(), small.network(genres=4)
+    users, songs, _ = model(graph, small.types())
+    own = graph.song[graph.starts[7] : graph.starts[8]].numpy()
+    alone = build_graph(np.zeros(len(own), dtype=np.int64), own, (1, small.SONGS), graph.listeners)
+    values = model.edge_values(alone, model.plain_songs())
+    torch.testing.assert_close(model.user_vectors(alone, values, songs, small.types()[7:8])[0], users[7])
+
+
+def parameters(kind: str, songs: int, **changes: object) -> int:
+    genres = pd.DataFrame({"song_index": range(songs), "genre_index": np.arange(songs) % 20, "share": 1.0})
+    network = Network.model_validate(NETWORK | changes)
+    model = build_model(network, kind, np.full(songs, 5), genres, ["train"])
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_parameter_counts_at_the_guides_scale() -> None:
+    """5,000 songs. No user has a parameter, so the counts hold for any number of users (1,200 in the presets)."""
+    songs = 5000
+    assert parameters("gat", songs) == songs * 32 + songs + 1 + 2 * 32
+    assert parameters("gat", songs, embedding_dim=40) == pytest.approx(206_000, rel=0.01)
+    assert parameters("genre_gat", songs, embedding_dim=100) == songs * 101 + 1 + 2 * 100 + 20 * 100 + 3 * 100
+    assert parameters("genre_gat", songs, embedding_dim=100) > 500_000
+
+
+def test_songs_of_few_listeners_have_no_embedding_but_a_vector() -> None:
+    listeners = np.array([1, 5, 2, 9])
+    network = Network.model_validate(NETWORK | {"min_listeners": 3})
+    model = build_model(network, "gat", listeners, pd.DataFrame(columns=["genre_index"]), ["train"])
+    assert model.own.tolist() == [1, 3]
+    graph = build_graph(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), (2, 4))
+    _, songs, _ = model.eval()(graph, torch.zeros(2, dtype=torch.int64))
+    assert (songs.norm(dim=1) > 0).all()
+
+
+def test_what_cannot_be_built_is_told() -> None:
+    network = Network.model_validate(NETWORK)
+    nothing = pd.DataFrame({"song_index": [], "genre_index": [], "share": []})
+    with pytest.raises(TrainingError, match="no song has a genre, and genre_gat learns from genres"):
+        build_model(network, "genre_gat", np.ones(3), nothing, ["train"])
+    with pytest.raises(TrainingError, match="no song has 1 training listeners"):
+        build_model(network, "gat", np.zeros(3), nothing, ["train"])

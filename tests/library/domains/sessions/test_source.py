@@ -1,0 +1,155 @@
+"""Reading listening data: every format, and every way in which a file may be wrong."""
+
+import gzip
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from winnow.domains.sessions.params import Events, Synthetic
+from winnow.domains.sessions.source import events, hetrec, lightgcn, synthetic
+from winnow.domains.sessions.source.merge import catalogue, merge_plays, song_genres
+from winnow.pipeline.errors import SourceError
+
+COLUMNS = Events(
+    header=True, user="user", item=["song"], timestamp="time", genre="genre", skipped="skipped", share_played="share"
+)
+HEADER = "user,song,time,genre,skipped,share\n"
+
+
+def log(folder: Path, text: str) -> Path:
+    file = folder / "plays.csv"
+    file.write_text(HEADER + text)
+    return file
+
+
+def test_an_event_log_with_everything(tmp_path: Path) -> None:
+    found = events.read(
+        log(tmp_path, "ann,one,1000,rock|Pop,false,0.9\nbob,two,2020-01-01T00:00:00Z,,true,\n"), COLUMNS
+    )
+    assert found.plays[["user", "song"]].to_numpy().tolist() == [["ann", "one"], ["bob", "two"]]
+    assert found.plays["timestamp"].tolist() == [1000, 1_577_836_800]
+    assert found.plays["skipped"].tolist() == [False, True]
+    assert found.plays["share_played"].isna().tolist() == [False, True]
+    assert sorted(found.genres["genre"]) == ["pop", "rock"]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (",one,1,,,", "the user or the song is missing"),
+        ("ann,,1,,,", "the user or the song is missing"),
+        ("ann,one,yesterday,,,", "the timestamp cannot be read"),
+        ("ann,one,1,,,1.5", "the share played is no number of 0 to 1"),
+        ("ann,one,1,,,much", "the share played is no number of 0 to 1"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_rejected_with_its_reason(tmp_path: Path, row: str, reason: str) -> None:
+    found = events.read(log(tmp_path, f"ann,zero,1,,,\n{row}\nann,two,2,,,\n"), COLUMNS)
+    assert found.rejected.to_numpy().tolist() == [[1, reason]]
+    assert len(found.plays) == 2
+
+
+def test_columns_by_position_and_parquet_and_a_name_that_stands_twice(tmp_path: Path) -> None:
+    by_place = {"header": False, "user": 0, "item": [1, 2], "timestamp": 3}
+    places = COLUMNS.model_copy(update=by_place | dict.fromkeys(("genre", "skipped", "share_played")))
+    file = tmp_path / "plays.tsv.gz"
+    file.write_bytes(gzip.compress(b'ann\tBand\tSong "x\t7\n\nann\tBand\tOther\t8\n'))
+    assert events.read(file, places).plays["song"].tolist() == ['Band – Song "x', "Band – Other"]
+    table = pd.DataFrame({"user": ["1", "2"], "song": [10, 20], "time": [5.0, None]})
+    table.to_parquet(tmp_path / "plays.parquet")
+    named = COLUMNS.model_copy(update=dict.fromkeys(("genre", "skipped", "share_played")))
+    assert events.read(tmp_path / "plays.parquet", named).plays["timestamp"].isna().tolist() == [False, True]
+    with pytest.raises(SourceError, match="has no column 'genre'"):
+        events.read(tmp_path / "plays.parquet", COLUMNS)
+
+
+def test_files_that_are_something_else_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "user_artists.dat").write_text("a,b,c\n1,2,3\n")
+    with pytest.raises(SourceError, match="does not begin with the line `userID artistID weight`"):
+        hetrec.read(tmp_path / "user_artists.dat")
+    (tmp_path / "train.txt").write_text("0 1 2\n")
+    with pytest.raises(SourceError, match="test.txt does not exist"):
+        lightgcn.read(tmp_path / "train.txt")
+    (tmp_path / "broken.csv.gz").write_bytes(gzip.compress(b"user,song\na,b\n")[:-6])
+    with pytest.raises(SourceError, match="cannot be read"):
+        events.read(tmp_path / "broken.csv.gz", COLUMNS)
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
+    with pytest.raises(SourceError, match="is not a readable Parquet file"):
+        events.read(tmp_path / "broken.parquet", COLUMNS)
+    (tmp_path / "empty.csv").write_text(HEADER)
+    with pytest.raises(SourceError, match="holds no play"):
+        events.read(tmp_path / "empty.csv", COLUMNS)
+
+
+def test_hetrec_rows_with_gaps_and_bad_counts(tmp_path: Path) -> None:
+    (tmp_path / "user_artists.dat").write_text(
+        "userID\tartistID\tweight\n2\t51\t10\n2\t99999\t1\n3\t51\tmany\n4\t\t5\n"
+    )
+    found = hetrec.read(tmp_path / "user_artists.dat")
+    assert found.plays["song"].tolist() == ["51", "99999"]
+    assert found.rejected["reason"].tolist() == ["the weight is no count of plays", "the user or the artist is missing"]
+    assert found.genres.empty
+
+
+def test_plays_told_twice_are_one_and_times_are_put_in_order(tmp_path: Path) -> None:
+    rows = "ann,b,30,,,\nann,a,10,,,\nann,b,30,,,\nann,a,20,,,\nbob,a,5,,,\n"
+    merged = merge_plays([events.read(log(tmp_path, rows), COLUMNS)])
+    assert merged[["user", "song", "timestamp"]].to_numpy().tolist() == [
+        ["ann", "a", 10], ["ann", "a", 20], ["ann", "b", 30], ["bob", "a", 5],
+    ]  # fmt: skip
+    assert merged["play"].tolist() == [0, 1, 2, 3]
+
+
+def test_counts_of_the_same_pair_are_added(tmp_path: Path) -> None:
+    (tmp_path / "user_artists.dat").write_text("userID\tartistID\tweight\n2\t51\t10\n2\t51\t10\n2\t51\t5\n")
+    merged = merge_plays([hetrec.read(tmp_path / "user_artists.dat")])
+    assert merged["plays"].tolist() == [15]
+
+
+def test_the_synthetic_world_is_what_it_tells_of_itself() -> None:
+    import numpy as np  # noqa: PLC0415
+
+    params = Synthetic(songs=200, users=60, genres=5, scene_songs=10, explore=0.1)
+    world = synthetic.make(params, np.random.default_rng(1))
+    again = synthetic.make(params, np.random.default_rng(1))
+    pd.testing.assert_frame_equal(world.listening.plays, again.listening.plays)
+    assert world.tastes.groupby("user")["probability"].sum().to_numpy() == pytest.approx(1)
+    assert world.scenes.groupby("scene")["probability"].sum().to_numpy() == pytest.approx(1)
+    scene_of = world.scenes[world.scenes["scene"] > 0].set_index("song")["scene"]
+    plays = world.listening.plays
+    liked = set(zip(world.tastes["user"], world.tastes["scene"], strict=True))
+    own = [pair in liked for pair in zip(plays["user"], plays["song"].map(scene_of), strict=True)]
+    assert np.mean(own) > 0.85
+    genres = song_genres(catalogue(plays, [world.listening])["song"], [world.listening], 5)
+    assert genres.groupby("song")["share"].sum().to_numpy() == pytest.approx(1)
+
+
+def test_the_real_files_are_read_whole(shared_data: Path) -> None:
+    folder = shared_data / "sessions"
+    lastfm = hetrec.read(folder / "hetrec2011-lastfm-2k/user_artists.dat.gz")
+    assert len(lastfm.plays) == 74_323
+    assert len(lastfm.rejected) == 0
+    assert lastfm.plays["user"].nunique() == 1514
+    assert lastfm.plays["song"].nunique() == 15_288
+    assert {"rock", "electronic"} <= set(lastfm.genres["genre"])
+    assert lastfm.titles["51"] == "Duran Duran"
+    small = COLUMNS.model_copy(
+        update={"header": False, "user": 0, "item": [2, 4], "timestamp": 5}
+        | dict.fromkeys(("genre", "skipped", "share_played"))
+    )
+    scrobbles = events.read(folder / "lastfm-events-small/listening_events.tsv.gz", small)
+    assert len(scrobbles.plays) + len(scrobbles.rejected) == 1302
+    assert scrobbles.plays["user"].nunique() == 14
+    named = small.model_copy(
+        update={"header": True, "user": "user", "item": ["artist", "song"], "timestamp": "timestamp"}
+    )
+    newest_first = events.read(next((folder / "lastfm-1k-fragment").glob("*.gz")), named)
+    assert merge_plays([newest_first])["timestamp"].is_monotonic_increasing
+    assert newest_first.plays["timestamp"].notna().all()
+
+
+def test_the_official_gowalla_split_is_kept(shared_data: Path) -> None:
+    found = lightgcn.read(shared_data / "sessions/lightgcn-gowalla/train.txt.gz")
+    assert found.plays["side"].value_counts().to_dict() == {"train": 810_128, "test": 217_242}
+    assert (found.plays["user"].nunique(), found.plays["song"].nunique()) == (29_858, 40_981)

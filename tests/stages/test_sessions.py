@@ -1,0 +1,305 @@
+"""The eight stages of sessions, on the real params with a smaller world, and what a user types afterwards."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from stages.sessions import evaluate, ingest, label, plot, split, train, weight
+from stages.sessions import filter as filter_stage
+from tests.conftest import ROOT
+from winnow.domains.sessions.params import Common, Events, Params
+from winnow.domains.sessions.rules.plays import k_core
+from winnow.pipeline.errors import LeakageError, SourceError, TableError, TrainingError, WinnowError
+from winnow.pipeline.params import Document, Runtime
+from winnow.pipeline.stage import Stage
+
+STAGES: dict[str, ModuleType] = {
+    "ingest": ingest, "filter": filter_stage, "label": label, "split": split, "weight": weight,
+    "train": train, "evaluate": evaluate, "plot": plot,
+}  # fmt: skip
+DATA = ("ingest", "filter", "label", "split", "weight")
+SMALL: dict[str, dict[str, Any]] = {
+    "ingest": {"synthetic": {"songs": 160, "users": 90, "genres": 5, "scene_songs": 10, "explore": 0.1}},
+    "train": {"epochs": 3, "checkpoint_every": 2},
+    "evaluate": {"truth_checks": 20, "explained_users": 3, "bootstrap": {"resamples": 100, "confidence": 0.95}},
+    "plot": {"dpi": 40},
+}
+LOG = {"header": True, "user": "user", "item": ["song"], "timestamp": "time"} | dict.fromkeys(
+    ("genre", "skipped", "share_played")
+)
+
+
+def nested(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`values` with some changed, sections within sections."""
+    inner = {
+        key: nested(values[key], value) if isinstance(value, dict) and isinstance(values.get(key), dict) else value
+        for key, value in changes.items()
+    }
+    return {**values, **inner}
+
+
+def run(name: str, **changes: Any) -> dict[str, Any]:
+    """Run one stage here, with params.yaml's values but for SMALL and `changes`; its metrics."""
+    document = Document(ROOT / "params.yaml")
+    values = nested(nested(document.content["sessions"][name], SMALL.get(name, {})), changes)
+    section = Params.model_fields[name].annotation
+    assert section is not None
+    runtime = Runtime.model_validate(document.content["runtime"])
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+    stage = Stage("sessions", name, Common(), section.model_validate(values), runtime, document.content["seed"])
+    with torch.random.fork_rng():
+        enabled = torch.is_grad_enabled()
+        try:
+            STAGES[name].main(stage)
+        finally:
+            torch.set_grad_enabled(enabled)
+    stage.finish()
+    file = Path("metrics", "sessions", f"{name}.json")
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def table(path: str) -> pd.DataFrame:
+    return pd.read_parquet(Path("data", "sessions", path))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which all eight stages ran."""
+    folder = tmp_path_factory.mktemp("sessions")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in STAGES:
+            run(name)
+    return folder
+
+
+@pytest.fixture
+def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the finished folder to change, as the working folder."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def source(rows: list[str], **columns: Any) -> dict[str, Any]:
+    """An event log of these rows as ingest's `sources`."""
+    file = Path("data/source/sessions/mine.csv")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("user,song,time,genre\n" + "\n".join(rows) + "\n")
+    return {"sources": [{"format": "events", "path": str(file), "events": LOG | columns}]}
+
+
+def test_every_row_is_somewhere(here: Path) -> None:
+    plays, kept, dropped = table("ingest/plays.parquet"), table("filter/plays.parquet"), table("filter/dropped.parquet")
+    assert set(plays["play"]) == set(kept["play"]) | set(dropped["play"])
+    assert len(plays) == len(kept) + len(dropped)
+    pairs, sides = table("label/interactions.parquet"), table("split/splits.parquet")
+    assert pairs["plays"].sum() == len(kept)
+    assert set(zip(pairs["user_index"], pairs["song_index"], strict=True)) == set(
+        zip(sides["user_index"], sides["song_index"], strict=True)
+    )
+    assert len(table("weight/interactions.parquet")) == sides["split"].isin(["train", "val"]).sum()
+
+
+def test_each_user_is_split_by_the_ratios_and_cold_users_train_nothing(here: Path) -> None:
+    sides = table("split/splits.parquet")
+    cold = sides["split"].str.startswith("cold")
+    assert 0 < sides.loc[cold, "user_index"].nunique() == round(0.1 * sides["user_index"].nunique())
+    assert not set(sides.loc[cold, "user_index"]) & set(sides.loc[~cold, "user_index"])
+    assert (sides[sides["split"] == "cold_given"].groupby("user_index").size() == 5).all()
+    counts = pd.crosstab(sides.loc[~cold, "user_index"], sides.loc[~cold, "split"])
+    for side, share in (("val", 0.15), ("test", 0.15)):
+        assert (counts[side] - share * counts.sum(axis=1)).abs().max() <= 0.5
+
+
+def test_by_time_nothing_is_tested_that_came_before_training(here: Path) -> None:
+    run("split", method="time", cold_ratio=0.0)
+    first = table("label/interactions.parquet").merge(table("split/splits.parquet"), on=["user_index", "song_index"])
+    times = {side: part.groupby("user_index")["first_played"] for side, part in first.groupby("split")}
+    for before, after in (("train", "val"), ("val", "test")):
+        waits = (times[after].min() - times[before].max()).dropna()
+        assert len(waits) > 50
+        assert (waits >= 0).all()
+
+
+def test_a_pair_on_two_sides_is_leakage(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = split.split_pairs
+
+    def leaking(*arguments: Any) -> pd.DataFrame:
+        sides = real(*arguments)
+        return pd.concat([sides, sides[sides["split"] == "test"].head(1).assign(split="train")])
+
+    monkeypatch.setattr(split, "split_pairs", leaking)
+    with pytest.raises(LeakageError, match="`user and song` stand on two sides"):
+        run("split")
+
+
+def test_the_k_core_is_stable_and_largest() -> None:
+    rng = np.random.default_rng(3)
+    plays = pd.DataFrame({"user": rng.integers(0, 40, 260).astype(str), "song": rng.integers(0, 60, 260).astype(str)})
+    inside, rounds = k_core(plays, 4, 3)
+    kept = plays[inside].drop_duplicates()
+    assert rounds > 3
+    assert kept.groupby("user").size().min() >= 4
+    assert kept.groupby("song").size().min() >= 3
+    left = plays[~inside]
+    while len(left):  # nothing that was dropped could have stayed: peel it off one at a time
+        users, songs = plays.drop_duplicates().groupby("user").size(), plays.drop_duplicates().groupby("song").size()
+        weak = plays["user"].map(users).lt(4) | plays["song"].map(songs).lt(3)
+        assert weak.any()
+        plays = plays[~weak]
+        left = plays[~inside.reindex(plays.index)]
+    assert len(plays) == inside.sum()
+
+
+def test_plays_that_are_none_are_dropped_with_a_reason(here: Path) -> None:
+    good = [f"u{user},s{song},{1000 * user + 100 * song}," for user in range(12) for song in range(6)]
+    bot = [f"bot,s{song % 6},{1000 + song}," for song in range(50)]
+    run("ingest", **source([*good, *bot, "u1,s1,1101,", "u2,s2,9999999,"]))
+    found = run("filter", bot_plays_per_day=40, repeat_seconds=30, min_user_songs=2, min_song_users=2)
+    assert found["dropped"] == {"bot": 50, "k_core": 0, "repeated": 1, "skipped": 0, "too_short": 0}
+
+
+def test_negatives_follow_popularity(here: Path) -> None:
+    sampling = table("weight/sampling.parquet")
+    expected = np.where(sampling["listeners"] > 0, sampling["listeners"] ** 0.75, 0)
+    assert sampling["probability"].to_numpy() == pytest.approx(expected / expected.sum())
+    run("weight", negatives="uniform", interactions="confidence")
+    assert table("weight/sampling.parquet")["probability"].to_numpy() == pytest.approx(1 / len(sampling))
+    weights = table("weight/interactions.parquet")
+    assert weights.loc[weights["split"] == "train", "weight"].mean() == pytest.approx(1)
+    assert weights["weight"].nunique() > 3
+
+
+def test_a_user_with_one_song_is_dropped_and_with_a_low_core_stays_in_training(here: Path) -> None:
+    rows = [f"u{user},s{song},{user + song}," for user in range(10) for song in range(8)] + ["lonely,s1,5,"]
+    run("ingest", **source(rows))
+    assert run("filter", min_user_songs=2, min_song_users=2, repeat_seconds=0)["dropped"]["k_core"] == 1
+    run("filter", min_user_songs=1, min_song_users=1, repeat_seconds=0)
+    run("label")
+    run("split", cold_ratio=0.0)
+    lonely = table("label/users.parquet").set_index("user")["user_index"]["lonely"]
+    sides = table("split/splits.parquet")
+    assert sides[sides["user_index"] == lonely]["split"].tolist() == ["train"]
+
+
+def test_too_many_bad_rows_stop_ingest_and_a_core_too_strict_stops_filter(here: Path) -> None:
+    with pytest.raises(SourceError, match="(?s)1 of 2 source rows cannot be used.*the timestamp cannot be read"):
+        run("ingest", **source(["a,b,1,", "a,c,soon,"]))
+    with pytest.raises(TableError, match="no row is left after filtering"):
+        run("filter", min_user_songs=1000)
+
+
+def test_without_genres_gat_works_and_genre_gat_says_why_it_does_not(here: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"u{user},s{song},{user + song}," for user in range(30) for song in rng.permutation(25)[:10]]
+    run("ingest", **source(rows))
+    for name in DATA[1:]:
+        run(name)
+    with pytest.raises(TrainingError, match="no song has a genre"):
+        run("train", model="genre_gat")
+    run("train", epochs=1)
+    found = run("evaluate", baselines={"lightgcn_dims": []})
+    assert "diversity_score" not in found["model"]
+    assert found["explanations_checked"] > 0
+
+
+def test_evaluate_says_all_that_is_asked(here: Path) -> None:
+    found = json.loads(Path("metrics/sessions/evaluate.json").read_text())
+    names = {
+        f"{prefix}{name}_at_{k}"
+        for prefix in ("", "cold_", "train_", "val_")
+        for name in ("recall", "ndcg")
+        for k in (5, 10, 20)
+    }
+    more = {"mrr_score", "coverage_score", "novelty_score", "diversity_score", "explanation_accuracy", "cold_mrr_score"}
+    assert names | more <= set(found["model"])
+    assert set(found["baseline"]) == {"popularity", "item_knn", "ease", "als", "lightgcn"}
+    assert found["truth"]["recall_at_10"] > found["baseline"]["popularity"]["recall_at_10"]
+    assert (
+        found["interval"]["recall_at_10"]["low"]
+        <= found["model"]["recall_at_10"]
+        <= found["interval"]["recall_at_10"]["high"]
+    )
+    slices = table("evaluate/slices.parquet")
+    assert set(slices["by"]) == {"user_type", "history", "cold_start"}
+    ranked = table("evaluate/ranked.parquet")
+    assert (ranked.groupby("recommender").size() == len(ranked) // 6).all()
+    assert sorted(file.name for file in Path("data/sessions/plot").iterdir()) == [
+        "explanations.png", "learning_curves.png", "popularity_bias.png", "recall.png", "recall_by_user.png",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", ["bpr", "sampled_softmax"])
+def test_every_model_and_loss_learns(here: Path, loss: str) -> None:
+    run("train", loss=loss, model="genre_gat", epochs=6, select="last", early_stopping={"patience": 0})
+    curve = pd.read_csv("metrics/sessions/train/plots/metrics/train/loss.tsv", sep="\t")["loss"]
+    assert curve.iloc[-1] < 0.95 * curve.iloc[0]
+
+
+def test_mode_simple_learns_from_validation_too(here: Path) -> None:
+    simple = {"early_stopping": {"patience": 0}, "select": "last", "scheduler": {"name": "constant"}}
+    run("train", mode="simple", **simple)
+    found = run("evaluate", baselines={"lightgcn_dims": [], "als_factors": [8]})
+    config = json.loads(Path("data/sessions/train/model/config.json").read_text())
+    assert config["sides"] == ["train", "val"]
+    assert found["baseline_settings"]["als"]["factors"] == 8
+    with pytest.raises(ValueError, match="mode simple sees no validation to stop or select by; it needs select: last"):
+        run("train", mode="simple", **(simple | {"select": "best"}))
+
+
+def recommender() -> Any:
+    from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415
+
+    return Recommender()
+
+
+def test_recommendations_for_a_user_and_for_a_stranger(here: Path) -> None:
+    found = recommender()
+    users, sides = table("label/users.parquet"), table("split/splits.parquet")
+    songs = table("label/songs.parquet")["song"]
+    train_users = sides.loc[sides["split"] == "train", "user_index"].unique()
+    user = int(train_users[3])
+    known = sides[(sides["user_index"] == user) & sides["split"].isin(["train", "val"])]["song_index"]
+    told = found.for_user(users["user"].iloc[user], 7)
+    assert len(told) == 7
+    assert not {one.song for one in told} & set(songs.iloc[known])
+    assert [one.score for one in told] == sorted((one.score for one in told), reverse=True)
+    assert {name for _, name, _ in told[0].reasons} == set(songs.iloc[known])
+    liked = songs.iloc[known.to_numpy()[:4]].tolist()
+    for_stranger = found.for_likes(liked, 5)
+    assert not {one.song for one in for_stranger} & set(liked)
+    assert {name for _, name, _ in for_stranger[0].reasons} == set(liked)
+
+
+def test_unknown_users_and_songs_are_told_with_the_nearest(here: Path) -> None:
+    found = recommender()
+    with pytest.raises(WinnowError, match="there is no user 'u00001' in the data") as error:
+        found.for_user("u00001", 5)
+    assert re.fullmatch(r"such as u\d{6}, u\d{6}, u\d{6}", error.value.fix)
+    with pytest.raises(WinnowError, match="there is no song 'nonsense' in the data"):
+        found.for_likes(["nonsense"], 5)
+
+
+def test_other_listeners_are_judged(here: Path) -> None:
+    from winnow.domains.sessions.source.events import read  # noqa: PLC0415
+
+    found = recommender()
+    plays = table("ingest/plays.parquet")
+    some = plays[plays["user"].isin(sorted(plays["user"].unique())[:20])]
+    rows = [f"new{row.user},{row.song},{row.timestamp}," for row in some.itertuples()]
+    source([*rows, "newone,unheard,5,"])
+    other = read(Path("data/source/sessions/mine.csv"), Events.model_validate(LOG))
+    judged = found.judge(other, np.random.default_rng(0))
+    assert judged["users_judged"] == 20
+    assert judged["songs_unknown"] == 1
+    assert judged["model"]["recall_at_10"] > judged["popularity"]["recall_at_10"]
