@@ -31,13 +31,6 @@ SHRUNKEN: Mapping[str, Any] = {
     "climb.evaluate.bootstrap.resamples": 100,
     "climb.plot.dpi": 40,
     "climb.plot.routes_shown": 4,
-    "retina.common.image_size": 32,
-    "retina.ingest.synthetic.photographs": 260,
-    "retina.ingest.synthetic.size": 64,
-    "retina.train.epochs": 2,
-    "retina.evaluate.bootstrap.resamples": 100,
-    "retina.evaluate.explained": 2,
-    "retina.plot.dpi": 40,
 }
 """The real params of one domain, smaller."""
 
