@@ -1,30 +1,11 @@
 """Read problems from files of any format, or make them, and merge those that are the same."""
 
-import pandas as pd
-
+from winnow.curate.rejected import refuse_rejected
 from winnow.domains.climb.params import Common, Ingest
 from winnow.domains.climb.source import formats, peers, synthetic
 from winnow.domains.climb.source.merge import SourceFile, merge, rejected_rows
 from winnow.domains.climb.tables import Holds, PeerHolds, Rejected, Routes
-from winnow.pipeline.errors import SourceError
 from winnow.pipeline.stage import Stage, run_stage
-
-SHOWN_ROWS = 5
-
-
-def refuse_rejected(rejected: pd.DataFrame, rows_in: int, max_share: float) -> None:
-    """Raise SourceError, showing the first ones, when too many source rows cannot be used, or there is none at all."""
-    if rows_in == 0:
-        raise SourceError("the sources of climb.ingest.sources hold no row", fix="name a file that holds problems")
-    share = len(rejected) / rows_in
-    if len(rejected) == rows_in or share > max_share:
-        first = rejected.head(SHOWN_ROWS).itertuples()
-        told = "".join(f"\n    {row.source}, row {row.row}: {row.reason}" for row in first)
-        raise SourceError(
-            f"{len(rejected)} of {rows_in} source rows cannot be used: {share:.1%}, and climb.ingest."
-            f"max_rejected_share allows {max_share:.1%}. The first ones:{told}",
-            fix="mend the file, check its `format`, or raise climb.ingest.max_rejected_share",
-        )
 
 
 def main(stage: Stage[Common, Ingest]) -> None:
@@ -35,7 +16,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
         files = [SourceFile("synthetic", "synthetic", made)]
     rejected = rejected_rows(files)
     rows_in = len(rejected) + sum(len(file.problems.routes) for file in files)
-    refuse_rejected(rejected, rows_in, stage.params.max_rejected_share)
+    refuse_rejected(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain)
     merged = merge(files)
     made_by_peers = peers.read([(stage.source(peer.path), peer.board) for peer in stage.params.peers])
     stage.write("routes.parquet", merged.routes, Routes)

@@ -2,30 +2,13 @@
 
 import pandas as pd
 
+from winnow.curate.rejected import refuse_rejected
 from winnow.domains.sessions.params import Common, Ingest
 from winnow.domains.sessions.source import formats, synthetic
 from winnow.domains.sessions.source.listening import Listening
 from winnow.domains.sessions.source.merge import catalogue, merge_plays, rejected_rows, song_genres
 from winnow.domains.sessions.tables import Catalogue, Plays, Rejected, Scenes, SongGenres, Tastes
-from winnow.pipeline.errors import SourceError
 from winnow.pipeline.stage import Stage, run_stage
-
-SHOWN_ROWS = 5
-
-
-def refuse_rejected(rejected: pd.DataFrame, rows_in: int, max_share: float) -> None:
-    """Raise SourceError, showing the first ones, when too many source rows cannot be used, or there is none at all."""
-    if rows_in == 0:
-        raise SourceError("the sources of sessions.ingest.sources hold no play", fix="name a file that holds plays")
-    share = len(rejected) / rows_in
-    if len(rejected) == rows_in or share > max_share:
-        first = rejected.head(SHOWN_ROWS).itertuples()
-        told = "".join(f"\n    {row.source}, row {row.row}: {row.reason}" for row in first)
-        raise SourceError(
-            f"{len(rejected)} of {rows_in} source rows cannot be used: {share:.1%}, and sessions.ingest."
-            f"max_rejected_share allows {max_share:.1%}. The first ones:{told}",
-            fix="mend the file, check its `format`, or raise sessions.ingest.max_rejected_share",
-        )
 
 
 def gather(stage: Stage[Common, Ingest]) -> tuple[list[tuple[str, Listening]], pd.DataFrame, pd.DataFrame]:
@@ -45,7 +28,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
     parts = [part for _, part in named]
     rejected = rejected_rows(named)
     rows_in = len(rejected) + sum(len(part.plays) for part in parts)
-    refuse_rejected(rejected, rows_in, stage.params.max_rejected_share)
+    refuse_rejected(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain)
     plays = merge_plays(parts)
     songs = catalogue(plays, parts)
     genres = song_genres(songs["song"], parts, stage.params.max_genres)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from winnow.curate.filters import apply_rules
 from winnow.curate.perceptual import near_groups
+from winnow.curate.rejected import refuse_rejected
 from winnow.domains.retina import nouns
 from winnow.domains.retina.model import judging
 from winnow.domains.retina.model.grading import grade_photographs
@@ -21,7 +22,7 @@ from winnow.domains.retina.params import Params
 from winnow.domains.retina.rules.labels import label_photographs
 from winnow.domains.retina.rules.quality import quality_rules
 from winnow.domains.retina.source import formats
-from winnow.domains.retina.source.collect import Collection, collect, refuse_rejected
+from winnow.domains.retina.source.collect import Collection, collect
 from winnow.domains.retina.source.records import Listing, Record
 from winnow.domains.retina.tables import Photos, Splits
 from winnow.domains.retina.view.cases import overlay
@@ -87,7 +88,7 @@ def judge_data(path: Path, form: str | None, images: Path | None, params: Params
     form = form or formats.guess(path)
     listing = formats.read(form, path, images)
     found = collect([Collection(form, str(path), path.stem, listing)], size=params.common.image_size, **_recipe(params))
-    refuse_rejected(found.rejected, listing.rows, 1.0)
+    refuse_rejected(found.rejected, listing.rows, 1.0, domain="retina")
     gradable = found.photos[apply_rules(found.photos, quality_rules(params.filter)).isna()]
     seen = gradable["image_id"].isin(_seen(gradable, params.filter.max_hash_distance))
     labels, ungraded = label_photographs(gradable[~seen].assign(duplicate_group=gradable["image_id"]))

@@ -9,9 +9,7 @@ import pandas as pd
 
 from winnow.domains.retina.source.photographs import Prepared, UnreadableError, prepare
 from winnow.domains.retina.source.records import Listing, Record
-from winnow.pipeline.errors import SourceError
 
-SHOWN_ROWS = 5
 BATCH = 256
 """Files handed to the cores at a time: as many encoded photographs wait in memory at most."""
 
@@ -78,23 +76,6 @@ def prepare_all(records: Sequence[Record], size: int, *, crop: bool, contrast: b
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
         for start in range(0, len(records), BATCH):
             yield from pool.map(one, records[start : start + BATCH])
-
-
-def refuse_rejected(rejected: pd.DataFrame, rows_in: int, max_share: float) -> None:
-    """Raise SourceError, showing the first ones, when too many source rows cannot be used, or there is none at all."""
-    if rows_in == 0:
-        raise SourceError(
-            "the sources of retina.ingest.sources hold no row", fix="name a source that holds photographs"
-        )
-    share = len(rejected) / rows_in
-    if len(rejected) == rows_in or share > max_share:
-        first = rejected.head(SHOWN_ROWS).itertuples()
-        told = "".join(f"\n    {row.source}, row {row.row}: {row.reason}" for row in first)
-        raise SourceError(
-            f"{len(rejected)} of {rows_in} source rows cannot be used: {share:.1%}, and retina.ingest."
-            f"max_rejected_share allows {max_share:.1%}. The first ones:{told}",
-            fix="mend the source, check its `format` and `images`, or raise retina.ingest.max_rejected_share",
-        )
 
 
 PHOTO_TYPES = {
