@@ -81,8 +81,9 @@ class Clone:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment of a person at a terminal: nothing of pytest's, one thread for a fair share of the machine."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "DVC_", "PYTHONPATH"))}
+    """The environment of a person at a terminal: nothing of pytest's; the plain shell, which stays between programs."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "DVC_", "PYTHONPATH"))}
+    return kept | {"SHELL": "/bin/sh"}
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:

@@ -64,6 +64,7 @@ def test_sigkill_and_run_again(fresh: Clone, finished: Clone, victim: str) -> No
             programs(fresh)[0].kill()
             assert dvc.wait(60) != 0
         case "dvc":
+            assert programs(fresh)[0].ppid() == dvc.pid, "a shell between them would hide dvc's death"
             dvc.kill()
             dvc.wait(60)
             assert programs(fresh), "the stage goes on as an orphan"
