@@ -47,6 +47,10 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+class TinyTraining(Training):
+    subsets = ("all", "half")
+
+
 def settings(**changes: Any) -> Training:
     """The settings above with some changed; `scheduler__name` reaches into a section."""
     values = copy.deepcopy(SETTINGS)
@@ -56,7 +60,7 @@ def settings(**changes: Any) -> Training:
         for name in path:
             section = section[name]
         section[leaf] = value
-    return Training.model_validate(values)
+    return TinyTraining.model_validate(values)
 
 
 def data() -> dict[str, Tensor]:
