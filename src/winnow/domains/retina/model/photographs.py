@@ -25,10 +25,10 @@ def decode(pngs: Sequence[bytes]) -> Tensor:
     if not pngs:
         return torch.zeros(0, 3, 0, 0, dtype=torch.uint8)
     first = _pixels(pngs[0])
-    images = np.empty((len(pngs), *first.shape), dtype=np.uint8)
+    images = np.empty((len(pngs), 3, *first.shape[:2]), dtype=np.uint8)
     for row, png in enumerate(pngs):
-        images[row] = _pixels(png)
-    return torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+        images[row] = _pixels(png).transpose(2, 0, 1)
+    return torch.from_numpy(images)
 
 
 def _pixels(png: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
