@@ -44,7 +44,7 @@ def make(target: Path) -> float:
 
 
 def peak_mib() -> float:
-    """The peak of this very process (getrusage's would be the parent's, if that was larger when it started this one)."""
+    """Of this very process: getrusage would give the parent, if that was larger when it started this one."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 
