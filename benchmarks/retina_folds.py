@@ -13,7 +13,7 @@ without `views`), and every run's.
 To choose settings without a look at the test side, whose figures `--choose` neither prints nor keeps:
 
     env PYTHONPATH=src:. python benchmarks/retina_folds.py retinamnist FOLDER --seeds 1 2 3 --choose \
-        --settings benchmarks/retina_settings.yaml --strategies as_is epochs_15 corn rotation dropout --name choice
+        --settings benchmarks/retina_settings.yaml --name choice --strategies corn soft_labels soft_labels_rotation
 """
 
 import argparse
