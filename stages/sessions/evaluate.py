@@ -17,7 +17,18 @@ from winnow.domains.sessions.model.ranking import Ranking, Scorer, rank_by, rank
 from winnow.domains.sessions.model.tensors import Held, graph_of, held_out, user_types
 from winnow.domains.sessions.model.truth import truth_scorer
 from winnow.domains.sessions.params import Common, Evaluate
-from winnow.domains.sessions.tables import Exposure, Genres, Ranked, Reasons, Scenes, Songs, Splits, Tastes, Users
+from winnow.domains.sessions.tables import (
+    Exposure,
+    Genres,
+    Ranked,
+    Reasons,
+    Scenes,
+    Songs,
+    Splits,
+    Tastes,
+    Users,
+    UserTypes,
+)
 from winnow.judge.intervals import bootstrap
 from winnow.judge.report import verdict_report
 from winnow.judge.slices import Slices
@@ -169,7 +180,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     params, rng = stage.params, stage.rng()
     torch.set_num_threads(params.threads)
     torch.set_grad_enabled(False)
-    users = stage.read("label/users.parquet", Users)
+    types = stage.read("split/user_types.parquet", UserTypes)
+    users = stage.read("label/users.parquet", Users).merge(types, on="user_index", validate="one_to_one")
     songs = stage.read("label/songs.parquet", Songs)
     genres = stage.read("label/genres.parquet", Genres)
     splits = stage.read("split/splits.parquet", Splits)

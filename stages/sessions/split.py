@@ -7,7 +7,8 @@ from winnow.curate.leakage import refuse_leakage
 from winnow.curate.splits import refuse_empty_sides
 from winnow.domains.sessions import nouns
 from winnow.domains.sessions.params import Common, Split
-from winnow.domains.sessions.tables import Interactions, Splits
+from winnow.domains.sessions.rules.user_types import user_types
+from winnow.domains.sessions.tables import Interactions, Splits, Users, UserTypes
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -80,12 +81,16 @@ def main(stage: Stage[Common, Split]) -> None:
     known = splits["split"].str.removeprefix("cold_").isin(["given", "target"])
     refuse_leakage(splits["split"], pd.DataFrame({"user and song": number + " " + splits["song_index"].astype("str")}))
     refuse_leakage(known.map({True: "cold start", False: "trained on"}), pd.DataFrame({"user": number}))
+    users = stage.read("label/users.parquet", Users)
+    types = user_types(pairs, splits, len(users), stage.params)
     stage.write("splits.parquet", splits, Splits)
+    stage.write("user_types.parquet", types, UserTypes)
     sides = splits["split"].value_counts()
     stage.account(len(pairs), **{side: int(sides.get(side, 0)) for side in nouns.SIDES})
     heard = set(splits.loc[splits["split"] == "train", "song_index"])
     stage.metrics(
         users={side: int(splits.loc[splits["split"] == side, "user_index"].nunique()) for side in nouns.SIDES},
+        by_user_type=types["user_type"].value_counts().to_dict(),
         songs_never_in_train=int((~splits["song_index"].drop_duplicates().isin(heard)).sum()),
     )
 

@@ -131,6 +131,23 @@ def test_by_time_nothing_is_tested_that_came_before_training(here: Path) -> None
         assert (waits >= 0).all()
 
 
+def test_a_user_s_type_sees_no_play_that_is_to_be_found(here: Path) -> None:
+    before, sides, pairs = (
+        table(name) for name in ("split/user_types.parquet", "split/splits.parquet", "label/interactions.parquet")
+    )
+    hidden = sides["split"].isin(["val", "test", "cold_target"]).to_numpy()
+    rng = np.random.default_rng(0)
+    for rows, same in ((hidden, True), (~hidden, False)):
+        more = pairs.assign(plays=np.where(rows, pairs["plays"] * rng.integers(1, 1000, len(pairs)), pairs["plays"]))
+        more.to_parquet("data/sessions/label/interactions.parquet")
+        run("split")
+        assert table("split/splits.parquet").equals(sides)
+        assert table("split/user_types.parquet").equals(before) is same
+    trained = before[before["user_index"].isin(sides.loc[sides["split"] == "train", "user_index"])]
+    shares = trained["user_type"].value_counts(normalize=True)
+    assert shares[["casual", "regular", "power"]].to_numpy() == pytest.approx([0.5, 0.35, 0.15], abs=0.03)
+
+
 def test_a_pair_on_two_sides_is_leakage(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = split.split_pairs
 

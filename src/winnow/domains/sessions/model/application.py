@@ -18,7 +18,7 @@ from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.ranking import rank, rank_by, rank_metrics
 from winnow.domains.sessions.model.tensors import graph_of, held_out, user_types
 from winnow.domains.sessions.source.listening import Listening
-from winnow.domains.sessions.tables import Genres, Songs, Splits, Users
+from winnow.domains.sessions.tables import Genres, Songs, Splits, Users, UserTypes
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.tables import read_table
 
@@ -55,7 +55,7 @@ class Recommender:
         self.splits = read_table(DATA / "split" / "splits.parquet", Splits)
         learnt = self.splits[self.splits["split"].isin(self.model.sides)]
         self.graph = graph_of(learnt, (len(self.users), len(self.songs)))
-        self.types = user_types(self.users)
+        self.types = user_types(read_table(DATA / "split" / "user_types.parquet", UserTypes))
         self.plain = self.model.plain_songs()
         values = self.model.edge_values(self.graph, self.plain)
         self.vectors = self.model.walk(self.graph, values, self.plain)
