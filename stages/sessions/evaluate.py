@@ -82,7 +82,7 @@ class Lists:
 def model_scorers(model: GraphRecommender, scene: Scene) -> tuple[Explainer, Scorer, Scorer | None]:
     """The network over its graph: how it explains, and how it scores trained and cold-start users."""
     plain = model.plain_songs()
-    songs = model.walk(scene.warm.graph, model.edge_values(scene.warm.graph, plain), plain)
+    songs = model.walk(model.flow(scene.warm.graph, plain), plain)
     warm = Explainer(model, scene.warm.graph, scene.warm.types, songs, plain)
     bias = model.song_bias()
 

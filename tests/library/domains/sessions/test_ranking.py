@@ -89,7 +89,7 @@ def explainer(layers: int) -> Explainer:
     network = small.network(genres=4, layers=layers)
     graph = small.graph()
     plain = network.plain_songs()
-    songs = network.walk(graph, network.edge_values(graph, plain), plain)
+    songs = network.walk(network.flow(graph, plain), plain)
     return Explainer(network, graph, small.types(), songs, plain)
 
 

@@ -32,7 +32,7 @@ class Explainer:
     def __init__(self, model: GraphRecommender, graph: Graph, types: Tensor, songs: Tensor, plain: Tensor) -> None:
         """`graph` holds the users to explain; `songs` and `plain` are the song vectors of the training graph."""
         self.model, self.graph, self.types, self.songs, self.plain = model, graph, types, songs, plain
-        self.users = model.user_vectors(graph, model.edge_values(graph, plain), songs, types)
+        self.users = model.user_vectors(model.flow(graph, plain), songs, types)
         self._without: tuple[int, Tensor] = -1, songs[:0]
 
     def reasons(self, user: int, song: int) -> list[Reason]:
@@ -54,8 +54,8 @@ class Explainer:
             others = torch.arange(count).repeat(count, 1)[~torch.eye(count, dtype=torch.bool)]
             copies = np.repeat(np.arange(count), count - 1)
             graph = build_graph(copies, own[others].numpy(), (count, self.graph.songs), self.graph.listeners)
-            values = self.model.edge_values(graph, self.plain)
-            vectors = self.model.user_vectors(graph, values, self.songs, self.types[user].expand(count))
+            flow = self.model.flow(graph, self.plain)
+            vectors = self.model.user_vectors(flow, self.songs, self.types[user].expand(count))
             self._without = user, vectors
         return self._without[1]
 
