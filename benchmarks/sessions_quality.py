@@ -75,7 +75,17 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
     ledger = [json.loads(line) for line in (copy / ".winnow/ledger.jsonl").read_text().splitlines()]
     last = {line["stage"]: line for line in ledger if line["outcome"] == "done"}
     trained = last["train@sessions"]
-    names = ("verdict", "parameters", "model", "interval", "baseline", "baseline_settings", "difference", "truth")
+    names = (
+        "verdict",
+        "parameters",
+        "model",
+        "interval",
+        "baseline",
+        "baseline_settings",
+        "difference",
+        "truth",
+        "explanations",
+    )
     return {name: judged[name] for name in names if name in judged} | {
         "train_seconds": round(trained["seconds"]),
         "epoch_seconds": trained["epoch_seconds"],

@@ -214,7 +214,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     drawn = rng.permutation(len(ranked.users))[: params.truth_checks]
     recommended = [(int(ranked.users[row]), int(ranked.lists[row, 0])) for row in drawn]
     checks = first_reasons_hold(model, explainer, recommended, rng)
-    extra["model"]["explanation_accuracy"] = sum(checks) / len(checks)
+    extra["model"]["explanation_accuracy"] = sum(held for _, held in checks) / len(checks)
+    by_kind = {kind: [held for first, held in checks if first == kind] for kind in ("song", "genre")}
 
     stage.write("ranked.parquet", pd.concat(tables.values()), Ranked)
     stage.write("slices.parquet", judging.slices(tables["model"]), Slices)
@@ -226,7 +227,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.metrics(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         users_test=len(scene.warm.users),
-        explanations_checked=len(checks),
+        explanations={kind: {"checked": len(held), "held": sum(held)} for kind, held in by_kind.items()},
         baseline_settings=chosen,
         **report(tables, extra, params, rng),
     )

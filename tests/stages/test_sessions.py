@@ -227,7 +227,8 @@ def test_without_genres_gat_works_and_genre_gat_says_why_it_does_not(here: Path)
     run("train", epochs=1)
     found = run("evaluate", baselines={"lightgcn_dims": []})
     assert "diversity_score" not in found["model"]
-    assert found["explanations_checked"] > 0
+    assert found["explanations"]["song"]["checked"] > 0
+    assert found["explanations"]["genre"]["checked"] == 0
 
 
 def test_evaluate_says_all_that_is_asked(here: Path) -> None:
