@@ -1,4 +1,4 @@
-"""Part each user's songs into train, validation and test, and hold some users apart whole."""
+"""Part each user's songs into train, validation and test, hold some users apart whole, say what kind each user is."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,6 @@ from winnow.curate.leakage import refuse_leakage
 from winnow.curate.splits import refuse_empty_sides
 from winnow.domains.sessions import nouns
 from winnow.domains.sessions.params import Common, Split
-from winnow.domains.sessions.rules.user_types import user_types
 from winnow.domains.sessions.tables import Interactions, Splits, Users, UserTypes
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.stage import Stage, run_stage
@@ -72,6 +71,22 @@ def _cold_users(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
     able = count.index[count > params.cold_given].to_numpy()
     drawn = rng.permutation(able)[: round(params.cold_ratio * len(count))]
     return pairs["user_index"].isin(drawn)
+
+
+def user_types(pairs: pd.DataFrame, splits: pd.DataFrame, users: int, params: Split) -> pd.DataFrame:
+    """The columns of `UserTypes`: by plays of training songs, and of cold-start users by plays of the songs told.
+
+    Validation and test plays do not count: a type that saw them would tell the model how much is still to be found.
+    The bounds are those of the trained users.
+    """
+    known = splits[splits["split"].isin(["train", "cold_given"])].merge(pairs, on=["user_index", "song_index"])
+    plays = known.groupby("user_index")["plays"].sum().reindex(range(users), fill_value=0).to_numpy()
+    trained = splits.loc[splits["split"] == "train", "user_index"].unique()
+    bounds = np.quantile(plays[trained], [params.regular_from, params.power_from])
+    kind = np.searchsorted(bounds, plays)
+    return pd.DataFrame(
+        {"user_index": np.arange(users), "user_type": pd.Series(np.array(nouns.USER_TYPES)[kind], dtype="str")}
+    )
 
 
 def main(stage: Stage[Common, Split]) -> None:

@@ -9,11 +9,14 @@ part of the recommended song; what that part does by way of the walks (a few per
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from winnow.domains.sessions.model.graph import Graph, build_graph
 from winnow.domains.sessions.model.network import GraphRecommender
+from winnow.domains.sessions.model.ranking import Ranking
+from winnow.domains.sessions.params import Evaluate
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ def score_without(model: GraphRecommender, graph: Graph, types: Tensor, user: in
 def first_reasons_hold(
     model: GraphRecommender, explainer: Explainer, recommended: list[tuple[int, int]], rng: np.random.Generator
 ) -> list[tuple[str, bool]]:
-    """For each (user, song): the kind of the first-named reason, and whether taking it away lowers the score more than
-    a random other.
+    """For each (user, song), by truly taking reasons away: whether the first-named one lowers the score more than a
+    random other, and its kind before that.
     """
     held = []
     for user, song in recommended:
@@ -93,3 +96,35 @@ def first_reasons_hold(
         ]
         held.append((reasons[0].kind, scores[0] < scores[1]))
     return held
+
+
+def explain(
+    explainer: Explainer, ranked: Ranking, tables: dict[str, pd.DataFrame], params: Evaluate, rng: np.random.Generator
+) -> pd.DataFrame:
+    """The columns of `Reasons`, for some users drawn at random."""
+    users, songs = tables["users"], tables["songs"]
+    genre_names = tables["genres"].drop_duplicates("genre_index").set_index("genre_index")["genre"]
+    rows = []
+    for place in np.sort(rng.permutation(len(ranked.users))[: params.explained_users]):
+        user = int(ranked.users[place])
+        for position, song in enumerate(ranked.lists[place][: params.explained_songs].tolist(), 1):
+            bias = float(explainer.model.song_bias()[song])
+            score = float(explainer.users[user] @ explainer.songs[song]) + bias
+            for reason in explainer.reasons(user, song)[: params.reasons]:
+                told = songs["title"].iloc[reason.index] if reason.kind == "song" else genre_names[reason.index]
+                rows.append(
+                    {
+                        "user": users["user"].iloc[user],
+                        "user_type": users["user_type"].iloc[user],
+                        "place": position,
+                        "song": songs["song"].iloc[song],
+                        "title": songs["title"].iloc[song],
+                        "found": bool(ranked.hits[place, position - 1]),
+                        "score": score,
+                        "kind": reason.kind,
+                        "reason": told,
+                        "effect": reason.effect,
+                    }
+                )
+    texts = ("user", "user_type", "song", "title", "kind", "reason")
+    return pd.DataFrame(rows).astype(dict.fromkeys(texts, "str"))
