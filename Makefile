@@ -28,7 +28,7 @@ lint: .venv/ready
 bench: .venv/ready
 	python benchmarks/second_repro.py
 	python benchmarks/stage_overhead.py
-	PYTHONPATH=src python benchmarks/loop.py | tee benchmarks/results/loop.json
+	python benchmarks/loop.py
 
 lock: .venv/ready
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev --extra pretrained pyproject.toml -o requirements.lock -q

@@ -1,28 +1,22 @@
 """
 The training loop beside a bare PyTorch one: the same model, data, optimiser and batches, in turn, in one process.
 
-    env PYTHONPATH=src python benchmarks/loop.py            # prints JSON: ratio = bare time / loop time, by model
-
-Validation, checkpoints and curves are not part of the comparison (a bare loop has none): an epoch of the loop is
-timed from its first batch to its last.
+    python benchmarks/loop.py    # ratio = bare time / loop time, by model
 """
 
-import json
-import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from functools import partial
 
 import torch
+from loops import compared, epoch_seconds
+from measure import report
 from torch import Tensor, nn
 
-from winnow.learn import loop
 from winnow.learn.loaders import Loaders, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.settings import Training
 from winnow.learn.task import Task
-from winnow.pipeline.params import Runtime
 
 ROWS, ROUNDS, BATCH = 3200, 15, 16
 SETTINGS = {
@@ -79,52 +73,29 @@ def bare(build: Callable[[], nn.Module], tokens: Tensor) -> float:
     return time.perf_counter() - started
 
 
-def winnows(build: Callable[[], nn.Module], tokens: Tensor, folder: Path) -> float:
-    """Seconds of one epoch of the loop, without what a bare loop lacks."""
-    seconds: list[float] = []
-    train = loop._Run.train
-
-    def timed(run: loop._Run, *arguments: object, **named: object) -> dict[str, float]:
-        started = time.perf_counter()
-        means = train(run, *arguments, **named)  # type: ignore[arg-type]
-        seconds.append(time.perf_counter() - started)
-        return means
+def ours(build: Callable[[], nn.Module], tokens: Tensor) -> float:
+    """Seconds of one epoch of the loop."""
 
     def loaders(_: str, share: BatchShare) -> Loaders:
         return Loaders(train=TensorLoader({"tokens": tokens}, EpochSampler(ROWS, share)), val=None, rows={})
 
-    loop._Run.train = timed  # type: ignore[method-assign]
-    try:
-        loop.fit(
-            Task(build=build, loaders=loaders, loss=loss, validate=lambda *_: {"loss": 1.0}),
-            Training.model_validate(SETTINGS),
-            runtime=Runtime(device="cpu", devices=1, num_workers=0, progress="none"),
-            folder=folder / "run",
-            curves=folder / "curves",
-            fingerprint="benchmark",
-        )
-    finally:
-        loop._Run.train = train  # type: ignore[method-assign]
-    return seconds[0]
+    task = Task(build=build, loaders=loaders, loss=loss, validate=lambda *_: {"loss": 1.0})
+    return epoch_seconds(task, Training.model_validate(SETTINGS))
 
 
 def main() -> None:
     torch.set_num_threads(1)
     tokens = torch.randint(200, (ROWS, 16), generator=torch.Generator().manual_seed(0))
-    models = {"perceptron": perceptron, "transformer": lambda: Sequences(64, 2)}
-    report = {}
-    for name, build in models.items():
-        pairs = []
-        for _ in range(ROUNDS):
-            with tempfile.TemporaryDirectory() as folder:
-                pairs.append((bare(build, tokens), winnows(build, tokens, Path(folder))))
-        ratios = [by_hand / ours for by_hand, ours in pairs[1:]]  # the first round warms up
-        report[name] = {
-            "bare_ms_per_step": round(1000 * statistics.median(a for a, _ in pairs[1:]) / (ROWS // BATCH), 3),
-            "loop_ms_per_step": round(1000 * statistics.median(b for _, b in pairs[1:]) / (ROWS // BATCH), 3),
-            "ratio": round(statistics.median(ratios), 3),
-        }
-    print(json.dumps(report, indent=2))
+    models: dict[str, Callable[[], nn.Module]] = {"perceptron": perceptron, "transformer": lambda: Sequences(64, 2)}
+    report(
+        "loop",
+        {
+            name: compared(
+                partial(bare, build, tokens), partial(ours, build, tokens), rounds=ROUNDS, steps=ROWS // BATCH
+            )
+            for name, build in models.items()
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -7,14 +7,12 @@ Retina's training beside a bare PyTorch loop over the same tensors, and the maki
 bytes, flips and brightness, focal loss with class weights, AdamW and clipping. The bare loop has no per-class counts.
 """
 
-import statistics
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from loops import compared, epoch_seconds
 from measure import ROOT, report
 from torch import Tensor, nn
 
@@ -23,10 +21,9 @@ from winnow.domains.retina.model.losses import focal_loss, spread_labels
 from winnow.domains.retina.model.photographs import encode, vary
 from winnow.domains.retina.model.training import Training
 from winnow.domains.retina.params import Train
-from winnow.learn import loop
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.task import Task
-from winnow.pipeline.params import Document, Runtime
+from winnow.pipeline.params import Document
 
 ROWS, SIDE, ROUNDS = 640, 48, 7
 SCREENING = (82345, 3700, 10000, 1600, 2400)
@@ -52,18 +49,8 @@ def bare(training: Training, images: Tensor, grades: Tensor) -> float:
     return time.perf_counter() - began
 
 
-def ours(training: Training, folder: Path) -> float:
-    """Seconds of one epoch of the loop, without what a bare loop lacks."""
-    seconds: list[float] = []
-    train = loop._Run.train
-
-    def timed(run: loop._Run, *arguments: object, **named: object) -> dict[str, float]:
-        began = time.perf_counter()
-        means = train(run, *arguments, **named)  # type: ignore[arg-type]
-        seconds.append(time.perf_counter() - began)
-        return means
-
-    loop._Run.train = timed  # type: ignore[method-assign]
+def ours(training: Training) -> float:
+    """Seconds of one epoch of the loop."""
     task = Task(
         training.build,
         training.loaders,
@@ -72,18 +59,7 @@ def ours(training: Training, folder: Path) -> float:
         groups=training.groups,
         summarise=training.summarise,
     )
-    try:
-        loop.fit(
-            task,
-            training.params,
-            runtime=Runtime(device="cpu", devices=1, num_workers=0, progress="none"),
-            folder=folder / "run",
-            curves=folder / "curves",
-            fingerprint="benchmark",
-        )
-    finally:
-        loop._Run.train = train  # type: ignore[method-assign]
-    return seconds[0]
+    return epoch_seconds(task, training.params)
 
 
 def sampler_seconds() -> float:
@@ -116,21 +92,13 @@ def main() -> None:
     training = Training(photographs, torch.ones(5), SIDE, Train.model_validate(values))
     tensors = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
     grades = torch.tensor(photographs["grade"].to_numpy()[:ROWS])
-    pairs = []
-    for _ in range(ROUNDS):
-        with tempfile.TemporaryDirectory() as folder:
-            pairs.append((bare(training, tensors, grades), ours(training, Path(folder))))
-    ratios = [by_hand / looped for by_hand, looped in pairs[1:]]  # the first round warms up
-    steps = -(-ROWS // training.params.batch_size)
-    report(
-        "retina_training",
-        {
-            "bare_ms_per_step": round(1000 * statistics.median(a for a, _ in pairs[1:]) / steps, 2),
-            "loop_ms_per_step": round(1000 * statistics.median(b for _, b in pairs[1:]) / steps, 2),
-            "ratio": round(statistics.median(ratios), 3),
-            "sampler_seconds": round(sampler_seconds(), 4),
-        },
+    figures = compared(
+        lambda: bare(training, tensors, grades),
+        lambda: ours(training),
+        rounds=ROUNDS,
+        steps=-(-ROWS // training.params.batch_size),
     )
+    report("retina_training", figures | {"sampler_seconds": round(sampler_seconds(), 4)})
 
 
 if __name__ == "__main__":

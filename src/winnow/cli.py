@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from winnow import experiments
 from winnow.domains.load import domain_names, has_module, load
 from winnow.pipeline import presets
 from winnow.pipeline.errors import WinnowError
@@ -92,6 +93,32 @@ def verdicts() -> None:
         for reason in found["reasons"]:
             print(f"  {reason}")
         print(f"  pictures: data/{domain}/plot   curves: dvc plots show   numbers: dvc metrics show")
+
+
+@app.command()
+def summarize(
+    domain: DomainName,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="a metric of evaluate.json; may be given again (default: the gate's)")
+    ] = None,
+    num: Annotated[int, typer.Option("--num", "-n", min=1, help="of the experiments of the last NUM commits")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="every run's values, for programs")] = False,
+) -> None:
+    """Finished DVC experiments by setting: the mean and spread over repeated seeds and folds."""
+    if domain not in domain_names():
+        raise WinnowError(f"there is no domain `{domain}`", fix=f"one of {', '.join(domain_names())}")
+    found, left_out = experiments.read_experiments(domain, num)
+    for line in left_out:
+        print(f"left out {line}", file=sys.stderr)
+    if not found:
+        raise WinnowError(
+            f"no finished experiment of {domain} starts from the last {num} commit(s)",
+            fix=f"dvc exp run evaluate@{domain} -S {domain}.train.seed=2, or look further back with --num",
+        )
+    gate = Document(PARAMS_FILE).content[domain]["evaluate"]["gate"]
+    named = [gate["headline"], *(condition["metric"] for condition in gate["conditions"])]
+    settings = experiments.summarize(found, metric or list(dict.fromkeys(named)))
+    print(json.dumps(experiments.as_records(settings), indent=2) if as_json else experiments.as_markdown(settings))
 
 
 for _name in domain_names():

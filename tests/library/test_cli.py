@@ -92,6 +92,7 @@ def test_a_preset_applied_edits_params_yaml_and_keeps_its_comments(tmp_path: Pat
         (["preset", "climb", "nonsense"], "there is no preset `nonsense` for climb"),
         (["export", "nonsense", "split"], "there is no domain `nonsense`"),
         (["export", "climb", "nonsense"], "climb has no export of `nonsense`"),
+        (["summarize", "nonsense"], "there is no domain `nonsense`"),
     ],
 )
 def test_a_wrong_name_is_one_message_with_the_right_ones(arguments: list[str], told: str) -> None:

@@ -3,55 +3,21 @@
 import json
 import shutil
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from stages.climb import filter as filter_stage
-from stages.climb import ingest, label, split, weight
-from tests.conftest import ROOT
+from stages.climb import split
+from tests.stages.programs import Programs
 from winnow.domains.climb import nouns
 from winnow.domains.climb.export import export_split
-from winnow.domains.climb.params import Common, Params
 from winnow.domains.climb.source import formats
 from winnow.pipeline.errors import LeakageError, SourceError, TableError
-from winnow.pipeline.params import Document, Runtime
-from winnow.pipeline.stage import Stage
 
-STAGES: dict[str, ModuleType] = {
-    "ingest": ingest,
-    "filter": filter_stage,
-    "label": label,
-    "split": split,
-    "weight": weight,
-}
+CLIMB = Programs("climb")
+run, metrics, table = CLIMB.run, CLIMB.metrics, CLIMB.table
 GOOD_ROW = {"Grade": "7A", "Moves": ["A5", "C9", "F13", "F18"], "UserRating": 2}
-
-
-def run(name: str, **changes: Any) -> dict[str, Any]:
-    """Run one stage here, with params.yaml's values but for `changes` (`common` changes that section); its metrics."""
-    document = Document(ROOT / "params.yaml")
-    values = document.content["climb"]
-    common = Common.model_validate(values["common"] | changes.pop("common", {}))
-    section = Params.model_fields[name].annotation
-    assert section is not None
-    params = section.model_validate(values[name] | changes)
-    runtime = Runtime.model_validate(document.content["runtime"])
-    stage = Stage("climb", name, common, params, runtime, document.content["seed"])
-    STAGES[name].main(stage)
-    stage.finish()
-    return metrics(name)
-
-
-def metrics(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path("metrics", "climb", f"{name}.json").read_text())
-    return found
-
-
-def table(path: str) -> pd.DataFrame:
-    return pd.read_parquet(Path("data", "climb", path))
 
 
 def source(rows: list[Any]) -> list[dict[str, str]]:
@@ -323,8 +289,5 @@ def test_an_export_without_data_says_what_to_run(tmp_path: Path, monkeypatch: py
     ],
 )
 def test_params_that_contradict_each_other_are_refused(section: str, change: dict[str, Any], message: str) -> None:
-    values = Document(ROOT / "params.yaml").content["climb"][section]
-    model = Params.model_fields[section].annotation
-    assert model is not None
     with pytest.raises(ValueError, match=message):
-        model.model_validate(values | change)
+        CLIMB.section(section, **change)

@@ -36,7 +36,8 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)
     """sums over the unfinished epoch's batches"""
     scaler: dict[str, Any] = field(default_factory=dict)
-    random: dict[str, Any] = field(default_factory=dict)
+    random: list[dict[str, Any]] = field(default_factory=list)
+    """each process's generators, within an epoch"""
 
 
 class Checkpoints:
@@ -98,10 +99,10 @@ class Checkpoints:
         place = json.loads((self.path("last") / PLACE).read_text(encoding="utf-8"))
         return Progress(**{name: place[name] for name in Progress.__dataclass_fields__})
 
-    def random(self) -> dict[str, Tensor]:
-        """The generators' states in `last`; empty at an epoch's end."""
-        tensors = load_file(self.path("last") / STATE)
-        return {key.removeprefix("random."): value for key, value in tensors.items() if key.startswith("random.")}
+    def random(self, rank: int) -> dict[str, Tensor]:
+        """The states in `last` of a process's generators; empty at an epoch's end."""
+        tensors, prefix = load_file(self.path("last") / STATE), f"random.{rank}."
+        return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
     def load_optimizer(self, optimizer: Optimizer) -> None:
         """Give the optimiser the moments that `last` holds."""

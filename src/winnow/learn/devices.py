@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import GradientAccumulationPlugin, broadcast_object_list, send_to_device
+from accelerate.utils import GradientAccumulationPlugin, broadcast_object_list, gather_object, send_to_device
 from torch import Tensor
 
 from winnow.learn.settings import Training
@@ -80,6 +80,11 @@ class Team:
         made: list[T | None] = [work() if self.main else None]
         result: T = broadcast_object_list(made)[0]
         return result
+
+    def gathered(self, value: T) -> list[T]:
+        """Every process's value, by rank, on every process."""
+        values: list[T] = gather_object([value]) if self.size > 1 else [value]
+        return values
 
     def highest(self, number: int) -> int:
         """The largest of the processes' numbers."""

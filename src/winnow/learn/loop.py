@@ -125,7 +125,7 @@ class _Run:
         record: dict[str, Any] = {"epoch": epoch, "phase": progress.phase, "best": best, "learning_rate": stepper.rate}
         record |= {"train": train, "val": val}
         progress.history.append(record)
-        progress.batch, progress.sums, progress.random = 0, {}, {}
+        progress.batch, progress.sums, progress.random = 0, {}, []
         self.display.say(epoch_line(record, epoch - len(values) + phase.epochs))
         for line in warnings(self.records(progress.phase)):
             self.display.say(line)
@@ -146,8 +146,8 @@ class _Run:
         schedule = Schedule(self.settings.scheduler, phase.learning_rate, steps, phase.epochs)
         drops = reductions(done, higher=self.higher, patience=self.settings.scheduler.patience)
         seed = devices.seed_epoch(self.settings.seed, progress.phase, len(done) + 1, rank=share.rank)
-        if progress.random:
-            devices.restore_random_state(progress.random, self.checkpoints.random())
+        if share.rank < len(progress.random):
+            devices.restore_random_state(progress.random[share.rank], self.checkpoints.random(share.rank))
         tally = Tally(progress.sums, accelerator.gather)
         self.model.train()
         first = progress.batch
@@ -217,7 +217,9 @@ class _Run:
         self.progress.scaler = stepper.scale()
         random: dict[str, Tensor] = {}
         if self.progress.batch:
-            self.progress.random, random = devices.random_state()
+            states = self.team.gathered(devices.random_state())
+            self.progress.random = [values for values, _ in states]
+            random = {f"{rank}.{key}": state for rank, (_, own) in enumerate(states) for key, state in own.items()}
         if self.team.main:
             self.checkpoints.save(name, self.bare, stepper.optimizer, self.progress, random)
         self.team.wait()

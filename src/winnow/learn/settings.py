@@ -1,8 +1,8 @@
 """What a person may turn in a training; a domain's `Train` section inherits from `Training`. Loads no torch."""
 
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
@@ -46,7 +46,9 @@ class Phase(Section):
 
 
 class Training(Section):
-    """A training's values, the same for every domain."""
+    """A training's values, the same for every domain; a domain whose `subsets` are others names them."""
+
+    subsets: ClassVar[tuple[str, ...]] = ("all",)
 
     subset: str = Field(min_length=1, description="rows to train and validate on, when `phases` is empty")
     epochs: int = Field(ge=1, le=100_000, description="passes at most, when `phases` is empty")
@@ -66,6 +68,13 @@ class Training(Section):
     early_stopping: EarlyStopping = Field(description="the watched metric, and when a phase ends before its epochs")
     scheduler: Scheduler = Field(description="how the learning rate moves")
     start_from: str | None = Field(description="checkpoint or model folder to start from; null = none")
+
+    @model_validator(mode="after")
+    def _known_subsets(self) -> Self:
+        for phase in self.curriculum:
+            if phase.subset not in self.subsets:
+                raise ValueError(f"there is no subset {phase.subset!r}; known: {', '.join(self.subsets)}")
+        return self
 
     @property
     def curriculum(self) -> list[Phase]:

@@ -5,13 +5,15 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from accelerate.state import AcceleratorState
 
 from tests.library.learn import tiny
-from tests.library.learn.children import fork, in_child, wait
+from tests.library.learn.children import fork, wait
 from winnow.learn import devices
 from winnow.learn.settings import Training
 
@@ -41,6 +43,15 @@ def test_two_processes_give_the_same_gradients_as_one(tmp_path: Path) -> None:
     assert together["val"]["loss"] == pytest.approx(alone["val"]["loss"], rel=1e-5)
 
 
+def test_two_processes_stopped_within_an_epoch_end_in_the_same_bytes(tmp_path: Path) -> None:
+    chosen = tiny.settings(epochs=2, checkpoint_steps=2)
+    _train_in_two(tmp_path / "whole", chosen)
+    _train_in_two(tmp_path / "stopped", chosen, loss=tiny.crashing(4, tiny.crash), code=1)  # after a state of two steps
+    _train_in_two(tmp_path / "stopped", chosen, loss=tiny.crashing(9, tiny.crash), code=1)
+    _train_in_two(tmp_path / "stopped", chosen)
+    tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
+
+
 def test_the_launcher_sets_ranks_and_gives_the_programs_exit_code(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(f"import os, sys; open(f\"{tmp_path}/{{os.environ['RANK']}}\", 'w').close(); sys.exit(3)")
@@ -67,8 +78,10 @@ def test_a_program_starts_itself_again_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(started) == 1
 
 
-def _train_in_two(folder: Path, chosen: Training, dropout: float = 0.2) -> None:
-    """Two processes as torchrun sets them up, without its seconds of imports."""
+def _train_in_two(
+    folder: Path, chosen: Training, *, dropout: float = 0.2, loss: Callable[..., Any] = tiny.loss, code: int = 0
+) -> None:
+    """Two processes as torchrun sets them up, without its seconds of imports; both end with the exit code."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -77,8 +90,7 @@ def _train_in_two(folder: Path, chosen: Training, dropout: float = 0.2) -> None:
         names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
         os.environ |= {name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"}
         AcceleratorState._reset_state(reset_partial_state=True)
-        tiny.run(folder, chosen, tiny.task(build=lambda: tiny.build(dropout)))
+        tiny.run(folder, chosen, tiny.task(build=lambda: tiny.build(dropout), loss=loss))
 
-    other = fork(lambda: work(1))
-    in_child(lambda: work(0))
-    assert wait(other) == 0
+    children = [fork(lambda rank=rank: work(rank)) for rank in range(2)]  # type: ignore[misc]
+    assert [wait(child) for child in children] == [code, code]

@@ -4,12 +4,10 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import Tensor, nn
 
 from tests.library.learn import tiny
 from tests.library.learn.children import fork, in_child, wait
@@ -21,28 +19,6 @@ PHASES = [
     {"subset": "half", "epochs": 3, "learning_rate": 0.05},
     {"subset": "all", "epochs": 2, "learning_rate": 0.02},
 ]
-
-
-class CrashError(Exception):
-    """Stands for whatever ends a process between two batches."""
-
-
-def crashing(at: int, crash: Callable[[], None]) -> Callable[..., Any]:
-    """The tiny loss, that crashes at its `at`-th call."""
-    calls = 0
-
-    def loss(model: nn.Module, batch: Mapping[str, Tensor]) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == at:
-            crash()
-        return tiny.loss(model, batch)
-
-    return loss
-
-
-def crash() -> None:
-    raise CrashError
 
 
 @pytest.mark.parametrize(
@@ -62,21 +38,21 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, changes: dict[str, Any]) -
     chosen = tiny.settings(**changes)
     tiny.run(tmp_path / "whole", chosen)
     for at in (9, 4, 11):  # batches since the last start: within the first epoch, at later ones, between phases
-        with pytest.raises(CrashError):
-            tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(at, crash)))
+        with pytest.raises(tiny.CrashError):
+            tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=tiny.crashing(at, tiny.crash)))
     tiny.run(tmp_path / "stopped", chosen)
-    _assert_same(tmp_path / "stopped", tmp_path / "whole")
+    tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
 
 
 def test_states_within_an_epoch_are_resumed_from(tmp_path: Path) -> None:
     chosen = tiny.settings(epochs=1, checkpoint_steps=2)
     tiny.run(tmp_path / "whole", chosen)
-    with pytest.raises(CrashError):
-        tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(6, crash)))
-    with pytest.raises(CrashError):  # two batches of six are left
-        tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(2, crash)))
-    tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(3, crash)))
-    _assert_same(tmp_path / "stopped", tmp_path / "whole")
+    with pytest.raises(tiny.CrashError):
+        tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=tiny.crashing(6, tiny.crash)))
+    with pytest.raises(tiny.CrashError):  # two batches of six are left
+        tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=tiny.crashing(2, tiny.crash)))
+    tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=tiny.crashing(3, tiny.crash)))
+    tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -88,14 +64,14 @@ def test_a_signal_saves_says_so_and_leaves(
     handler = signal.getsignal(signum)
     tiny.run(tmp_path / "whole", chosen)
     with pytest.raises(Interrupted) as caught:
-        tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=crashing(at, lambda: os.kill(os.getpid(), signum))))
+        tiny.run(tmp_path / "stopped", chosen, tiny.task(loss=tiny.crashing(at, lambda: os.kill(os.getpid(), signum))))
     assert caught.value.code == code
     assert signal.getsignal(signum) is handler
     interrupted = tmp_path / "stopped/run/checkpoints/interrupted"
     assert f"checkpoint saved to {interrupted}" in capsys.readouterr().err
     assert tiny.contents(interrupted) == tiny.contents(tmp_path / "stopped/run/last")
     tiny.run(tmp_path / "stopped", chosen)
-    _assert_same(tmp_path / "stopped", tmp_path / "whole")
+    tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
 
 
 def test_killed_at_random_moments(tmp_path: Path) -> None:
@@ -112,7 +88,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         wait(child)
         killed += 1
     in_child(lambda: tiny.run(tmp_path / "killed", chosen))
-    _assert_same(tmp_path / "killed", tmp_path / "whole")
+    tiny.assert_same(tmp_path / "killed", tmp_path / "whole")
 
 
 def test_killed_at_every_rename(tmp_path: Path) -> None:
@@ -125,7 +101,7 @@ def test_killed_at_every_rename(tmp_path: Path) -> None:
         wait(fork(lambda folder=folder, at=at: _run_killed_at_rename(folder, chosen, at)))  # type: ignore[misc]
         finished = (folder / "run/checkpoints/final").exists()
         in_child(lambda folder=folder: tiny.run(folder, chosen))  # type: ignore[misc]
-        _assert_same(folder, tmp_path / "whole")
+        tiny.assert_same(folder, tmp_path / "whole")
         if finished:
             break
     assert finished
@@ -142,12 +118,6 @@ def test_ctrl_c_from_outside(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     said = capfd.readouterr().err
     assert f"checkpoint saved to {tmp_path / 'run/checkpoints/interrupted'}" in said
     assert "run the same command again" in said
-
-
-def _assert_same(folder: Path, other: Path) -> None:
-    one, two = tiny.contents(folder), tiny.contents(other)
-    assert one.keys() == two.keys()
-    assert [name for name in one if one[name] != two[name]] == []
 
 
 def _run_killed_at_rename(folder: Path, chosen: Training, at: int) -> None:

@@ -47,6 +47,10 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+class TinyTraining(Training):
+    subsets = ("all", "half")
+
+
 def settings(**changes: Any) -> Training:
     """The settings above with some changed; `scheduler__name` reaches into a section."""
     values = copy.deepcopy(SETTINGS)
@@ -56,7 +60,7 @@ def settings(**changes: Any) -> Training:
         for name in path:
             section = section[name]
         section[leaf] = value
-    return Training.model_validate(values)
+    return TinyTraining.model_validate(values)
 
 
 def data() -> dict[str, Tensor]:
@@ -103,9 +107,29 @@ def task(**changes: Callable[..., Any]) -> Task:
     return Task(**{"build": build, "loaders": loaders, "loss": loss, "validate": validate, **changes})
 
 
-def run(
-    folder: Path, chosen: Training, made: Task | None = None, *, fingerprint: str = "f", devices: int = 1
-) -> Result:
+class CrashError(Exception):
+    """Stands for whatever ends a process between two batches."""
+
+
+def crashing(at: int, crash: Callable[[], None]) -> Callable[..., Any]:
+    """The tiny loss, that crashes at its `at`-th call."""
+    calls = 0
+
+    def crashing_loss(model: nn.Module, batch: Mapping[str, Tensor]) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            crash()
+        return loss(model, batch)
+
+    return crashing_loss
+
+
+def crash() -> None:
+    raise CrashError
+
+
+def run(folder: Path, chosen: Training, made: Task | None = None, *, fingerprint: str = "f") -> Result:
     """Train in `folder`, as a stage would."""
     runtime = Runtime(device="cpu", devices=1, num_workers=0, progress="lines")
     return fit(
@@ -123,3 +147,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
     }
+
+
+def assert_same(folder: Path, other: Path) -> None:
+    one, two = contents(folder), contents(other)
+    assert one.keys() == two.keys()
+    assert [name for name in one if one[name] != two[name]] == []

@@ -1,9 +1,10 @@
 """The section `climb` of params.yaml."""
 
-from typing import Literal, Self, get_args
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from winnow.curate.settings import StratifiedSplit, refuse_twice
 from winnow.domains.climb import nouns
 from winnow.judge.settings import Bootstrap, Gate
 from winnow.learn.settings import Training
@@ -61,10 +62,7 @@ class Ingest(Section):
 
     @model_validator(mode="after")
     def _each_file_once(self) -> Self:
-        paths = [source.path for source in self.sources]
-        twice = sorted({path for path in paths if paths.count(path) > 1})
-        if twice:
-            raise ValueError(f"a source is named twice: {', '.join(twice)}")
+        refuse_twice(source.path for source in self.sources)
         return self
 
 
@@ -87,24 +85,8 @@ class Label(Section):
         return self
 
 
-class Split(Section):
-    """Train, validation and test."""
-
-    val_share: Float = Field(gt=0, lt=1, description="share of routes for validation")
-    test_share: Float = Field(gt=0, lt=1, description="share of routes for the final test")
-    min_stratum: int = Field(ge=1, description="hold sets below which a stratum of grade and quality is merged")
-    folds: int = Field(ge=0, le=100, description="0: one split by the shares; 3 or more: parts of a cross-validation")
-    fold: int = Field(ge=0, le=99, description="the part that is the test; the next one is for validation")
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.val_share + self.test_share >= 1:
-            raise ValueError("val_share and test_share sum to 1 or more: nothing is left to train on")
-        if self.folds in (1, 2):
-            raise ValueError(f"folds is {self.folds}: train, validation and test need 3 or more (or 0 for one split)")
-        if self.fold >= max(self.folds, 1):
-            raise ValueError(f"fold {self.fold} does not exist with folds: {self.folds} (they count from 0)")
-        return self
+class Split(StratifiedSplit):
+    """Strata are grade × quality; a group is a hold set on a board."""
 
 
 class Weight(Section):
@@ -125,9 +107,6 @@ class Weight(Section):
         return self
 
 
-Subset = Literal["benchmark", "quality", "full"]
-
-
 class Network(Section):
     """The transformer's size."""
 
@@ -144,19 +123,13 @@ class Network(Section):
 
 
 class Train(Training):
-    """Training the generator; `subset` and each phase's name one of benchmark, quality, full."""
+    """Training the generator."""
+
+    subsets: ClassVar[tuple[str, ...]] = ("benchmark", "quality", "full")
 
     grade_dropout: Float = Field(ge=0, lt=1, description="share of training routes told without grade, for guidance")
     weighted: bool = Field(description="draw training routes by the weight stage's weights, else each once an epoch")
     network: Network = Field(description="the transformer")
-
-    @model_validator(mode="after")
-    def _known_subsets(self) -> Self:
-        known = get_args(Subset)
-        for phase in self.curriculum:
-            if phase.subset not in known:
-                raise ValueError(f"there is no subset {phase.subset!r}; known: {', '.join(known)}")
-        return self
 
 
 class Generation(Section):

@@ -1,9 +1,10 @@
 """The section `retina` of params.yaml."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from winnow.curate.settings import StratifiedSplit, refuse_twice
 from winnow.judge.settings import Bootstrap, Gate
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
@@ -55,10 +56,7 @@ class Ingest(Section):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        paths = [source.path for source in self.sources]
-        twice = sorted({path for path in paths if paths.count(path) > 1})
-        if twice:
-            raise ValueError(f"a source is named twice: {', '.join(twice)}")
+        refuse_twice(source.path for source in self.sources)
         return self
 
 
@@ -86,25 +84,10 @@ class Label(Section):
     """Nothing to turn: the scale is given."""
 
 
-class Split(Section):
-    """Train, validation and test."""
+class Split(StratifiedSplit):
+    """Strata are grades; a group is a patient, or photographs that are duplicates of each other."""
 
-    val_share: Float = Field(gt=0, lt=1, description="share of photographs for validation")
-    test_share: Float = Field(gt=0, lt=1, description="share of photographs for the final test")
-    min_stratum: int = Field(ge=1, description="patients below which a grade is split together with others")
     keep_official: bool = Field(description="keep a source's own split where it has one")
-    folds: int = Field(ge=0, le=100, description="0: one split by the shares; 3 or more: parts of a cross-validation")
-    fold: int = Field(ge=0, le=99, description="the part that is the test; the next one is for validation")
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.val_share + self.test_share >= 1:
-            raise ValueError("val_share and test_share sum to 1 or more: nothing is left to train on")
-        if self.folds in (1, 2):
-            raise ValueError(f"folds is {self.folds}: train, validation and test need 3 or more (or 0 for one split)")
-        if self.fold >= max(self.folds, 1):
-            raise ValueError(f"fold {self.fold} does not exist with folds: {self.folds} (they count from 0)")
-        return self
 
 
 class Weight(Section):
@@ -151,7 +134,9 @@ class Augment(Section):
 
 
 class Train(Training):
-    """Training the grader; the one subset is `full`."""
+    """Training the grader."""
+
+    subsets: ClassVar[tuple[str, ...]] = ("full",)
 
     use_class_weights: bool = Field(description="the weight stage's class weights as the focal loss's alpha")
     use_weighted_sampling: bool = Field(description="draw photographs so that every grade comes equally often")
@@ -162,9 +147,6 @@ class Train(Training):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        unknown = sorted({phase.subset for phase in self.curriculum} - {"full"})
-        if unknown:
-            raise ValueError(f"there is no subset {unknown[0]!r}; the one there is: full")
         if self.network.frozen_blocks and (self.augment.rotation or self.augment.colour):
             raise ValueError("frozen_blocks keeps features of the eight flips: set augment.rotation and colour to 0")
         if self.network.head == "corn" and self.loss.label_spread:

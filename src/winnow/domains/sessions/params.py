@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from winnow.curate.settings import refuse_twice
 from winnow.judge.settings import Bootstrap, Gate
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
@@ -62,6 +63,11 @@ class Ingest(Section):
     max_rejected_share: Float = Field(ge=0, le=1, description="the stage fails if more source rows are unusable")
     max_genres: int = Field(ge=1, le=100_000, description="genres kept, the most frequent ones (tags are free text)")
     synthetic: Synthetic = Field(description="the embedded data")
+
+    @model_validator(mode="after")
+    def _each_file_once(self) -> Self:
+        refuse_twice(source.path for source in self.sources)
+        return self
 
 
 class Filter(Section):
@@ -141,7 +147,7 @@ class Network(Section):
 
 
 class Train(Training):
-    """Training; the subset is `all`, a row is an interaction."""
+    """Training; a row is an interaction."""
 
     mode: Literal["simple", "advanced"] = Field(
         description="simple: learns from train and validation, no early stopping; advanced: learns from train only"
@@ -158,8 +164,6 @@ class Train(Training):
 
     @model_validator(mode="after")
     def _modes(self) -> Self:
-        if any(phase.subset != "all" for phase in self.curriculum):
-            raise ValueError("there is one subset, `all`")
         if self.mode == "simple":
             asks = {
                 "early_stopping.patience": (self.early_stopping.patience, 0),

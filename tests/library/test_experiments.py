@@ -1,0 +1,53 @@
+"""Experiments by setting: what is grouped, what is spread, what is told."""
+
+from statistics import stdev
+from typing import Any
+
+import pytest
+
+from winnow.experiments import Experiment, as_markdown, as_records, summarize
+from winnow.pipeline.errors import WinnowError
+
+
+def experiment(name: str, score: float, **params: Any) -> Experiment:
+    return Experiment(name, {key.replace("__", "."): value for key, value in params.items()}, "PASS", {"f1": score})
+
+
+GRID = [
+    experiment("a", 0.5, train__rate=0.01, train__seed=1, train__epochs=3),
+    experiment("b", 0.7, train__rate=0.01, train__seed=2, train__epochs=3),
+    experiment("c", 0.2, train__rate=0.001, train__seed=1, train__epochs=3),
+]
+
+
+def test_settings_are_the_params_that_differ_apart_from_the_seeds_in_the_order_of_numbers() -> None:
+    rare, common = summarize(GRID, ["f1"])
+    assert (rare.params, rare.values) == ({"train.rate": 0.001}, {"f1": [0.2]})
+    assert (common.params, common.values) == ({"train.rate": 0.01}, {"f1": [0.5, 0.7]})
+
+
+def test_the_same_run_twice_counts_once() -> None:
+    again = experiment("d", 0.7, train__rate=0.01, train__seed=2, train__epochs=3)
+    assert [setting.values["f1"] for setting in summarize([*GRID, again], ["f1"])] == [[0.2], [0.5, 0.7]]
+
+
+def test_a_param_that_some_experiments_lack_is_a_setting_of_its_own() -> None:
+    older = experiment("d", 0.9, train__seed=1, train__epochs=3)
+    assert [setting.params["train.rate"] for setting in summarize([*GRID, older], ["f1"])] == [0.001, 0.01, None]
+
+
+def test_the_table_gives_mean_and_spread_and_one_run_has_none() -> None:
+    assert as_markdown(summarize(GRID, ["f1"])).splitlines() == [
+        "| train.rate | runs | f1            | verdicts |",
+        "| ---------- | ---- | ------------- | -------- |",
+        "| 0.001      | 1    | 0.200         | 1 PASS   |",
+        "| 0.01       | 2    | 0.600 ± 0.141 | 2 PASS   |",
+    ]
+    records = as_records(summarize(GRID, ["f1"]))
+    assert records[0]["metrics"]["f1"]["standard_deviation"] is None
+    assert records[1]["metrics"]["f1"]["standard_deviation"] == pytest.approx(stdev([0.5, 0.7]))
+
+
+def test_a_wrong_metric_is_told_with_the_nearest() -> None:
+    with pytest.raises(WinnowError, match="no metric `f2`"):
+        summarize(GRID, ["f2"])

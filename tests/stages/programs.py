@@ -1,0 +1,59 @@
+"""A domain's stage programs, run in the working folder on the real params.yaml with some values changed."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tests.conftest import ROOT
+from winnow.domains.load import load
+from winnow.pipeline.params import Document, Runtime
+from winnow.pipeline.stage import Stage
+
+DATA_STAGES = ("ingest", "filter", "label", "split", "weight")
+
+
+class Programs:
+    """`small` holds what is changed for all tests, by stage; sections within sections are merged."""
+
+    def __init__(self, domain: str, small: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self.domain = domain
+        self.small = small or {}
+
+    def section(self, name: str, **changes: Any) -> Any:
+        """params.yaml's section of a stage (or `common`) with its changes."""
+        values = Document(ROOT / "params.yaml").content[self.domain][name]
+        model = load(self.domain, "params").Params.model_fields[name].annotation
+        return model.model_validate(_merged(_merged(values, self.small.get(name, {})), changes))
+
+    def run(self, name: str, **changes: Any) -> dict[str, Any]:
+        """Run a stage here; `common` changes that section, all others the stage's own. Gives its metrics."""
+        for file in ("params.yaml", "dvc.yaml"):
+            shutil.copy(ROOT / file, file)
+        content = Document(ROOT / "params.yaml").content
+        common = self.section("common", **changes.pop("common", {}))
+        runtime = Runtime.model_validate(content["runtime"])
+        stage = Stage(self.domain, name, common, self.section(name, **changes), runtime, content["seed"])
+        import_module(f"stages.{self.domain}.{name}").main(stage)
+        stage.finish()
+        return self.metrics(name)
+
+    def metrics(self, name: str) -> dict[str, Any]:
+        file = Path("metrics", self.domain, f"{name}.json")
+        found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        return found
+
+    def table(self, path: str) -> pd.DataFrame:
+        return pd.read_parquet(Path("data", self.domain, path))
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    inner = {
+        key: _merged(values[key], value) if isinstance(value, dict) and isinstance(values.get(key), dict) else value
+        for key, value in changes.items()
+    }
+    return {**values, **inner}
