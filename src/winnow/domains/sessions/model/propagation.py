@@ -25,6 +25,17 @@ NARROW = 32
 
 
 @dataclass(frozen=True)
+class Values:
+    """Numbers of the edges as the values of CSR matrices, without gradient."""
+
+    graph: Graph
+    by_user: Tensor
+    """(heads, edges)"""
+    by_song: Tensor
+    """(heads, edges), in the order of songs"""
+
+
+@dataclass(frozen=True)
 class Flow:
     """What each edge counts: its strength times its user's share (both by head) times its song's rarity."""
 
@@ -33,18 +44,20 @@ class Flow:
     """(edges, heads)"""
     share: Tensor
     """(users, heads)"""
-    by_user: Tensor
-    """(heads, edges): the strengths as the values of CSR matrices, without gradient"""
-    by_song: Tensor
-    """(heads, edges), in the order of songs"""
+    values: Values
+    """the strengths"""
 
 
 def make_flow(graph: Graph, strength: Tensor, songs_of_user: Tensor) -> Flow:
     """A user's strengths are scaled to sum to √songs, `songs_of_user` (users,): even ones are LightGCN's weights."""
     share = songs_of_user.clamp_min(1).sqrt()[:, None] / user_sums(graph, strength).clamp_min(SMALL)
-    values = strength.detach()
-    turned = values.index_select(0, graph.by_song)
-    return Flow(graph, strength, share, values.t().contiguous(), turned.t().contiguous())
+    return Flow(graph, strength, share, to_values(graph, strength))
+
+
+def to_values(graph: Graph, numbers: Tensor) -> Values:
+    """Numbers (edges, heads) as `Values`."""
+    numbers = numbers.detach()
+    return Values(graph, numbers.t().contiguous(), numbers.index_select(0, graph.by_song).t().contiguous())
 
 
 def to_users(flow: Flow, songs: Tensor) -> Tensor:
@@ -52,12 +65,12 @@ def to_users(flow: Flow, songs: Tensor) -> Tensor:
 
     Each head weighs its own part of the dimensions.
     """
-    return _shared(_EdgeSum.apply(flow, flow.strength, songs * flow.graph.rarity[:, None], False), flow.share)
+    return _shared(_EdgeSum.apply(flow.values, flow.strength, songs * flow.graph.rarity[:, None], False), flow.share)
 
 
 def to_songs(flow: Flow, users: Tensor) -> Tensor:
     """Each song's sum of its listeners' vectors: (songs, dim) from (users, dim)."""
-    sums: Tensor = _EdgeSum.apply(flow, flow.strength, _shared(users, flow.share), True)
+    sums: Tensor = _EdgeSum.apply(flow.values, flow.strength, _shared(users, flow.share), True)
     return sums * flow.graph.rarity[:, None]
 
 
@@ -69,9 +82,8 @@ def user_sums(graph: Graph, values: Tensor) -> Tensor:
 
 def average(graph: Graph, values: Tensor, keep: Tensor) -> Tensor:
     """Each user's mean of her songs' values, the rarer songs counting more: (users, heads) from (songs, heads)."""
-    rare = graph.rarity[:, None]
-    kept = Flow(graph, keep[:, None], keep[:0], keep[None], keep[graph.by_song][None])
-    sums: Tensor = _EdgeSum.apply(kept, kept.strength, torch.cat([values * rare, rare], dim=1), False)
+    rare, kept = graph.rarity[:, None], keep[:, None]
+    sums: Tensor = _EdgeSum.apply(to_values(graph, kept), kept, torch.cat([values * rare, rare], dim=1), False)
     return sums[:, :-1] / sums[:, -1:].clamp_min(SMALL)
 
 
@@ -118,10 +130,10 @@ class _UserSum(torch.autograd.Function):
 
 class _EdgeSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, flow: Flow, _strength: Tensor, vectors: Tensor, into_songs: bool) -> Tensor:
-        ctx.flow, ctx.into_songs = flow, into_songs
+    def forward(ctx: Any, values: Values, _strength: Tensor, vectors: Tensor, into_songs: bool) -> Tensor:
+        ctx.values, ctx.into_songs = values, into_songs
         ctx.save_for_backward(vectors)
-        return _product(flow, vectors, into_songs=into_songs)
+        return _product(values, vectors, into_songs=into_songs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -130,9 +142,9 @@ class _EdgeSum(torch.autograd.Function):
         of_strength = of_vectors = None
         if ctx.needs_input_grad[1]:
             mine, song = (vectors, gradient) if ctx.into_songs else (gradient, vectors)
-            of_strength = _edge_products(ctx.flow, mine, song)
+            of_strength = _edge_products(ctx.values, mine, song)
         if ctx.needs_input_grad[2]:
-            of_vectors = _product(ctx.flow, gradient, into_songs=not ctx.into_songs)
+            of_vectors = _product(ctx.values, gradient, into_songs=not ctx.into_songs)
         return None, of_strength, of_vectors, None
 
 
@@ -141,15 +153,15 @@ def _sums(values: Tensor, starts: Tensor) -> Tensor:
     return torch.segment_reduce(values, "sum", offsets=starts, axis=0)
 
 
-def _product(flow: Flow, vectors: Tensor, *, into_songs: bool) -> Tensor:
-    graph = flow.graph
+def _product(values: Values, vectors: Tensor, *, into_songs: bool) -> Tensor:
+    graph = values.graph
     if into_songs:
-        starts, ends, heads, shape = graph.song_starts, graph.listener, flow.by_song, (graph.songs, graph.users)
+        starts, ends, heads, shape = graph.song_starts, graph.listener, values.by_song, (graph.songs, graph.users)
     else:
-        starts, ends, heads, shape = graph.starts, graph.song, flow.by_user, graph.shape
+        starts, ends, heads, shape = graph.starts, graph.song, values.by_user, graph.shape
     sums = [
-        _times(_sparse(starts, ends, values, shape), part.contiguous())
-        for values, part in zip(heads, vectors.chunk(len(heads), dim=1), strict=True)
+        _times(_sparse(starts, ends, head, shape), part.contiguous())
+        for head, part in zip(heads, vectors.chunk(len(heads), dim=1), strict=True)
     ]
     return sums[0] if len(sums) == 1 else torch.cat(sums, dim=1)
 
@@ -163,9 +175,9 @@ def _sparse(starts: Tensor, ends: Tensor, values: Tensor, shape: tuple[int, int]
     return torch.sparse_csr_tensor(starts, ends, values, shape, check_invariants=False)
 
 
-def _edge_products(flow: Flow, at_user: Tensor, at_song: Tensor) -> Tensor:
+def _edge_products(values: Values, at_user: Tensor, at_song: Tensor) -> Tensor:
     """The product of the vectors at both ends of every edge, summed over each head's dimensions: (edges, heads)."""
-    graph, heads = flow.graph, len(flow.by_user)
+    graph, heads = values.graph, len(values.by_user)
     pattern = _sparse(graph.starts, graph.song, at_user.new_zeros(len(graph.song)), graph.shape)
     pairs = zip(at_user.chunk(heads, dim=1), at_song.chunk(heads, dim=1), strict=True)
     columns = [
