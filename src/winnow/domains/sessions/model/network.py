@@ -118,5 +118,5 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         users = to_users(flow, songs)
         if self.user_type is not None:
             known = torch.cat([self.user_type, self.user_type.mean(dim=0, keepdim=True)])
-            users = users + known[types]
+            users = normalize(users, dim=1) + known[types]  # as much of it for few songs as for many
         return normalize(users, dim=1) / self.temperature
