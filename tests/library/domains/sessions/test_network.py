@@ -113,6 +113,20 @@ def test_a_user_folded_in_has_the_vector_she_has_in_the_graph() -> None:
     torch.testing.assert_close(model.user_vectors(flow, songs, small.types()[7:8])[0], users[7])
 
 
+@torch.no_grad()
+def test_a_user_s_type_weighs_the_same_for_few_songs_as_for_many() -> None:
+    model = small.network(genres=4, layers=1, learned=False)
+    assert model.user_type is not None
+    model.user_type[0] = torch.randn(model.user_type.shape[1])
+    model.genre_share.zero_()
+    model.song[:6] = model.song[0]
+    graph = build_graph(np.array([0, 1, 1, 1, 1, 1]), np.arange(6), (2, small.SONGS))
+    few, many = model(graph, torch.tensor([0, 0]))[0]
+    torch.testing.assert_close(few, many)
+    other = model(graph, torch.tensor([1, 1]))[0][0]
+    assert (few - other).norm() > 0.1
+
+
 def parameters(kind: str, songs: int, **changes: object) -> int:
     genres = pd.DataFrame({"song_index": range(songs), "genre_index": np.arange(songs) % 20, "share": 1.0})
     network = Network.model_validate(NETWORK | changes)
