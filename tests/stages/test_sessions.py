@@ -131,6 +131,23 @@ def test_by_time_nothing_is_tested_that_came_before_training(here: Path) -> None
         assert (waits >= 0).all()
 
 
+def test_a_user_s_type_sees_no_play_that_is_to_be_found(here: Path) -> None:
+    before, sides, pairs = (
+        table(name) for name in ("split/user_types.parquet", "split/splits.parquet", "label/interactions.parquet")
+    )
+    hidden = sides["split"].isin(["val", "test", "cold_target"]).to_numpy()
+    rng = np.random.default_rng(0)
+    for rows, same in ((hidden, True), (~hidden, False)):
+        more = pairs.assign(plays=np.where(rows, pairs["plays"] * rng.integers(1, 1000, len(pairs)), pairs["plays"]))
+        more.to_parquet("data/sessions/label/interactions.parquet")
+        run("split")
+        assert table("split/splits.parquet").equals(sides)
+        assert table("split/user_types.parquet").equals(before) is same
+    trained = before[before["user_index"].isin(sides.loc[sides["split"] == "train", "user_index"])]
+    shares = trained["user_type"].value_counts(normalize=True)
+    assert shares[["casual", "regular", "power"]].to_numpy() == pytest.approx([0.5, 0.35, 0.15], abs=0.03)
+
+
 def test_a_pair_on_two_sides_is_leakage(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = split.split_pairs
 
@@ -178,6 +195,11 @@ def test_negatives_follow_popularity(here: Path) -> None:
     weights = table("weight/interactions.parquet")
     assert weights.loc[weights["split"] == "train", "weight"].mean() == pytest.approx(1)
     assert weights["weight"].nunique() > 3
+    run("weight", user_balance=1.0)
+    weights = table("weight/interactions.parquet")
+    train = weights[weights["split"] == "train"].groupby("user_index")["weight"]
+    assert train.size().nunique() > 3
+    assert train.sum().to_numpy() == pytest.approx(train.sum().mean())
 
 
 def test_a_user_with_one_song_is_dropped_and_with_a_low_core_stays_in_training(here: Path) -> None:
@@ -210,7 +232,8 @@ def test_without_genres_gat_works_and_genre_gat_says_why_it_does_not(here: Path)
     run("train", epochs=1)
     found = run("evaluate", baselines={"lightgcn_dims": []})
     assert "diversity_score" not in found["model"]
-    assert found["explanations_checked"] > 0
+    assert found["explanations"]["song"]["checked"] > 0
+    assert found["explanations"]["genre"]["checked"] == 0
 
 
 def test_evaluate_says_all_that_is_asked(here: Path) -> None:
