@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.utils.class_weight import compute_class_weight
 
 from stages.retina import split, weight
-from tests.stages.programs import Programs
+from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.retina.params import Weight
 from winnow.domains.retina.rules.labels import eyes_agreement, label_photographs
 from winnow.domains.retina.source.fundus import draw_fundus
@@ -36,7 +36,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         run("ingest", synthetic={"photographs": 260, "size": 80, "flawed_share": 0.1, "duplicate_share": 0.1})
-        for name in ("filter", "label", "split", "weight"):
+        for name in DATA_STAGES[1:]:
             run(name)
     return folder
 
