@@ -1,25 +1,31 @@
 """Judge the recommender: every song ranked for every user, beside tuned simple recommenders; its reasons checked."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from winnow.domains.sessions import nouns
 from winnow.domains.sessions.model import judging
 from winnow.domains.sessions.model.baselines import candidates, matrix_of, scorer, tune
-from winnow.domains.sessions.model.explanations import Explainer, first_reasons_hold
+from winnow.domains.sessions.model.explanations import Explainer, explain, first_reasons_hold
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.ranking import Ranking, Scorer, rank_by, rank_metrics
 from winnow.domains.sessions.model.tensors import Held, graph_of, held_out, user_types
 from winnow.domains.sessions.model.truth import truth_scorer
 from winnow.domains.sessions.params import Common, Evaluate
-from winnow.domains.sessions.tables import Exposure, Genres, Ranked, Reasons, Scenes, Songs, Splits, Tastes, Users
-from winnow.judge.intervals import bootstrap
-from winnow.judge.report import verdict_report
+from winnow.domains.sessions.tables import (
+    Exposure,
+    Genres,
+    Ranked,
+    Reasons,
+    Scenes,
+    Songs,
+    Splits,
+    Tastes,
+    Users,
+    UserTypes,
+)
 from winnow.judge.slices import Slices
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -71,7 +77,7 @@ class Lists:
 def model_scorers(model: GraphRecommender, scene: Scene) -> tuple[Explainer, Scorer, Scorer | None]:
     """The network over its graph: how it explains, and how it scores trained and cold-start users."""
     plain = model.plain_songs()
-    songs = model.walk(scene.warm.graph, model.edge_values(scene.warm.graph, plain), plain)
+    songs = model.walk(model.flow(scene.warm.graph, plain), plain)
     warm = Explainer(model, scene.warm.graph, scene.warm.types, songs, plain)
     bias = model.song_bias()
 
@@ -101,75 +107,12 @@ def baseline_lists(scene: Scene, params: Evaluate, seed: int) -> tuple[dict[str,
     return lists, chosen
 
 
-def explain(
-    explainer: Explainer, ranked: Ranking, tables: dict[str, pd.DataFrame], params: Evaluate, rng: np.random.Generator
-) -> pd.DataFrame:
-    """The columns of `Reasons`, for some users drawn at random."""
-    users, songs = tables["users"], tables["songs"]
-    genre_names = tables["genres"].drop_duplicates("genre_index").set_index("genre_index")["genre"]
-    rows = []
-    for place in np.sort(rng.permutation(len(ranked.users))[: params.explained_users]):
-        user = int(ranked.users[place])
-        for position, song in enumerate(ranked.lists[place][: params.explained_songs].tolist(), 1):
-            bias = float(explainer.model.song_bias()[song])
-            score = float(explainer.users[user] @ explainer.songs[song]) + bias
-            for reason in explainer.reasons(user, song)[: params.reasons]:
-                told = songs["title"].iloc[reason.index] if reason.kind == "song" else genre_names[reason.index]
-                rows.append(
-                    {
-                        "user": users["user"].iloc[user],
-                        "user_type": users["user_type"].iloc[user],
-                        "place": position,
-                        "song": songs["song"].iloc[song],
-                        "title": songs["title"].iloc[song],
-                        "found": bool(ranked.hits[place, position - 1]),
-                        "score": score,
-                        "kind": reason.kind,
-                        "reason": told,
-                        "effect": reason.effect,
-                    }
-                )
-    texts = ("user", "user_type", "song", "title", "kind", "reason")
-    return pd.DataFrame(rows).astype(dict.fromkeys(texts, "str"))
-
-
-def genre_shares(genres: pd.DataFrame, songs: int) -> NDArray[np.float32]:
-    """(songs, genres)."""
-    shares = np.zeros((songs, int(genres["genre_index"].max()) + 1 if len(genres) else 0), dtype=np.float32)
-    shares[genres["song_index"], genres["genre_index"]] = genres["share"]
-    return shares
-
-
-def report(
-    tables: dict[str, pd.DataFrame], extra: dict[str, dict[str, float]], params: Evaluate, rng: np.random.Generator
-) -> dict[str, Any]:
-    """evaluate.json: the model's figures with intervals, and every baseline's beside them."""
-    options = params.bootstrap.model_dump()
-    figures = {name: dict(values) for name, values in extra.items()}
-    warm = {name: table[~table["cold"]].reset_index(drop=True) for name, table in tables.items()}
-    cold = {name: table[table["cold"]].reset_index(drop=True) for name, table in tables.items()}
-    for name in tables:
-        figures[name] |= judging.means(warm[name])
-        if len(cold[name]):
-            figures[name] |= judging.means(cold[name], "cold_")
-    interval = bootstrap(judging.statistics(warm["model"]), len(warm["model"]), rng=rng, **options)
-    difference = {"recall_at_10": judging.differences(warm, rng, **options)}
-    if len(cold["model"]):
-        interval |= bootstrap(judging.statistics(cold["model"], "cold_"), len(cold["model"]), rng=rng, **options)
-        difference["cold_recall_at_10"] = judging.differences(cold, rng, **options)
-    told = {
-        metric: {f"model_minus_{name}": vars(bounds) for name, bounds in found.items()}
-        for metric, found in difference.items()
-    }
-    baselines = {name: values for name, values in figures.items() if name != "model"}
-    return verdict_report(params.gate, figures["model"], interval, baselines) | {"difference": told}
-
-
 def main(stage: Stage[Common, Evaluate]) -> None:
     params, rng = stage.params, stage.rng()
     torch.set_num_threads(params.threads)
     torch.set_grad_enabled(False)
-    users = stage.read("label/users.parquet", Users)
+    types = stage.read("split/user_types.parquet", UserTypes)
+    users = stage.read("label/users.parquet", Users).merge(types, on="user_index", validate="one_to_one")
     songs = stage.read("label/songs.parquet", Songs)
     genres = stage.read("label/genres.parquet", Genres)
     splits = stage.read("split/splits.parquet", Splits)
@@ -186,7 +129,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         by_truth = rank_metrics(rank_by(truth, scene.warm, params.block))
         stage.metrics(truth={name: float(values.mean()) for name, values in by_truth.items()})
 
-    listeners, shares = scene.warm.graph.listeners.numpy(), genre_shares(genres, len(songs))
+    listeners, shares = scene.warm.graph.listeners.numpy(), judging.genre_shares(genres, len(songs))
     tables, extra = {}, {}
     for name, own in lists.items():
         parts = [judging.per_user(name, own.warm, scene.warm, users, listeners, shares, cold=False)]
@@ -202,7 +145,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     drawn = rng.permutation(len(ranked.users))[: params.truth_checks]
     recommended = [(int(ranked.users[row]), int(ranked.lists[row, 0])) for row in drawn]
     checks = first_reasons_hold(model, explainer, recommended, rng)
-    extra["model"]["explanation_accuracy"] = sum(checks) / len(checks)
+    extra["model"]["explanation_accuracy"] = sum(held for _, held in checks) / len(checks)
+    by_kind = {kind: [held for first, held in checks if first == kind] for kind in ("song", "genre")}
 
     stage.write("ranked.parquet", pd.concat(tables.values()), Ranked)
     stage.write("slices.parquet", judging.slices(tables["model"]), Slices)
@@ -214,9 +158,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.metrics(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         users_test=len(scene.warm.users),
-        explanations_checked=len(checks),
+        explanations={kind: {"checked": len(held), "held": sum(held)} for kind, held in by_kind.items()},
         baseline_settings=chosen,
-        **report(tables, extra, params, rng),
+        **judging.report(tables, extra, params, rng),
     )
 
 

@@ -1,4 +1,4 @@
-"""Say what is to be learnt: which user and song belong together, how surely, and what kind of user it is."""
+"""Say what is to be learnt: which user and song belong together, and how surely."""
 
 from winnow.domains.sessions.params import Common, Label
 from winnow.domains.sessions.rules.positives import number_genres, number_songs, number_users, positives
@@ -8,7 +8,7 @@ from winnow.pipeline.stage import Stage, run_stage
 
 def main(stage: Stage[Common, Label]) -> None:
     plays = stage.read("filter/plays.parquet", Plays)
-    users = number_users(plays, stage.params)
+    users = number_users(plays)
     songs = number_songs(plays, stage.read("ingest/catalogue.parquet", Catalogue))
     genres = number_genres(stage.read("ingest/genres.parquet", SongGenres), songs)
     found = positives(plays, users, songs, stage.params)
@@ -22,7 +22,6 @@ def main(stage: Stage[Common, Label]) -> None:
         songs=len(songs),
         genres=int(genres["genre_index"].nunique()),
         density=len(found) / (len(users) * len(songs)),
-        by_user_type=users["user_type"].value_counts().to_dict(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Part each user's songs into train, validation and test, and hold some users apart whole."""
+"""Part each user's songs into train, validation and test, hold some users apart whole, say what kind each user is."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from winnow.curate.leakage import refuse_leakage
 from winnow.curate.splits import refuse_empty_sides
 from winnow.domains.sessions import nouns
 from winnow.domains.sessions.params import Common, Split
-from winnow.domains.sessions.tables import Interactions, Splits
+from winnow.domains.sessions.tables import Interactions, Splits, Users, UserTypes
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -73,6 +73,22 @@ def _cold_users(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
     return pairs["user_index"].isin(drawn)
 
 
+def user_types(pairs: pd.DataFrame, splits: pd.DataFrame, users: int, params: Split) -> pd.DataFrame:
+    """The columns of `UserTypes`: by plays of training songs, and of cold-start users by plays of the songs told.
+
+    Validation and test plays do not count: a type that saw them would tell the model how much is still to be found.
+    The bounds are those of the trained users.
+    """
+    known = splits[splits["split"].isin(["train", "cold_given"])].merge(pairs, on=["user_index", "song_index"])
+    plays = known.groupby("user_index")["plays"].sum().reindex(range(users), fill_value=0).to_numpy()
+    trained = splits.loc[splits["split"] == "train", "user_index"].unique()
+    bounds = np.quantile(plays[trained], [params.regular_from, params.power_from])
+    kind = np.searchsorted(bounds, plays)
+    return pd.DataFrame(
+        {"user_index": np.arange(users), "user_type": pd.Series(np.array(nouns.USER_TYPES)[kind], dtype="str")}
+    )
+
+
 def main(stage: Stage[Common, Split]) -> None:
     pairs = stage.read("label/interactions.parquet", Interactions)
     splits = split_pairs(pairs, stage.params, stage.rng())
@@ -80,12 +96,16 @@ def main(stage: Stage[Common, Split]) -> None:
     known = splits["split"].str.removeprefix("cold_").isin(["given", "target"])
     refuse_leakage(splits["split"], pd.DataFrame({"user and song": number + " " + splits["song_index"].astype("str")}))
     refuse_leakage(known.map({True: "cold start", False: "trained on"}), pd.DataFrame({"user": number}))
+    users = stage.read("label/users.parquet", Users)
+    types = user_types(pairs, splits, len(users), stage.params)
     stage.write("splits.parquet", splits, Splits)
+    stage.write("user_types.parquet", types, UserTypes)
     sides = splits["split"].value_counts()
     stage.account(len(pairs), **{side: int(sides.get(side, 0)) for side in nouns.SIDES})
     heard = set(splits.loc[splits["split"] == "train", "song_index"])
     stage.metrics(
         users={side: int(splits.loc[splits["split"] == side, "user_index"].nunique()) for side in nouns.SIDES},
+        by_user_type=types["user_type"].value_counts().to_dict(),
         songs_never_in_train=int((~splits["song_index"].drop_duplicates().isin(heard)).sum()),
     )
 

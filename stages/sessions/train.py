@@ -12,7 +12,7 @@ from winnow.domains.sessions.model.training import (
     validate,
 )
 from winnow.domains.sessions.params import Common, Train
-from winnow.domains.sessions.tables import Genres, InteractionWeights, Sampling, Songs, Users
+from winnow.domains.sessions.tables import Genres, InteractionWeights, Sampling, Songs, UserTypes
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
@@ -20,12 +20,12 @@ from winnow.pipeline.stage import Stage, run_stage
 
 def main(stage: Stage[Common, Train]) -> None:
     params = stage.params
-    users = stage.read("label/users.parquet", Users)
+    types = stage.read("split/user_types.parquet", UserTypes)
     songs = stage.read("label/songs.parquet", Songs)
     genres = stage.read("label/genres.parquet", Genres)
     pairs = stage.read("weight/interactions.parquet", InteractionWeights)
     negatives = to_negatives(stage.read("weight/sampling.parquet", Sampling), params.negatives)
-    found = fields(users, len(songs), pairs, params)
+    found = fields(types, len(songs), pairs, params)
     task = Task(
         build=lambda: build_model(
             params.network, params.model, found.graph.listeners.numpy(), genres, learnt_sides(params.mode)

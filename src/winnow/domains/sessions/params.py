@@ -85,14 +85,6 @@ class Label(Section):
     """Implicit positives."""
 
     confidence_scale: Float = Field(ge=0, le=100, description="confidence is 1 + this · ln(plays)")
-    regular_from: Float = Field(gt=0, lt=1, description="share of users, by plays, from which a user is regular")
-    power_from: Float = Field(gt=0, lt=1, description="share of users, by plays, from which a user is a power user")
-
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if self.regular_from >= self.power_from:
-            raise ValueError(f"regular_from ({self.regular_from:g}) is not below power_from ({self.power_from:g})")
-        return self
 
 
 class Split(Section):
@@ -105,6 +97,18 @@ class Split(Section):
     test_ratio: Float = Field(gt=0, lt=1, description="share of a user's songs for the test (not with official)")
     cold_ratio: Float = Field(ge=0, lt=1, description="share of users who train nothing: cold-start users")
     cold_given: int = Field(ge=1, le=1000, description="songs told of a cold-start user; the others are to be found")
+    regular_from: Float = Field(
+        gt=0, lt=1, description="share of users, by training plays, above which a user is regular"
+    )
+    power_from: Float = Field(
+        gt=0, lt=1, description="share of users, by training plays, above which it is a power user"
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.regular_from >= self.power_from:
+            raise ValueError(f"regular_from ({self.regular_from:g}) is not below power_from ({self.power_from:g})")
+        return self
 
     @model_validator(mode="after")
     def _something_left(self) -> Self:
@@ -119,6 +123,9 @@ class Weight(Section):
     negatives: Literal["uniform", "popularity"] = Field(description="how negatives are drawn")
     popularity_exponent: Float = Field(ge=0, le=2, description="popularity: chance ∝ listeners to the power of this")
     interactions: Literal["uniform", "confidence"] = Field(description="what an interaction's weight in the loss is")
+    user_balance: Float = Field(
+        ge=0, le=1, description="times the songs of its user to minus this: 0 interactions alike, 1 users alike"
+    )
 
 
 class Network(Section):

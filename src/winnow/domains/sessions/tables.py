@@ -70,8 +70,6 @@ class Users(Table):
 
     user_index: Series[int] = pa.Field(unique=True, ge=0)
     user: Series[str] = pa.Field(unique=True)
-    user_type: Series[str] = pa.Field(isin=list(nouns.USER_TYPES), description="by how much the user plays")
-    plays: Series[int] = pa.Field(ge=1)
 
 
 class Songs(Table):
@@ -106,6 +104,13 @@ class Splits(Table):
     user_index: Series[int] = pa.Field(ge=0)
     song_index: Series[int] = pa.Field(ge=0)
     split: Series[str] = pa.Field(isin=list(nouns.SIDES))
+
+
+class UserTypes(Table):
+    """What kind of listener each user is, by training plays alone; one row per user, in their order."""
+
+    user_index: Series[int] = pa.Field(unique=True, ge=0)
+    user_type: Series[str] = pa.Field(isin=list(nouns.USER_TYPES))
 
 
 class InteractionWeights(Table):

@@ -7,7 +7,7 @@ import torch
 
 from tests.library.domains.sessions import small
 from winnow.domains.sessions.model.graph import build_graph
-from winnow.domains.sessions.model.propagation import to_songs, to_users
+from winnow.domains.sessions.model.propagation import Flow, attention_strength, average, make_flow, to_songs, to_users
 from winnow.domains.sessions.model.tensors import build_model
 from winnow.domains.sessions.params import Network
 from winnow.pipeline.errors import TrainingError
@@ -18,46 +18,75 @@ NETWORK = {
 }  # fmt: skip
 
 
+def weights(flow: Flow) -> torch.Tensor:
+    """What each edge counts, (edges, heads)."""
+    return flow.strength * flow.share[flow.graph.user] * flow.graph.rarity[flow.graph.song][:, None]
+
+
 def test_sums_over_edges_are_products_with_the_dense_matrix() -> None:
     graph = small.graph()
-    values = torch.rand(len(graph.song), 2)
+    flow = make_flow(graph, torch.rand(len(graph.song), 2), torch.full((small.USERS,), 4.0))
     songs, users = torch.randn(small.SONGS, 6), torch.randn(small.USERS, 6)
     for head in range(2):
         dense = torch.zeros(graph.shape)
-        dense[graph.user, graph.song] = values[:, head]
+        dense[graph.user, graph.song] = weights(flow)[:, head]
         own = slice(3 * head, 3 * head + 3)
-        torch.testing.assert_close(to_users(graph, values, songs)[:, own], dense @ songs[:, own])
-        torch.testing.assert_close(to_songs(graph, values, users)[:, own], dense.T @ users[:, own])
+        torch.testing.assert_close(to_users(flow, songs)[:, own], dense @ songs[:, own])
+        torch.testing.assert_close(to_songs(flow, users)[:, own], dense.T @ users[:, own])
 
 
-@pytest.mark.parametrize("heads", [0, 3])
-def test_gradients_of_sums_are_right(heads: int) -> None:
+def doubles(*shape: int) -> torch.Tensor:
+    return torch.rand(shape, dtype=torch.float64, requires_grad=True)
+
+
+@pytest.mark.parametrize(("heads", "dim"), [(1, 6), (3, 6), (2, 80)])
+def test_gradients_of_sums_are_right(heads: int, dim: int) -> None:
     graph = build_graph(np.array([0, 0, 1, 2, 2, 2]), np.array([1, 3, 3, 0, 1, 2]), (3, 4))
-    shape = (6, heads) if heads else (6,)
-    values = torch.rand(shape, dtype=torch.float64, requires_grad=True)
-    songs = torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
-    users = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda v, x: to_users(graph, v, x), (values, songs))
-    assert torch.autograd.gradcheck(lambda v, x: to_songs(graph, v, x), (values, users))
+    songs_of_user = torch.bincount(graph.user).double()
+
+    def flow(strength: torch.Tensor) -> Flow:
+        return make_flow(graph, strength, songs_of_user)
+
+    assert torch.autograd.gradcheck(lambda v, x: to_users(flow(v), x), (doubles(6, heads), doubles(4, dim)))
+    assert torch.autograd.gradcheck(lambda v, x: to_songs(flow(v), x), (doubles(6, heads), doubles(3, dim)))
+
+
+def test_gradients_of_attention_are_right() -> None:
+    graph = build_graph(np.array([0, 0, 1, 2, 2, 2]), np.array([1, 3, 3, 0, 1, 2]), (3, 4))
+    keep = torch.tensor([1.0, 1, 1, 0, 1, 1], dtype=torch.float64)
+    signs = torch.tensor([[1.0, -1], [-1, 1], [1, 1], [-1, -1]], dtype=torch.float64)
+
+    def relative(of_song: torch.Tensor, of_user: torch.Tensor) -> torch.Tensor:
+        strength = attention_strength(graph, of_song * signs, of_user * 0.1, keep)
+        return strength / strength.sum()  # the largest one is divided out, and has no gradient
+
+    assert torch.autograd.gradcheck(relative, (doubles(4, 2), doubles(3, 2)))
+    assert torch.autograd.gradcheck(lambda of_song: average(graph, of_song, keep), doubles(4, 2))
+    of_user = average(graph, torch.tensor([[1.0], [2], [3], [4]], dtype=torch.float64), keep)
+    rarity = graph.rarity.double()
+    assert of_user[0].item() == pytest.approx(float((2 * rarity[1] + 4 * rarity[3]) / (rarity[1] + rarity[3])))
+    assert of_user[2].item() == pytest.approx(float((2 * rarity[1] + 3 * rarity[2]) / (rarity[1] + rarity[2])))
 
 
 def test_attention_starts_at_lightgcn() -> None:
     graph, fixed = small.graph(), small.network(learned=False)
     learned = small.network(learned=True)
-    weights = fixed.state_dict() | {"attention": torch.zeros(2, 8)}
-    learned.load_state_dict(weights)
+    state = fixed.state_dict() | {"attention": torch.zeros(2, 8)}
+    learned.load_state_dict(state)
     for one, other in zip(fixed(graph, small.types()), learned(graph, small.types()), strict=True):
         torch.testing.assert_close(one, other)
     degree = torch.bincount(graph.user)[graph.user] * torch.bincount(graph.song)[graph.song]
     for model in (fixed, learned):
-        torch.testing.assert_close(model.edge_values(graph, model.plain_songs())[:, 0], degree.float() ** -0.5)
+        torch.testing.assert_close(weights(model.flow(graph, model.plain_songs()))[:, 0], degree.float() ** -0.5)
 
 
 def test_attention_of_a_user_sums_to_one_over_what_is_not_hidden() -> None:
     graph, model = small.graph(), small.network()
     keep = (torch.rand(len(graph.song)) < 0.6).float()
     keep[graph.starts[:-1]] = 1
-    shares = model.attention_shares(graph, model.plain_songs(), keep)
+    flow = model.flow(graph, model.plain_songs(), keep)
+    kept = torch.bincount(graph.user, keep).float()
+    shares = flow.strength * flow.share[graph.user] / kept.sqrt()[graph.user, None]
     total = torch.zeros(small.USERS, 2).index_add(0, graph.user, shares)
     torch.testing.assert_close(total, torch.ones(small.USERS, 2))
     assert not shares[keep == 0].any()
@@ -80,8 +109,22 @@ def test_a_user_folded_in_has_the_vector_she_has_in_the_graph() -> None:
     users, songs, _ = model(graph, small.types())
     own = graph.song[graph.starts[7] : graph.starts[8]].numpy()
     alone = build_graph(np.zeros(len(own), dtype=np.int64), own, (1, small.SONGS), graph.listeners)
-    values = model.edge_values(alone, model.plain_songs())
-    torch.testing.assert_close(model.user_vectors(alone, values, songs, small.types()[7:8])[0], users[7])
+    flow = model.flow(alone, model.plain_songs())
+    torch.testing.assert_close(model.user_vectors(flow, songs, small.types()[7:8])[0], users[7])
+
+
+@torch.no_grad()
+def test_a_user_s_type_weighs_the_same_for_few_songs_as_for_many() -> None:
+    model = small.network(genres=4, layers=1, learned=False)
+    assert model.user_type is not None
+    model.user_type[0] = torch.randn(model.user_type.shape[1])
+    model.genre_share.zero_()
+    model.song[:6] = model.song[0]
+    graph = build_graph(np.array([0, 1, 1, 1, 1, 1]), np.arange(6), (2, small.SONGS))
+    few, many = model(graph, torch.tensor([0, 0]))[0]
+    torch.testing.assert_close(few, many)
+    other = model(graph, torch.tensor([1, 1]))[0][0]
+    assert (few - other).norm() > 0.1
 
 
 def parameters(kind: str, songs: int, **changes: object) -> int:

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -67,28 +67,6 @@ class Photographs:
         return decode([self._pngs[row] for row in rows.tolist()])
 
 
-class VariedLoader:
-    """Photographs varied anew in every epoch: the same for the same seed, wherever an epoch is taken up."""
-
-    def __init__(
-        self, images: Photographs, rows: Mapping[str, Tensor], sampler: EpochSampler, augment: Augment
-    ) -> None:
-        self.images = images
-        self.rows = rows
-        self.sampler = sampler
-        self.augment = augment
-
-    def __len__(self) -> int:
-        return len(self.sampler)
-
-    def epoch(self, seed: int, skip: int = 0) -> Iterator[dict[str, Tensor]]:
-        for number, indices in enumerate(self.sampler.batches(seed, skip), start=skip):
-            chosen = torch.from_numpy(indices)
-            rng = np.random.default_rng((seed, self.sampler.share.rank, number))
-            inputs = vary(self.images.read(chosen), self.augment, rng)
-            yield {"inputs": inputs, **{name: values.index_select(0, chosen) for name, values in self.rows.items()}}
-
-
 class Features:
     """Kept features `(photographs, views, channels, h, w)`, of which `places` are read by row, where they lie."""
 
@@ -101,12 +79,19 @@ class Features:
         return self._kept[self._places[rows], views].float()
 
 
-class ViewLoader:
-    """Kept features of frozen blocks: every draw of a row takes one of its first `views` views."""
+class VariedLoader:
+    """Rows drawn anew in every epoch, each batch as `draw` makes it of row numbers and a generator of its own.
 
-    def __init__(self, features: Features, views: int, rows: Mapping[str, Tensor], sampler: EpochSampler) -> None:
-        self.features = features
-        self.views = views
+    The same for the same seed, wherever an epoch is taken up.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[[Tensor, np.random.Generator], Tensor],
+        rows: Mapping[str, Tensor],
+        sampler: EpochSampler,
+    ) -> None:
+        self.draw = draw
         self.rows = rows
         self.sampler = sampler
 
@@ -117,8 +102,8 @@ class ViewLoader:
         for number, indices in enumerate(self.sampler.batches(seed, skip), start=skip):
             chosen = torch.from_numpy(indices)
             rng = np.random.default_rng((seed, self.sampler.share.rank, number))
-            inputs = self.features.read(chosen, torch.from_numpy(rng.integers(self.views, size=len(indices))))
-            yield {"inputs": inputs, **{name: values.index_select(0, chosen) for name, values in self.rows.items()}}
+            told = {name: values.index_select(0, chosen) for name, values in self.rows.items()}
+            yield {"inputs": self.draw(chosen, rng), **told}
 
 
 class PlainLoader:

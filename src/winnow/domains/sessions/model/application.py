@@ -18,7 +18,7 @@ from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.ranking import rank, rank_by, rank_metrics
 from winnow.domains.sessions.model.tensors import graph_of, held_out, user_types
 from winnow.domains.sessions.source.listening import Listening
-from winnow.domains.sessions.tables import Genres, Songs, Splits, Users
+from winnow.domains.sessions.tables import Genres, Songs, Splits, Users, UserTypes
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.tables import read_table
 
@@ -55,10 +55,9 @@ class Recommender:
         self.splits = read_table(DATA / "split" / "splits.parquet", Splits)
         learnt = self.splits[self.splits["split"].isin(self.model.sides)]
         self.graph = graph_of(learnt, (len(self.users), len(self.songs)))
-        self.types = user_types(self.users)
+        self.types = user_types(read_table(DATA / "split" / "user_types.parquet", UserTypes))
         self.plain = self.model.plain_songs()
-        values = self.model.edge_values(self.graph, self.plain)
-        self.vectors = self.model.walk(self.graph, values, self.plain)
+        self.vectors = self.model.walk(self.model.flow(self.graph, self.plain), self.plain)
 
     @torch.no_grad()
     def for_user(self, user: str, count: int) -> list[Recommendation]:
@@ -136,8 +135,7 @@ class Recommender:
         graph = self._folded_in(known["user_index"].to_numpy(), known["song_index"].to_numpy(), users)
         types = torch.full((users,), UNKNOWN_TYPE)
         held = held_out(graph, types, hidden=hidden, known=known)
-        values = self.model.edge_values(graph, self.plain)
-        vectors = self.model.user_vectors(graph, values, self.vectors, types)
+        vectors = self.model.user_vectors(self.model.flow(graph, self.plain), self.vectors, types)
         popular = self.graph.listeners.float()
         lists = {
             "model": rank(vectors, self.vectors, self.model.song_bias(), held, BLOCK),

@@ -1,6 +1,7 @@
 """Lists to figures: of every user, of all, by slice, and with their intervals."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 from winnow.domains.sessions import nouns
 from winnow.domains.sessions.model.ranking import Ranking, rank_metrics
 from winnow.domains.sessions.model.tensors import Held
+from winnow.domains.sessions.params import Evaluate
 from winnow.judge.intervals import Interval, Statistic, bootstrap, difference, mean
+from winnow.judge.report import verdict_report
 from winnow.judge.slices import slice_metrics
 
 PER_USER = (*(f"{name}_at_{k}" for name in ("recall", "ndcg") for k in nouns.CUTOFFS), "reciprocal_rank", "novelty")
@@ -114,3 +117,35 @@ def slices(table: pd.DataFrame) -> pd.DataFrame:
     )
     metrics = {name: (lambda part, name=name: float(part[name].mean())) for name in ("recall_at_10", "ndcg_at_10")}
     return slice_metrics(named, ["user_type", "history", "cold_start"], metrics)
+
+
+def genre_shares(genres: pd.DataFrame, songs: int) -> NDArray[np.float32]:
+    """(songs, genres)."""
+    shares = np.zeros((songs, int(genres["genre_index"].max()) + 1 if len(genres) else 0), dtype=np.float32)
+    shares[genres["song_index"], genres["genre_index"]] = genres["share"]
+    return shares
+
+
+def report(
+    tables: dict[str, pd.DataFrame], extra: dict[str, dict[str, float]], params: Evaluate, rng: np.random.Generator
+) -> dict[str, Any]:
+    """evaluate.json: the model's figures with intervals, and every baseline's beside them."""
+    options = params.bootstrap.model_dump()
+    figures = {name: dict(values) for name, values in extra.items()}
+    warm = {name: table[~table["cold"]].reset_index(drop=True) for name, table in tables.items()}
+    cold = {name: table[table["cold"]].reset_index(drop=True) for name, table in tables.items()}
+    for name in tables:
+        figures[name] |= means(warm[name])
+        if len(cold[name]):
+            figures[name] |= means(cold[name], "cold_")
+    interval = bootstrap(statistics(warm["model"]), len(warm["model"]), rng=rng, **options)
+    difference = {"recall_at_10": differences(warm, rng, **options)}
+    if len(cold["model"]):
+        interval |= bootstrap(statistics(cold["model"], "cold_"), len(cold["model"]), rng=rng, **options)
+        difference["cold_recall_at_10"] = differences(cold, rng, **options)
+    told = {
+        metric: {f"model_minus_{name}": vars(bounds) for name, bounds in found.items()}
+        for metric, found in difference.items()
+    }
+    baselines = {name: values for name, values in figures.items() if name != "model"}
+    return verdict_report(params.gate, figures["model"], interval, baselines) | {"difference": told}

@@ -14,10 +14,10 @@ from winnow.domains.sessions.model.tensors import Held
 from winnow.measure.ranking import recall_at
 
 LAYERS = 3
-BATCH = 8192
-L2 = 1e-4
+BATCH = 1024
+L2 = 1e-3
 BLOCK = 512
-PATIENCE = 5
+PATIENCE = 10
 
 
 @torch.enable_grad()  # its callers judge, without gradients

@@ -3,16 +3,21 @@
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, normalize
+from torch.nn.functional import normalize
 
 from winnow.domains.sessions import nouns
 from winnow.domains.sessions.model.graph import Graph
-from winnow.domains.sessions.model.propagation import to_songs, to_users, user_sums
+from winnow.domains.sessions.model.propagation import (
+    Flow,
+    attention_strength,
+    average,
+    make_flow,
+    to_songs,
+    to_users,
+    user_sums,
+)
 
 INITIAL_STD = 0.1
-SLOPE = 0.2
-"""Of the leaky rectifier in attention, as in the paper."""
-SMALL = 1e-12
 
 
 class GraphRecommender(nn.Module, PyTorchModelHubMixin):
@@ -65,9 +70,9 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         `types` (users,) are indices of user types, -1 where unknown; `keep` (edges,) is 0 for edges that are hidden.
         """
         plain = self.plain_songs()
-        values = self.edge_values(graph, plain, keep)
-        songs = self.walk(graph, values, plain)
-        return self.user_vectors(graph, values, songs, types), songs, self.song_bias()
+        flow = self.flow(graph, plain, keep)
+        songs = self.walk(flow, plain)
+        return self.user_vectors(flow, songs, types), songs, self.song_bias()
 
     def plain_songs(self) -> Tensor:
         """Songs before any walk, (songs, dim): embedding and genres."""
@@ -81,42 +86,37 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         """How popular each song is for all, (songs,)."""
         return self.common_bias.repeat(len(self.genre_share)).index_copy(0, self.own, self.bias)
 
-    def edge_values(self, graph: Graph, plain: Tensor, keep: Tensor | None = None) -> Tensor:
-        """What each edge counts: (edges, heads), or (edges, 1) for LightGCN's fixed weights.
+    def flow(self, graph: Graph, plain: Tensor, keep: Tensor | None = None) -> Flow:
+        """What each edge counts, from the songs before any walk.
 
         A user's attention sums to 1 over her songs that are not hidden; times √songs of the user / √listeners of the
         song it is LightGCN's weight while the attention is even.
         """
         keep = graph.rarity.new_ones(len(graph.song)) if keep is None else keep
-        songs_of_user = user_sums(graph, keep[:, None]).clamp_min(1)
-        if self.attention is None:
-            share = keep[:, None] / songs_of_user[graph.user]
-        else:
-            share = self.attention_shares(graph, plain, keep)
-        return share * songs_of_user.sqrt()[graph.user] * graph.rarity[graph.song][:, None]
+        strength = keep[:, None] if self.attention is None else self.attend(graph, plain, keep)
+        return make_flow(graph, strength, user_sums(graph, keep[:, None])[:, 0])
 
-    def attention_shares(self, graph: Graph, plain: Tensor, keep: Tensor) -> Tensor:
-        """Attention of each user over her songs, (edges, heads): to what a song is, and to what she is on average."""
+    def attend(self, graph: Graph, plain: Tensor, keep: Tensor) -> Tensor:
+        """Attention of each user to each of her songs before it is made to sum to 1, (edges, heads).
+
+        It looks at what the song is, and at what she is on average.
+        """
         assert self.attention is not None
         own, asked = ((plain * vector).view(graph.songs, self.heads, -1).sum(dim=2) for vector in self.attention)
-        rare = keep * graph.rarity[graph.song]
-        average = to_users(graph, rare, asked) / user_sums(graph, rare[:, None]).clamp_min(SMALL)
-        logits = leaky_relu(own[graph.song] + average[graph.user], SLOPE)
-        strength = torch.exp(logits - logits.detach().amax()) * keep[:, None]
-        return strength / user_sums(graph, strength).clamp_min(SMALL)[graph.user]
+        return attention_strength(graph, own, average(graph, asked, keep), keep)
 
-    def walk(self, graph: Graph, values: Tensor, plain: Tensor) -> Tensor:
+    def walk(self, flow: Flow, plain: Tensor) -> Tensor:
         """Songs with what their neighbours are, (songs, dim)."""
         songs = step = plain
         for _ in range(self.layers - 1):
-            step = to_songs(graph, values, to_users(graph, values, step))
+            step = to_songs(flow, to_users(flow, step))
             songs = songs + step
         return songs
 
-    def user_vectors(self, graph: Graph, values: Tensor, songs: Tensor, types: Tensor) -> Tensor:
+    def user_vectors(self, flow: Flow, songs: Tensor, types: Tensor) -> Tensor:
         """Users of length 1 / temperature, (users, dim)."""
-        users = to_users(graph, values, songs)
+        users = to_users(flow, songs)
         if self.user_type is not None:
             known = torch.cat([self.user_type, self.user_type.mean(dim=0, keepdim=True)])
-            users = users + known[types]
+            users = normalize(users, dim=1) + known[types]  # as much of it for few songs as for many
         return normalize(users, dim=1) / self.temperature

@@ -2,92 +2,185 @@
 Sums over edges as products of sparse matrices (CSR), forward and backward; deterministic, on a GPU too.
 
 PyTorch Geometric's convolutions gather and scatter every edge's vector; a CSR product does the same sum several times
-faster (`benchmarks/sessions_propagation.py`).
+faster (`benchmarks/sessions_speed.py`). What is the same for all edges of a node is multiplied at the node, and what
+backward needs per edge is written by hand, so that few passes over the edges are left.
 """
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import leaky_relu
 
 from winnow.domains.sessions.model.graph import Graph
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+SLOPE = 0.2
+"""Of the leaky rectifier in attention, as in the paper (Veličković et al. 2018)."""
+SMALL = 1e-12
+NARROW = 32
+"""Fewer columns than this are multiplied faster by MKL, more by PyTorch's own kernel (on a CPU)."""
 
 
-def to_users(graph: Graph, values: Tensor, vectors: Tensor) -> Tensor:
-    """Each user's sum of her songs' vectors, times the edges' values: (users, dim) from (songs, dim).
+@dataclass(frozen=True)
+class Values:
+    """Numbers of the edges as the values of CSR matrices, without gradient."""
 
-    `values` is (edges,), or (edges, heads): then each head weighs its own part of the dimensions.
+    graph: Graph
+    by_user: Tensor
+    """(heads, edges)"""
+    by_song: Tensor
+    """(heads, edges), in the order of songs"""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What each edge counts: its strength times its user's share (both by head) times its song's rarity."""
+
+    graph: Graph
+    strength: Tensor
+    """(edges, heads)"""
+    share: Tensor
+    """(users, heads)"""
+    values: Values
+    """the strengths"""
+
+
+def make_flow(graph: Graph, strength: Tensor, songs_of_user: Tensor) -> Flow:
+    """A user's strengths are scaled to sum to √songs, `songs_of_user` (users,): even ones are LightGCN's weights."""
+    share = songs_of_user.clamp_min(1).sqrt()[:, None] / user_sums(graph, strength).clamp_min(SMALL)
+    return Flow(graph, strength, share, to_values(graph, strength))
+
+
+def to_values(graph: Graph, numbers: Tensor) -> Values:
+    """Numbers (edges, heads) as `Values`."""
+    numbers = numbers.detach()
+    return Values(graph, numbers.t().contiguous(), numbers.index_select(0, graph.by_song).t().contiguous())
+
+
+def to_users(flow: Flow, songs: Tensor) -> Tensor:
+    """Each user's sum of her songs' vectors by what the edges count: (users, dim) from (songs, dim).
+
+    Each head weighs its own part of the dimensions.
     """
-    result: Tensor = _EdgeSum.apply(graph, values, vectors, False)
-    return result
+    return _shared(_EdgeSum.apply(flow.values, flow.strength, songs * flow.graph.rarity[:, None], False), flow.share)
 
 
-def to_songs(graph: Graph, values: Tensor, vectors: Tensor) -> Tensor:
+def to_songs(flow: Flow, users: Tensor) -> Tensor:
     """Each song's sum of its listeners' vectors: (songs, dim) from (users, dim)."""
-    result: Tensor = _EdgeSum.apply(graph, values, vectors, True)
-    return result
+    sums: Tensor = _EdgeSum.apply(flow.values, flow.strength, _shared(users, flow.share), True)
+    return sums * flow.graph.rarity[:, None]
 
 
 def user_sums(graph: Graph, values: Tensor) -> Tensor:
     """Sum of the values (edges, heads) over each user's edges: (users, heads)."""
-    ones = values.new_ones(graph.songs, values.shape[1])
-    return to_users(graph, values, ones)
+    result: Tensor = _UserSum.apply(graph, values)
+    return result
+
+
+def average(graph: Graph, values: Tensor, keep: Tensor) -> Tensor:
+    """Each user's mean of her songs' values, the rarer songs counting more: (users, heads) from (songs, heads)."""
+    rare, kept = graph.rarity[:, None], keep[:, None]
+    sums: Tensor = _EdgeSum.apply(to_values(graph, kept), kept, torch.cat([values * rare, rare], dim=1), False)
+    return sums[:, :-1] / sums[:, -1:].clamp_min(SMALL)
+
+
+def attention_strength(graph: Graph, of_song: Tensor, of_user: Tensor, keep: Tensor) -> Tensor:
+    """Exponential of the rectified sum of a song's (songs, heads) and a user's logit (users, heads); 0 if hidden."""
+    result: Tensor = _Strength.apply(graph, of_song, of_user, keep)
+    return result
+
+
+def _shared(vectors: Tensor, share: Tensor) -> Tensor:
+    return (vectors.view(len(vectors), share.shape[1], -1) * share[:, :, None]).view_as(vectors)
+
+
+class _Strength(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, graph: Graph, of_song: Tensor, of_user: Tensor, keep: Tensor) -> Tensor:
+        logits = of_song.index_select(0, graph.song).add_(of_user.index_select(0, graph.user))
+        falling = logits < 0
+        logits = leaky_relu(logits, SLOPE, inplace=True)
+        strength = logits.sub_(logits.amax()).exp_().mul_(keep[:, None])
+        ctx.graph = graph
+        ctx.save_for_backward(strength, falling)
+        return strength
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        strength, falling = ctx.saved_tensors
+        slope = strength * gradients[0]
+        slope = torch.where(falling, SLOPE * slope, slope)
+        graph: Graph = ctx.graph
+        return None, _sums(slope.index_select(0, graph.by_song), graph.song_starts), _sums(slope, graph.starts), None
+
+
+class _UserSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, graph: Graph, values: Tensor) -> Tensor:
+        ctx.graph = graph
+        return _sums(values, graph.starts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return None, gradients[0].index_select(0, ctx.graph.user)
 
 
 class _EdgeSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, graph: Graph, values: Tensor, vectors: Tensor, into_songs: bool) -> Tensor:
-        ctx.graph, ctx.into_songs = graph, into_songs
-        ctx.save_for_backward(values, vectors)
-        return _product(graph, values, vectors, into_songs=into_songs)
+    def forward(ctx: Any, values: Values, _strength: Tensor, vectors: Tensor, into_songs: bool) -> Tensor:
+        ctx.values, ctx.into_songs = values, into_songs
+        ctx.save_for_backward(vectors)
+        return _product(values, vectors, into_songs=into_songs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        values, vectors = ctx.saved_tensors
+        (vectors,) = ctx.saved_tensors
         gradient = gradients[0].contiguous()
-        of_values = of_vectors = None
+        of_strength = of_vectors = None
         if ctx.needs_input_grad[1]:
             mine, song = (vectors, gradient) if ctx.into_songs else (gradient, vectors)
-            of_values = _edge_products(ctx.graph, mine, song, values.shape)
+            of_strength = _edge_products(ctx.values, mine, song)
         if ctx.needs_input_grad[2]:
-            of_vectors = _product(ctx.graph, values, gradient, into_songs=not ctx.into_songs)
-        return None, of_values, of_vectors, None
+            of_vectors = _product(ctx.values, gradient, into_songs=not ctx.into_songs)
+        return None, of_strength, of_vectors, None
 
 
-def _product(graph: Graph, values: Tensor, vectors: Tensor, *, into_songs: bool) -> Tensor:
+def _sums(values: Tensor, starts: Tensor) -> Tensor:
+    """Sums of rows `starts[n]` to `starts[n + 1]`."""
+    return torch.segment_reduce(values, "sum", offsets=starts, axis=0)
+
+
+def _product(values: Values, vectors: Tensor, *, into_songs: bool) -> Tensor:
+    graph = values.graph
     if into_songs:
-        starts, ends, shape = graph.song_starts, graph.listener, (graph.songs, graph.users)
-        values = values[graph.by_song]
+        starts, ends, heads, shape = graph.song_starts, graph.listener, values.by_song, (graph.songs, graph.users)
     else:
-        starts, ends, shape = graph.starts, graph.song, (graph.users, graph.songs)
-    if values.dim() == 1:
-        return _times(_sparse(starts, ends, values, shape), vectors)
-    parts = vectors.chunk(values.shape[1], dim=1)
-    heads = values.t().contiguous()
+        starts, ends, heads, shape = graph.starts, graph.song, values.by_user, graph.shape
     sums = [
-        _times(_sparse(starts, ends, value, shape), part.contiguous()) for value, part in zip(heads, parts, strict=True)
+        _times(_sparse(starts, ends, head, shape), part.contiguous())
+        for head, part in zip(heads, vectors.chunk(len(heads), dim=1), strict=True)
     ]
-    return torch.cat(sums, dim=1)
+    return sums[0] if len(sums) == 1 else torch.cat(sums, dim=1)
 
 
 def _times(matrix: Tensor, vectors: Tensor) -> Tensor:
-    """The product; PyTorch's kernel with a reduction does it in half the time, but only on the CPU."""
-    return torch.sparse.mm(matrix, vectors, "sum") if vectors.device.type == "cpu" else matrix @ vectors
+    wide = vectors.shape[1] >= NARROW and vectors.device.type == "cpu"
+    return torch.sparse.mm(matrix, vectors, "sum") if wide else matrix @ vectors
 
 
 def _sparse(starts: Tensor, ends: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     return torch.sparse_csr_tensor(starts, ends, values, shape, check_invariants=False)
 
 
-def _edge_products(graph: Graph, at_user: Tensor, at_song: Tensor, shape: torch.Size) -> Tensor:
-    """The product of the vectors at both ends of every edge, summed over each head's dimensions: `shape`."""
-    heads = shape[1] if len(shape) == 2 else 1
+def _edge_products(values: Values, at_user: Tensor, at_song: Tensor) -> Tensor:
+    """The product of the vectors at both ends of every edge, summed over each head's dimensions: (edges, heads)."""
+    graph, heads = values.graph, len(values.by_user)
     pattern = _sparse(graph.starts, graph.song, at_user.new_zeros(len(graph.song)), graph.shape)
     pairs = zip(at_user.chunk(heads, dim=1), at_song.chunk(heads, dim=1), strict=True)
     columns = [
         torch.sparse.sampled_addmm(pattern, mine.contiguous(), song.t(), beta=0.0).values() for mine, song in pairs
     ]
-    return torch.stack(columns, dim=1).view(shape)
+    return torch.stack(columns, dim=1)

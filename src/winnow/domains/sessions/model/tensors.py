@@ -30,9 +30,9 @@ class Held:
     """of each row, the songs never recommended, sorted"""
 
 
-def user_types(users: pd.DataFrame) -> Tensor:
-    """(users,): the index of each user's type."""
-    return torch.tensor(users["user_type"].map(nouns.USER_TYPES.index).to_numpy(dtype=np.int64))
+def user_types(types: pd.DataFrame) -> Tensor:
+    """(users,): the index of each user's type, from `UserTypes`."""
+    return torch.tensor(types["user_type"].map(nouns.USER_TYPES.index).to_numpy(dtype=np.int64))
 
 
 def graph_of(pairs: pd.DataFrame, shape: tuple[int, int], listeners: Tensor | None = None) -> Graph:

@@ -39,22 +39,21 @@ def learnt_sides(mode: str) -> list[str]:
     return ["train", "val"] if mode == "simple" else ["train"]
 
 
-def fields(users: pd.DataFrame, songs: int, pairs: pd.DataFrame, params: Train) -> Fields:
+def fields(types: pd.DataFrame, songs: int, pairs: pd.DataFrame, params: Train) -> Fields:
     """
-    The training graph of `pairs` (`InteractionWeights`): the rows of the mode's sides.
+    The training graph of `pairs` (`InteractionWeights`), the rows of the mode's sides; `types` are `UserTypes`.
 
     In mode simple the validation rows that are looked for after an epoch were learnt from: that figure tells whether
     the network learns, not how good it is.
     """
     train = pairs[pairs["split"] == "train"]
     used = pairs[pairs["split"].isin(learnt_sides(params.mode))].sort_values(["user_index", "song_index"])
-    shape = (len(users), songs)
-    graph, types = graph_of(used, shape), user_types(users)
+    graph, kinds = graph_of(used, (len(types), songs)), user_types(types)
     hidden = pairs[pairs["split"] == "val"]
     someone = hidden["user_index"].unique()
     looked_at = someone[:: -(-len(someone) // params.validation_users)]
-    val = held_out(graph, types, hidden=hidden[hidden["user_index"].isin(looked_at)], known=train)
-    return Fields(graph, types, used["weight"].to_numpy(dtype=np.float32), val)
+    val = held_out(graph, kinds, hidden=hidden[hidden["user_index"].isin(looked_at)], known=train)
+    return Fields(graph, kinds, used["weight"].to_numpy(dtype=np.float32), val)
 
 
 def make_loaders(found: Fields, negatives: Negatives, params: Train, share: BatchShare) -> Loaders:

@@ -1,21 +1,15 @@
-"""From plays to implicit positives: who listened to what, how surely, and what kind of listener it is."""
+"""From plays to implicit positives: who listened to what, and how surely."""
 
 import numpy as np
 import pandas as pd
 
-from winnow.domains.sessions import nouns
 from winnow.domains.sessions.params import Label
 
 
-def number_users(plays: pd.DataFrame, params: Label) -> pd.DataFrame:
-    """The columns of `Users`: users in the order of their ids; types by rank in plays, equals alike."""
-    total = plays.groupby("user", sort=True)["plays"].sum()
-    rank = total.rank(pct=True, method="average").to_numpy()
-    kind = np.digitize(rank, [params.regular_from, params.power_from])
-    types = pd.Series(np.array(nouns.USER_TYPES)[kind], dtype="str")
-    return pd.DataFrame(
-        {"user_index": np.arange(len(total)), "user": total.index, "user_type": types, "plays": total.to_numpy()}
-    ).astype({"user": "str"})
+def number_users(plays: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `Users`: users in the order of their ids."""
+    names = sorted(plays["user"].unique())
+    return pd.DataFrame({"user_index": np.arange(len(names)), "user": pd.Series(names, dtype="str")})
 
 
 def number_songs(plays: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
