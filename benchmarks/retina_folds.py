@@ -7,7 +7,13 @@ The programs of retina, run over folds, seeds and presets on real photographs, a
 
 FOLDER holds what the preset names under data/source/retina (for idrid idrid_384.csv and idrid_384/). Every run goes
 through the stages as DVC would run them, in a copy of this checkout; what is printed is also in
-benchmarks/results/retina_<preset>.json.
+benchmarks/results/retina_<preset>.json: the test side's figures, the validation side's (each photograph seen once,
+without `views`), and every run's.
+
+To choose settings without a look at the test side, whose figures `--choose` neither prints nor keeps:
+
+    env PYTHONPATH=src:. python benchmarks/retina_folds.py retinamnist FOLDER --seeds 1 2 3 --choose \
+        --settings benchmarks/retina_settings.yaml --name choice --strategies corn soft_labels soft_labels_rotation
 """
 
 import argparse
@@ -23,8 +29,13 @@ from pathlib import Path
 from shutil import copytree, ignore_patterns
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import yaml
 from measure import ROOT, report
 
+from winnow.domains.retina import nouns
+from winnow.domains.retina.model import judging
 from winnow.domains.retina.params import Common, Params
 from winnow.pipeline import presets
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
@@ -61,73 +72,96 @@ def run_stages(*names: str) -> None:
         stage.finish()
 
 
+def on_validation(decision: nouns.Decision) -> dict[str, float]:
+    """The last run's figures on the side that settings may be chosen on."""
+    rows = pd.read_parquet("data/retina/evaluate/predictions.parquet").query("split == 'val'")
+    return judging.judge(rows["grade"].to_numpy(np.int64), rows[nouns.probability_columns()].to_numpy(), decision)
+
+
 def one_run(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What evaluate tells of a training with these values, with the validation side's figures and the time beside."""
     presets.apply(dict(values), PARAMS_FILE)
     began = time.perf_counter(), time.process_time()
     run_stages("split", "weight", "train", "evaluate")
     found: dict[str, Any] = json.loads(Path("metrics/retina/evaluate.json").read_text())
+    train = Document(PARAMS_FILE).section(("retina", "train"), Params.model_fields["train"].annotation)
+    found["validation"] = on_validation(train.network.decision)
     found["seconds"], found["cpu_seconds"] = time.perf_counter() - began[0], time.process_time() - began[1]
     return found
 
 
-def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard deviation of every figure over the runs that have it, for the model and each baseline."""
+def mean_and_spread(parts: list[dict[str, float]]) -> dict[str, str]:
+    """Mean and standard deviation of every figure over the runs that have it."""
+    told = {}
+    for name in SHOWN:
+        values = [part[name] for part in parts if name in part]
+        if values:
+            spread = statistics.stdev(values) if len(values) > 1 else 0.0
+            told[name] = f"{statistics.mean(values):.3f} ± {spread:.3f}"
+    return told
 
-    def over(pick: Any) -> dict[str, str]:
-        told = {}
-        for name in SHOWN:
-            values = [part[name] for found in runs if name in (part := pick(found))]
-            if values:
-                spread = statistics.stdev(values) if len(values) > 1 else 0.0
-                told[name] = f"{statistics.mean(values):.3f} ± {spread:.3f}"
-        return told
 
-    return {
+def shown(part: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(part[name], 4) for name in SHOWN if name in part}
+
+
+def summary(runs: list[dict[str, Any]], *, test: bool) -> dict[str, Any]:
+    """The figures of one strategy over its runs, for the model and, of the test side, each baseline."""
+    told = {
         "runs": len(runs),
         "seconds_per_run": round(statistics.mean(found["seconds"] for found in runs), 1),
         "cpu_seconds_per_run": round(statistics.mean(found["cpu_seconds"] for found in runs), 1),
-        "model": over(lambda found: found["model"]),
+        "validation": mean_and_spread([found["validation"] for found in runs]),
+        "validation_of_each": [shown(found["validation"]) for found in runs],
         "overfitting": [found["overfitting"]["verdict"] for found in runs],
-        "baseline": {name: over(lambda found, name=name: found["baseline"][name]) for name in runs[0]["baseline"]},
     }
+    if test:
+        told["model"] = mean_and_spread([found["model"] for found in runs])
+        told["model_of_each"] = [shown(found["model"]) for found in runs]
+        names = runs[0]["baseline"]
+        told["baseline"] = {name: mean_and_spread([found["baseline"][name] for found in runs]) for name in names}
+    return told
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset")
     parser.add_argument("data", type=lambda text: Path(text).resolve())
-    parser.add_argument("--strategies", nargs="+", default=[""], help="presets on top, one after another")
+    parser.add_argument("--strategies", nargs="+", default=[""], help="presets (or settings) on top, one after another")
+    parser.add_argument("--settings", type=Path, help="a YAML of strategies: names, and the overrides of each")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--set", nargs="*", default=[], help="further values, key=JSON")
+    parser.add_argument("--choose", action="store_true", help="tell and keep the validation side's figures alone")
     parser.add_argument("--name", default="")
     options = parser.parse_args()
+    settings = yaml.safe_load(options.settings.read_text()) if options.settings else {}
     os.chdir(ROOT)
     base = presets.read("retina", options.preset)
     base |= {key: json.loads(value) for key, value in (pair.split("=", 1) for pair in options.set)}
+    strategies = {"": {}, **settings}
+    strategies |= {name: presets.read("retina", name) for name in options.strategies if name not in strategies}
     folds = range(base.get("retina.split.folds", 0) or 1)
     runs: dict[str, list[dict[str, Any]]] = {strategy: [] for strategy in options.strategies}
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(workspace(Path(scratch) / "workspace", options.data))
         presets.apply(dict(base), PARAMS_FILE)
         run_stages("ingest", "filter", "label")
+        untouched = PARAMS_FILE.read_text()
         for fold in folds:
             for seed in options.seeds:
                 for strategy in options.strategies:
-                    values = presets.read("retina", strategy) if strategy else {}
-                    found = one_run(values | {"retina.split.fold": fold, "retina.train.seed": seed})
+                    PARAMS_FILE.write_text(untouched)
+                    values = strategies[strategy] | {"retina.split.fold": fold, "retina.train.seed": seed}
+                    found = one_run(values)
                     runs[strategy].append(found)
-                    told = {name: round(found["model"][name], 3) for name in SHOWN if name in found["model"]}
-                    line = {
-                        "fold": fold,
-                        "seed": seed,
-                        "strategy": strategy,
-                        "cpu": round(found["cpu_seconds"]),
-                        **told,
-                    }
+                    told = shown(found["validation" if options.choose else "model"])
+                    cpu = round(found["cpu_seconds"])
+                    line = {"fold": fold, "seed": seed, "strategy": strategy, "cpu": cpu, **told}
                     print(json.dumps(line), file=sys.stderr, flush=True)
     os.chdir(ROOT)
     name = f"retina_{options.preset}{options.name and '_' + options.name}"
-    report(name, {strategy or options.preset: summary(found) for strategy, found in runs.items()})
+    figures = {strategy or options.preset: summary(found, test=not options.choose) for strategy, found in runs.items()}
+    report(name, figures)
 
 
 if __name__ == "__main__":

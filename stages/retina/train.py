@@ -28,6 +28,14 @@ def join(labels: pd.DataFrame, splits: pd.DataFrame, weights: pd.DataFrame, pixe
     )
 
 
+def tell_sampling(classes: pd.DataFrame) -> str:
+    """How often a photograph of each grade is drawn in an epoch when sampling is weighted: its balanced weight."""
+    times = zip(classes["grade"].tolist(), classes["balanced"].tolist(), strict=True)
+    return "weighted sampling draws a photograph of each grade so many times an epoch, in the mean:\n" + "\n".join(
+        f"  Class {grade}: {balanced:.3g}" for grade, balanced in times
+    )
+
+
 def main(stage: Stage[Common, Train]) -> None:
     labels = stage.read("label/labels.parquet", Labels)
     splits = stage.read("split/splits.parquet", Splits)
@@ -36,6 +44,8 @@ def main(stage: Stage[Common, Train]) -> None:
     photographs = join(labels, splits, weights, stage.read("ingest/pixels.parquet", Pixels))
     if stage.params.use_class_weights and stage.params.use_weighted_sampling:
         print(BOTH, file=sys.stderr)
+    if stage.params.use_weighted_sampling:
+        print(tell_sampling(classes), file=sys.stderr)
     class_weights = torch.tensor(classes["weight"].to_numpy(), dtype=torch.float32)
     training = Training(photographs, class_weights, stage.common.image_size, stage.params)
     task = Task(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from stages.climb import split
-from tests.stages.programs import Programs
+from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.climb import nouns
 from winnow.domains.climb.export import export_split
 from winnow.domains.climb.source import formats
@@ -35,7 +35,7 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         run("ingest", synthetic={"routes": 400, "benchmark_share": 0.08, "unknown_share": 0.15})
-        for name in ("filter", "label", "split", "weight"):
+        for name in DATA_STAGES[1:]:
             run(name)
     return folder
 
@@ -55,7 +55,7 @@ def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         run("ingest", sources=sources)
-        for name in ("filter", "label", "split", "weight"):
+        for name in DATA_STAGES[1:]:
             run(name)
     return folder
 

@@ -1,11 +1,8 @@
 """The five data stages of retina: on real tables and photographs, and on the real params with fewer drawn ones."""
 
 import io
-import json
 import shutil
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,53 +10,18 @@ import pytest
 from PIL import Image
 from sklearn.utils.class_weight import compute_class_weight
 
-from stages.retina import filter as filter_stage
-from stages.retina import ingest, label, split, weight
-from tests.conftest import ROOT
-from winnow.domains.retina.params import Common, Params, Split, Weight
+from stages.retina import split, weight
+from tests.stages.programs import DATA_STAGES, Programs
+from winnow.domains.retina.params import Weight
 from winnow.domains.retina.rules.labels import eyes_agreement, label_photographs
 from winnow.domains.retina.source.fundus import draw_fundus
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.pipeline.errors import LeakageError, SourceError, TableError
-from winnow.pipeline.params import Document, Runtime
-from winnow.pipeline.stage import Stage
 
-STAGES: dict[str, ModuleType] = {
-    "ingest": ingest,
-    "filter": filter_stage,
-    "label": label,
-    "split": split,
-    "weight": weight,
-}
+RETINA = Programs("retina")
+run, metrics, table = RETINA.run, RETINA.metrics, RETINA.table
 SOURCE = Path("data", "source", "retina")
 GUIDE = (82345, 3700, 10000, 1600, 2400)
-
-
-def section(name: str, **changes: Any) -> Any:
-    """params.yaml's section of a stage, but for `changes`."""
-    model = Params.model_fields[name].annotation
-    assert model is not None
-    return model.model_validate(Document(ROOT / "params.yaml").content["retina"][name] | changes)
-
-
-def run(name: str, **changes: Any) -> dict[str, Any]:
-    """Run one stage here, with params.yaml's values but for `changes` (`common` changes that section); its metrics."""
-    document = Document(ROOT / "params.yaml")
-    common = Common.model_validate(document.content["retina"]["common"] | changes.pop("common", {}))
-    runtime = Runtime.model_validate(document.content["runtime"])
-    stage = Stage("retina", name, common, section(name, **changes), runtime, document.content["seed"])
-    STAGES[name].main(stage)
-    stage.finish()
-    return metrics(name)
-
-
-def metrics(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path("metrics", "retina", f"{name}.json").read_text())
-    return found
-
-
-def table(path: str) -> pd.DataFrame:
-    return pd.read_parquet(Path("data", "retina", path))
 
 
 def draw(path: Path, grade: int, seed: int) -> None:
@@ -74,7 +36,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         run("ingest", synthetic={"photographs": 260, "size": 80, "flawed_share": 0.1, "duplicate_share": 0.1})
-        for name in ("filter", "label", "split", "weight"):
+        for name in DATA_STAGES[1:]:
             run(name)
     return folder
 
@@ -210,7 +172,7 @@ def test_the_eyepacs_table_has_both_eyes_of_each_patient_and_the_split_keeps_the
     both = eyes_agreement(labels)
     assert both["patients"] == 17_563
     assert both["same_grade_share"] == pytest.approx(0.872, abs=0.001)
-    params = Split.model_validate(Document(ROOT / "params.yaml").content["retina"]["split"])
+    params = RETINA.section("split")
     splits = split.split_photographs(labels, params, np.random.default_rng(1))
     for key in ("patient", "duplicate_group"):
         assert splits["split"].groupby(labels[key].to_numpy()).nunique().eq(1).all()
@@ -325,9 +287,9 @@ def test_a_leak_and_too_few_photographs_stop_the_split(here: Path) -> None:
     labels = table("label/labels.parquet")
     sides = np.resize(["train", "val", "test"], len(labels))
     with pytest.raises(LeakageError, match="values of `patient` stand on two sides"):
-        split.split_photographs(labels.assign(official_side=sides), section("split"), np.random.default_rng(0))
+        split.split_photographs(labels.assign(official_side=sides), RETINA.section("split"), np.random.default_rng(0))
     with pytest.raises(TableError, match="too few to split"):
-        split.split_photographs(labels[:2], section("split"), np.random.default_rng(0))
+        split.split_photographs(labels[:2], RETINA.section("split"), np.random.default_rng(0))
 
 
 def test_nothing_gradable_stops_the_filter_and_no_grade_stops_the_label(here: Path) -> None:

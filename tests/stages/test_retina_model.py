@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torchvision.models import resnet18 as torchvision_resnet18
 
 from stages.retina import evaluate, ingest, label, plot, split, train, weight
 from stages.retina import filter as filter_stage
@@ -112,7 +113,11 @@ def test_weighted_sampling_draws_every_grade_a_fifth_and_both_together_are_warne
     rows = len(table("weight/weights.parquet"))
     for grade in range(5):
         assert curve(f"train/drawn_share/{grade}") == pytest.approx([0.2], abs=32 / rows)
-    assert "use_class_weights and use_weighted_sampling are both on" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "use_class_weights and use_weighted_sampling are both on" in told
+    balanced = table("weight/classes.parquet")["balanced"]
+    assert "weighted sampling draws a photograph of each grade so many times an epoch" in told
+    assert f"  Class 3: {balanced[3]:.3g}\n" in told
 
 
 def test_class_weights_lie_beside_the_model_that_used_them(here: Path) -> None:
@@ -200,6 +205,35 @@ def test_frozen_blocks_train_on_kept_features_and_corn_grades(here: Path) -> Non
     assert kept[0].read_bytes() == stamp
     kept[0].unlink()
     assert run("evaluate")["model"] == found["model"]
+
+
+CHOICES = {
+    "corn_on_contrast": {
+        "ingest.contrast": True,
+        "filter.min_sharpness": 0.0,
+        "train.network.head": "corn",
+        "train.epochs": 12,
+    },
+    "resnet18": {"train.network.backbone": "resnet18", "train.network.weights": "whole.pth"},
+    "mobilenet_v3_small": {"train.network.backbone": "mobilenet_v3_small"},
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_kind_of_head_preparation_and_backbone_learns_and_is_judged(choice: str, here: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(torchvision_resnet18().state_dict(), "whole.pth")
+    values = {"train.epochs": 5, "train.select": "last", "train.use_class_weights": False}
+    presets.apply({f"retina.{key}": value for key, value in (values | CHOICES[choice]).items()}, Path("params.yaml"))
+    first = ("ingest", "filter", "label", "split", "weight") if choice == "corn_on_contrast" else ()
+    found = run(*first, "train", "evaluate")
+    losses = curve("train/loss")
+    assert losses[-1] < 0.8 * losses[0]
+    rows = table("evaluate/predictions.parquet").query("split == 'train'")
+    true, told = rows["grade"].to_numpy(np.int64), rows[[f"p{grade}" for grade in range(5)]].to_numpy()
+    assert set(found["interval"]) == set(found["model"])
+    if choice == "corn_on_contrast":  # the others' batch statistics are not yet those of their weights
+        assert evaluate.judging.judge(true, told, "likeliest")["macro_auc"] > 0.7
 
 
 def winnow(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,20 +11,13 @@ import pandas as pd
 import pytest
 import torch
 
-from stages.sessions import evaluate, ingest, label, plot, split, train, weight
-from stages.sessions import filter as filter_stage
-from tests.conftest import ROOT
-from winnow.domains.sessions.params import Common, Events, Params
+from stages.sessions import split
+from tests.stages.programs import DATA_STAGES, Programs
+from winnow.domains.sessions.params import Events
 from winnow.domains.sessions.rules.plays import k_core
 from winnow.pipeline.errors import LeakageError, SourceError, TableError, TrainingError, WinnowError
-from winnow.pipeline.params import Document, Runtime
-from winnow.pipeline.stage import Stage
+from winnow.pipeline.params import STAGES
 
-STAGES: dict[str, ModuleType] = {
-    "ingest": ingest, "filter": filter_stage, "label": label, "split": split, "weight": weight,
-    "train": train, "evaluate": evaluate, "plot": plot,
-}  # fmt: skip
-DATA = ("ingest", "filter", "label", "split", "weight")
 SMALL: dict[str, dict[str, Any]] = {
     "ingest": {"synthetic": {"songs": 160, "users": 90, "genres": 5, "scene_songs": 10, "explore": 0.1}},
     "train": {"epochs": 3, "checkpoint_every": 2},
@@ -37,38 +29,18 @@ LOG = {"header": True, "user": "user", "item": ["song"], "timestamp": "time"} | 
 )
 
 
-def nested(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`values` with some changed, sections within sections."""
-    inner = {
-        key: nested(values[key], value) if isinstance(value, dict) and isinstance(values.get(key), dict) else value
-        for key, value in changes.items()
-    }
-    return {**values, **inner}
+SESSIONS = Programs("sessions", SMALL)
+table = SESSIONS.table
 
 
 def run(name: str, **changes: Any) -> dict[str, Any]:
-    """Run one stage here, with params.yaml's values but for SMALL and `changes`; its metrics."""
-    document = Document(ROOT / "params.yaml")
-    values = nested(nested(document.content["sessions"][name], SMALL.get(name, {})), changes)
-    section = Params.model_fields[name].annotation
-    assert section is not None
-    runtime = Runtime.model_validate(document.content["runtime"])
-    shutil.copy(ROOT / "params.yaml", "params.yaml")
-    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
-    stage = Stage("sessions", name, Common(), section.model_validate(values), runtime, document.content["seed"])
+    """Run one stage here; what it sets in torch for its own program is put back."""
     with torch.random.fork_rng():
         enabled = torch.is_grad_enabled()
         try:
-            STAGES[name].main(stage)
+            return SESSIONS.run(name, **changes)
         finally:
             torch.set_grad_enabled(enabled)
-    stage.finish()
-    file = Path("metrics", "sessions", f"{name}.json")
-    return json.loads(file.read_text()) if file.exists() else {}
-
-
-def table(path: str) -> pd.DataFrame:
-    return pd.read_parquet(Path("data", "sessions", path))
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +192,7 @@ def test_without_genres_gat_works_and_genre_gat_says_why_it_does_not(here: Path)
     rng = np.random.default_rng(0)
     rows = [f"u{user},s{song},{user + song}," for user in range(30) for song in rng.permutation(25)[:10]]
     run("ingest", **source(rows))
-    for name in DATA[1:]:
+    for name in DATA_STAGES[1:]:
         run(name)
     with pytest.raises(TrainingError, match="no song has a genre"):
         run("train", model="genre_gat")

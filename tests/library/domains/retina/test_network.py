@@ -13,7 +13,7 @@ from winnow.domains.retina.model import backbones, lite0
 from winnow.domains.retina.model.heatmaps import heat_maps
 from winnow.domains.retina.model.losses import corn_loss, focal_loss, spread_labels, weighted_mean
 from winnow.domains.retina.model.network import Grader, probabilities
-from winnow.domains.retina.model.photographs import VIEWS, encode, vary, view
+from winnow.domains.retina.model.photographs import VIEWS, Photographs, encode, vary, view
 from winnow.domains.retina.params import Augment
 from winnow.learn.checkpoints import load_weights, save_weights
 from winnow.pipeline.errors import TrainingError, WinnowError
@@ -114,6 +114,18 @@ def test_frozen_blocks_stay_as_they_are_and_features_go_on_where_they_end(photog
     assert "head.weight" in changed
     model.eval()
     assert torch.allclose(model(model.features(photographs, stop=3), start=3), model(photographs), atol=1e-6)
+
+
+def test_photographs_are_the_same_decoded_at_once_or_with_each_batch(photographs: torch.Tensor) -> None:
+    pngs = [encode(each.permute(1, 2, 0).numpy()) for each in photographs]
+    size = photographs[0].numel()
+    kept, not_kept = Photographs(pngs, size * len(pngs)), Photographs(pngs, size * len(pngs) - 1)
+    rows = torch.tensor([4, 0, 4])
+    assert torch.equal(kept.read(rows), photographs[rows])
+    assert torch.equal(not_kept.read(rows), photographs[rows])
+    pngs[4] = pngs[1]  # only what is not kept is read again
+    assert torch.equal(kept.read(rows), photographs[rows])
+    assert torch.equal(not_kept.read(rows), photographs[[1, 0, 1]])
 
 
 def test_eight_views_are_eight_and_variation_is_the_same_for_the_same_seed(photographs: torch.Tensor) -> None:

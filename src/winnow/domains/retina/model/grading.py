@@ -24,12 +24,14 @@ def grade_photographs(model: Grader, pngs: Sequence[bytes], *, views: int, batch
 
 
 @torch.inference_mode()
-def grade_features(model: Grader, features: Tensor, *, views: int, batch_size: int) -> NDArray[np.float64]:
-    """As `grade_photographs`, from the frozen blocks' features `(rows, VIEWS, channels, h, w)`."""
+def grade_features(
+    model: Grader, features: Tensor, rows: Tensor, *, views: int, batch_size: int
+) -> NDArray[np.float64]:
+    """As `grade_photographs`, of these rows of the frozen blocks' features `(photographs, VIEWS, channels, h, w)`."""
     model.eval()
     parts = [torch.zeros(0, 5, dtype=torch.float64)]
-    for start in range(0, len(features), batch_size):
-        batch = features[start : start + batch_size, :views].float()
+    for start in range(0, len(rows), batch_size):
+        batch = features[rows[start : start + batch_size], :views].float()
         logits = [model(batch[:, number], start=model.frozen_blocks) for number in range(views)]
         parts.append(_mean([model.probabilities(each) for each in logits]))
     return _rows(parts)
@@ -47,7 +49,8 @@ def grade_collection(
     for mask, number in ((tested, views), (~tested, 1)):
         rows = np.flatnonzero(mask).tolist()
         if features is not None:
-            values[rows] = grade_features(model, features[rows], views=number, batch_size=batch_size)
+            places = torch.tensor(rows, dtype=torch.int64)
+            values[rows] = grade_features(model, features, places, views=number, batch_size=batch_size)
         else:
             values[rows] = grade_photographs(model, [pngs[row] for row in rows], views=number, batch_size=batch_size)
     return values

@@ -1,7 +1,8 @@
 """Photographs as tensors, their eight views, and variation in training."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -15,16 +16,19 @@ from winnow.learn.samplers import EpochSampler
 VIEWS = 8
 """A photograph as it is, turned by quarters, and the same mirrored: the symmetries of a square."""
 
+DECODED_AT_MOST = 2**31
+"""Bytes of photographs that are kept decoded; of more, only what a batch needs is decoded, again in every epoch."""
+
 
 def decode(pngs: Sequence[bytes]) -> Tensor:
     """Bytes `(rows, 3, size, size)` of encoded photographs."""
     if not pngs:
         return torch.zeros(0, 3, 0, 0, dtype=torch.uint8)
     first = _pixels(pngs[0])
-    images = np.empty((len(pngs), *first.shape), dtype=np.uint8)
+    images = np.empty((len(pngs), 3, *first.shape[:2]), dtype=np.uint8)
     for row, png in enumerate(pngs):
-        images[row] = _pixels(png)
-    return torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+        images[row] = _pixels(png).transpose(2, 0, 1)
+    return torch.from_numpy(images)
 
 
 def _pixels(png: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
@@ -45,31 +49,49 @@ def view(images: Tensor, number: int) -> Tensor:
     return torch.rot90(mirrored, number % (VIEWS // 2), (-2, -1))
 
 
+class Photographs:
+    """Encoded photographs of one size, read by row; kept decoded when all of them fit into `DECODED_AT_MOST`."""
+
+    def __init__(self, pngs: Sequence[bytes], decoded_at_most: int = DECODED_AT_MOST) -> None:
+        self._pngs = pngs
+        size = _pixels(pngs[0]).size if len(pngs) else 0
+        self._decoded = decode(pngs) if size * len(pngs) <= decoded_at_most else None
+
+    def __len__(self) -> int:
+        return len(self._pngs)
+
+    def read(self, rows: Tensor) -> Tensor:
+        """Bytes `(rows, 3, size, size)`."""
+        if self._decoded is not None:
+            return self._decoded.index_select(0, rows)
+        return decode([self._pngs[row] for row in rows.tolist()])
+
+
+class Features:
+    """Kept features `(photographs, views, channels, h, w)`, of which `places` are read by row, where they lie."""
+
+    def __init__(self, kept: Tensor, places: Tensor) -> None:
+        self._kept = kept
+        self._places = places
+
+    def read(self, rows: Tensor, views: Tensor | int = 0) -> Tensor:
+        """Floats `(rows, channels, h, w)` of one view of each row: one for all, or each its own."""
+        return self._kept[self._places[rows], views].float()
+
+
 class VariedLoader:
-    """Photographs in memory, varied anew in every epoch: the same for the same seed, wherever an epoch is taken up."""
+    """Rows drawn anew in every epoch, each batch as `draw` makes it of row numbers and a generator of its own.
 
-    def __init__(self, images: Tensor, rows: Mapping[str, Tensor], sampler: EpochSampler, augment: Augment) -> None:
-        self.images = images
-        self.rows = rows
-        self.sampler = sampler
-        self.augment = augment
+    The same for the same seed, wherever an epoch is taken up.
+    """
 
-    def __len__(self) -> int:
-        return len(self.sampler)
-
-    def epoch(self, seed: int, skip: int = 0) -> Iterator[dict[str, Tensor]]:
-        for number, indices in enumerate(self.sampler.batches(seed, skip), start=skip):
-            chosen = torch.from_numpy(indices)
-            rng = np.random.default_rng((seed, self.sampler.share.rank, number))
-            inputs = vary(self.images.index_select(0, chosen), self.augment, rng)
-            yield {"inputs": inputs, **{name: values.index_select(0, chosen) for name, values in self.rows.items()}}
-
-
-class ViewLoader:
-    """Kept features `(rows, views, channels, h, w)` of frozen blocks: every draw of a row takes one of its views."""
-
-    def __init__(self, features: Tensor, rows: Mapping[str, Tensor], sampler: EpochSampler) -> None:
-        self.features = features
+    def __init__(
+        self,
+        draw: Callable[[Tensor, np.random.Generator], Tensor],
+        rows: Mapping[str, Tensor],
+        sampler: EpochSampler,
+    ) -> None:
+        self.draw = draw
         self.rows = rows
         self.sampler = sampler
 
@@ -80,9 +102,24 @@ class ViewLoader:
         for number, indices in enumerate(self.sampler.batches(seed, skip), start=skip):
             chosen = torch.from_numpy(indices)
             rng = np.random.default_rng((seed, self.sampler.share.rank, number))
-            views = torch.from_numpy(rng.integers(self.features.shape[1], size=len(indices)))
-            inputs = self.features[chosen, views].float()
-            yield {"inputs": inputs, **{name: values.index_select(0, chosen) for name, values in self.rows.items()}}
+            told = {name: values.index_select(0, chosen) for name, values in self.rows.items()}
+            yield {"inputs": self.draw(chosen, rng), **told}
+
+
+class PlainLoader:
+    """Photographs, or kept features of them, as they are and in their own order, for validation."""
+
+    def __init__(self, inputs: Photographs | Features, grades: Tensor, batch_size: int) -> None:
+        self.inputs = inputs
+        self.grades = grades
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.grades) / self.batch_size)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        for rows in torch.split(torch.arange(len(self.grades)), self.batch_size):
+            yield {"inputs": self.inputs.read(rows), "grades": self.grades[rows]}
 
 
 def vary(images: Tensor, augment: Augment, rng: np.random.Generator) -> Tensor:

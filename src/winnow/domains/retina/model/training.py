@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ from winnow.domains.retina.model import backbones
 from winnow.domains.retina.model.features import frozen_features
 from winnow.domains.retina.model.losses import grade_losses, weighted_mean
 from winnow.domains.retina.model.network import Grader, probabilities
-from winnow.domains.retina.model.photographs import VariedLoader, ViewLoader, decode
-from winnow.domains.retina.params import Train
-from winnow.learn.loaders import Loaders, OrderedLoader
+from winnow.domains.retina.model.photographs import VIEWS, Features, Photographs, PlainLoader, VariedLoader, vary
+from winnow.domains.retina.params import Augment, Train
+from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.tally import Loss
 from winnow.measure.classification import accuracy, f1_per_class, quadratic_weighted_kappa
@@ -69,18 +69,17 @@ class Training:
         weights = photographs["weight"].to_numpy(np.float64)[train] if weighted else None
         sampler = EpochSampler(len(train), share, weights)
         told = {"grades": grades[train], "ids": torch.from_numpy(train)}
+        plain: Photographs | Features
         if self.params.network.frozen_blocks:
-            features = self.kept_features
-            chosen = features[train] if self.params.augment.flips else features[train][:, :1]
-            loader: Any = ViewLoader(chosen, told, sampler)
-            val_inputs = features[val][:, 0].float()
+            trained, plain = (Features(self.kept_features, torch.from_numpy(rows)) for rows in (train, val))
+            draw = partial(_any_view, trained, VIEWS if self.params.augment.flips else 1)
         else:
             pngs = photographs["png"].to_numpy()
-            loader = VariedLoader(decode(pngs[train].tolist()), told, sampler, self.params.augment)
-            val_inputs = decode(pngs[val].tolist())
+            draw = partial(_varied, Photographs(pngs[train].tolist()), self.params.augment)
+            plain = Photographs(pngs[val].tolist())
         return Loaders(
-            train=loader,
-            val=OrderedLoader({"inputs": val_inputs, "grades": grades[val]}, VALIDATION_BATCH),
+            train=VariedLoader(draw, told, sampler),
+            val=PlainLoader(plain, grades[val], VALIDATION_BATCH),
             rows={"train": len(train), "val": len(val)},
             weights=self._weight_table(grades[train]),
         )
@@ -147,3 +146,13 @@ class Training:
     def _losses(self, logits: Tensor, grades: Tensor) -> Tensor:
         loss = self.params.loss
         return grade_losses(logits, grades, self.params.network.head, gamma=loss.gamma, spread=loss.label_spread)
+
+
+def _varied(photographs: Photographs, augment: Augment, rows: Tensor, rng: np.random.Generator) -> Tensor:
+    """These rows' photographs, each flipped, turned and lit on its own."""
+    return vary(photographs.read(rows), augment, rng)
+
+
+def _any_view(features: Features, views: int, rows: Tensor, rng: np.random.Generator) -> Tensor:
+    """These rows' kept features, each in one of its first views."""
+    return features.read(rows, torch.from_numpy(rng.integers(views, size=len(rows))))
