@@ -30,18 +30,6 @@ ONE_EACH = {
     }.items()
 }  # fmt: skip
 """The settings that the full grids of the row `gat` chose; only there are the baselines tuned."""
-SMALL = {
-    f"sessions.evaluate.baselines.{name}": value
-    for name, value in {"knn_neighbours": [200], "ease_songs": 2000, "als_factors": [16]}.items()
-}
-"""Gowalla's baselines take longer than its network; the row `gowalla even` has them whole."""
-EVEN = {
-    "sessions.weight.user_balance": 0.0,
-    "sessions.train.phases": [
-        {"subset": "all", "epochs": 22, "learning_rate": 0.01},
-        {"subset": "all", "epochs": 10, "learning_rate": 0.001},
-    ],
-}
 BPR = {"sessions.train.loss": "bpr", "sessions.train.l2": 0.01, "sessions.train.network.temperature": 0.15}
 
 ROWS: dict[str, tuple[tuple[str, str, str] | None, str, dict[str, Any]]] = {
@@ -55,8 +43,7 @@ ROWS: dict[str, tuple[tuple[str, str, str] | None, str, dict[str, Any]]] = {
     "genre_gat seed 2": (LASTFM, "lastfm_enhanced", {"sessions.train.seed": 2} | ONE_EACH),
     "gat seed 3": (LASTFM, "lastfm", {"sessions.train.seed": 3} | ONE_EACH),
     "genre_gat seed 3": (LASTFM, "lastfm_enhanced", {"sessions.train.seed": 3} | ONE_EACH),
-    "gowalla": (GOWALLA, "gowalla", SMALL),
-    "gowalla even": (GOWALLA, "gowalla", EVEN),
+    "gowalla": (GOWALLA, "gowalla", {}),
     "synthetic simple": (None, "simple", {}),
     "synthetic advanced": (None, "advanced", {}),
     "synthetic enhanced": (None, "enhanced", {}),

@@ -23,10 +23,7 @@ def weigh_songs(songs: pd.DataFrame, train: pd.DataFrame, params: Weight) -> pd.
 def weigh_interactions(pairs: pd.DataFrame, params: Weight) -> pd.DataFrame:
     """The columns of `InteractionWeights` for training and validation rows; mean 1 over the training rows."""
     weight = pairs["confidence"] if params.interactions == "confidence" else pd.Series(1.0, index=pairs.index)
-    train = pairs["split"] == "train"
-    songs = pairs["user_index"].map(pairs.loc[train, "user_index"].value_counts())
-    weight = weight * songs.astype(float) ** -params.user_balance
-    scaled = weight / weight[train].mean()
+    scaled = weight / weight[pairs["split"] == "train"].mean()
     return pairs[["user_index", "song_index", "split"]].assign(weight=scaled.astype(float))
 
 

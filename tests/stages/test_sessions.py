@@ -167,11 +167,6 @@ def test_negatives_follow_popularity(here: Path) -> None:
     weights = table("weight/interactions.parquet")
     assert weights.loc[weights["split"] == "train", "weight"].mean() == pytest.approx(1)
     assert weights["weight"].nunique() > 3
-    run("weight", user_balance=1.0)
-    weights = table("weight/interactions.parquet")
-    train = weights[weights["split"] == "train"].groupby("user_index")["weight"]
-    assert train.size().nunique() > 3
-    assert train.sum().to_numpy() == pytest.approx(train.sum().mean())
 
 
 def test_a_user_with_one_song_is_dropped_and_with_a_low_core_stays_in_training(here: Path) -> None:

@@ -123,9 +123,6 @@ class Weight(Section):
     negatives: Literal["uniform", "popularity"] = Field(description="how negatives are drawn")
     popularity_exponent: Float = Field(ge=0, le=2, description="popularity: chance ∝ listeners to the power of this")
     interactions: Literal["uniform", "confidence"] = Field(description="what an interaction's weight in the loss is")
-    user_balance: Float = Field(
-        ge=0, le=1, description="times the songs of its user to minus this: 0 interactions alike, 1 users alike"
-    )
 
 
 class Network(Section):
