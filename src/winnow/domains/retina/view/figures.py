@@ -92,7 +92,7 @@ def reliability_diagram(bins: pd.DataFrame) -> Figure:
         for x, y, rows in zip(bins["confidence"], bins["accuracy"], bins["rows"], strict=True):
             axes.annotate(str(rows), (x, y), textcoords="offset points", xytext=(0, -14), ha="center", fontsize=7)
         axes.set_xlim(0, 1.02)
-        axes.set_ylim(0, 1.04)
+        axes.set_ylim(-0.08, 1.04)
         axes.set_xlabel("confidence in the predicted grade")
         axes.set_ylabel("share right")
         axes.set_title("Reliability (numbers: photographs)")
