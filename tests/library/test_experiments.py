@@ -1,11 +1,13 @@
 """Experiments by setting: what is grouped, what is spread, what is told."""
 
+import json
+import subprocess
 from statistics import stdev
 from typing import Any
 
 import pytest
 
-from winnow.experiments import Experiment, as_markdown, as_records, summarize
+from winnow.experiments import Experiment, as_markdown, as_records, read_experiments, summarize
 from winnow.pipeline.errors import WinnowError
 
 
@@ -51,3 +53,51 @@ def test_the_table_gives_mean_and_spread_and_one_run_has_none() -> None:
 def test_a_wrong_metric_is_told_with_the_nearest() -> None:
     with pytest.raises(WinnowError, match="no metric `f2`"):
         summarize(GRID, ["f2"])
+
+
+def commit(score: float | None, **params: Any) -> dict[str, Any]:
+    """What `dvc exp show --json` tells of a commit or an experiment."""
+    judged = {"metrics/climb/evaluate.json": {"data": {"verdict": "PASS", "model": {"f1": score}}}}
+    return {
+        "params": {"params.yaml": {"data": {"seed": 1, "climb": {"train": params}}}},
+        "metrics": judged if score is not None else {},
+    }
+
+
+def shown(name: str, data: dict[str, Any] | None, state: str = "success") -> dict[str, Any]:
+    return {"name": name, "revs": [{"rev": "0" * 40, "data": data}], "executor": {"state": state}}
+
+
+def test_what_is_not_finished_or_not_evaluated_is_left_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = [
+        {"name": None, "data": commit(0.5, epochs=3), "experiments": None},
+        {
+            "data": commit(0.5, epochs=3),
+            "experiments": [
+                shown("evaluated", commit(0.6, epochs=4)),
+                shown("unchanged", commit(0.5, epochs=3)),
+                shown("only-trained", commit(0.5, epochs=5)),
+                shown("waiting", None, "queued"),
+                shown("another-domain", commit(None, epochs=3)),
+            ],
+        },
+    ]
+    done = subprocess.CompletedProcess((), 0, stdout=json.dumps(told), stderr="")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    found, left_out = read_experiments("climb", 1)
+    assert [(one.name, one.params, one.metrics) for one in found] == [
+        ("evaluated", {"seed": 1, "train.epochs": 4}, {"f1": 0.6}),
+        ("unchanged", {"seed": 1, "train.epochs": 3}, {"f1": 0.5}),
+    ]
+    assert left_out == [
+        "only-trained: other params, but evaluate.json of the commit it started from (not evaluated?)",
+        "waiting: queued",
+        "another-domain: no evaluate.json of this domain",
+    ]
+
+
+def test_outside_a_repository_dvcs_own_words_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = subprocess.CompletedProcess((), 253, stdout="", stderr="ERROR: not inside of a DVC repository")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(WinnowError, match="not inside of a DVC repository"):
+        read_experiments("climb", 1)
