@@ -34,7 +34,7 @@ import pandas as pd
 import yaml
 from measure import ROOT, report
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.domains.retina.model import judging
 from winnow.domains.retina.params import Common, Params
 from winnow.pipeline import presets
@@ -72,10 +72,10 @@ def run_stages(*names: str) -> None:
         stage.finish()
 
 
-def on_validation(decision: nouns.Decision) -> dict[str, float]:
+def on_validation(decision: definitions.Decision) -> dict[str, float]:
     """The last run's figures on the side that settings may be chosen on."""
     rows = pd.read_parquet("data/retina/evaluate/predictions.parquet").query("split == 'val'")
-    return judging.judge(rows["grade"].to_numpy(np.int64), rows[nouns.probability_columns()].to_numpy(), decision)
+    return judging.judge(rows["grade"].to_numpy(np.int64), rows[definitions.probability_columns()].to_numpy(), decision)
 
 
 def one_run(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from winnow.domains.load import domain_names, load
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_text
 from winnow.pipeline.params import PARAMS_FILE, Document, whole_file
-from winnow.pipeline.stage import refuse_other_code
+from winnow.pipeline.stage import check_code_location
 
 PASSED = Path("data/params.ok")
 
@@ -22,7 +22,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        refuse_other_code()
+        check_code_location()
         main()
     except WinnowError as error:
         if "--debug" in sys.argv[1:]:

@@ -7,17 +7,17 @@ import pandas as pd
 import torch
 
 from winnow.domains.climb.model import baselines
-from winnow.domains.climb.model.foresight import (
-    foresight_metrics,
-    foresight_statistics,
-    perplexity_reduction,
-    predictions,
-    slice_foresight,
-)
 from winnow.domains.climb.model.generation import Limits, Sampling, generate
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.likelihood import route_nll
 from winnow.domains.climb.model.network import RouteTransformer
+from winnow.domains.climb.model.perplexity import (
+    perplexity_metrics,
+    perplexity_reduction,
+    perplexity_statistics,
+    predictions,
+    slice_perplexity,
+)
 from winnow.domains.climb.model.routes import (
     Collection,
     draw_conditions,
@@ -67,13 +67,13 @@ def report(
     """evaluate.json: the model's metrics, their intervals, and beside them the n-gram models, real routes and peers."""
     options = params.bootstrap.model_dump()
     own, real = measured["model"], measured["test"]
-    metrics = foresight_metrics(predicted) | {"perplexity_reduction_score": perplexity_reduction(predicted)} | own
+    metrics = perplexity_metrics(predicted) | {"perplexity_reduction_score": perplexity_reduction(predicted)} | own
     if real["grade_within_one_accuracy"]:
         metrics["grade_agreement_score"] = own["grade_within_one_accuracy"] / real["grade_within_one_accuracy"]
     interval = bootstrap(
-        foresight_statistics(predicted), len(predicted), rng=rng, groups=predicted["hold_set"], **options
+        perplexity_statistics(predicted), len(predicted), rng=rng, groups=predicted["hold_set"], **options
     ) | bootstrap(route_statistics(judged["model"]), len(judged["model"]), rng=rng, **options)
-    baseline = {str(name): foresight_metrics(predicted, f"nll_{name}") for name in baselines.NAMES}
+    baseline = {str(name): perplexity_metrics(predicted, f"nll_{name}") for name in baselines.NAMES}
     baseline["real_test_routes"] = real
     baseline |= {f"peer_{name}": values for name, values in measured.items() if name not in {"model", "test"}}
     return verdict_report(params.gate, metrics, interval, baseline)
@@ -112,7 +112,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     }
 
     stage.write("predictions.parquet", predicted, Predictions)
-    stage.write("slices.parquet", slice_foresight(predicted), Slices)
+    stage.write("slices.parquet", slice_perplexity(predicted), Slices)
     stage.write("judged.parquet", pd.concat(judged.values()), Judged)
     stage.write("judged_slices.parquet", slice_routes(judged["model"]), Slices)
     told = [routes.holds.assign(origin=name) for name, routes in origins.items()]

@@ -1,6 +1,6 @@
 """Read problems from files of any format, or make them, and merge those that are the same."""
 
-from winnow.curate.rejected import refuse_rejected
+from winnow.curate.rejected import check_rejected_share
 from winnow.domains.climb.params import Common, Ingest
 from winnow.domains.climb.source import formats, peers, synthetic
 from winnow.domains.climb.source.merge import SourceFile, merge, rejected_rows
@@ -16,7 +16,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
         files = [SourceFile("synthetic", "synthetic", made)]
     rejected = rejected_rows(files)
     rows_in = len(rejected) + sum(len(file.problems.routes) for file in files)
-    refuse_rejected(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain)
+    check_rejected_share(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain)
     merged = merge(files)
     made_by_peers = peers.read([(stage.source(peer.path), peer.board) for peer in stage.params.peers])
     stage.write("routes.parquet", merged.routes, Routes)

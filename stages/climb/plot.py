@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Plot
 from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds
 from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
@@ -16,8 +16,8 @@ from winnow.show.figures import save_png
 def choose_routes(judged: pd.DataFrame, holds: pd.DataFrame, count: int) -> list[DrawnRoute]:
     """Up to `count` generated routes, evenly over the grades and easiest first, that break no rule."""
     made = judged[(judged["origin"] == "model") & judged["broken_rule"].isna()]
-    made = made.assign(turn=made.groupby("grade").cumcount(), hardness=made["grade"].map(nouns.GRADE_INDEX))
-    chosen = made.sort_values(["turn", "hardness"]).head(count).sort_values(["hardness", "turn"])
+    made = made.assign(turn=made.groupby("grade").cumcount(), difficulty=made["grade"].map(definitions.GRADE_INDEX))
+    chosen = made.sort_values(["turn", "difficulty"]).head(count).sort_values(["difficulty", "turn"])
     mine = holds[(holds["origin"] == "model") & holds["route_id"].isin(chosen["route_id"])]
     of_route = {
         str(name): list(zip(part["hold"], part["role"], strict=True)) for name, part in mine.groupby("route_id")

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from winnow.curate.duplicates import sequence_digests
-from winnow.curate.leakage import refuse_leakage
-from winnow.curate.splits import merge_small_strata, refuse_empty_sides, side_counts, split_folds, split_rows
+from winnow.curate.leakage import check_no_leakage
+from winnow.curate.splits import check_sides, merge_small_strata, side_counts, split_folds, split_rows
 from winnow.domains.climb.params import Common, Split
 from winnow.domains.climb.tables import Labels, Splits, Tokens
 from winnow.pipeline.stage import Stage, run_stage
@@ -26,23 +26,23 @@ def split_routes(labels: pd.DataFrame, params: Split, rng: np.random.Generator) 
     else:
         shares = {"train": 1 - params.val_share - params.test_share, "val": params.val_share, "test": params.test_share}
         side = split_rows(strata, groups, shares, rng)
-    refuse_empty_sides(side, SIDES)
+    check_sides(side, SIDES)
     return pd.DataFrame({"route_id": labels["route_id"], "stratum": strata, "split": side})
 
 
-def refuse_shared_routes(labels: pd.DataFrame, tokens: pd.DataFrame, splits: pd.DataFrame) -> None:
+def check_no_shared_routes(labels: pd.DataFrame, tokens: pd.DataFrame, splits: pd.DataFrame) -> None:
     """Raise LeakageError when a hold set, as ingest named it or as the tokens tell it, stands on two sides."""
     content = labels["route_id"].map(sequence_digests(tokens["route_id"], tokens["position"], tokens["token"]))
     side = labels["route_id"].map(splits.set_index("route_id")["split"])
     keys = pd.DataFrame({"hold_set": labels["hold_set"], "tokens": labels["board"] + "-" + content})
-    refuse_leakage(side, keys)
+    check_no_leakage(side, keys)
 
 
 def main(stage: Stage[Common, Split]) -> None:
     labels = stage.read("label/labels.parquet", Labels)
     tokens = stage.read("label/tokens.parquet", Tokens)
     splits = split_routes(labels, stage.params, stage.rng())
-    refuse_shared_routes(labels, tokens, splits)
+    check_no_shared_routes(labels, tokens, splits)
     stage.write("splits.parquet", splits, Splits)
     sides = splits["split"].value_counts()
     stage.account(len(labels), **{side: int(sides.get(side, 0)) for side in SIDES})

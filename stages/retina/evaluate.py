@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.domains.retina.model import backbones, baselines, judging
 from winnow.domains.retina.model.features import pooled_features
 from winnow.domains.retina.model.grading import grade_collection
@@ -41,7 +41,7 @@ def join(stage: Stage[Common, Evaluate]) -> pd.DataFrame:
 
 
 def measure_baselines(
-    rows: pd.DataFrame, decision: nouns.Decision, params: Evaluate, rng: np.random.Generator
+    rows: pd.DataFrame, decision: definitions.Decision, params: Evaluate, rng: np.random.Generator
 ) -> dict[str, dict[str, float]]:
     """Metrics on the test side of the models that a network must beat."""
     grades, side = rows["grade"].to_numpy(np.int64), rows["split"].to_numpy(str)
@@ -65,7 +65,7 @@ def choose_cases(test: pd.DataFrame, count: int) -> pd.DataFrame:
     """Up to `count` right and `count` wrong cases, taken in turn over the grades, the surest first."""
     sure = test.assign(
         right=test["grade"] == test["predicted"],
-        probability=test[nouns.probability_columns()].to_numpy()[np.arange(len(test)), test["predicted"]],
+        probability=test[definitions.probability_columns()].to_numpy()[np.arange(len(test)), test["predicted"]],
     ).sort_values(["probability", "image_id"], ascending=[False, True])
     turn = sure.groupby(["right", "grade"]).cumcount()
     chosen = sure.assign(turn=turn).sort_values(["turn", "grade"], kind="stable").groupby("right").head(count)
@@ -84,7 +84,7 @@ def report(
 ) -> Any:
     """Metrics, intervals over patients, baselines and the verdict."""
     true, predicted = test["grade"].to_numpy(np.int64), test["predicted"].to_numpy(np.int64)
-    statistics = judging.statistics(true, predicted, test[nouns.probability_columns()].to_numpy())
+    statistics = judging.statistics(true, predicted, test[definitions.probability_columns()].to_numpy())
     interval = bootstrap(statistics, len(test), rng=rng, groups=test["patient"], **params.bootstrap.model_dump())
     return interval, verdict_report(params.gate, judging.metrics(statistics, len(test)), interval, baseline)
 
@@ -96,15 +96,15 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     model = Grader.from_pretrained(stage.input("train/model"))
     tested = (rows["split"] == "test").to_numpy(bool)
     values = grade_collection(model, rows["png"].tolist(), tested, views=params.views, batch_size=params.batch_size)
-    told = pd.DataFrame(values, columns=nouns.probability_columns(), index=rows.index)
-    rows = pd.concat([rows, told], axis=1).assign(predicted=nouns.decide(values, model.decision))
+    told = pd.DataFrame(values, columns=definitions.probability_columns(), index=rows.index)
+    rows = pd.concat([rows, told], axis=1).assign(predicted=definitions.decide(values, model.decision))
     test = rows[rows["split"] == "test"].reset_index(drop=True)
     baseline = measure_baselines(rows, model.decision, params, rng)
     interval, figures = report(test, baseline, params, rng)
     classes = judging.per_class(rows, interval)
 
     true, predicted = test["grade"].to_numpy(np.int64), test["predicted"].to_numpy(np.int64)
-    probabilities = test[nouns.probability_columns()].to_numpy()
+    probabilities = test[definitions.probability_columns()].to_numpy()
     stage.write("predictions.parquet", rows[list(Predictions.to_schema().columns)], Predictions)
     stage.write("per_class.parquet", classes, PerClass)
     stage.write("rocs.parquet", judging.rocs(true, probabilities), Rocs)

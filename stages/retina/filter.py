@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from winnow.curate.filters import apply_rules, refuse_empty
+from winnow.curate.filters import apply_rules, check_not_empty
 from winnow.domains.retina.params import Common, Filter
 from winnow.domains.retina.rules.duplicates import conflicts, duplicate_groups, report_duplicates, surplus
 from winnow.domains.retina.rules.quality import quality_rules
@@ -28,7 +28,7 @@ def keep_photographs(
     reason = reason.fillna(going.reindex(photos.index))
     counts = {name: int((reason == name).sum()) for name in (*(rule.name for rule in rules), *DUPLICATE_RULES)}
     kept = gradable[going.isna()]
-    refuse_empty(kept, counts, fix="loosen retina.filter, or name other retina.ingest.sources")
+    check_not_empty(kept, counts, fix="loosen retina.filter, or name other retina.ingest.sources")
     dropped = photos.assign(rule=reason).dropna(subset="rule")[["image_id", "rule"]]
     return kept, dropped, report, counts
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from winnow.curate.rejected import refuse_rejected
+from winnow.curate.rejected import check_rejected_share
 from winnow.domains.retina.params import Common, Ingest, Source
 from winnow.domains.retina.source import formats, synthetic
 from winnow.domains.retina.source.collect import Collection, collect
@@ -33,7 +33,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
         collections = [Collection("synthetic", "synthetic", "synthetic", drawn)]
     found = collect(collections, size=stage.common.image_size, crop=params.crop, contrast=params.contrast)
     rows_in = sum(collection.listing.rows for collection in collections)
-    refuse_rejected(found.rejected, rows_in, params.max_rejected_share, domain=stage.domain)
+    check_rejected_share(found.rejected, rows_in, params.max_rejected_share, domain=stage.domain)
     stage.write("photos.parquet", found.photos, Photos)
     stage.write("pixels.parquet", found.pixels, Pixels)
     stage.write("rejected.parquet", found.rejected, Rejected)

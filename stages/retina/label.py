@@ -1,6 +1,6 @@
 """Say what is to be learnt: the grade, whether the patient is to be referred, and whose eye it is."""
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Label
 from winnow.domains.retina.rules.labels import eyes_agreement, label_photographs
 from winnow.domains.retina.tables import Kept, Labels, Ungraded
@@ -17,7 +17,7 @@ def main(stage: Stage[Common, Label]) -> None:
     stage.write("rejected.parquet", ungraded, Ungraded)
     stage.account(len(photos), labelled=len(labels), rejected=len(ungraded))
     stage.metrics(
-        by_grade=nouns.grade_counts(labels["grade"].to_numpy()),
+        by_grade=definitions.grade_counts(labels["grade"].to_numpy()),
         referable=int(labels["referable"].sum()),
         both_eyes=eyes_agreement(labels),
         rejected_for=ungraded["reason"].value_counts().to_dict(),

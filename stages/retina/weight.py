@@ -5,7 +5,7 @@ import sys
 import pandas as pd
 
 from winnow.curate.weights import balanced_class_weights, inverse_frequency_weights
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Weight
 from winnow.domains.retina.tables import ClassWeights, Labels, Splits, Weights
 from winnow.pipeline.stage import Stage, run_stage
@@ -16,8 +16,8 @@ def weigh_classes(grades: "pd.Series[int]", params: Weight) -> pd.DataFrame:
 
     A grade without a training photograph weighs 0; the others are weighed as if it did not exist.
     """
-    samples = grades.value_counts().reindex(nouns.GRADES, fill_value=0)
-    balanced = balanced_class_weights(grades).reindex(nouns.GRADES, fill_value=0.0)
+    samples = grades.value_counts().reindex(definitions.GRADES, fill_value=0)
+    balanced = balanced_class_weights(grades).reindex(definitions.GRADES, fill_value=0.0)
     weight = balanced / balanced[samples > 0].mean() if params.normalise else balanced
     table = pd.DataFrame({"samples": samples, "balanced": balanced, "weight": weight})
     return table.rename_axis("grade").reset_index().astype({"grade": "int64", "samples": "int64"})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 
-from winnow.domains.sessions import nouns
+from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model import judging
 from winnow.domains.sessions.model.baselines import candidates, matrix_of, scorer, tune
 from winnow.domains.sessions.model.explanations import Explainer, explain, first_reasons_hold
@@ -48,7 +48,7 @@ class Scene:
 
 def make_scene(splits: pd.DataFrame, users: pd.DataFrame, songs: int, sides: list[str]) -> Scene:
     """The users and songs of each side of the split; a model's graph has the rows of `sides` in it."""
-    part = {side: splits[splits["split"] == side] for side in nouns.SIDES}
+    part = {side: splits[splits["split"] == side] for side in definitions.SIDES}
     shape, types = (len(users), songs), user_types(users)
     learnt = splits[splits["split"].isin(sides)]
     graph, first = graph_of(learnt, shape), graph_of(part["train"], shape)

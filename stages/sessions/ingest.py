@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from winnow.curate.rejected import refuse_rejected
+from winnow.curate.rejected import check_rejected_share
 from winnow.domains.sessions.params import Common, Ingest
 from winnow.domains.sessions.source import formats, synthetic
 from winnow.domains.sessions.source.listening import Listening
@@ -28,7 +28,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
     parts = [part for _, part in named]
     rejected = rejected_rows(named)
     rows_in = len(rejected) + sum(len(part.plays) for part in parts)
-    refuse_rejected(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain)
+    check_rejected_share(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain)
     plays = merge_plays(parts)
     songs = catalogue(plays, parts)
     genres = song_genres(songs["song"], parts, stage.params.max_genres)

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from winnow.curate.leakage import refuse_leakage
-from winnow.curate.splits import refuse_empty_sides
-from winnow.domains.sessions import nouns
+from winnow.curate.leakage import check_no_leakage
+from winnow.curate.splits import check_sides
+from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Common, Split
 from winnow.domains.sessions.tables import Interactions, Splits, Users, UserTypes
 from winnow.pipeline.errors import TableError
@@ -49,7 +49,7 @@ def split_pairs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
         side[held <= test] = "test"
     cold = _cold_users(pairs, params, rng)
     side[cold] = np.where(pairs.loc[cold, "place"] < params.cold_given, "cold_given", "cold_target")
-    refuse_empty_sides(side, nouns.SIDES if cold.any() else nouns.SIDES[:3])
+    check_sides(side, definitions.SIDES if cold.any() else definitions.SIDES[:3])
     return pd.DataFrame({"user_index": pairs["user_index"], "song_index": pairs["song_index"], "split": side})
 
 
@@ -85,7 +85,7 @@ def user_types(pairs: pd.DataFrame, splits: pd.DataFrame, users: int, params: Sp
     bounds = np.quantile(plays[trained], [params.regular_from, params.power_from])
     kind = np.searchsorted(bounds, plays)
     return pd.DataFrame(
-        {"user_index": np.arange(users), "user_type": pd.Series(np.array(nouns.USER_TYPES)[kind], dtype="str")}
+        {"user_index": np.arange(users), "user_type": pd.Series(np.array(definitions.USER_TYPES)[kind], dtype="str")}
     )
 
 
@@ -94,17 +94,19 @@ def main(stage: Stage[Common, Split]) -> None:
     splits = split_pairs(pairs, stage.params, stage.rng())
     number = splits["user_index"].astype("str")
     known = splits["split"].str.removeprefix("cold_").isin(["given", "target"])
-    refuse_leakage(splits["split"], pd.DataFrame({"user and song": number + " " + splits["song_index"].astype("str")}))
-    refuse_leakage(known.map({True: "cold start", False: "trained on"}), pd.DataFrame({"user": number}))
+    check_no_leakage(
+        splits["split"], pd.DataFrame({"user and song": number + " " + splits["song_index"].astype("str")})
+    )
+    check_no_leakage(known.map({True: "cold start", False: "trained on"}), pd.DataFrame({"user": number}))
     users = stage.read("label/users.parquet", Users)
     types = user_types(pairs, splits, len(users), stage.params)
     stage.write("splits.parquet", splits, Splits)
     stage.write("user_types.parquet", types, UserTypes)
     sides = splits["split"].value_counts()
-    stage.account(len(pairs), **{side: int(sides.get(side, 0)) for side in nouns.SIDES})
+    stage.account(len(pairs), **{side: int(sides.get(side, 0)) for side in definitions.SIDES})
     heard = set(splits.loc[splits["split"] == "train", "song_index"])
     stage.metrics(
-        users={side: int(splits.loc[splits["split"] == side, "user_index"].nunique()) for side in nouns.SIDES},
+        users={side: int(splits.loc[splits["split"] == side, "user_index"].nunique()) for side in definitions.SIDES},
         by_user_type=types["user_type"].value_counts().to_dict(),
         songs_never_in_train=int((~splits["song_index"].drop_duplicates().isin(heard)).sum()),
     )

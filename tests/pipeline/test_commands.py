@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.pipeline.conftest import Clone, wait_until
 from tests.pipeline.test_bad_input import export
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 
 
 def test_experiments_metrics_params_and_plots(clone: Clone) -> None:
@@ -151,4 +151,4 @@ def test_verdicts_name_every_domain(finished: Clone) -> None:
 
 
 def test_the_grades_of_the_readme_are_grades() -> None:
-    assert nouns.parse_grade("6c+") == "6C+"
+    assert definitions.parse_grade("6c+") == "6C+"

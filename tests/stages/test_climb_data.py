@@ -10,7 +10,7 @@ import pytest
 
 from stages.climb import split
 from tests.stages.programs import DATA_STAGES, Programs
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.export import export_split
 from winnow.domains.climb.source import formats
 from winnow.pipeline.errors import LeakageError, SourceError, TableError
@@ -88,7 +88,7 @@ def test_every_row_is_somewhere(done: str) -> None:
 def test_tokens_are_the_holds_bottom_up(done: str) -> None:
     tokens = table("label/tokens.parquet")
     holds = table("ingest/holds.parquet").merge(tokens[["route_id"]].drop_duplicates(), on="route_id")
-    assert holds["hold"].map(nouns.CELL_INDEX).tolist() == tokens["token"].tolist()
+    assert holds["hold"].map(definitions.CELL_INDEX).tolist() == tokens["token"].tolist()
     assert (tokens.groupby("route_id")["token"].diff().dropna() > 0).all()
 
 
@@ -137,7 +137,7 @@ def test_the_real_files_hold_what_source_md_says(real: Path, monkeypatch: pytest
     labels = table("label/labels.parquet")
     assert metrics("filter")["rows_dropped"] == 0
     assert (labels.groupby("hold_set")["angle"].nunique() == 2).sum() == 39
-    assert set(labels["board"]) == set(nouns.BOARDS)
+    assert set(labels["board"]) == set(definitions.BOARDS)
 
 
 def test_the_real_files_one_by_one(shared_data: Path) -> None:
@@ -225,10 +225,10 @@ def test_a_leak_stops_the_stage(here: Path) -> None:
     sides = ["train", "test"] * len(labels)
     splits = pd.DataFrame({"route_id": labels["route_id"], "split": sides[: len(labels)]})
     with pytest.raises(LeakageError, match=r"values of `hold_set` stand on two sides of the split"):
-        split.refuse_shared_routes(labels, tokens, splits)
+        split.check_no_shared_routes(labels, tokens, splits)
     # The tokens are checked on their own, in case ingest named the same holds twice.
     with pytest.raises(LeakageError, match=r"values of `tokens` stand on two sides of the split"):
-        split.refuse_shared_routes(labels.assign(hold_set=labels["route_id"]), tokens, splits)
+        split.check_no_shared_routes(labels.assign(hold_set=labels["route_id"]), tokens, splits)
 
 
 def test_too_few_routes_to_split_stop_the_stage(here: Path) -> None:
@@ -263,7 +263,7 @@ def test_the_split_is_exported_as_csv(done: str, tmp_path: Path) -> None:
     assert (train["repeats"].isna() == (train["quality_bin"] == "unknown")).all(), "unknown repeats stay empty"
     tokens = table("label/tokens.parquet").groupby("route_id")["token"].agg(list)
     first = train.iloc[0]
-    assert [nouns.CELL_INDEX[hold] for hold in first["holds"].split()] == tokens[first["route_id"]]
+    assert [definitions.CELL_INDEX[hold] for hold in first["holds"].split()] == tokens[first["route_id"]]
     told = train[train["start_holds"].notna()]
     assert all(set(a.split()) < set(b.split()) for a, b in zip(told["start_holds"], told["holds"], strict=True))
 

@@ -34,7 +34,7 @@ def rule_counts(reason: "pd.Series[str]", rules: Sequence[Rule]) -> dict[str, in
     return {rule.name: int(counts.get(rule.name, 0)) for rule in rules}
 
 
-def refuse_empty(kept: pd.DataFrame, counts: dict[str, int], *, fix: str) -> None:
+def check_not_empty(kept: pd.DataFrame, counts: dict[str, int], *, fix: str) -> None:
     """Raise TableError, telling what dropped how many rows, when nothing is left."""
     if len(kept):
         return

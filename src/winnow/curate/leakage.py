@@ -7,7 +7,7 @@ from winnow.pipeline.errors import LeakageError
 SHOWN_KEYS = 5
 
 
-def refuse_leakage(side: "pd.Series[str]", keys: pd.DataFrame) -> None:
+def check_no_leakage(side: "pd.Series[str]", keys: pd.DataFrame) -> None:
     """Raise LeakageError when a value of any column of `keys` stands on two sides.
 
     `keys` has one row per row of `side` and one column per thing that must stay together: a group (patient, user,

@@ -7,7 +7,7 @@ from winnow.pipeline.errors import SourceError
 SHOWN_ROWS = 5
 
 
-def refuse_rejected(rejected: pd.DataFrame, rows_in: int, max_share: float, *, domain: str) -> None:
+def check_rejected_share(rejected: pd.DataFrame, rows_in: int, max_share: float, *, domain: str) -> None:
     """Raise SourceError when more than `max_share` of the source rows, or all of them, cannot be used.
 
     `rejected` has one row per unusable source row, with the columns source, row and reason; the first are shown.

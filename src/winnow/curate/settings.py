@@ -28,7 +28,7 @@ class StratifiedSplit(Section):
         return self
 
 
-def refuse_twice(paths: Iterable[str]) -> None:
+def check_unique_sources(paths: Iterable[str]) -> None:
     """Raise ValueError, which params.yaml's reader tells with its line, when a source's path comes twice."""
     named = list(paths)
     twice = sorted({path for path in named if named.count(path) > 1})

@@ -91,7 +91,7 @@ def split_folds(
     return parts.map(side)
 
 
-def refuse_empty_sides(side: "pd.Series[str]", expected: Sequence[str]) -> None:
+def check_sides(side: "pd.Series[str]", expected: Sequence[str]) -> None:
     """Raise TableError when one of the expected sides has no row."""
     missing = [name for name in expected if not (side == name).any()]
     if missing:

@@ -43,7 +43,7 @@ def stop_request() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-def farewell(checkpoint: Path) -> str:
+def interruption_message(checkpoint: Path) -> str:
     """What to tell the person who stopped the training."""
     return (
         f"⚠ training interrupted; checkpoint saved to {checkpoint}\n"

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from winnow.learn import devices
 from winnow.learn.checkpoints import WEIGHTS, Checkpoints, Progress, load_weights
 from winnow.learn.curves import Curves, checked
-from winnow.learn.interrupt import Interrupted, StopRequest, farewell, stop_request
+from winnow.learn.interrupt import Interrupted, StopRequest, interruption_message, stop_request
 from winnow.learn.loaders import Loaders
 from winnow.learn.progress import Display, banner, epoch_line, warnings
 from winnow.learn.samplers import BatchShare
@@ -161,10 +161,10 @@ class _Run:
                 step = index // share.accumulation
                 stepper.step(schedule.rate(len(done) * steps + step, drops))
                 progress.batch = index + 1
-                self.look_up(tally, loaders, stepper, step=step, seed=seed, total=total)
+                self.after_step(tally, loaders, stepper, step=step, seed=seed, total=total)
         return checked(self.task.summarise(tally.means()), f"training, {self.place}")
 
-    def look_up(self, tally: Tally, loaders: Loaders, stepper: Stepper, *, step: int, seed: int, total: int) -> None:
+    def after_step(self, tally: Tally, loaders: Loaders, stepper: Stepper, *, step: int, seed: int, total: int) -> None:
         """Now and then between steps: look at the losses, save, stop when asked to."""
         every = self.settings.checkpoint_steps
         save_now = every > 0 and (step + 1) % every == 0
@@ -230,7 +230,7 @@ class _Run:
         if signum:
             self.save(stepper, "last")
             self.team.on_main(lambda: self.checkpoints.copy("last", "interrupted"))
-            self.display.say(farewell(self.checkpoints.path("interrupted")))
+            self.display.say(interruption_message(self.checkpoints.path("interrupted")))
             raise Interrupted(signum)
 
     def finish(self) -> Result:

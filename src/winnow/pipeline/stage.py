@@ -145,7 +145,7 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
     common, params = get_args(hint)
     debug = "--debug" in sys.argv[1:]
     try:
-        refuse_other_code()
+        check_code_location()
         with ledger.entry(f"{name}@{domain}"):
             stage = load_stage(domain, name, common, params)
             main(stage)
@@ -156,7 +156,7 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
             sys.exit(1)
         if debug:
             traceback.print_exc()
-        sys.exit(_farewell(error, domain, name))
+        sys.exit(_failure_message(error, domain, name))
     except KeyboardInterrupt:
         print(f"\n{name}@{domain} was interrupted; the same command starts it again", file=sys.stderr)
         sys.exit(130)
@@ -167,7 +167,7 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def refuse_other_code() -> None:
+def check_code_location() -> None:
     """Raise WinnowError when `winnow` comes from another checkout than the one the stage runs in."""
     code, here = Path(winnow.__file__).resolve(), Path.cwd().resolve()
     if here / "src" not in code.parents:
@@ -178,7 +178,7 @@ def refuse_other_code() -> None:
         )
 
 
-def _farewell(error: WinnowError, domain: str, name: str) -> str:
+def _failure_message(error: WinnowError, domain: str, name: str) -> str:
     return (
         f"\nerror in {name}@{domain}: {error}\n"
         f"  The results of all other stages stand. DVC removes a stage's own results before it runs; the last\n"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnow.curate.filters import Rule, apply_rules, refuse_empty, rule_counts
+from winnow.curate.filters import Rule, apply_rules, check_not_empty, rule_counts
 from winnow.pipeline.errors import TableError
 
 RULES = [Rule("negative", lambda table: table["x"] < 0), Rule("odd", lambda table: table["x"] % 2 == 1)]
@@ -31,4 +31,4 @@ def test_a_missing_answer_breaks_nothing() -> None:
 
 def test_nothing_left_is_an_error_that_tells_why() -> None:
     with pytest.raises(TableError, match=r"no row is left after filtering \(dropped: odd 3\)"):
-        refuse_empty(pd.DataFrame(), {"negative": 0, "odd": 3}, fix="use other data")
+        check_not_empty(pd.DataFrame(), {"negative": 0, "odd": 3}, fix="use other data")

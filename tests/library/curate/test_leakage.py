@@ -3,18 +3,18 @@
 import pandas as pd
 import pytest
 
-from winnow.curate.leakage import refuse_leakage
+from winnow.curate.leakage import check_no_leakage
 from winnow.pipeline.errors import LeakageError
 
 SIDE = pd.Series(["train", "train", "test", "val"])
 
 
 def test_groups_on_one_side_pass() -> None:
-    refuse_leakage(SIDE, pd.DataFrame({"patient": ["a", "a", "b", "c"], "content": ["1", "2", "3", "4"]}))
+    check_no_leakage(SIDE, pd.DataFrame({"patient": ["a", "a", "b", "c"], "content": ["1", "2", "3", "4"]}))
 
 
 def test_missing_keys_belong_to_nothing() -> None:
-    refuse_leakage(SIDE, pd.DataFrame({"patient": [None, "a", None, "c"]}))
+    check_no_leakage(SIDE, pd.DataFrame({"patient": [None, "a", None, "c"]}))
 
 
 def test_a_group_on_two_sides_is_named() -> None:
@@ -22,10 +22,10 @@ def test_a_group_on_two_sides_is_named() -> None:
     with pytest.raises(
         LeakageError, match="1 values of `patient` stand on two sides of the split: a in test and train"
     ):
-        refuse_leakage(SIDE, keys)
+        check_no_leakage(SIDE, keys)
 
 
 def test_many_are_cut_short() -> None:
     side = pd.Series(["train"] * 9 + ["test"] * 9)
     with pytest.raises(LeakageError, match="9 values of `user` .* and 4 more"):
-        refuse_leakage(side, pd.DataFrame({"user": [*range(9), *range(9)]}))
+        check_no_leakage(side, pd.DataFrame({"user": [*range(9), *range(9)]}))

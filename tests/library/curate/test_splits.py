@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from winnow.curate.splits import (
+    check_sides,
     connected_groups,
     merge_small_strata,
-    refuse_empty_sides,
     side_counts,
     split_folds,
     split_rows,
@@ -122,7 +122,7 @@ def test_a_stratum_of_one_joins_the_smallest_large_one() -> None:
 
 def test_too_few_rows_for_three_sides_are_refused() -> None:
     with pytest.raises(TableError, match=r"2 rows are too few to split: none is left for val and test"):
-        refuse_empty_sides(pd.Series(["train", "train"]), ("train", "val", "test"))
+        check_sides(pd.Series(["train", "train"]), ("train", "val", "test"))
 
 
 KEYS = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("uvwxyz")), min_size=1, max_size=30)

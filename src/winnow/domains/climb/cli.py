@@ -7,7 +7,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Params
 from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
 from winnow.pipeline.errors import WinnowError
@@ -23,24 +23,24 @@ SHEET_COLUMNS = 5
 def generate(
     grade: Annotated[str, typer.Option(help="Font grade, such as 6C+")],
     count: Annotated[int, typer.Option(min=1, max=1000, help="routes to write")] = 5,
-    board: Annotated[str, typer.Option(help=f"year of the board: {', '.join(nouns.BOARDS)}")] = "2016",
+    board: Annotated[str, typer.Option(help=f"year of the board: {', '.join(definitions.BOARDS)}")] = "2016",
     angle: Annotated[int, typer.Option(help="degrees of overhang: 25 or 40")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="the same seed, the same routes")] = 0,
     png: Annotated[Path | None, typer.Option(help="draw them on the board into this file")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
     """Write new routes of a grade: possible ones, none of them a training route."""
-    font = nouns.parse_grade(grade)
+    font = definitions.parse_grade(grade)
     if font is None:
-        raise WinnowError(f"{grade} is no Font grade of these boards", fix=f"one of {', '.join(nouns.GRADES)}")
-    _refuse_unknown("board", board, list(nouns.BOARDS))
-    _refuse_unknown("angle", angle, list(nouns.ANGLES))
+        raise WinnowError(f"{grade} is no Font grade of these boards", fix=f"one of {', '.join(definitions.GRADES)}")
+    _check_known("board", board, list(definitions.BOARDS))
+    _check_known("angle", angle, list(definitions.ANGLES))
     if png is not None and png.suffix.lower() != ".png":
         raise WinnowError(f"{png} is not the name of a PNG file", fix=f"--png {png.with_suffix('.png')}")
     params = _params()
     from winnow.domains.climb.model import application  # noqa: PLC0415 - torch takes seconds; wrong options take none
 
-    row = {"board": board, "angle": angle, "grade_index": nouns.GRADE_INDEX[font]}
+    row = {"board": board, "angle": angle, "grade_index": definitions.GRADE_INDEX[font]}
     routes = application.new_routes(
         pd.DataFrame([row] * count),
         application.load_model(),
@@ -49,7 +49,10 @@ def generate(
         params.evaluate.generation,
         seed,
     )
-    told = [list(zip(map(nouns.cell_name, cells), nouns.infer_roles(cells, board), strict=True)) for cells in routes]
+    told = [
+        list(zip(map(definitions.cell_name, cells), definitions.infer_roles(cells, board), strict=True))
+        for cells in routes
+    ]
     if png is not None:
         drawn = [DrawnRoute(f"{font} · {board} · {angle}° · #{n}", board, holds) for n, holds in enumerate(told, 1)]
         save_png(sheet_of_boards(drawn, SHEET_COLUMNS), png, params.plot.dpi)
@@ -92,7 +95,7 @@ def evaluate(
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["routes"].items()))
     print(f"{'':<14}{'routes':>8}{'loss':>8}{'perplexity':>12}{'bigram':>9}")
-    order = {grade: index for index, grade in enumerate((*nouns.GRADES, *nouns.QUALITY_BINS))}
+    order = {grade: index for index, grade in enumerate((*definitions.GRADES, *definitions.QUALITY_BINS))}
     slices = {**found["by_grade"], **{f"{name}": part for name, part in found["by_quality"].items()}}
     for name, part in [("all", found["all"]), *sorted(slices.items(), key=lambda item: order[item[0]])]:
         print(
@@ -105,6 +108,6 @@ def _params() -> Params:
     return Document(PARAMS_FILE).section(("climb",), Params)
 
 
-def _refuse_unknown(what: str, value: object, known: list[object]) -> None:
+def _check_known(what: str, value: object, known: list[object]) -> None:
     if value not in known:
         raise WinnowError(f"there is no {what} {value}", fix=f"one of {', '.join(map(str, known))}")

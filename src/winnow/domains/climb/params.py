@@ -4,8 +4,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from winnow.curate.settings import StratifiedSplit, refuse_twice
-from winnow.domains.climb import nouns
+from winnow.curate.settings import StratifiedSplit, check_unique_sources
+from winnow.domains.climb import definitions
 from winnow.judge.settings import Bootstrap, Gate
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
@@ -17,8 +17,8 @@ class Common(Section):
     """What several stages share: the boards, and what makes a route possible on them."""
 
     boards: list[BoardName] = Field(min_length=1, description="boards to work on, by year; other routes are dropped")
-    min_holds: int = Field(ge=2, le=nouns.CELLS, description="fewest holds of a route")
-    max_holds: int = Field(ge=2, le=nouns.CELLS, description="most holds of a route")
+    min_holds: int = Field(ge=2, le=definitions.CELLS, description="fewest holds of a route")
+    max_holds: int = Field(ge=2, le=definitions.CELLS, description="most holds of a route")
     max_reach: Float = Field(gt=0, le=20, description="farthest a hand moves, in cells (one cell is about 20 cm)")
 
     @model_validator(mode="after")
@@ -62,7 +62,7 @@ class Ingest(Section):
 
     @model_validator(mode="after")
     def _each_file_once(self) -> Self:
-        refuse_twice(source.path for source in self.sources)
+        check_unique_sources(source.path for source in self.sources)
         return self
 
 

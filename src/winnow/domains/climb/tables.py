@@ -4,7 +4,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.pipeline.tables import Table
 
 
@@ -13,8 +13,8 @@ class Routes(Table):
 
     route_id: Series[str] = pa.Field(unique=True, description="<board>-<angle>-<hash of the hold set>")
     hold_set: Series[str] = pa.Field(description="<board>-<hash of the hold set>: the same whatever the angle")
-    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
-    angle: Series[int] = pa.Field(isin=list(nouns.ANGLES), description="degrees of overhang")
+    board: Series[str] = pa.Field(isin=list(definitions.BOARDS))
+    angle: Series[int] = pa.Field(isin=list(definitions.ANGLES), description="degrees of overhang")
     grade: Series[str] = pa.Field(nullable=True, description="Font grade as the best source gives it")
     repeats: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=0, description="ascents logged; unknown stays unknown")
     benchmark: Series[bool]
@@ -38,7 +38,7 @@ class PeerHolds(Table):
 
     peer: Series[str] = pa.Field(description="the model's name")
     route_id: Series[str]
-    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
+    board: Series[str] = pa.Field(isin=list(definitions.BOARDS))
     position: Series[int] = pa.Field(ge=0)
     hold: Series[str] = pa.Field(description="cell, such as F12, or text that is no cell")
 
@@ -67,12 +67,14 @@ class Dropped(Table):
 class Labels(Table):
     route_id: Series[str] = pa.Field(unique=True)
     hold_set: Series[str]
-    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
-    angle: Series[int] = pa.Field(isin=list(nouns.ANGLES))
-    grade: Series[str] = pa.Field(isin=list(nouns.GRADES))
-    grade_index: Series[int] = pa.Field(ge=0, lt=len(nouns.GRADES), description="ordinal position on the Font scale")
+    board: Series[str] = pa.Field(isin=list(definitions.BOARDS))
+    angle: Series[int] = pa.Field(isin=list(definitions.ANGLES))
+    grade: Series[str] = pa.Field(isin=list(definitions.GRADES))
+    grade_index: Series[int] = pa.Field(
+        ge=0, lt=len(definitions.GRADES), description="ordinal position on the Font scale"
+    )
     repeats: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=0)
-    quality: Series[str] = pa.Field(isin=list(nouns.QUALITY_BINS))
+    quality: Series[str] = pa.Field(isin=list(definitions.QUALITY_BINS))
     in_benchmark: Series[bool]
     in_quality: Series[bool]
     in_full: Series[bool] = pa.Field(eq=True)
@@ -83,7 +85,7 @@ class Tokens(Table):
 
     route_id: Series[str]
     position: Series[int] = pa.Field(ge=0)
-    token: Series[int] = pa.Field(ge=0, lt=nouns.CELLS, description="cell index, nouns.cell_index(hold)")
+    token: Series[int] = pa.Field(ge=0, lt=definitions.CELLS, description="cell index, definitions.cell_index(hold)")
 
 
 class Splits(Table):
@@ -104,10 +106,10 @@ class Predictions(Table):
 
     route_id: Series[str] = pa.Field(unique=True)
     hold_set: Series[str]
-    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
-    angle: Series[int] = pa.Field(isin=list(nouns.ANGLES))
-    grade: Series[str] = pa.Field(isin=list(nouns.GRADES))
-    quality: Series[str] = pa.Field(isin=list(nouns.QUALITY_BINS))
+    board: Series[str] = pa.Field(isin=list(definitions.BOARDS))
+    angle: Series[int] = pa.Field(isin=list(definitions.ANGLES))
+    grade: Series[str] = pa.Field(isin=list(definitions.GRADES))
+    quality: Series[str] = pa.Field(isin=list(definitions.QUALITY_BINS))
     in_full: Series[bool] = pa.Field(eq=True)
     in_quality: Series[bool]
     tokens: Series[int] = pa.Field(ge=1, description="holds and the end")
@@ -115,7 +117,7 @@ class Predictions(Table):
     nll_bigram: Series[float] = pa.Field(ge=0)
     nll_uniform: Series[float] = pa.Field(ge=0)
     nll_unigram: Series[float] = pa.Field(ge=0)
-    judged_grade: Series[str] = pa.Field(isin=list(nouns.GRADES), description="what the grade judge says")
+    judged_grade: Series[str] = pa.Field(isin=list(definitions.GRADES), description="what the grade judge says")
 
 
 class Judged(Table):
@@ -123,10 +125,10 @@ class Judged(Table):
 
     origin: Series[str] = pa.Field(description="model, test, or a peer's name")
     route_id: Series[str]
-    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
-    angle: Series[int] = pa.Field(isin=list(nouns.ANGLES))
-    grade: Series[str] = pa.Field(nullable=True, isin=list(nouns.GRADES), description="grade asked for or known")
-    judged_grade: Series[str] = pa.Field(isin=list(nouns.GRADES), description="what the grade judge says")
+    board: Series[str] = pa.Field(isin=list(definitions.BOARDS))
+    angle: Series[int] = pa.Field(isin=list(definitions.ANGLES))
+    grade: Series[str] = pa.Field(nullable=True, isin=list(definitions.GRADES), description="grade asked for or known")
+    judged_grade: Series[str] = pa.Field(isin=list(definitions.GRADES), description="what the grade judge says")
     weight: Series[float] = pa.Field(ge=0, description="makes the mix of grades that of the test routes; mean 1")
     broken_rule: Series[str] = pa.Field(nullable=True, description="the first rule it breaks; none: it is valid")
     novel: Series[bool] = pa.Field(description="its hold set is no training route's on its board")
@@ -142,7 +144,7 @@ class JudgedHolds(Holds):
 class HoldUsage(Table):
     """How often a hold of a board is used, as shares of all holds of the board's routes."""
 
-    board: Series[str] = pa.Field(isin=list(nouns.BOARDS))
+    board: Series[str] = pa.Field(isin=list(definitions.BOARDS))
     hold: Series[str]
     train: Series[float] = pa.Field(ge=0, le=1, description="in training routes")
     test: Series[float] = pa.Field(ge=0, le=1, description="in test routes")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Params
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
@@ -74,7 +74,7 @@ def evaluate(
         if name in found["metrics"]:
             print(f"  {name:<26}{found['metrics'][name]:>8.3f}")
     print(f"\n  {'grade':<8}{'samples':>9}{'precision':>11}{'recall':>9}{'F1':>7}")
-    for number in nouns.GRADES:
+    for number in definitions.GRADES:
         if f"class_{number}_f1" in found["metrics"]:
             precision, recall, f1 = (
                 found["metrics"][f"class_{number}_{what}"] for what in ("precision", "recall", "f1")

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from winnow.curate.settings import StratifiedSplit, refuse_twice
+from winnow.curate.settings import StratifiedSplit, check_unique_sources
 from winnow.judge.settings import Bootstrap, Gate
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
@@ -56,7 +56,7 @@ class Ingest(Section):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        refuse_twice(source.path for source in self.sources)
+        check_unique_sources(source.path for source in self.sources)
         return self
 
 

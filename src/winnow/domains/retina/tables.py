@@ -4,7 +4,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.pipeline.tables import Table
 
 
@@ -15,7 +15,9 @@ class Photos(Table):
     source: Series[str] = pa.Field(description="format it came in")
     name: Series[str] = pa.Field(description="as the source names it, such as 10_left")
     grade: Series[pd.Int64Dtype] = pa.Field(nullable=True, description="as the source tells it, possible or not")
-    official_side: Series[str] = pa.Field(nullable=True, isin=nouns.SIDES, description="where the source has a split")
+    official_side: Series[str] = pa.Field(
+        nullable=True, isin=definitions.SIDES, description="where the source has a split"
+    )
     width: Series[int] = pa.Field(ge=1, description="pixels of the source's file")
     height: Series[int] = pa.Field(ge=1)
     brightness: Series[float] = pa.Field(ge=0, le=255, description="mean over the retina")
@@ -66,12 +68,12 @@ class Duplicates(Table):
 
 class Labels(Table):
     image_id: Series[str] = pa.Field(unique=True)
-    grade: Series[int] = pa.Field(isin=nouns.GRADES)
+    grade: Series[int] = pa.Field(isin=definitions.GRADES)
     referable: Series[bool]
     patient: Series[str] = pa.Field(description="both eyes have the same")
-    eye: Series[str] = pa.Field(isin=nouns.EYES)
+    eye: Series[str] = pa.Field(isin=definitions.EYES)
     duplicate_group: Series[str]
-    official_side: Series[str] = pa.Field(nullable=True, isin=nouns.SIDES)
+    official_side: Series[str] = pa.Field(nullable=True, isin=definitions.SIDES)
 
 
 class Ungraded(Table):
@@ -84,7 +86,7 @@ class Ungraded(Table):
 class Splits(Table):
     image_id: Series[str] = pa.Field(unique=True)
     group: Series[str] = pa.Field(description="patients and duplicate groups that hang together")
-    split: Series[str] = pa.Field(isin=nouns.SIDES)
+    split: Series[str] = pa.Field(isin=definitions.SIDES)
 
 
 class Weights(Table):
@@ -97,7 +99,7 @@ class Weights(Table):
 class ClassWeights(Table):
     """One row per grade."""
 
-    grade: Series[int] = pa.Field(unique=True, isin=nouns.GRADES)
+    grade: Series[int] = pa.Field(unique=True, isin=definitions.GRADES)
     samples: Series[int] = pa.Field(ge=0, description="training photographs")
     balanced: Series[float] = pa.Field(ge=0, description="samples / (classes × samples of the class); 0 without any")
     weight: Series[float] = pa.Field(ge=0, description="as the loss uses it")
@@ -108,9 +110,9 @@ class Predictions(Table):
 
     image_id: Series[str] = pa.Field(unique=True)
     patient: Series[str]
-    split: Series[str] = pa.Field(isin=nouns.SIDES)
-    grade: Series[int] = pa.Field(isin=nouns.GRADES)
-    predicted: Series[int] = pa.Field(isin=nouns.GRADES)
+    split: Series[str] = pa.Field(isin=definitions.SIDES)
+    grade: Series[int] = pa.Field(isin=definitions.GRADES)
+    predicted: Series[int] = pa.Field(isin=definitions.GRADES)
     p0: Series[float] = pa.Field(ge=0, le=1)
     p1: Series[float] = pa.Field(ge=0, le=1)
     p2: Series[float] = pa.Field(ge=0, le=1)
@@ -121,8 +123,8 @@ class Predictions(Table):
 class PerClass(Table):
     """How well each grade is told on each side."""
 
-    split: Series[str] = pa.Field(isin=nouns.SIDES)
-    grade: Series[int] = pa.Field(isin=nouns.GRADES)
+    split: Series[str] = pa.Field(isin=definitions.SIDES)
+    grade: Series[int] = pa.Field(isin=definitions.GRADES)
     samples: Series[int] = pa.Field(ge=0)
     precision: Series[float] = pa.Field(ge=0, le=1)
     recall: Series[float] = pa.Field(ge=0, le=1)
@@ -134,7 +136,7 @@ class PerClass(Table):
 class Rocs(Table):
     """Points of each grade's ROC curve, one against the rest, on the test side."""
 
-    grade: Series[int] = pa.Field(isin=nouns.GRADES)
+    grade: Series[int] = pa.Field(isin=definitions.GRADES)
     false_positive_rate: Series[float] = pa.Field(ge=0, le=1)
     recall: Series[float] = pa.Field(ge=0, le=1)
 
@@ -151,8 +153,8 @@ class Explained(Table):
     """Test photographs with the heat map of what speaks for their predicted grade."""
 
     image_id: Series[str] = pa.Field(unique=True)
-    grade: Series[int] = pa.Field(isin=nouns.GRADES)
-    predicted: Series[int] = pa.Field(isin=nouns.GRADES)
+    grade: Series[int] = pa.Field(isin=definitions.GRADES)
+    predicted: Series[int] = pa.Field(isin=definitions.GRADES)
     probability: Series[float] = pa.Field(ge=0, le=1, description="of the predicted grade")
     png: Series[object] = pa.Field(description="the photograph, as in Pixels")
     heat: Series[object] = pa.Field(description="grey PNG of the same size, 255 where it matters most")

@@ -4,7 +4,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from winnow.domains.sessions import nouns
+from winnow.domains.sessions import definitions
 from winnow.pipeline.tables import Table
 
 
@@ -103,14 +103,14 @@ class Interactions(Table):
 class Splits(Table):
     user_index: Series[int] = pa.Field(ge=0)
     song_index: Series[int] = pa.Field(ge=0)
-    split: Series[str] = pa.Field(isin=list(nouns.SIDES))
+    split: Series[str] = pa.Field(isin=list(definitions.SIDES))
 
 
 class UserTypes(Table):
     """What kind of listener each user is, by training plays alone; one row per user, in their order."""
 
     user_index: Series[int] = pa.Field(unique=True, ge=0)
-    user_type: Series[str] = pa.Field(isin=list(nouns.USER_TYPES))
+    user_type: Series[str] = pa.Field(isin=list(definitions.USER_TYPES))
 
 
 class InteractionWeights(Table):
@@ -136,8 +136,8 @@ class Ranked(Table):
     recommender: Series[str] = pa.Field(description="model, or a baseline's name")
     user_index: Series[int] = pa.Field(ge=0)
     cold: Series[bool] = pa.Field(description="a cold-start user, folded in")
-    user_type: Series[str] = pa.Field(isin=list(nouns.USER_TYPES))
-    history: Series[str] = pa.Field(isin=list(nouns.HISTORY_BINS), description="songs known of the user")
+    user_type: Series[str] = pa.Field(isin=list(definitions.USER_TYPES))
+    history: Series[str] = pa.Field(isin=list(definitions.HISTORY_BINS), description="songs known of the user")
     held_out: Series[int] = pa.Field(ge=1)
     recall_at_5: Series[float] = pa.Field(ge=0, le=1)
     recall_at_10: Series[float] = pa.Field(ge=0, le=1)
@@ -162,7 +162,7 @@ class Reasons(Table):
     """Recommendations with what weighed most for them."""
 
     user: Series[str]
-    user_type: Series[str] = pa.Field(isin=list(nouns.USER_TYPES))
+    user_type: Series[str] = pa.Field(isin=list(definitions.USER_TYPES))
     place: Series[int] = pa.Field(ge=1)
     song: Series[str]
     title: Series[str]

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model.generation import Limits, Sampling, generate
 from winnow.domains.climb.model.likelihood import route_nll, token_losses
 from winnow.domains.climb.model.network import RouteTransformer
@@ -36,7 +36,7 @@ PLAIN = Sampling(guidance=1.0, temperature=1.0, top_p=1.0)
 
 
 def cells(*holds: str) -> list[int]:
-    return [nouns.cell_index(hold) for hold in holds]
+    return [definitions.cell_index(hold) for hold in holds]
 
 
 def small_model(seed: int = 0) -> RouteTransformer:
@@ -56,7 +56,7 @@ def routes() -> pd.DataFrame:
             "board": ["2016", "2020", "2016", "2016"],
             "angle": [40, 40, 40, 40],
             "grade": ["6B", "7A", "6C", "6C"],
-            "grade_index": [nouns.GRADE_INDEX[grade] for grade in ("6B", "7A", "6C", "6C")],
+            "grade_index": [definitions.GRADE_INDEX[grade] for grade in ("6B", "7A", "6C", "6C")],
             "quality": ["low", "high", "unknown", "high"],
             "split": ["train", "train", "val", "val"],
             "weight": [0.5, 1.5, np.nan, np.nan],
@@ -86,7 +86,10 @@ def test_encoding(routes: pd.DataFrame, tokens: pd.DataFrame) -> None:
         [*cells("C5", "D9", "E18"), END, START],
     ]
     assert shuffled.lengths.tolist() == [5, 4]
-    assert shuffled.conditions.tolist() == [[0, 1, nouns.GRADE_INDEX["6C"]], [0, 1, nouns.GRADE_INDEX["6B"]]]
+    assert shuffled.conditions.tolist() == [
+        [0, 1, definitions.GRADE_INDEX["6C"]],
+        [0, 1, definitions.GRADE_INDEX["6B"]],
+    ]
     assert previous(shuffled.tokens)[1].tolist() == [START, *cells("C5", "D9", "E18"), START]
     assert np.flatnonzero(membership(shuffled)[1]).tolist() == cells("C5", "D9", "E18")
 
@@ -104,8 +107,8 @@ def test_impossible_tokens_have_no_probability() -> None:
     assert chances.sum(dim=-1).tolist() == pytest.approx([1, 1, 1])
     assert chances[0, END] == 0
     assert (chances[0, :END] > 0).all()
-    assert (chances[1, : nouns.cell_index("C5") + 1] == 0).all()
-    assert (chances[1, nouns.cell_index("C5") + 1 :] > 0).all()
+    assert (chances[1, : definitions.cell_index("C5") + 1] == 0).all()
+    assert (chances[1, definitions.cell_index("C5") + 1 :] > 0).all()
 
 
 def test_no_token_sees_what_comes_after() -> None:
@@ -179,7 +182,7 @@ def test_grade_dropout_hides_grades(routes: pd.DataFrame, tokens: pd.DataFrame) 
 
 def written(seed: int, sampling: Sampling, **limits: float) -> tuple[Sequences, dict[str, float]]:
     bounds = {"min_holds": 3, "max_holds": 14, "max_reach": 9.5, **limits}
-    grades, count = len(nouns.GRADES), 24
+    grades, count = len(definitions.GRADES), 24
     told = np.stack([np.arange(count) % 4, np.arange(count) % 2, np.arange(count) % grades], axis=1)
     model = small_model(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -209,10 +212,10 @@ def test_every_route_of_even_an_untrained_model_is_valid(
     found = broken(made, bounds)
     assert not found.to_numpy().any(), found.sum()
     for row, board in zip(made.tokens, made.conditions[:, 0], strict=True):
-        route = [int(cell) for cell in row if cell < nouns.CELLS]
-        roles = nouns.infer_roles(route, BOARDS[board])
+        route = [int(cell) for cell in row if cell < definitions.CELLS]
+        roles = definitions.infer_roles(route, BOARDS[board])
         assert roles[0] == "start"
-        assert 1 <= roles.count("finish") <= nouns.MAX_FINISHES
+        assert 1 <= roles.count("finish") <= definitions.MAX_FINISHES
 
 
 def test_same_seed_same_routes() -> None:

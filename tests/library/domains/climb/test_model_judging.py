@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model import baselines
 from winnow.domains.climb.model.features import geometry, hold_columns, hold_difficulty
 from winnow.domains.climb.model.grades import fit_judge
@@ -46,7 +46,7 @@ def test_an_ngram_is_a_distribution(name: baselines.Name, seed: int, board: int)
     assert mixed.sum() == pytest.approx(model.weights[model.bins[board, before]][known].sum())
     assert model.weights.sum(axis=1) == pytest.approx(np.ones(len(model.weights)))
     assert (mixed[: before + 1] == 0).all()
-    assert (mixed[before + 1 : nouns.BOARDS[BOARDS[board]].rows * 11] > 0).all()
+    assert (mixed[before + 1 : definitions.BOARDS[BOARDS[board]].rows * 11] > 0).all()
 
 
 def test_uniform_over_what_may_follow() -> None:
@@ -79,7 +79,7 @@ def test_geometry_and_difficulty() -> None:
     assert features[0, 4] == 16
     assert features[0, 5] == pytest.approx(7)
     assert np.isfinite(features).all()
-    difficulty = np.zeros(len(BOARDS) * nouns.CELLS)
+    difficulty = np.zeros(len(BOARDS) * definitions.CELLS)
     difficulty[[0, 11, 15, 191]] = [1, 2, 3, 4]
     assert hold_difficulty(route, difficulty)[0, :5].tolist() == [1, 4, 3, 2.5, 10]
     assert hold_columns(route).sum(axis=1).ravel().tolist()[0] == [4, 3]
@@ -136,7 +136,7 @@ def test_peers_are_put_bottom_up_and_keep_repeats_for_the_judge() -> None:
 
 def test_roles_are_told_with_the_holds() -> None:
     holds = holds_of(sequences([45, 60, 190]))
-    assert holds["hold"].tolist() == [nouns.cell_name(cell) for cell in (45, 60, 190)]
+    assert holds["hold"].tolist() == [definitions.cell_name(cell) for cell in (45, 60, 190)]
     assert holds["role"].tolist() == ["start", "start", "finish"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.rules.labels import quality_bins, tokenise
 from winnow.domains.climb.rules.validity import broken_rules, broken_rules_of_generated, longest_moves
 
@@ -49,20 +49,20 @@ def test_real_routes_are_not_judged_by_reach() -> None:
     assert not broken_rules(routes, holds, min_holds=3, max_holds=5).to_numpy().any()
 
 
-CELLS = st.lists(st.sampled_from(range(nouns.CELLS)), min_size=1, max_size=14, unique=True)
+CELLS = st.lists(st.sampled_from(range(definitions.CELLS)), min_size=1, max_size=14, unique=True)
 
 
 @given(st.lists(CELLS, min_size=1, max_size=5))
 def test_the_longest_moves_of_a_table_are_those_of_its_routes(routes: list[list[int]]) -> None:
     rows = [
-        (f"r{number}", position, nouns.cell_name(cell))
+        (f"r{number}", position, definitions.cell_name(cell))
         for number, cells in enumerate(routes)
         for position, cell in enumerate(cells)
     ]
     holds = pd.DataFrame(rows, columns=["route_id", "position", "hold"]).sample(frac=1, random_state=0)
     found = longest_moves(holds)
     for number, cells in enumerate(routes):
-        assert found[f"r{number}"] == pytest.approx(nouns.longest_move(cells))
+        assert found[f"r{number}"] == pytest.approx(definitions.longest_move(cells))
 
 
 def test_quality_bins_begin_at_their_bounds_and_unknown_is_a_bin() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Synthetic
 from winnow.domains.climb.rules.validity import broken_rules_of_generated, longest_moves
 from winnow.domains.climb.source.problems import Problems
@@ -24,7 +24,7 @@ def test_shares_are_as_asked(made: Problems) -> None:
     assert made.routes["benchmark"].sum() == round(0.08 * SIZE)
     assert made.routes["repeats"].isna().sum() == round(0.15 * SIZE)
     assert set(made.routes["board"]) == set(COMMON.boards)
-    assert set(made.routes["grade"]) == set(GRADE_SHARES) == set(nouns.GRADES) - {"5+"}
+    assert set(made.routes["grade"]) == set(GRADE_SHARES) == set(definitions.GRADES) - {"5+"}
 
 
 def test_almost_every_route_is_possible(made: Problems) -> None:
@@ -42,10 +42,10 @@ def test_repeats_are_heavy_tailed(made: Problems) -> None:
 
 def test_longer_reach_and_a_steeper_board_are_harder(made: Problems) -> None:
     holds = made.holds.assign(route_id=made.holds["row"], position=made.holds.groupby("row").cumcount())
-    grade = made.routes.set_index("row")["grade"].map(nouns.GRADE_INDEX)
+    grade = made.routes.set_index("row")["grade"].map(definitions.GRADE_INDEX)
     assert grade.corr(longest_moves(holds).reindex(grade.index), method="spearman") > 0.3
     masters = made.routes[made.routes["board"] == "2017"]
-    mean = masters["grade"].map(nouns.GRADE_INDEX).groupby(masters["angle"]).mean()
+    mean = masters["grade"].map(definitions.GRADE_INDEX).groupby(masters["angle"]).mean()
     assert mean[40] > mean[25] + 0.3
 
 

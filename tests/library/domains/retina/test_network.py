@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.domains.retina.model import backbones, lite0
 from winnow.domains.retina.model.heatmaps import heat_maps
 from winnow.domains.retina.model.losses import corn_loss, focal_loss, spread_labels, weighted_mean
@@ -41,8 +41,8 @@ def test_probabilities_of_both_heads_sum_to_one_and_corn_keeps_the_order() -> No
 
 def test_decisions() -> None:
     torn = np.array([[0.4, 0.05, 0.05, 0.2, 0.3], [0.0, 0.0, 0.0, 0.0, 1.0], [0.6, 0.1, 0.1, 0.1, 0.1]])
-    assert nouns.decide(torn, "likeliest").tolist() == [0, 4, 0]
-    assert nouns.decide(torn, "median").tolist() == [2, 4, 0]
+    assert definitions.decide(torn, "likeliest").tolist() == [0, 4, 0]
+    assert definitions.decide(torn, "median").tolist() == [2, 4, 0]
 
 
 def test_focal_loss_without_gamma_is_cross_entropy_and_gamma_discounts_the_easy() -> None:

@@ -3,20 +3,20 @@
 import pandera.pandas as pa
 from pandera.typing import Series
 
-from winnow.domains.toy import nouns
+from winnow.domains.toy import definitions
 from winnow.pipeline.tables import Table
 
 
 class Flowers(Table):
     flower: Series[int] = pa.Field(unique=True)
-    species: Series[str] = pa.Field(isin=nouns.SPECIES)
+    species: Series[str] = pa.Field(isin=definitions.SPECIES)
     length: Series[float] = pa.Field(gt=0, description="of a petal, in cm")
     width: Series[float] = pa.Field(gt=0, description="of a petal, in cm")
 
 
 class Labels(Table):
     flower: Series[int] = pa.Field(unique=True)
-    label: Series[int] = pa.Field(ge=0, lt=len(nouns.SPECIES))
+    label: Series[int] = pa.Field(ge=0, lt=len(definitions.SPECIES))
 
 
 class Splits(Table):

@@ -1,6 +1,6 @@
 """Number the species."""
 
-from winnow.domains.toy import nouns
+from winnow.domains.toy import definitions
 from winnow.domains.toy.params import Common, Label
 from winnow.domains.toy.tables import Flowers, Labels
 from winnow.pipeline.stage import Stage, run_stage
@@ -8,7 +8,7 @@ from winnow.pipeline.stage import Stage, run_stage
 
 def main(stage: Stage[Common, Label]) -> None:
     flowers = stage.read("filter/flowers.parquet", Flowers)
-    numbers = {name: index for index, name in enumerate(nouns.SPECIES)}
+    numbers = {name: index for index, name in enumerate(definitions.SPECIES)}
     stage.write("labels.parquet", flowers.assign(label=flowers["species"].map(numbers))[["flower", "label"]], Labels)
     stage.account(len(flowers), labelled=len(flowers))
 

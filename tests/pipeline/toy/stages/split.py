@@ -1,6 +1,6 @@
 """Train, validation and test, alike in species."""
 
-from winnow.curate.leakage import refuse_leakage
+from winnow.curate.leakage import check_no_leakage
 from winnow.curate.splits import split_rows
 from winnow.domains.toy.params import Common, Split
 from winnow.domains.toy.tables import Labels, Splits
@@ -12,7 +12,7 @@ def main(stage: Stage[Common, Split]) -> None:
     val, test = stage.params.val_share, stage.params.test_share
     shares = {"train": 1 - val - test, "val": val, "test": test}
     side = split_rows(labels["label"].astype("str"), labels["flower"], shares, stage.rng())
-    refuse_leakage(side, labels[["flower"]])
+    check_no_leakage(side, labels[["flower"]])
     stage.write("splits.parquet", labels[["flower"]].assign(split=side), Splits)
     stage.account(len(labels), **{name: int((side == name).sum()) for name in shares})
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model import baselines
 from winnow.domains.climb.model.generation import Limits, Sampling, generate
 from winnow.domains.climb.model.likelihood import route_nll
@@ -105,13 +105,13 @@ def judge_file(path: Path, form: str | None, params: Params) -> dict[str, Any]:
             "trained_on": len(labels) - len(fresh),
             "judged": len(fresh),
         },
-        "all": _foresight(told),
-        "by_grade": {str(name): _foresight(part) for name, part in told.groupby("grade")},
-        "by_quality": {str(name): _foresight(part) for name, part in told.groupby("quality")},
+        "all": _perplexity(told),
+        "by_grade": {str(name): _perplexity(part) for name, part in told.groupby("grade")},
+        "by_quality": {str(name): _perplexity(part) for name, part in told.groupby("quality")},
     }
 
 
-def _foresight(routes: pd.DataFrame) -> dict[str, float]:
+def _perplexity(routes: pd.DataFrame) -> dict[str, float]:
     return {
         "routes": len(routes),
         "token_loss": token_nll(routes["nll"], routes["tokens"]),
@@ -138,4 +138,4 @@ def _splits() -> "pd.Series[str]":
 
 
 def _cells(sequences: Sequences) -> list[tuple[int, ...]]:
-    return [tuple(row[row < nouns.CELLS].tolist()) for row in np.asarray(sequences.tokens)]
+    return [tuple(row[row < definitions.CELLS].tolist()) for row in np.asarray(sequences.tokens)]

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model.sequences import BOARDS, END, START, VOCABULARY, Sequences, previous
 
 Name = Literal["uniform", "unigram", "bigram"]
@@ -91,8 +91,8 @@ def _possible() -> Floats:
     """(boards, contexts, VOCABULARY): 1 for what may follow: cells of the board after the last one, and the end."""
     context, token = np.arange(START + 1)[:, None], np.arange(VOCABULARY)[None, :]
     after = np.where(context == START, token != END, token > context)
-    rows = np.array([nouns.BOARDS[board].rows for board in BOARDS])
-    on_board = (token == END) | (token < rows[:, None] * len(nouns.COLUMNS))
+    rows = np.array([definitions.BOARDS[board].rows for board in BOARDS])
+    on_board = (token == END) | (token < rows[:, None] * len(definitions.COLUMNS))
     possible: Floats = (after[None] & on_board[:, None]).astype(np.float64)
     return possible
 

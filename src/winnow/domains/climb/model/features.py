@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model.sequences import BOARDS, Sequences
 
 Floats = NDArray[np.float64]
@@ -12,16 +12,16 @@ Floats = NDArray[np.float64]
 
 def hold_columns(sequences: Sequences) -> csr_matrix:
     """(routes, boards × cells) sparse 0/1: a hold of one board has nothing to do with the same cell of another."""
-    routes, positions = np.nonzero(sequences.tokens < nouns.CELLS)
-    columns = sequences.conditions[routes, 0] * nouns.CELLS + sequences.tokens[routes, positions]
-    shape = (len(sequences.tokens), len(BOARDS) * nouns.CELLS)
+    routes, positions = np.nonzero(sequences.tokens < definitions.CELLS)
+    columns = sequences.conditions[routes, 0] * definitions.CELLS + sequences.tokens[routes, positions]
+    shape = (len(sequences.tokens), len(BOARDS) * definitions.CELLS)
     return csr_matrix((np.ones(len(routes)), (routes, columns)), shape=shape)
 
 
 def hold_difficulty(sequences: Sequences, difficulty: Floats) -> Floats:
     """(routes, 6): lowest, highest, second highest, mean, sum and spread of the holds' (boards × cells,) difficulty."""
-    held = sequences.tokens < nouns.CELLS
-    at = sequences.conditions[:, :1] * nouns.CELLS + np.where(held, sequences.tokens, 0)
+    held = sequences.tokens < definitions.CELLS
+    at = sequences.conditions[:, :1] * definitions.CELLS + np.where(held, sequences.tokens, 0)
     values = np.where(held, difficulty[at], np.nan)
     ordered = np.sort(values, axis=1)  # nan last
     last = held.sum(axis=1) - 1
@@ -44,8 +44,8 @@ def geometry(sequences: Sequences) -> Floats:
 
     A move leads to a hold from the nearest one told before it; routes have two holds or more.
     """
-    held = sequences.tokens < nouns.CELLS
-    rows, columns = (np.where(held, part, np.nan) for part in np.divmod(sequences.tokens, len(nouns.COLUMNS)))
+    held = sequences.tokens < definitions.CELLS
+    rows, columns = (np.where(held, part, np.nan) for part in np.divmod(sequences.tokens, len(definitions.COLUMNS)))
     count = held.sum(axis=1)
     row = np.arange(len(held))
     moves, wide = _moves(rows, columns)
@@ -71,7 +71,7 @@ def geometry(sequences: Sequences) -> Floats:
             np.nanstd(columns, axis=1),
             columns[:, 0],
             columns[row, count - 1],
-            (rows < nouns.START_ROWS).sum(axis=1),
+            (rows < definitions.START_ROWS).sum(axis=1),
             sequences.conditions[:, 1],
             *(sequences.conditions[:, 0] == board for board in range(len(BOARDS))),
         ],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model.network import RouteTransformer
 from winnow.domains.climb.model.sequences import ANY_GRADE, BOARDS, END, START, Integers, Sequences
 from winnow.pipeline.errors import WinnowError
@@ -31,19 +31,19 @@ class Sampling:
 
 
 class Limits:
-    """What a generated route may be, as tables by board; see `nouns` for the rules. `known` is (boards, cells)."""
+    """What a generated route may be, as tables by board (rules: `definitions`). `known` is (boards, cells)."""
 
     def __init__(self, known: Tensor, *, min_holds: int, max_holds: int, max_reach: float) -> None:
         self.min_holds, self.max_holds = min_holds, max_holds
-        cells = range(nouns.CELLS)
-        apart = torch.tensor([[nouns.distance(first, second) for second in cells] for first in cells])
-        rows = torch.tensor([nouns.row_of(cell) for cell in cells])
-        tops = torch.tensor([nouns.BOARDS[board].rows for board in BOARDS])[:, None]
+        cells = range(definitions.CELLS)
+        apart = torch.tensor([[definitions.distance(first, second) for second in cells] for first in cells])
+        rows = torch.tensor([definitions.row_of(cell) for cell in cells])
+        tops = torch.tensor([definitions.BOARDS[board].rows for board in BOARDS])[:, None]
         self.known = known & (rows <= tops)
         self.reach = apart <= max_reach
         self.top = rows == tops
         """(boards, cells)"""
-        self.start = self.known & (rows <= nouns.START_ROWS)
+        self.start = self.known & (rows <= definitions.START_ROWS)
         self.further = _further_holds(self.known, self.top, self.reach, max_holds)
 
     def allowed(self, routes: Tensor, boards: Tensor) -> Tensor:
@@ -55,12 +55,12 @@ class Limits:
         if count == 0:
             near, finishes = self.start[boards], torch.zeros_like(boards)
         else:
-            above = torch.arange(nouns.CELLS) > routes[:, -1:]
+            above = torch.arange(definitions.CELLS) > routes[:, -1:]
             near = self.known[boards] & self.reach[routes].any(dim=1) & above
             finishes = self.top[boards[:, None], routes].sum(dim=1)
         fewest, most = max(self.min_holds - count - 1, 0), self.max_holds - count - 1
         ends = self.further[boards, :, fewest : max(most + 1, 0)].any(dim=2)
-        cells = near & ends & (finishes < nouns.MAX_FINISHES)[:, None]
+        cells = near & ends & (finishes < definitions.MAX_FINISHES)[:, None]
         return torch.cat([cells, (finishes > 0)[:, None]], dim=1)
 
 
@@ -71,7 +71,7 @@ def _further_holds(known: Tensor, top: Tensor, reach: Tensor, max_holds: int) ->
     """
     further = torch.zeros(*known.shape, max_holds, dtype=torch.bool)
     further[..., 0] = top & known
-    for cell in range(nouns.CELLS - 2, -1, -1):
+    for cell in range(definitions.CELLS - 2, -1, -1):
         onward = (known & reach[cell])[:, cell + 1 :, None] & further[:, cell + 1 :, :-1]
         further[:, cell, 1:] = onward.any(dim=1) & ~top[:, cell, None]
     return further
@@ -94,7 +94,7 @@ def generate(
             break
         holds = tokens[active, :count]
         allowed = limits.allowed(holds, told[active, 0])
-        _refuse_impossible(allowed, told[active, 0])
+        _check_possible(allowed, told[active, 0])
         before = torch.cat([torch.full((len(active), 1), START), holds], dim=1)
         log_odds = _log_odds(model, before, told[active], sampling.guidance) / sampling.temperature
         chances = log_odds.masked_fill(~allowed, -torch.inf).softmax(dim=1)
@@ -103,7 +103,7 @@ def generate(
     return Sequences(tuple(f"{number:04d}" for number in range(len(told))), tokens.numpy(), conditions)
 
 
-def _refuse_impossible(allowed: Tensor, boards: Tensor) -> None:
+def _check_possible(allowed: Tensor, boards: Tensor) -> None:
     """Raise WinnowError when nothing may follow a route, which can only be so before its first hold."""
     stuck = ~allowed.any(dim=1)
     if stuck.any():

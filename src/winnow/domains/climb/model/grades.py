@@ -11,7 +11,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model.features import geometry, hold_columns, hold_difficulty
 from winnow.domains.climb.model.sequences import Sequences
 
@@ -34,7 +34,7 @@ class GradeJudge:
         """(routes,) grade indices."""
         if len(sequences.tokens) == 0:
             return np.zeros(0, dtype=np.int64)
-        probable = np.zeros((len(sequences.tokens), len(nouns.GRADES)))
+        probable = np.zeros((len(sequences.tokens), len(definitions.GRADES)))
         probable[:, self.vote.classes_] = self.vote.predict_proba(_features(self.difficulties, sequences))
         value = probable.copy()
         value[:, 1:] += self.neighbour_weight * probable[:, :-1]

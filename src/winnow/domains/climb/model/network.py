@@ -4,7 +4,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model.sequences import ANY_GRADE, BOARDS, END, START, VOCABULARY
 
 
@@ -16,16 +16,16 @@ class CellTable(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        columns = len(nouns.COLUMNS)
+        columns = len(definitions.COLUMNS)
         self.own = nn.Parameter(torch.empty(len(BOARDS), START + 1, width))
         self.shared = nn.Parameter(torch.empty(START + 1, width))
-        self.row = nn.Parameter(torch.empty(nouns.ROWS + 1, width))
+        self.row = nn.Parameter(torch.empty(definitions.ROWS + 1, width))
         self.column = nn.Parameter(torch.empty(columns + 1, width))
         for table in self.parameters():
             nn.init.normal_(table, std=0.02)
         cells = torch.arange(START + 1)
-        is_cell = cells < nouns.CELLS  # END and START lie in no row: the last entry stands for that
-        self.register_buffer("rows", torch.where(is_cell, cells // columns, nouns.ROWS), persistent=False)
+        is_cell = cells < definitions.CELLS  # END and START lie in no row: the last entry stands for that
+        self.register_buffer("rows", torch.where(is_cell, cells // columns, definitions.ROWS), persistent=False)
         self.register_buffer("columns", torch.where(is_cell, cells % columns, columns), persistent=False)
         self.rows: Tensor
         self.columns: Tensor
@@ -47,11 +47,11 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         super().__init__()
         self.cells = CellTable(width)
         self.board = nn.Embedding(len(BOARDS), width)
-        self.angle = nn.Embedding(len(nouns.ANGLES), width)
+        self.angle = nn.Embedding(len(definitions.ANGLES), width)
         self.grade = nn.Embedding(ANY_GRADE + 1, width)
-        self.hardness = nn.Linear(1, width, bias=False)
-        nn.init.normal_(self.hardness.weight, std=0.02)
-        steps = torch.linspace(-1, 1, len(nouns.GRADES))
+        self.difficulty = nn.Linear(1, width, bias=False)
+        nn.init.normal_(self.difficulty.weight, std=0.02)
+        steps = torch.linspace(-1, 1, len(definitions.GRADES))
         self.register_buffer("steps", torch.cat([steps, torch.zeros(1)])[:, None], persistent=False)
         self.steps: Tensor
         """(grades, 1): the place on the scale, so that grades with few routes learn from their neighbours; 0 for any"""
@@ -68,7 +68,7 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         self.norm = nn.LayerNorm(width)
         self.project = nn.Linear(width, width)
         self.bias = nn.Parameter(torch.zeros(len(BOARDS), VOCABULARY))
-        self.register_buffer("known", torch.ones(len(BOARDS), nouns.CELLS, dtype=torch.bool))
+        self.register_buffer("known", torch.ones(len(BOARDS), definitions.CELLS, dtype=torch.bool))
         self.known: Tensor
         """(boards, cells): where the training routes show that there is a hold; generation uses no other"""
 
@@ -80,7 +80,7 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         """
         board, angle, grade = conditions.unbind(dim=1)
         table = self.cells()
-        told = self.board(board) + self.angle(angle) + self.grade(grade) + self.hardness(self.steps[grade])
+        told = self.board(board) + self.angle(angle) + self.grade(grade) + self.difficulty(self.steps[grade])
         states = table[board[:, None], previous] + told[:, None] + self.position.weight[: previous.shape[1]]
         states = self.dropout(states)
         causal = nn.Transformer.generate_square_subsequent_mask(previous.shape[1], device=previous.device)

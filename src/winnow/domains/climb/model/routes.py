@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model.grades import GradeJudge
 from winnow.domains.climb.model.sequences import BOARDS, Integers, Sequences, encode, membership
 from winnow.domains.climb.params import Common
@@ -61,7 +61,7 @@ def peer_routes(holds: pd.DataFrame, angle: int) -> Collection:
 
     The sequences tell each cell once. What is no cell is not looked at.
     """
-    cells = holds.assign(cell=holds["hold"].map(nouns.CELL_INDEX)).dropna(subset="cell").astype({"cell": "int64"})
+    cells = holds.assign(cell=holds["hold"].map(definitions.CELL_INDEX)).dropna(subset="cell").astype({"cell": "int64"})
     cells = cells.sort_values(["route_id", "cell"], kind="stable")
     cells["position"] = cells.groupby("route_id").cumcount()
     routes = cells.groupby("route_id", as_index=False)["board"].first().assign(angle=angle, grade=None, grade_index=0)
@@ -73,7 +73,7 @@ def peer_routes(holds: pd.DataFrame, angle: int) -> Collection:
 
 def holds_of(sequences: Sequences) -> pd.DataFrame:
     """The `Holds` of routes, roles inferred."""
-    routes, positions = np.nonzero(sequences.tokens < nouns.CELLS)
+    routes, positions = np.nonzero(sequences.tokens < definitions.CELLS)
     names = np.array(sequences.ids, dtype=object)[routes]
     cells = pd.DataFrame({"route_id": names, "position": positions, "cell": sequences.tokens[routes, positions]})
     boards = {name: BOARDS[board] for name, board in zip(sequences.ids, sequences.conditions[:, 0], strict=True)}
@@ -83,8 +83,8 @@ def holds_of(sequences: Sequences) -> pd.DataFrame:
 def _with_roles(cells: pd.DataFrame, boards: dict[str, str]) -> pd.DataFrame:
     """`Holds` from route_id, position and cell in token order."""
     grouped = cells.groupby("route_id", sort=False)["cell"]
-    roles = [role for name, part in grouped for role in nouns.infer_roles(list(part), boards[str(name)])]
-    told = cells.assign(hold=cells["cell"].map(nouns.cell_name), role=roles)
+    roles = [role for name, part in grouped for role in definitions.infer_roles(list(part), boards[str(name)])]
+    told = cells.assign(hold=cells["cell"].map(definitions.cell_name), role=roles)
     kinds = {"route_id": "str", "position": "int64", "hold": "str", "role": "str"}
     return told[list(kinds)].astype(kinds).reset_index(drop=True)
 
@@ -104,7 +104,7 @@ def judge_routes(
     distance = train_distances(collection.sequences, train)
     routes.insert(0, "origin", origin)
     judged = routes.assign(
-        judged_grade=np.array(nouns.GRADES)[judge.grades(collection.sequences)],
+        judged_grade=np.array(definitions.GRADES)[judge.grades(collection.sequences)],
         weight=collection.weights,
         broken_rule=broken.idxmax(axis=1).where(broken.any(axis=1)).to_numpy(),
         novel=distance > 0,
@@ -174,6 +174,8 @@ def slice_routes(judged: pd.DataFrame) -> pd.DataFrame:
 
 def grades_apart(judged: pd.DataFrame) -> Integers:
     """(routes,) steps on the Font scale between the grade asked for and the judge's."""
-    asked, said = (judged[column].map(nouns.GRADE_INDEX).to_numpy(np.int64) for column in ("grade", "judged_grade"))
+    asked, said = (
+        judged[column].map(definitions.GRADE_INDEX).to_numpy(np.int64) for column in ("grade", "judged_grade")
+    )
     apart: Integers = np.abs(asked - said)
     return apart

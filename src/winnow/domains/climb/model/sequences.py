@@ -6,20 +6,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 
-END = nouns.CELLS
+END = definitions.CELLS
 """Token after the last hold; it is foreseen, and so counts in the loss."""
 
-START = nouns.CELLS + 1
+START = definitions.CELLS + 1
 """What stands before the first hold, and fills up short routes; it is never foreseen."""
 
-VOCABULARY = nouns.CELLS + 1
+VOCABULARY = definitions.CELLS + 1
 """Tokens that may be foreseen: the cells and the end."""
 
-BOARDS = tuple(nouns.BOARDS)
+BOARDS = tuple(definitions.BOARDS)
 
-ANY_GRADE = len(nouns.GRADES)
+ANY_GRADE = len(definitions.GRADES)
 """Grade index of a route about whose grade nothing is told."""
 
 Integers = NDArray[np.int64]
@@ -61,7 +61,7 @@ def encode(labels: pd.DataFrame, tokens: pd.DataFrame) -> Sequences:
 def conditions(labels: pd.DataFrame) -> Integers:
     """(routes, 3) indices of board, angle and grade, from the columns board, angle and grade_index."""
     board = labels["board"].map({name: index for index, name in enumerate(BOARDS)})
-    angle = labels["angle"].map({angle: index for index, angle in enumerate(nouns.ANGLES)})
+    angle = labels["angle"].map({angle: index for index, angle in enumerate(definitions.ANGLES)})
     return np.stack([board, angle, labels["grade_index"]], axis=1).astype(np.int64)
 
 
@@ -73,8 +73,8 @@ def previous(tokens: Integers) -> Integers:
 
 def membership(sequences: Sequences) -> NDArray[np.bool_]:
     """(routes, cells): which cells each route holds."""
-    held = np.zeros((len(sequences.tokens), nouns.CELLS), dtype=bool)
-    rows, positions = np.nonzero(sequences.tokens < nouns.CELLS)
+    held = np.zeros((len(sequences.tokens), definitions.CELLS), dtype=bool)
+    rows, positions = np.nonzero(sequences.tokens < definitions.CELLS)
     held[rows, sequences.tokens[rows, positions]] = True
     return held
 

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model.likelihood import token_losses
 from winnow.domains.climb.model.network import RouteTransformer
 from winnow.domains.climb.model.sequences import ANY_GRADE, START, Sequences, encode, known_holds
@@ -58,7 +58,7 @@ def make_loaders(
 
 def _tensors(routes: pd.DataFrame, tokens: pd.DataFrame) -> dict[str, Tensor]:
     sequences = encode(routes, tokens)
-    order = {name: index for index, name in enumerate(nouns.QUALITY_BINS)}
+    order = {name: index for index, name in enumerate(definitions.QUALITY_BINS)}
     quality = np.array(routes["quality"].map(order), dtype=np.int64)
     return {
         "ids": torch.arange(len(routes)),
@@ -94,8 +94,8 @@ def validate(model: nn.Module, loader: Any) -> dict[str, float]:
     return {
         "loss": loss,
         "perplexity": float(np.exp(loss)),
-        **_by_group("loss_by_grade", nouns.GRADES, torch.cat(grade), losses, counts),
-        **_by_group("loss_by_quality", nouns.QUALITY_BINS, torch.cat(quality), losses, counts),
+        **_by_group("loss_by_grade", definitions.GRADES, torch.cat(grade), losses, counts),
+        **_by_group("loss_by_quality", definitions.QUALITY_BINS, torch.cat(quality), losses, counts),
     }
 
 

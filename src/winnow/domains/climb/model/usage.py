@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model.sequences import BOARDS, Sequences, membership
 from winnow.measure.distributions import jensen_shannon_divergence
 
@@ -24,7 +24,7 @@ def hold_usage(collections: Mapping[str, tuple[Sequences, NDArray[np.float64]]])
         if (total > 0).all():
             used = np.flatnonzero(counts.sum(axis=0))
             shares = dict(zip(collections, (counts / total)[:, used], strict=True))
-            cells = [nouns.cell_name(int(cell)) for cell in used]
+            cells = [definitions.cell_name(int(cell)) for cell in used]
             tables.append(pd.DataFrame({"board": board, "hold": cells, **shares}))
     return pd.concat(tables, ignore_index=True).astype(columns)
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from winnow.curate.filters import Rule, apply_rules, refuse_empty, rule_counts
+from winnow.curate.filters import Rule, apply_rules, check_not_empty, rule_counts
 from winnow.domains.climb.params import Common, Filter
 from winnow.domains.climb.rules.validity import broken_rules
 
@@ -31,7 +31,7 @@ def keep_routes(
     reason = apply_rules(routes, rules)
     counts = rule_counts(reason, rules)
     kept = routes[reason.isna()]
-    refuse_empty(kept, counts, fix="name other boards or hold counts in climb.common, or other climb.ingest.sources")
+    check_not_empty(kept, counts, fix="name other boards or hold counts in climb.common, or other climb.ingest.sources")
     dropped = pd.DataFrame({"route_id": routes["route_id"], "rule": reason}).dropna(subset="rule")
     return mark_subsets(kept, params.min_repeats), dropped, counts
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.tables import Labels
 
 
@@ -16,7 +16,9 @@ def quality_bins(repeats: "pd.Series[int]", *, medium_from: int, high_from: int)
 
 def tokenise(holds: pd.DataFrame) -> pd.DataFrame:
     """Tokens of holds: cell indices bottom up, A to K within a row. All holds must be cells."""
-    tokens = holds.assign(token=holds["hold"].map(nouns.CELL_INDEX).astype("int64")).sort_values(["route_id", "token"])
+    tokens = holds.assign(token=holds["hold"].map(definitions.CELL_INDEX).astype("int64")).sort_values(
+        ["route_id", "token"]
+    )
     tokens["position"] = tokens.groupby("route_id").cumcount()
     return tokens[["route_id", "position", "token"]]
 
@@ -24,7 +26,7 @@ def tokenise(holds: pd.DataFrame) -> pd.DataFrame:
 def label_routes(routes: pd.DataFrame, *, medium_from: int, high_from: int) -> pd.DataFrame:
     """The columns of `Labels`: ordinal grade and quality bin beside what later stages need of a route."""
     labels = routes.assign(
-        grade_index=routes["grade"].map(nouns.GRADE_INDEX).astype("int64"),
+        grade_index=routes["grade"].map(definitions.GRADE_INDEX).astype("int64"),
         quality=quality_bins(routes["repeats"], medium_from=medium_from, high_from=high_from),
     )
     return labels[list(Labels.to_schema().columns)]

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 
-WIDTH = len(nouns.COLUMNS)
+WIDTH = len(definitions.COLUMNS)
 
 
 def broken_rules(routes: pd.DataFrame, holds: pd.DataFrame, *, min_holds: int, max_holds: int) -> pd.DataFrame:
@@ -43,11 +43,11 @@ def broken_rules_of_generated(
 
 
 def longest_moves(holds: pd.DataFrame) -> "pd.Series[float]":
-    """The reach each route asks for, in cells, indexed by route_id: `nouns.longest_move` for a whole table.
+    """The reach each route asks for, in cells, indexed by route_id: `definitions.longest_move` for a whole table.
 
     Each hold is reached from the nearest one told before it. Holds that are no cells count as not there.
     """
-    cells = holds.assign(cell=holds["hold"].map(nouns.CELL_INDEX)).dropna(subset="cell")
+    cells = holds.assign(cell=holds["hold"].map(definitions.CELL_INDEX)).dropna(subset="cell")
     cells = cells.sort_values(["route_id", "position"])
     row, column = np.divmod(cells["cell"].to_numpy(dtype=int), WIDTH)
     route, names = pd.factorize(cells["route_id"])
@@ -63,8 +63,8 @@ def longest_moves(holds: pd.DataFrame) -> "pd.Series[float]":
 
 def _off_board(holds: pd.DataFrame, board: "pd.Series[str]") -> "pd.Series[bool]":
     """Marks holds that are no cell of their route's board."""
-    cells = {name: known.rows * WIDTH for name, known in nouns.BOARDS.items()}
-    cell = holds["hold"].map(nouns.CELL_INDEX).astype(float)
+    cells = {name: known.rows * WIDTH for name, known in definitions.BOARDS.items()}
+    cell = holds["hold"].map(definitions.CELL_INDEX).astype(float)
     return ~(cell < holds["route_id"].map(board).map(cells).astype(float))
 
 

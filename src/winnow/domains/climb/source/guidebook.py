@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.source import problems
 from winnow.domains.climb.source.problems import Problem, Problems
 
@@ -24,7 +24,7 @@ def _problem(row: dict[str, Any]) -> Problem:
     return Problem(
         board=problems.one_of(BOARDS, row.get("mb_type"), "board"),
         angle=problems.one_of(ANGLES, row.get("mb_type"), "angle"),
-        grade=nouns.GRADES[grade] if 0 <= grade < len(nouns.GRADES) else None,
+        grade=definitions.GRADES[grade] if 0 <= grade < len(definitions.GRADES) else None,
         repeats=problems.count(row, "repeats"),
         benchmark=True,
         user_rating=problems.stars(row, "avg_user_stars"),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from winnow.curate.duplicates import set_digests
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.source.problems import Problems
 
 FORMATS = ("app", "web", "guidebook", "minimal", "synthetic")
@@ -97,7 +97,7 @@ def _holds_of(rows: pd.DataFrame, holds: pd.DataFrame) -> pd.DataFrame:
     best = rows.assign(untold=rows["owner"].isin(untold)).sort_values("untold", kind="stable")
     best = best.drop_duplicates("route_id")
     found = holds.merge(best[["owner", "route_id"]], on="owner")
-    found["cell"] = found["hold"].map(nouns.CELL_INDEX)
+    found["cell"] = found["hold"].map(definitions.CELL_INDEX)
     found = found.sort_values(["route_id", "cell", "hold"], na_position="last")
     found["position"] = found.groupby("route_id").cumcount()
     return found[["route_id", "position", "hold", "role"]]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.source import problems
 from winnow.pipeline.errors import SourceError
 
@@ -53,4 +53,4 @@ def _holds(route: Any, where: str) -> list[str]:
 
 
 def _in_start_rows(hold: str) -> bool:
-    return hold in nouns.CELL_INDEX and nouns.row_of(nouns.CELL_INDEX[hold]) <= nouns.START_ROWS
+    return hold in definitions.CELL_INDEX and definitions.row_of(definitions.CELL_INDEX[hold]) <= definitions.START_ROWS

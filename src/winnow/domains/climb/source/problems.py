@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.pipeline.errors import SourceError
 
 T = TypeVar("T")
@@ -167,7 +167,7 @@ def text(row: dict[str, Any], key: str) -> str | None:
 def grade(row: dict[str, Any], key: str) -> str | None:
     """A Font grade; None if it is unknown, which is for the filter; raises UnusableError when it is no text."""
     written = text(row, key)
-    return None if written is None else nouns.parse_grade(written)
+    return None if written is None else definitions.parse_grade(written)
 
 
 def cell(written: Any) -> str:

@@ -2,19 +2,19 @@
 
 A problem climbs one board hand over hand: each hold is drawn near a target that lies one stride up and, by turns, to
 the left and to the right. Holds differ in how good and how popular they are, board by board. How hard a problem is
-depends on its reach, on how good its holds are and on the angle; the grade is its rank in hardness, with some noise,
+depends on its reach, on how good its holds are and on the angle; the grade is its rank in difficulty, with some noise,
 cut at fixed shares. Easy problems are repeated more, and repeats are heavy-tailed (log-normal).
 """
 
 import numpy as np
 import pandas as pd
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Synthetic
 from winnow.domains.climb.source.problems import Problems
 
-WIDTH = len(nouns.COLUMNS)
-CELL_ROW, CELL_COLUMN = np.divmod(np.arange(nouns.CELLS), WIDTH)
+WIDTH = len(definitions.COLUMNS)
+CELL_ROW, CELL_COLUMN = np.divmod(np.arange(definitions.CELLS), WIDTH)
 ANGLES = {"2016": (40,), "2017": (25, 40, 40), "2019": (25, 40, 40), "2020": (40,)}
 """Angles a board is set at, as often as drawn."""
 GRADE_SHARES = {
@@ -32,8 +32,8 @@ def make(common: Common, params: Synthetic, rng: np.random.Generator) -> Problem
     """`params.routes` problems on the chosen boards, as if read from a file."""
     board = rng.integers(len(common.boards), size=params.routes)
     angle = np.array([rng.choice(ANGLES[common.boards[index]]) for index in board])
-    goodness = rng.beta(2, 2, size=(len(common.boards), nouns.CELLS))
-    popularity = rng.normal(0, 1.3, size=(len(common.boards), nouns.CELLS))
+    goodness = rng.beta(2, 2, size=(len(common.boards), definitions.CELLS))
+    popularity = rng.normal(0, 1.3, size=(len(common.boards), definitions.CELLS))
     paths = np.concatenate(
         [
             _climb(common, board[start : start + BATCH], goodness, popularity, rng)
@@ -41,11 +41,11 @@ def make(common: Common, params: Synthetic, rng: np.random.Generator) -> Problem
         ]
     )
     _set_at_two_angles(paths, board, angle, rng)
-    hardness = _hardness(paths, goodness[board[:, None], paths], angle, rng)
+    difficulty = _difficulty(paths, goodness[board[:, None], paths], angle, rng)
     boards = np.array(common.boards)[board]
     unknown = _first_of(rng.random(params.routes), params.unknown_share)
     return Problems(
-        _routes(boards, angle, hardness, unknown, rng, benchmark_share=params.benchmark_share),
+        _routes(boards, angle, difficulty, unknown, rng, benchmark_share=params.benchmark_share),
         _holds(paths, boards, unknown),
         pd.DataFrame({"row": pd.Series(dtype="int64"), "reason": pd.Series(dtype="str")}),
     )
@@ -56,14 +56,14 @@ def _climb(
 ) -> np.ndarray:
     """Cells of each problem bottom up, `(problems, max_holds)`, -1 after its last hold."""
     number = len(board)
-    top = np.array([nouns.BOARDS[name].rows - 1 for name in common.boards])[board]
+    top = np.array([definitions.BOARDS[name].rows - 1 for name in common.boards])[board]
     ambition = rng.random(number)
     # Hard problems ask for long strides and use poor holds.
     liking = popularity[board] + 5 * (goodness[board] - 0.5) * (0.6 - ambition)[:, None]
     stride = 1.6 + 2.0 * ambition
     side = rng.choice([-1, 1], size=number)
     paths = np.full((number, common.max_holds), -1)
-    may_start = (CELL_ROW >= LOWEST_START - 1) & (CELL_ROW < nouns.START_ROWS - 1)
+    may_start = (CELL_ROW >= LOWEST_START - 1) & (CELL_ROW < definitions.START_ROWS - 1)
     paths[:, 0] = _draw(liking + np.where(may_start, 0, -np.inf), rng)
     two_starts = rng.random(number) < 0.65
     for position in range(1, common.max_holds):
@@ -79,8 +79,8 @@ def _climb(
         apart = (CELL_ROW - CELL_ROW[last][:, None]) ** 2 + (CELL_COLUMN - CELL_COLUMN[last][:, None]) ** 2
         # A second start may stand beside the first; every other hold is higher than the last one.
         lowest = np.where(starting, last + 1, (CELL_ROW[last] + 1) * WIDTH)
-        highest = np.where(starting, nouns.START_ROWS - 1, top[climbing])
-        possible = (lowest[:, None] <= np.arange(nouns.CELLS)) & (highest[:, None] >= CELL_ROW)
+        highest = np.where(starting, definitions.START_ROWS - 1, top[climbing])
+        possible = (lowest[:, None] <= np.arange(definitions.CELLS)) & (highest[:, None] >= CELL_ROW)
         possible &= apart <= common.max_reach**2
         # A route that cannot go on stays as it is, without a finish, for the filter to drop.
         stuck = ~possible.any(axis=1)
@@ -103,7 +103,7 @@ def _set_at_two_angles(paths: np.ndarray, board: np.ndarray, angle: np.ndarray, 
         paths[rng.choice(gentle, number, replace=False)] = paths[rng.choice(steep, number, replace=False)]
 
 
-def _hardness(paths: np.ndarray, goodness: np.ndarray, angle: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _difficulty(paths: np.ndarray, goodness: np.ndarray, angle: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """How hard each problem is, in no unit: longer strides, poorer holds and a steeper angle are harder."""
     used = paths >= 0
     steps = used[:, 1:]
@@ -129,7 +129,7 @@ def _first_of(score: np.ndarray, share: float) -> np.ndarray:
 def _routes(
     board: np.ndarray,
     angle: np.ndarray,
-    hardness: np.ndarray,
+    difficulty: np.ndarray,
     unknown: np.ndarray,
     rng: np.random.Generator,
     *,
@@ -138,10 +138,10 @@ def _routes(
     """The columns of `Problems.routes`."""
     number = len(board)
     limits = np.cumsum(list(GRADE_SHARES.values())) / sum(GRADE_SHARES.values())
-    rank = (np.argsort(np.argsort(hardness, kind="stable")) + 0.5) / number
+    rank = (np.argsort(np.argsort(difficulty, kind="stable")) + 0.5) / number
     grade = np.array(list(GRADE_SHARES))[np.searchsorted(limits, rank)]
     appeal = rng.normal(size=number)
-    repeats = np.floor(np.exp(3.4 - 0.5 * _standard(hardness) + 0.8 * appeal + rng.normal(0, 1.4, size=number)))
+    repeats = np.floor(np.exp(3.4 - 0.5 * _standard(difficulty) + 0.8 * appeal + rng.normal(0, 1.4, size=number)))
     stars = np.clip(np.round(3.4 + 0.8 * appeal), 1, 5)
     # Benchmarks are well repeated; setters choose them, so not the most repeated ones without exception.
     fame = np.where(unknown, np.inf, -np.log1p(repeats) + rng.normal(0, 1, size=number))
@@ -167,8 +167,8 @@ def _holds(paths: np.ndarray, board: np.ndarray, unknown: np.ndarray) -> pd.Data
     """The columns of `Problems.holds`."""
     row, position = np.nonzero(paths >= 0)
     cell = paths[row, position]
-    top = np.array([nouns.BOARDS[name].rows - 1 for name in board])
-    start = (position < nouns.MAX_STARTS) & (CELL_ROW[cell] < nouns.START_ROWS)
+    top = np.array([definitions.BOARDS[name].rows - 1 for name in board])
+    start = (position < definitions.MAX_STARTS) & (CELL_ROW[cell] < definitions.START_ROWS)
     role = np.select([unknown[row], CELL_ROW[cell] == top[row], start], ["unknown", "finish", "start"], "move")
-    names = np.array(list(nouns.CELL_INDEX))
+    names = np.array(list(definitions.CELL_INDEX))
     return pd.DataFrame({"row": row, "hold": pd.Series(names[cell], dtype="str"), "role": pd.Series(role, dtype="str")})

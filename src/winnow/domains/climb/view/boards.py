@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.show.figures import new_figure, styled
 
 ROLE_COLOURS = {"start": "#1aa64b", "move": "#2166d1", "finish": "#d7263d", "unknown": "#8a8a8a"}
@@ -26,8 +26,8 @@ class DrawnRoute(NamedTuple):
 
 def draw_board(axes: Axes, route: DrawnRoute) -> None:
     """The panel with columns A–K and rows from the bottom, and a ring around each hold of the route."""
-    rows = nouns.BOARDS[route.board].rows
-    columns = len(nouns.COLUMNS)
+    rows = definitions.BOARDS[route.board].rows
+    columns = len(definitions.COLUMNS)
     axes.set_facecolor(PANEL)
     axes.grid(visible=False)
     axes.scatter(
@@ -38,12 +38,12 @@ def draw_board(axes: Axes, route: DrawnRoute) -> None:
         linewidths=0,
     )
     for hold, role in route.holds:
-        centre = (nouns.COLUMNS.index(hold[0]), int(hold[1:]))
+        centre = (definitions.COLUMNS.index(hold[0]), int(hold[1:]))
         axes.add_patch(Circle(centre, 0.42, fill=False, linewidth=2.4, edgecolor=ROLE_COLOURS[role]))
     axes.set_xlim(-0.7, columns - 0.3)
     axes.set_ylim(0.3, rows + 0.7)
     axes.set_aspect("equal")
-    axes.set_xticks(range(columns), list(nouns.COLUMNS), fontsize=7)
+    axes.set_xticks(range(columns), list(definitions.COLUMNS), fontsize=7)
     axes.set_yticks(range(1, rows + 1), [str(row) for row in range(1, rows + 1)], fontsize=7)
     axes.tick_params(length=0)
     for spine in axes.spines.values():

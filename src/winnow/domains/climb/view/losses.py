@@ -5,7 +5,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.show.curves import draw_curves
 from winnow.show.figures import new_figure, styled
 
@@ -26,7 +26,7 @@ def quality_curves(curves: pd.DataFrame) -> Figure:
     with styled():
         figure = new_figure(6.4, 4.0)
         axes = figure.subplots()
-        draw_curves(axes, curves, {f"val/loss_by_quality/{name}": name for name in nouns.QUALITY_BINS})
+        draw_curves(axes, curves, {f"val/loss_by_quality/{name}": name for name in definitions.QUALITY_BINS})
         axes.set_ylabel("validation loss, nats per token")
         axes.set_title("Loss by quality bin (repeats)")
     return figure
@@ -34,7 +34,7 @@ def quality_curves(curves: pd.DataFrame) -> Figure:
 
 def grade_curves(curves: pd.DataFrame) -> Figure:
     """Validation loss by grade and epoch, easy grades light and hard ones dark."""
-    shown = [grade for grade in nouns.GRADES if f"val/loss_by_grade/{grade}" in set(curves["metric"])]
+    shown = [grade for grade in definitions.GRADES if f"val/loss_by_grade/{grade}" in set(curves["metric"])]
     with styled():
         figure = new_figure(8.0, 4.6)
         axes = figure.subplots()

@@ -11,8 +11,8 @@ import pandas as pd
 
 from winnow.curate.filters import apply_rules
 from winnow.curate.perceptual import near_groups
-from winnow.curate.rejected import refuse_rejected
-from winnow.domains.retina import nouns
+from winnow.curate.rejected import check_rejected_share
+from winnow.domains.retina import definitions
 from winnow.domains.retina.model import judging
 from winnow.domains.retina.model.grading import grade_photographs
 from winnow.domains.retina.model.heatmaps import heat_maps
@@ -58,16 +58,16 @@ def grade_files(paths: Sequence[Path], params: Params, explain: Path | None) -> 
     model = load_model()
     pngs = found.pixels["png"].tolist()
     values = grade_photographs(model, pngs, views=params.evaluate.views, batch_size=params.evaluate.batch_size)
-    grades = nouns.decide(values, model.decision) if len(pngs) else np.zeros(0, dtype=np.int64)
+    grades = definitions.decide(values, model.decision) if len(pngs) else np.zeros(0, dtype=np.int64)
     objections = apply_rules(found.photos, quality_rules(params.filter))
     told = {
         str(name): {
             "file": str(name),
             "grade": int(grade),
-            "name": nouns.GRADE_NAMES[grade],
-            "referable": bool(grade >= nouns.REFERABLE_FROM),
-            "referable_probability": round(float(row[nouns.REFERABLE_FROM :].sum()), 4),
-            "probabilities": {str(each): round(float(row[each]), 4) for each in nouns.GRADES},
+            "name": definitions.GRADE_NAMES[grade],
+            "referable": bool(grade >= definitions.REFERABLE_FROM),
+            "referable_probability": round(float(row[definitions.REFERABLE_FROM :].sum()), 4),
+            "probabilities": {str(each): round(float(row[each]), 4) for each in definitions.GRADES},
             "quality": None if pd.isna(objection) else str(objection),
         }
         for name, grade, row, objection in zip(found.photos["name"], grades, values, objections, strict=True)
@@ -88,7 +88,7 @@ def judge_data(path: Path, form: str | None, images: Path | None, params: Params
     form = form or formats.guess(path)
     listing = formats.read(form, path, images)
     found = collect([Collection(form, str(path), path.stem, listing)], size=params.common.image_size, **_recipe(params))
-    refuse_rejected(found.rejected, listing.rows, 1.0, domain="retina")
+    check_rejected_share(found.rejected, listing.rows, 1.0, domain="retina")
     gradable = found.photos[apply_rules(found.photos, quality_rules(params.filter)).isna()]
     seen = gradable["image_id"].isin(_seen(gradable, params.filter.max_hash_distance))
     labels, ungraded = label_photographs(gradable[~seen].assign(duplicate_group=gradable["image_id"]))
@@ -101,7 +101,7 @@ def judge_data(path: Path, form: str | None, images: Path | None, params: Params
     pngs = pixels.loc[labels["image_id"]].tolist()
     values = grade_photographs(model, pngs, views=params.evaluate.views, batch_size=params.evaluate.batch_size)
     true = labels["grade"].to_numpy(np.int64)
-    predicted = nouns.decide(values, model.decision)
+    predicted = definitions.decide(values, model.decision)
     confusion = pd.crosstab(pd.Series(true, name="true"), pd.Series(predicted, name="predicted"))
     return {
         "photographs": {
@@ -112,7 +112,7 @@ def judge_data(path: Path, form: str | None, images: Path | None, params: Params
             "without_grade": len(ungraded),
             "judged": len(labels),
         },
-        "by_grade": nouns.grade_counts(true),
+        "by_grade": definitions.grade_counts(true),
         "metrics": judging.judge(true, values, model.decision),
         "confusion": {str(grade): {str(c): int(n) for c, n in row.items()} for grade, row in confusion.iterrows()},
     }

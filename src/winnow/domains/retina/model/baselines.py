@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.measure.classification import quadratic_weighted_kappa
 
 METADATA = ["width", "height", "brightness", "red", "green", "blue"]
@@ -19,12 +19,12 @@ Floats = NDArray[np.float64]
 
 def majority(train: NDArray[np.int64], rows: int) -> Floats:
     """Probabilities `(rows, 5)`: the shares of the training photographs, so that the commonest grade is predicted."""
-    shares = np.bincount(train, minlength=len(nouns.GRADES)) / len(train)
+    shares = np.bincount(train, minlength=len(definitions.GRADES)) / len(train)
     return np.tile(shares, (rows, 1))
 
 
 def metadata_model(
-    photos: pd.DataFrame, grades: NDArray[np.int64], side: NDArray[np.str_], decision: nouns.Decision, seed: int
+    photos: pd.DataFrame, grades: NDArray[np.int64], side: NDArray[np.str_], decision: definitions.Decision, seed: int
 ) -> Floats:
     """Probabilities `(rows, 5)` of a random forest on `METADATA`; leaf size and class weights chosen on validation."""
     grid = [
@@ -36,7 +36,7 @@ def metadata_model(
 
 
 def feature_model(
-    features: Floats, grades: NDArray[np.int64], side: NDArray[np.str_], decision: nouns.Decision
+    features: Floats, grades: NDArray[np.int64], side: NDArray[np.str_], decision: definitions.Decision
 ) -> Floats:
     """Probabilities `(rows, 5)` of a logistic regression on a frozen network's pooled features `(rows, channels)`."""
     grid = [
@@ -48,14 +48,18 @@ def feature_model(
 
 
 def _best(
-    grid: list[object], inputs: Floats, grades: NDArray[np.int64], side: NDArray[np.str_], decision: nouns.Decision
+    grid: list[object],
+    inputs: Floats,
+    grades: NDArray[np.int64],
+    side: NDArray[np.str_],
+    decision: definitions.Decision,
 ) -> Floats:
     """Probabilities of the model whose grades agree best on validation (the first of equals)."""
     found: list[tuple[float, Floats]] = []
     for model in grid:
         fitted = model.fit(inputs[side == "train"], grades[side == "train"])  # type: ignore[attr-defined]
-        probabilities = np.zeros((len(inputs), len(nouns.GRADES)))
+        probabilities = np.zeros((len(inputs), len(definitions.GRADES)))
         probabilities[:, fitted.classes_] = fitted.predict_proba(inputs)
-        said = nouns.decide(probabilities[side == "val"], decision)
-        found.append((quadratic_weighted_kappa(grades[side == "val"], said, len(nouns.GRADES)), probabilities))
+        said = definitions.decide(probabilities[side == "val"], decision)
+        found.append((quadratic_weighted_kappa(grades[side == "val"], said, len(definitions.GRADES)), probabilities))
     return max(found, key=lambda pair: pair[0])[1]

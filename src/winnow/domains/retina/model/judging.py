@@ -8,12 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.judge.intervals import Counts, Interval, Statistic
 from winnow.measure import classification as measure
 from winnow.measure.calibration import calibration_errors, reliability
 
-CLASSES = len(nouns.GRADES)
+CLASSES = len(definitions.GRADES)
 Floats = NDArray[np.float64]
 Grades = NDArray[np.int64]
 
@@ -24,8 +24,8 @@ def statistics(true: Grades, predicted: Grades, probabilities: Floats) -> dict[s
     def of_confusion(function: Callable[[Floats], Floats]) -> Statistic:
         return lambda counts: function(measure.resampled_confusions(true, predicted, CLASSES, counts))
 
-    referable, referred = true >= nouns.REFERABLE_FROM, predicted >= nouns.REFERABLE_FROM
-    score = probabilities[:, nouns.REFERABLE_FROM :].sum(axis=1)
+    referable, referred = true >= definitions.REFERABLE_FROM, predicted >= definitions.REFERABLE_FROM
+    score = probabilities[:, definitions.REFERABLE_FROM :].sum(axis=1)
 
     def referral(function: Callable[[Floats], Floats], row: int) -> Statistic:
         return lambda counts: function(measure.resampled_confusions(referable, referred, 2, counts))[..., row]
@@ -36,14 +36,14 @@ def statistics(true: Grades, predicted: Grades, probabilities: Floats) -> dict[s
         "accuracy": of_confusion(measure.accuracies),
         "balanced_accuracy": of_confusion(measure.balanced_accuracies),
         "macro_f1": of_confusion(measure.macro_f1s),
-        "rare_f1": of_confusion(lambda confusion: measure.macro_f1s(confusion, nouns.RARE)),
+        "rare_f1": of_confusion(lambda confusion: measure.macro_f1s(confusion, definitions.RARE)),
         "macro_auc": lambda counts: measure.macro_aucs(true, probabilities, counts),
         "referable_sensitivity": referral(measure.recalls, 1),
         "referable_specificity": referral(measure.recalls, 0),
         "referable_auc": lambda counts: measure.aucs(referable, score, counts),
         "ece": lambda counts: calibration_errors(confidence, predicted == true, counts),
     }
-    for grade in nouns.GRADES:
+    for grade in definitions.GRADES:
         if (true == grade).any():
             found |= {
                 f"class_{grade}_precision": of_confusion(_of_class(measure.precisions, grade)),
@@ -71,18 +71,18 @@ def metrics(found: Mapping[str, Statistic], rows: int) -> dict[str, float]:
     return {name: float(statistic(whole)[0]) for name, statistic in found.items()}
 
 
-def judge(true: Grades, probabilities: Floats, decision: nouns.Decision) -> dict[str, float]:
+def judge(true: Grades, probabilities: Floats, decision: definitions.Decision) -> dict[str, float]:
     """All metrics of one model's probabilities."""
-    return metrics(statistics(true, nouns.decide(probabilities, decision), probabilities), len(true))
+    return metrics(statistics(true, definitions.decide(probabilities, decision), probabilities), len(true))
 
 
 def per_class(predictions: pd.DataFrame, interval: Mapping[str, Interval]) -> pd.DataFrame:
     """The columns of `PerClass`; a grade that a side lacks has no row there."""
     rows = []
-    for side in nouns.SIDES:
+    for side in definitions.SIDES:
         part = predictions[predictions["split"] == side]
         confusion = measure.confusion_matrix(part["grade"], part["predicted"], CLASSES)
-        for grade in nouns.GRADES:
+        for grade in definitions.GRADES:
             if samples := int(confusion[grade].sum()):
                 bounds = interval.get(f"class_{grade}_f1") if side == "test" else None
                 rows.append(
@@ -104,7 +104,7 @@ def overfitting(table: pd.DataFrame, gap: float) -> dict[str, Any]:
     """F1 of train minus validation for each grade, and whether it is the rare grades that are learnt by heart."""
     f1 = table.set_index(["grade", "split"])["f1"].unstack()  # noqa: PD010 - nothing to aggregate
     gaps = (f1["train"] - f1["val"]).dropna() if {"train", "val"} <= set(f1.columns) else pd.Series(dtype=float)
-    rare, common = gaps[gaps.index.isin(nouns.RARE)], gaps[~gaps.index.isin(nouns.RARE)]
+    rare, common = gaps[gaps.index.isin(definitions.RARE)], gaps[~gaps.index.isin(definitions.RARE)]
     if rare.empty or common.empty:
         verdict = "cannot be told: train or validation lacks the rare or the common grades"
     elif rare.mean() > gap and rare.mean() > common.mean():
@@ -119,7 +119,7 @@ def overfitting(table: pd.DataFrame, gap: float) -> dict[str, Any]:
 def rocs(true: Grades, probabilities: Floats) -> pd.DataFrame:
     """The columns of `Rocs`, for the grades that some rows have and some have not."""
     parts = []
-    for grade in nouns.GRADES:
+    for grade in definitions.GRADES:
         if 0 < (true == grade).sum() < len(true):
             false_positive, recall, _ = roc_curve(true == grade, probabilities[:, grade])
             parts.append(pd.DataFrame({"grade": grade, "false_positive_rate": false_positive, "recall": recall}))

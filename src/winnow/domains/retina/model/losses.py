@@ -4,15 +4,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.domains.retina.model.network import Head
 
 
 def spread_labels(grades: Tensor, spread: float) -> Tensor:
     """Target probabilities `(rows, 5)`: a Gaussian of that standard deviation around each grade; 0 gives one-hot."""
-    scale = torch.arange(len(nouns.GRADES), device=grades.device)
+    scale = torch.arange(len(definitions.GRADES), device=grades.device)
     if spread == 0:
-        return functional.one_hot(grades, len(nouns.GRADES)).float()
+        return functional.one_hot(grades, len(definitions.GRADES)).float()
     return torch.softmax(-((scale - grades[:, None]) ** 2) / (2 * spread**2), dim=1)
 
 

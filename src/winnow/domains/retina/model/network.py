@@ -6,7 +6,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.domains.retina.model import backbones
 
 Head = Literal["softmax", "corn"]
@@ -28,19 +28,19 @@ class Grader(nn.Module, PyTorchModelHubMixin):
         image_size: int,
         frozen_blocks: int,
         dropout: float,
-        decision: nouns.Decision,
+        decision: definitions.Decision,
     ) -> None:
         super().__init__()
         self.head_name: Head = head
         self.image_size = image_size
         self.frozen_blocks = frozen_blocks
-        self.decision: nouns.Decision = decision
+        self.decision: definitions.Decision = decision
         self.class_weights: Tensor | None
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("class_weights", None)
         self._take(backbones.build(backbone))
-        outputs = len(nouns.GRADES) - (head == "corn")
+        outputs = len(definitions.GRADES) - (head == "corn")
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.channels, outputs)
 

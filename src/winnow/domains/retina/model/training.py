@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.domains.retina.model import backbones
 from winnow.domains.retina.model.features import frozen_features
 from winnow.domains.retina.model.losses import grade_losses, weighted_mean
@@ -24,7 +24,7 @@ from winnow.measure.classification import accuracy, f1_per_class, quadratic_weig
 from winnow.pipeline.errors import TableError
 
 VALIDATION_BATCH = 64
-CLASSES = len(nouns.GRADES)
+CLASSES = len(definitions.GRADES)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Training:
 
     def _weight_table(self, grades: Tensor) -> dict[str, tuple[float, int]]:
         weights = self.class_weights if self.params.use_class_weights else torch.ones(CLASSES)
-        return {f"Class {g}": (float(weights[g]), int((grades == g).sum())) for g in nouns.GRADES}
+        return {f"Class {g}": (float(weights[g]), int((grades == g).sum())) for g in definitions.GRADES}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
         """The mean focal loss, and for each grade how many rows were drawn, predicted, and predicted rightly."""
@@ -110,9 +110,11 @@ class Training:
 
     def summarise(self, means: Mapping[str, float]) -> dict[str, float]:
         """An epoch's loss, accuracy, F1 of each grade, and the share of each grade among the rows really drawn."""
-        drawn, said, right = (np.array([means[f"{n}/{g}"] for g in nouns.GRADES]) for n in ("drawn", "said", "right"))
-        f1 = {f"f1/{g}": float(2 * right[g] / (drawn[g] + said[g])) for g in nouns.GRADES if drawn[g] + said[g]}
-        shares = {f"drawn_share/{g}": float(drawn[g] / drawn.sum()) for g in nouns.GRADES}
+        drawn, said, right = (
+            np.array([means[f"{n}/{g}"] for g in definitions.GRADES]) for n in ("drawn", "said", "right")
+        )
+        f1 = {f"f1/{g}": float(2 * right[g] / (drawn[g] + said[g])) for g in definitions.GRADES if drawn[g] + said[g]}
+        shares = {f"drawn_share/{g}": float(drawn[g] / drawn.sum()) for g in definitions.GRADES}
         return {"loss": means["loss"], "accuracy": float(right.sum() / drawn.sum()), **f1, **shares}
 
     def validate(self, model: nn.Module, loader: Any) -> dict[str, float]:
@@ -122,10 +124,10 @@ class Training:
         parts = [(model(b["inputs"].to(device), start=network.frozen_blocks).cpu(), b["grades"]) for b in loader]
         logits, grades = torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
         alpha = self.class_weights if self.params.use_class_weights else None
-        predicted = nouns.decide(probabilities(logits, network.head).double().numpy(), network.decision)
+        predicted = definitions.decide(probabilities(logits, network.head).double().numpy(), network.decision)
         true = grades.numpy()
         f1 = f1_per_class(true, predicted, CLASSES)
-        present = [grade for grade in nouns.GRADES if (true == grade).any()]
+        present = [grade for grade in definitions.GRADES if (true == grade).any()]
         return {
             "loss": float(weighted_mean(self._losses(logits, grades), grades, alpha)),
             "quadratic_weighted_kappa": quadratic_weighted_kappa(true, predicted, CLASSES),

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from winnow.curate.perceptual import near_groups
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Filter
 
 
@@ -50,7 +50,11 @@ def conflicts(report: pd.DataFrame) -> dict[str, int]:
         "groups": int(report["duplicate_group"].nunique()),
         "photographs": len(report),
         "groups_with_conflicting_grades": len(apart),
-        **{f"groups_apart_by_{step}": int((apart == step).sum()) for step in nouns.GRADES[1:] if (apart == step).any()},
+        **{
+            f"groups_apart_by_{step}": int((apart == step).sum())
+            for step in definitions.GRADES[1:]
+            if (apart == step).any()
+        },
     }
 
 

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 
 EYE_IN_NAME = re.compile(r"(?P<patient>.+?)[_-](?P<eye>left|right)(?:_again)?", re.IGNORECASE)
 """`10_left`; a photograph taken over again is the same patient's."""
@@ -20,14 +20,14 @@ def patient_and_eye(source: str, name: str) -> tuple[str, str]:
 
 def label_photographs(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The columns of `Labels`, and of `Ungraded`: photographs whose grade is missing or none of the scale's five."""
-    known = photos["grade"].isin(nouns.GRADES).astype(bool)
+    known = photos["grade"].isin(definitions.GRADES).astype(bool)
     reason = photos["grade"].map(lambda grade: "no grade" if pd.isna(grade) else f"grade {grade} is not one of 0 to 4")
     ungraded = photos.assign(reason=reason.astype("str"))[~known]
     graded = photos[known]
     owners = [patient_and_eye(source, name) for source, name in zip(graded["source"], graded["name"], strict=True)]
     labels = graded.assign(
         grade=graded["grade"].astype("int64"),
-        referable=(graded["grade"] >= nouns.REFERABLE_FROM).astype(bool),
+        referable=(graded["grade"] >= definitions.REFERABLE_FROM).astype(bool),
         patient=pd.Series([patient for patient, _ in owners], index=graded.index, dtype="str"),
         eye=pd.Series([eye for _, eye in owners], index=graded.index, dtype="str"),
     )

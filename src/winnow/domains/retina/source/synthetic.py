@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Synthetic
 from winnow.domains.retina.source.fundus import draw_fundus
 from winnow.domains.retina.source.records import Listing, Record
@@ -30,7 +30,7 @@ def make(params: Synthetic, rng: np.random.Generator) -> Listing:
     listing = Listing()
     again = round(params.duplicate_share * params.photographs)
     for index, grade in enumerate(grades[: params.photographs - again]):
-        eye = nouns.EYES[index % 2]
+        eye = definitions.EYES[index % 2]
         photograph = draw_fundus(int(grade), eye == "left", params.size, rng)
         if rng.random() < params.flawed_share:
             photograph = spoil(photograph, FLAWS[int(rng.integers(len(FLAWS)))])
@@ -46,8 +46,8 @@ def draw_grades(count: int, rng: np.random.Generator) -> "np.ndarray[tuple[int],
     shares = SHARES / SHARES.sum()
     wanted = np.maximum(np.floor(shares * count + 0.5).astype(int), 1)
     wanted[0] -= wanted.sum() - count
-    pool = rng.permutation(np.repeat(nouns.GRADES, wanted)).tolist()
-    left = np.bincount(pool, minlength=len(nouns.GRADES))
+    pool = rng.permutation(np.repeat(definitions.GRADES, wanted)).tolist()
+    left = np.bincount(pool, minlength=len(definitions.GRADES))
     drawn: list[int] = []
     for index in range(count):
         same = index % 2 == 1 and rng.random() < SAME_GRADE and left[drawn[-1]] > 0
@@ -74,7 +74,7 @@ def _take_again(record: Record, row: int, number: int, rng: np.random.Generator)
     assert record.grade is not None
     with Image.open(io.BytesIO(record.content)) as image:
         brighter = image.point(lambda value: min(255, value * 1.06))
-    step = 1 if record.grade == 0 or (record.grade < nouns.GRADES[-1] and rng.random() < 0.5) else -1
+    step = 1 if record.grade == 0 or (record.grade < definitions.GRADES[-1] and rng.random() < 0.5) else -1
     grade = record.grade + step if number % 3 == 0 else record.grade
     return Record(row, f"{record.name}_again", grade, _jpeg(brighter, 80))
 

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.show.curves import draw_curves
 from winnow.show.figures import new_figure, styled
 
@@ -32,7 +32,7 @@ def f1_curves(curves: pd.DataFrame) -> Figure:
     with styled():
         figure = new_figure(12.0, 3.8)
         for axes, (metric, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
-            draw_curves(axes, curves, {f"{metric}/{grade}": f"grade {grade}" for grade in nouns.GRADES})
+            draw_curves(axes, curves, {f"{metric}/{grade}": f"grade {grade}" for grade in definitions.GRADES})
             axes.set_ylim(0, 1.02)
             axes.set_title(title)
     return figure

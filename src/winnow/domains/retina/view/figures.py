@@ -4,15 +4,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from winnow.domains.retina import nouns
+from winnow.domains.retina import definitions
 from winnow.show.figures import PALETTE, new_figure, styled
 
-LABELS = [f"{grade} {name}" for grade, name in zip(nouns.GRADES, nouns.GRADE_NAMES, strict=True)]
+LABELS = [f"{grade} {name}" for grade, name in zip(definitions.GRADES, definitions.GRADE_NAMES, strict=True)]
 
 
 def confusion_matrix(test: pd.DataFrame) -> Figure:
     """True against predicted grades: counts, shaded by the share of the true grade's photographs."""
-    counts = pd.crosstab(test["grade"], test["predicted"]).reindex(nouns.GRADES, columns=nouns.GRADES, fill_value=0)
+    counts = pd.crosstab(test["grade"], test["predicted"]).reindex(
+        definitions.GRADES, columns=definitions.GRADES, fill_value=0
+    )
     values = counts.to_numpy()
     shares = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
     with styled():
@@ -25,8 +27,8 @@ def confusion_matrix(test: pd.DataFrame) -> Figure:
             axes.text(
                 column, row, f"{count}\n{shares[row, column]:.0%}", ha="center", va="center", color=colour, fontsize=8
             )
-        axes.set_xticks(nouns.GRADES, [str(grade) for grade in nouns.GRADES])
-        axes.set_yticks(nouns.GRADES, LABELS)
+        axes.set_xticks(definitions.GRADES, [str(grade) for grade in definitions.GRADES])
+        axes.set_yticks(definitions.GRADES, LABELS)
         axes.set_xlabel("predicted grade")
         axes.set_ylabel("true grade")
         axes.set_title(f"Confusion matrix, {len(test)} test photographs")
@@ -62,7 +64,7 @@ def f1_bars(classes: pd.DataFrame) -> Figure:
     with styled():
         figure = new_figure(7.2, 4.2)
         axes = figure.subplots()
-        for index, side in enumerate(nouns.SIDES):
+        for index, side in enumerate(definitions.SIDES):
             part = classes[classes["split"] == side]
             place = part["grade"] + (index - 1) * 0.27
             axes.bar(place, part["f1"], width=0.25, color=PALETTE[index], label=side)
@@ -72,7 +74,7 @@ def f1_bars(classes: pd.DataFrame) -> Figure:
                 axes.errorbar(place, part["f1"], yerr=[low, high], fmt="none", color="black", capsize=2, linewidth=1)
                 for x, y, samples in zip(place, part["f1"] + high, part["samples"], strict=True):
                     axes.text(x, min(y + 0.015, 1.01), f"n = {samples}", ha="center", fontsize=7)
-        axes.set_xticks(nouns.GRADES, LABELS, fontsize=8)
+        axes.set_xticks(definitions.GRADES, LABELS, fontsize=8)
         axes.set_ylim(0, 1.08)
         axes.set_ylabel("F1")
         axes.set_title("F1 of each grade")

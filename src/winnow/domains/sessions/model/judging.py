@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from winnow.domains.sessions import nouns
+from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model.ranking import Ranking, rank_metrics
 from winnow.domains.sessions.model.tensors import Held
 from winnow.domains.sessions.params import Evaluate
@@ -15,7 +15,11 @@ from winnow.judge.intervals import Interval, Statistic, bootstrap, difference, m
 from winnow.judge.report import verdict_report
 from winnow.judge.slices import slice_metrics
 
-PER_USER = (*(f"{name}_at_{k}" for name in ("recall", "ndcg") for k in nouns.CUTOFFS), "reciprocal_rank", "novelty")
+PER_USER = (
+    *(f"{name}_at_{k}" for name in ("recall", "ndcg") for k in definitions.CUTOFFS),
+    "reciprocal_rank",
+    "novelty",
+)
 
 
 def per_user(
@@ -30,7 +34,7 @@ def per_user(
 ) -> pd.DataFrame:
     """The columns of `Ranked`. `genres` (songs, genres) are shares."""
     history = np.diff(held.graph.starts.numpy())[ranked.users]
-    lists = ranked.lists[:, : nouns.LIST_LENGTH]
+    lists = ranked.lists[:, : definitions.LIST_LENGTH]
     surprise = -np.log2((listeners + 1) / (listeners.sum() + len(listeners)))
     return pd.DataFrame(
         {
@@ -38,7 +42,7 @@ def per_user(
             "user_index": ranked.users,
             "cold": cold,
             "user_type": users["user_type"].to_numpy()[ranked.users],
-            "history": np.array(nouns.HISTORY_BINS)[np.digitize(history, nouns.HISTORY_EDGES, right=True)],
+            "history": np.array(definitions.HISTORY_BINS)[np.digitize(history, definitions.HISTORY_EDGES, right=True)],
             "held_out": ranked.relevant,
             **rank_metrics(ranked),
             "reciprocal_rank": ranked.reciprocal_rank,
@@ -67,7 +71,7 @@ def list_diversity(lists: NDArray[np.int64], genres: NDArray[np.float32]) -> NDA
 
 def coverage(ranked: Ranking, songs: int) -> float:
     """Share of all songs that stand in some list."""
-    lists = ranked.lists[:, : nouns.LIST_LENGTH]
+    lists = ranked.lists[:, : definitions.LIST_LENGTH]
     return len(np.unique(lists[lists >= 0])) / songs
 
 
@@ -75,7 +79,7 @@ def exposure(name: str, ranked: Ranking, listeners: NDArray[np.int64]) -> pd.Dat
     """The columns of `Exposure`: how the places of the lists share out over tenths of the songs by listeners."""
     order = np.argsort(np.lexsort((np.arange(len(listeners)), listeners)))
     decile = order * 10 // len(listeners)
-    lists = ranked.lists[:, : nouns.LIST_LENGTH]
+    lists = ranked.lists[:, : definitions.LIST_LENGTH]
     places = np.bincount(decile[lists[lists >= 0]], minlength=10)
     table = pd.DataFrame({"recommender": name, "decile": np.arange(1, 11), "share": places / max(places.sum(), 1)})
     return table.astype({"recommender": "str"})
@@ -111,8 +115,8 @@ def differences(
 def slices(table: pd.DataFrame) -> pd.DataFrame:
     """The model's figures by user type, by history length, and for cold-start users."""
     named = table.assign(
-        user_type=pd.Categorical(table["user_type"], nouns.USER_TYPES),
-        history=pd.Categorical(table["history"], nouns.HISTORY_BINS),
+        user_type=pd.Categorical(table["user_type"], definitions.USER_TYPES),
+        history=pd.Categorical(table["history"], definitions.HISTORY_BINS),
         cold_start=np.where(table["cold"], "cold-start", "known"),
     )
     metrics = {name: (lambda part, name=name: float(part[name].mean())) for name in ("recall_at_10", "ndcg_at_10")}

@@ -5,7 +5,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from winnow.domains.sessions import nouns
+from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model.graph import Graph
 from winnow.domains.sessions.model.propagation import (
     Flow,
@@ -56,7 +56,7 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         self.dropout = nn.Dropout(dropout)
         self.attention = nn.Parameter(torch.zeros(2, embedding_dim)) if learned_attention else None
         self.genre = nn.Parameter(torch.randn(genres, embedding_dim) * INITIAL_STD) if genres else None
-        self.user_type = nn.Parameter(torch.zeros(len(nouns.USER_TYPES), embedding_dim)) if genres else None
+        self.user_type = nn.Parameter(torch.zeros(len(definitions.USER_TYPES), embedding_dim)) if genres else None
         self.register_buffer("own", torch.arange(embeddings))
         self.register_buffer("genre_share", torch.zeros(songs, genres))
         self.own: Tensor

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from winnow.domains.sessions import nouns
+from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model.tensors import Held
 from winnow.measure.ranking import ndcg_at, recall_at
 
-PLACES = max(nouns.CUTOFFS)
+PLACES = max(definitions.CUTOFFS)
 FEW = 256
 """As many scores are sorted without ado."""
 
@@ -99,5 +99,5 @@ def _places(songs: list[NDArray[np.int64]], scores: Tensor) -> tuple[Tensor, Ten
 
 def rank_metrics(ranked: Ranking) -> dict[str, NDArray[np.float64]]:
     """Recall and NDCG at each cutoff, (users,) each."""
-    found = {f"recall_at_{k}": recall_at(ranked.hits, ranked.relevant, k) for k in nouns.CUTOFFS}
-    return found | {f"ndcg_at_{k}": ndcg_at(ranked.hits, ranked.relevant, k) for k in nouns.CUTOFFS}
+    found = {f"recall_at_{k}": recall_at(ranked.hits, ranked.relevant, k) for k in definitions.CUTOFFS}
+    return found | {f"ndcg_at_{k}": ndcg_at(ranked.hits, ranked.relevant, k) for k in definitions.CUTOFFS}

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from winnow.domains.sessions import nouns
+from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model.graph import Graph, build_graph
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.params import Network
@@ -32,7 +32,7 @@ class Held:
 
 def user_types(types: pd.DataFrame) -> Tensor:
     """(users,): the index of each user's type, from `UserTypes`."""
-    return torch.tensor(types["user_type"].map(nouns.USER_TYPES.index).to_numpy(dtype=np.int64))
+    return torch.tensor(types["user_type"].map(definitions.USER_TYPES.index).to_numpy(dtype=np.int64))
 
 
 def graph_of(pairs: pd.DataFrame, shape: tuple[int, int], listeners: Tensor | None = None) -> Graph:

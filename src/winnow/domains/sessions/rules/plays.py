@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from winnow.curate.filters import Rule, apply_rules, refuse_empty, rule_counts
+from winnow.curate.filters import Rule, apply_rules, check_not_empty, rule_counts
 from winnow.domains.sessions.params import Filter
 
 DAY = 86_400
@@ -31,7 +31,7 @@ def keep_plays(plays: pd.DataFrame, params: Filter) -> tuple[pd.DataFrame, pd.Da
     reason[reason.isna() & ~inside.reindex(plays.index, fill_value=False)] = "k_core"
     counts["k_core"] = int((reason == "k_core").sum())
     kept = plays[reason.isna()]
-    refuse_empty(kept, counts, fix="lower sessions.filter.min_user_songs and min_song_users, or use more data")
+    check_not_empty(kept, counts, fix="lower sessions.filter.min_user_songs and min_song_users, or use more data")
     dropped = pd.DataFrame({"play": plays["play"], "rule": reason}).dropna(subset="rule")
     return kept, dropped, counts, rounds
 

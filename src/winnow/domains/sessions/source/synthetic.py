@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from winnow.domains.sessions import nouns
+from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Synthetic
 from winnow.domains.sessions.source.listening import Listening, no_titles, plays_table
 
@@ -59,7 +59,7 @@ def make(params: Synthetic, rng: np.random.Generator) -> World:
     events, tastes = [], []
     for number in range(params.users):
         user = f"u{number:06d}"
-        kind = nouns.USER_TYPES[int(rng.choice(len(TYPE_SHARES), p=TYPE_SHARES))]
+        kind = definitions.USER_TYPES[int(rng.choice(len(TYPE_SHARES), p=TYPE_SHARES))]
         liked, chance = _taste(genre_of_scene, SCENES_LIKED[kind], params.explore, rng)
         tastes.append(pd.DataFrame({"user": user, "scene": liked, "probability": chance}))
         events.append(_sessions(user, liked, chance, inside, SESSIONS[kind], rng))

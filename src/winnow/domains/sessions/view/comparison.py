@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from winnow.domains.sessions import nouns
+from winnow.domains.sessions import definitions
 from winnow.show.figures import PALETTE, new_figure, styled
 
 GREY = "#9a9a9a"
@@ -22,12 +22,14 @@ def recall_at_cutoffs(ranked: pd.DataFrame) -> Figure:
     with styled():
         figure = new_figure(4.6 * len(shown) + 1.6, 4.0)
         for axes, (title, part) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
-            columns = [f"recall_at_{k}" for k in nouns.CUTOFFS]
+            columns = [f"recall_at_{k}" for k in definitions.CUTOFFS]
             means = part.groupby("recommender")[columns].mean()
             for colour, name in zip(_colours(means.index), means.index, strict=True):
                 wide = 2.6 if name == "model" else 1.4
-                axes.plot(nouns.CUTOFFS, means.loc[name], marker="o", color=colour, linewidth=wide, label=str(name))
-            axes.set_xticks(nouns.CUTOFFS)
+                axes.plot(
+                    definitions.CUTOFFS, means.loc[name], marker="o", color=colour, linewidth=wide, label=str(name)
+                )
+            axes.set_xticks(definitions.CUTOFFS)
             axes.set_xlabel("K")
             axes.set_ylabel("Recall@K")
             axes.set_ylim(bottom=0)
@@ -44,10 +46,10 @@ def recall_by_user(ranked: pd.DataFrame) -> Figure:
     with styled():
         figure = new_figure(9.0, 3.8)
         left, right = figure.subplots(1, 2, sharey=True)
-        _bars(left, known, "user_type", nouns.USER_TYPES, names)
+        _bars(left, known, "user_type", definitions.USER_TYPES, names)
         left.set_ylabel("Recall@10")
         left.set_xlabel("user type")
-        _bars(right, known, "history", nouns.HISTORY_BINS, names)
+        _bars(right, known, "history", definitions.HISTORY_BINS, names)
         right.set_xlabel("songs known of the user")
         right.legend(fontsize=8)
     return figure

@@ -5,7 +5,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from winnow.domains.toy import nouns
+from winnow.domains.toy import definitions
 
 
 class Net(nn.Module, PyTorchModelHubMixin):
@@ -13,7 +13,7 @@ class Net(nn.Module, PyTorchModelHubMixin):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, len(nouns.SPECIES)))
+        self.layers = nn.Sequential(nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, len(definitions.SPECIES)))
 
     def forward(self, measures: Tensor) -> Tensor:
         return self.layers(measures)
@@ -22,6 +22,6 @@ class Net(nn.Module, PyTorchModelHubMixin):
 def tensors(flowers: pd.DataFrame) -> dict[str, Tensor]:
     """Measures and labels of a table that has both."""
     return {
-        "measures": torch.tensor(flowers[nouns.MEASURES].to_numpy(), dtype=torch.float32),
+        "measures": torch.tensor(flowers[definitions.MEASURES].to_numpy(), dtype=torch.float32),
         "label": torch.tensor(flowers["label"].to_numpy()),
     }

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from winnow.domains.toy import nouns
+from winnow.domains.toy import definitions
 
 
 def grow(count: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -12,7 +12,7 @@ def grow(count: int, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "flower": np.arange(count),
-            "species": pd.Series(np.where(tulip, *reversed(nouns.SPECIES)), dtype="str"),
+            "species": pd.Series(np.where(tulip, *reversed(definitions.SPECIES)), dtype="str"),
             "length": rng.lognormal(np.where(tulip, 1.6, 1.0), 0.2),
             "width": rng.lognormal(0, 0.2, count),
         }

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 from winnow.domains.climb.model.sequences import Integers, Sequences
 from winnow.judge.intervals import Statistic, difference, ratio, transformed
 from winnow.judge.slices import Metric, slice_metrics
@@ -24,11 +24,11 @@ def predictions(
     `nll` has what goes into the columns nll, nll_uniform, …, each (routes,); `judged` is (routes,) grade indices.
     """
     columns = ["route_id", "hold_set", "board", "angle", "grade", "quality", "in_full", "in_quality"]
-    grades = pd.Series(np.array(nouns.GRADES)[judged], index=labels.index, dtype="str")
+    grades = pd.Series(np.array(definitions.GRADES)[judged], index=labels.index, dtype="str")
     return labels[columns].assign(tokens=sequences.lengths, **dict(sorted(nll.items())), judged_grade=grades)
 
 
-def foresight_metrics(routes: pd.DataFrame, nll: str = "nll") -> dict[str, float]:
+def perplexity_metrics(routes: pd.DataFrame, nll: str = "nll") -> dict[str, float]:
     """Loss per token in nats and perplexity of `Predictions`, by the model whose column `nll` is, on every test set."""
     return {
         name: value
@@ -48,7 +48,7 @@ def perplexity_reduction(routes: pd.DataFrame) -> float:
     return 1 - perplexity(routes["nll"], tokens) / perplexity(routes["nll_bigram"], tokens)
 
 
-def foresight_statistics(routes: pd.DataFrame) -> dict[str, Statistic]:
+def perplexity_statistics(routes: pd.DataFrame) -> dict[str, Statistic]:
     """Perplexities and the reduction, which is a paired comparison, for `judge.intervals`."""
     tokens = routes["tokens"]
     own = {
@@ -60,7 +60,7 @@ def foresight_statistics(routes: pd.DataFrame) -> dict[str, Statistic]:
     return {**own, "perplexity_reduction_score": transformed(lambda nats: 1 - np.exp(nats), apart)}
 
 
-def slice_foresight(routes: pd.DataFrame) -> pd.DataFrame:
+def slice_perplexity(routes: pd.DataFrame) -> pd.DataFrame:
     """The `Slices` of `Predictions`: perplexity by grade, quality bin, board and angle, beside the bigram model's."""
     metrics: dict[str, Metric] = {
         "perplexity": lambda part: perplexity(part["nll"], part["tokens"]),

@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnow.domains.climb import nouns
+from winnow.domains.climb import definitions
 
 
-@given(st.integers(0, nouns.CELLS - 1))
+@given(st.integers(0, definitions.CELLS - 1))
 def test_names_and_cells(cell: int) -> None:
-    assert nouns.cell_index(nouns.cell_name(cell)) == cell
-    assert nouns.cell_name(cell).endswith(str(nouns.row_of(cell)))
+    assert definitions.cell_index(definitions.cell_name(cell)) == cell
+    assert definitions.cell_name(cell).endswith(str(definitions.row_of(cell)))
 
 
 def route(*holds: str) -> list[int]:
-    return sorted(nouns.cell_index(hold) for hold in holds)
+    return sorted(definitions.cell_index(hold) for hold in holds)
 
 
 def test_longest_move_is_from_the_nearest_lower_hold() -> None:
-    assert nouns.longest_move(route("A1", "A2", "E2", "E18")) == 16
-    assert nouns.longest_move(route("A5", "D9")) == 5
-    assert nouns.longest_move(route("A5")) == 0
+    assert definitions.longest_move(route("A1", "A2", "E2", "E18")) == 16
+    assert definitions.longest_move(route("A5", "D9")) == 5
+    assert definitions.longest_move(route("A5")) == 0
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_longest_move_is_from_the_nearest_lower_hold() -> None:
     ],
 )
 def test_roles_from_the_holds(holds: list[str], board: str, roles: list[str]) -> None:
-    assert nouns.infer_roles(route(*holds), board) == roles
+    assert definitions.infer_roles(route(*holds), board) == roles
 
 
 def test_roles_agree_with_the_app_where_it_tells_them(shared_data: Path) -> None:
@@ -43,11 +43,15 @@ def test_roles_agree_with_the_app_where_it_tells_them(shared_data: Path) -> None
     right = count = 0
     for problem in told:
         known = {
-            nouns.cell_index(move["description"]): "start" if move["isStart"] else "finish" if move["isEnd"] else "move"
+            definitions.cell_index(move["description"]): "start"
+            if move["isStart"]
+            else "finish"
+            if move["isEnd"]
+            else "move"
             for move in problem["moves"]
         }
         cells = sorted(known)
-        guessed = nouns.infer_roles(cells, "2016")
+        guessed = definitions.infer_roles(cells, "2016")
         right += sum(guess == known[cell] for guess, cell in zip(guessed, cells, strict=True))
         count += len(cells)
     assert right / count > 0.98
