@@ -1,11 +1,36 @@
-"""What a person sets of a domain's data: sources named once, shares and folds of the split."""
+"""The settings of a domain's data that several domains share: source files, shares and folds of the split."""
 
-from collections.abc import Iterable
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from winnow.pipeline.section import Float, Section
+
+
+class SourcePath(Section):
+    """A source that the user provides; a domain's `Source` inherits it and adds the formats it can read."""
+
+    path: str = Field(min_length=1, description="file or folder in data/source/<domain>/")
+
+
+S = TypeVar("S", bound=SourcePath)
+
+
+class SourceFiles(Section, Generic[S]):
+    """Where a domain's data come from; its `Ingest` inherits `SourceFiles[Source]` and adds the embedded data."""
+
+    sources: list[S] = Field(description="the user's own data; empty: the embedded synthetic data")
+    max_rejected_share: Float = Field(
+        ge=0, le=1, description="the stage fails when a larger share of the source rows cannot be used"
+    )
+
+    @model_validator(mode="after")
+    def _each_source_once(self) -> Self:
+        paths = [source.path for source in self.sources]
+        repeated = sorted({path for path in paths if paths.count(path) > 1})
+        if repeated:
+            raise ValueError(f"a source is named twice: {', '.join(repeated)}")
+        return self
 
 
 class StratifiedSplit(Section):
@@ -26,11 +51,3 @@ class StratifiedSplit(Section):
         if self.fold >= max(self.folds, 1):
             raise ValueError(f"fold {self.fold} does not exist with folds: {self.folds} (they count from 0)")
         return self
-
-
-def check_unique_sources(paths: Iterable[str]) -> None:
-    """Raise ValueError, which params.yaml's reader tells with its line, when a source's path comes twice."""
-    named = list(paths)
-    twice = sorted({path for path in named if named.count(path) > 1})
-    if twice:
-        raise ValueError(f"a source is named twice: {', '.join(twice)}")

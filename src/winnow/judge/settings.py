@@ -37,6 +37,14 @@ class Gate(Section):
         return _with_direction(name)
 
 
+class Judging(Section):
+    """What every domain's evaluate stage is told; a domain's `Evaluate` inherits it."""
+
+    threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
+    bootstrap: Bootstrap = Field(description="the intervals")
+    gate: Gate = Field(description="what the verdict depends on")
+
+
 def _with_direction(name: str) -> str:
     try:
         higher_is_better(name)

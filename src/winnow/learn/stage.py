@@ -39,6 +39,7 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
             shutil.rmtree(target, ignore_errors=True)
         cast("PyTorchModelHubMixin", result.model).save_pretrained(model)
         (model / "README.md").unlink(missing_ok=True)  # the hub's model card, all placeholders
+        task.carry(model)
         shutil.copytree(result.checkpoints, checkpoints)
         mark_finished(folder)
     ledger.note(epoch_seconds=[round(seconds, 3) for seconds in result.epoch_seconds])

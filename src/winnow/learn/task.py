@@ -12,6 +12,10 @@ from winnow.learn.samplers import BatchShare
 from winnow.learn.tally import Loss
 
 
+def carry_nothing(folder: Path) -> None:
+    """The model folder needs no file besides the network's own."""
+
+
 def whole_model(model: nn.Module) -> list[dict[str, Any]]:
     """All trainable parameters in one group."""
     return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
@@ -33,6 +37,8 @@ class Task:
     """AdamW's parameter groups; a group's `lr_scale` multiplies its learning rate"""
     summarise: Callable[[Mapping[str, float]], dict[str, float]] = dict
     """turns an epoch's means of the loss and its parts into its train metrics (counts into rates); keeps `loss`"""
+    carry: Callable[[Path], None] = carry_nothing
+    """writes into the model folder, after `save_pretrained`, what using the model needs besides its weights"""
 
 
 @dataclass(frozen=True)

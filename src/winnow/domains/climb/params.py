@@ -4,11 +4,12 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from winnow.curate.settings import StratifiedSplit, check_unique_sources
+from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
 from winnow.domains.climb import definitions
-from winnow.judge.settings import Bootstrap, Gate
+from winnow.judge.settings import Judging
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
+from winnow.show.settings import Drawing
 
 BoardName = Literal["2016", "2017", "2019", "2020"]
 
@@ -30,7 +31,7 @@ class Common(Section):
         return self
 
 
-class Source(Section):
+class Source(SourcePath):
     """One file of the user's own data."""
 
     format: Literal["web", "app", "guidebook", "minimal"] = Field(description="which site or program wrote it")
@@ -52,18 +53,11 @@ class Synthetic(Section):
     unknown_share: Float = Field(ge=0, le=1, description="share of problems told by holds, grade and stars only")
 
 
-class Ingest(Section):
+class Ingest(SourceFiles[Source]):
     """Where the problems come from."""
 
-    sources: list[Source] = Field(description="files of your own; empty: the embedded synthetic problems")
     peers: list[Peer] = Field(description="generated routes of others; may be empty")
-    max_rejected_share: Float = Field(ge=0, le=1, description="the stage fails if more source rows are unusable")
     synthetic: Synthetic = Field(description="the embedded data")
-
-    @model_validator(mode="after")
-    def _each_file_once(self) -> Self:
-        check_unique_sources(source.path for source in self.sources)
-        return self
 
 
 class Filter(Section):
@@ -149,17 +143,13 @@ class GradeJudging(Section):
     neighbour_weight: Float = Field(ge=0, le=1, description="how much the next grades' probability counts for a grade")
 
 
-class Evaluate(Section):
+class Evaluate(Judging):
     batch_size: int = Field(ge=1, description="routes at a time; memory only")
-    threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
     generation: Generation = Field(description="the routes that the model is judged by")
     grade_judge: GradeJudging = Field(description="the independent judge of grades")
-    bootstrap: Bootstrap = Field(description="the intervals")
-    gate: Gate = Field(description="what the verdict asks for")
 
 
-class Plot(Section):
-    dpi: int = Field(ge=30, le=600, description="dots per inch of the pictures")
+class Plot(Drawing):
     routes_shown: int = Field(ge=1, le=200, description="generated routes on the sheet, evenly over the grades")
     sheet_columns: int = Field(ge=1, le=20, description="boards side by side on the sheet")
 

@@ -4,10 +4,11 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from winnow.curate.settings import StratifiedSplit, check_unique_sources
-from winnow.judge.settings import Bootstrap, Gate
+from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
+from winnow.judge.settings import Judging
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
+from winnow.show.settings import Drawing
 
 BackboneName = Literal[
     "small_resnet",
@@ -28,7 +29,7 @@ class Common(Section):
     image_size: int = Field(ge=16, le=2048, description="pixels a side of the prepared photographs")
 
 
-class Source(Section):
+class Source(SourcePath):
     """One collection of the user's own."""
 
     format: Literal["aptos", "eyepacs", "medmnist", "folders"] = Field(description="how grades and photographs lie")
@@ -45,19 +46,12 @@ class Synthetic(Section):
     duplicate_share: Float = Field(ge=0, le=0.5, description="share taken over again, one in three with another grade")
 
 
-class Ingest(Section):
+class Ingest(SourceFiles[Source]):
     """Where the photographs come from, and how they are prepared."""
 
-    sources: list[Source] = Field(description="collections of your own; empty: the embedded synthetic photographs")
     crop: bool = Field(description="crop to the retina; false for photographs that are cropped already")
     contrast: bool = Field(description="Ben Graham's local contrast: what differs from its surroundings")
-    max_rejected_share: Float = Field(ge=0, le=1, description="the stage fails if more source rows are unusable")
     synthetic: Synthetic = Field(description="the embedded data")
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        check_unique_sources(source.path for source in self.sources)
-        return self
 
 
 class Filter(Section):
@@ -154,21 +148,17 @@ class Train(Training):
         return self
 
 
-class Evaluate(Section):
+class Evaluate(Judging):
     batch_size: int = Field(ge=1, description="photographs at a time; memory only")
-    threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
     views: int = Field(ge=1, le=8, description="flips and quarter turns of each test photograph that are averaged")
     feature_baseline: Literal["none", "efficientnet_lite0"] = Field(
         description="also a logistic regression on this network's ImageNet features (extra `pretrained`)"
     )
     explained: int = Field(ge=1, le=200, description="right and as many wrong cases with heat maps")
     overfit_gap: Float = Field(gt=0, le=1, description="F1 of train above validation that counts as overfitting")
-    bootstrap: Bootstrap = Field(description="the intervals")
-    gate: Gate = Field(description="what the verdict asks for")
 
 
-class Plot(Section):
-    dpi: int = Field(ge=30, le=600, description="dots per inch of the pictures")
+class Plot(Drawing):
     sheet_columns: int = Field(ge=2, le=20, description="cases side by side on the sheet")
 
 

@@ -4,10 +4,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from winnow.curate.settings import check_unique_sources
-from winnow.judge.settings import Bootstrap, Gate
+from winnow.curate.settings import SourceFiles, SourcePath
+from winnow.judge.settings import Judging
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
+from winnow.show.settings import Drawing
 
 Column = str | int
 """A column's name in the header, or its 0-based position."""
@@ -29,7 +30,7 @@ class Events(Section):
     share_played: Column | None = Field(description="column of the share played, 0 to 1; null = none")
 
 
-class Source(Section):
+class Source(SourcePath):
     """One data set of the user's own."""
 
     format: Literal["lastfm_hetrec", "lightgcn", "events"] = Field(description="what wrote it")
@@ -56,18 +57,11 @@ class Synthetic(Section):
     explore: Float = Field(ge=0, lt=1, description="share of plays that are none of the user's own scenes")
 
 
-class Ingest(Section):
+class Ingest(SourceFiles[Source]):
     """Where the plays come from."""
 
-    sources: list[Source] = Field(description="data sets of your own; empty: the embedded synthetic sessions")
-    max_rejected_share: Float = Field(ge=0, le=1, description="the stage fails if more source rows are unusable")
     max_genres: int = Field(ge=1, le=100_000, description="genres kept, the most frequent ones (tags are free text)")
     synthetic: Synthetic = Field(description="the embedded data")
-
-    @model_validator(mode="after")
-    def _each_file_once(self) -> Self:
-        check_unique_sources(source.path for source in self.sources)
-        return self
 
 
 class Filter(Section):
@@ -192,9 +186,8 @@ class Baselines(Section):
     lightgcn_learning_rate: Float = Field(gt=0, description="LightGCN: Adam's learning rate")
 
 
-class Evaluate(Section):
+class Evaluate(Judging):
     block: int = Field(ge=1, description="users ranked at a time; memory only")
-    threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
     explained_users: int = Field(ge=1, le=10_000, description="users whose recommendations are explained")
     explained_songs: int = Field(ge=1, le=20, description="recommendations explained for each")
     reasons: int = Field(ge=1, le=20, description="reasons told for each")
@@ -202,12 +195,9 @@ class Evaluate(Section):
         ge=10, le=10_000, description="recommendations whose first reason is taken away as a check"
     )
     baselines: Baselines = Field(description="the simple recommenders")
-    bootstrap: Bootstrap = Field(description="the intervals")
-    gate: Gate = Field(description="what the verdict asks for")
 
 
-class Plot(Section):
-    dpi: int = Field(ge=30, le=600, description="dots per inch of the pictures")
+class Plot(Drawing):
     explained_shown: int = Field(ge=1, le=30, description="users on the sheet of explained recommendations")
 
 

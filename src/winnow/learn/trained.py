@@ -1,0 +1,40 @@
+"""A domain's trained model, loaded for use from the folder that its train stage wrote."""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import nn
+
+from winnow.pipeline.errors import WinnowError
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def model_folder(domain: str) -> Path:
+    """The folder of the domain's trained model; raises WinnowError, naming the command that trains, when none exists.
+
+    It holds the network and everything that using it needs (see `Task.carry`).
+    """
+    folder = Path("data", domain, "train", "model")
+    if not folder.is_dir():
+        raise WinnowError(
+            f"there is no trained model of {domain} yet",
+            where=str(folder),
+            fix=f"train it with `dvc repro train@{domain}`, or bring it back with `dvc checkout train@{domain}`",
+        )
+    return folder
+
+
+def load_trained(network: type[M], domain: str, device: str | torch.device = "cpu") -> M:
+    """The domain's trained network in eval mode on `device`; raises WinnowError when it was never trained.
+
+    `network` is the class, with huggingface_hub's `from_pretrained`, which prints to standard output; that goes to
+    standard error here, so that a command's `--json` output stays JSON.
+    """
+    folder = model_folder(domain)
+    with redirect_stdout(sys.stderr):
+        model: M = cast(Any, network).from_pretrained(folder)
+    return model.to(device).eval()

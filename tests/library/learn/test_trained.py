@@ -1,0 +1,59 @@
+"""Loading a domain's trained model."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import nn
+
+from winnow.learn.trained import load_trained, model_folder
+from winnow.pipeline.errors import WinnowError
+
+
+class Network(nn.Module, PyTorchModelHubMixin):
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(nn.Linear(width, 1), nn.Dropout(0.5))
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Network:
+    monkeypatch.chdir(tmp_path)
+    network = Network(width=3)
+    network.save_pretrained(Path("data/plants/train/model"))
+    return network
+
+
+def test_the_network_comes_back_in_eval_mode_on_the_device(trained: Network) -> None:
+    found = load_trained(Network, "plants", torch.device("meta"))
+    assert {parameter.device.type for parameter in found.parameters()} == {"meta"}
+    found = load_trained(Network, "plants")
+    assert not any(module.training for module in found.modules())
+    for name, value in trained.state_dict().items():
+        assert torch.equal(found.state_dict()[name], value)
+
+
+def test_nothing_is_printed_to_standard_output(
+    trained: Network, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Network.from_pretrained
+
+    def printing(folder: Path) -> Network:
+        print("Loading weights from local directory")
+        return real(folder)
+
+    monkeypatch.setattr(Network, "from_pretrained", printing)
+    load_trained(Network, "plants")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Loading weights" in captured.err
+
+
+def test_without_a_trained_model_the_command_that_trains_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WinnowError, match="there is no trained model of plants yet") as error:
+        model_folder("plants")
+    assert "dvc repro train@plants" in error.value.fix
