@@ -1,30 +1,45 @@
-"""Read params.yaml whole before anything else: a mistake in any section stops here, while every result still stands."""
+"""Validate all of params.yaml and record which code each program runs: `dvc repro check`.
 
+It runs before anything else, so that a mistake in any section stops here, while every result is still in place.
+"""
+
+import os
+import shutil
+import signal
 import sys
 import traceback
 from pathlib import Path
 
-from winnow.domains.load import domain_names, load
-from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.files import write_text
-from winnow.pipeline.params import PARAMS_FILE, Document, whole_file
+from winnow.domains.validate import validate_params
+from winnow.pipeline.code import FOLDER, program_digests
+from winnow.pipeline.errors import WinnowError, from_os_error
+from winnow.pipeline.files import write_json, write_text
+from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.stage import check_code_location
 
 PASSED = Path("data/params.ok")
 
 
 def main() -> None:
-    model = whole_file({name: load(name, "params").Params for name in domain_names()})
-    Document(PARAMS_FILE).section((), model)
-    # Constant content: nothing downstream re-runs because of a change to params.yaml alone.
-    write_text(PASSED, "params.yaml holds what it should\n")
+    validate_params(Document(PARAMS_FILE))
+    digests = program_digests()
+    # The content changes only when code changes: nothing else re-runs because params.yaml was edited.
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    for path, modules in digests.items():
+        write_json(path, modules)
+    write_text(PASSED, "params.yaml is valid\n")
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         check_code_location()
         main()
-    except WinnowError as error:
+    except (WinnowError, OSError) as error:
         if "--debug" in sys.argv[1:]:
             traceback.print_exc()
-        sys.exit(f"\nerror in check: {error}\n  No stage was run and no result was touched.")
+        message = from_os_error(error) if isinstance(error, OSError) else error
+        sys.exit(f"\nerror in check: {message}\n  No stage was run and no result was changed.")
+    except KeyboardInterrupt:
+        print("\ncheck was interrupted; no stage was run and no result was changed", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)

@@ -9,20 +9,22 @@ import typer
 
 from winnow import experiments
 from winnow.domains.load import domain_names, has_module, load
+from winnow.domains.validate import params_model, validate_params
 from winnow.pipeline import presets
-from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.errors import WinnowError, from_os_error
 from winnow.pipeline.files import write_text
-from winnow.pipeline.params import PARAMS_FILE, Document, whole_file
-from winnow.pipeline.section import Section
+from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.pipeline.stage import check_code_location
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 DomainName = Annotated[str, typer.Argument(help="such as climb")]
 
 
-def params_model() -> type[Section]:
-    """The model of all of params.yaml."""
-    return whole_file({name: load(name, "params").Params for name in domain_names()})
+def check_domain(name: str) -> None:
+    """Raise WinnowError unless there is a domain of this name."""
+    if name not in domain_names():
+        raise WinnowError(f"there is no domain `{name}`", fix=f"one of {', '.join(domain_names())}")
 
 
 @app.callback()
@@ -43,21 +45,26 @@ def schema(
 @app.command()
 def preset(
     domain: DomainName,
-    name: Annotated[str, typer.Argument(help="a file of presets/<domain>/, without .yaml; `list` tells them all")],
+    name: Annotated[str, typer.Argument(help="a file of presets/<domain>/, without .yaml; `list` prints them")],
     apply: Annotated[bool, typer.Option("--apply", help="edit params.yaml instead of printing overrides")] = False,
 ) -> None:
     """A named set of overrides, for `dvc exp run plot@DOMAIN $(winnow preset DOMAIN NAME)`."""
+    check_domain(domain)
     if name == "list":
-        for known in presets.names(domain):
-            print(f"{known:<16} {presets.meaning(domain, known)}")
+        known = presets.names(domain)
+        if not known:
+            raise WinnowError(f"{domain} has no preset", where=f"presets/{domain}")
+        for each in known:
+            print(f"{each:<16} {presets.meaning(domain, each)}")
         return
-    overrides = presets.read(domain, name)
-    Document(PARAMS_FILE).with_overrides(overrides).section((), params_model())
+    chosen = presets.read(domain, name)
+    validate_params(Document(PARAMS_FILE).overlaid(chosen, (domain,)))
+    changes = presets.overrides(domain, chosen)
     if apply:
-        presets.apply(overrides, PARAMS_FILE)
-        print(f"params.yaml now holds the preset {name} of {domain} ({len(overrides)} values)")
+        presets.apply(changes, PARAMS_FILE)
+        print(f"params.yaml now holds the preset {name} of {domain} ({len(changes)} values)")
     else:
-        print(" ".join(presets.as_options(overrides)))
+        print(" ".join(presets.as_options(changes)))
 
 
 @app.command()
@@ -70,8 +77,7 @@ def export(
     """A stage's tables in the form other programs read."""
     if format != "csv":
         raise WinnowError(f"--format {format} is not known", fix="csv is the one there is")
-    if domain not in domain_names():
-        raise WinnowError(f"there is no domain `{domain}`", fix=f"one of {', '.join(domain_names())}")
+    check_domain(domain)
     exporters: dict[str, Any] = load(domain, "export").EXPORTS if has_module(domain, "export") else {}
     if stage not in exporters:
         known = ", ".join(sorted(exporters)) or "none"
@@ -105,8 +111,7 @@ def summarize(
     as_json: Annotated[bool, typer.Option("--json", help="every run's values, for programs")] = False,
 ) -> None:
     """Finished DVC experiments by setting: the mean and spread over repeated seeds and folds."""
-    if domain not in domain_names():
-        raise WinnowError(f"there is no domain `{domain}`", fix=f"one of {', '.join(domain_names())}")
+    check_domain(domain)
     found, left_out = experiments.read_experiments(domain, num)
     for line in left_out:
         print(f"left out {line}", file=sys.stderr)
@@ -127,10 +132,11 @@ for _name in domain_names():
 
 
 def main() -> None:
-    """The console entry: a WinnowError ends with its message and exit code 1, without a traceback."""
+    """The console entry: an error ends with its message and exit code 1, without a traceback unless `--debug`."""
     try:
+        check_code_location()
         app(standalone_mode=True)
-    except WinnowError as error:
+    except (WinnowError, OSError) as error:
         if "--debug" in sys.argv:
             raise
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {from_os_error(error) if isinstance(error, OSError) else error}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.pipeline.errors import TrainingError
-from winnow.pipeline.runs import orphaned
+from winnow.pipeline.parent import orphaned
 
 
 class Curves:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from winnow.learn.settings import Training
 from winnow.pipeline.errors import TrainingError
+from winnow.pipeline.parent import LAUNCHER
 
 T = TypeVar("T")
 
@@ -29,6 +30,7 @@ def relaunch(devices: int) -> None:
     if devices == 1 or "LOCAL_RANK" in os.environ:
         return
     sys.stdout.flush()
+    os.environ[LAUNCHER] = str(os.getpid())
     command = [sys.executable, "-m", "winnow.learn.launch", str(devices), *sys.argv]
     os.execv(command[0], command)  # noqa: S606 - in place of this process, so that Ctrl+C reaches it directly
 

@@ -1,12 +1,12 @@
 """What a person may turn in a training; a domain's `Train` section inherits from `Training`. Loads no torch."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.section import Float, Section
+from winnow.pipeline.section import Float, ModelPath, Section
 
 
 class Scheduler(Section):
@@ -67,7 +67,9 @@ class Training(Section):
     select: Literal["best", "last"] = Field(description="epoch whose weights are the model, and start the next phase")
     early_stopping: EarlyStopping = Field(description="the watched metric, and when a phase ends before its epochs")
     scheduler: Scheduler = Field(description="how the learning rate moves")
-    start_from: str | None = Field(description="checkpoint or model folder to start from; null = none")
+    start_from: Annotated[str | None, ModelPath()] = Field(
+        description="checkpoint or model in data/source/<domain>/models/ to start from; null = none"
+    )
 
     @model_validator(mode="after")
     def _known_subsets(self) -> Self:

@@ -11,7 +11,8 @@ from winnow.learn.settings import Training
 from winnow.learn.task import Result, Task
 from winnow.pipeline import ledger
 from winnow.pipeline.errors import TrainingError
-from winnow.pipeline.runs import mark_finished, orphaned, run_folder
+from winnow.pipeline.parent import orphaned
+from winnow.pipeline.runs import mark_finished, run_folder
 from winnow.pipeline.stage import Stage
 
 T = TypeVar("T", bound=Training)

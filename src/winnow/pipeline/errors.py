@@ -1,8 +1,9 @@
 """One family of errors: each says what is wrong, where, and what to do about it."""
 
+import errno
 
 class WinnowError(Exception):
-    """A mistake a person can mend; shown without a traceback unless they ask for one."""
+    """An error that a user can resolve; shown without a traceback unless they pass `--debug`."""
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         self.what = what
@@ -20,7 +21,7 @@ class WinnowError(Exception):
 
 
 class ParamsError(WinnowError):
-    """params.yaml holds something it may not."""
+    """params.yaml holds an invalid value."""
 
 
 class SourceError(WinnowError):
@@ -32,8 +33,26 @@ class TableError(WinnowError):
 
 
 class LeakageError(WinnowError):
-    """The same thing stands on two sides of a split."""
+    """The same thing is on two sides of a split."""
 
 
 class TrainingError(WinnowError):
-    """Training cannot go on: a loss that is not a number, a checkpoint that does not fit."""
+    """Training cannot continue: a loss that is not finite, a checkpoint of another model."""
+
+
+def from_os_error(error: OSError) -> WinnowError:
+    """The operating system's refusal, such as a full disk, as a message with file, reason and remedy."""
+    remedies = {
+        errno.ENOSPC: "free some space, then run the same command again",
+        errno.EDQUOT: "free some space within your quota, then run the same command again",
+        errno.EFBIG: "raise the limit on file sizes (`ulimit -f`), then run the same command again",
+        errno.EACCES: "check owner and permissions of the file and its folder",
+        errno.EPERM: "check owner and permissions of the file and its folder",
+        errno.EROFS: "use a checkout on a writable file system",
+        errno.EMFILE: "raise the limit on open files (`ulimit -n`), then run the same command again",
+    }
+    return WinnowError(
+        error.strerror or str(error) or type(error).__name__,
+        where=" and ".join(str(name) for name in (error.filename, error.filename2) if name is not None),
+        fix=remedies.get(error.errno or 0, "see the message of the operating system above"),
+    )

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +44,10 @@ def entry(name: str) -> Iterator[None]:
             "python": platform.python_version(),
             **_facts,
         }
-        folder = state_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "ledger.jsonl").open("a", encoding="utf-8") as ledger:
-            ledger.write(json.dumps(line) + "\n")
+        try:
+            folder = state_folder()
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / "ledger.jsonl").open("a", encoding="utf-8") as ledger:
+                ledger.write(json.dumps(line) + "\n")
+        except OSError as error:  # must not hide how the stage itself ended
+            print(f"warning: the run could not be recorded in the ledger: {error}", file=sys.stderr)

@@ -1,13 +1,13 @@
-"""Reading params.yaml: every value checked against its type and bounds, every error with its line."""
+"""Reading params.yaml: every value is checked against its type and bounds, and every error names its line."""
 
 import copy
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import Field, ValidationError, create_model
+from pydantic import AfterValidator, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from winnow.pipeline.errors import ParamsError
@@ -21,7 +21,7 @@ S = TypeVar("S", bound=Section)
 
 
 class Runtime(Section):
-    """How to compute, not what: in no stage's params, so that a change re-runs nothing."""
+    """How to compute, not what: no stage has these among its params, so that a change re-runs nothing."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         description="where to compute; `dvc.lock` is promised for cpu"
@@ -34,48 +34,66 @@ class Runtime(Section):
 
 
 class Document:
-    """A YAML file's values and the line each of its keys stands on."""
+    """A YAML file's values, and the file and line of each of its keys."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lines: dict[Location, int] = {}
+        self.places: dict[Location, tuple[Path, int]] = {}
         try:
-            root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+            text = path.read_text(encoding="utf-8")
+            root = yaml.compose(text, Loader=yaml.CSafeLoader)
         except FileNotFoundError:
             raise ParamsError(f"{path} does not exist", fix="run the command from the root of the repository") from None
+        except UnicodeDecodeError as error:
+            line = path.read_bytes()[: error.start].count(b"\n") + 1
+            raise ParamsError(
+                f"{path}:{line}: byte {error.object[error.start]:#04x} is not valid UTF-8",
+                fix="save the file with UTF-8 encoding",
+            ) from None
         except yaml.YAMLError as error:
-            raise ParamsError(f"{path} is not valid YAML: {error}", fix="mend the line named above") from None
+            raise ParamsError(f"{path} is not valid YAML: {error}", fix="correct the line named above") from None
         if not isinstance(root, yaml.MappingNode):
-            raise ParamsError(f"{path} does not hold sections", fix="its top level is a mapping: `seed: 0`, `climb: …`")
+            raise ParamsError(f"{path} is not a mapping", fix="its top level holds keys, such as `seed: 0`")
         self._note(root, ())
-        self.content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        self.content: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
 
     def _note(self, node: yaml.Node, location: Location) -> None:
-        self.lines[location] = node.start_mark.line + 1
+        self.places[location] = (self.path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                inner = (*location, key.value)
-                if inner in self.lines:
+                at = f"{self.path}:{key.start_mark.line + 1}"
+                if key.tag != "tag:yaml.org,2002:str":
+                    written = key.value if isinstance(key, yaml.ScalarNode) else "a list or mapping"
                     raise ParamsError(
-                        f"`{dotted(inner)}` is written twice",
-                        where=f"{self.path}:{key.start_mark.line + 1} (first on line {self.lines[inner]})",
+                        f"the key `{dotted((*location, str(written)))}` is not text",
+                        where=at,
+                        fix=f'write it in quotes: "{written}"' if isinstance(key, yaml.ScalarNode) else "keys are names",
+                    )
+                inner = (*location, key.value)
+                if inner in self.places:
+                    raise ParamsError(
+                        f"`{dotted(inner)}` is defined twice",
+                        where=f"{at} (first on line {self.places[inner][1]})",
                         fix="keep one of them",
                     )
                 self._note(value, inner)
-                self.lines[inner] = key.start_mark.line + 1
+                self.places[inner] = (self.path, key.start_mark.line + 1)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
                 self._note(value, (*location, index))
 
-    def with_overrides(self, overrides: Mapping[str, Any]) -> "Document":
-        """A copy with values put at dotted keys, such as a preset's."""
+    def overlaid(self, other: "Document", at: Location) -> "Document":
+        """A copy in which the values of `other`, such as a preset, replace those below `at`."""
         changed = copy.copy(self)
         changed.content = copy.deepcopy(self.content)
-        for key, value in overrides.items():
-            *parents, last = key.split(".")
-            section = changed.content
+        changed.places = self.places | {(*at, *inner): place for inner, place in other.places.items() if inner}
+        for inner, value in leaves(other.content):
+            *parents, last = (*at, *inner)
+            section: dict[Any, Any] = changed.content
             for parent in parents:
-                section = section.setdefault(parent, {})
+                if not isinstance(section.get(parent), dict):
+                    section[parent] = {}
+                section = section[parent]
             section[last] = value
         return changed
 
@@ -102,31 +120,46 @@ class Document:
             for detail in details
             if detail["type"] == "extra_forbidden" and (guess := nearest_field(model, detail["loc"]))
         }
-        told = [detail for detail in details if not (detail["type"] == "missing" and detail["loc"] in guesses)]
-        lines = [self._tell(detail, location, model) for detail in told]
+        shown = [detail for detail in details if not (detail["type"] == "missing" and detail["loc"] in guesses)]
+        lines = [self._describe(detail, location, model) for detail in shown]
+        files = sorted({self._place((*location, *detail["loc"]))[0].as_posix() for detail in shown})
         return ParamsError(
-            "\n".join(lines), fix="mend params.yaml (`params.schema.json` lists every key, type and bound)"
+            "\n".join(lines), fix=f"correct {' and '.join(files)} (`params.schema.json` lists every key, type and bound)"
         )
 
-    def _tell(self, detail: ErrorDetails, location: Location, model: type[Section]) -> str:
+    def _describe(self, detail: ErrorDetails, location: Location, model: type[Section]) -> str:
         inner = detail["loc"]
         whole = (*location, *inner)
-        at = f"{self.path}:{self._line(whole)}"
+        at = self.at(whole)
         if detail["type"] == "extra_forbidden":
             guess = nearest_field(model, inner)
             hint = f"did you mean `{guess}`?" if guess else f"known here: {', '.join(fields_at(model, inner[:-1]))}"
             return f"{at}: unknown key `{dotted(whole)}`; {hint}"
+        description = meaning(model, inner)
         if detail["type"] == "missing":
-            return f"{at}: `{dotted(whole)}` is missing ({meaning(model, inner)})"
+            return f"{at}: `{dotted(whole)}` is missing ({description})"
         message = detail["msg"].removeprefix("Value error, ")
-        told = meaning(model, inner)
-        aside = f" ({told})" if told else ""
+        aside = f" ({description})" if description else ""
         return f"{at}: `{dotted(whole)}` is {detail['input']!r}: {message[0].lower()}{message[1:]}{aside}"
 
-    def _line(self, location: Location) -> int:
-        while location not in self.lines:
+    def at(self, location: Location) -> str:
+        """File and line of the key at `location`, or of the section it would belong in: `params.yaml:12`."""
+        path, line = self._place(location)
+        return f"{path}:{line}"
+
+    def _place(self, location: Location) -> tuple[Path, int]:
+        while location not in self.places:
             location = location[:-1]
-        return self.lines[location]
+        return self.places[location]
+
+
+def leaves(values: dict[str, Any], prefix: Location = ()) -> Iterator[tuple[Location, Any]]:
+    """The location and value of everything in nested mappings that is not itself a non-empty mapping."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, (*prefix, key))
+        else:
+            yield (*prefix, key), value
 
 
 def dotted(location: Location) -> str:
@@ -178,12 +211,19 @@ def whole_file(domains: dict[str, type[Section]]) -> type[Section]:
     known = tuple(sorted(domains))
     fields: dict[str, Any] = {
         "domains": (
-            list[Literal[known]],  # type: ignore[valid-type]
+            Annotated[list[Literal[known]], AfterValidator(_distinct)],  # type: ignore[valid-type]
             Field(min_length=1, description="the domains that `dvc repro` runs"),
         ),
-        "seed": (int, Field(ge=0, lt=2**63, description="data and splits; each training has a seed of its own")),
-        "runtime": (Runtime, Field(description="how to compute; re-runs nothing")),
+        "seed": (int, Field(ge=0, lt=2**63, description="of data and splits; each training has its own seed")),
+        "runtime": (Runtime, Field(description="how to compute; a change re-runs nothing")),
     }
     for name in known:
         fields[name] = (domains[name], Field(description=f"the domain {name}"))
     return create_model("ParamsFile", __base__=Section, **fields)
+
+
+def _distinct(domains: list[str]) -> list[str]:
+    repeated = sorted({name for name in domains if domains.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{', '.join(repeated)} is listed more than once")
+    return domains

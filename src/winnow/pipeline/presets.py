@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ruamel.yaml import YAML
 
 from winnow.pipeline.errors import ParamsError
 from winnow.pipeline.files import atomic_path
+from winnow.pipeline.params import Document, dotted, leaves
 
 FOLDER = Path("presets")
 
@@ -25,27 +25,32 @@ def meaning(domain: str, name: str) -> str:
     return first.removeprefix("#").strip()
 
 
-def read(domain: str, name: str) -> Overrides:
-    """The overrides of `presets/<domain>/<name>.yaml`; raises ParamsError when there is none."""
+def read(domain: str, name: str) -> Document:
+    """`presets/<domain>/<name>.yaml`, which holds keys of the domain's section; raises ParamsError."""
     path = FOLDER / domain / f"{name}.yaml"
     if not path.exists():
         known = ", ".join(names(domain)) or "none"
         raise ParamsError(f"there is no preset `{name}` for {domain}", where=str(path), fix=f"known: {known}")
-    return _flat(yaml.safe_load(path.read_text(encoding="utf-8")), domain)
+    return Document(path)
 
 
-def as_options(overrides: Overrides) -> list[str]:
-    """`-S key=value` pairs as `dvc exp run` takes them, free of blanks so that `$(…)` splits them rightly."""
-    return [part for key, value in overrides.items() for part in ("-S", f"{key}={_hydra(value)}")]
+def overrides(domain: str, preset: Document) -> Overrides:
+    """What a preset changes, by dotted key of params.yaml."""
+    return {dotted((domain, *location)): value for location, value in leaves(preset.content)}
 
 
-def apply(overrides: Overrides, path: Path) -> None:
-    """Write the overrides into params.yaml, whose comments and order stay."""
+def as_options(changes: Overrides) -> list[str]:
+    """`-S key=value` pairs as `dvc exp run` takes them, without blanks so that the shell splits `$(…)` between them."""
+    return [part for key, value in changes.items() for part in ("-S", f"{key}={_hydra(value)}")]
+
+
+def apply(changes: Overrides, path: Path) -> None:
+    """Write the values into params.yaml; its comments and order are kept."""
     editor = YAML()
     editor.preserve_quotes = True
     editor.width = 4096
     document = editor.load(path.read_text(encoding="utf-8"))
-    for key, value in overrides.items():
+    for key, value in changes.items():
         *parents, last = key.split(".")
         section = document
         for parent in parents:
@@ -53,12 +58,6 @@ def apply(overrides: Overrides, path: Path) -> None:
         section[last] = value
     with atomic_path(path) as scratch, scratch.open("w", encoding="utf-8", newline="\n") as file:
         editor.dump(document, file)
-
-
-def _flat(value: Any, prefix: str) -> Overrides:
-    if isinstance(value, dict) and value:
-        return {key: item for name, inner in value.items() for key, item in _flat(inner, f"{prefix}.{name}").items()}
-    return {prefix: value}
 
 
 def _hydra(value: Any) -> str:

@@ -1,10 +1,11 @@
-"""Where a training keeps what it needs to go on after a kill: one locked folder per fingerprint."""
+"""Where a training keeps what it needs to resume after a kill: one locked folder per fingerprint."""
 
 import hashlib
 import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +19,18 @@ from winnow.pipeline.ledger import state_folder
 from winnow.pipeline.params import PARAMS_FILE
 from winnow.pipeline.stage import Stage, is_main_process
 
-PARENT = os.getppid()
 FINISHED = "finished"
 """An empty file of this name marks a run folder whose training has ended."""
+REMOVED = ".removed-"
+"""Prefix of a folder that is being removed."""
+UNFINISHED = 5
+"""Unfinished trainings that are kept besides the current one: each may be resumed by setting its params again."""
+LOCK_SECONDS = 7 * 24 * 3600
+"""Age from which the lock file of a removed folder is removed too; much older than any process waiting for it."""
 
 
 def fingerprint(domain: str, name: str) -> str:
-    """A hash of every dep and param that dvc.yaml lists for the stage: the same inputs, the same fingerprint."""
+    """A hash of every dep and param that dvc.yaml lists for the stage: the same inputs have the same fingerprint."""
     stage = yaml.load(Path("dvc.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["stages"][name]
     values = yaml.load(PARAMS_FILE.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     digest = hashlib.sha256()
@@ -41,10 +47,10 @@ def fingerprint(domain: str, name: str) -> str:
 
 @contextmanager
 def run_folder(stage: Stage[Any, Any]) -> Iterator[Path]:
-    """The folder of this stage's fingerprint, held alone; waits while another process trains the same.
+    """The folder of this stage's fingerprint, held alone; waits while another process runs the same training.
 
-    It lives in the main repository's `.winnow/`, so that a queued experiment finds it too. Folders of
-    trainings that ended are removed when the next one of the domain starts; unfinished ones wait.
+    It lies in the main repository's `.winnow/`, so that a queued experiment finds it too. When a training starts, the
+    folders of finished trainings of the domain are removed, and of unfinished ones all but the latest `UNFINISHED`.
     """
     runs = state_folder() / stage.name / stage.domain
     folder = runs / fingerprint(stage.domain, stage.name)
@@ -52,19 +58,20 @@ def run_folder(stage: Stage[Any, Any]) -> Iterator[Path]:
         yield folder
         return
     runs.mkdir(parents=True, exist_ok=True)
-    with _held(runs / f"{folder.name}.lock"):
-        _remove_finished(runs, but=folder)
+    with _held(_lock_path(folder)):
+        _remove_old(runs, keep=folder)
+        if (folder / FINISHED).exists():
+            print(
+                f"{stage.name}@{stage.domain} has finished already with the same data, code and parameters; its stored "
+                f"result is used.\n  To train again (on another device, say), remove {folder}.",
+                file=sys.stderr,
+            )
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
 
 
-def orphaned() -> bool:
-    """Whether the `dvc` that started this program was killed: the workspace is then its successor's."""
-    return "DVC_STAGE" in os.environ and os.getppid() != PARENT
-
-
 def mark_finished(folder: Path) -> None:
-    """Say that the training in `folder` has ended and its results were handed over."""
+    """Record that the training in `folder` has ended and that its results were handed over."""
     (folder / FINISHED).touch()
 
 
@@ -77,8 +84,7 @@ def _held(path: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         who = holder.read_text(encoding="utf-8") if holder.exists() else "unknown"
-        told = f"process {who} is at this very training; waiting for it to end, then going on from there"
-        print(told, file=sys.stderr, flush=True)
+        print(f"process {who} runs this very training; waiting for it to end", file=sys.stderr, flush=True)
         lock.acquire()
     try:
         holder.write_text(str(os.getpid()), encoding="utf-8")
@@ -88,18 +94,44 @@ def _held(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _remove_finished(runs: Path, *, but: Path) -> None:
-    for folder in runs.iterdir():
-        if folder.is_dir() and folder != but and (folder / FINISHED).exists():
-            lock = FileLock(runs / f"{folder.name}.lock")
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                continue
-            try:
-                shutil.rmtree(folder)
-            finally:
-                lock.release()
+def _remove_old(runs: Path, *, keep: Path) -> None:
+    """Remove other trainings' folders that nobody holds: finished ones, and the oldest unfinished ones."""
+    others = sorted(
+        (path for path in runs.iterdir() if path.is_dir() and path != keep), key=lambda path: path.stat().st_mtime
+    )
+    unfinished = [path for path in others if not (path / FINISHED).exists() and not path.name.startswith(REMOVED)]
+    for folder in others:
+        if folder not in unfinished[-UNFINISHED:]:
+            _remove(folder)
+    for lock in runs.glob("*.lock"):  # of a folder that is gone
+        if not lock.with_suffix("").exists() and lock != _lock_path(keep) and _age(lock) > LOCK_SECONDS:
+            lock.unlink(missing_ok=True)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a run folder unless it is held; renamed first, so that a kill midway leaves no half of a training."""
+    lock = FileLock(_lock_path(folder))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return
+    try:
+        removed = folder if folder.name.startswith(REMOVED) else folder.with_name(f"{REMOVED}{folder.name}")
+        if removed != folder:
+            shutil.rmtree(removed, ignore_errors=True)
+            folder.rename(removed)
+        shutil.rmtree(removed)
+    finally:
+        lock.release()
+
+
+def _lock_path(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name.removeprefix(REMOVED)}.lock")
+
+
+def _age(path: Path) -> float:
+    """Seconds since the file was last written."""
+    return time.time() - path.stat().st_mtime
 
 
 def _resolved(text: str, domain: str) -> str:

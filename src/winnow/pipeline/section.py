@@ -1,5 +1,7 @@
 """The base of every section of params.yaml: typed, bounded, closed to unknown keys."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -23,3 +25,26 @@ def _number(value: Any) -> Any:
 
 Float = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 """A finite float that also accepts the text `2e-05`."""
+
+
+@dataclass(frozen=True)
+class ModelPath:
+    """Marks a text field that names a file or folder below `data/source/<domain>/models/`, on which train depends.
+
+    `keywords` are values that name no file.
+    """
+
+    keywords: tuple[str, ...] = ()
+
+
+def model_paths(section: Section) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The location and value of every field marked as a `ModelPath` that names one."""
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        marks = [mark for mark in field.metadata if isinstance(mark, ModelPath)]
+        if marks and value is not None and value not in marks[0].keywords:
+            yield (name,), value
+        for index, inner in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if isinstance(inner, Section):
+                place = (name,) if index is None else (name, index)
+                yield from (((*place, *location), path) for location, path in model_paths(inner))

@@ -1,6 +1,7 @@
 """How a stage runs: its params, its tables, its seed and its metrics, and what a person reads when it fails."""
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,9 +13,10 @@ import pandas as pd
 
 import winnow
 from winnow.pipeline import ledger
-from winnow.pipeline.errors import ParamsError, SourceError, TableError, WinnowError
+from winnow.pipeline.errors import ParamsError, SourceError, TableError, WinnowError, from_os_error
 from winnow.pipeline.files import write_json
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
+from winnow.pipeline.parent import orphaned
 from winnow.pipeline.section import Section
 from winnow.pipeline.seeds import derive_seed
 from winnow.pipeline.tables import Table, read_table, write_table
@@ -87,7 +89,8 @@ class Stage(Generic[C, P]):
         return found
 
     def output(self, path: str) -> Path:
-        """Where this stage's file `path` goes."""
+        """Where this stage's file `path` goes; raises WinnowError when the `dvc` that started the stage was killed."""
+        check_parent()
         target = Path("data", self.domain, self.name, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
@@ -113,6 +116,7 @@ class Stage(Generic[C, P]):
 
     def finish(self) -> None:
         """Write the metrics; raises TableError when a stage that must account for its rows did not."""
+        check_parent()
         if self.name in ACCOUNTED and not self._accounted:
             raise TableError(
                 f"{self.name}@{self.domain} did not say where its rows went", fix="call stage.account(...)"
@@ -144,6 +148,7 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
     (hint,) = (value for key, value in get_type_hints(main).items() if key != "return")
     common, params = get_args(hint)
     debug = "--debug" in sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # `pipeline.program` leaves at once before this point
     try:
         check_code_location()
         with ledger.entry(f"{name}@{domain}"):
@@ -151,15 +156,16 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
             main(stage)
             if is_main_process():
                 stage.finish()
-    except WinnowError as error:
+    except (WinnowError, OSError) as error:
         if not is_main_process():
             sys.exit(1)
         if debug:
             traceback.print_exc()
-        sys.exit(_failure_message(error, domain, name))
+        message = from_os_error(error) if isinstance(error, OSError) else error
+        sys.exit(_failure_message(message, domain, name))
     except KeyboardInterrupt:
         print(f"\n{name}@{domain} was interrupted; the same command starts it again", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(128 + signal.SIGINT)
 
 
 def is_main_process() -> bool:
@@ -168,19 +174,25 @@ def is_main_process() -> bool:
 
 
 def check_code_location() -> None:
-    """Raise WinnowError when `winnow` comes from another checkout than the one the stage runs in."""
+    """Raise WinnowError when `winnow` comes from another checkout than the working folder."""
     code, here = Path(winnow.__file__).resolve(), Path.cwd().resolve()
     if here / "src" not in code.parents:
         raise WinnowError(
-            f"the library comes from {code.parent}, not from this checkout",
+            f"the library was loaded from {code.parent}, which is not part of the working folder",
             where=str(here),
-            fix="run stages from the repository's root with `dvc repro`, or with PYTHONPATH=src",
+            fix="change to the root of the repository; for another checkout than the installed one, set PYTHONPATH=src",
         )
+
+
+def check_parent() -> None:
+    """Raise WinnowError when the `dvc` that started this program was killed: another one may use the workspace now."""
+    if orphaned():
+        raise WinnowError("the `dvc` that started this stage was killed; nothing more is written", fix="run it again")
 
 
 def _failure_message(error: WinnowError, domain: str, name: str) -> str:
     return (
         f"\nerror in {name}@{domain}: {error}\n"
-        f"  The results of all other stages stand. DVC removes a stage's own results before it runs; the last\n"
-        f"  committed ones come back with `dvc checkout {name}@{domain}` and `git checkout metrics/{domain}`."
+        f"  The results of all other stages are unchanged. DVC removes a stage's own results before it runs; restore\n"
+        f"  the last committed ones with `dvc checkout {name}@{domain}` and `git checkout metrics/{domain}`."
     )

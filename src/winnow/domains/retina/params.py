@@ -1,13 +1,13 @@
 """The section `retina` of params.yaml."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
 from winnow.judge.settings import Judging
 from winnow.learn.settings import Training
-from winnow.pipeline.section import Float, Section
+from winnow.pipeline.section import Float, ModelPath, Section
 from winnow.show.settings import Drawing
 
 BackboneName = Literal[
@@ -95,7 +95,9 @@ class Network(Section):
     """The network."""
 
     backbone: BackboneName = Field(description="what makes features of photographs")
-    weights: str = Field(min_length=1, description="none, imagenet, or the path of a local state dict")
+    weights: Annotated[str, ModelPath(keywords=("none", "imagenet"))] = Field(
+        min_length=1, description="none, imagenet, or a state dict in data/source/retina/models/"
+    )
     frozen_blocks: int = Field(
         ge=0, le=40, description="leading blocks that stay as they are (their features are kept)"
     )

@@ -1,0 +1,56 @@
+"""params.yaml as a whole: types and bounds, and what only shows when its sections and the repository are seen together."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from winnow.domains.load import domain_names, load
+from winnow.learn.settings import Training
+from winnow.pipeline.errors import ParamsError
+from winnow.pipeline.params import Document, Location, dotted, whole_file
+from winnow.pipeline.section import Section, model_paths
+
+
+def params_model() -> type[Section]:
+    """The model of all of params.yaml."""
+    return whole_file({name: load(name, "params").Params for name in domain_names()})
+
+
+def validate_params(document: Document) -> None:
+    """Raise ParamsError listing everything wrong with params.yaml."""
+    params = document.section((), params_model())
+    devices: int = getattr(params, "runtime").devices  # noqa: B009 - the model is made at run time
+    problems = []
+    for domain in domain_names():
+        section = getattr(params, domain)
+        found = [*_path_problems(domain, section), *_batch_problems(section, devices)]
+        for location, problem in found:
+            whole = (domain, *location)
+            problems.append(f"{document.at(whole)}: `{dotted(whole)}`: {problem}")
+    if problems:
+        raise ParamsError("\n".join(problems), fix="correct the values named above")
+
+
+Problem = tuple[Location, str]
+
+
+def _path_problems(domain: str, section: Section) -> Iterator[Problem]:
+    """Files that a param names outside the folder that DVC watches for them, or that do not exist."""
+    folder = Path("data", "source", domain, "models")
+    for location, value in model_paths(section):
+        if folder.resolve() not in Path(value).resolve().parents:
+            yield location, f"{value!r} is not below {folder}; copy it there, so that DVC tracks it, and `dvc add` it"
+        elif not Path(value).exists():
+            yield location, f"{value} does not exist; put it there, or `dvc pull` it"
+
+
+def _batch_problems(section: Any, devices: int) -> Iterator[Problem]:
+    """Batches that cannot be cut evenly into one piece for every device and micro-batch."""
+    train: Training = section.train
+    pieces = devices * train.accumulation
+    if train.batch_size % pieces:
+        yield (
+            ("train", "batch_size"),
+            f"{train.batch_size} rows cannot be divided evenly into {devices} devices (runtime.devices) × "
+            f"{train.accumulation} micro-batches (accumulation); use a multiple of {pieces}",
+        )

@@ -1,0 +1,115 @@
+"""The code that each stage program runs, as digests that DVC can depend on: DVC itself does not follow imports.
+
+`stages/check.py` writes `data/code/<domain>/<stage>.json`, `{module: digest}` over the program's import closure. A change
+of a module re-runs exactly the programs that import it; editing comments, docstrings or field descriptions re-runs
+nothing but `check`.
+"""
+
+import ast
+import hashlib
+import io
+import sys
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import grimp
+
+from winnow.pipeline.errors import WinnowError
+
+FOLDER = Path("data/code")
+PACKAGES = {"winnow": Path("src/winnow"), "stages": Path("stages")}
+DIGEST_LENGTH = 16
+
+Range = tuple[tuple[int, int], tuple[int, int]]
+"""(line, column) of the first character and of the one after the last; lines from 1, columns in characters from 0"""
+
+
+def program_digests() -> dict[Path, dict[str, str]]:
+    """For every program `stages/<domain>/<stage>.py` the path of its digest file and what belongs in it.
+
+    The working folder is the repository's root. Raises WinnowError when a module cannot be parsed.
+    """
+    sys.path.append(str(Path.cwd()))  # `python stages/check.py` has stages/ there, and grimp looks for the package
+    try:
+        graph = grimp.build_graph(*PACKAGES, cache_dir=None, exclude_type_checking_imports=True)
+    except grimp.exceptions.SourceSyntaxError as error:
+        raise WinnowError(f"{error.filename} is not valid Python", where=f"line {error.lineno}: {error.text}") from None
+    finally:
+        sys.path.pop()
+    programs = sorted(path for path in Path("stages").glob("*/*.py") if path.name != "__init__.py")
+    digests: dict[str, str] = {}
+    found = {}
+    for program in programs:
+        domain, stage = program.parent.name, program.stem
+        modules = sorted(import_closure(graph, f"stages.{domain}.{stage}"))
+        for module in modules:
+            if module not in digests:
+                digests[module] = source_digest(_file_of(module).read_text(encoding="utf-8"))
+        found[FOLDER / domain / f"{stage}.json"] = {module: digests[module] for module in modules}
+    return found
+
+
+def import_closure(graph: grimp.ImportGraph, program: str) -> set[str]:
+    """The modules that `program` imports, directly or not, and itself; packages (whose files are empty) left out.
+
+    The walk stops at a domain's `params.py`: it has no behaviour, and its values are tracked as params.
+    """
+    seen: set[str] = set()
+    waiting = [program]
+    while waiting:
+        module = waiting.pop()
+        if module not in seen and not _is_params(module):
+            seen.add(module)
+            waiting += graph.find_modules_directly_imported_by(module)
+    return {module for module in seen if not graph.find_children(module)}
+
+
+def source_digest(source: str) -> str:
+    """A digest of Python source without its comments, docstrings, blank lines and `Field` descriptions.
+
+    Ranges of the text are cut out by position; an AST dump would differ between Python versions.
+    """
+    lines = source.splitlines()
+    for (first, start), (last, end) in sorted(_ignored(source), reverse=True):
+        joined = lines[first - 1][:start] + lines[last - 1][end:]
+        lines[first - 1 : last] = [joined, *[""] * (last - first)]
+    kept = "\n".join(line.rstrip() for line in lines if line.strip())
+    return hashlib.sha256(kept.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def _ignored(source: str) -> Iterator[Range]:
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start, token.end
+    # ast counts columns in bytes
+    encoded = [line.encode() for line in source.splitlines()]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield _range(node.value, encoded)
+        elif isinstance(node, ast.Call) and _is_field(node.func):
+            for keyword in node.keywords:
+                if keyword.arg == "description":
+                    yield _range(keyword.value, encoded)
+
+
+def _is_field(function: ast.expr) -> bool:
+    """`Field(…)` of pydantic or `pa.Field(…)` of pandera."""
+    return "Field" in {getattr(function, "id", None), getattr(function, "attr", None)}
+
+
+def _range(node: ast.expr, encoded: list[bytes]) -> Range:
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    start = len(encoded[node.lineno - 1][: node.col_offset].decode())
+    end = len(encoded[node.end_lineno - 1][: node.end_col_offset].decode())
+    return (node.lineno, start), (node.end_lineno, end)
+
+
+def _is_params(module: str) -> bool:
+    return module.startswith("winnow.domains.") and module.endswith(".params")
+
+
+def _file_of(module: str) -> Path:
+    package, *names = module.split(".")
+    return PACKAGES[package].joinpath(*names).with_suffix(".py")

@@ -1,0 +1,24 @@
+"""Whether the `dvc` that started this program still runs: once it was killed, the workspace belongs to its successor."""
+
+import os
+
+import psutil
+
+PARENT = "WINNOW_PARENT"
+"""Set by dvc.yaml's commands to the process id of `dvc`: read by the program itself it could come too late."""
+LAUNCHER = "WINNOW_LAUNCHER"
+"""Set by `learn.devices.relaunch` to the process id of the launcher, the parent of a training's processes."""
+
+
+def orphaned() -> bool:
+    """Whether `dvc` has ended since it started this program; False for a program that `dvc` did not start."""
+    if not os.environ.get(PARENT):
+        return False
+    parent = int(os.environ[PARENT])
+    launcher = int(os.environ.get(LAUNCHER, os.getpid()))
+    if launcher == os.getpid():
+        return os.getppid() != parent
+    try:
+        return os.getppid() != launcher or psutil.Process(launcher).ppid() != parent
+    except psutil.NoSuchProcess:
+        return True
