@@ -3,7 +3,6 @@
 It runs before anything else, so that a mistake in any section stops here, while every result is still in place.
 """
 
-import os
 import shutil
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""params.yaml as a whole: types and bounds, and what only shows when its sections and the repository are seen together."""
+"""params.yaml as a whole: types and bounds, and what depends on several sections or on files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,8 +49,6 @@ def _batch_problems(section: Any, devices: int) -> Iterator[Problem]:
     train: Training = section.train
     pieces = devices * train.accumulation
     if train.batch_size % pieces:
-        yield (
-            ("train", "batch_size"),
-            f"{train.batch_size} rows cannot be divided evenly into {devices} devices (runtime.devices) × "
-            f"{train.accumulation} micro-batches (accumulation); use a multiple of {pieces}",
-        )
+        cut = f"{devices} devices (runtime.devices) × {train.accumulation} micro-batches (accumulation)"
+        problem = f"{train.batch_size} rows cannot be divided evenly into {cut}; use a multiple of {pieces}"
+        yield ("train", "batch_size"), problem

@@ -1,8 +1,8 @@
 """The code that each stage program runs, as digests that DVC can depend on: DVC itself does not follow imports.
 
-`stages/check.py` writes `data/code/<domain>/<stage>.json`, `{module: digest}` over the program's import closure. A change
-of a module re-runs exactly the programs that import it; editing comments, docstrings or field descriptions re-runs
-nothing but `check`.
+`stages/check.py` writes `data/code/<domain>/<stage>.json`, `{module: digest}` over the program's import closure. A
+change of a module re-runs exactly the programs that import it; editing comments, docstrings or field descriptions
+re-runs nothing but `check`.
 """
 
 import ast

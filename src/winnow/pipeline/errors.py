@@ -2,6 +2,7 @@
 
 import errno
 
+
 class WinnowError(Exception):
     """An error that a user can resolve; shown without a traceback unless they pass `--debug`."""
 

@@ -67,7 +67,9 @@ class Document:
                     raise ParamsError(
                         f"the key `{dotted((*location, str(written)))}` is not text",
                         where=at,
-                        fix=f'write it in quotes: "{written}"' if isinstance(key, yaml.ScalarNode) else "keys are names",
+                        fix=f'write it in quotes: "{written}"'
+                        if isinstance(key, yaml.ScalarNode)
+                        else "keys are names",
                     )
                 inner = (*location, key.value)
                 if inner in self.places:
@@ -124,7 +126,8 @@ class Document:
         lines = [self._describe(detail, location, model) for detail in shown]
         files = sorted({self._place((*location, *detail["loc"]))[0].as_posix() for detail in shown})
         return ParamsError(
-            "\n".join(lines), fix=f"correct {' and '.join(files)} (`params.schema.json` lists every key, type and bound)"
+            "\n".join(lines),
+            fix=f"correct {' and '.join(files)} (`params.schema.json` lists every key, type and bound)",
         )
 
     def _describe(self, detail: ErrorDetails, location: Location, model: type[Section]) -> str:

@@ -1,4 +1,4 @@
-"""Whether the `dvc` that started this program still runs: once it was killed, the workspace belongs to its successor."""
+"""Whether the `dvc` that started this program still runs: after its death the workspace belongs to another run."""
 
 import os
 

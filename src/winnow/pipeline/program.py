@@ -1,7 +1,7 @@
 """
 Run a stage program: `python -m winnow.pipeline.program stages/climb/filter.py`, as every command in dvc.yaml does.
 
-Ctrl+C is one line from the first moment on: the program's imports take seconds, and Python would answer with a traceback.
+Ctrl+C gives one line from the first moment on; while a program's imports run, Python would print a traceback.
 Plain `python stages/climb/filter.py` with PYTHONPATH=src runs the same program.
 """
 
