@@ -1,11 +1,11 @@
-"""Train the generator: a transformer that foresees a route hold by hold, told its board, its angle and its grade."""
+"""Train the generator: a transformer that predicts a route hold by hold, given its board, its angle and its grade."""
 
 from functools import partial
 
 import pandas as pd
 
 from winnow.domains.climb.model.sequences import encode
-from winnow.domains.climb.model.training import batch_loss, build_model, make_loaders, validate
+from winnow.domains.climb.model.training import batch_loss, build_model, make_loaders, metrics, predict
 from winnow.domains.climb.params import Common, Train
 from winnow.domains.climb.tables import Labels, Splits, Tokens, Weights
 from winnow.learn.stage import train_model
@@ -20,13 +20,14 @@ def join(labels: pd.DataFrame, splits: pd.DataFrame, weights: pd.DataFrame) -> p
 
 
 def make_task(routes: pd.DataFrame, tokens: pd.DataFrame, common: Common, params: Train) -> Task:
-    """What the loop needs of climbing."""
+    """What climbing passes to the training loop."""
     train = encode(routes[routes["split"] == "train"], tokens)
     return Task(
         build=lambda: build_model(params.network, common.max_holds, train),
         loaders=lambda subset, share: make_loaders(routes, tokens, subset, share, weighted=params.weighted),
         loss=partial(batch_loss, grade_dropout=params.grade_dropout),
-        validate=validate,
+        predict=predict,
+        metrics=metrics,
     )
 
 

@@ -52,7 +52,9 @@ def main(stage: Stage[Common, Train]) -> None:
         build=training.build,
         loaders=training.loaders,
         loss=training.loss,
-        validate=training.validate,
+        predict=training.predict,
+        metrics=training.metrics,
+        constants=training.constants,
         groups=training.groups,
         summarise=training.summarise,
     )

@@ -8,8 +8,9 @@ from winnow.domains.sessions.model.training import (
     fields,
     learnt_sides,
     make_loaders,
+    metrics,
+    predict,
     to_negatives,
-    validate,
 )
 from winnow.domains.sessions.params import Common, Train
 from winnow.domains.sessions.tables import Genres, InteractionWeights, Sampling, Songs, UserTypes
@@ -31,8 +32,10 @@ def main(stage: Stage[Common, Train]) -> None:
             params.network, params.model, found.graph.listeners.numpy(), genres, learnt_sides(params.mode)
         ),
         loaders=lambda _subset, share: make_loaders(found, negatives, params, share),
-        loss=partial(batch_loss, graph=found.graph, types=found.types, loss=params.loss, l2=params.l2),
-        validate=validate,
+        loss=partial(batch_loss, loss=params.loss, l2=params.l2),
+        predict=predict,
+        metrics=metrics,
+        constants={"graph": found.graph, "types": found.types},
     )
     train_model(stage, task)
 

@@ -1,15 +1,15 @@
 """
 Checkpoints: folders that are whole or not there, of the same bytes whenever a training is in the same state.
 
-A checkpoint holds `model.safetensors` (weights), `state.safetensors` (optimiser, random generators) and
-`checkpoint.json` (history, params, fingerprint, place in the training). No pickle: its bytes depend on which objects
-happen to be shared, and it runs code when read.
+A checkpoint holds `model.safetensors` (weights) and `checkpoint.json` (history, params, fingerprint, place in the
+training); `last`, from which a training is resumed, also holds `state.safetensors` (optimiser, random generators). No
+pickle: its bytes depend on which objects happen to be shared, and it runs code when read.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,22 +26,24 @@ WEIGHTS, STATE, PLACE = "model.safetensors", "state.safetensors", "checkpoint.js
 
 @dataclass
 class Progress:
-    """Where a training stands: all that is not weights, optimiser or generators."""
+    """How far a training is: all that is not weights, optimiser or generators."""
 
     phase: int = 0
+    epoch: int = 0
+    """finished epochs of the phase"""
     batch: int = 0
-    """micro-batches done of an unfinished epoch"""
+    """finished micro-batches of an unfinished epoch"""
     history: list[dict[str, Any]] = field(default_factory=list)
-    """one record per finished epoch"""
+    """one record per validation"""
     sums: dict[str, float] = field(default_factory=dict)
-    """sums over the unfinished epoch's batches"""
+    """sums over the batches since the last validation"""
     scaler: dict[str, Any] = field(default_factory=dict)
     random: list[dict[str, Any]] = field(default_factory=list)
     """each process's generators, within an epoch"""
 
 
 class Checkpoints:
-    """A run folder's checkpoints: `last` to resume from, and those with names for people in `checkpoints/`."""
+    """The checkpoints of a run folder: `last` to resume from, and named ones, of weights alone, in `checkpoints/`."""
 
     def __init__(self, folder: Path, fingerprint: str, params: Mapping[str, Any]) -> None:
         self.folder = folder
@@ -53,32 +55,47 @@ class Checkpoints:
     def path(self, name: str) -> Path:
         return self.folder / name if name == "last" else self.named / name
 
-    def save(
-        self, name: str, model: nn.Module, optimizer: Optimizer, progress: Progress, random: Mapping[str, Tensor]
+    def save(self, name: str, model: nn.Module, saved: Collection[str], progress: Progress) -> None:
+        """Replace the named checkpoint by the model's state named in `saved`."""
+        self._write(name, model, saved, progress, {})
+
+    def save_last(
+        self,
+        model: nn.Module,
+        saved: Collection[str],
+        progress: Progress,
+        optimizer: Optimizer,
+        random: Mapping[str, Tensor],
     ) -> None:
-        """Replace the checkpoint; a kill at any moment leaves the old or the new one."""
-        place = {**asdict(progress), "fingerprint": self.fingerprint, "params": self.params}
+        """Replace `last`, the state to resume from; a kill at any moment leaves the old or the new one."""
         tensors = {f"random.{key}": value for key, value in random.items()}
         for index, entries in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value.detach().cpu().contiguous() for key, value in entries.items()}
+        self._write("last", model, saved, progress, tensors)
+
+    def _write(
+        self, name: str, model: nn.Module, saved: Collection[str], progress: Progress, state: Mapping[str, Tensor]
+    ) -> None:
+        place = {**asdict(progress), "fingerprint": self.fingerprint, "params": self.params}
         scratch = self.folder / f".{name}.new"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
-        save_weights(model, scratch / WEIGHTS)
-        save_file(tensors, scratch / STATE)
+        save_weights(model, scratch / WEIGHTS, saved)
+        if name == "last":
+            save_file(dict(state), scratch / STATE)
         text = json.dumps(place, indent=1, sort_keys=True, allow_nan=False)
         (scratch / PLACE).write_text(text + "\n", encoding="utf-8")
         _replace(scratch, self.path(name), self.folder / f".{name}.old")
 
-    def copy(self, name: str, other: str) -> None:
-        """Replace the checkpoint `other` by what `name` is now."""
-        scratch = self.folder / f".{other}.new"
+    def name_last(self, name: str) -> None:
+        """Replace the checkpoint `name` by `last` without the state to resume from."""
+        scratch = self.folder / f".{name}.new"
         shutil.rmtree(scratch, ignore_errors=True)
-        shutil.copytree(self.path(name), scratch)
-        _replace(scratch, self.path(other), self.folder / f".{other}.old")
+        shutil.copytree(self.path("last"), scratch, ignore=shutil.ignore_patterns(STATE))
+        _replace(scratch, self.path(name), self.folder / f".{name}.old")
 
     def resume(self) -> bool:
-        """Whether there is a state of this very training to go on from; another's is removed."""
+        """Whether there is a state of this training to resume from; that of another is removed."""
         for leftover in self.folder.glob(".*.old"):  # killed between the two renames of `_replace`
             target = self.path(leftover.name.removeprefix(".").removesuffix(".old"))
             if target.exists():
@@ -105,7 +122,7 @@ class Checkpoints:
         return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
     def load_optimizer(self, optimizer: Optimizer) -> None:
-        """Give the optimiser the moments that `last` holds."""
+        """Load the optimiser's state from `last`."""
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in load_file(self.path("last") / STATE).items():
             if name.startswith("optimizer."):
@@ -115,22 +132,25 @@ class Checkpoints:
 
     def prune(self, keep: int) -> None:
         """Remove all but the last `keep` of epoch_NNNN."""
-        for old in sorted(self.named.glob("epoch_*"))[:-keep]:
-            shutil.rmtree(old)
+        epochs = {int(path.name.removeprefix("epoch_")): path for path in self.named.glob("epoch_*")}
+        for number in sorted(epochs)[:-keep]:
+            shutil.rmtree(epochs[number])
 
     def remove(self, name: str) -> None:
         shutil.rmtree(self.path(name), ignore_errors=True)
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
+def save_weights(model: nn.Module, path: Path, saved: Collection[str] | None = None) -> None:
     """
-    The model's parameters and buffers as safetensors, tied ones once, always the same bytes.
+    The model's parameters and buffers as safetensors, tied ones once, always the same bytes; only those in `saved`.
 
     (safetensors' own `save_model` notes tied names in a metadata table whose order is random.)
     """
     tensors: dict[str, Tensor] = {}
     seen: set[tuple[int, tuple[int, ...]]] = set()
     for name, value in model.state_dict().items():
+        if saved is not None and name not in saved:
+            continue
         if value.numel() and (key := (value.data_ptr(), tuple(value.shape))) in seen:
             continue
         if value.numel():
@@ -139,13 +159,13 @@ def save_weights(model: nn.Module, path: Path) -> None:
     save_file(tensors, path, metadata={"format": "pt"})
 
 
-def load_weights(model: nn.Module, source: Path) -> list[str]:
+def load_weights(model: nn.Module, source: Path, saved: Collection[str] | None = None) -> list[str]:
     """
-    Read weights into the model in place; gives the names of buffers that one side has and the other has not.
+    Read weights into the model in place; returns the names of buffers that only one side has.
 
-    `source` is a checkpoint, a model folder or a .safetensors file. Every parameter must be there, with its shape.
-    A buffer may be missing (the model keeps its own), or be there in vain if the model declares it as None: weights
-    of a loss come and go without making a model unreadable. Raises TrainingError otherwise.
+    `source` is a checkpoint, a model folder or a .safetensors file. Every parameter (of those in `saved`, when given)
+    must be there, with its shape. A buffer may be missing (the model keeps its own), or be present although the model
+    declares it as None: a loss's class weights may be added or removed. Raises TrainingError otherwise.
     """
     file = source / WEIGHTS if source.is_dir() else source
     try:
@@ -158,7 +178,8 @@ def load_weights(model: nn.Module, source: Path) -> list[str]:
     own = model.state_dict(keep_vars=True)
     tied = {value.data_ptr() for name, value in own.items() if name in found}
     buffers = {name for name, value in own.items() if not isinstance(value, nn.Parameter)}
-    missing = [name for name in own if name not in found and own[name].data_ptr() not in tied]
+    needed = own if saved is None else [name for name in own if name in saved]
+    missing = [name for name in needed if name not in found and own[name].data_ptr() not in tied]
     surplus = [name for name in found if name not in own]
     unlike = [name for name in found if name in own and found[name].shape != own[name].shape]
     wrong = (
@@ -184,7 +205,7 @@ def _declares_buffer(model: nn.Module, name: str) -> bool:
 
 
 def _replace(scratch: Path, target: Path, aside: Path) -> None:
-    """Rename `scratch` to `target`; what stands there goes aside first, and `resume` brings it back after a kill."""
+    """Rename `scratch` to `target`; what is there goes aside first, and `resume` restores it after a kill."""
     for path in (*scratch.iterdir(), scratch):
         handle = os.open(path, os.O_RDONLY)
         os.fsync(handle)

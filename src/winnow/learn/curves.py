@@ -1,4 +1,4 @@
-"""Metrics of every epoch as DVCLive's files, which `dvc plots`, `dvc metrics` and the editor's extension read."""
+"""Metrics of every validation as DVCLive's files, which `dvc plots`, `dvc metrics` and the editor's extension read."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from winnow.pipeline.parent import orphaned
 
 class Curves:
     """
-    DVCLive writing into `folder`: `train/…`, `val/…` and `learning_rate`, by epoch.
+    DVCLive writing into `folder`: `train/…`, `val/…` and `learning_rate`, by validation.
 
     It deletes what it finds there, so the history is written again after a resume.
     """
@@ -20,13 +20,14 @@ class Curves:
         from dvclive.live import Live  # noqa: PLC0415 - more than a second, which only the main process needs to spend
 
         self._live: Any = Live(str(folder), report=None, save_dvc_exp=False, dvcyaml=False, monitor_system=False)
-        for record in history:
-            self.log(record)
+        for number, record in enumerate(history, start=1):
+            self.log(number, record)
 
-    def log(self, record: Mapping[str, Any]) -> None:
+    def log(self, number: int, record: Mapping[str, Any]) -> None:
+        """The record of validation `number`, from 1: the epoch, unless there are several validations in one."""
         if orphaned():
             return
-        self._live.step = record["epoch"]
+        self._live.step = number
         for split in ("train", "val"):
             for name, value in sorted(record[split].items()):
                 self._live.log_metric(f"{split}/{name}", value)

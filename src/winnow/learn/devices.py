@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import GradientAccumulationPlugin, broadcast_object_list, gather_object, send_to_device
+from accelerate.utils import broadcast_object_list, gather_object, send_to_device
 from torch import Tensor
 
 from winnow.learn.settings import Training
@@ -51,7 +51,6 @@ def start(device: str, settings: Training) -> Accelerator:
     accelerator = Accelerator(
         cpu=not on_gpu,
         mixed_precision="no" if settings.precision == "fp32" else settings.precision,
-        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=settings.accumulation),
     )
     make_deterministic(settings.threads)  # after Accelerate, which sets threads of its own
     return accelerator
@@ -76,7 +75,7 @@ class Team:
         self.main: bool = accelerator.is_main_process
 
     def on_main(self, work: Callable[[], T]) -> T:
-        """What the main process makes of `work`, on every process."""
+        """The result of `work` on the main process, on every process."""
         if self.size == 1:
             return work()
         made: list[T | None] = [work() if self.main else None]
@@ -93,6 +92,13 @@ class Team:
         if self.size == 1:
             return number
         return int(self.accelerator.gather(torch.tensor([number], device=self.accelerator.device)).max())
+
+    def summed(self, value: Tensor) -> Tensor:
+        """The sum of the processes' values, on every process."""
+        if self.size == 1:
+            return value
+        total: Tensor = self.accelerator.reduce(value, reduction="sum")
+        return total
 
     def to_device(self, batch: Any) -> Any:
         """The batch where the model is; on the CPU it is there already."""

@@ -1,12 +1,12 @@
 """
 The training loop of every domain.
 
-A training is phases of epochs of steps. Whatever decides how it goes on is a function of the params, the seed and the
+A training is phases of epochs of steps. Whatever decides how it continues is a function of the params, the seed and the
 history of metrics, so that a training killed at any moment and run again ends in the same bytes:
 
-    phases → epochs → batches → (micro-batches) → step
+    phases → epochs → (parts of an epoch, each ending in a validation) → batches → (micro-batches) → step
     each phase: the weights selected in the phase before, a fresh optimiser, learning rates from the start
-    each epoch: seed everything, train, validate on the main process, record, save
+    each epoch: seed everything, train, validate, record, save
 """
 
 import time
@@ -22,10 +22,10 @@ from winnow.learn import devices
 from winnow.learn.checkpoints import WEIGHTS, Checkpoints, Progress, load_weights
 from winnow.learn.curves import Curves, checked
 from winnow.learn.interrupt import Interrupted, StopRequest, interruption_message, stop_request
-from winnow.learn.loaders import Loaders
-from winnow.learn.progress import Display, banner, epoch_line, warnings
+from winnow.learn.loaders import Loaders, prefetch
+from winnow.learn.progress import Display, banner, record_line, warnings
 from winnow.learn.samplers import BatchShare
-from winnow.learn.schedulers import Schedule, best_epoch, epochs_without_gain, reductions
+from winnow.learn.schedulers import Schedule, best_index, reductions, validations_without_gain
 from winnow.learn.settings import Phase, Training
 from winnow.learn.stepper import Stepper
 from winnow.learn.tally import Tally
@@ -35,27 +35,27 @@ from winnow.pipeline.errors import TrainingError
 from winnow.pipeline.params import Runtime
 
 SETTLE_EVERY = 50
-"""batches after which losses are fetched from the device and looked at"""
+"""micro-batches after which losses are fetched from the device and checked"""
 
 
 def fit(task: Task, settings: Training, *, runtime: Runtime, folder: Path, curves: Path, fingerprint: str) -> Result:
     """
-    Train, or go on with the training in `folder`, or give the finished one.
+    Train, or resume the training in `folder`, or return the finished one.
 
-    `folder` is this fingerprint's own; `curves` is where DVCLive writes. With several processes only the main one
-    returns, the others leave with exit code 0. Raises TrainingError, and Interrupted on Ctrl+C and SIGTERM.
+    `folder` belongs to this fingerprint alone; `curves` is where DVCLive writes. With several processes only the main
+    one returns, the others exit with code 0. Raises TrainingError, and Interrupted on Ctrl+C and SIGTERM.
     """
     with stop_request() as stop:
         checkpoints = Checkpoints(folder, fingerprint, settings.model_dump())
         run = _Run(task, settings, runtime=runtime, checkpoints=checkpoints, curves=curves, stop=stop)
         for number, phase in enumerate(settings.curriculum):
-            if number >= run.progress.phase and not run.is_over(phase, run.values(number)):
+            if number > run.progress.phase or (number == run.progress.phase and not run.is_over(phase)):
                 run.run_phase(number, phase)
         return run.finish()
 
 
 class _Run:
-    """One training under way: the model, its checkpoints, and where it stands."""
+    """One training: the model, its checkpoints, and its progress."""
 
     def __init__(
         self,
@@ -70,6 +70,7 @@ class _Run:
         self.task, self.settings, self.checkpoints, self.stop = task, settings, checkpoints, stop
         self.team = devices.Team(devices.start(runtime.device, settings))
         self.share = BatchShare(settings.batch_size, settings.accumulation, self.team.size, self.team.rank)
+        self.workers = runtime.num_workers
         self.display = Display(runtime.progress, main=self.team.main)
         self.higher = higher_is_better(settings.early_stopping.metric)
         self.seconds: list[float] = []
@@ -77,143 +78,195 @@ class _Run:
         self.progress = checkpoints.progress() if self.resumed else Progress()
         devices.seed_epoch(settings.seed, 0, 0, rank=0)
         model = task.build()
+        self.saved = frozenset(task.saved(model))
         if self.resumed:
-            load_weights(model, checkpoints.path("last"))
-            self.display.say(f"going on after epoch {len(self.progress.history)}, batch {self.progress.batch}")
+            load_weights(model, checkpoints.path("last"), self.saved)
+            self.display.say(f"resuming in {self.place}, after batch {self.progress.batch}")
         elif settings.start_from is not None:
-            left_out = load_weights(model, Path(settings.start_from))
+            left_out = load_weights(model, Path(settings.start_from), self.saved)
             self.display.say(f"weights from {settings.start_from}{', but not ' * bool(left_out)}{', '.join(left_out)}")
         self.model: nn.Module = self.team.accelerator.prepare(model)  # wrapped for mixed precision and DDP
         self.bare: nn.Module = self.team.accelerator.unwrap_model(self.model)
+        self.constants = self.team.to_device(dict(task.constants))
         self.curves = Curves(curves, self.progress.history) if self.team.main else None
 
     def run_phase(self, number: int, phase: Phase) -> None:
         """Epochs until the phase's last, or until early stopping."""
-        stepper = Stepper(self.task.groups(self.bare), self.settings, phase, self.team.accelerator.scaler)
+        optimizer = self.task.optimizer(self.task.groups(self.bare), phase.learning_rate, self.settings.weight_decay)
+        stepper = Stepper(optimizer, self.settings.clip_norm, self.team.accelerator.scaler)
         if self.resumed and self.progress.phase == number:
             self.checkpoints.load_optimizer(stepper.optimizer)
             stepper.load_scale(self.progress.scaler)
         elif number > 0:
             if self.settings.select == "best":
-                load_weights(self.bare, self.checkpoints.path("best"))
-            self.progress.phase = number
-            self.save(stepper, "last")  # before this phase writes a `best` of its own
+                load_weights(self.bare, self.checkpoints.path("best"), self.saved)
+            self.progress = Progress(phase=number, history=self.progress.history)
+            self.save_last(stepper)  # before this phase writes a `best` of its own
         loaders = self.task.loaders(phase.subset, self.share)
         about = devices.describe(self.team.accelerator, self.settings.precision)
         self.display.say(banner(about, self.bare, loaders, self.settings.curriculum, number))
-        while not self.is_over(phase, self.values(number)):
+        while not self.is_over(phase):
             started = time.perf_counter()
-            self.run_epoch(phase, loaders, stepper)
+            self.run_to_validation(phase, loaders, stepper)
             self.seconds.append(time.perf_counter() - started)
-            self.stop_if_asked(stepper)
+            self.stop_if_requested(stepper)
 
-    def run_epoch(self, phase: Phase, loaders: Loaders, stepper: Stepper) -> None:
-        """Train, validate, record, save."""
+    def run_to_validation(self, phase: Phase, loaders: Loaders, stepper: Stepper) -> None:
+        """Train for an epoch, or for `validate_steps` of it; then validate, record, save."""
         progress, watched = self.progress, self.settings.early_stopping.metric
-        epoch = len(progress.history) + 1
-        values = self.values(progress.phase)
-        train = self.train(phase, loaders, stepper, done=values)
-        val = checked(self.team.on_main(lambda: self.validate(loaders)), f"validation, {self.place}")
+        train = self.train(phase, loaders, stepper)
+        val = checked(self.validate(loaders), f"validation, {self.place}")
         if watched not in val:
             raise TrainingError(
                 f"early_stopping.metric {watched!r} is not among the validation metrics",
                 where=self.place,
                 fix=f"choose one of {', '.join(sorted(val))}",
             )
-        values.append(val[watched])
-        best = best_epoch(values, higher=self.higher) == len(values) - 1
-        record: dict[str, Any] = {"epoch": epoch, "phase": progress.phase, "best": best, "learning_rate": stepper.rate}
-        record |= {"train": train, "val": val}
+        values = [*self.values(), val[watched]]
+        best = best_index(values, higher=self.higher) == len(values) - 1
+        ended = progress.batch == len(loaders.train.sampler)
+        record: dict[str, Any] = {
+            "epoch": self.epoch,
+            "step": 0 if ended else progress.batch // self.share.accumulation,
+            "phase": progress.phase,
+            "best": best,
+            "learning_rate": stepper.rate,
+            "train": train,
+            "val": val,
+        }
+        self.display.say(record_line(record, self.epoch - progress.epoch - 1 + phase.epochs))
         progress.history.append(record)
-        progress.batch, progress.sums, progress.random = 0, {}, []
-        self.display.say(epoch_line(record, epoch - len(values) + phase.epochs))
-        for line in warnings(self.records(progress.phase)):
+        progress.sums = {}
+        if ended:
+            progress.epoch, progress.batch, progress.random = progress.epoch + 1, 0, []
+        for line in warnings(self.records()):
             self.display.say(line)
         if best:
-            self.save(stepper, "best")
-        if self.settings.checkpoint_every and epoch % self.settings.checkpoint_every == 0:
-            self.save(stepper, f"epoch_{epoch:04d}")
+            self.save("best")
+        if ended and self.settings.checkpoint_every and record["epoch"] % self.settings.checkpoint_every == 0:
+            self.save(f"epoch_{record['epoch']:04d}")
             self.team.on_main(lambda: self.checkpoints.prune(self.settings.keep))
-        self.save(stepper, "last")  # last, so that an epoch cut off by a kill is run again whole
+        self.save_last(stepper)  # last, so that what a kill cuts off is run again whole
         if self.curves:
-            self.curves.log(record)
+            self.curves.log(len(progress.history), record)
 
-    def train(self, phase: Phase, loaders: Loaders, stepper: Stepper, done: list[float]) -> dict[str, float]:
-        """One epoch of steps, or what is left of it; gives the means of the loss and its parts."""
-        progress, share, accelerator = self.progress, self.share, self.team.accelerator
-        total = len(loaders.train)
-        steps = -(-total // share.accumulation)
+    def train(self, phase: Phase, loaders: Loaders, stepper: Stepper) -> dict[str, float]:
+        """The steps until the next validation; returns the means of the loss and its parts."""
+        progress, share, accelerator, sampler = self.progress, self.share, self.team.accelerator, loaders.train.sampler
+        steps = len(sampler) // share.accumulation
+        first, every = progress.batch, (self.settings.validate_steps or steps) * share.accumulation
+        end = min(len(sampler), (first // every + 1) * every)
         schedule = Schedule(self.settings.scheduler, phase.learning_rate, steps, phase.epochs)
-        drops = reductions(done, higher=self.higher, patience=self.settings.scheduler.patience)
-        seed = devices.seed_epoch(self.settings.seed, progress.phase, len(done) + 1, rank=share.rank)
-        if share.rank < len(progress.random):
+        drops = reductions(self.values(), higher=self.higher, patience=self.settings.scheduler.patience)
+        seed = devices.seed_epoch(self.settings.seed, progress.phase, progress.epoch + 1, rank=share.rank)
+        if first:  # within an epoch: as it was left, whether by this process or by one that was killed
             devices.restore_random_state(progress.random[share.rank], self.checkpoints.random(share.rank))
         tally = Tally(progress.sums, accelerator.gather)
         self.model.train()
-        first = progress.batch
-        batches = self.display.batches(loaders.train.epoch(seed, first), self.place, total=total, done=first)
-        for index, batch in enumerate(batches, start=first):
-            step_now = (index + 1) % share.accumulation == 0 or index + 1 == total
+        batches = prefetch(lambda index: loaders.train.batch(seed, index), range(first, end), self.workers)
+        count = torch.zeros((), device=accelerator.device)
+        for index, batch in enumerate(self.display.batches(batches, self.place, total=end, done=first), start=first):
+            step_now = (index + 1) % share.accumulation == 0
             with nullcontext() if step_now else accelerator.no_sync(self.model):
-                loss = tally.add(self.task.loss(self.model, self.team.to_device(batch)))
-                accelerator.backward(loss)  # divides by the number of micro-batches
+                loss = self.task.loss(self.model, self.on_device(batch))
+                if sampler.is_filler(index):
+                    loss = loss.zeroed()
+                accelerator.backward(loss.total / share.batch_size)  # about a mean, for the range of fp16
+            own = torch.as_tensor(loss.count, dtype=torch.float32, device=count.device)
+            count = count + own
+            tally.add(loss, own)
             if step_now:
                 step = index // share.accumulation
-                stepper.step(schedule.rate(len(done) * steps + step, drops))
+                # DDP has averaged the gradients over processes: now the sum of losses by the count of the whole batch
+                factor = share.batch_size * share.processes / self.team.summed(count)
+                stepper.step(schedule.rate(progress.epoch * steps + step, drops), factor)
+                count = torch.zeros_like(count)
                 progress.batch = index + 1
-                self.after_step(tally, loaders, stepper, step=step, seed=seed, total=total)
+                self.after_step(tally, loaders, stepper, step=step, seed=seed, end=end)
         return checked(self.task.summarise(tally.means()), f"training, {self.place}")
 
-    def after_step(self, tally: Tally, loaders: Loaders, stepper: Stepper, *, step: int, seed: int, total: int) -> None:
-        """Now and then between steps: look at the losses, save, stop when asked to."""
+    def after_step(self, tally: Tally, loaders: Loaders, stepper: Stepper, *, step: int, seed: int, end: int) -> None:
+        """Every few steps: check the losses, save, stop when requested."""
         every = self.settings.checkpoint_steps
         save_now = every > 0 and (step + 1) % every == 0
-        asked = self.stop.signum and self.team.size == 1  # several processes agree when they settle
-        end = self.progress.batch == total
-        if not (len(tally) >= SETTLE_EVERY or save_now or asked or end):
+        requested = self.stop.signum and self.team.size == 1  # several processes agree when they settle
+        at_end = self.progress.batch == end
+        if not (len(tally) >= SETTLE_EVERY or save_now or requested or at_end):
             return
         first = self.progress.batch - len(tally)
         if bad := tally.settle():
-            batch = next(iter(loaders.train.epoch(seed, first + bad[0])))
+            batch = loaders.train.batch(seed, first + bad[0])
             ids = batch.get("ids") if isinstance(batch, Mapping) else None
             rows = "" if ids is None else f", rows {(ids.tolist() if isinstance(ids, Tensor) else list(ids))[:32]}"
             raise TrainingError(
-                f"the loss is {bad[1]}: training cannot go on",
+                f"the loss is {bad[1]}: training cannot continue",
                 where=f"{self.place}, batch {first + bad[0] + 1}{rows}",
-                fix="lower learning_rate, set clip_norm (1.0), or look at these rows; earlier checkpoints stand",
+                fix="lower learning_rate, set clip_norm (1.0), or check these rows; earlier checkpoints are kept",
             )
         self.progress.sums = tally.sums
-        if not end:
-            self.stop_if_asked(stepper)
+        if not at_end:
+            self.stop_if_requested(stepper)
             if save_now:
-                self.save(stepper, "last")
+                self.save_last(stepper)
 
     def validate(self, loaders: Loaders) -> dict[str, float]:
-        """The domain's metrics, on this process alone."""
+        """The domain's metrics; each process predicts its share of the batches, the main one computes the metrics."""
         self.bare.eval()
+        numbers = range(self.team.rank, len(loaders.val), self.team.size)
         with torch.inference_mode():
-            return dict(self.task.validate(self.bare, loaders.val))
+            batches = map(self.on_device, prefetch(loaders.val.__getitem__, numbers, self.workers))
+            own = [
+                {name: values.cpu() for name, values in rows.items()} for rows in self.task.predict(self.bare, batches)
+            ]
+        parts = self.team.gathered(own)
+
+        def measured() -> dict[str, float]:
+            ordered = [parts[index % self.team.size][index // self.team.size] for index in range(len(loaders.val))]
+            rows = {name: torch.cat([part[name] for part in ordered]) for name in ordered[0]}
+            return dict(self.task.metrics(rows))
+
+        return self.team.on_main(measured)
+
+    def on_device(self, batch: Any) -> Any:
+        """The batch with the task's constants, where the model is."""
+        batch = self.team.to_device(batch)
+        return {**batch, **self.constants} if self.constants else batch
+
+    @property
+    def epoch(self) -> int:
+        """The number, from 1 over all phases, of the epoch under way."""
+        if not self.progress.history:
+            return 1
+        last = self.progress.history[-1]
+        ended = last["step"] == 0 or last["phase"] != self.progress.phase
+        return int(last["epoch"]) + ended
 
     @property
     def place(self) -> str:
-        return f"phase {self.progress.phase + 1}, epoch {len(self.progress.history) + 1}"
+        return f"phase {self.progress.phase + 1}, epoch {self.epoch}"
 
-    def records(self, number: int) -> list[dict[str, Any]]:
-        """The finished epochs of a phase."""
-        return [record for record in self.progress.history if record["phase"] == number]
+    def records(self) -> list[dict[str, Any]]:
+        """The phase's records, one per validation."""
+        return [record for record in self.progress.history if record["phase"] == self.progress.phase]
 
-    def values(self, number: int) -> list[float]:
-        """The watched metric in the finished epochs of a phase."""
-        return [record["val"][self.settings.early_stopping.metric] for record in self.records(number)]
+    def values(self) -> list[float]:
+        """The watched metric in the phase's validations."""
+        return [record["val"][self.settings.early_stopping.metric] for record in self.records()]
 
-    def is_over(self, phase: Phase, values: list[float]) -> bool:
-        """Whether a phase has had all its epochs, or has stopped getting better."""
+    def is_over(self, phase: Phase) -> bool:
+        """Whether the current phase has had all its epochs, or has stopped improving."""
         rule = self.settings.early_stopping
-        waited = epochs_without_gain(values, higher=self.higher, min_delta=rule.min_delta)
-        return len(values) >= phase.epochs or 0 < rule.patience <= waited
+        waited = validations_without_gain(self.values(), higher=self.higher, min_delta=rule.min_delta)
+        return self.progress.epoch >= phase.epochs or 0 < rule.patience <= waited
 
-    def save(self, stepper: Stepper, name: str) -> None:
-        """Write a checkpoint on the main process; the others wait."""
+    def save(self, name: str) -> None:
+        """Write a named checkpoint on the main process; the others wait."""
+        if self.team.main:
+            self.checkpoints.save(name, self.bare, self.saved, self.progress)
+        self.team.wait()
+
+    def save_last(self, stepper: Stepper) -> None:
+        """Write the state to resume from on the main process; the others wait."""
         self.progress.scaler = stepper.scale()
         random: dict[str, Tensor] = {}
         if self.progress.batch:
@@ -221,32 +274,33 @@ class _Run:
             self.progress.random = [values for values, _ in states]
             random = {f"{rank}.{key}": state for rank, (_, own) in enumerate(states) for key, state in own.items()}
         if self.team.main:
-            self.checkpoints.save(name, self.bare, stepper.optimizer, self.progress, random)
+            self.checkpoints.save_last(self.bare, self.saved, self.progress, stepper.optimizer, random)
         self.team.wait()
 
-    def stop_if_asked(self, stepper: Stepper) -> None:
-        """Save and leave when a process was told to stop."""
+    def stop_if_requested(self, stepper: Stepper) -> None:
+        """Save and exit when a process received a signal to stop."""
         signum = self.team.highest(self.stop.signum)
         if signum:
-            self.save(stepper, "last")
-            self.team.on_main(lambda: self.checkpoints.copy("last", "interrupted"))
+            self.save_last(stepper)
+            self.team.on_main(lambda: self.checkpoints.name_last("interrupted"))
             self.display.say(interruption_message(self.checkpoints.path("interrupted")))
             raise Interrupted(signum)
 
     def finish(self) -> Result:
         """The result; processes other than the main one end here."""
         if self.team.main:
-            self.checkpoints.copy("last", "final")
+            self.checkpoints.name_last("final")
             self.checkpoints.remove("interrupted")
+        model = self.team.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         self.team.accelerator.end_training()
         if self.curves is None:
             raise SystemExit(0)
-        best, chosen = len(self.progress.history), "final"
+        chosen, best = "final", self.progress.history[-1]
         if self.settings.select == "best":
-            values = self.values(len(self.settings.curriculum) - 1)
-            best, chosen = best - len(values) + best_epoch(values, higher=self.higher) + 1, "best"
-        self.curves.finish(best)
+            chosen, best = "best", self.records()[best_index(self.values(), higher=self.higher)]
+        self.curves.finish(best["epoch"])
         weights = self.checkpoints.path(chosen) / WEIGHTS
-        model = self.task.build()
-        load_weights(model, weights)
-        return Result(model.eval(), weights, self.checkpoints.named, self.progress.history, best, self.seconds)
+        load_weights(model, weights, self.saved)
+        return Result(
+            model.cpu().eval(), weights, self.checkpoints.named, self.progress.history, best["epoch"], self.seconds
+        )

@@ -1,4 +1,4 @@
-"""What a person sees of a training: banner, bar or lines, best epochs, warnings."""
+"""What users see of a training: banner, bar or lines, best epochs, warnings."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,15 +14,15 @@ from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
 
 GAP = 0.10
-"""shares by which train may be better than validation before a warning"""
+"""difference of shares, train above validation, that is warned of"""
 RISING = 3
-"""epochs in a row that make a trend"""
+"""validations in a row that make a trend"""
 DISTINCT = "predictions_distinct"
 """the validation metric that counts how many different predictions there were"""
 
 
 class Display:
-    """Speaks on the main process only; `mode` is runtime.progress."""
+    """Prints on the main process only; `mode` is runtime.progress."""
 
     def __init__(self, mode: Literal["auto", "bar", "lines", "none"], *, main: bool) -> None:
         self.bar = main and (mode == "bar" or (mode == "auto" and sys.stderr.isatty()))
@@ -52,10 +52,9 @@ def banner(device: str, model: nn.Module, loaders: Loaders, phases: Sequence[Pha
         f"  device      {device}",
         f"  parameters  {total:,} ({trainable:,} trainable)",
     ]
-    batches = {"train": loaders.train, "val": loaders.val}
+    batches = {"train": len(loaders.train.sampler), "val": len(loaders.val)}
     for split, rows in loaders.rows.items():
-        count = f", {len(batches[split]):,} batches" if hasattr(batches.get(split), "__len__") else ""
-        lines.append(f"  {split:<10}  {rows:,} rows{count}")
+        lines.append(f"  {split:<10}  {rows:,} rows, {batches[split]:,} batches")
     if loaders.weights:
         width = max(len(name) for name in loaders.weights)
         lines.append("  weights")
@@ -64,9 +63,9 @@ def banner(device: str, model: nn.Module, loaders: Loaders, phases: Sequence[Pha
     return "\n".join(lines)
 
 
-def epoch_line(record: Mapping[str, Any], epochs: int) -> str:
-    """One finished epoch in one line; metrics by group (`loss_by_grade/6A`) are left to the curves."""
-    parts = [f"epoch {record['epoch']}/{epochs}"]
+def record_line(record: Mapping[str, Any], epochs: int) -> str:
+    """One validation in one line; metrics by group (`loss_by_grade/6A`) are left to the curves."""
+    parts = [f"epoch {record['epoch']}/{epochs}" + (f", step {record['step']}" if record["step"] else "")]
     for split in ("train", "val"):
         shown = [f"{name} {value:.4g}" for name, value in sorted(record[split].items()) if "/" not in name]
         parts.append(f"{split}: {', '.join(shown)}")
@@ -75,13 +74,13 @@ def epoch_line(record: Mapping[str, Any], epochs: int) -> str:
 
 
 def warnings(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What is wrong after a phase's last epoch and was not before it, so that each is said once when it begins."""
+    """Symptoms after a phase's last record that were not there before it, so that each is reported once."""
     before = {kind for kind, _ in _symptoms(records[:-1])}
     return [f"⚠ {text}" for kind, text in _symptoms(records) if kind not in before]
 
 
 def _symptoms(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """(kind, words) of everything that ails after the last record."""
+    """(kind, text) of every symptom after the last record."""
     if not records:
         return
     train, val = records[-1]["train"], records[-1]["val"]
@@ -92,9 +91,9 @@ def _symptoms(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
     losses = [(record["train"].get("loss"), record["val"].get("loss")) for record in records[-RISING - 1 :]]
     known = len(losses) == RISING + 1 and None not in {value for pair in losses for value in pair}
     if known and all(new[0] < old[0] and new[1] > old[1] for old, new in pairwise(losses)):
-        yield "parting", f"validation loss rose for {RISING} epochs while training loss fell: the model overfits"
+        yield "parting", f"validation loss rose for {RISING} validations while training loss fell: the model overfits"
     if val.get(DISTINCT) == 1:
-        yield "collapse", "predictions have collapsed: the model says the same for every validation row"
+        yield "collapse", "predictions have collapsed: the prediction is the same for every validation row"
 
 
 def _is_share(name: str, train: float, val: float) -> bool:

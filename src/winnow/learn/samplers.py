@@ -1,7 +1,6 @@
 """Which rows an epoch draws, in which order, cut into batches and shared out over devices."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +50,7 @@ class EpochSampler:
         self.rows = rows
         self.share = share
         self.weights = weights
+        self._drawn: tuple[int | None, NDArray[np.int64]] = None, np.empty(0, dtype=np.int64)
 
     def order(self, seed: int) -> NDArray[np.int64]:
         """Row indices, shape (rows,), in the order in which the epoch of this seed draws them."""
@@ -61,17 +61,31 @@ class EpochSampler:
         """Micro-batches of this process in one epoch."""
         return math.ceil(self.rows / self.share.batch_size) * self.share.accumulation
 
-    def batches(self, seed: int, skip: int = 0) -> Iterator[NDArray[np.int64]]:
+    def batch(self, seed: int, index: int) -> NDArray[np.int64]:
         """
-        Row indices of each of this process's micro-batches, without the first `skip`.
+        Row indices of this process's micro-batch `index` in the epoch of this seed.
 
-        All pieces of a batch have the same size, so that the mean over pieces is the batch's mean; the last batch is
-        filled up with the epoch's first rows, by fewer rows than there are pieces.
+        All pieces of a batch have the same size; in the last batch sizes may differ by one. Where it has fewer rows
+        than pieces, the remaining pieces are fillers of one row, which the loop does not count.
         """
-        share = self.share
-        order = self.order(seed)
-        order = np.resize(order, math.ceil(self.rows / share.pieces) * share.pieces)
-        for index in range(skip, len(self)):
-            step, micro = divmod(index, share.accumulation)
-            batch = order[step * share.batch_size : (step + 1) * share.batch_size]
-            yield batch.reshape(share.pieces, -1)[micro * share.processes + share.rank]
+        start, rows, piece = self._place(index)
+        if self._drawn[0] != seed:
+            self._drawn = seed, self.order(seed)
+        order = self._drawn[1]
+        if piece >= rows:
+            return order[start : start + 1]
+        size, larger = divmod(rows, self.share.pieces)
+        first = start + piece * size + min(piece, larger)
+        return order[first : first + size + (piece < larger)]
+
+    def is_filler(self, index: int) -> bool:
+        """Whether this process has no row of its own in micro-batch `index`; it then keeps processes in step only."""
+        _, rows, piece = self._place(index)
+        return piece >= rows
+
+    def _place(self, index: int) -> tuple[int, int, int]:
+        """Where the batch of micro-batch `index` starts in the epoch, its rows, and which piece of it this one is."""
+        step, micro = divmod(index, self.share.accumulation)
+        start = step * self.share.batch_size
+        rows = min(self.share.batch_size, self.rows - start)
+        return start, rows, micro * self.share.processes + self.share.rank

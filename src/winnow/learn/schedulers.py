@@ -1,5 +1,5 @@
 """
-Learning rates as functions of where a training stands.
+Learning rates as functions of the progress of a training.
 
 Nothing here keeps state: the rate follows from the step and from the metrics so far, so a resumed training has the
 same rates as one that was never stopped.
@@ -56,13 +56,13 @@ def better(value: float, best: float, *, higher: bool, by: float = 0.0) -> bool:
     return value > best + by if higher else value < best - by
 
 
-def best_epoch(values: Sequence[float], *, higher: bool) -> int:
+def best_index(values: Sequence[float], *, higher: bool) -> int:
     """Index of the best value, the first of equals."""
     return values.index(max(values) if higher else min(values))
 
 
-def epochs_without_gain(values: Sequence[float], *, higher: bool, min_delta: float) -> int:
-    """Epochs since the value last got better by more than `min_delta`."""
+def validations_without_gain(values: Sequence[float], *, higher: bool, min_delta: float) -> int:
+    """Validations since the value last got better by more than `min_delta`."""
     waited, best = 0, math.nan
     for index, value in enumerate(values):
         if index == 0 or better(value, best, higher=higher, by=min_delta):
@@ -73,7 +73,7 @@ def epochs_without_gain(values: Sequence[float], *, higher: bool, min_delta: flo
 
 
 def reductions(values: Sequence[float], *, higher: bool, patience: int) -> int:
-    """How often a plateau of more than `patience` epochs has passed (torch's ReduceLROnPlateau with threshold 0)."""
+    """Plateaus of more than `patience` validations so far (torch's ReduceLROnPlateau with threshold 0)."""
     count, waited, best = 0, 0, math.nan
     for index, value in enumerate(values):
         if index == 0 or better(value, best, higher=higher):

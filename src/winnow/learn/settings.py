@@ -1,4 +1,4 @@
-"""What a person may turn in a training; a domain's `Train` section inherits from `Training`. Loads no torch."""
+"""The settings of a training; a domain's `Train` section inherits from `Training`. Does not import torch."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -10,21 +10,21 @@ from winnow.pipeline.section import Float, ModelPath, Section
 
 
 class Scheduler(Section):
-    """How the learning rate moves within a phase; options of other schedulers than `name` are not used."""
+    """The learning rate within a phase; options of schedulers other than `name` are not used."""
 
     name: Literal["constant", "cosine", "cosine_warm_restarts", "plateau"] = Field(description="shape")
     warmup: Float = Field(ge=0, description="linear rise from 0: below 1 a share of the phase's steps, else steps")
     period: int = Field(ge=1, description="cosine_warm_restarts: epochs from one restart to the next")
     factor: Float = Field(gt=0, lt=1, description="plateau: the learning rate is multiplied by this")
-    patience: int = Field(ge=0, description="plateau: epochs without a better metric that are borne before it")
-    minimum: Float = Field(ge=0, description="cosine and plateau: learning rate that is not gone below")
+    patience: int = Field(ge=0, description="plateau: validations without a better metric before it")
+    minimum: Float = Field(ge=0, description="cosine and plateau: lowest learning rate")
 
 
 class EarlyStopping(Section):
     """Which validation metric is watched: for the best weights, for the plateau scheduler, and for stopping early."""
 
-    metric: str = Field(min_length=1, description="a validation metric's name; its words say whether more is better")
-    patience: int = Field(ge=0, description="epochs without a gain after which a phase ends; 0 = never")
+    metric: str = Field(min_length=1, description="name of a validation metric; it implies whether higher is better")
+    patience: int = Field(ge=0, description="validations without a gain after which a phase ends; 0 = never")
     min_delta: Float = Field(ge=0, description="a gain is more than this, in the metric's unit")
 
     @field_validator("metric")
@@ -41,7 +41,7 @@ class Phase(Section):
     """One part of a curriculum."""
 
     subset: str = Field(min_length=1, description="rows to train and validate on")
-    epochs: int = Field(ge=1, le=100_000, description="passes at most (early stopping may end it before)")
+    epochs: int = Field(ge=1, le=100_000, description="maximum number of passes (early stopping may end it before)")
     learning_rate: Float = Field(gt=0, description="highest learning rate")
 
 
@@ -51,7 +51,7 @@ class Training(Section):
     subsets: ClassVar[tuple[str, ...]] = ("all",)
 
     subset: str = Field(min_length=1, description="rows to train and validate on, when `phases` is empty")
-    epochs: int = Field(ge=1, le=100_000, description="passes at most, when `phases` is empty")
+    epochs: int = Field(ge=1, le=100_000, description="maximum number of passes, when `phases` is empty")
     learning_rate: Float = Field(gt=0, description="highest learning rate, when `phases` is empty")
     phases: list[Phase] = Field(description="a curriculum, in order, in place of subset, epochs and learning_rate")
     weight_decay: Float = Field(ge=0, description="AdamW's decoupled weight decay")
@@ -60,13 +60,14 @@ class Training(Section):
     clip_norm: Float = Field(ge=0, description="gradients are scaled down to this norm; 0 = never")
     precision: Literal["fp32", "fp16", "bf16"] = Field(description="of the forward and backward pass; fp16 needs a GPU")
     threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
-    seed: int = Field(ge=0, lt=2**32, description="of initial weights, order and dropout (data have their own)")
+    seed: int = Field(ge=0, lt=2**32, description="of initial weights, row order and dropout (data have their own)")
     checkpoint_every: int = Field(ge=0, description="epochs between the checkpoints epoch_NNNN; 0 = none")
     checkpoint_steps: int = Field(ge=0, description="steps between resumable states within an epoch; 0 = none")
-    keep: int = Field(ge=1, description="checkpoints epoch_NNNN that stay, the last ones")
-    select: Literal["best", "last"] = Field(description="epoch whose weights are the model, and start the next phase")
+    keep: int = Field(ge=1, description="number of most recent checkpoints epoch_NNNN that are kept")
+    validate_steps: int = Field(ge=0, description="steps between validations; 0 = at the end of each epoch only")
+    select: Literal["best", "last"] = Field(description="validation whose weights are the model and start a next phase")
     early_stopping: EarlyStopping = Field(description="the watched metric, and when a phase ends before its epochs")
-    scheduler: Scheduler = Field(description="how the learning rate moves")
+    scheduler: Scheduler = Field(description="learning rate schedule")
     start_from: Annotated[str | None, ModelPath()] = Field(
         description="checkpoint or model in data/source/<domain>/models/ to start from; null = none"
     )

@@ -1,38 +1,34 @@
-"""One optimiser step: learning rate, clipping, loss scaling."""
+"""One optimiser step: gradient scale, clipping, learning rate."""
 
 from typing import Any
 
 import torch
-
-from winnow.learn.settings import Phase, Training
+from torch import Tensor
+from torch.optim import Optimizer
 
 
 class Stepper:
-    """AdamW (Loshchilov and Hutter 2019) over a model's parameter groups, for one phase."""
+    """Updates parameters by the gradients accumulated since the last step."""
 
-    def __init__(
-        self, groups: list[dict[str, Any]], settings: Training, phase: Phase, scaler: torch.amp.GradScaler | None
-    ) -> None:
-        self.clip_norm = settings.clip_norm
+    def __init__(self, optimizer: Optimizer, clip_norm: float, scaler: torch.amp.GradScaler | None) -> None:
+        self.optimizer = optimizer
+        self.clip_norm = clip_norm
         self.scaler = scaler
-        self.rate = phase.learning_rate
-        self.optimizer = torch.optim.AdamW(
-            [{"lr_scale": 1.0, **group} for group in groups],
-            lr=phase.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
-        self.parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        self.rate = 0.0
+        self.parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
-    def step(self, rate: float) -> None:
-        """Update the parameters by the gradients gathered so far, and forget these."""
+    def step(self, rate: float, factor: Tensor) -> None:
+        """Multiply the gradients by `factor` (scalar), clip them, update the parameters, and reset the gradients."""
         self.rate = rate
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["lr_scale"]
+            group["lr"] = rate * group.get("lr_scale", 1.0)
         if self.scaler:
             self.scaler.unscale_(self.optimizer)
-        if self.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        if self.clip_norm:  # as torch's clip_grad_norm_, with one multiplication for both factors
+            norm = torch.nn.utils.get_total_norm(gradients) * factor
+            factor = factor * (self.clip_norm / (norm + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_(gradients, factor)
         if self.scaler:
             self.scaler.step(self.optimizer)
             self.scaler.update()

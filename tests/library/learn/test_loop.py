@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tests.library.learn import tiny
-from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
+from winnow.learn.loaders import Loaders, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.learn.tally import Loss
 from winnow.pipeline.errors import TrainingError
 
 
@@ -22,7 +23,9 @@ def test_it_learns_and_gives_the_best_epochs_weights(tmp_path: Path) -> None:
     assert min(losses) < 0.9 * losses[0]
     assert losses[result.best_epoch - 1] == min(losses)
     with torch.inference_mode():
-        assert tiny.validate(result.model, OrderedLoader(_val(), 16))["loss"] == pytest.approx(min(losses), rel=1e-6)
+        val = _val()
+        rows = {"logits": result.model(val["x"]), "y": val["y"]}
+        assert tiny.metrics(rows)["loss"] == pytest.approx(min(losses), rel=1e-6)
     assert load_file(result.weights).keys() == result.model.state_dict().keys()
     assert len(result.epoch_seconds) == 8
 
@@ -129,9 +132,9 @@ def test_params_groups_scale_the_learning_rate(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_a_number_is_named(tmp_path: Path) -> None:
-    def loss(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        value, _ = tiny.loss(model, batch)
-        return value * float("nan") if (batch["ids"] == 7).any() else value
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> Loss:
+        found = tiny.loss(model, batch)
+        return found._replace(total=found.total * float("nan")) if (batch["ids"] == 7).any() else found
 
     with pytest.raises(TrainingError, match="the loss is nan") as caught:
         tiny.run(tmp_path, tiny.settings(), tiny.task(loss=loss))
@@ -142,7 +145,7 @@ def test_a_loss_that_is_not_a_number_is_named(tmp_path: Path) -> None:
 
 def test_a_metric_that_is_not_a_number_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="not finite numbers: accuracy = nan"):
-        tiny.run(tmp_path, tiny.settings(), tiny.task(validate=lambda *_: {"loss": 1.0, "accuracy": float("nan")}))
+        tiny.run(tmp_path, tiny.settings(), tiny.task(metrics=lambda _: {"loss": 1.0, "accuracy": float("nan")}))
 
 
 def test_an_unknown_watched_metric_is_an_error(tmp_path: Path) -> None:
@@ -239,28 +242,30 @@ def test_what_a_person_sees(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "by_class" not in said
 
 
-def test_a_trainer_of_ones_own_fits_in(tmp_path: Path) -> None:
-    """No sampler, no tensors in batches, a number of batches that accumulation does not divide."""
-
-    class Everything:
-        def __len__(self) -> int:
-            return 3
-
-        def epoch(self, seed: int, skip: int) -> Any:
-            return iter([seed + index for index in range(skip, 3)])
-
+def test_batches_may_be_anything(tmp_path: Path) -> None:
     whole = tiny.data()
 
-    def loss(model: nn.Module, seed: int) -> Tensor:
+    class Numbers:
+        sampler = EpochSampler(48, BatchShare(16, 2, 1, 0))
+
+        def batch(self, seed: int, index: int) -> int:
+            return seed + index
+
+    def loss(model: nn.Module, seed: int) -> Loss:
         rows = torch.randperm(len(whole["y"]), generator=torch.Generator().manual_seed(seed))[:16]
-        return nn.functional.cross_entropy(model(whole["x"][rows]), whole["y"][rows])
+        return Loss(nn.functional.cross_entropy(model(whole["x"][rows]), whole["y"][rows], reduction="sum"), 16)
 
     def loaders(subset: str, share: BatchShare) -> Loaders:
-        return Loaders(train=Everything(), val=None, rows={"train": 128})
+        return Loaders(train=Numbers(), val=range(3), rows={"train": 128})
 
-    made = tiny.task(loaders=loaders, loss=loss, validate=lambda *_: {"recall_at_10": 0.5})
+    made = tiny.task(
+        loaders=loaders,
+        loss=loss,
+        predict=lambda _, batches: ({"number": torch.tensor([batch])} for batch in batches),
+        metrics=lambda rows: {"recall_at_10": float(rows["number"].sum())},
+    )
     chosen = tiny.settings(accumulation=2, early_stopping__metric="recall_at_10", epochs=2)
-    assert len(tiny.run(tmp_path, chosen, made).history) == 2
+    assert [record["val"]["recall_at_10"] for record in tiny.run(tmp_path, chosen, made).history] == [3.0, 3.0]
 
 
 def test_an_empty_subset_is_an_error() -> None:

@@ -24,10 +24,12 @@ def test_an_error_may_be_lower_on_train() -> None:
     assert warnings([record({"mae": 0.1}, {"mae": 0.9})]) == []
 
 
-def test_losses_that_part_for_three_epochs() -> None:
+def test_losses_that_diverge_for_three_validations() -> None:
     records = [record({"loss": 1.0 - 0.1 * epoch}, {"loss": 1.0 + 0.1 * epoch}) for epoch in range(5)]
     assert warnings(records[:3]) == []
-    assert warnings(records[:4]) == ["⚠ validation loss rose for 3 epochs while training loss fell: the model overfits"]
+    assert warnings(records[:4]) == [
+        "⚠ validation loss rose for 3 validations while training loss fell: the model overfits"
+    ]
     assert warnings(records) == []
 
 

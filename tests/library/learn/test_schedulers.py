@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from winnow.learn.schedulers import Schedule, best_epoch, epochs_without_gain, reductions
+from winnow.learn.schedulers import Schedule, best_index, reductions, validations_without_gain
 from winnow.learn.settings import Scheduler
 
 
@@ -66,9 +66,9 @@ def test_a_minimum_above_the_peak_is_the_peak() -> None:
 
 
 def test_best_and_patience() -> None:
-    assert best_epoch([3.0, 1.0, 2.0, 1.0], higher=False) == 1
-    assert best_epoch([3.0, 1.0, 3.0], higher=True) == 0
-    assert epochs_without_gain([], higher=True, min_delta=0.0) == 0
-    assert epochs_without_gain([1.0, 0.9, 0.85, 0.8], higher=False, min_delta=0.0) == 0
-    assert epochs_without_gain([1.0, 0.95, 0.92], higher=False, min_delta=0.1) == 2
-    assert epochs_without_gain([0.5, 0.7, 0.75], higher=True, min_delta=0.1) == 1
+    assert best_index([3.0, 1.0, 2.0, 1.0], higher=False) == 1
+    assert best_index([3.0, 1.0, 3.0], higher=True) == 0
+    assert validations_without_gain([], higher=True, min_delta=0.0) == 0
+    assert validations_without_gain([1.0, 0.9, 0.85, 0.8], higher=False, min_delta=0.0) == 0
+    assert validations_without_gain([1.0, 0.95, 0.92], higher=False, min_delta=0.1) == 2
+    assert validations_without_gain([0.5, 0.7, 0.75], higher=True, min_delta=0.1) == 1

@@ -1,7 +1,7 @@
 """A training small enough to run many times: made-up data, a small model, `learn`'s own settings."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.loop import fit
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.settings import Training
+from winnow.learn.tally import Loss
 from winnow.learn.task import Result, Task
 from winnow.pipeline.params import Runtime
 
@@ -33,6 +34,7 @@ SETTINGS: dict[str, Any] = {
     "checkpoint_every": 1,
     "checkpoint_steps": 0,
     "keep": 2,
+    "validate_steps": 0,
     "select": "best",
     "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
     "scheduler": {
@@ -88,23 +90,33 @@ def loaders(subset: str, share: BatchShare) -> Loaders:
     )
 
 
-def loss(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+def loss(model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
     logits = model(batch["x"])
-    return cross_entropy(logits, batch["y"]), {"accuracy": (logits.argmax(1) == batch["y"]).float().mean()}
+    correct = (logits.argmax(1) == batch["y"]).sum()
+    return Loss(cross_entropy(logits, batch["y"], reduction="sum"), len(logits), {"accuracy": correct})
 
 
-def validate(model: nn.Module, batches: OrderedLoader) -> dict[str, float]:
-    logits = torch.cat([model(batch["x"]) for batch in batches])
-    y = torch.cat([batch["y"] for batch in batches])
+def predict(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+    for batch in batches:
+        yield {"logits": model(batch["x"]), "y": batch["y"]}
+
+
+def metrics(rows: Mapping[str, Tensor]) -> dict[str, float]:
+    logits, y = rows["logits"], rows["y"]
     each = cross_entropy(logits, y, reduction="none")
     by_class = {f"loss_by_class/{name}": each[y == index].mean().item() for index, name in enumerate(("no", "yes"))}
-    said = logits.argmax(1)
-    accuracy = (said == y).float().mean().item()
-    return {"loss": each.mean().item(), "accuracy": accuracy, "predictions_distinct": len(said.unique()), **by_class}
+    predicted = logits.argmax(1)
+    accuracy = (predicted == y).float().mean().item()
+    return {
+        "loss": each.mean().item(),
+        "accuracy": accuracy,
+        "predictions_distinct": len(predicted.unique()),
+        **by_class,
+    }
 
 
-def task(**changes: Callable[..., Any]) -> Task:
-    return Task(**{"build": build, "loaders": loaders, "loss": loss, "validate": validate, **changes})
+def task(**changes: Any) -> Task:
+    return Task(**{"build": build, "loaders": loaders, "loss": loss, "predict": predict, "metrics": metrics, **changes})
 
 
 class CrashError(Exception):

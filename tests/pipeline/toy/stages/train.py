@@ -1,6 +1,6 @@
 """Learn the species from the petals."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 import pandas as pd
@@ -13,6 +13,7 @@ from winnow.domains.toy.tables import Flowers, Labels, Splits, Weights
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.stage import train_model
+from winnow.learn.tally import Loss
 from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -24,13 +25,17 @@ def make_loaders(flowers: pd.DataFrame, batch_size: int, subset: str, share: Bat
     return Loaders(TensorLoader(tensors(train), sampler), OrderedLoader(tensors(val), batch_size), rows)
 
 
-def loss(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-    return cross_entropy(model(batch["measures"]), batch["label"])
+def loss(model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
+    return Loss(cross_entropy(model(batch["measures"]), batch["label"], reduction="sum"), len(batch["label"]))
 
 
-def validate(model: nn.Module, loader: OrderedLoader) -> dict[str, float]:
-    parts = [(float(loss(model, batch)), len(batch["label"])) for batch in loader]
-    return {"loss": sum(mean * rows for mean, rows in parts) / loader.rows}
+def predict(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+    for batch in batches:
+        yield {"logits": model(batch["measures"]), "label": batch["label"]}
+
+
+def metrics(flowers: Mapping[str, Tensor]) -> dict[str, float]:
+    return {"loss": float(cross_entropy(flowers["logits"], flowers["label"]))}
 
 
 def main(stage: Stage[Common, Train]) -> None:
@@ -38,7 +43,7 @@ def main(stage: Stage[Common, Train]) -> None:
     for path, schema in (("label/labels", Labels), ("split/splits", Splits), ("weight/weights", Weights)):
         flowers = flowers.merge(stage.read(f"{path}.parquet", schema), on="flower", how="left")
     loaders = partial(make_loaders, flowers.dropna(subset="split"), stage.params.batch_size)
-    train_model(stage, Task(partial(Net, stage.params.hidden), loaders, loss, validate))
+    train_model(stage, Task(partial(Net, stage.params.hidden), loaders, loss, predict, metrics))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""What the loop is handed: the model, the batches, the loss and the validation."""
+"""What climbing passes to the training loop: the model, the batches, the loss and the validation."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from winnow.domains.climb.model.sequences import ANY_GRADE, START, Sequences, en
 from winnow.domains.climb.params import Network
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.learn.tally import Loss
 from winnow.pipeline.errors import TableError
 
 VALIDATION_BATCH = 256
@@ -68,34 +68,39 @@ def _tensors(routes: pd.DataFrame, tokens: pd.DataFrame) -> dict[str, Tensor]:
     }
 
 
-def batch_loss(model: nn.Module, batch: Mapping[str, Tensor], *, grade_dropout: float) -> Tensor:
-    """Mean negative log-likelihood per token in nats; a share of the routes is told without their grade.
+def batch_loss(model: nn.Module, batch: Mapping[str, Tensor], *, grade_dropout: float) -> Loss:
+    """Negative log-likelihood of the batch's tokens in nats; the grade of a share of the routes is hidden.
 
-    So the network learns what holds for any grade as well, which generation with guidance asks for.
+    So the network also learns what holds for any grade, which generation with guidance needs.
     """
-    tokens, conditions = batch["tokens"], batch["conditions"].clone()
-    untold = torch.rand(len(conditions), device=conditions.device) < grade_dropout
-    conditions[untold, 2] = ANY_GRADE
-    count = (tokens != START).sum(dim=1)
-    tokens = tokens[:, : int(count.max())]
-    return token_losses(model, tokens, conditions).sum() / count.sum()
+    tokens, conditions = batch["tokens"], batch["conditions"]
+    hidden = torch.rand(len(conditions), device=conditions.device) < grade_dropout
+    board, angle, grade = conditions.unbind(dim=1)
+    conditions = torch.stack([board, angle, grade.masked_fill(hidden, ANY_GRADE)], dim=1)
+    return Loss(token_losses(model, tokens, conditions).sum(), (tokens != START).sum())
 
 
-def validate(model: nn.Module, loader: Any) -> dict[str, float]:
+def predict(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+    """Of each validation route: its negative log-likelihood in nats, its tokens, and the groups it belongs to."""
+    for batch in batches:
+        losses = token_losses(model, batch["tokens"], batch["conditions"])
+        yield {
+            "nll": losses.double().sum(dim=1),
+            "tokens": (batch["tokens"] != START).sum(dim=1),
+            "grade": batch["conditions"][:, 2],
+            "quality": batch["quality"],
+        }
+
+
+def metrics(routes: Mapping[str, Tensor]) -> dict[str, float]:
     """Loss (nats per token) and perplexity of the validation routes; the loss by grade and by quality bin."""
-    nll, count, grade, quality = [], [], [], []
-    for batch in loader:
-        nll.append(token_losses(model, batch["tokens"], batch["conditions"]).double().sum(dim=1))
-        count.append((batch["tokens"] != START).sum(dim=1))
-        grade.append(batch["conditions"][:, 2])
-        quality.append(batch["quality"])
-    losses, counts = torch.cat(nll), torch.cat(count)
+    losses, counts = routes["nll"], routes["tokens"]
     loss = float(losses.sum() / counts.sum())
     return {
         "loss": loss,
         "perplexity": float(np.exp(loss)),
-        **_by_group("loss_by_grade", definitions.GRADES, torch.cat(grade), losses, counts),
-        **_by_group("loss_by_quality", definitions.QUALITY_BINS, torch.cat(quality), losses, counts),
+        **_by_group("loss_by_grade", definitions.GRADES, routes["grade"], losses, counts),
+        **_by_group("loss_by_quality", definitions.QUALITY_BINS, routes["quality"], losses, counts),
     }
 
 

@@ -41,10 +41,10 @@ def grade_losses(logits: Tensor, grades: Tensor, head: Head, *, gamma: float, sp
     return focal_loss(logits, spread_labels(grades, spread), gamma)
 
 
-def weighted_mean(losses: Tensor, grades: Tensor, class_weights: Tensor | None) -> Tensor:
-    """The batch's mean loss, each row weighed by its grade: focal loss's alpha.
+def weighted(losses: Tensor, grades: Tensor, class_weights: Tensor | None) -> Tensor:
+    """Each row's loss times its grade's weight `(rows,)`: focal loss's alpha.
 
-    Divided by the number of rows, not by the sum of weights: else a batch without a rare grade would count as much as
-    one with it, and the weights would cancel in a batch of one grade.
+    A batch's mean is their sum divided by the number of rows, not by the sum of weights: otherwise a batch without a
+    rare grade would count as much as one with it, and the weights would cancel in a batch of one grade.
     """
-    return (losses if class_weights is None else losses * class_weights[grades]).mean()
+    return losses if class_weights is None else losses * class_weights[grades]

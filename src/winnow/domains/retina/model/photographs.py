@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -80,10 +80,7 @@ class Features:
 
 
 class VariedLoader:
-    """Rows drawn anew in every epoch, each batch as `draw` makes it of row numbers and a generator of its own.
-
-    The same for the same seed, wherever an epoch is taken up.
-    """
+    """Rows drawn anew in every epoch, each batch as `draw` makes it of row numbers and a generator of its own."""
 
     def __init__(
         self,
@@ -95,15 +92,11 @@ class VariedLoader:
         self.rows = rows
         self.sampler = sampler
 
-    def __len__(self) -> int:
-        return len(self.sampler)
-
-    def epoch(self, seed: int, skip: int = 0) -> Iterator[dict[str, Tensor]]:
-        for number, indices in enumerate(self.sampler.batches(seed, skip), start=skip):
-            chosen = torch.from_numpy(indices)
-            rng = np.random.default_rng((seed, self.sampler.share.rank, number))
-            told = {name: values.index_select(0, chosen) for name, values in self.rows.items()}
-            yield {"inputs": self.draw(chosen, rng), **told}
+    def batch(self, seed: int, index: int) -> dict[str, Tensor]:
+        chosen = torch.from_numpy(self.sampler.batch(seed, index))
+        rng = np.random.default_rng((seed, self.sampler.share.rank, index))
+        rows = {name: values.index_select(0, chosen) for name, values in self.rows.items()}
+        return {"inputs": self.draw(chosen, rng), **rows}
 
 
 class PlainLoader:
@@ -117,9 +110,10 @@ class PlainLoader:
     def __len__(self) -> int:
         return math.ceil(len(self.grades) / self.batch_size)
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        for rows in torch.split(torch.arange(len(self.grades)), self.batch_size):
-            yield {"inputs": self.inputs.read(rows), "grades": self.grades[rows]}
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        start = index * self.batch_size
+        rows = torch.arange(start, min(start + self.batch_size, len(self.grades)))
+        return {"inputs": self.inputs.read(rows), "grades": self.grades[rows]}
 
 
 def vary(images: Tensor, augment: Augment, rng: np.random.Generator) -> Tensor:

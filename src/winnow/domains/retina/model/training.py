@@ -1,6 +1,6 @@
 """What the loop is handed: the model, the batches, the loss, the validation, and the shares really drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from winnow.domains.retina import definitions
 from winnow.domains.retina.model import backbones
 from winnow.domains.retina.model.features import frozen_features
-from winnow.domains.retina.model.losses import grade_losses, weighted_mean
+from winnow.domains.retina.model.losses import grade_losses, weighted
 from winnow.domains.retina.model.network import Grader, probabilities
 from winnow.domains.retina.model.photographs import VIEWS, Features, Photographs, PlainLoader, VariedLoader, vary
 from winnow.domains.retina.params import Augment, Train
@@ -53,7 +54,7 @@ class Training:
 
     @cached_property
     def backbone(self) -> backbones.Backbone:
-        """With its weights; read once, though the loop builds the model twice. `none` draws them from the seed."""
+        """With its weights; read once, though `kept_features` builds the model as well. `none` draws them from the seed."""
         return backbones.pretrained(self.params.network.backbone, self.params.network.weights)
 
     def loaders(self, subset: str, share: BatchShare) -> Loaders:
@@ -95,18 +96,16 @@ class Training:
         return {f"Class {g}": (float(weights[g]), int((grades == g).sum())) for g in definitions.GRADES}
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
-        """The mean focal loss, and for each grade how many rows were drawn, predicted, and predicted rightly."""
+        """The focal loss, and for each grade how many rows were drawn, predicted, and predicted correctly."""
         grades = batch["grades"]
         logits = model(batch["inputs"], start=self.params.network.frozen_blocks)
-        alpha = self.class_weights.to(grades.device) if self.params.use_class_weights else None
-        loss = weighted_mean(self._losses(logits, grades), grades, alpha)
+        loss = weighted(self._losses(logits, grades), grades, batch.get("class_weights")).sum()
         with torch.no_grad():
             predicted = probabilities(logits.detach(), self.params.network.head).argmax(dim=1)
-            drawn = torch.bincount(grades, minlength=CLASSES)
-            said = torch.bincount(predicted, minlength=CLASSES)
-            right = torch.bincount(grades[predicted == grades], minlength=CLASSES)
-        counts = {"drawn": drawn, "said": said, "right": right}
-        return loss, {f"{name}/{grade}": count for name, c in counts.items() for grade, count in enumerate(c.unbind())}
+            drawn, said = functional.one_hot(grades, CLASSES), functional.one_hot(predicted, CLASSES)
+        counts = {"drawn": drawn.sum(dim=0), "said": said.sum(dim=0), "right": (drawn * said).sum(dim=0)}
+        parts = {f"{name}/{grade}": count for name, c in counts.items() for grade, count in enumerate(c.unbind())}
+        return Loss(loss, len(grades), parts)
 
     def summarise(self, means: Mapping[str, float]) -> dict[str, float]:
         """An epoch's loss, accuracy, F1 of each grade, and the share of each grade among the rows really drawn."""
@@ -117,25 +116,33 @@ class Training:
         shares = {f"drawn_share/{g}": float(drawn[g] / drawn.sum()) for g in definitions.GRADES}
         return {"loss": means["loss"], "accuracy": float(right.sum() / drawn.sum()), **f1, **shares}
 
-    def validate(self, model: nn.Module, loader: Any) -> dict[str, float]:
+    def predict(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+        """Logits and grade of each validation photograph."""
+        for batch in batches:
+            logits = model(batch["inputs"], start=self.params.network.frozen_blocks)
+            yield {"logits": logits.float(), "grades": batch["grades"]}
+
+    def metrics(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
         """Loss as in training, kappa, accuracy, macro F1, and the F1 of each grade that a row has."""
-        network = self.params.network
-        device = next(model.parameters()).device
-        parts = [(model(b["inputs"].to(device), start=network.frozen_blocks).cpu(), b["grades"]) for b in loader]
-        logits, grades = torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
-        alpha = self.class_weights if self.params.use_class_weights else None
+        network, logits, grades = self.params.network, rows["logits"], rows["grades"]
         predicted = definitions.decide(probabilities(logits, network.head).double().numpy(), network.decision)
         true = grades.numpy()
         f1 = f1_per_class(true, predicted, CLASSES)
         present = [grade for grade in definitions.GRADES if (true == grade).any()]
+        losses = weighted(self._losses(logits, grades), grades, self.constants.get("class_weights"))
         return {
-            "loss": float(weighted_mean(self._losses(logits, grades), grades, alpha)),
+            "loss": float(losses.mean()),
             "quadratic_weighted_kappa": quadratic_weighted_kappa(true, predicted, CLASSES),
             "accuracy": accuracy(true, predicted),
             "macro_f1": float(np.mean([f1[grade] for grade in present])),
             "predictions_distinct": float(len(np.unique(predicted))),
             **{f"f1/{grade}": float(f1[grade]) for grade in present},
         }
+
+    @property
+    def constants(self) -> dict[str, Tensor]:
+        """The class weights, if the loss uses them; added to every batch."""
+        return {"class_weights": self.class_weights} if self.params.use_class_weights else {}
 
     def groups(self, model: nn.Module) -> list[dict[str, Any]]:
         """The head at the full learning rate, the backbone at its factor of it."""

@@ -1,6 +1,5 @@
 """What a training step looks at: some users, the songs hidden from the graph for them, and negatives."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,15 +43,11 @@ class UserLoader:
             len(self.active), BatchShare(users, share.accumulation, share.processes, share.rank)
         )
 
-    def __len__(self) -> int:
-        return len(self.sampler)
+    def batch(self, seed: int, index: int) -> dict[str, Tensor]:
+        users = np.sort(self.active[self.sampler.batch(seed, index)])
+        return self.of_users(users, np.random.default_rng((seed, index, self.sampler.share.rank)))
 
-    def epoch(self, seed: int, skip: int = 0) -> Iterator[dict[str, Tensor]]:
-        rank = self.sampler.share.rank
-        for number, rows in enumerate(self.sampler.batches(seed, skip), start=skip):
-            yield self.batch(np.sort(self.active[rows]), np.random.default_rng((seed, number, rank)))
-
-    def batch(self, users: NDArray[np.int64], rng: np.random.Generator) -> dict[str, Tensor]:
+    def of_users(self, users: NDArray[np.int64], rng: np.random.Generator) -> dict[str, Tensor]:
         """
         Ids (users,); keep (edges,): 0 for hidden edges; row, song, weight, negative (hidden,): whose song is hidden,
         and one song she does not know; shared (candidates,): songs that are negatives for all, each once, with

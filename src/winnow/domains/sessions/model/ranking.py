@@ -99,5 +99,10 @@ def _places(songs: list[NDArray[np.int64]], scores: Tensor) -> tuple[Tensor, Ten
 
 def rank_metrics(ranked: Ranking) -> dict[str, NDArray[np.float64]]:
     """Recall and NDCG at each cutoff, (users,) each."""
-    found = {f"recall_at_{k}": recall_at(ranked.hits, ranked.relevant, k) for k in definitions.CUTOFFS}
-    return found | {f"ndcg_at_{k}": ndcg_at(ranked.hits, ranked.relevant, k) for k in definitions.CUTOFFS}
+    return cutoff_metrics(ranked.hits, ranked.relevant)
+
+
+def cutoff_metrics(hits: NDArray[np.bool_], relevant: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Recall and NDCG at each cutoff, (users,) each, of `hits` (users, PLACES) and `relevant` (users,)."""
+    found = {f"recall_at_{k}": recall_at(hits, relevant, k) for k in definitions.CUTOFFS}
+    return found | {f"ndcg_at_{k}": ndcg_at(hits, relevant, k) for k in definitions.CUTOFFS}

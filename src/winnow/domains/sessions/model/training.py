@@ -1,22 +1,25 @@
-"""What the loop is handed: the model, the batches, the loss and the validation."""
+"""What sessions passes to the training loop: the model, the batches, the loss and the validation."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from winnow.domains.sessions.model.batches import Negatives, UserLoader
 from winnow.domains.sessions.model.graph import Graph
-from winnow.domains.sessions.model.network import GraphRecommender
-from winnow.domains.sessions.model.ranking import rank, rank_metrics
+from winnow.domains.sessions.model.ranking import PLACES, best_of, cutoff_metrics
 from winnow.domains.sessions.model.tensors import Held, graph_of, held_out, user_types
 from winnow.domains.sessions.params import Train
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare
+from winnow.learn.tally import Loss
 
 VALIDATION_BLOCK = 512
 """Users ranked at a time; memory only."""
@@ -56,20 +59,46 @@ def fields(types: pd.DataFrame, songs: int, pairs: pd.DataFrame, params: Train) 
     return Fields(graph, kinds, used["weight"].to_numpy(dtype=np.float32), val)
 
 
+class UserBlocks:
+    """Validation users, a block at a time: their numbers, and (row, song) of what they know and of what is hidden."""
+
+    def __init__(self, held: Held, block: int) -> None:
+        self.held = held
+        self.block = block
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.held.users) / self.block)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        rows = slice(index * self.block, (index + 1) * self.block)
+        return {
+            "ids": torch.from_numpy(self.held.users[rows]),
+            "known": _pairs(self.held.known[rows]),
+            "hidden": _pairs(self.held.hidden[rows]),
+        }
+
+
+def _pairs(songs: list[NDArray[np.int64]]) -> Tensor:
+    """(2, songs): row and song of lists of songs, one list a row."""
+    row = np.repeat(np.arange(len(songs)), [len(one) for one in songs])
+    return torch.from_numpy(np.stack([row, np.concatenate(songs)]).astype(np.int64))
+
+
 def make_loaders(found: Fields, negatives: Negatives, params: Train, share: BatchShare) -> Loaders:
     """Batches of users of the training graph, and the validation users."""
-    train = UserLoader(found.graph, found.weights, negatives, share, params.hidden_share)
     return Loaders(
-        train=train, val=found.val, rows={"train": len(found.weights), "val": sum(map(len, found.val.hidden))}
+        train=UserLoader(found.graph, found.weights, negatives, share, params.hidden_share),
+        val=UserBlocks(found.val, VALIDATION_BLOCK),
+        rows={"train": len(found.weights), "val": sum(map(len, found.val.hidden))},
     )
 
 
-def batch_loss(
-    model: nn.Module, batch: Mapping[str, Tensor], *, graph: Graph, types: Tensor, loss: str, l2: float
-) -> Tensor:
-    """Mean loss of the hidden songs of a batch, weighed by their interactions' weights."""
-    device = batch["ids"].device
-    vectors, songs, bias = model(graph.to(device), types.to(device), batch["keep"])
+def batch_loss(model: nn.Module, batch: Mapping[str, Any], *, loss: str, l2: float) -> Loss:
+    """Loss of the hidden songs of a batch, weighted by their interactions' weights.
+
+    `l2` penalises the squared length of the vectors of each hidden song and of its negatives.
+    """
+    vectors, songs, bias = model(batch["graph"], batch["types"], batch["keep"])
     users = vectors[batch["ids"]]
     of_song = songs[batch["song"]]
     own = (users[batch["row"]] * of_song).sum(dim=1) + bias[batch["song"]]
@@ -77,25 +106,36 @@ def batch_loss(
         others = songs[batch["negative"]]
         rival = (users[batch["row"]] * others).sum(dim=1) + bias[batch["negative"]]
         each = softplus(rival - own)  # -ln sigmoid(own - rival): Rendle et al. 2009
-        penalty = of_song.square().sum(dim=1).mean() + others.square().sum(dim=1).mean()
+        negative = others.square().sum(dim=1)
     else:
         shared = songs[batch["shared"]]
         rivals = users @ shared.T + bias[batch["shared"]] - batch["log_chance"]
         rivals = rivals.index_put(tuple(batch["known"]), rivals.new_tensor(MASKED))
         each = torch.logaddexp(torch.logsumexp(rivals, dim=1)[batch["row"]], own) - own
-        penalty = of_song.square().sum(dim=1).mean() + shared.square().sum(dim=1).mean()
+        negative = shared.square().sum(dim=1).mean()
+    penalty = of_song.square().sum(dim=1) + negative
     weight = batch["weight"]
-    total: Tensor = (weight * each).sum() / weight.sum() + l2 * penalty
-    return total
+    return Loss((weight * (each + l2 * penalty)).sum(), weight.sum())
 
 
-def validate(model: nn.Module, held: Held) -> dict[str, float]:
+def predict(model: nn.Module, batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Tensor]]:
+    """Of each validation user: which places of the list of recommended songs are hits, and how many there could be."""
+    vectors: tuple[Tensor, Tensor, Tensor] | None = None
+    for batch in batches:
+        vectors = vectors or model(batch["graph"], batch["types"])
+        users, songs, bias = vectors
+        scores = torch.addmm(bias, users[batch["ids"]], songs.T)
+        scores.index_put_(tuple(batch["known"]), scores.new_tensor(-torch.inf))
+        best, lists = best_of(scores, PLACES)
+        hidden = torch.zeros_like(scores, dtype=torch.bool)
+        hidden.index_put_(tuple(batch["hidden"]), hidden.new_ones(()))
+        yield {"hits": hidden.gather(1, lists) & best.isfinite(), "relevant": hidden.sum(dim=1)}
+
+
+def metrics(users: Mapping[str, Tensor]) -> dict[str, float]:
     """Recall and NDCG over all songs for the users with something to find."""
-    assert isinstance(model, GraphRecommender)
-    device = model.song.device
-    users, songs, bias = model(held.graph.to(device), held.types.to(device))
-    ranked = rank(users, songs, bias, held, VALIDATION_BLOCK)
-    return {name: float(values.mean()) for name, values in rank_metrics(ranked).items()}
+    found = cutoff_metrics(users["hits"].numpy(), users["relevant"].numpy())
+    return {name: float(values.mean()) for name, values in found.items()}
 
 
 def to_negatives(sampling: pd.DataFrame, count: int) -> Negatives:
