@@ -55,7 +55,9 @@ def ours(training: Training) -> float:
         training.build,
         training.loaders,
         training.loss,
-        lambda *_: {"macro_f1": 1.0},
+        lambda *_: iter([{"rows": torch.zeros(1)}]),
+        lambda _: {"macro_f1": 1.0},
+        constants=training.constants,
         groups=training.groups,
         summarise=training.summarise,
     )

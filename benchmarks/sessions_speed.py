@@ -117,14 +117,16 @@ def epoch() -> dict[str, float]:
         graph, np.ones(len(pairs), dtype=np.float32), Negatives(popular / popular.sum(), 4096),
         BatchShare(STEP_ROWS, 1, 1, 0), 0.5,
     )  # fmt: skip
-    batches, both = loader.epoch(seed=0), torch.stack([graph.user, graph.song + shape[0]])
+    batches = (loader.batch(0, index) for index in range(len(loader.sampler)))
+    both = torch.stack([graph.user, graph.song + shape[0]])
     edges = torch.cat([both, both.flip(0)], dim=1)
     rng = np.random.default_rng(0)
     steps = {"ours": torch.optim.Adam(ours.parameters()), "pyg_lightgcn": torch.optim.Adam(theirs.parameters())}
 
     def our_loss() -> torch.Tensor:
-        types = torch.zeros(shape[0], dtype=torch.int64)
-        return batch_loss(ours, next(batches), graph=graph, types=types, loss="sampled_softmax", l2=0.0)
+        batch = next(batches) | {"graph": graph, "types": torch.zeros(shape[0], dtype=torch.int64)}
+        loss = batch_loss(ours, batch, loss="sampled_softmax", l2=0.0)
+        return loss.total / loss.count
 
     def their_loss() -> torch.Tensor:
         chosen = both[:, torch.from_numpy(rng.integers(both.shape[1], size=STEP_ROWS))]

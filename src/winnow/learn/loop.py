@@ -238,8 +238,8 @@ class _Run:
         if not self.progress.history:
             return 1
         last = self.progress.history[-1]
-        ended = last["step"] == 0 or last["phase"] != self.progress.phase
-        return int(last["epoch"]) + ended
+        unfinished = last["step"] > 0 and last["phase"] == self.progress.phase
+        return int(last["epoch"]) + (0 if unfinished else 1)
 
     @property
     def place(self) -> str:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 
-class Loss(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Loss:
     """
     The loss of a micro-batch as a sum and a count, so that micro-batches and processes add up to the whole batch.
 
@@ -19,7 +20,7 @@ class Loss(NamedTuple):
     """scalar: the sum over what is averaged (rows, tokens, or their weights)"""
     count: Tensor | float
     """how many there are (or the sum of their weights)"""
-    parts: Mapping[str, Tensor] = {}
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
     """further scalar sums over the same, such as `{"accuracy": correct.sum()}`; reported divided by `count`"""
 
     def zeroed(self) -> "Loss":

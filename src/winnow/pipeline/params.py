@@ -27,7 +27,7 @@ class Runtime(Section):
         description="where to compute; `dvc.lock` is promised for cpu"
     )
     devices: int = Field(ge=1, le=64, description="processes of one training; the global batch stays the same")
-    num_workers: int = Field(ge=0, le=256, description="extra processes that load data; changes no byte")
+    num_workers: int = Field(ge=0, le=256, description="threads that prepare batches ahead; 0 = none; changes no byte")
     progress: Literal["auto", "bar", "lines", "none"] = Field(
         description="auto: a bar on a terminal, in logs a line an epoch"
     )

@@ -1,6 +1,7 @@
 """The loop: what it learns, selects, stops at and says."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ def test_params_groups_scale_the_learning_rate(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_a_number_is_named(tmp_path: Path) -> None:
     def loss(model: nn.Module, batch: dict[str, Tensor]) -> Loss:
         found = tiny.loss(model, batch)
-        return found._replace(total=found.total * float("nan")) if (batch["ids"] == 7).any() else found
+        return replace(found, total=found.total * float("nan")) if (batch["ids"] == 7).any() else found
 
     with pytest.raises(TrainingError, match="the loss is nan") as caught:
         tiny.run(tmp_path, tiny.settings(), tiny.task(loss=loss))

@@ -11,7 +11,7 @@ from torch import nn
 from winnow.domains.retina import definitions
 from winnow.domains.retina.model import backbones, lite0
 from winnow.domains.retina.model.heatmaps import heat_maps
-from winnow.domains.retina.model.losses import corn_loss, focal_loss, spread_labels, weighted_mean
+from winnow.domains.retina.model.losses import corn_loss, focal_loss, spread_labels, weighted
 from winnow.domains.retina.model.network import Grader, probabilities
 from winnow.domains.retina.model.photographs import VIEWS, Photographs, encode, vary, view
 from winnow.domains.retina.params import Augment
@@ -70,16 +70,16 @@ def test_corn_loss_learns_each_step_from_those_who_reached_it() -> None:
 def test_class_weights_scale_the_rows_of_their_class() -> None:
     losses, grades = torch.tensor([1.0, 2.0]), torch.tensor([0, 4])
     weights = torch.tensor([0.5, 1, 1, 1, 10.0])
-    assert weighted_mean(losses, grades, None) == 1.5
-    assert weighted_mean(losses, grades, weights) == pytest.approx((0.5 + 20) / 2)
+    assert weighted(losses, grades, None).tolist() == [1.0, 2.0]
+    assert weighted(losses, grades, weights).tolist() == [0.5, 20.0]
 
 
 def test_a_model_saved_without_class_weights_loads_into_one_that_has_them_and_the_other_way(
     tmp_path: Path, photographs: torch.Tensor
 ) -> None:
-    plain, weighted = grader(), grader()
-    weighted.class_weights = torch.tensor([0.04, 0.93, 0.32, 2.40, 1.31])
-    for name, model in (("plain", plain), ("weighted", weighted)):
+    plain, with_weights = grader(), grader()
+    with_weights.class_weights = torch.tensor([0.04, 0.93, 0.32, 2.40, 1.31])
+    for name, model in (("plain", plain), ("weighted", with_weights)):
         model.save_pretrained(tmp_path / name)
         save_weights(model, tmp_path / f"{name}.safetensors")
     assert "class_weights" not in load_file(tmp_path / "plain" / "model.safetensors")

@@ -54,7 +54,7 @@ class Training:
 
     @cached_property
     def backbone(self) -> backbones.Backbone:
-        """With its weights; read once, though `kept_features` builds the model as well. `none` draws them from the seed."""
+        """With its weights (`none` draws them from the seed); read once, though `kept_features` builds a model too."""
         return backbones.pretrained(self.params.network.backbone, self.params.network.weights)
 
     def loaders(self, subset: str, share: BatchShare) -> Loaders:

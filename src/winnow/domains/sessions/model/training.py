@@ -122,9 +122,11 @@ def predict(model: nn.Module, batches: Iterable[Mapping[str, Any]]) -> Iterator[
     """Of each validation user: which places of the list of recommended songs are hits, and how many there could be."""
     vectors: tuple[Tensor, Tensor, Tensor] | None = None
     for batch in batches:
-        vectors = vectors or model(batch["graph"], batch["types"])
-        users, songs, bias = vectors
-        scores = torch.addmm(bias, users[batch["ids"]], songs.T)
+        if vectors is None:
+            users, songs, bias = model(batch["graph"], batch["types"])
+            vectors = users, songs.T.contiguous(), bias
+        users, turned, bias = vectors
+        scores = torch.addmm(bias, users[batch["ids"]], turned)
         scores.index_put_(tuple(batch["known"]), scores.new_tensor(-torch.inf))
         best, lists = best_of(scores, PLACES)
         hidden = torch.zeros_like(scores, dtype=torch.bool)
