@@ -71,31 +71,47 @@ def source_digest(source: str) -> str:
     Ranges of the text are cut out by position; an AST dump would differ between Python versions.
     """
     lines = source.splitlines()
-    for (first, start), (last, end) in sorted(_ignored(source), reverse=True):
-        joined = lines[first - 1][:start] + lines[last - 1][end:]
+    for ((first, start), (last, end)), replacement in sorted(_cuts(source).items(), reverse=True):
+        joined = lines[first - 1][:start] + replacement + lines[last - 1][end:]
         lines[first - 1 : last] = [joined, *[""] * (last - first)]
     kept = "\n".join(line.rstrip() for line in lines if line.strip())
     return hashlib.sha256(kept.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
-def _ignored(source: str) -> Iterator[Range]:
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start, token.end
-    # ast counts columns in bytes
-    encoded = [line.encode() for line in source.splitlines()]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            yield _range(node.value, encoded)
-        elif isinstance(node, ast.Call) and _is_field(node.func):
-            for keyword in node.keywords:
-                if keyword.arg == "description":
-                    yield _range(keyword.value, encoded)
+def _cuts(source: str) -> dict[Range, str]:
+    """Ranges to replace, none inside another, and by what."""
+    encoded = [line.encode() for line in source.splitlines()]  # ast counts columns in bytes
+    nodes = list(ast.walk(ast.parse(source)))
+    fields = {
+        _range(node, encoded): _without_description(node, source)
+        for node in nodes
+        if isinstance(node, ast.Call) and any(_is_description(node, keyword) for keyword in node.keywords)
+    }
+    strings = [node.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
+    removed = [_range(node, encoded) for node in strings if isinstance(node.value, str)]
+    removed += [(token.start, token.end) for token in _tokens(source) if token.type == tokenize.COMMENT]
+    outside = (each for each in removed if not any(start <= each[0] < end for start, end in fields))
+    return fields | dict.fromkeys(outside, "")
 
 
-def _is_field(function: ast.expr) -> bool:
-    """`Field(…)` of pydantic or `pa.Field(…)` of pandera."""
-    return "Field" in {getattr(function, "id", None), getattr(function, "attr", None)}
+def _without_description(call: ast.Call, source: str) -> str:
+    """A `Field(…)` call without its description, and without white space: its line breaks follow the description."""
+    text = ast.get_source_segment(source, call) or ""
+    for keyword in call.keywords:
+        if _is_description(call, keyword):
+            text = text.replace(ast.get_source_segment(source, keyword) or "", "", 1)
+    compact = "".join(token.string.strip() for token in _tokens(text) if token.type != tokenize.COMMENT)
+    return compact.replace(",,", ",").replace("(,", "(").replace(",)", ")")
+
+
+def _is_description(call: ast.Call, keyword: ast.keyword) -> bool:
+    """Whether the keyword is the description of pydantic's `Field(…)` or pandera's `pa.Field(…)`."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+    return name == "Field" and keyword.arg == "description"
+
+
+def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:
+    return tokenize.generate_tokens(io.StringIO(source).readline)
 
 
 def _range(node: ast.expr, encoded: list[bytes]) -> Range:

@@ -1,0 +1,78 @@
+"""The code digests that DVC depends on: what changes them, what does not, and that they cover what really runs."""
+
+import grimp
+import pytest
+
+from winnow.pipeline.code import import_closure, source_digest
+
+SOURCE = '''\
+"""A module."""
+
+import math
+
+NAME = "# no comment"  # a comment
+
+
+class Options(Section):
+    """What can be set."""
+
+    size: int = Field(ge=1, description="pixels"  "per side")
+    """of the picture"""
+
+
+def area(size: int) -> float:
+    """The area of a circle of a size in «pixels»."""
+    # halved first
+    return math.pi * (size / 2) ** 2
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""A module."""', '"""Circles and\n\nother shapes."""'),
+        ('"""A module."""\n', ""),
+        ("  # a comment", ""),
+        ("    # halved first\n", "    # halved, # then squared\n\n\n"),
+        ("«pixels»", "«пикселях», whatever they are"),
+        ('"pixels"  "per side"', '(\n        "dots"\n        "per side")'),
+        ('    """of the picture"""\n', ""),
+        ("\n\n\ndef", "\ndef"),
+        ("math.pi * (size / 2) ** 2", "math.pi * (size / 2) ** 2  # exactly"),
+    ],
+)
+def test_words_for_people_do_not_count(old: str, new: str) -> None:
+    assert old in SOURCE
+    assert source_digest(SOURCE.replace(old, new)) == source_digest(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("size / 2", "size / 3"),
+        ("# no comment", "# a comment"),
+        ("ge=1", "ge=2"),
+        ("size: int = ", "size: float = "),
+        ("import math", "import cmath as math"),
+        ("    return", "    if size:\n        return"),
+    ],
+)
+def test_everything_else_counts(old: str, new: str) -> None:
+    assert old in SOURCE
+    assert source_digest(SOURCE.replace(old, new)) != source_digest(SOURCE)
+
+
+def test_the_closure_follows_imports_but_stops_at_params() -> None:
+    graph = grimp.ImportGraph()
+    for module in ("stages", "stages.a", "stages.a.train", "winnow", "winnow.used", "winnow.deep", "winnow.other"):
+        graph.add_module(module)
+    for module in ("winnow.domains", "winnow.domains.a", "winnow.domains.a.params", "winnow.settings"):
+        graph.add_module(module)
+    for importer, imported in (
+        ("stages.a.train", "winnow.used"),
+        ("winnow.used", "winnow.deep"),
+        ("stages.a.train", "winnow.domains.a.params"),
+        ("winnow.domains.a.params", "winnow.settings"),
+    ):
+        graph.add_import(importer=importer, imported=imported)
+    assert import_closure(graph, "stages.a.train") == {"stages.a.train", "winnow.used", "winnow.deep"}
