@@ -2,9 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,23 +38,3 @@ def workspace(tmp_path: Path) -> Path:
     for domain in (ROOT / "data" / "source").iterdir():
         (target / "data" / "source" / domain.name).mkdir(parents=True)
     return target
-
-
-Program = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def run_program(workspace: Path) -> Program:
-    """Run a program such as `stages/check.py` in the workspace, as dvc.yaml does."""
-
-    def run(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, program, *arguments],
-            cwd=workspace,
-            env={**os.environ, "PYTHONPATH": "src"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run

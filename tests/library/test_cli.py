@@ -1,13 +1,17 @@
 """The command line: what a person types and reads."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from winnow.cli import app
 from winnow.domains.load import domain_names, load
 from winnow.pipeline import presets
 from winnow.pipeline.params import Document
@@ -16,11 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PRESETS = [(path.parent.name, path.stem) for path in sorted(ROOT.glob("presets/*/*.yaml"))]
 
 
-def winnow(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    program = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); from winnow.cli import main; main()"
+def winnow(folder: Path, *arguments: str, code: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """The command as run in a checkout, by its own code unless another checkout's is given."""
+    program = "from winnow.cli import main; main()"
+    environment = {**os.environ, "PYTHONPATH": str((code or folder) / "src")}
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 def test_the_schema_is_current(tmp_path: Path) -> None:
@@ -59,58 +66,78 @@ def json_sections(schema: dict[str, object]) -> list[tuple[str, dict[str, dict[s
 
 
 @pytest.mark.parametrize(("domain", "name"), PRESETS)
-def test_every_preset_is_valid_and_survives_being_printed(domain: str, name: str) -> None:
-    done = winnow(ROOT, "preset", domain, name)
-    assert done.returncode == 0, done.stderr
+def test_every_preset_is_valid_and_survives_being_printed(
+    domain: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    done = CliRunner().invoke(app, ["preset", domain, name], catch_exceptions=False)
     options = done.stdout.split()
     assert options[::2] == ["-S"] * (len(options) // 2)
     printed = dict(option.split("=", 1) for option in options[1::2])
-    assert {key: yaml.safe_load(value.replace(":", ": ")) for key, value in printed.items()} == presets.read(
+    assert {key: yaml.safe_load(value.replace(":", ": ")) for key, value in printed.items()} == preset_values(
         domain, name
     )
     assert presets.meaning(domain, name), "its first line says what it is for"
 
 
-def test_a_preset_applied_edits_params_yaml_and_keeps_its_comments(tmp_path: Path) -> None:
+def test_a_preset_applied_edits_params_yaml_and_keeps_its_comments(workspace: Path) -> None:
     domain, name = PRESETS[0]
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "presets").symlink_to(ROOT / "presets")
-    assert winnow(tmp_path, "preset", domain, name, "--apply").returncode == 0
-    changed = tmp_path / "params.yaml"
+    assert winnow(workspace, "preset", domain, name, "--apply").returncode == 0
+    changed = workspace / "params.yaml"
     assert changed.read_text().startswith("# yaml-language-server")
     content = Document(changed).content
-    for key, value in presets.read(domain, name).items():
+    for key, value in preset_values(domain, name).items():
         found = content
         for part in key.split("."):
             found = found[part]
         assert found == value
 
 
+def preset_values(domain: str, name: str) -> dict[str, object]:
+    return presets.overrides(domain, presets.read(domain, name))
+
+
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["preset", "climb", "nonsense"], "there is no preset `nonsense` for climb"),
         (["export", "nonsense", "split"], "there is no domain `nonsense`"),
         (["export", "climb", "nonsense"], "climb has no export of `nonsense`"),
         (["summarize", "nonsense"], "there is no domain `nonsense`"),
+        (["preset", "nonsense", "list"], "there is no domain `nonsense`"),
     ],
 )
-def test_a_wrong_name_is_one_message_with_the_right_ones(arguments: list[str], told: str) -> None:
+def test_a_wrong_name_is_one_message_with_the_right_ones(arguments: list[str], message: str) -> None:
     done = winnow(ROOT, *arguments)
     assert done.returncode == 1
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert "Traceback" in winnow(ROOT, "--debug", *arguments).stderr
 
 
-def test_verdicts_tell_what_is_there_and_what_is_not(tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_text("domains: [climb, other]\n")
-    metrics = tmp_path / "metrics/climb"
+def test_an_empty_list_of_presets_is_an_error(workspace: Path) -> None:
+    shutil.rmtree(workspace / "presets/climb")
+    done = winnow(workspace, "preset", "climb", "list")
+    assert done.returncode == 1
+    assert "climb has no preset" in done.stderr
+
+
+def test_verdicts_of_what_was_evaluated_and_what_was_not(workspace: Path) -> None:
+    presets.apply({"domains": ["climb", "retina"]}, workspace / "params.yaml")
+    metrics = workspace / "metrics/climb"
     metrics.mkdir(parents=True)
     (metrics / "evaluate.json").write_text(json.dumps({"verdict": "REVIEW", "reasons": ["REVIEW: almost"]}))
-    told = winnow(tmp_path, "verdicts").stdout
-    assert "climb: REVIEW\n  REVIEW: almost" in told
-    assert "other: not evaluated yet" in told
+    shown = winnow(workspace, "verdicts").stdout
+    assert "climb: REVIEW\n  REVIEW: almost" in shown
+    assert "retina: not evaluated yet" in shown
+
+
+def test_the_code_of_another_checkout_is_refused(workspace: Path) -> None:
+    done = winnow(workspace, "verdicts", code=ROOT)
+    assert done.returncode == 1
+    assert "which is not part of the working folder" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert winnow(workspace, "verdicts").returncode == 0
 
 
 def test_light_commands_load_no_torch() -> None:

@@ -1,7 +1,7 @@
 """dvc.yaml is exact: an edit re-runs the programs that run the edited code, and no other. DVC itself is asked.
 
-The graph is the real one with all domains, and so is `check`; in place of the other programs a short one writes, as each
-output, a hash of all that the stage depends on, so that a change travels down the graph as far as it can.
+The graph is the real one with all domains, and so is `check`; in place of the other programs a short one writes a hash
+of all that the stage depends on as its outputs, so that a change travels down the graph as far as it can.
 """
 
 import ast
@@ -21,7 +21,7 @@ PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 DOMAINS = yaml.safe_load((ROOT / "params.yaml").read_text())["domains"]
 ORDER = ["ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot"]
 
-STAND_IN = '''\
+STAND_IN = """\
 import hashlib, pathlib, sys, yaml
 
 domain, name = pathlib.Path(sys.argv[1]).with_suffix("").parts[-2:]
@@ -38,7 +38,7 @@ for kind in ("outs", "metrics", "plots"):
         for file in files:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(f'{{"made": {int(seen.hexdigest(), 16)}}}')
-'''
+"""
 
 
 @pytest.fixture(scope="module")

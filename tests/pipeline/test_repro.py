@@ -10,6 +10,7 @@ import pytest
 
 from tests.pipeline.conftest import Clone
 
+
 def test_a_second_run_runs_nothing(clone: Clone) -> None:
     output = clone.run("dvc", "repro").stdout
     assert "Running stage" not in output

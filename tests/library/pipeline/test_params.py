@@ -1,4 +1,4 @@
-"""params.yaml is read whole, and every mistake is told with its line, its value and what was expected."""
+"""params.yaml is read whole, and every mistake is reported with its line, its value and what was expected."""
 
 from pathlib import Path
 from typing import Literal
@@ -36,7 +36,7 @@ def test_the_text_that_dvc_writes_for_a_small_float_is_a_float(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("epochs: 5", "epohcs: 5", r"params.yaml:2: unknown key `train.epohcs`; did you mean `epochs`\?"),
         (
@@ -62,23 +62,23 @@ def test_the_text_that_dvc_writes_for_a_small_float_is_a_float(tmp_path: Path) -
         ),
         ("format: web", "formt: web", r"params.yaml:5: unknown key `train.sources\[0\].formt`; did you mean `format`"),
         ("train:", "tarin:", "the section `train` is missing"),
-        ("epochs: 5", "epochs: 5\n  epochs: 6", r"`train.epochs` is written twice"),
+        ("epochs: 5", "epochs: 5\n  epochs: 6", r"`train.epochs` is defined twice"),
         ("epochs: 5", "epochs: [5", "is not valid YAML"),
     ],
 )
-def test_a_mistake_is_told_once_with_its_line(tmp_path: Path, old: str, new: str, told: str) -> None:
-    with pytest.raises(ParamsError, match=told) as caught:
+def test_a_mistake_is_reported_once_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ParamsError, match=message) as caught:
         section(tmp_path, GOOD.replace(old, new))
     assert str(caught.value).count("`train.epochs` is missing") <= 1
 
 
-def test_a_typo_is_not_told_a_second_time_as_a_missing_key(tmp_path: Path) -> None:
+def test_a_typo_is_not_reported_a_second_time_as_a_missing_key(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="did you mean") as caught:
         section(tmp_path, GOOD.replace("epochs", "epohcs"))
     assert "is missing" not in str(caught.value)
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="`train.epochs` is 0") as caught:
         section(tmp_path, GOOD.replace("epochs: 5", "epochs: 0").replace("2e-05", "3"))
     assert "`train.learning_rate` is 3" in str(caught.value)

@@ -1,0 +1,104 @@
+"""params.yaml as a whole: mistakes that only show when sections, files and the machine are seen together."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from winnow.domains.validate import validate_params
+from winnow.pipeline import presets
+from winnow.pipeline.errors import ParamsError
+from winnow.pipeline.params import Document
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    file = Path("params.yaml")
+    file.write_bytes((ROOT / "params.yaml").read_bytes())
+    return file
+
+
+def line_of(file: Path, text: str) -> int:
+    (line,) = (number for number, each in enumerate(file.read_text().splitlines(), start=1) if each.strip() == text)
+    return line
+
+
+def test_the_committed_params_are_valid(params: Path) -> None:
+    validate_params(Document(params))
+
+
+def test_a_batch_that_devices_and_micro_batches_cannot_divide(params: Path) -> None:
+    presets.apply({"runtime.devices": 2, "climb.train.batch_size": 66, "climb.train.accumulation": 4}, params)
+    with pytest.raises(ParamsError, match=r"`climb.train.batch_size`: 66 rows cannot be divided evenly") as caught:
+        validate_params(Document(params))
+    assert f"params.yaml:{line_of(params, 'batch_size: 66')}: " in str(caught.value)
+    assert "use a multiple of 8" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("climb.train.start_from", "data/climb/train/checkpoints/best"),
+        ("climb.train.start_from", "data/source/climb/models/../../climb/best"),
+        ("climb.train.start_from", "data/source/climb"),
+        ("retina.train.start_from", "data/source/climb/models/best"),
+        ("retina.train.network.weights", "weights.pth"),
+    ],
+)
+def test_a_model_outside_the_folder_that_dvc_watches(params: Path, key: str, value: str) -> None:
+    presets.apply({key: value}, params)
+    with pytest.raises(ParamsError, match=rf"`{key}`: '{value}' is not below data/source/\w+/models"):
+        validate_params(Document(params))
+
+
+def test_a_model_that_does_not_exist_and_one_that_does(params: Path) -> None:
+    presets.apply({"climb.train.start_from": "data/source/climb/models/best"}, params)
+    with pytest.raises(ParamsError, match="data/source/climb/models/best does not exist"):
+        validate_params(Document(params))
+    Path("data/source/climb/models/best").mkdir(parents=True)
+    validate_params(Document(params))
+
+
+def replaced(old: str, new: str) -> Callable[[bytes], bytes]:
+    def change(content: bytes) -> bytes:
+        assert old.encode() in content
+        return content.replace(old.encode(), new.encode("latin-1"), 1)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            replaced("- climb\n", "- climb\n- climb\n"),
+            r"params.yaml:2: `domains` is .*: climb is listed more than once",
+        ),
+        (replaced("seed: 20", "seed: 20 # \xe9"), r"params.yaml:6: byte 0xe9 is not valid UTF-8"),
+        (replaced("seed: 20", "20: 20"), r"the key `20` is not text"),
+        (replaced("seed: 20", "true: 20"), r"the key `true` is not text"),
+        (replaced("seed: 20", "[a, b]: 20"), r"the key `a list or mapping` is not text"),
+    ],
+)
+def test_what_yaml_allows_and_params_do_not(params: Path, change: Callable[[bytes], bytes], message: str) -> None:
+    params.write_bytes(change(params.read_bytes()))
+    with pytest.raises(ParamsError) as caught:
+        validate_params(Document(params))
+    assert re.search(message, str(caught.value))
+    assert "params.yaml:" in str(caught.value)
+
+
+def test_a_mistake_in_a_preset_names_the_line_of_the_preset(params: Path) -> None:
+    preset = Path("presets/climb/mine.yaml")
+    preset.parent.mkdir(parents=True)
+    preset.write_text("# what it is for\ntrain:\n  epochs: 0\n  network:\n    widht: 8\n")
+    with pytest.raises(ParamsError, match="`climb.train.epochs` is 0") as caught:
+        validate_params(Document(params).overlaid(presets.read("climb", "mine"), ("climb",)))
+    message = str(caught.value)
+    assert "presets/climb/mine.yaml:3: `climb.train.epochs`" in message
+    assert "presets/climb/mine.yaml:5: unknown key `climb.train.network.widht`; did you mean `width`?" in message
+    assert "correct presets/climb/mine.yaml" in message
+    assert "params.yaml:" not in message

@@ -1,0 +1,84 @@
+"""What the operating system refuses is a message too: what, where, what to do."""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+PROGRAM = """\
+from winnow.pipeline.section import Section
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def main(stage: Stage[Section, Section]) -> None:
+    stage.output("large.bin").write_bytes(b"0" * 1_000_000)
+    stage.metrics(rows=1)
+
+
+if __name__ == "__main__":
+    run_stage(main)
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with one program that writes a file of 1 MB."""
+    (tmp_path / "stages/climb").mkdir(parents=True)
+    (tmp_path / "stages/climb/plot.py").write_text(PROGRAM)
+    (tmp_path / "src").mkdir()
+    # a copy: the library refuses to run from outside the checkout
+    subprocess.run(["cp", "-r", str(ROOT / "src/winnow"), str(tmp_path / "src/winnow")], check=True)
+    (tmp_path / "params.yaml").write_text(
+        "seed: 1\nruntime: {device: cpu, devices: 1, num_workers: 0, progress: none}\nclimb: {common: {}, plot: {}}\n"
+    )
+    return tmp_path
+
+
+def run(
+    folder: Path, limit: Callable[[], None] | None = None, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "winnow.pipeline.program", "stages/climb/plot.py"],
+        cwd=folder, env={**os.environ, "PYTHONPATH": "src", **environment}, capture_output=True, text=True,
+        check=False, preexec_fn=limit,
+    )  # fmt: skip
+
+
+def test_a_file_size_limit(checkout: Path) -> None:
+    done = run(checkout, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)))
+    assert done.returncode == 1
+    assert "error in plot@climb: File too large" in done.stderr
+    assert "raise the limit on file sizes" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_made(checkout: Path) -> None:
+    (checkout / "data").write_text("a file where a folder is needed")
+    done = run(checkout)
+    assert done.returncode == 1
+    assert "error in plot@climb: Not a directory" in done.stderr
+    assert "where: data/climb/plot" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_ledger_that_cannot_be_written_hides_nothing(checkout: Path) -> None:
+    (checkout / ".winnow").write_text("a file where a folder is needed")
+    done = run(checkout)
+    assert done.returncode == 0
+    assert "warning: the run could not be recorded in the ledger" in done.stderr
+    assert (checkout / "metrics/climb/plot.json").exists()
+
+
+def test_nothing_is_written_once_dvc_was_killed(checkout: Path) -> None:
+    done = run(checkout, WINNOW_PARENT="1")
+    assert done.returncode == 1
+    assert "the `dvc` that started this stage was killed" in done.stderr
+    assert not (checkout / "data").exists()
+    assert run(checkout, WINNOW_PARENT=str(os.getpid())).returncode == 0
+    assert run(checkout, WINNOW_PARENT="").returncode == 0  # a shell without $PPID
