@@ -14,18 +14,19 @@ import numpy as np
 import torch
 from measure import ROOT, report
 
-from winnow.domains.sessions.model.batches import Negatives, UserLoader
-from winnow.domains.sessions.model.graph import build_graph
 from winnow.domains.sessions.model.network import GraphRecommender
-from winnow.domains.sessions.model.propagation import to_users
-from winnow.domains.sessions.model.ranking import PLACES, rank
-from winnow.domains.sessions.model.tensors import Held
 from winnow.domains.sessions.model.training import batch_loss
 from winnow.domains.sessions.source import lightgcn
 from winnow.learn.samplers import BatchShare
+from winnow.recommend.batches import UserLoader
+from winnow.recommend.graph import build_graph
+from winnow.recommend.heldout import HeldOut
+from winnow.recommend.negatives import NegativeSampler
+from winnow.recommend.propagation import to_users
+from winnow.recommend.ranking import dot_scorer, rank_by
 
 NODES, EDGES, DIM, HEADS = 100_000, 2_000_000, 64, 4
-USERS, SONGS, BLOCK = 4096, 40_000, 512
+USERS, SONGS, BLOCK, PLACES = 4096, 40_000, 512, 20
 STEP_ROWS = 32_768
 REPEATS = 5
 
@@ -47,13 +48,13 @@ def propagation() -> dict[str, float]:
 
     rng = np.random.default_rng(0)
     pairs = np.unique(rng.integers(NODES * NODES, size=EDGES))
-    graph = build_graph(pairs // NODES, pairs % NODES, (NODES, NODES))
+    graph = build_graph((pairs // NODES, pairs % NODES), (NODES, NODES))
     torch.manual_seed(0)
     songs = torch.randn(NODES, DIM, requires_grad=True)
-    weights = graph.rarity[graph.song]
-    matrix = torch.sparse_csr_tensor(graph.starts, graph.song, weights, graph.shape, check_invariants=False)
+    weights = graph.rarity[graph.item]
+    matrix = torch.sparse_csr_tensor(graph.starts, graph.item, weights, graph.shape, check_invariants=False)
     turned = torch.sparse_csr_tensor(
-        graph.song_starts, graph.listener, weights[graph.by_song], (NODES, NODES), check_invariants=False
+        graph.item_starts, graph.user_by_item, weights[graph.by_item], (NODES, NODES), check_invariants=False
     )
     fixed, learned = (
         GraphRecommender(
@@ -62,7 +63,7 @@ def propagation() -> dict[str, float]:
         )
         for attention in (False, True)
     )  # fmt: skip
-    both = torch.stack([graph.song + NODES, graph.user])
+    both = torch.stack([graph.item + NODES, graph.user])
     nodes = torch.randn(2 * NODES, DIM, requires_grad=True)
     gat, lightgcn = GATConv(DIM, DIM // HEADS, heads=HEADS, add_self_loops=False), LGConv()
 
@@ -73,8 +74,8 @@ def propagation() -> dict[str, float]:
     return timed(
         {
             "csr_product": product,
-            "fixed": lambda: to_users(fixed.flow(graph, songs), songs).sum().backward(),
-            "attention": lambda: to_users(learned.flow(graph, songs), songs).sum().backward(),
+            "fixed": lambda: to_users(fixed.edge_weights(graph, songs), songs).sum().backward(),
+            "attention": lambda: to_users(learned.edge_weights(graph, songs), songs).sum().backward(),
             "pyg_lgconv": lambda: lightgcn(nodes, both).sum().backward(),
             "pyg_gatconv": lambda: gat(nodes, both).sum().backward(),
         }
@@ -87,15 +88,18 @@ def ranking() -> dict[str, float]:
     users, songs, bias = torch.randn(USERS, DIM), torch.randn(SONGS, DIM), torch.randn(SONGS)
     known = [np.unique(rng.integers(SONGS, size=30)) for _ in range(USERS)]
     hidden = [np.setdiff1d(rng.integers(SONGS, size=8), songs_of) for songs_of in known]
-    graph = build_graph(np.arange(USERS), rng.integers(SONGS, size=USERS), (USERS, SONGS))
-    held = Held(graph, torch.zeros(USERS, dtype=torch.int64), np.arange(USERS), hidden, known)
+    graph = build_graph((np.arange(USERS), rng.integers(SONGS, size=USERS)), (USERS, SONGS))
+    held = HeldOut(graph, np.arange(USERS), hidden, known)
     turned = songs.T.contiguous()
 
     def bare() -> None:
         for start in range(0, USERS, BLOCK):
             torch.topk(users[start : start + BLOCK] @ turned, PLACES, dim=1)
 
-    return timed({"bare": bare, "ranking": lambda: rank(users, songs, bias, held, BLOCK)})
+    def ranked() -> None:
+        rank_by(dot_scorer(users, songs, bias), held, places=PLACES, block=BLOCK)
+
+    return timed({"bare": bare, "ranking": ranked})
 
 
 def epoch() -> dict[str, float]:
@@ -105,20 +109,20 @@ def epoch() -> dict[str, float]:
     plays = lightgcn.read(ROOT.parent / "shared/data/sessions/lightgcn-gowalla/train.txt.gz").plays
     pairs = plays[plays["side"] == "train"][["user", "song"]].astype("int64").to_numpy()
     shape = (int(pairs[:, 0].max()) + 1, int(pairs[:, 1].max()) + 1)
-    graph = build_graph(pairs[:, 0], pairs[:, 1], shape)
+    graph = build_graph((pairs[:, 0], pairs[:, 1]), shape)
     torch.manual_seed(0)
     ours = GraphRecommender(
         songs=shape[1], embeddings=shape[1], genres=0, embedding_dim=DIM, heads=HEADS, layers=3,
         learned_attention=False, temperature=0.15, dropout=0.0, genre_weight=0.0, sides=["train"],
     )  # fmt: skip
     theirs = LightGCN(sum(shape), DIM, 3)
-    popular = graph.listeners.numpy() ** 0.75
+    frequency = graph.popularity.numpy() ** 0.75
     loader = UserLoader(
-        graph, np.ones(len(pairs), dtype=np.float32), Negatives(popular / popular.sum(), 4096),
-        BatchShare(STEP_ROWS, 1, 1, 0), 0.5,
+        graph, np.ones(len(pairs), dtype=np.float32), NegativeSampler(frequency / frequency.sum(), graph),
+        BatchShare(STEP_ROWS, 1, 1, 0), shared_negatives=4096, hidden_share=0.5,
     )  # fmt: skip
     batches = (loader.batch(0, index) for index in range(len(loader.sampler)))
-    both = torch.stack([graph.user, graph.song + shape[0]])
+    both = torch.stack([graph.user, graph.item + shape[0]])
     edges = torch.cat([both, both.flip(0)], dim=1)
     rng = np.random.default_rng(0)
     steps = {"ours": torch.optim.Adam(ours.parameters()), "pyg_lightgcn": torch.optim.Adam(theirs.parameters())}
@@ -140,7 +144,7 @@ def epoch() -> dict[str, float]:
         steps[name].step()
 
     seconds = timed({"ours": lambda: step("ours", our_loss), "pyg_lightgcn": lambda: step("pyg_lightgcn", their_loss)})
-    return {name: each * len(loader) for name, each in seconds.items()}
+    return {name: each * len(loader.sampler) for name, each in seconds.items()}
 
 
 def main() -> None:

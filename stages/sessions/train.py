@@ -5,15 +5,15 @@ from functools import partial
 from winnow.domains.sessions.model.tensors import build_model
 from winnow.domains.sessions.model.training import (
     batch_loss,
-    fields,
-    learnt_sides,
     make_loaders,
     metrics,
     predict,
-    to_negatives,
+    training_data,
+    training_sides,
 )
+from winnow.domains.sessions.model.usage import make_usage
 from winnow.domains.sessions.params import Common, Train
-from winnow.domains.sessions.tables import Genres, InteractionWeights, Sampling, Songs, UserTypes
+from winnow.domains.sessions.tables import Genres, InteractionWeights, Sampling, Songs, Splits, Users, UserTypes
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
@@ -25,17 +25,21 @@ def main(stage: Stage[Common, Train]) -> None:
     songs = stage.read("label/songs.parquet", Songs)
     genres = stage.read("label/genres.parquet", Genres)
     pairs = stage.read("weight/interactions.parquet", InteractionWeights)
-    negatives = to_negatives(stage.read("weight/sampling.parquet", Sampling), params.negatives)
-    found = fields(types, len(songs), pairs, params)
+    sampling = stage.read("weight/sampling.parquet", Sampling)
+    data = training_data(types, len(songs), pairs, params)
+    usage = make_usage(
+        stage.read("label/users.parquet", Users), types, songs, genres, stage.read("split/splits.parquet", Splits)
+    )
     task = Task(
         build=lambda: build_model(
-            params.network, params.model, found.graph.listeners.numpy(), genres, learnt_sides(params.mode)
+            params.network, params.model, data.graph.popularity.numpy(), genres, training_sides(params.mode)
         ),
-        loaders=lambda _subset, share: make_loaders(found, negatives, params, share),
+        loaders=lambda _subset, share: make_loaders(data, sampling, params, share),
         loss=partial(batch_loss, loss=params.loss, l2=params.l2),
         predict=predict,
         metrics=metrics,
-        constants={"graph": found.graph, "types": found.types},
+        constants={"graph": data.graph, "types": data.types},
+        carry=usage.write,
     )
     train_model(stage, task)
 

@@ -273,10 +273,10 @@ def test_recommendations_for_a_user_and_for_a_stranger(here: Path) -> None:
 
 def test_unknown_users_and_songs_are_told_with_the_nearest(here: Path) -> None:
     found = recommender()
-    with pytest.raises(WinnowError, match="there is no user 'u00001' in the data") as error:
+    with pytest.raises(WinnowError, match="there is no user 'u00001' in the training data") as error:
         found.for_user("u00001", 5)
     assert re.fullmatch(r"such as u\d{6}, u\d{6}, u\d{6}", error.value.fix)
-    with pytest.raises(WinnowError, match="there is no song 'nonsense' in the data"):
+    with pytest.raises(WinnowError, match="there is no song 'nonsense' in the training data"):
         found.for_likes(["nonsense"], 5)
 
 

@@ -1,4 +1,4 @@
-"""`winnow sessions …`: recommendations with their reasons, and the recommender judged on other listeners."""
+"""`winnow sessions …`: recommendations with their reasons, and the recommender evaluated on other listeners."""
 
 import dataclasses
 import json
@@ -8,10 +8,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from winnow.domains.sessions.params import Events, Params, Source
+from winnow.domains.sessions.params import Events, Source
 from winnow.domains.sessions.source import formats
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.params import PARAMS_FILE, Document
 
 app = typer.Typer(no_args_is_help=True, help="Songs for listeners.")
 
@@ -21,17 +20,19 @@ NAMED = {"user_artists.dat": "lastfm_hetrec", "train.txt": "lightgcn"}
 
 @app.command()
 def recommend(
-    user: Annotated[str | None, typer.Argument(help="id of a user of the data")] = None,
+    user: Annotated[str | None, typer.Argument(help="id of a user of the training data")] = None,
     likes: Annotated[
-        str | None, typer.Option(help="for somebody never seen: songs, ids or titles, parted by ,")
+        str | None, typer.Option(help="songs an unknown user likes: ids or titles, separated by commas")
     ] = None,
     k: Annotated[int, typer.Option(min=1, max=1000, help="songs to recommend")] = 10,
-    explain: Annotated[bool, typer.Option("--explain", help="what weighed most for each")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print them as JSON, with all reasons")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="show the main reasons of each")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, with all reasons")] = False,
 ) -> None:
-    """Songs for a user of the data, or for somebody who likes some songs."""
+    """Recommend songs to a user of the training data, or to somebody who likes some songs."""
     if (user is None) == (likes is None):
-        raise WinnowError("name a user, or songs with --likes", fix="winnow sessions recommend USER, or --likes SONG,…")
+        raise WinnowError(
+            "name either a user, or songs with --likes", fix="winnow sessions recommend USER, or --likes SONG,…"
+        )
     liked = [name.strip() for name in (likes or "").split(",") if name.strip()]
     if user is None and not liked:
         raise WinnowError("--likes names no song", fix="--likes SONG,SONG")
@@ -55,15 +56,20 @@ def recommend(
 def evaluate(
     data: Annotated[Path, typer.Argument(help="user_artists.dat, train.txt, or an event log; .gz too")],
     form: Annotated[
-        str | None, typer.Option("--format", help="lastfm_hetrec, lightgcn or events; by the name when not given")
+        str | None,
+        typer.Option("--format", help="lastfm_hetrec, lightgcn or events; by default guessed from the file's name"),
+    ] = None,
+    user_column: Annotated[str, typer.Option(help="event log: the column of the user's id")] = "user",
+    item_column: Annotated[
+        list[str] | None, typer.Option(help="event log: a column that names the song; may be repeated (default: item)")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="draws the songs that are hidden")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Judge the recommender on users it was not trained on: a fifth of each one's songs is hidden and to be found."""
+    """Evaluate the recommender on new users: a fifth of each user's songs is hidden and has to be found."""
     if not data.is_file():
         raise WinnowError(f"{data} does not exist", fix="name a file of listening data")
-    source = _source(data, form)
+    source = _source(data, form, user_column, item_column or ["item"])
     listening = formats.read(source, data)
     from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415
 
@@ -74,17 +80,15 @@ def evaluate(
     print("   ".join(f"{name.replace('_', ' ')} {value}" for name, value in found.items() if isinstance(value, int)))
     names = list(found["model"])
     print(f"{'':<12}" + "".join(f"{name:>15}" for name in names))
-    for who in ("model", "popularity"):
-        print(f"{who:<12}" + "".join(f"{found[who][name]:>15.4f}" for name in names))
+    for recommender in ("model", "popularity"):
+        print(f"{recommender:<12}" + "".join(f"{found[recommender][name]:>15.4f}" for name in names))
 
 
-def _source(path: Path, form: str | None) -> Source:
-    """The file as a source; an event log's columns are those of params.yaml, or user, item and timestamp."""
+def _source(path: Path, form: str | None, user: str, item: list[str]) -> Source:
     known = ("lastfm_hetrec", "lightgcn", "events")
     form = form or NAMED.get(path.name.removesuffix(".gz"), "events")
     if form not in known:
-        raise WinnowError(f"no format is named {form}", fix=f"one of {', '.join(known)}")
-    named = [source.events for source in Document(PARAMS_FILE).section(("sessions",), Params).ingest.sources]
-    plain = Events(header=True, user="user", item=["item"], timestamp=None, genre=None, skipped=None, share_played=None)
-    events = next((events for events in named if events), plain) if form == "events" else None
+        raise WinnowError(f"there is no format {form}", fix=f"one of {', '.join(known)}")
+    columns = Events(header=True, user=user, item=[*item], timestamp=None, genre=None, skipped=None, share_played=None)
+    events = columns if form == "events" else None
     return Source.model_validate({"format": form, "path": str(path), "events": events})

@@ -8,6 +8,7 @@ from winnow.curate.settings import SourceFiles, SourcePath
 from winnow.judge.settings import Judging
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
+from winnow.recommend import settings
 from winnow.show.settings import Drawing
 
 Column = str | int
@@ -170,20 +171,10 @@ class Train(Training):
         return self
 
 
-class Baselines(Section):
-    """The simple recommenders beside the model, each tuned on validation over its lists."""
+class Baselines(settings.Baselines):
+    """The simple recommenders beside the model."""
 
-    knn_neighbours: list[int] = Field(min_length=1, description="item-kNN: neighbours of a song")
-    knn_shrink: list[Float] = Field(min_length=1, description="item-kNN: added to a similarity's denominator")
-    ease_l2: list[Float] = Field(min_length=1, description="EASE: ridge penalty")
-    ease_songs: int = Field(ge=10, le=50_000, description="EASE: the most frequent songs only (it inverts a matrix)")
-    als_factors: list[int] = Field(min_length=1, description="ALS: factors")
-    als_regularisation: list[Float] = Field(min_length=1, description="ALS: ridge penalty")
-    als_alpha: list[Float] = Field(min_length=1, description="ALS: confidence of a positive is 1 + this")
-    als_rounds: int = Field(ge=1, le=100, description="ALS: alternations")
-    lightgcn_dims: list[int] = Field(description="LightGCN (torch_geometric): sizes; empty = it is left out")
-    lightgcn_epochs: int = Field(ge=1, le=10_000, description="LightGCN: epochs; the best by validation counts")
-    lightgcn_learning_rate: Float = Field(gt=0, description="LightGCN: Adam's learning rate")
+    ease_songs: int = Field(ge=10, le=50_000, description="EASE: the most popular songs only (it inverts a matrix)")
 
 
 class Evaluate(Judging):

@@ -113,6 +113,27 @@ class UserTypes(Table):
     user_type: Series[str] = pa.Field(isin=list(definitions.USER_TYPES))
 
 
+class KnownUsers(Users):
+    """The users of a trained model."""
+
+    user_type: Series[str] = pa.Field(isin=list(definitions.USER_TYPES))
+
+
+class GenreNames(Table):
+    """The genres of a trained model."""
+
+    genre_index: Series[int] = pa.Field(unique=True, ge=0)
+    genre: Series[str]
+
+
+class KnownSongs(Table):
+    """The songs by which the users of a trained model are known; none that was held out to judge it."""
+
+    user_index: Series[int] = pa.Field(ge=0)
+    song_index: Series[int] = pa.Field(ge=0)
+    split: Series[str] = pa.Field(isin=["train", "val", "cold_given"])
+
+
 class InteractionWeights(Table):
     """Training and validation interactions (mode simple trains on both)."""
 
@@ -148,14 +169,6 @@ class Ranked(Table):
     reciprocal_rank: Series[float] = pa.Field(ge=0, le=1, description="of the first held-out song in the full ranking")
     novelty: Series[float] = pa.Field(ge=0, description="mean surprise of the list's songs, bits")
     diversity: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="mean genre distance within the list")
-
-
-class Exposure(Table):
-    """How often songs stand in the lists, by how popular they are."""
-
-    recommender: Series[str]
-    decile: Series[int] = pa.Field(ge=1, le=10, description="of the songs by listeners; 10: the most popular tenth")
-    share: Series[float] = pa.Field(ge=0, le=1, description="of all places in the lists")
 
 
 class Reasons(Table):

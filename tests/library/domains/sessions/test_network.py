@@ -1,4 +1,4 @@
-"""The network: its sums, its attention, who it can score, and how many parameters it has."""
+"""The network: its attention, who it can score, and how many parameters it has."""
 
 import numpy as np
 import pandas as pd
@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from tests.library.domains.sessions import small
-from winnow.domains.sessions.model.graph import build_graph
-from winnow.domains.sessions.model.propagation import Flow, attention_strength, average, make_flow, to_songs, to_users
+from tests.library.recommend import small as data
+from tests.library.recommend.test_propagation import weight_of_edges
 from winnow.domains.sessions.model.tensors import build_model
 from winnow.domains.sessions.params import Network
 from winnow.pipeline.errors import TrainingError
+from winnow.recommend.graph import build_graph, fold_in
 
 NETWORK = {
     "embedding_dim": 32, "heads": 4, "layers": 2, "attention": "learned", "min_listeners": 1, "temperature": 0.5,
@@ -18,99 +19,51 @@ NETWORK = {
 }  # fmt: skip
 
 
-def weights(flow: Flow) -> torch.Tensor:
-    """What each edge counts, (edges, heads)."""
-    return flow.strength * flow.share[flow.graph.user] * flow.graph.rarity[flow.graph.song][:, None]
-
-
-def test_sums_over_edges_are_products_with_the_dense_matrix() -> None:
-    graph = small.graph()
-    flow = make_flow(graph, torch.rand(len(graph.song), 2), torch.full((small.USERS,), 4.0))
-    songs, users = torch.randn(small.SONGS, 6), torch.randn(small.USERS, 6)
-    for head in range(2):
-        dense = torch.zeros(graph.shape)
-        dense[graph.user, graph.song] = weights(flow)[:, head]
-        own = slice(3 * head, 3 * head + 3)
-        torch.testing.assert_close(to_users(flow, songs)[:, own], dense @ songs[:, own])
-        torch.testing.assert_close(to_songs(flow, users)[:, own], dense.T @ users[:, own])
-
-
-def doubles(*shape: int) -> torch.Tensor:
-    return torch.rand(shape, dtype=torch.float64, requires_grad=True)
-
-
-@pytest.mark.parametrize(("heads", "dim"), [(1, 6), (3, 6), (2, 80)])
-def test_gradients_of_sums_are_right(heads: int, dim: int) -> None:
-    graph = build_graph(np.array([0, 0, 1, 2, 2, 2]), np.array([1, 3, 3, 0, 1, 2]), (3, 4))
-    songs_of_user = torch.bincount(graph.user).double()
-
-    def flow(strength: torch.Tensor) -> Flow:
-        return make_flow(graph, strength, songs_of_user)
-
-    assert torch.autograd.gradcheck(lambda v, x: to_users(flow(v), x), (doubles(6, heads), doubles(4, dim)))
-    assert torch.autograd.gradcheck(lambda v, x: to_songs(flow(v), x), (doubles(6, heads), doubles(3, dim)))
-
-
-def test_gradients_of_attention_are_right() -> None:
-    graph = build_graph(np.array([0, 0, 1, 2, 2, 2]), np.array([1, 3, 3, 0, 1, 2]), (3, 4))
-    keep = torch.tensor([1.0, 1, 1, 0, 1, 1], dtype=torch.float64)
-    signs = torch.tensor([[1.0, -1], [-1, 1], [1, 1], [-1, -1]], dtype=torch.float64)
-
-    def relative(of_song: torch.Tensor, of_user: torch.Tensor) -> torch.Tensor:
-        strength = attention_strength(graph, of_song * signs, of_user * 0.1, keep)
-        return strength / strength.sum()  # the largest one is divided out, and has no gradient
-
-    assert torch.autograd.gradcheck(relative, (doubles(4, 2), doubles(3, 2)))
-    assert torch.autograd.gradcheck(lambda of_song: average(graph, of_song, keep), doubles(4, 2))
-    of_user = average(graph, torch.tensor([[1.0], [2], [3], [4]], dtype=torch.float64), keep)
-    rarity = graph.rarity.double()
-    assert of_user[0].item() == pytest.approx(float((2 * rarity[1] + 4 * rarity[3]) / (rarity[1] + rarity[3])))
-    assert of_user[2].item() == pytest.approx(float((2 * rarity[1] + 3 * rarity[2]) / (rarity[1] + rarity[2])))
-
-
 def test_attention_starts_at_lightgcn() -> None:
-    graph, fixed = small.graph(), small.network(learned=False)
+    graph, fixed = data.graph(), small.network(learned=False)
     learned = small.network(learned=True)
     state = fixed.state_dict() | {"attention": torch.zeros(2, 8)}
     learned.load_state_dict(state)
     for one, other in zip(fixed(graph, small.types()), learned(graph, small.types()), strict=True):
         torch.testing.assert_close(one, other)
-    degree = torch.bincount(graph.user)[graph.user] * torch.bincount(graph.song)[graph.song]
+    degree = torch.bincount(graph.user)[graph.user] * torch.bincount(graph.item)[graph.item]
     for model in (fixed, learned):
-        torch.testing.assert_close(weights(model.flow(graph, model.plain_songs()))[:, 0], degree.float() ** -0.5)
+        torch.testing.assert_close(
+            weight_of_edges(model.edge_weights(graph, model.plain_songs()))[:, 0], degree.float() ** -0.5
+        )
 
 
 def test_attention_of_a_user_sums_to_one_over_what_is_not_hidden() -> None:
-    graph, model = small.graph(), small.network()
-    keep = (torch.rand(len(graph.song)) < 0.6).float()
+    graph, model = data.graph(), small.network()
+    keep = (torch.rand(len(graph.item)) < 0.6).float()
     keep[graph.starts[:-1]] = 1
-    flow = model.flow(graph, model.plain_songs(), keep)
+    weights = model.edge_weights(graph, model.plain_songs(), keep)
     kept = torch.bincount(graph.user, keep).float()
-    shares = flow.strength * flow.share[graph.user] / kept.sqrt()[graph.user, None]
-    total = torch.zeros(small.USERS, 2).index_add(0, graph.user, shares)
-    torch.testing.assert_close(total, torch.ones(small.USERS, 2))
+    shares = weights.strength * weights.share[graph.user] / kept.sqrt()[graph.user, None]
+    total = torch.zeros(data.USERS, 2).index_add(0, graph.user, shares)
+    torch.testing.assert_close(total, torch.ones(data.USERS, 2))
     assert not shares[keep == 0].any()
     assert shares.std() > 0.01
 
 
 @pytest.mark.parametrize("learned", [True, False])
 def test_a_hidden_edge_is_as_good_as_none(learned: bool) -> None:
-    graph, model = small.graph(), small.network(layers=1, genres=4, learned=learned)
+    graph, model = data.graph(), small.network(layers=1, genres=4, learned=learned)
     hidden = int(graph.starts[4])
-    keep = torch.ones(len(graph.song))
+    keep = torch.ones(len(graph.item))
     keep[hidden] = 0
-    users, songs = small.pairs()
-    without = build_graph(np.delete(users, hidden), np.delete(songs, hidden), graph.shape, graph.listeners)
+    users, songs = data.pairs()
+    without = fold_in((np.delete(users, hidden), np.delete(songs, hidden)), graph.users, graph)
     torch.testing.assert_close(model(graph, small.types(), keep)[0][4], model(without, small.types())[0][4])
 
 
-def test_a_user_folded_in_has_the_vector_she_has_in_the_graph() -> None:
-    graph, model = small.graph(), small.network(genres=4)
+def test_a_user_folded_in_has_the_vector_they_have_in_the_graph() -> None:
+    graph, model = data.graph(), small.network(genres=4)
     users, songs, _ = model(graph, small.types())
-    own = graph.song[graph.starts[7] : graph.starts[8]].numpy()
-    alone = build_graph(np.zeros(len(own), dtype=np.int64), own, (1, small.SONGS), graph.listeners)
-    flow = model.flow(alone, model.plain_songs())
-    torch.testing.assert_close(model.user_vectors(flow, songs, small.types()[7:8])[0], users[7])
+    own = graph.items_of(7).numpy()
+    alone = fold_in((np.zeros(len(own), dtype=np.int64), own), 1, graph)
+    weights = model.edge_weights(alone, model.plain_songs())
+    torch.testing.assert_close(model.user_vectors(weights, songs, small.types()[7:8])[0], users[7])
 
 
 @torch.no_grad()
@@ -120,7 +73,7 @@ def test_a_user_s_type_weighs_the_same_for_few_songs_as_for_many() -> None:
     model.user_type[0] = torch.randn(model.user_type.shape[1])
     model.genre_share.zero_()
     model.song[:6] = model.song[0]
-    graph = build_graph(np.array([0, 1, 1, 1, 1, 1]), np.arange(6), (2, small.SONGS))
+    graph = build_graph((np.array([0, 1, 1, 1, 1, 1]), np.arange(6)), (2, data.ITEMS))
     few, many = model(graph, torch.tensor([0, 0]))[0]
     torch.testing.assert_close(few, many)
     other = model(graph, torch.tensor([1, 1]))[0][0]
@@ -148,12 +101,12 @@ def test_songs_of_few_listeners_have_no_embedding_but_a_vector() -> None:
     network = Network.model_validate(NETWORK | {"min_listeners": 3})
     model = build_model(network, "gat", listeners, pd.DataFrame(columns=["genre_index"]), ["train"])
     assert model.own.tolist() == [1, 3]
-    graph = build_graph(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), (2, 4))
+    graph = build_graph((np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3])), (2, 4))
     _, songs, _ = model.eval()(graph, torch.zeros(2, dtype=torch.int64))
     assert (songs.norm(dim=1) > 0).all()
 
 
-def test_what_cannot_be_built_is_told() -> None:
+def test_a_network_that_cannot_be_built_is_an_error() -> None:
     network = Network.model_validate(NETWORK)
     nothing = pd.DataFrame({"song_index": [], "genre_index": [], "share": []})
     with pytest.raises(TrainingError, match="no song has a genre, and genre_gat learns from genres"):

@@ -1,4 +1,4 @@
-"""Lists to figures: of every user, of all, by slice, and with their intervals."""
+"""Metrics of ranked lists: of every user, of all users, by slice, and with their intervals."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from winnow.domains.sessions import definitions
-from winnow.domains.sessions.model.ranking import Ranking, rank_metrics
-from winnow.domains.sessions.model.tensors import Held
 from winnow.domains.sessions.params import Evaluate
 from winnow.judge.intervals import Interval, Statistic, bootstrap, difference, mean
 from winnow.judge.report import verdict_report
 from winnow.judge.slices import slice_metrics
+from winnow.recommend.heldout import HeldOut
+from winnow.recommend.lists import list_diversity, list_novelty
+from winnow.recommend.ranking import Ranking, rank_metrics
 
 PER_USER = (
     *(f"{name}_at_{k}" for name in ("recall", "ndcg") for k in definitions.CUTOFFS),
@@ -25,17 +26,16 @@ PER_USER = (
 def per_user(
     name: str,
     ranked: Ranking,
-    held: Held,
+    held: HeldOut,
     users: pd.DataFrame,
     listeners: NDArray[np.int64],
     genres: NDArray[np.float32],
     *,
     cold: bool,
 ) -> pd.DataFrame:
-    """The columns of `Ranked`. `genres` (songs, genres) are shares."""
+    """The `Ranked` rows of a recommender. `listeners` (songs,), `genres` (songs, genres) shares."""
     history = np.diff(held.graph.starts.numpy())[ranked.users]
     lists = ranked.lists[:, : definitions.LIST_LENGTH]
-    surprise = -np.log2((listeners + 1) / (listeners.sum() + len(listeners)))
     return pd.DataFrame(
         {
             "recommender": name,
@@ -44,45 +44,12 @@ def per_user(
             "user_type": users["user_type"].to_numpy()[ranked.users],
             "history": np.array(definitions.HISTORY_BINS)[np.digitize(history, definitions.HISTORY_EDGES, right=True)],
             "held_out": ranked.relevant,
-            **rank_metrics(ranked),
+            **rank_metrics(ranked, definitions.CUTOFFS),
             "reciprocal_rank": ranked.reciprocal_rank,
-            "novelty": np.where(lists >= 0, surprise[lists], 0).sum(axis=1) / np.maximum((lists >= 0).sum(axis=1), 1),
+            "novelty": list_novelty(lists, listeners),
             "diversity": list_diversity(lists, genres),
         }
     ).astype({"recommender": "str", "user_type": "str", "history": "str"})
-
-
-def list_diversity(lists: NDArray[np.int64], genres: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean of 1 - cosine of genre shares over the pairs of a list; NaN with fewer than two songs with genres."""
-    length = np.linalg.norm(genres, axis=1, keepdims=True)
-    unit = np.divide(genres, length, out=np.zeros_like(genres), where=length > 0)
-    found = np.full(len(lists), np.nan)
-    if genres.shape[1] == 0:
-        return found
-    for row, songs in enumerate(lists):
-        told = unit[songs[songs >= 0]]
-        told = told[told.any(axis=1)]
-        count = len(told)
-        if count > 1:
-            total = float(np.square(told.sum(axis=0)).sum())
-            found[row] = np.clip(1 - (total - count) / (count * (count - 1)), 0, 1)
-    return found
-
-
-def coverage(ranked: Ranking, songs: int) -> float:
-    """Share of all songs that stand in some list."""
-    lists = ranked.lists[:, : definitions.LIST_LENGTH]
-    return len(np.unique(lists[lists >= 0])) / songs
-
-
-def exposure(name: str, ranked: Ranking, listeners: NDArray[np.int64]) -> pd.DataFrame:
-    """The columns of `Exposure`: how the places of the lists share out over tenths of the songs by listeners."""
-    order = np.argsort(np.lexsort((np.arange(len(listeners)), listeners)))
-    decile = order * 10 // len(listeners)
-    lists = ranked.lists[:, : definitions.LIST_LENGTH]
-    places = np.bincount(decile[lists[lists >= 0]], minlength=10)
-    table = pd.DataFrame({"recommender": name, "decile": np.arange(1, 11), "share": places / max(places.sum(), 1)})
-    return table.astype({"recommender": "str"})
 
 
 def means(table: pd.DataFrame, prefix: str = "") -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The graph attention networks: a user is what she listened to, weighed by attention."""
+"""The graph attention networks: a user is the songs they listened to, weighted by attention."""
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -6,15 +6,15 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from winnow.domains.sessions import definitions
-from winnow.domains.sessions.model.graph import Graph
-from winnow.domains.sessions.model.propagation import (
-    Flow,
+from winnow.recommend.graph import Graph
+from winnow.recommend.propagation import (
+    EdgeWeights,
     attention_strength,
     average,
-    make_flow,
-    to_songs,
+    to_items,
     to_users,
     user_sums,
+    weigh_edges,
 )
 
 INITIAL_STD = 0.1
@@ -24,11 +24,11 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
     """
     Scores every song for every user of a graph.
 
-    A song's vector is its embedding (songs of few listeners have none) and, with genres, the mean of its genres'
-    vectors; walks song → listeners → songs add what its neighbours are. A user has no embedding: her vector is the sum
-    of her songs' vectors under multi-head attention (Veličković et al. 2018), whose weights start at LightGCN's
-    (He et al. 2020). So users never seen in training are scored like any other. A score is the cosine of the user's
-    side, divided by the temperature, times the song's length, plus how popular the song is for all.
+    A song's vector is its embedding (songs with few listeners have none) plus, with genres, the mean of its genres'
+    vectors; walks song → listeners → songs add the vectors of its neighbours. A user has no embedding: their vector is
+    the sum of their songs' vectors under multi-head attention (Veličković et al. 2018), whose weights start at
+    LightGCN's (He et al. 2020), so that users never seen in training are scored like any other. A score is the user's
+    unit vector over the temperature, times the song's vector, plus the song's bias.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         genre_weight: float,
         sides: list[str],
     ) -> None:
-        """`genres` is 0 for a model without genres and user types (`gat`); `sides` of the split are its graph."""
+        """`genres` is 0 for a model without genres and user types (`gat`); its graph are the split's `sides`."""
         super().__init__()
         self.sides = sides
         self.layers, self.heads, self.temperature, self.genre_weight = layers, heads, temperature, genre_weight
@@ -62,20 +62,20 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         self.own: Tensor
         """(embeddings,): the songs that have an embedding and a bias of their own; the others share one bias"""
         self.genre_share: Tensor
-        """(songs, genres): how much each genre is of a song"""
+        """(songs, genres): shares of the genres of each song"""
 
     def forward(self, graph: Graph, types: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Vectors of users (users, dim) and songs (songs, dim) and the songs' bias (songs,).
 
-        `types` (users,) are indices of user types, -1 where unknown; `keep` (edges,) is 0 for edges that are hidden.
+        `types` (users,) are indices of user types, -1 where unknown; `keep` (edges,) is 0 for hidden edges.
         """
         plain = self.plain_songs()
-        flow = self.flow(graph, plain, keep)
-        songs = self.walk(flow, plain)
-        return self.user_vectors(flow, songs, types), songs, self.song_bias()
+        weights = self.edge_weights(graph, plain, keep)
+        songs = self.walk(weights, plain)
+        return self.user_vectors(weights, songs, types), songs, self.song_bias()
 
     def plain_songs(self) -> Tensor:
-        """Songs before any walk, (songs, dim): embedding and genres."""
+        """Songs before any walk, (songs, dim): embedding plus genres."""
         plain = self.song.new_zeros(len(self.genre_share), self.song.shape[1]).index_copy(0, self.own, self.song)
         if self.genre is not None:
             plain = plain + self.genre_weight * self.genre_share @ self.genre
@@ -83,40 +83,40 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         return dropped
 
     def song_bias(self) -> Tensor:
-        """How popular each song is for all, (songs,)."""
+        """The part of a song's score that is the same for all users, (songs,)."""
         return self.common_bias.repeat(len(self.genre_share)).index_copy(0, self.own, self.bias)
 
-    def flow(self, graph: Graph, plain: Tensor, keep: Tensor | None = None) -> Flow:
-        """What each edge counts, from the songs before any walk.
+    def edge_weights(self, graph: Graph, plain: Tensor, keep: Tensor | None = None) -> EdgeWeights:
+        """How much each edge weighs, from the songs before any walk.
 
-        A user's attention sums to 1 over her songs that are not hidden; times √songs of the user / √listeners of the
-        song it is LightGCN's weight while the attention is even.
+        A user's attention sums to 1 over their songs that are not hidden; times √songs of the user / √listeners of the
+        song it equals LightGCN's weight while the attention is uniform.
         """
-        keep = graph.rarity.new_ones(len(graph.song)) if keep is None else keep
+        keep = graph.rarity.new_ones(len(graph.item)) if keep is None else keep
         strength = keep[:, None] if self.attention is None else self.attend(graph, plain, keep)
-        return make_flow(graph, strength, user_sums(graph, keep[:, None])[:, 0])
+        return weigh_edges(graph, strength, user_sums(graph, keep[:, None])[:, 0])
 
     def attend(self, graph: Graph, plain: Tensor, keep: Tensor) -> Tensor:
-        """Attention of each user to each of her songs before it is made to sum to 1, (edges, heads).
+        """Unnormalised attention of each user to each of their songs, (edges, heads).
 
-        It looks at what the song is, and at what she is on average.
+        It depends on the song's vector and on the mean of the user's songs.
         """
         assert self.attention is not None
-        own, asked = ((plain * vector).view(graph.songs, self.heads, -1).sum(dim=2) for vector in self.attention)
+        own, asked = ((plain * vector).view(graph.items, self.heads, -1).sum(dim=2) for vector in self.attention)
         return attention_strength(graph, own, average(graph, asked, keep), keep)
 
-    def walk(self, flow: Flow, plain: Tensor) -> Tensor:
-        """Songs with what their neighbours are, (songs, dim)."""
+    def walk(self, weights: EdgeWeights, plain: Tensor) -> Tensor:
+        """Songs plus their neighbours, (songs, dim)."""
         songs = step = plain
         for _ in range(self.layers - 1):
-            step = to_songs(flow, to_users(flow, step))
+            step = to_items(weights, to_users(weights, step))
             songs = songs + step
         return songs
 
-    def user_vectors(self, flow: Flow, songs: Tensor, types: Tensor) -> Tensor:
+    def user_vectors(self, weights: EdgeWeights, songs: Tensor, types: Tensor) -> Tensor:
         """Users of length 1 / temperature, (users, dim)."""
-        users = to_users(flow, songs)
+        users = to_users(weights, songs)
         if self.user_type is not None:
             known = torch.cat([self.user_type, self.user_type.mean(dim=0, keepdim=True)])
-            users = normalize(users, dim=1) + known[types]  # as much of it for few songs as for many
+            users = normalize(users, dim=1) + known[types]  # the same share of it for few songs as for many
         return normalize(users, dim=1) / self.temperature

@@ -1,6 +1,5 @@
-"""What sessions passes to the training loop: the model, the batches, the loss and the validation."""
+"""What sessions passes to the training loop: the batches, the loss and the validation."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,89 +7,73 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import softplus
 
-from winnow.domains.sessions.model.batches import Negatives, UserLoader
-from winnow.domains.sessions.model.graph import Graph
-from winnow.domains.sessions.model.ranking import PLACES, best_of, cutoff_metrics
-from winnow.domains.sessions.model.tensors import Held, graph_of, held_out, user_types
+from winnow.domains.sessions import definitions
+from winnow.domains.sessions.model.tensors import graph_of, pairs_of, type_indices
 from winnow.domains.sessions.params import Train
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare
 from winnow.learn.tally import Loss
+from winnow.recommend.batches import UserLoader
+from winnow.recommend.graph import Graph
+from winnow.recommend.heldout import HeldOut, hold_out
+from winnow.recommend.losses import bpr_loss, sampled_softmax_loss
+from winnow.recommend.negatives import NegativeSampler
+from winnow.recommend.ranking import cutoff_metrics
+from winnow.recommend.validation import UserBlocks, block_hits
 
 VALIDATION_BLOCK = 512
 """Users ranked at a time; memory only."""
-MASKED = -1e9
 
 
 @dataclass(frozen=True)
-class Fields:
-    """What is trained on: a graph, how much each of its edges counts, and who is looked at after each epoch."""
+class TrainingData:
+    """The training graph, its interactions' weights, and the validation users."""
 
     graph: Graph
     types: Tensor
+    """(users,): indices of user types"""
     weights: np.ndarray
     """(edges,), in the graph's order"""
-    val: Held
+    val: HeldOut
 
 
-def learnt_sides(mode: str) -> list[str]:
+def training_sides(mode: str) -> list[str]:
     """The sides of the split that a mode learns from."""
     return ["train", "val"] if mode == "simple" else ["train"]
 
 
-def fields(types: pd.DataFrame, songs: int, pairs: pd.DataFrame, params: Train) -> Fields:
+def training_data(types: pd.DataFrame, songs: int, pairs: pd.DataFrame, params: Train) -> TrainingData:
     """
-    The training graph of `pairs` (`InteractionWeights`), the rows of the mode's sides; `types` are `UserTypes`.
+    The graph of `pairs` (`InteractionWeights`), the rows of the mode's sides; `types` are `UserTypes`.
 
-    In mode simple the validation rows that are looked for after an epoch were learnt from: that figure tells whether
-    the network learns, not how good it is.
+    In mode simple the validation songs were learned from: its validation metrics show whether the network learns, not
+    how good it is.
     """
     train = pairs[pairs["split"] == "train"]
-    used = pairs[pairs["split"].isin(learnt_sides(params.mode))].sort_values(["user_index", "song_index"])
-    graph, kinds = graph_of(used, (len(types), songs)), user_types(types)
+    used = pairs[pairs["split"].isin(training_sides(params.mode))].sort_values(["user_index", "song_index"])
+    graph, indices = graph_of(used, (len(types), songs)), type_indices(types)
     hidden = pairs[pairs["split"] == "val"]
-    someone = hidden["user_index"].unique()
-    looked_at = someone[:: -(-len(someone) // params.validation_users)]
-    val = held_out(graph, kinds, hidden=hidden[hidden["user_index"].isin(looked_at)], known=train)
-    return Fields(graph, kinds, used["weight"].to_numpy(dtype=np.float32), val)
+    users = hidden["user_index"].unique()
+    chosen = users[:: -(-len(users) // params.validation_users)]
+    held = hold_out(graph, hidden=pairs_of(hidden[hidden["user_index"].isin(chosen)]), known=pairs_of(train))
+    weights = used["weight"].to_numpy(dtype=np.float32)
+    return TrainingData(graph, indices, weights, held)
 
 
-class UserBlocks:
-    """Validation users, a block at a time: their numbers, and (row, song) of what they know and of what is hidden."""
-
-    def __init__(self, held: Held, block: int) -> None:
-        self.held = held
-        self.block = block
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.held.users) / self.block)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        rows = slice(index * self.block, (index + 1) * self.block)
-        return {
-            "ids": torch.from_numpy(self.held.users[rows]),
-            "known": _pairs(self.held.known[rows]),
-            "hidden": _pairs(self.held.hidden[rows]),
-        }
-
-
-def _pairs(songs: list[NDArray[np.int64]]) -> Tensor:
-    """(2, songs): row and song of lists of songs, one list a row."""
-    row = np.repeat(np.arange(len(songs)), [len(one) for one in songs])
-    return torch.from_numpy(np.stack([row, np.concatenate(songs)]).astype(np.int64))
-
-
-def make_loaders(found: Fields, negatives: Negatives, params: Train, share: BatchShare) -> Loaders:
-    """Batches of users of the training graph, and the validation users."""
-    return Loaders(
-        train=UserLoader(found.graph, found.weights, negatives, share, params.hidden_share),
-        val=UserBlocks(found.val, VALIDATION_BLOCK),
-        rows={"train": len(found.weights), "val": sum(map(len, found.val.hidden))},
+def make_loaders(data: TrainingData, sampling: pd.DataFrame, params: Train, share: BatchShare) -> Loaders:
+    """Batches of users of the training graph, and the validation users; `sampling` is `Sampling`."""
+    train = UserLoader(
+        data.graph,
+        data.weights,
+        NegativeSampler(sampling["probability"].to_numpy(dtype=np.float64), data.graph),
+        share,
+        shared_negatives=params.negatives,
+        hidden_share=params.hidden_share,
     )
+    rows = {"train": len(data.weights), "val": sum(map(len, data.val.hidden))}
+    return Loaders(train=train, val=UserBlocks(data.val, VALIDATION_BLOCK), rows=rows)
 
 
 def batch_loss(model: nn.Module, batch: Mapping[str, Any], *, loss: str, l2: float) -> Loss:
@@ -100,46 +83,35 @@ def batch_loss(model: nn.Module, batch: Mapping[str, Any], *, loss: str, l2: flo
     """
     vectors, songs, bias = model(batch["graph"], batch["types"], batch["keep"])
     users = vectors[batch["ids"]]
-    of_song = songs[batch["song"]]
-    own = (users[batch["row"]] * of_song).sum(dim=1) + bias[batch["song"]]
+    own = songs[batch["item"]]
+    positive = (users[batch["row"]] * own).sum(dim=1) + bias[batch["item"]]
     if loss == "bpr":
         others = songs[batch["negative"]]
-        rival = (users[batch["row"]] * others).sum(dim=1) + bias[batch["negative"]]
-        each = softplus(rival - own)  # -ln sigmoid(own - rival): Rendle et al. 2009
+        each = bpr_loss(positive, (users[batch["row"]] * others).sum(dim=1) + bias[batch["negative"]])
         negative = others.square().sum(dim=1)
     else:
-        shared = songs[batch["shared"]]
-        rivals = users @ shared.T + bias[batch["shared"]] - batch["log_chance"]
-        rivals = rivals.index_put(tuple(batch["known"]), rivals.new_tensor(MASKED))
-        each = torch.logaddexp(torch.logsumexp(rivals, dim=1)[batch["row"]], own) - own
-        negative = shared.square().sum(dim=1).mean()
-    penalty = of_song.square().sum(dim=1) + negative
+        others = songs[batch["shared"]]
+        candidates = users @ others.T + bias[batch["shared"]]
+        each = sampled_softmax_loss(positive, batch["row"], candidates, batch["log_chance"], batch["known"])
+        negative = others.square().sum(dim=1).mean()
+    penalty = own.square().sum(dim=1) + negative
     weight = batch["weight"]
     return Loss((weight * (each + l2 * penalty)).sum(), weight.sum())
 
 
 def predict(model: nn.Module, batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Tensor]]:
-    """Of each validation user: which places of the list of recommended songs are hits, and how many there could be."""
+    """For each block of validation users which places of their lists are hits, and how many songs there are to find."""
     vectors: tuple[Tensor, Tensor, Tensor] | None = None
     for batch in batches:
         if vectors is None:
             users, songs, bias = model(batch["graph"], batch["types"])
             vectors = users, songs.T.contiguous(), bias
-        users, turned, bias = vectors
-        scores = torch.addmm(bias, users[batch["ids"]], turned)
-        scores.index_put_(tuple(batch["known"]), scores.new_tensor(-torch.inf))
-        best, lists = best_of(scores, PLACES)
-        hidden = torch.zeros_like(scores, dtype=torch.bool)
-        hidden.index_put_(tuple(batch["hidden"]), hidden.new_ones(()))
-        yield {"hits": hidden.gather(1, lists) & best.isfinite(), "relevant": hidden.sum(dim=1)}
+        users, transposed, bias = vectors
+        scores = torch.addmm(bias, users[batch["ids"]], transposed)
+        yield block_hits(scores, batch, places=max(definitions.CUTOFFS))
 
 
 def metrics(users: Mapping[str, Tensor]) -> dict[str, float]:
-    """Recall and NDCG over all songs for the users with something to find."""
-    found = cutoff_metrics(users["hits"].numpy(), users["relevant"].numpy())
+    """Recall and NDCG of the validation users, all songs ranked."""
+    found = cutoff_metrics(users["hits"].numpy(), users["relevant"].numpy(), definitions.CUTOFFS)
     return {name: float(values.mean()) for name, values in found.items()}
-
-
-def to_negatives(sampling: pd.DataFrame, count: int) -> Negatives:
-    """The negatives that the weight stage asks for."""
-    return Negatives(sampling["probability"].to_numpy(dtype=np.float64), count)

@@ -1,19 +1,15 @@
 """The recommender that knows the synthetic generator's truth: no model can be expected to do better."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from scipy import sparse
-from torch import Tensor
+
+from winnow.recommend.ranking import Scorer
 
 
-def truth_scorer(
-    tastes: pd.DataFrame, scenes: pd.DataFrame, users: pd.DataFrame, songs: pd.DataFrame
-) -> Callable[[NDArray[np.int64]], Tensor]:
-    """Scores by the chance that a play of the user is of the song: Σ over scenes of taste · chance within the scene."""
+def truth_scorer(tastes: pd.DataFrame, scenes: pd.DataFrame, users: pd.DataFrame, songs: pd.DataFrame) -> Scorer:
+    """Scores by the probability that a play of the user is of the song: Σ over scenes of taste · P(song | scene)."""
     user = tastes["user"].map(users.set_index("user")["user_index"])
     song = scenes["song"].map(songs.set_index("song")["song_index"])
     count = int(scenes["scene"].max()) + 1

@@ -1,21 +1,23 @@
-"""What a training step looks at."""
+"""Batches of users, and their negatives."""
 
 import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.library.domains.sessions import small
-from winnow.domains.sessions.model.batches import Negatives, UserLoader
+from tests.library.recommend import small
 from winnow.learn.samplers import BatchShare
+from winnow.recommend.batches import UserLoader
+from winnow.recommend.negatives import NegativeSampler
 
 
 def loader(hidden_share: float = 0.5, batch_size: int = 60, count: int = 25) -> UserLoader:
     graph = small.graph()
-    chance = np.bincount(graph.song.numpy(), minlength=small.SONGS) ** 0.75
-    negatives = Negatives(chance / chance.sum(), count)
-    weights = np.arange(len(graph.song), dtype=np.float32) + 1
-    return UserLoader(graph, weights, negatives, BatchShare(batch_size, 1, 1, 0), hidden_share)
+    frequency = np.bincount(graph.item.numpy(), minlength=small.ITEMS) ** 0.75
+    negatives = NegativeSampler(frequency / frequency.sum(), graph)
+    weights = np.arange(len(graph.item), dtype=np.float32) + 1
+    share = BatchShare(batch_size, 1, 1, 0)
+    return UserLoader(graph, weights, negatives, share, shared_negatives=count, hidden_share=hidden_share)
 
 
 def epoch(batches: UserLoader, seed: int) -> list[dict[str, torch.Tensor]]:
@@ -34,23 +36,23 @@ def test_of_every_user_something_is_hidden_and_something_left(seed: int, hidden_
         assert (left < count).all()
         others = ~torch.isin(graph.user, ids)
         assert keep[others].all()
-        found = set(zip(ids[batch["row"]].tolist(), batch["song"].tolist(), strict=True))
+        found = set(zip(ids[batch["row"]].tolist(), batch["item"].tolist(), strict=True))
         hidden = keep == 0
-        assert found == set(zip(graph.user[hidden].tolist(), graph.song[hidden].tolist(), strict=True))
+        assert found == set(zip(graph.user[hidden].tolist(), graph.item[hidden].tolist(), strict=True))
         assert sorted(batch["weight"].tolist()) == (torch.nonzero(hidden)[:, 0] + 1).tolist()
         seen += ids.tolist()
     assert sorted(seen) == list(range(small.USERS))
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_no_negative_is_a_song_the_user_knows(seed: int) -> None:
+def test_no_negative_is_an_item_the_user_has(seed: int) -> None:
     graph = small.graph()
-    known = set(zip(graph.user.tolist(), graph.song.tolist(), strict=True))
+    known = set(zip(graph.user.tolist(), graph.item.tolist(), strict=True))
     for batch in epoch(loader(), seed):
         shared = batch["shared"].tolist()
-        told = {(int(row), shared[place]) for row, place in batch["known"].T.tolist()}
+        listed = {(int(row), shared[place]) for row, place in batch["known"].T.tolist()}
         users = batch["ids"].tolist()
-        assert told == {(row, song) for row, user in enumerate(users) for song in shared if (user, song) in known}
+        assert listed == {(row, item) for row, user in enumerate(users) for item in shared if (user, item) in known}
         drawn = zip(batch["ids"][batch["row"]].tolist(), batch["negative"].tolist(), strict=True)
         assert np.mean([pair in known for pair in drawn]) < 0.2
 
@@ -65,8 +67,8 @@ def test_a_batch_does_not_depend_on_those_made_before() -> None:
 
 def test_the_chance_of_being_drawn_is_what_happens() -> None:
     batches = [batch for seed in range(200) for batch in epoch(loader(), seed)]
-    chance = np.zeros(small.SONGS)
+    chance = np.zeros(small.ITEMS)
     for batch in batches:
         chance[batch["shared"].numpy()] = np.exp(batch["log_chance"].numpy())
-    drawn = np.bincount(np.concatenate([batch["shared"] for batch in batches]), minlength=small.SONGS) / len(batches)
+    drawn = np.bincount(np.concatenate([batch["shared"] for batch in batches]), minlength=small.ITEMS) / len(batches)
     np.testing.assert_allclose(drawn, chance, atol=0.06)

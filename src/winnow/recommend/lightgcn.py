@@ -1,4 +1,4 @@
-"""LightGCN as torch_geometric has it (He et al. 2020), trained with its own BPR loss: a baseline."""
+"""A baseline: torch_geometric's LightGCN (He et al. 2020), trained with its own BPR loss."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,34 +9,36 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from winnow.domains.sessions.model.ranking import rank_by
-from winnow.domains.sessions.model.tensors import Held
 from winnow.measure.ranking import recall_at
+from winnow.recommend.heldout import HeldOut
+from winnow.recommend.ranking import dot_scorer, rank_by
 
 LAYERS = 3
 BATCH = 1024
 L2 = 1e-3
 BLOCK = 512
 PATIENCE = 10
+SELECTED_AT = 10
+"""K of the validation Recall@K that selects the epoch."""
 
 
-@torch.enable_grad()  # its callers judge, without gradients
+@torch.enable_grad()  # its callers evaluate, without gradients
 def fit(
-    train: sparse.csr_matrix, *, dim: int, epochs: int, learning_rate: float, val: Held, seed: int
+    train: sparse.csr_matrix, *, dim: int, epochs: int, learning_rate: float, val: HeldOut, seed: int
 ) -> Callable[[sparse.csr_matrix], NDArray[np.float32]]:
     """
     The best epoch by validation Recall@10.
 
-    Scores by the song vectors alone: a user is the sum of her songs' vectors over √(her songs · listeners), one step of
-    its own propagation, so that users it never saw have a vector too; those it saw have their own added.
+    A user of the training matrix has their trained vector; any other user has the sum of their items' vectors over
+    √(items of the user · users of the item), one step of LightGCN's propagation.
     """
     from torch_geometric.nn.models import LightGCN  # noqa: PLC0415 - ten seconds that only this baseline needs
 
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    users, songs = train.shape
+    users, items = train.shape
     adjacency = _adjacency(train)
-    model: Any = LightGCN(users + songs, dim, LAYERS, normalize=False)
+    model: Any = LightGCN(users + items, dim, LAYERS, normalize=False)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     pairs = train.tocoo()
     ends = np.stack([pairs.row, pairs.col + users]).astype(np.int64)
@@ -45,7 +47,7 @@ def fit(
         order = rng.permutation(ends.shape[1])
         for start in range(0, len(order), BATCH):
             chosen = torch.from_numpy(ends[:, order[start : start + BATCH]])
-            negative = torch.from_numpy(rng.integers(users, users + songs, chosen.shape[1]))
+            negative = torch.from_numpy(rng.integers(users, users + items, chosen.shape[1]))
             vectors = model.get_embedding(adjacency)
             mine, own, other = (vectors[index] for index in (chosen[0], chosen[1], negative))
             loss = model.recommendation_loss(
@@ -64,11 +66,11 @@ def fit(
 
 
 def _adjacency(train: sparse.csr_matrix) -> Tensor:
-    """Users and songs in one symmetric normalised matrix, as PyTorch's CSR."""
-    users, songs = train.shape
+    """Users and items in one symmetric normalised matrix, as PyTorch's CSR."""
+    users, items = train.shape
     pairs = train.tocoo()
     rows, columns = np.append(pairs.row, pairs.col + users), np.append(pairs.col + users, pairs.row)
-    both = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(users + songs, users + songs))
+    both = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(users + items, users + items))
     degree = np.maximum(np.asarray(both.sum(axis=1)).ravel(), 1) ** -0.5
     scaled = (sparse.diags(degree) @ both @ sparse.diags(degree)).tocsr().astype(np.float32)
     scaled.sort_indices()
@@ -76,18 +78,18 @@ def _adjacency(train: sparse.csr_matrix) -> Tensor:
     return torch.sparse_csr_tensor(starts, ends, torch.from_numpy(scaled.data), scaled.shape, check_invariants=False)
 
 
-def _recall(users: Tensor, songs: Tensor, val: Held) -> float:
-    ranked = rank_by(lambda numbers: users[torch.from_numpy(numbers)] @ songs.T, val, BLOCK)
-    return float(recall_at(ranked.hits, ranked.relevant, 10).mean())
+def _recall(users: Tensor, items: Tensor, val: HeldOut) -> float:
+    ranked = rank_by(dot_scorer(users, items, items.new_zeros(len(items))), val, places=SELECTED_AT, block=BLOCK)
+    return float(recall_at(ranked.hits, ranked.relevant, SELECTED_AT).mean())
 
 
 def _scorer(
-    train: sparse.csr_matrix, users: NDArray[np.float32], songs: NDArray[np.float32]
+    train: sparse.csr_matrix, users: NDArray[np.float32], items: NDArray[np.float32]
 ) -> Callable[[sparse.csr_matrix], NDArray[np.float32]]:
-    """Users of the training matrix, told by having the same songs, have their trained vector."""
+    """Users of the training matrix are recognised by having the same items."""
     trained = {_key(train, row): row for row in range(train.shape[0]) if train.indptr[row + 1] > train.indptr[row]}
-    listeners = np.maximum(np.asarray(train.sum(axis=0)).ravel(), 1) ** -0.5
-    step = (songs * listeners[:, None]).astype(np.float32)
+    rarity = np.maximum(np.asarray(train.sum(axis=0)).ravel(), 1) ** -0.5
+    step = (items * rarity[:, None]).astype(np.float32)
 
     def score(known: sparse.csr_matrix) -> NDArray[np.float32]:
         counts = np.maximum(np.asarray(known.sum(axis=1)), 1)
@@ -96,7 +98,7 @@ def _scorer(
             own = trained.get(_key(known, row))
             if own is not None:
                 vectors[row] = users[own]
-        return np.asarray(vectors @ songs.T, dtype=np.float32)
+        return np.asarray(vectors @ items.T, dtype=np.float32)
 
     return score
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from winnow.domains.sessions.model.graph import Graph
+from winnow.recommend.graph import Graph
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
 SLOPE = 0.2
@@ -31,13 +31,13 @@ class Values:
     graph: Graph
     by_user: Tensor
     """(heads, edges)"""
-    by_song: Tensor
-    """(heads, edges), in the order of songs"""
+    by_item: Tensor
+    """(heads, edges), in the order of items"""
 
 
 @dataclass(frozen=True)
-class Flow:
-    """What each edge counts: its strength times its user's share (both by head) times its song's rarity."""
+class EdgeWeights:
+    """How much each edge weighs: its strength times its user's share (both by head) times its item's rarity."""
 
     graph: Graph
     strength: Tensor
@@ -48,30 +48,32 @@ class Flow:
     """the strengths"""
 
 
-def make_flow(graph: Graph, strength: Tensor, songs_of_user: Tensor) -> Flow:
-    """A user's strengths are scaled to sum to √songs, `songs_of_user` (users,): even ones are LightGCN's weights."""
-    share = songs_of_user.clamp_min(1).sqrt()[:, None] / user_sums(graph, strength).clamp_min(SMALL)
-    return Flow(graph, strength, share, to_values(graph, strength))
+def weigh_edges(graph: Graph, strength: Tensor, items_of_user: Tensor) -> EdgeWeights:
+    """Scales a user's strengths to sum to √`items_of_user` (users,); equal strengths give LightGCN's weights."""
+    share = items_of_user.clamp_min(1).sqrt()[:, None] / user_sums(graph, strength).clamp_min(SMALL)
+    return EdgeWeights(graph, strength, share, to_values(graph, strength))
 
 
 def to_values(graph: Graph, numbers: Tensor) -> Values:
     """Numbers (edges, heads) as `Values`."""
     numbers = numbers.detach()
-    return Values(graph, numbers.t().contiguous(), numbers.index_select(0, graph.by_song).t().contiguous())
+    return Values(graph, numbers.t().contiguous(), numbers.index_select(0, graph.by_item).t().contiguous())
 
 
-def to_users(flow: Flow, songs: Tensor) -> Tensor:
-    """Each user's sum of her songs' vectors by what the edges count: (users, dim) from (songs, dim).
+def to_users(weights: EdgeWeights, items: Tensor) -> Tensor:
+    """Each user's sum of their items' vectors, weighted by the edges: (users, dim) from (items, dim).
 
     Each head weighs its own part of the dimensions.
     """
-    return _shared(_EdgeSum.apply(flow.values, flow.strength, songs * flow.graph.rarity[:, None], False), flow.share)
+    return _shared(
+        _EdgeSum.apply(weights.values, weights.strength, items * weights.graph.rarity[:, None], False), weights.share
+    )
 
 
-def to_songs(flow: Flow, users: Tensor) -> Tensor:
-    """Each song's sum of its listeners' vectors: (songs, dim) from (users, dim)."""
-    sums: Tensor = _EdgeSum.apply(flow.values, flow.strength, _shared(users, flow.share), True)
-    return sums * flow.graph.rarity[:, None]
+def to_items(weights: EdgeWeights, users: Tensor) -> Tensor:
+    """Each item's sum of its users' vectors, weighted by the edges: (items, dim) from (users, dim)."""
+    sums: Tensor = _EdgeSum.apply(weights.values, weights.strength, _shared(users, weights.share), True)
+    return sums * weights.graph.rarity[:, None]
 
 
 def user_sums(graph: Graph, values: Tensor) -> Tensor:
@@ -81,15 +83,15 @@ def user_sums(graph: Graph, values: Tensor) -> Tensor:
 
 
 def average(graph: Graph, values: Tensor, keep: Tensor) -> Tensor:
-    """Each user's mean of her songs' values, the rarer songs counting more: (users, heads) from (songs, heads)."""
+    """Each user's mean of their items' values, weighted by rarity: (users, heads) from (items, heads)."""
     rare, kept = graph.rarity[:, None], keep[:, None]
     sums: Tensor = _EdgeSum.apply(to_values(graph, kept), kept, torch.cat([values * rare, rare], dim=1), False)
     return sums[:, :-1] / sums[:, -1:].clamp_min(SMALL)
 
 
-def attention_strength(graph: Graph, of_song: Tensor, of_user: Tensor, keep: Tensor) -> Tensor:
-    """Exponential of the rectified sum of a song's (songs, heads) and a user's logit (users, heads); 0 if hidden."""
-    result: Tensor = _Strength.apply(graph, of_song, of_user, keep)
+def attention_strength(graph: Graph, of_item: Tensor, of_user: Tensor, keep: Tensor) -> Tensor:
+    """Exponential of the leaky ReLU of an item's (items, heads) plus a user's logit (users, heads); 0 if hidden."""
+    result: Tensor = _Strength.apply(graph, of_item, of_user, keep)
     return result
 
 
@@ -99,11 +101,13 @@ def _shared(vectors: Tensor, share: Tensor) -> Tensor:
 
 class _Strength(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, graph: Graph, of_song: Tensor, of_user: Tensor, keep: Tensor) -> Tensor:
-        logits = of_song.index_select(0, graph.song).add_(of_user.index_select(0, graph.user))
+    def forward(ctx: Any, graph: Graph, of_item: Tensor, of_user: Tensor, keep: Tensor) -> Tensor:
+        logits = of_item.index_select(0, graph.item).add_(of_user.index_select(0, graph.user))
         falling = logits < 0
         logits = leaky_relu(logits, SLOPE, inplace=True)
-        strength = logits.sub_(logits.amax()).exp_().mul_(keep[:, None])
+        if len(logits):  # the maximum of no edges is undefined
+            logits = logits.sub_(logits.amax())
+        strength = logits.exp_().mul_(keep[:, None])
         ctx.graph = graph
         ctx.save_for_backward(strength, falling)
         return strength
@@ -114,7 +118,7 @@ class _Strength(torch.autograd.Function):
         slope = strength * gradients[0]
         slope = torch.where(falling, SLOPE * slope, slope)
         graph: Graph = ctx.graph
-        return None, _sums(slope.index_select(0, graph.by_song), graph.song_starts), _sums(slope, graph.starts), None
+        return None, _sums(slope.index_select(0, graph.by_item), graph.item_starts), _sums(slope, graph.starts), None
 
 
 class _UserSum(torch.autograd.Function):
@@ -130,10 +134,10 @@ class _UserSum(torch.autograd.Function):
 
 class _EdgeSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Values, _strength: Tensor, vectors: Tensor, into_songs: bool) -> Tensor:
-        ctx.values, ctx.into_songs = values, into_songs
+    def forward(ctx: Any, values: Values, _strength: Tensor, vectors: Tensor, into_items: bool) -> Tensor:
+        ctx.values, ctx.into_items = values, into_items
         ctx.save_for_backward(vectors)
-        return _product(values, vectors, into_songs=into_songs)
+        return _product(values, vectors, into_items=into_items)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -141,10 +145,10 @@ class _EdgeSum(torch.autograd.Function):
         gradient = gradients[0].contiguous()
         of_strength = of_vectors = None
         if ctx.needs_input_grad[1]:
-            mine, song = (vectors, gradient) if ctx.into_songs else (gradient, vectors)
-            of_strength = _edge_products(ctx.values, mine, song)
+            at_user, at_item = (vectors, gradient) if ctx.into_items else (gradient, vectors)
+            of_strength = _edge_products(ctx.values, at_user, at_item)
         if ctx.needs_input_grad[2]:
-            of_vectors = _product(ctx.values, gradient, into_songs=not ctx.into_songs)
+            of_vectors = _product(ctx.values, gradient, into_items=not ctx.into_items)
         return None, of_strength, of_vectors, None
 
 
@@ -153,12 +157,12 @@ def _sums(values: Tensor, starts: Tensor) -> Tensor:
     return torch.segment_reduce(values, "sum", offsets=starts, axis=0)
 
 
-def _product(values: Values, vectors: Tensor, *, into_songs: bool) -> Tensor:
+def _product(values: Values, vectors: Tensor, *, into_items: bool) -> Tensor:
     graph = values.graph
-    if into_songs:
-        starts, ends, heads, shape = graph.song_starts, graph.listener, values.by_song, (graph.songs, graph.users)
+    if into_items:
+        starts, ends, heads, shape = graph.item_starts, graph.user_by_item, values.by_item, (graph.items, graph.users)
     else:
-        starts, ends, heads, shape = graph.starts, graph.song, values.by_user, graph.shape
+        starts, ends, heads, shape = graph.starts, graph.item, values.by_user, graph.shape
     sums = [
         _times(_sparse(starts, ends, head, shape), part.contiguous())
         for head, part in zip(heads, vectors.chunk(len(heads), dim=1), strict=True)
@@ -175,12 +179,12 @@ def _sparse(starts: Tensor, ends: Tensor, values: Tensor, shape: tuple[int, int]
     return torch.sparse_csr_tensor(starts, ends, values, shape, check_invariants=False)
 
 
-def _edge_products(values: Values, at_user: Tensor, at_song: Tensor) -> Tensor:
+def _edge_products(values: Values, at_user: Tensor, at_item: Tensor) -> Tensor:
     """The product of the vectors at both ends of every edge, summed over each head's dimensions: (edges, heads)."""
     graph, heads = values.graph, len(values.by_user)
-    pattern = _sparse(graph.starts, graph.song, at_user.new_zeros(len(graph.song)), graph.shape)
-    pairs = zip(at_user.chunk(heads, dim=1), at_song.chunk(heads, dim=1), strict=True)
+    pattern = _sparse(graph.starts, graph.item, at_user.new_zeros(len(graph.item)), graph.shape)
+    pairs = zip(at_user.chunk(heads, dim=1), at_item.chunk(heads, dim=1), strict=True)
     columns = [
-        torch.sparse.sampled_addmm(pattern, mine.contiguous(), song.t(), beta=0.0).values() for mine, song in pairs
+        torch.sparse.sampled_addmm(pattern, user.contiguous(), item.t(), beta=0.0).values() for user, item in pairs
     ]
     return torch.stack(columns, dim=1)

@@ -1,0 +1,89 @@
+"""A recommender beside its baselines: how much each finds, for whom, and how popular what it recommends is.
+
+`ranked` has one row per recommender and user, with the columns recommender (`model`, or a baseline's name) and
+recall_at_K. Loads no torch.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from winnow.show.figures import PALETTE, new_figure, styled
+
+GREY = "#9a9a9a"
+
+
+def recall_chart(parts: Mapping[str, pd.DataFrame], cutoffs: Sequence[int]) -> Figure:
+    """Mean Recall@K of every recommender, side by side for each part's `ranked` rows; empty parts are left out."""
+    shown = {title: part for title, part in parts.items() if len(part)}
+    columns = [f"recall_at_{k}" for k in cutoffs]
+    with styled():
+        figure = new_figure(4.6 * len(shown) + 1.6, 4.0)
+        for axes, (title, part) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+            means = part.groupby("recommender")[columns].mean()
+            for name, (colour, width) in _lines(means.index).items():
+                axes.plot(cutoffs, means.loc[name], marker="o", color=colour, linewidth=width, label=name)
+            axes.set_xticks(cutoffs)
+            axes.set_xlabel("K")
+            axes.set_ylabel("Recall@K")
+            axes.set_ylim(bottom=0)
+            axes.set_title(title)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    return figure
+
+
+def recall_by_group(ranked: pd.DataFrame, groups: Mapping[str, tuple[str, Sequence[str]]], k: int) -> Figure:
+    """Recall@k of the model and of its best baseline, with 95% intervals, by groups of users.
+
+    `groups` maps a column of `ranked` to its axis label and the order of its values.
+    """
+    metric = f"recall_at_{k}"
+    others = ranked[ranked["recommender"] != "model"].groupby("recommender")[metric].mean()
+    names = ["model", str(others.idxmax())]
+    with styled():
+        figure = new_figure(4.5 * len(groups), 3.8)
+        panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
+        for axes, (column, (label, order)) in zip(panels, groups.items(), strict=True):
+            _bars(axes, ranked, column, order, names, metric)
+            axes.set_xlabel(label)
+        panels[0].set_ylabel(f"Recall@{k}")
+        panels[-1].legend(fontsize=8)
+    return figure
+
+
+def popularity_bias(exposure: pd.DataFrame, items: str, length: int) -> Figure:
+    """How the places of the lists are shared by tenths of the items, from `Exposure`; `items` is their plural name."""
+    with styled():
+        figure = new_figure(7.4, 4.0)
+        axes = figure.subplots()
+        for name, (colour, width) in _lines(sorted(exposure["recommender"].unique())).items():
+            line = exposure[exposure["recommender"] == name].sort_values("decile")
+            axes.plot(line["decile"], line["share"], marker="o", color=colour, linewidth=width, label=name)
+        axes.set_xticks(range(1, 11))
+        axes.set_xlabel(f"tenth of the {items} by number of users (10: the most popular)")
+        axes.set_ylabel(f"share of all places in the lists of {length}")
+        axes.set_title("Popularity bias")
+        axes.legend(fontsize=8)
+    return figure
+
+
+def _bars(
+    axes: Axes, table: pd.DataFrame, column: str, order: Sequence[str], names: Sequence[str], metric: str
+) -> None:
+    present = [value for value in order if (table[column] == value).any()]
+    places = np.arange(len(present))
+    for offset, colour, name in zip((-0.2, 0.2), (PALETTE[0], GREY), names, strict=True):
+        own = table[table["recommender"] == name].groupby(column)[metric]
+        mean, error = own.mean().reindex(present), (1.96 * own.sem()).reindex(present)
+        axes.bar(places + offset, mean, 0.38, yerr=error.fillna(0), color=colour, label=name, error_kw={"linewidth": 1})
+    users = table[table["recommender"] == "model"][column].value_counts()
+    axes.set_xticks(places, [f"{value}\n{users[value]} users" for value in present], fontsize=8)
+
+
+def _lines(names: Sequence[str] | pd.Index) -> dict[str, tuple[str, float]]:
+    """Each recommender's colour and line width: the first colour and a wide line for the model."""
+    others = iter([*PALETTE[1:], *PALETTE[1:]])
+    return {str(name): (PALETTE[0], 2.6) if name == "model" else (next(others), 1.4) for name in names}

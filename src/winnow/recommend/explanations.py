@@ -1,0 +1,61 @@
+"""
+Reasons of recommendations, and the check that they are the true ones.
+
+The effect of a reason is by how much the score of the recommended item falls without it. An explainer may compute it
+in a shortcut; the check takes reasons out of the model's input one at a time and scores again.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Reason:
+    kind: str
+    """what the reason is, such as `item`"""
+    index: int
+    """its number among those of its kind"""
+    effect: float
+    """by how much the score falls without it"""
+
+
+class Explainer(Protocol):
+    """A trained model over a graph."""
+
+    def reasons(self, user: int, item: int) -> list[Reason]:
+        """All reasons for recommending the item to the user, in the order of `sort_reasons`."""
+
+    def score_without(self, user: int, item: int, reason: Reason) -> float:
+        """The model's score of the item for the user, computed anew without the reason."""
+
+
+def sort_reasons(reasons: list[Reason]) -> list[Reason]:
+    """The reasons, the one with the largest effect first."""
+    return sorted(reasons, key=lambda reason: (-reason.effect, reason.kind, reason.index))
+
+
+@dataclass(frozen=True)
+class Check:
+    """The first reason of one recommendation beside another reason drawn at random."""
+
+    kind: str
+    """of the first reason"""
+    holds: bool
+    """whether the score falls further without the first reason than without the other one"""
+
+
+def check_first_reasons(
+    explainer: Explainer, recommended: list[tuple[int, int]], rng: np.random.Generator
+) -> list[Check]:
+    """A check of each recommended (user, item) that has two reasons or more."""
+    checks = []
+    for user, item in recommended:
+        reasons = explainer.reasons(user, item)
+        if len(reasons) < 2:
+            continue
+        first, other = reasons[0], reasons[int(rng.integers(1, len(reasons)))]
+        without_first, without_other = (explainer.score_without(user, item, reason) for reason in (first, other))
+        checks.append(Check(first.kind, without_first < without_other))
+    return checks

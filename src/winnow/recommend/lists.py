@@ -1,0 +1,51 @@
+"""What lists of recommended items are like, beside how many items they find."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from winnow.recommend.ranking import Ranking
+
+
+def list_novelty(lists: NDArray[np.int64], popularity: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Mean surprise of a list's items in bits, (users,), by each item's share of all interactions (plus one each)."""
+    surprise = -np.log2((popularity + 1) / (popularity.sum() + len(popularity)))
+    listed = lists >= 0
+    found: NDArray[np.float64] = np.where(listed, surprise[lists], 0).sum(axis=1) / np.maximum(listed.sum(axis=1), 1)
+    return found
+
+
+def list_diversity(lists: NDArray[np.int64], features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean of 1 - cosine of the features (items, features) over the pairs of a list, (users,).
+
+    Items without any feature are left out; NaN for a list with fewer than two others.
+    """
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    unit = np.divide(features, length, out=np.zeros_like(features), where=length > 0)
+    found = np.full(len(lists), np.nan)
+    if features.shape[1] == 0:
+        return found
+    for row, items in enumerate(lists):
+        own = unit[items[items >= 0]]
+        own = own[own.any(axis=1)]
+        count = len(own)
+        if count > 1:
+            total = float(np.square(own.sum(axis=0)).sum())
+            found[row] = np.clip(1 - (total - count) / (count * (count - 1)), 0, 1)
+    return found
+
+
+def coverage(ranked: Ranking, items: int, length: int) -> float:
+    """Share of all items that stand in some list's first `length` places."""
+    lists = ranked.lists[:, :length]
+    return len(np.unique(lists[lists >= 0])) / items
+
+
+def exposure(name: str, ranked: Ranking, popularity: NDArray[np.int64], length: int) -> pd.DataFrame:
+    """The `Exposure` rows of a recommender: how the first `length` places are shared by tenths of the items."""
+    order = np.argsort(np.lexsort((np.arange(len(popularity)), popularity)))
+    decile = order * 10 // len(popularity)
+    lists = ranked.lists[:, :length]
+    places = np.bincount(decile[lists[lists >= 0]], minlength=10)
+    table = pd.DataFrame({"recommender": name, "decile": np.arange(1, 11), "share": places / max(places.sum(), 1)})
+    return table.astype({"recommender": "str"})

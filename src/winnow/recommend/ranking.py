@@ -1,0 +1,112 @@
+"""All items ranked for every user, a block of users at a time."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from winnow.measure.ranking import ndcg_at, recall_at
+from winnow.recommend.heldout import HeldOut
+
+FEW = 256
+"""Rows of up to this many scores are sorted whole."""
+
+Scorer = Callable[[NDArray[np.int64]], Tensor]
+"""Scores of all items for some users (rows,), (rows, items); the caller may change them in place."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The lists of some users. An empty place (more places than items) holds -1."""
+
+    users: NDArray[np.int64]
+    lists: NDArray[np.int64]
+    """(users, places): items, best first"""
+    hits: NDArray[np.bool_]
+    """(users, places): whether the item is one to find"""
+    relevant: NDArray[np.int64]
+    """(users,): number of items to find"""
+    reciprocal_rank: NDArray[np.float64]
+    """(users,): 1 / rank of the first item to find, over the full ranking"""
+
+
+def dot_scorer(users: Tensor, items: Tensor, bias: Tensor) -> Scorer:
+    """Scores users (users, dim) · items (items, dim) + bias (items,)."""
+    transposed = items.T.contiguous()
+    return lambda numbers: torch.addmm(bias, users[torch.from_numpy(numbers)], transposed)
+
+
+def rank_by(scorer: Scorer, held: HeldOut, *, places: int, block: int) -> Ranking:
+    """Lists of `places` items by any scorer, without the user's known items; ties go to the lower item number.
+
+    `block` users are ranked at a time: it changes the memory needed, nothing else.
+    """
+    starts = range(0, len(held.users), block)
+    parts = [_rank_block(scorer, held, slice(start, start + block), places) for start in starts]
+    lists, hits, reciprocal = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    relevant = np.array([len(items) for items in held.hidden])
+    return Ranking(held.users, lists, hits, relevant, reciprocal)
+
+
+def _rank_block(
+    scorer: Scorer, held: HeldOut, rows: slice, places: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+    scores = scorer(held.users[rows])
+    known, hidden = held.known[rows], held.hidden[rows]
+    scores[_coordinates(known, scores)] = -torch.inf
+    best, lists = best_of(scores, places)
+    listed = torch.where(torch.isfinite(best), lists, -1).cpu().numpy()
+    listed = np.pad(listed, ((0, 0), (0, places - listed.shape[1])), constant_values=-1)
+    row, item = _coordinates(hidden, scores)
+    first = torch.full((len(scores),), -torch.inf, device=scores.device)
+    first = first.scatter_reduce(0, row, scores[row, item], "amax")
+    rows_of = zip(scores.cpu().numpy(), first.tolist(), strict=True)
+    ahead = np.array([np.count_nonzero(row > least) for row, least in rows_of])  # 20 times as fast as in PyTorch
+    keys = row.cpu().numpy() * scores.shape[1] + item.cpu().numpy()
+    own = np.arange(len(listed))[:, None] * scores.shape[1] + listed
+    hits = np.isin(own, keys) & (listed >= 0)
+    return listed, hits, 1.0 / (1.0 + ahead)
+
+
+def best_of(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` highest of each row, highest first, ties by number: values and numbers, (rows, count).
+
+    Exact, and on a CPU twice as fast as `topk`, which does not define the order of ties: the highest lie in the
+    `count` pieces of the row with the highest maxima.
+    """
+    items = scores.shape[1]
+    if items <= max(FEW, 4 * count):
+        values, numbers = scores.sort(dim=1, descending=True, stable=True)
+        return values[:, :count], numbers[:, :count]
+    width = max(2, math.isqrt(items // count))
+    whole = items // width * width
+    pieces = scores[:, :whole].view(len(scores), -1, width)
+    chosen = best_of(pieces.amax(dim=2), count)[1].sort(dim=1).values[:, :, None]
+    rest = torch.arange(whole, items, device=scores.device).expand(len(scores), -1)
+    numbers = torch.cat([(chosen * width + torch.arange(width, device=scores.device)).flatten(1), rest], dim=1)
+    values, places = best_of(scores.gather(1, numbers), count)
+    return values, numbers.gather(1, places)
+
+
+def _coordinates(items: list[NDArray[np.int64]], scores: Tensor) -> tuple[Tensor, Tensor]:
+    """(row, item) of lists of items, one list a row."""
+    row = np.repeat(np.arange(len(items)), [len(each) for each in items])
+    item = np.concatenate(items) if items else np.zeros(0, dtype=np.int64)
+    return torch.from_numpy(row).to(scores.device), torch.from_numpy(item.astype(np.int64)).to(scores.device)
+
+
+def rank_metrics(ranked: Ranking, cutoffs: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+    """`cutoff_metrics` of the lists."""
+    return cutoff_metrics(ranked.hits, ranked.relevant, cutoffs)
+
+
+def cutoff_metrics(
+    hits: NDArray[np.bool_], relevant: NDArray[np.int64], cutoffs: Sequence[int]
+) -> dict[str, NDArray[np.float64]]:
+    """`recall_at_K` and `ndcg_at_K` (users,) for every K, from `hits` (users, places) and `relevant` (users,)."""
+    recall = {f"recall_at_{k}": recall_at(hits, relevant, k) for k in cutoffs}
+    return recall | {f"ndcg_at_{k}": ndcg_at(hits, relevant, k) for k in cutoffs}

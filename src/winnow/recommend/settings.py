@@ -1,0 +1,20 @@
+"""The settings of the recommenders' baselines that several domains share. Loads no torch."""
+
+from pydantic import Field
+
+from winnow.pipeline.section import Float, Section
+
+
+class Baselines(Section):
+    """The simple recommenders beside the model; each is tuned on validation over its lists of settings."""
+
+    knn_neighbours: list[int] = Field(min_length=1, description="item-kNN: neighbours of an item")
+    knn_shrink: list[Float] = Field(min_length=1, description="item-kNN: added to a similarity's denominator")
+    ease_l2: list[Float] = Field(min_length=1, description="EASE: ridge penalty")
+    als_factors: list[int] = Field(min_length=1, description="ALS: factors")
+    als_regularisation: list[Float] = Field(min_length=1, description="ALS: ridge penalty")
+    als_alpha: list[Float] = Field(min_length=1, description="ALS: confidence of a positive is 1 + this")
+    als_rounds: int = Field(ge=1, le=100, description="ALS: alternations")
+    lightgcn_dims: list[int] = Field(description="LightGCN (torch_geometric): sizes; empty = it is left out")
+    lightgcn_epochs: int = Field(ge=1, le=10_000, description="LightGCN: epochs; the best by validation counts")
+    lightgcn_learning_rate: Float = Field(gt=0, description="LightGCN: Adam's learning rate")

@@ -1,0 +1,86 @@
+"""Baselines tuned on validation: every setting of a grid is fitted, the best one stays."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+
+from winnow.measure.ranking import recall_at
+from winnow.recommend import lightgcn
+from winnow.recommend.baselines import (
+    Fit,
+    Fitted,
+    Matrix,
+    fit_als,
+    fit_ease,
+    fit_item_knn,
+    fit_popularity,
+    matrix_scorer,
+)
+from winnow.recommend.heldout import HeldOut
+from winnow.recommend.ranking import rank_by
+from winnow.recommend.settings import Baselines
+
+TUNED_AT = 10
+"""K of the validation Recall@K that decides."""
+
+Grid = Iterator[tuple[dict[str, float], Fit]]
+"""Settings, and the function that fits them."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A baseline with the settings that were best on validation."""
+
+    settings: dict[str, float]
+    validation_recall: float
+    score: Fitted
+    fit: Fit
+    """fits the same settings to other data"""
+
+
+def tune(grid: Grid, train: Matrix, val: HeldOut, *, block: int) -> Tuned:
+    """The settings with the highest validation Recall@10, the first of equal ones; raises ValueError without any."""
+    best: Tuned | None = None
+    for settings, fit in grid:
+        score = fit(train)
+        ranked = rank_by(matrix_scorer(score, train), val, places=TUNED_AT, block=block)
+        recall = float(recall_at(ranked.hits, ranked.relevant, TUNED_AT).mean())
+        if best is None or recall > best.validation_recall:
+            best = Tuned(settings, recall, score, fit)
+    if best is None:
+        raise ValueError("the grid is empty")
+    return best
+
+
+def baseline_grids(settings: Baselines, *, ease_items: int, val: HeldOut, seed: int) -> dict[str, Grid]:
+    """The grid of every baseline by its name. EASE works on the `ease_items` most popular items, since it inverts a
+    matrix of them; LightGCN chooses its epoch on `val`.
+    """
+    grids: dict[str, Grid] = {
+        "popularity": iter([({}, fit_popularity)]),
+        "item_knn": (
+            ({"neighbours": k, "shrink": shrink}, partial(fit_item_knn, neighbours=k, shrink=shrink))
+            for k, shrink in product(settings.knn_neighbours, settings.knn_shrink)
+        ),
+        "ease": (
+            ({"l2": l2, "items": ease_items}, partial(fit_ease, l2=l2, items=ease_items)) for l2 in settings.ease_l2
+        ),
+        "als": (
+            (
+                {"factors": factors, "regularisation": ridge, "alpha": alpha},
+                partial(fit_als, factors=factors, ridge=ridge, alpha=alpha, rounds=settings.als_rounds, seed=seed),
+            )
+            for factors, ridge, alpha in product(settings.als_factors, settings.als_regularisation, settings.als_alpha)
+        ),
+    }
+    if settings.lightgcn_dims:
+        fit = partial(
+            lightgcn.fit,
+            epochs=settings.lightgcn_epochs,
+            learning_rate=settings.lightgcn_learning_rate,
+            val=val,
+            seed=seed,
+        )
+        grids["lightgcn"] = (({"dim": dim}, partial(fit, dim=dim)) for dim in settings.lightgcn_dims)
+    return grids

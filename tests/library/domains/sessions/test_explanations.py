@@ -1,0 +1,67 @@
+"""Reasons of recommendations."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.library.domains.sessions import small
+from tests.library.recommend import small as data
+from winnow.domains.sessions.model.explanations import SongExplainer
+from winnow.recommend.explanations import check_first_reasons
+from winnow.recommend.graph import fold_in
+
+
+def explainer(layers: int) -> SongExplainer:
+    network = small.network(genres=4, layers=layers)
+    graph = data.graph()
+    plain = network.plain_songs()
+    songs = network.walk(network.edge_weights(graph, plain), plain)
+    return SongExplainer(network, graph, small.types(), songs, plain)
+
+
+@torch.no_grad()
+def test_an_effect_is_what_the_score_loses() -> None:
+    """With one layer a user's songs do not change each other, and the reason is exact."""
+    found = explainer(layers=1)
+    network = found.model
+    users, songs, bias = network(found.graph, found.types)
+    for user, song in ((3, 17), (8, 30)):
+        score = float(users[user] @ songs[song] + bias[song])
+        reasons = found.reasons(user, song)
+        assert {reason.kind for reason in reasons} == {"song", "genre"}
+        assert [reason.effect for reason in reasons] == sorted((reason.effect for reason in reasons), reverse=True)
+        assert song not in found.graph.items_of(user)
+        for reason in reasons[:3] + reasons[-3:]:
+            lost = score - found.score_without(user, song, reason)
+            assert lost == pytest.approx(reason.effect, abs=1e-4)
+
+
+@torch.no_grad()
+def test_taking_away_the_first_reason_costs_more_than_another() -> None:
+    found = explainer(layers=2)
+    pairs = [(user, int(song)) for user in range(20) for song in (25, 33)]
+    before = found.model.genre_share.clone()
+    checks = check_first_reasons(found, pairs, np.random.default_rng(0))
+    assert len(checks) == len(pairs)
+    assert np.mean([check.holds for check in checks]) >= 0.9
+    assert {check.kind for check in checks} == {"song", "genre"}
+    assert torch.equal(before, found.model.genre_share)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("genres", [0, 4])
+def test_a_user_with_one_song_has_it_as_a_reason(genres: int) -> None:
+    network, training = small.network(genres=genres), data.graph()
+    plain = network.plain_songs()
+    songs = network.walk(network.edge_weights(training, plain), plain)
+    graph = fold_in((np.array([0]), np.array([5])), 1, training)
+    found = SongExplainer(network, graph, torch.tensor([1]), songs, plain)
+    (reason,) = (reason for reason in found.reasons(0, 9) if reason.kind == "song")
+    assert reason.index == 5
+    score = float(found.users[0] @ songs[9])
+    without = (
+        0.0
+        if network.user_type is None
+        else float(torch.nn.functional.normalize(network.user_type[1], dim=0) / network.temperature @ songs[9])
+    )
+    assert reason.effect == pytest.approx(score - without, abs=1e-5)

@@ -1,0 +1,67 @@
+"""The simple recommenders, against a second way of computing them."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from tests.library.recommend import small
+from winnow.recommend.baselines import fit_als, fit_ease, fit_item_knn, fit_popularity, matrix_of
+from winnow.recommend.heldout import hold_out
+from winnow.recommend.tuning import tune
+
+
+def dense() -> np.ndarray:
+    return matrix_of(small.graph()).toarray().astype(np.float64)
+
+
+def test_ease_is_the_ridge_regression_with_a_zero_diagonal() -> None:
+    known = dense()
+    score = fit_ease(matrix_of(small.graph()), l2=5.0, items=small.ITEMS)(matrix_of(small.graph()))
+    for item in (0, 11, 39):
+        others = np.delete(known, item, axis=1)
+        weights = np.linalg.solve(others.T @ others + 5.0 * np.eye(small.ITEMS - 1), others.T @ known[:, item])
+        np.testing.assert_allclose(score[:, item], others @ weights, atol=1e-3)
+
+
+@pytest.mark.parametrize("factors", [3, 30])
+def test_als_users_solve_their_own_least_squares(factors: int) -> None:
+    train = matrix_of(small.graph())
+    score = fit_als(train, factors=factors, ridge=0.5, alpha=4.0, rounds=3, seed=0)
+    one = score(train[5])[0]
+    assert one == pytest.approx(score(train)[5], abs=1e-3)
+    assert one[train[5].indices].mean() > np.delete(one, train[5].indices).mean() + 0.2
+
+
+def test_item_knn_is_cosine_of_the_nearest() -> None:
+    known = dense()
+    similar = known.T @ known / np.sqrt(np.outer(known.sum(0), known.sum(0)))
+    np.fill_diagonal(similar, 0)
+    train = matrix_of(small.graph())
+    score = fit_item_knn(train, neighbours=small.ITEMS, shrink=0.0)(train)
+    np.testing.assert_allclose(score, known @ similar, rtol=1e-4)
+    few = fit_item_knn(train, neighbours=2, shrink=0.0)(sparse.identity(small.ITEMS, format="csr", dtype=np.float32))
+    assert ((few > 0).sum(axis=0) <= 4).all()
+
+
+def test_popularity_is_the_same_for_all() -> None:
+    train = matrix_of(small.graph())
+    assert (fit_popularity(train)(train[:3]) == dense().sum(0)).all()
+
+
+def test_tuning_chooses_the_setting_that_finds_most_and_the_first_of_equal_ones() -> None:
+    hidden = small.pairs(seed=3, share=0.1)
+    held = hold_out(small.graph(), hidden=hidden, known=(hidden[0][:0], hidden[1][:0]))
+    oracle = np.zeros((small.USERS, small.ITEMS), dtype=np.float32)
+    oracle[hidden] = 1
+
+    def fit(_train: sparse.csr_matrix, *, sign: int) -> object:
+        return lambda known: sign * oracle[: known.shape[0]]
+
+    grid = [({"sign": sign, "copy": copy}, partial(fit, sign=sign)) for copy in (0, 1) for sign in (-1, 1)]
+    best = tune(iter(grid), matrix_of(small.graph()), held, block=1000)  # type: ignore[arg-type]
+    assert best.settings == {"sign": 1, "copy": 0}
+    assert best.validation_recall == 1
+    with pytest.raises(ValueError, match="the grid is empty"):
+        tune(iter([]), matrix_of(small.graph()), held, block=1000)
