@@ -1,12 +1,19 @@
-"""Keep photographs that can be graded, find those that show the same, and report where their grades disagree."""
+"""
+Keep photographs that can be graded, find those that show the same, and report where their grades disagree.
+
+    dvc repro filter@retina
+"""
+
+from dataclasses import asdict
 
 import pandas as pd
 
 from winnow.curate.filters import apply_rules, check_not_empty
+from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Filter
 from winnow.domains.retina.rules.duplicates import conflicts, duplicate_groups, report_duplicates, surplus
 from winnow.domains.retina.rules.quality import quality_rules
-from winnow.domains.retina.tables import Dropped, Duplicates, Kept, Photos
+from winnow.domains.retina.tables import Dropped, Duplicates, Kept, Photos, QualityLimits
 from winnow.pipeline.stage import Stage, run_stage
 
 DUPLICATE_RULES = ("conflicting_grades", "duplicate")
@@ -19,7 +26,7 @@ def keep_photographs(
 
     Duplicates are looked for among the photographs that can be graded. Raises TableError when none is left.
     """
-    rules = quality_rules(params)
+    rules = quality_rules(limits_of(params))
     reason = apply_rules(photos, rules)
     gradable = photos[reason.isna()]
     gradable = gradable.assign(duplicate_group=duplicate_groups(gradable, params.max_hash_distance))
@@ -33,12 +40,24 @@ def keep_photographs(
     return kept, dropped, report, counts
 
 
+def limits_of(params: Filter) -> definitions.QualityLimits:
+    """The limits that the model applies too, when it is used on new photographs."""
+    return definitions.QualityLimits(
+        min_brightness=params.min_brightness,
+        max_brightness=params.max_brightness,
+        min_retina_share=params.min_retina_share,
+        min_sharpness=params.min_sharpness,
+        max_hash_distance=params.max_hash_distance,
+    )
+
+
 def main(stage: Stage[Common, Filter]) -> None:
     photos = stage.read("ingest/photos.parquet", Photos)
     kept, dropped, duplicates, counts = keep_photographs(photos, stage.params)
     stage.write("photos.parquet", kept, Kept)
     stage.write("dropped.parquet", dropped, Dropped)
     stage.write("duplicates.parquet", duplicates, Duplicates)
+    stage.write("limits.parquet", pd.DataFrame([asdict(limits_of(stage.params))]), QualityLimits)
     stage.account(len(photos), kept=len(kept), dropped=len(dropped))
     stage.metrics(dropped=counts, duplicates=conflicts(duplicates))
 

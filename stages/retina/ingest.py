@@ -1,12 +1,21 @@
-"""Read graded photographs of any format, or draw them; decode each once, crop it to the retina and make it square."""
+"""
+Read graded photographs of any format, or draw them; decode each once, crop it to the retina and make it square.
 
+    dvc repro ingest@retina
+"""
+
+from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
+
 from winnow.curate.rejected import check_rejected_share
+from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Ingest, Source
 from winnow.domains.retina.source import formats, synthetic
 from winnow.domains.retina.source.collect import Collection, collect
-from winnow.domains.retina.tables import Photos, Pixels, Rejected
+from winnow.domains.retina.tables import Photos, Preparation, Rejected
+from winnow.images.store import write_images
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -24,18 +33,20 @@ def main(stage: Stage[Common, Ingest]) -> None:
     prefixes = [collection.prefix for collection in collections]
     if len(set(prefixes)) < len(prefixes):
         raise SourceError(
-            "two sources have the same file name, and photographs are told apart by it",
+            "two sources have the same file name, which is part of their photographs' ids",
             where=", ".join(str(Path(source.path)) for source in params.sources),
             fix="rename one of them",
         )
     if not collections:
         drawn = synthetic.make(params.synthetic, stage.rng())
         collections = [Collection("synthetic", "synthetic", "synthetic", drawn)]
-    found = collect(collections, size=stage.common.image_size, crop=params.crop, contrast=params.contrast)
+    preparation = definitions.Preparation(stage.common.image_size, params.crop, params.contrast)
+    with write_images(stage.output("images.arrow")) as images:
+        found = collect(collections, preparation, images)
     rows_in = sum(collection.listing.rows for collection in collections)
     check_rejected_share(found.rejected, rows_in, params.max_rejected_share, domain=stage.domain)
     stage.write("photos.parquet", found.photos, Photos)
-    stage.write("pixels.parquet", found.pixels, Pixels)
+    stage.write("preparation.parquet", pd.DataFrame([asdict(preparation)]), Preparation)
     stage.write("rejected.parquet", found.rejected, Rejected)
     stage.account(rows_in, kept=len(found.photos), rejected=len(found.rejected))
     stage.metrics(

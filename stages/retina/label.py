@@ -1,9 +1,13 @@
-"""Say what is to be learnt: the grade, whether the patient is to be referred, and whose eye it is."""
+"""
+Say what is to be learnt: the grade, whether the patient is to be referred, and whose eye it is.
+
+    dvc repro label@retina
+"""
 
 from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Label
 from winnow.domains.retina.rules.labels import eyes_agreement, label_photographs
-from winnow.domains.retina.tables import Kept, Labels, Ungraded
+from winnow.domains.retina.tables import Kept, Labels, QualityLimits, Ungraded
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -14,6 +18,7 @@ def main(stage: Stage[Common, Label]) -> None:
     if labels.empty:
         raise TableError("no photograph has a grade from 0 to 4", fix="check the grades of retina.ingest.sources")
     stage.write("labels.parquet", labels, Labels)
+    stage.write("limits.parquet", stage.read("filter/limits.parquet", QualityLimits), QualityLimits)  # for train
     stage.write("rejected.parquet", ungraded, Ungraded)
     stage.account(len(photos), labelled=len(labels), rejected=len(ungraded))
     stage.metrics(

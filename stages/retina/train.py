@@ -1,16 +1,36 @@
-"""Train the grader: focal loss with class weights, weighted sampling, or both, over photographs or frozen features."""
+"""
+Train the grader: focal loss with class weights, weighted sampling, or both, over photographs or frozen features.
+
+    dvc repro train@retina
+"""
 
 import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 
+from winnow.domains.retina import definitions
 from winnow.domains.retina.model.training import Training
 from winnow.domains.retina.params import Common, Train
-from winnow.domains.retina.tables import ClassWeights, Labels, Pixels, Splits, Weights
+from winnow.domains.retina.tables import (
+    ClassWeights,
+    Labels,
+    Photos,
+    Preparation,
+    QualityLimits,
+    Seen,
+    Splits,
+    Weights,
+)
+from winnow.images.store import read_images
+from winnow.learn.devices import torch_device
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
+from winnow.pipeline.tables import write_table
 
 BOTH = (
     "⚠ use_class_weights and use_weighted_sampling are both on: each alone makes the grades count alike, so together\n"
@@ -19,19 +39,34 @@ BOTH = (
 )
 
 
-def join(labels: pd.DataFrame, splits: pd.DataFrame, weights: pd.DataFrame, pixels: pd.DataFrame) -> pd.DataFrame:
-    """image_id, grade, split, weight (NaN off the training side) and png of every labelled photograph, by image_id."""
+def join(labels: pd.DataFrame, splits: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
+    """image_id, grade, split and weight (NaN off the training side) of every labelled photograph, by image_id."""
     rows = labels[["image_id", "grade"]].merge(splits[["image_id", "split"]], on="image_id", validate="one_to_one")
     rows = rows.merge(weights, on="image_id", how="left", validate="one_to_one")
-    return rows.merge(pixels, on="image_id", how="left", validate="one_to_one").sort_values(
-        "image_id", ignore_index=True
-    )
+    return rows.sort_values("image_id", ignore_index=True)
 
 
-def tell_sampling(classes: pd.DataFrame) -> str:
+def seen_photographs(photographs: pd.DataFrame, photos: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `Seen`: hashes of the photographs that training and validation use."""
+    used = photographs.loc[photographs["split"] != "test", ["image_id"]].merge(photos, on="image_id")
+    return used[["perceptual_hash"]].drop_duplicates().sort_values("perceptual_hash")
+
+
+def only_row(table: pd.DataFrame) -> dict[str, Any]:
+    """The values of a table that has one row, by column."""
+    (row,) = table.to_dict("records")
+    return {str(column): value for column, value in row.items()}
+
+
+def carry(seen: pd.DataFrame, folder: Path) -> None:
+    """Write what the model's use needs besides its configuration and weights."""
+    write_table(folder / "seen.parquet", seen, Seen)
+
+
+def format_sampling(classes: pd.DataFrame) -> str:
     """How often a photograph of each grade is drawn in an epoch when sampling is weighted: its balanced weight."""
     times = zip(classes["grade"].tolist(), classes["balanced"].tolist(), strict=True)
-    return "weighted sampling draws a photograph of each grade so many times an epoch, in the mean:\n" + "\n".join(
+    return "weighted sampling draws each photograph of a grade this many times an epoch on average:\n" + "\n".join(
         f"  Class {grade}: {balanced:.3g}" for grade, balanced in times
     )
 
@@ -41,13 +76,23 @@ def main(stage: Stage[Common, Train]) -> None:
     splits = stage.read("split/splits.parquet", Splits)
     weights = stage.read("weight/weights.parquet", Weights)
     classes = stage.read("weight/classes.parquet", ClassWeights)
-    photographs = join(labels, splits, weights, stage.read("ingest/pixels.parquet", Pixels))
+    preparation = only_row(stage.read("ingest/preparation.parquet", Preparation))
+    limits = only_row(stage.read("label/limits.parquet", QualityLimits))
+    photographs = join(labels, splits, weights)
+    seen = seen_photographs(photographs, stage.read("ingest/photos.parquet", Photos))
     if stage.params.use_class_weights and stage.params.use_weighted_sampling:
         print(BOTH, file=sys.stderr)
     if stage.params.use_weighted_sampling:
-        print(tell_sampling(classes), file=sys.stderr)
-    class_weights = torch.tensor(classes["weight"].to_numpy(), dtype=torch.float32)
-    training = Training(photographs, class_weights, stage.common.image_size, stage.params)
+        print(format_sampling(classes), file=sys.stderr)
+    training = Training(
+        photographs=photographs,
+        images=read_images(stage.input("ingest/images.arrow")).select(photographs["image_id"]),
+        class_weights=torch.tensor(classes["weight"].to_numpy(), dtype=torch.float32),
+        preparation=definitions.Preparation(**preparation),
+        limits=definitions.QualityLimits(**limits),
+        params=stage.params,
+        device=torch_device(stage.runtime.device),
+    )
     task = Task(
         build=training.build,
         loaders=training.loaders,
@@ -57,6 +102,7 @@ def main(stage: Stage[Common, Train]) -> None:
         constants=training.constants,
         groups=training.groups,
         summarise=training.summarise,
+        carry=partial(carry, seen),
     )
     train_model(stage, task)
 

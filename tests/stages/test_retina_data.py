@@ -1,13 +1,11 @@
 """The five data stages of retina: on real tables and photographs, and on the real params with fewer drawn ones."""
 
-import io
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from sklearn.utils.class_weight import compute_class_weight
 
 from stages.retina import split, weight
@@ -15,6 +13,8 @@ from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.retina.params import Weight
 from winnow.domains.retina.rules.labels import eyes_agreement, label_photographs
 from winnow.domains.retina.source.fundus import draw_fundus
+from winnow.images.codec import load_pixels
+from winnow.images.store import read_images
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.pipeline.errors import LeakageError, SourceError, TableError
 
@@ -52,7 +52,7 @@ def here(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_photograph_is_somewhere(here: Path) -> None:
     photos, kept, splits = table("ingest/photos.parquet"), table("filter/photos.parquet"), table("split/splits.parquet")
-    assert list(photos["image_id"]) == list(table("ingest/pixels.parquet")["image_id"])
+    assert list(photos["image_id"]) == read_images(Path("data/retina/ingest/images.arrow")).ids
     assert set(photos["image_id"]) == set(kept["image_id"]) | set(table("filter/dropped.parquet")["image_id"])
     assert set(kept["image_id"]) == set(splits["image_id"])
     assert set(table("weight/weights.parquet")["image_id"]) == set(splits.query("split == 'train'")["image_id"])
@@ -186,11 +186,10 @@ def test_retinamnists_own_split_is_kept(shared_data: Path, here: Path) -> None:
     source = [{"format": "medmnist", "path": str(SOURCE / "retinamnist.npz"), "images": None}]
     counts = run("ingest", sources=source, crop=False, common={"image_size": 28})
     assert (counts["rows_kept"], counts["rows_rejected"]) == (1600, 0)
-    first = Image.open(
-        io.BytesIO(table("ingest/pixels.parquet").set_index("image_id")["png"]["retinamnist/train_00000"])
-    )
+    stored = read_images(Path("data/retina/ingest/images.arrow"))
+    first = load_pixels(stored.select(["retinamnist/train_00000"])[0])
     original = np.load(SOURCE / "retinamnist.npz")["train_images"][0]
-    assert (np.asarray(first) == original).all()
+    assert (first == original).all()
     loose = {"min_sharpness": 0.0, "min_brightness": 0.0, "max_brightness": 255.0, "min_retina_share": 0.0}
     found = run("filter", conflicts="as_duplicates", **loose)
     assert found["duplicates"]["groups"] >= 1

@@ -24,6 +24,7 @@ from tests.conftest import ROOT
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.params import Common, Params
 from winnow.domains.retina.source.fundus import draw_fundus
+from winnow.images.store import read_images
 from winnow.pipeline import presets
 from winnow.pipeline.params import Document, Runtime
 from winnow.pipeline.stage import Stage
@@ -116,7 +117,7 @@ def test_weighted_sampling_draws_every_grade_a_fifth_and_both_together_are_warne
     told = capfd.readouterr().err
     assert "use_class_weights and use_weighted_sampling are both on" in told
     balanced = table("weight/classes.parquet")["balanced"]
-    assert "weighted sampling draws a photograph of each grade so many times an epoch" in told
+    assert "weighted sampling draws each photograph of a grade this many times an epoch" in told
     assert f"  Class 3: {balanced[3]:.3g}\n" in told
 
 
@@ -192,10 +193,10 @@ def test_frozen_blocks_train_on_kept_features_and_corn_grades(here: Path) -> Non
         "weights": "blocks.pt", "frozen_blocks": 2, "head": "corn", "backbone": "small_resnet",
     }  # fmt: skip
     values = {f"retina.train.network.{name}": value for name, value in changes.items()}
-    values |= {"retina.train.augment.colour": 0.0, "retina.train.epochs": 1, "retina.evaluate.views": 2}
+    values |= {"retina.train.augment.colour": 0.0, "retina.train.epochs": 1, "retina.train.network.views": 2}
     presets.apply(values, Path("params.yaml"))
     run("train")
-    kept = list(Path(".winnow/features/retina").glob("*.safetensors"))
+    kept = list(Path(".winnow/kept/features").glob("??/*"))
     assert len(kept) == 1
     stamp = kept[0].read_bytes()
     trained = load_file("data/retina/train/model/model.safetensors")
@@ -269,15 +270,15 @@ def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Pat
 
 
 def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Path) -> None:
-    splits, pixels = table("split/splits.parquet"), table("ingest/pixels.parquet").set_index("image_id")["png"]
-    known = splits.query("split == 'train'")["image_id"].iloc[:3].tolist()
+    known = table("split/splits.parquet").query("split == 'train'")["image_id"].iloc[:3].tolist()
+    stored = read_images(Path("data/retina/ingest/images.arrow")).select(known)
     rng = np.random.default_rng(9)
     for index in range(8):
         target = Path("other", str(index % 4), f"new_{index}.png")
         target.parent.mkdir(parents=True, exist_ok=True)
         draw_fundus(index % 4, True, 64, rng).save(target)
-    for index, image_id in enumerate(known):
-        Path("other", "0", f"known_{index}.png").write_bytes(pixels[image_id])
+    for index, image in enumerate(stored):
+        Path("other", "0", f"known_{index}.png").write_bytes(image)
     done = winnow("evaluate", "other", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

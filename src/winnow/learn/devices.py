@@ -35,16 +35,26 @@ def relaunch(devices: int) -> None:
     os.execv(command[0], command)  # noqa: S606 - in place of this process, so that Ctrl+C reaches it directly
 
 
+def torch_device(name: str) -> torch.device:
+    """The device that `runtime.device` (auto, cpu, cuda, mps) means here; auto takes a GPU where there is one.
+
+    Raises TrainingError when the machine has no such device.
+    """
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(each for each, present in has.items() if present)
+    if not has[name]:
+        raise TrainingError(f"this machine has no {name} device", fix="set runtime.device to auto or cpu")
+    return torch.device(name)
+
+
 def start(device: str, settings: Training) -> Accelerator:
     """
     Accelerate on the chosen device (auto, cpu, cuda, mps), deterministic, with the settings' threads.
 
     Raises TrainingError when the machine has no such device or the device not this precision.
     """
-    has = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not has[device]:
-        raise TrainingError(f"this machine has no {device} device", fix="set runtime.device to auto or cpu")
-    on_gpu = device != "cpu" and (torch.cuda.is_available() or torch.backends.mps.is_available())
+    on_gpu = torch_device(device).type != "cpu"
     if settings.precision == "fp16" and not on_gpu:
         raise TrainingError("precision fp16 needs a GPU", fix="set precision to bf16 or fp32")
     AcceleratorState._reset_state(reset_partial_state=False)  # a second training may have another precision

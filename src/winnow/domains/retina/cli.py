@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 
 from winnow.domains.retina import definitions
-from winnow.domains.retina.params import Params
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 
 app = typer.Typer(no_args_is_help=True, help="Diabetic retinopathy on fundus photographs.")
 
-TOLD = (
+SHOWN = (
     "quadratic_weighted_kappa", "accuracy", "balanced_accuracy", "macro_f1", "rare_f1", "macro_auc",
     "referable_sensitivity", "referable_specificity", "referable_auc", "ece",
 )  # fmt: skip
@@ -26,11 +25,11 @@ def grade(
     explain: Annotated[Path | None, typer.Option(help="folder for each photograph under its heat map")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the grades as JSON")] = False,
 ) -> None:
-    """Grade photographs with the trained model. A file that cannot be graded is told, and the exit code is then 1."""
-    params = _params()
+    """Grade photographs with the trained model. Files that cannot be graded are reported; the exit code is then 1."""
     from winnow.domains.retina.model import application  # noqa: PLC0415 - torch takes seconds; wrong options take none
+    from winnow.learn.devices import torch_device  # noqa: PLC0415
 
-    graded = application.grade_files(paths, params, explain)
+    graded = application.grade_files(paths, explain, torch_device(_device()))
     if as_json:
         print(json.dumps(graded, indent=2))
     else:
@@ -62,15 +61,15 @@ def evaluate(
     """Judge the trained grader on another labelled set; photographs seen in training are left out and counted."""
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a CSV, an .npz, or a folder with one folder per grade")
-    params = _params()
     from winnow.domains.retina.model import application  # noqa: PLC0415
+    from winnow.learn.devices import torch_device  # noqa: PLC0415
 
-    found = application.judge_data(data, form, images, params)
+    found = application.judge_data(data, form, images, torch_device(_device()))
     if as_json:
         print(json.dumps(found, indent=2, sort_keys=True))
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["photographs"].items()))
-    for name in TOLD:
+    for name in SHOWN:
         if name in found["metrics"]:
             print(f"  {name:<26}{found['metrics'][name]:>8.3f}")
     print(f"\n  {'grade':<8}{'samples':>9}{'precision':>11}{'recall':>9}{'F1':>7}")
@@ -82,5 +81,5 @@ def evaluate(
             print(f"  {number:<8}{found['by_grade'][str(number)]:>9}{precision:>11.3f}{recall:>9.3f}{f1:>7.3f}")
 
 
-def _params() -> Params:
-    return Document(PARAMS_FILE).section(("retina",), Params)
+def _device() -> str:
+    return Document(PARAMS_FILE).section(("runtime",), Runtime).device

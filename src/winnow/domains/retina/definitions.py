@@ -1,6 +1,7 @@
-"""The words of retina grading."""
+"""What the words of retina grading mean."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -23,6 +24,30 @@ EYES = ("left", "right", "unknown")
 
 Decision = Literal["likeliest", "median"]
 """How five probabilities become one grade."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How photographs are brought to the form that the network sees."""
+
+    image_size: int
+    """pixels a side"""
+    crop: bool
+    """to the retina"""
+    contrast: bool
+    """Ben Graham's local contrast"""
+
+
+@dataclass(frozen=True)
+class QualityLimits:
+    """Outside these limits a photograph cannot be graded; see the section `filter` of params.yaml for the units."""
+
+    min_brightness: float
+    max_brightness: float
+    min_retina_share: float
+    min_sharpness: float
+    max_hash_distance: int
+    """bits by which the hashes of photographs that show the same may differ"""
 
 
 def probability_columns() -> list[str]:

@@ -9,18 +9,7 @@ from winnow.judge.settings import Judging
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, ModelPath, Section
 from winnow.show.settings import Drawing
-
-BackboneName = Literal[
-    "small_resnet",
-    "efficientnet_lite0",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "efficientnet_b0",
-    "efficientnet_b3",
-    "mobilenet_v3_small",
-    "mobilenet_v3_large",
-]
+from winnow.vision.settings import Augment, BackboneName
 
 
 class Common(Section):
@@ -104,6 +93,7 @@ class Network(Section):
     head: Literal["softmax", "corn"] = Field(description="five classes, or CORN's four steps up the scale")
     dropout: Float = Field(ge=0, lt=1, description="share of pooled features dropped in training")
     decision: Literal["likeliest", "median"] = Field(description="how probabilities become a grade")
+    views: int = Field(ge=1, le=8, description="flips and quarter turns averaged whenever the trained model grades")
 
     @model_validator(mode="after")
     def _frozen_only_with_weights(self) -> Self:
@@ -121,14 +111,6 @@ class Loss(Section):
     )
 
 
-class Augment(Section):
-    """How training photographs are varied; `views` in place of the others when blocks are frozen."""
-
-    flips: bool = Field(description="mirror, and turn by quarters")
-    rotation: Float = Field(ge=0, le=180, description="turn by up to this many degrees; needs all blocks trained")
-    colour: Float = Field(ge=0, le=0.5, description="scale brightness and contrast by up to this; needs all blocks")
-
-
 class Train(Training):
     """Training the grader."""
 
@@ -138,7 +120,7 @@ class Train(Training):
     use_weighted_sampling: bool = Field(description="draw photographs so that every grade comes equally often")
     network: Network = Field(description="the network")
     loss: Loss = Field(description="what is minimised")
-    augment: Augment = Field(description="variation of training photographs")
+    augment: Augment = Field(description="variation of training photographs; with frozen blocks flips alone")
     backbone_lr_factor: Float = Field(gt=0, le=1, description="learning rate of the backbone over that of the head")
 
     @model_validator(mode="after")
@@ -152,7 +134,6 @@ class Train(Training):
 
 class Evaluate(Judging):
     batch_size: int = Field(ge=1, description="photographs at a time; memory only")
-    views: int = Field(ge=1, le=8, description="flips and quarter turns of each test photograph that are averaged")
     feature_baseline: Literal["none", "efficientnet_lite0"] = Field(
         description="also a logistic regression on this network's ImageNet features (extra `pretrained`)"
     )

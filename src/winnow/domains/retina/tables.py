@@ -29,11 +29,28 @@ class Photos(Table):
     perceptual_hash: Series[str] = pa.Field(str_length=64)
 
 
-class Pixels(Table):
-    """The prepared photographs: square, `image_size` pixels a side."""
+class Preparation(Table):
+    """One row: how ingest prepared the photographs, as `definitions.Preparation`."""
 
-    image_id: Series[str] = pa.Field(unique=True)
-    png: Series[object] = pa.Field(description="encoded bytes")
+    image_size: Series[int] = pa.Field(ge=1, description="pixels a side of the square photographs")
+    crop: Series[bool]
+    contrast: Series[bool]
+
+
+class QualityLimits(Table):
+    """One row: the limits that the filter applied, as `definitions.QualityLimits`."""
+
+    min_brightness: Series[float]
+    max_brightness: Series[float]
+    min_retina_share: Series[float]
+    min_sharpness: Series[float]
+    max_hash_distance: Series[int]
+
+
+class Seen(Table):
+    """The photographs that a model was trained or validated on, kept in its folder."""
+
+    perceptual_hash: Series[str] = pa.Field(str_length=64, unique=True)
 
 
 class Rejected(Table):
@@ -156,5 +173,5 @@ class Explained(Table):
     grade: Series[int] = pa.Field(isin=definitions.GRADES)
     predicted: Series[int] = pa.Field(isin=definitions.GRADES)
     probability: Series[float] = pa.Field(ge=0, le=1, description="of the predicted grade")
-    png: Series[object] = pa.Field(description="the photograph, as in Pixels")
+    png: Series[object] = pa.Field(description="the prepared photograph")
     heat: Series[object] = pa.Field(description="grey PNG of the same size, 255 where it matters most")

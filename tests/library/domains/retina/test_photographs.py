@@ -1,4 +1,4 @@
-"""From files to prepared photographs: cropping, contrast, measures, and what cannot be read."""
+"""From files to prepared photographs: cropping, contrast and measures."""
 
 import io
 
@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from winnow.domains.retina.definitions import Preparation
 from winnow.domains.retina.source.fundus import draw_fundus
-from winnow.domains.retina.source.photographs import (
-    UnreadableError,
-    ben_graham,
-    crop_to_retina,
-    decode,
-    prepare,
-    retina_mask,
-)
+from winnow.domains.retina.source.photographs import ben_graham, crop_to_retina, prepare, retina_mask
 
 SIZE = 64
 
@@ -31,13 +25,13 @@ def fundus() -> Image.Image:
 
 
 def measures(image: Image.Image, *, crop: bool = True) -> dict[str, float]:
-    return prepare(jpeg(image), size=SIZE, crop=crop, contrast=False).measures  # type: ignore[return-value]
+    return prepare(jpeg(image), Preparation(SIZE, crop, contrast=False)).measures  # type: ignore[return-value]
 
 
 def test_the_retina_fills_the_square_wherever_it_lay(fundus: Image.Image) -> None:
     wide = Image.new("RGB", (400, 200))
     wide.paste(fundus, (210, 30))
-    square = np.asarray(Image.open(io.BytesIO(prepare(jpeg(wide), size=SIZE, crop=True, contrast=False).png)))
+    square = np.asarray(Image.open(io.BytesIO(prepare(jpeg(wide), Preparation(SIZE, crop=True, contrast=False)).png)))
     assert square.shape == (SIZE, SIZE, 3)
     mask = retina_mask(square)
     assert mask[:, SIZE // 2].mean() > 0.95
@@ -73,23 +67,3 @@ def test_contrast_takes_the_light_out_and_leaves_the_lesions() -> None:
     assert np.abs(lifted_lit[inner].astype(int) - lifted_dim[inner]).mean() < 0.5 * apart
     assert lifted_lit[inner].std() > 20
     assert (lifted_lit[0, 0] == 128).all()
-
-
-def test_a_large_jpeg_is_decoded_smaller_and_its_own_size_is_kept(fundus: Image.Image) -> None:
-    pixels, size = decode(jpeg(fundus.resize((1600, 1600))), at_least=2 * SIZE)
-    assert size == (1600, 1600)
-    assert 2 * SIZE <= pixels.shape[0] < 800
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "empty"),
-        (b"<html>no photograph</html>", "not an image file"),
-        (jpeg(Image.new("RGB", (300, 300), (90, 40, 20)))[:700], "corrupt image"),
-        (jpeg(Image.new("RGB", (6, 6))), "too small: 6 × 6"),
-    ],
-)
-def test_what_is_no_photograph_says_why(content: bytes, reason: str) -> None:
-    with pytest.raises(UnreadableError, match=reason):
-        prepare(content, size=SIZE, crop=True, contrast=False)

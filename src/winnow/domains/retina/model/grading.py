@@ -1,4 +1,4 @@
-"""Grading photographs with a trained model."""
+"""Grading photographs with a trained model, on the device that the model is on."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from winnow.domains.retina.model.features import frozen_features
 from winnow.domains.retina.model.network import Grader
-from winnow.domains.retina.model.photographs import decode, view
+from winnow.images.store import Images
+from winnow.vision.features import frozen_features
+from winnow.vision.loaders import decode
+from winnow.vision.views import view
 
 
 @torch.inference_mode()
-def grade_photographs(model: Grader, pngs: Sequence[bytes], *, views: int, batch_size: int) -> NDArray[np.float64]:
-    """Probabilities `(rows, 5)`, the mean over the first `views` views of each photograph."""
+def grade_photographs(model: Grader, images: Sequence[bytes], *, views: int, batch_size: int) -> NDArray[np.float64]:
+    """Probabilities `(rows, 5)` of encoded photographs, the mean over the first `views` views of each."""
     model.eval()
     parts = [torch.zeros(0, 5, dtype=torch.float64)]
-    for start in range(0, len(pngs), batch_size):
-        images = decode(pngs[start : start + batch_size])
-        parts.append(_mean([model.probabilities(model(view(images, number))) for number in range(views)]))
+    for start in range(0, len(images), batch_size):
+        batch = decode(images[start : start + batch_size]).to(model.device)
+        parts.append(_mean([model.probabilities(model(view(batch, number))) for number in range(views)]))
     return _rows(parts)
 
 
@@ -31,33 +33,33 @@ def grade_features(
     model.eval()
     parts = [torch.zeros(0, 5, dtype=torch.float64)]
     for start in range(0, len(rows), batch_size):
-        batch = features[rows[start : start + batch_size], :views].float()
+        batch = features[rows[start : start + batch_size], :views].to(model.device).float()
         logits = [model(batch[:, number], start=model.frozen_blocks) for number in range(views)]
         parts.append(_mean([model.probabilities(each) for each in logits]))
     return _rows(parts)
 
 
 def grade_collection(
-    model: Grader, pngs: Sequence[bytes], tested: NDArray[np.bool_], *, views: int, batch_size: int
+    model: Grader, images: Images, tested: NDArray[np.bool_], *, batch_size: int
 ) -> NDArray[np.float64]:
-    """Probabilities `(rows, 5)` of a whole collection: the mean over `views` where `tested`, else the plain view's.
+    """Probabilities `(rows, 5)` of a whole collection: the mean over the model's views where `tested`, else of one.
 
     From the frozen blocks' kept features where the model has any.
     """
-    values = np.zeros((len(pngs), 5))
-    features = frozen_features(model, pngs) if model.frozen_blocks else None
-    for mask, number in ((tested, views), (~tested, 1)):
-        rows = np.flatnonzero(mask).tolist()
+    values = np.zeros((len(images), 5))
+    features = frozen_features(model, model.frozen_blocks, images) if model.frozen_blocks else None
+    for mask, views in ((tested, model.views), (~tested, 1)):
+        rows = np.flatnonzero(mask)
         if features is not None:
-            places = torch.tensor(rows, dtype=torch.int64)
-            values[rows] = grade_features(model, features, places, views=number, batch_size=batch_size)
+            places = torch.from_numpy(rows)
+            values[rows] = grade_features(model, features, places, views=views, batch_size=batch_size)
         else:
-            values[rows] = grade_photographs(model, [pngs[row] for row in rows], views=number, batch_size=batch_size)
+            values[rows] = grade_photographs(model, images.take(rows), views=views, batch_size=batch_size)
     return values
 
 
 def _mean(of_views: list[Tensor]) -> Tensor:
-    return torch.stack([probabilities.double() for probabilities in of_views]).mean(dim=0)
+    return torch.stack([probabilities.cpu().double() for probabilities in of_views]).mean(dim=0)
 
 
 def _rows(parts: list[Tensor]) -> NDArray[np.float64]:

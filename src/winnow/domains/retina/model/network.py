@@ -7,7 +7,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from winnow.domains.retina import definitions
-from winnow.domains.retina.model import backbones
+from winnow.vision import backbones
 
 Head = Literal["softmax", "corn"]
 
@@ -18,6 +18,9 @@ class Grader(nn.Module, PyTorchModelHubMixin):
     The first `frozen_blocks` blocks never change, their batch statistics included; `features` gives what they make of
     photographs, and `forward(features, start=frozen_blocks)` goes on from there. `class_weights` are kept beside the
     weights when the loss used any; nothing but the loss reads them, so a model loads with and without them.
+
+    A saved model carries all that grading with it needs besides the weights: how photographs are prepared, the limits
+    outside which they cannot be graded, the number of views that are averaged, and how probabilities become a grade.
     """
 
     def __init__(
@@ -25,16 +28,20 @@ class Grader(nn.Module, PyTorchModelHubMixin):
         backbone: str,
         head: Head,
         *,
-        image_size: int,
         frozen_blocks: int,
         dropout: float,
         decision: definitions.Decision,
+        views: int,
+        preparation: definitions.Preparation,
+        limits: definitions.QualityLimits,
     ) -> None:
         super().__init__()
         self.head_name: Head = head
-        self.image_size = image_size
         self.frozen_blocks = frozen_blocks
         self.decision: definitions.Decision = decision
+        self.views = views
+        self.preparation = preparation
+        self.limits = limits
         self.class_weights: Tensor | None
         self.mean: Tensor
         self.std: Tensor
@@ -56,6 +63,11 @@ class Grader(nn.Module, PyTorchModelHubMixin):
         for parameter in self.blocks[: self.frozen_blocks].parameters():
             parameter.requires_grad = False
         return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.head.weight.device
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)

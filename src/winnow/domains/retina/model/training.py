@@ -12,17 +12,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from winnow.domains.retina import definitions
-from winnow.domains.retina.model import backbones
-from winnow.domains.retina.model.features import frozen_features
 from winnow.domains.retina.model.losses import grade_losses, weighted
 from winnow.domains.retina.model.network import Grader, probabilities
-from winnow.domains.retina.model.photographs import VIEWS, Features, Photographs, PlainLoader, VariedLoader, vary
-from winnow.domains.retina.params import Augment, Train
+from winnow.domains.retina.params import Train
+from winnow.images.store import Images
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.tally import Loss
 from winnow.measure.classification import accuracy, f1_per_class, quadratic_weighted_kappa
 from winnow.pipeline.errors import TableError
+from winnow.vision import backbones
+from winnow.vision.augmentation import vary
+from winnow.vision.features import frozen_features
+from winnow.vision.loaders import EncodedImages, KeptFeatures, PlainLoader, VariedLoader
+from winnow.vision.settings import Augment
+from winnow.vision.views import VIEWS
 
 VALIDATION_BATCH = 64
 CLASSES = len(definitions.GRADES)
@@ -30,12 +34,18 @@ CLASSES = len(definitions.GRADES)
 
 @dataclass(frozen=True)
 class Training:
-    """A training of the grader: `photographs` has image_id, grade, split, weight (NaN off training) and png."""
+    """A training of the grader, with what it needs to know of the stages before."""
 
     photographs: pd.DataFrame
+    """image_id, grade, split and weight (NaN off the training side)"""
+    images: Images
+    """of the photographs, in their order"""
     class_weights: Tensor
-    image_size: int
+    preparation: definitions.Preparation
+    limits: definitions.QualityLimits
     params: Train
+    device: torch.device
+    """where frozen features are computed"""
 
     def build(self) -> Grader:
         """A new network, its front frozen, with the class weights that its loss will use, if any."""
@@ -43,10 +53,12 @@ class Training:
         model = Grader(
             network.backbone,
             network.head,
-            image_size=self.image_size,
             frozen_blocks=network.frozen_blocks,
             dropout=network.dropout,
             decision=network.decision,
+            views=network.views,
+            preparation=self.preparation,
+            limits=self.limits,
         )
         model.start_from(self.backbone)
         model.class_weights = self.class_weights.clone() if self.params.use_class_weights else None
@@ -69,18 +81,17 @@ class Training:
         train, val = sides["train"], sides["val"]
         weights = photographs["weight"].to_numpy(np.float64)[train] if weighted else None
         sampler = EpochSampler(len(train), share, weights)
-        told = {"grades": grades[train], "ids": torch.from_numpy(train)}
-        plain: Photographs | Features
+        targets = {"grades": grades[train], "ids": torch.from_numpy(train)}
+        plain: EncodedImages | KeptFeatures
         if self.params.network.frozen_blocks:
-            trained, plain = (Features(self.kept_features, torch.from_numpy(rows)) for rows in (train, val))
+            trained, plain = (KeptFeatures(self.kept_features, torch.from_numpy(rows)) for rows in (train, val))
             draw = partial(_any_view, trained, VIEWS if self.params.augment.flips else 1)
         else:
-            pngs = photographs["png"].to_numpy()
-            draw = partial(_varied, Photographs(pngs[train].tolist()), self.params.augment)
-            plain = Photographs(pngs[val].tolist())
+            draw = partial(_varied, EncodedImages(self.images.take(train)), self.params.augment)
+            plain = EncodedImages(self.images.take(val))
         return Loaders(
-            train=VariedLoader(draw, told, sampler),
-            val=PlainLoader(plain, grades[val], VALIDATION_BATCH),
+            train=VariedLoader(draw, targets, sampler),
+            val=PlainLoader(plain, {"grades": grades[val]}, VALIDATION_BATCH),
             rows={"train": len(train), "val": len(val)},
             weights=self._weight_table(grades[train]),
         )
@@ -88,8 +99,7 @@ class Training:
     @cached_property
     def kept_features(self) -> Tensor:
         """Frozen blocks' features of all photographs, whatever their side: so every fold finds them kept."""
-        model = self.build()
-        return frozen_features(model, self.photographs["png"].tolist())
+        return frozen_features(self.build().to(self.device), self.params.network.frozen_blocks, self.images)
 
     def _weight_table(self, grades: Tensor) -> dict[str, tuple[float, int]]:
         weights = self.class_weights if self.params.use_class_weights else torch.ones(CLASSES)
@@ -157,11 +167,11 @@ class Training:
         return grade_losses(logits, grades, self.params.network.head, gamma=loss.gamma, spread=loss.label_spread)
 
 
-def _varied(photographs: Photographs, augment: Augment, rows: Tensor, rng: np.random.Generator) -> Tensor:
+def _varied(photographs: EncodedImages, augment: Augment, rows: Tensor, rng: np.random.Generator) -> Tensor:
     """These rows' photographs, each flipped, turned and lit on its own."""
-    return vary(photographs.read(rows), augment, rng)
+    return vary(photographs.read(rows), rng, **augment.model_dump())
 
 
-def _any_view(features: Features, views: int, rows: Tensor, rng: np.random.Generator) -> Tensor:
+def _any_view(features: KeptFeatures, views: int, rows: Tensor, rng: np.random.Generator) -> Tensor:
     """These rows' kept features, each in one of its first views."""
     return features.read(rows, torch.from_numpy(rng.integers(views, size=len(rows))))

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from winnow.curate.perceptual import near_groups
 from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Filter
+from winnow.images.perceptual import near_groups
 
 
 def duplicate_groups(photos: pd.DataFrame, max_distance: int) -> "pd.Series[str]":

@@ -7,8 +7,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from winnow.domains.retina.source.photographs import encode
 from winnow.domains.retina.source.records import Listing, Record
+from winnow.images.codec import encode_png
 from winnow.pipeline.errors import SourceError
 
 CSV_COLUMNS = {"aptos": ("id_code", "diagnosis"), "eyepacs": ("image", "level")}
@@ -64,16 +64,16 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
     listing = Listing()
     for number, row in enumerate(rows):
         name = (row[name_column] or "").strip()
-        told = (row[grade_column] or "").strip()
+        grade = (row[grade_column] or "").strip()
         file = present.get(name) or by_stem.get(name)
         if not name:
             listing.rejected.append((number, name, "no name"))
-        elif told and not re.fullmatch(r"-?\d{1,6}(\.0+)?", told):
-            listing.rejected.append((number, name, f"the grade {told[:20]!r} is no number"))
+        elif grade and not re.fullmatch(r"-?\d{1,6}(\.0+)?", grade):
+            listing.rejected.append((number, name, f"the grade {grade[:20]!r} is no number"))
         elif file is None:
             listing.rejected.append((number, name, f"no photograph {name} in {images}"))
         else:
-            listing.records.append(Record(number, file.stem, int(float(told)) if told else None, file))
+            listing.records.append(Record(number, file.stem, int(float(grade)) if grade else None, file))
     return listing
 
 
@@ -113,5 +113,5 @@ def read_medmnist(path: Path) -> Listing:
         for index, (image, label) in enumerate(zip(images, labels.reshape(len(labels), -1)[:, 0], strict=True)):
             colour = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
             name = f"{side}_{index:05d}"
-            listing.records.append(Record(listing.rows, name, int(label), encode(colour), side))
+            listing.records.append(Record(listing.rows, name, int(label), encode_png(colour), side))
     return listing

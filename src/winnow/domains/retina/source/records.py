@@ -1,4 +1,4 @@
-"""What every format gives: where each photograph lies and what is told of it, before any pixel is read."""
+"""What every format gives: where each photograph is and what its source says about it, before any pixel is read."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +11,14 @@ class Record:
     row: int
     name: str
     grade: int | None
-    """as told, possible or not; None where nothing is told"""
+    """as the source gives it, possible or not; None where it gives none"""
     content: Path | bytes
-    """a file, or encoded bytes"""
+    """a file, or an encoded image"""
     official_side: str | None = None
+
+    def read(self) -> bytes:
+        """The encoded image; raises OSError when the file cannot be read."""
+        return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
 
 
 @dataclass

@@ -1,19 +1,12 @@
 """Photographs that were graded rightly and wrongly, beside what the network looked at."""
 
-import io
-
-import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from PIL import Image
 
+from winnow.images.codec import load_pixels
 from winnow.show.figures import new_figure, styled
-
-STRENGTH = 0.55
-"""How far the heat's colour covers the photograph where it is hottest."""
+from winnow.show.heat import overlay
 
 
 def case_sheet(cases: pd.DataFrame, columns: int) -> Figure:
@@ -36,24 +29,10 @@ def case_sheet(cases: pd.DataFrame, columns: int) -> Figure:
     return figure
 
 
-def overlay(photograph: bytes, heat: bytes) -> "NDArray[np.uint8]":
-    """The photograph with its heat map over it."""
-    pixels = _pixels(photograph, "RGB").astype(np.float32)
-    strength = _pixels(heat, "L").astype(np.float32)[..., None] / 255
-    colour = colormaps["inferno"](strength[..., 0])[..., :3] * 255
-    cover = STRENGTH * strength
-    return np.asarray((pixels * (1 - cover) + colour * cover).clip(0, 255), dtype=np.uint8)
-
-
 def _draw(plain: Axes, heated: Axes, case: "object", title: str) -> None:
     grade, predicted = getattr(case, "grade"), getattr(case, "predicted")  # noqa: B009 - a row of itertuples
     png, heat, probability = (getattr(case, name) for name in ("png", "heat", "probability"))
-    plain.imshow(_pixels(png, "RGB"))
+    plain.imshow(load_pixels(png))
     heated.imshow(overlay(png, heat))
     plain.set_title(f"{title}: is {grade}", fontsize=8, color="#009e73" if title == "right" else "#d55e00")
     heated.set_title(f"graded {predicted} ({probability:.0%})", fontsize=8)
-
-
-def _pixels(png: bytes, mode: str) -> "NDArray[np.uint8]":
-    with Image.open(io.BytesIO(png)) as image:
-        return np.asarray(image.convert(mode))

@@ -98,8 +98,8 @@ def load_in_order(body: nn.Sequential, found: dict[str, Tensor], where: str) -> 
     unlike = [f"{name} {tuple(value.shape)}" for (name, mine), (_, value) in pairs if mine.shape != value.shape]
     if len(found) < len(own) or unlike:
         raise WinnowError(
-            f"these weights are not of efficientnet_lite0: {', '.join(unlike[:3]) or f'{len(found)} tensors'}",
+            f"these weights do not fit efficientnet_lite0: {', '.join(unlike[:3]) or f'{len(found)} tensors'}",
             where=where,
-            fix="name a state dict whose tensors stand in the network's order",
+            fix="use a state dict whose tensors are in the network's order",
         )
     body.load_state_dict({name: value for (name, _), (_, value) in pairs})

@@ -9,7 +9,7 @@ SIDE = 64
 """Pixels of the thumbnail."""
 KEPT = 16
 """Lowest frequencies kept in each direction: KEPT² bits."""
-BLOCK = 4096
+BLOCK = 512
 """Hashes compared with all others at a time."""
 
 

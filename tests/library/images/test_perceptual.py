@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnow.curate.perceptual import near_groups, perceptual_hash
+from winnow.images.perceptual import near_groups, perceptual_hash
 
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 

@@ -1,4 +1,4 @@
-"""Networks that turn photographs into feature maps, each as blocks in a row that can be frozen from the front."""
+"""Networks that turn images into feature maps, each as a sequence of blocks that can be frozen from the front."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from winnow.domains.retina.model import lite0
 from winnow.pipeline.errors import WinnowError
+from winnow.vision import lite0
 
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
@@ -26,6 +26,12 @@ class Backbone:
     channels: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    def features(self, images: Tensor) -> Tensor:
+        """The last feature maps `(rows, channels, h, w)` of images `(rows, 3, height, width)` of bytes."""
+        mean, std = (torch.tensor(each, device=images.device).view(1, 3, 1, 1) for each in (self.mean, self.std))
+        maps: Tensor = self.blocks((images.float() - mean) / std)
+        return maps
 
 
 class Residual(nn.Module):
@@ -66,7 +72,7 @@ OWN: dict[str, Callable[[], Backbone]] = {"small_resnet": small_resnet, "efficie
 
 
 def build(name: str) -> Backbone:
-    """A backbone with fresh weights: one of `params.BackboneName`."""
+    """A backbone with fresh weights; the names are those of `winnow.vision.settings.BackboneName`."""
     return OWN[name]() if name in OWN else _of_torchvision(name, None)
 
 
@@ -117,7 +123,7 @@ def _from_file(name: str, file: Path) -> Backbone:
     """Weights of the whole torchvision network, or of the blocks alone, from a local file."""
     fix = "weights: none, imagenet, or the path of a .pth, .pt or .safetensors state dict of this backbone"
     if not file.is_file():
-        raise WinnowError(f"{file} does not exist", where="params.yaml: retina.train.network.weights", fix=fix)
+        raise WinnowError(f"{file} does not exist", where="params.yaml: train.network.weights", fix=fix)
     try:
         found: Any = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever the file's bytes lead it to
@@ -141,8 +147,8 @@ def _from_file(name: str, file: Path) -> Backbone:
         outcome = network.load_state_dict({k: v for k, v in found.items() if not k.startswith(head)}, strict=False)
         wrong = [*outcome.unexpected_keys, *(key for key in outcome.missing_keys if not key.startswith(head))]
         if wrong:
-            raise WinnowError(f"the weights in {file} are not of {name}: {', '.join(wrong[:3])}", fix=fix)
+            raise WinnowError(f"the weights in {file} do not fit {name}: {', '.join(wrong[:3])}", fix=fix)
     except RuntimeError as error:
-        told = str(error).splitlines()[1:2]
-        raise WinnowError(f"the weights in {file} are not of {name}: {''.join(told).strip()}", fix=fix) from None
+        reason = "".join(str(error).splitlines()[1:2]).strip()
+        raise WinnowError(f"the weights in {file} do not fit {name}: {reason}", fix=fix) from None
     return Backbone(_as_blocks(name, network), _channels(name, network), IMAGENET_MEAN, IMAGENET_STD)

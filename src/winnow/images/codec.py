@@ -1,0 +1,86 @@
+"""Image files to pixels and back: upright, eight bits a channel, and never more pixels than fit in memory."""
+
+import io
+import struct
+import warnings
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+Pixels = NDArray[np.uint8]
+Mode = Literal["RGB", "L"]
+
+MAX_PIXELS = 100_000_000
+"""Width × height of the largest image that is decoded: an A3 page at 600 dpi has 70 million pixels. A file of a few
+kilobytes can claim billions (a decompression bomb)."""
+MIN_SIDE = 8
+"""Pixels of the shorter side below which an image shows nothing."""
+COMPRESSION = 4
+"""zlib's level: a third of the default's time for 5% more bytes."""
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # `decode` refuses with a reason instead
+
+
+class ImageError(Exception):
+    """Why a file gives no image, in words for a table of rejected rows."""
+
+
+def decode(content: bytes, *, at_least: int | None = None) -> tuple[Pixels, tuple[int, int]]:
+    """Decode an image file to RGB `(height, width, 3)`, with the width and height that the file has when upright.
+
+    The EXIF orientation is applied, and 16 bits a channel are scaled to 8. With `at_least` a JPEG much larger than that
+    many pixels a side is decoded at a half, a quarter or an eighth of its size. Raises ImageError.
+    """
+    if not content:
+        raise ImageError("the file is empty")
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            _check_size(*image.size)
+            size = image.size
+            if at_least is not None:
+                image.draft("RGB", (at_least, at_least))
+            stored = image.size
+            upright = ImageOps.exif_transpose(image)
+            turned = upright.size != stored  # by a quarter; of a TIFF Pillow gives the upright size from the start
+            return np.asarray(_eight_bits(upright).convert("RGB")), size[::-1] if turned else size
+    except UnidentifiedImageError:
+        raise ImageError("not an image file") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"too large: more than {MAX_PIXELS:,} pixels") from None
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
+        raise ImageError(f"corrupt image: {error}") from None
+
+
+def load_pixels(content: bytes, mode: Mode = "RGB") -> Pixels:
+    """Pixels `(height, width, 3)`, or `(height, width)` for mode L, of an image that this library encoded."""
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(image.convert(mode))
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """PNG of `(height, width, 3)` or `(height, width)`: the same bytes for the same pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=COMPRESSION)
+    return buffer.getvalue()
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"too small: {width} × {height} pixels")
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"too large: {width} × {height} pixels, and at most {MAX_PIXELS:,} are decoded")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey images of 16 bits scaled to 8, where Pillow would clip them; in colour Pillow keeps the higher byte itself.
+
+    Raises ValueError for pixels of 32 bits, whose range is not known.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
+        raise ValueError("pixels of 32 bits; save it with 8 or 16 bits a channel")
+    return Image.fromarray(np.rint(values.astype(np.float32) / 257).astype(np.uint8))

@@ -1,0 +1,29 @@
+"""Work on a stream of images with all cores, in order, and with few of them in memory."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+AHEAD = 4
+"""Results computed ahead of the one asked for, for each core."""
+
+
+def map_images(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """`map`, computed by threads: decoding, resizing and filtering release Python's lock.
+
+    Results come in the order of the items, whatever the number of cores.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pending: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(cores) as pool:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > AHEAD * cores:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

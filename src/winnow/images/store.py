@@ -1,0 +1,121 @@
+"""Many encoded images in one file: an Arrow IPC file of (id, image), written as a stream, read by memory map.
+
+Neither side holds all images: the writer keeps a few megabytes until a batch is full, the reader copies the image that
+is read. The same images in the same order give the same bytes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import pyarrow as arrow
+from numpy.typing import NDArray
+
+from winnow.pipeline.errors import TableError
+from winnow.pipeline.files import atomic_path
+
+SCHEMA = arrow.schema([arrow.field("id", arrow.string(), nullable=False), arrow.field("image", arrow.binary(), False)])
+BATCH_BYTES = 4 * 2**20
+BATCH_IMAGES = 1024
+
+
+class ImageWriter:
+    """Adds images one at a time; made by `write_images`."""
+
+    def __init__(self, writer: arrow.ipc.RecordBatchFileWriter) -> None:
+        self._writer = writer
+        self._known: set[str] = set()
+        self._ids: list[str] = []
+        self._images: list[bytes] = []
+        self._bytes = 0
+
+    def add(self, image_id: str, image: bytes) -> None:
+        """Append an encoded image; raises TableError when the id was added before."""
+        if image_id in self._known:
+            raise TableError(f"two images have the id {image_id}", fix="rename one of them")
+        self._known.add(image_id)
+        self._ids.append(image_id)
+        self._images.append(image)
+        self._bytes += len(image)
+        if self._bytes >= BATCH_BYTES or len(self._ids) >= BATCH_IMAGES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the batch that is not yet full."""
+        if self._ids:
+            self._writer.write_batch(arrow.record_batch([self._ids, self._images], schema=SCHEMA))
+            self._ids, self._images, self._bytes = [], [], 0
+
+
+@contextmanager
+def write_images(path: Path) -> Iterator[ImageWriter]:
+    """A writer to a new store, which is at `path` when the block has ended without an error."""
+    with (
+        atomic_path(path) as scratch,
+        arrow.OSFile(str(scratch), "wb") as sink,
+        arrow.ipc.new_file(sink, SCHEMA) as writer,
+    ):
+        images = ImageWriter(writer)
+        yield images
+        images.flush()
+
+
+class Images(Sequence[bytes]):
+    """Encoded images, read from the store when they are asked for: by place, or chosen by id."""
+
+    def __init__(self, ids: "NDArray[np.object_]", column: arrow.ChunkedArray, rows: NDArray[np.int64]) -> None:
+        self._ids = ids
+        self._column = column
+        self._rows = rows
+
+    @property
+    def ids(self) -> list[str]:
+        """The images' ids, in order."""
+        return list(self._ids[self._rows])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Images": ...
+    def __getitem__(self, place: int | slice) -> "bytes | Images":
+        if isinstance(place, slice):
+            return Images(self._ids, self._column, self._rows[place])
+        image: bytes = self._column[int(self._rows[place])].as_py()
+        return image
+
+    def take(self, places: Iterable[int]) -> "Images":
+        """The images at these places, in this order."""
+        return Images(self._ids, self._column, self._rows[np.fromiter(places, dtype=np.int64)])
+
+    def select(self, ids: Iterable[str]) -> "Images":
+        """The images with these ids, in this order; raises TableError for an id that the store does not hold."""
+        row_of = dict(zip(self._ids[self._rows], self._rows.tolist(), strict=True))
+        wanted = list(ids)
+        missing = [image_id for image_id in wanted if image_id not in row_of]
+        if missing:
+            raise TableError(
+                f"{len(missing)} images are not in the store, the first one {missing[0]}",
+                fix="run the stages again from ingest: `dvc repro`",
+            )
+        return Images(self._ids, self._column, np.array([row_of[image_id] for image_id in wanted], dtype=np.int64))
+
+
+def read_images(path: Path) -> Images:
+    """All images of a store; raises TableError when the file is missing or no image store."""
+    if not path.exists():
+        raise TableError(f"{path} does not exist", fix="run the stage that makes it: `dvc repro`, or `dvc checkout`")
+    try:
+        table = arrow.ipc.open_file(arrow.memory_map(str(path))).read_all()  # columns point into the mapped file
+    except (arrow.ArrowException, OSError) as error:
+        raise TableError(
+            f"{path} is not a readable image store ({error})", fix="bring it back with `dvc checkout --force`"
+        ) from error
+    if table.schema != SCHEMA:
+        raise TableError(f"{path} is not an image store: its columns are {', '.join(table.column_names) or 'none'}")
+    ids = np.array(table.column("id").to_pylist(), dtype=object)
+    return Images(ids, table.column("image"), np.arange(len(ids)))

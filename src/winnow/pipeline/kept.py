@@ -1,0 +1,93 @@
+"""
+Values that are expensive and never change, kept between runs: a key made from all that a value depends on → a file.
+
+Used for the features of frozen networks (minutes of computing), and fit for answers that were paid for: many small
+values may be kept, `max_bytes=None` evicts none, and a value is stored from the moment `make` has returned, whatever is
+killed afterwards. The store is in `.winnow/kept/`, which a repository's experiments share and Git ignores; removing
+it costs time (or money) and changes no result.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
+
+from winnow.pipeline.files import atomic_path
+from winnow.pipeline.ledger import state_folder
+
+T = TypeVar("T")
+
+CLAIM = ".claim"
+
+
+def content_key(parts: Iterable[bytes | str]) -> str:
+    """A key made from everything that a value depends on, part by part: 64 hexadecimal digits (SHA-256)."""
+    digest = hashlib.sha256()
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        digest.update(len(content).to_bytes(8, "big"))  # so that ("ab", "c") and ("a", "bc") differ
+        digest.update(content)
+    return digest.hexdigest()
+
+
+class Kept:
+    """A store of files named by content keys, shared by processes and threads.
+
+    Of those that need the same missing value at the same time one claims it and computes, and the others wait. A claim
+    is a lock of the operating system: that of a process that died is free at once, and the next one takes over.
+    """
+
+    def __init__(self, name: str, max_bytes: int | None = None) -> None:
+        self.folder = state_folder() / "kept" / name
+        self.max_bytes = max_bytes
+
+    def obtain(self, key: str, make: Callable[[Path], None], read: Callable[[Path], T]) -> T:
+        """`read` of the key's file; `make` writes it first, to the path it is given, when the store has none.
+
+        The least recently used values are evicted when the store is larger than `max_bytes`, but never the newest one.
+        What `make` and `read` raise is passed on, and nothing is stored then.
+        """
+        path = self.folder / key[:2] / key
+        while True:
+            with suppress(FileNotFoundError):
+                value = read(path)
+                os.utime(path)
+                return value
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _claim(path):
+                if not path.exists():
+                    for left in path.parent.glob(f".{key}.*"):
+                        left.unlink()  # of a maker that was killed; a living one would hold the claim
+                    with atomic_path(path) as scratch:
+                        make(scratch)
+            if self.max_bytes is not None:
+                self._evict(self.max_bytes, but=path)
+
+    def _evict(self, max_bytes: int, *, but: Path) -> None:
+        found = []
+        for file in self.folder.glob("??/*"):
+            with suppress(FileNotFoundError):  # another process evicts too
+                if file.suffix != CLAIM:
+                    found.append((file.stat().st_mtime_ns, file.stat().st_size, file))
+        total = sum(size for _, size, _ in found)
+        for _, size, file in sorted(found):
+            if total <= max_bytes:
+                return
+            if file != but:
+                key = file.name.removeprefix(".").partition(".")[0]
+                with suppress(Timeout), _claim(file.with_name(key), wait=False):  # claimed: being made right now
+                    file.unlink(missing_ok=True)
+                    total -= size
+
+
+@contextmanager
+def _claim(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the claim on a value; raises Timeout at once when another has it and `wait` is false."""
+    lock = FileLock(path.with_name(path.name + CLAIM))
+    with lock.acquire(blocking=wait):
+        yield
+        Path(lock.lock_file).unlink(missing_ok=True)  # while held: whoever waits sees it and locks the next file

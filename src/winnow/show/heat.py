@@ -1,0 +1,17 @@
+"""A heat map laid over the image that it explains."""
+
+import numpy as np
+from matplotlib import colormaps
+
+from winnow.images.codec import Pixels, load_pixels
+
+STRENGTH = 0.55
+"""How far the heat's colour covers the image where it is hottest."""
+
+
+def overlay(image: bytes, heat: bytes) -> Pixels:
+    """The image `(height, width, 3)` under its heat map, a grey image of the same size; both encoded."""
+    strength = load_pixels(heat, "L").astype(np.float32)[..., None] / 255
+    colour = colormaps["inferno"](strength[..., 0])[..., :3] * 255
+    cover = STRENGTH * strength
+    return np.asarray((load_pixels(image) * (1 - cover) + colour * cover).clip(0, 255), dtype=np.uint8)

@@ -1,0 +1,114 @@
+"""Kept features and heat maps of a small network."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from winnow.images.codec import encode_png
+from winnow.vision.backbones import build
+from winnow.vision.features import frozen_features
+from winnow.vision.heatmaps import grad_cam
+from winnow.vision.loaders import decode
+from winnow.vision.views import VIEWS, view
+
+
+class Network(nn.Module):
+    """The blocks of a backbone, as a domain's network has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.blocks = build("small_resnet").blocks
+        self.calls = 0
+
+    def features(self, images: torch.Tensor, stop: int | None = None) -> torch.Tensor:
+        self.calls += 1
+        out: torch.Tensor = self.blocks[:stop](images.float() / 255)
+        return out
+
+
+class Counted(Sequence[bytes]):
+    """Encoded images, and how many of them were handed out at once at most."""
+
+    def __init__(self, images: Sequence[bytes]) -> None:
+        self.images = images
+        self.most = 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, place: int | slice) -> bytes | Sequence[bytes]:
+        found = self.images[place]
+        self.most = max(self.most, len(found) if isinstance(place, slice) else 1)
+        return found
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (self[place] for place in range(len(self)))
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    rng = np.random.default_rng(0)
+    return Counted([encode_png(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)) for _ in range(10)])
+
+
+@pytest.mark.parametrize(("frozen", "shape"), [(2, (10, VIEWS, 32, 8, 8)), (5, (10, VIEWS, 128, 1, 1))])
+def test_frozen_features_are_those_of_every_view(frozen: int, shape: tuple[int, ...], images: Counted) -> None:
+    network = Network()
+    found = frozen_features(network, frozen, images)
+    assert found.shape == shape
+    assert found.dtype == torch.float16
+    assert found.device.type == "cpu"
+    assert network.training
+    assert images.most <= 4
+    network.eval()
+    with torch.inference_mode():
+        for number in range(VIEWS):
+            maps = network.features(view(decode(images), number), stop=frozen)
+            expected = maps.mean(dim=(2, 3), keepdim=True) if frozen == 5 else maps
+            assert torch.allclose(found[:, number].float(), expected, atol=2e-3, rtol=2e-3)
+
+
+def test_features_are_computed_once_and_anew_for_other_weights_images_and_blocks(images: Counted) -> None:
+    network = Network()
+    first = frozen_features(network, 2, images).clone()
+    calls = network.calls
+    assert torch.equal(frozen_features(network, 2, images), first)
+    with torch.no_grad():
+        next(network.blocks[4].parameters()).add_(1)  # behind the frozen part
+    assert torch.equal(frozen_features(network, 2, images), first)
+    assert network.calls == calls
+    assert torch.equal(frozen_features(network, 2, images[::-1]), first.flip(0))
+    assert network.calls == 2 * calls
+    with torch.no_grad():
+        next(network.blocks[1].parameters()).add_(0.1)
+    assert not torch.equal(frozen_features(network, 2, images), first)
+    frozen_features(network, 1, images)
+    assert network.calls == 4 * calls
+    assert len(list(Path(".winnow/kept/features").glob("??/*"))) == 4
+
+
+def test_a_heat_map_shows_where_the_score_comes_from_and_hides_what_speaks_against_it() -> None:
+    images = torch.zeros(2, 3, 32, 32)
+    images[0, :, 8:16, 8:16] = 1  # raises the score
+    images[0, :, 20:28, 20:28] = -1  # lowers it
+    images[1, :, 0:8, 24:32] = 2
+    heat = grad_cam(images, lambda batch: nn.functional.avg_pool2d(batch, 4), lambda maps: maps.mean(dim=(1, 2, 3)))
+    assert heat.shape == (2, 32, 32)
+    assert heat.dtype == torch.uint8
+    assert heat.amax(dim=(1, 2)).tolist() == [255, 255]
+    assert heat[0, 10:14, 10:14].min() > 150
+    assert not heat[0, 18:, 18:].any()
+    assert heat[1, 0:6, 26:].min() > 150
+    assert not heat[1, 12:].any()
