@@ -7,7 +7,9 @@ Retina's training beside a bare PyTorch loop over the same tensors, and the maki
 bytes, flips and brightness, focal loss with class weights, AdamW and clipping. The bare loop has no per-class counts.
 """
 
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,13 +19,16 @@ from measure import ROOT, report
 from torch import Tensor, nn
 
 from winnow.curate.weights import inverse_frequency_weights
+from winnow.domains.retina import definitions
 from winnow.domains.retina.model.losses import focal_loss, spread_labels
-from winnow.domains.retina.model.photographs import encode, vary
 from winnow.domains.retina.model.training import Training
 from winnow.domains.retina.params import Train
+from winnow.images.codec import encode_png
+from winnow.images.store import read_images, write_images
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.task import Task
 from winnow.pipeline.params import Document
+from winnow.vision.augmentation import vary
 
 ROWS, SIDE, ROUNDS = 640, 48, 7
 SCREENING = (82345, 3700, 10000, 1600, 2400)
@@ -38,7 +43,7 @@ def bare(training: Training, images: Tensor, grades: Tensor) -> float:
     began = time.perf_counter()
     total = 0.0
     for rows in torch.randperm(ROWS).split(params.batch_size):
-        inputs, target = vary(images[rows], params.augment, rng), grades[rows]
+        inputs, target = vary(images[rows], rng, **params.augment.model_dump()), grades[rows]
         losses = focal_loss(model(inputs), spread_labels(target, 0), params.loss.gamma)
         loss = (losses * training.class_weights[target]).mean()
         loss.backward()
@@ -87,13 +92,31 @@ def main() -> None:
             "grade": rng.integers(0, 5, ROWS),
             "split": "train",
             "weight": 1.0,
-            "png": [encode(image) for image in images],
         }
     )
     photographs = pd.concat([photographs, photographs[:32].assign(split="val")], ignore_index=True)
-    training = Training(photographs, torch.ones(5), SIDE, Train.model_validate(values))
+    photographs["image_id"] = [str(row) for row in range(len(photographs))]
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder, "images.arrow")
+        with write_images(store) as writer:
+            for row, image in enumerate([*images, *images[:32]]):
+                writer.add(str(row), encode_png(image))
+        training = Training(
+            photographs,
+            read_images(store),
+            torch.ones(5),
+            definitions.Preparation(SIDE, crop=False, contrast=False),
+            definitions.QualityLimits(0.0, 255.0, 0.0, 0.0, 0),
+            Train.model_validate(values),
+            torch.device("cpu"),
+        )
+        measure(training, images)
+
+
+def measure(training: Training, images: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> None:
+    """Both loops over the same photographs."""
     tensors = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
-    grades = torch.tensor(photographs["grade"].to_numpy()[:ROWS])
+    grades = torch.tensor(training.photographs["grade"].to_numpy()[:ROWS])
     figures = compared(
         lambda: bare(training, tensors, grades),
         lambda: ours(training),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.utils.class_weight import compute_class_weight
 
 from stages.retina import split, weight
@@ -300,3 +301,36 @@ def test_nothing_gradable_stops_the_filter_and_no_grade_stops_the_label(here: Pa
     photos.to_parquet(Path("data/retina/filter/photos.parquet"))
     with pytest.raises(TableError, match="no photograph has a grade from 0 to 4"):
         run("label")
+
+
+def test_turned_and_sixteen_bit_files_are_stored_as_what_they_show(here: Path) -> None:
+    eye = draw_fundus(2, True, 64, np.random.default_rng(5))
+    folder = SOURCE / "mine" / "2"
+    folder.mkdir(parents=True)
+    eye.save(folder / "upright.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored a quarter turn counterclockwise
+    eye.transpose(Image.Transpose.ROTATE_90).save(folder / "turned.png", exif=exif)
+    grey = eye.convert("L")
+    grey.save(folder / "grey.png")
+    Image.fromarray(np.asarray(grey).astype(np.uint16) * 257).save(folder / "deep.png")
+    run("ingest", sources=[{"format": "folders", "path": str(SOURCE / "mine"), "images": None}])
+    stored = read_images(Path("data/retina/ingest/images.arrow"))
+    upright, turned, grey_png, deep = stored.select(f"mine/2/{name}" for name in ("upright", "turned", "grey", "deep"))
+    assert turned == upright
+    assert deep == grey_png
+    assert upright != grey_png
+
+
+def test_ingest_and_filter_pass_on_how_photographs_were_prepared_and_judged(here: Path) -> None:
+    run("ingest", common={"image_size": 40}, contrast=True, synthetic={"photographs": 60, "size": 64})
+    (preparation,) = table("ingest/preparation.parquet").to_dict("records")
+    assert preparation == {"image_size": 40, "crop": True, "contrast": True}
+    assert load_pixels(read_images(Path("data/retina/ingest/images.arrow"))[0]).shape == (40, 40, 3)
+    run("filter", min_sharpness=0.25, max_hash_distance=5)
+    run("label")
+    (limits,) = table("label/limits.parquet").to_dict("records")
+    assert limits == {name: getattr(RETINA.section("filter"), name) for name in limits} | {
+        "min_sharpness": 0.25,
+        "max_hash_distance": 5,
+    }

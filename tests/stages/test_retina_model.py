@@ -2,10 +2,7 @@
 
 import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,16 +14,20 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from torchvision.models import resnet18 as torchvision_resnet18
+from typer.testing import CliRunner, Result
 
 from stages.retina import evaluate, ingest, label, plot, split, train, weight
 from stages.retina import filter as filter_stage
 from tests.conftest import ROOT
+from winnow.domains.retina import cli
 from winnow.domains.retina.model.network import Grader
-from winnow.domains.retina.params import Common, Params
+from winnow.domains.retina.params import Common, Ingest, Params
 from winnow.domains.retina.source.fundus import draw_fundus
 from winnow.images.store import read_images
 from winnow.pipeline import presets
+from winnow.pipeline.errors import SourceError, WinnowError
 from winnow.pipeline.params import Document, Runtime
+from winnow.pipeline.seeds import derive_seed
 from winnow.pipeline.stage import Stage
 
 STAGES: dict[str, ModuleType] = {
@@ -237,14 +238,9 @@ def test_every_kind_of_head_preparation_and_backbone_learns_and_is_judged(choice
         assert evaluate.judging.judge(true, told, "likeliest")["macro_auc"] > 0.7
 
 
-def winnow(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-c", "from winnow.cli import main; main()", "retina", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def winnow(*arguments: str) -> Result:
+    """`winnow retina …` in this process, which has imported torch already."""
+    return CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
 
 
 def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Path) -> None:
@@ -254,7 +250,7 @@ def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Pat
     draw_fundus(0, False, 64, np.random.default_rng(1)).point(lambda v: v * 0.2).save(eyes / "two.png")
     Path("three.jpg").write_bytes(b"nothing")
     done = winnow("grade", "eyes", "three.jpg", "--explain", "out", "--json")
-    assert done.returncode == 1, done.stderr
+    assert done.exit_code == 1, done.stderr
     one, two, three = json.loads(done.stdout)
     assert one["file"] == "eyes/one.png"
     assert one["grade"] in range(5)
@@ -263,10 +259,46 @@ def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Pat
     assert Image.open(one["explained"]).size == (32, 32)
     assert two["quality"] == "too_dark"
     assert three == {"file": "three.jpg", "error": "not an image file"}
-    wrong = winnow("grade", "nowhere.png")
-    assert wrong.returncode == 1
-    assert "nowhere.png does not exist" in wrong.stderr
-    assert "Traceback" not in wrong.stderr
+    with pytest.raises(WinnowError, match="nowhere.png does not exist"):
+        winnow("grade", "nowhere.png")
+
+
+def test_nothing_that_is_edited_after_training_changes_an_answer(here: Path) -> None:
+    eyes = Path("eyes")
+    for index in range(6):
+        (eyes / str(index % 3)).mkdir(parents=True, exist_ok=True)
+        eye = draw_fundus(index % 3, True, 90, np.random.default_rng(index))
+        eye.point(lambda v, index=index: v * (0.2 if index == 5 else 1)).save(eyes / str(index % 3) / f"{index}.png")
+    asked = [("grade", "eyes/0", "eyes/1", "eyes/2", "--json"), ("evaluate", "eyes", "--json")]
+    before = [winnow(*arguments) for arguments in asked]
+    assert [each.exit_code for each in before] == [0, 0], before[0].stderr + before[1].stderr
+    assert [each["quality"] for each in json.loads(before[0].stdout)].count("too_dark") == 1
+    edited = {
+        "common.image_size": 48, "ingest.crop": False, "ingest.contrast": True, "filter.min_brightness": 0.0,
+        "filter.min_sharpness": 1000.0, "filter.min_retina_share": 1.0, "filter.max_hash_distance": 0,
+        "train.network.views": 8, "train.network.decision": "likeliest", "evaluate.batch_size": 1,
+    }  # fmt: skip
+    presets.apply({f"retina.{key}": value for key, value in edited.items()}, Path("params.yaml"))
+    for name in ("ingest", "filter", "label", "split", "weight"):  # nor are other stages' tables asked
+        shutil.rmtree(Path("data/retina", name))
+    after = [winnow(*arguments) for arguments in asked]
+    assert [each.stdout for each in after] == [each.stdout for each in before]
+
+
+def test_the_command_line_grades_as_evaluate_does(here: Path) -> None:
+    predictions = table("evaluate/predictions.parquet").set_index("image_id")
+    kept = table("filter/photos.parquet").query("source == 'synthetic'")["image_id"]
+    chosen = predictions[(predictions["split"] == "test") & predictions.index.isin(kept)].index[:12].tolist()
+    settings = Document(Path("params.yaml")).section(("retina", "ingest"), Ingest)
+    drawn = ingest.synthetic.make(settings.synthetic, np.random.default_rng(derive_seed(20, "retina", "ingest")))
+    content = {f"synthetic/{record.name}": record.read() for record in drawn.records}
+    Path("files").mkdir()
+    for number, image_id in enumerate(chosen):
+        Path("files", f"{number:02}.jpg").write_bytes(content[image_id])
+    graded = json.loads(winnow("grade", "files", "--json").stdout)
+    assert [each["grade"] for each in graded] == predictions.loc[chosen, "predicted"].tolist()
+    told = np.array([[each["probabilities"][str(grade)] for grade in range(5)] for each in graded])
+    assert told == pytest.approx(predictions.loc[chosen, [f"p{grade}" for grade in range(5)]].to_numpy(), abs=1e-4)
 
 
 def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Path) -> None:
@@ -280,7 +312,7 @@ def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Pa
     for index, image in enumerate(stored):
         Path("other", "0", f"known_{index}.png").write_bytes(image)
     done = winnow("evaluate", "other", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["photographs"]["in_source"] == 11
     assert found["photographs"]["seen_in_training"] >= 3
@@ -288,4 +320,5 @@ def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Pa
     assert "quadratic_weighted_kappa" in found["metrics"]
     plain = winnow("evaluate", "other")
     assert "quadratic_weighted_kappa" in plain.stdout
-    assert "looks like none of the formats" in winnow("evaluate", "params.yaml").stderr
+    with pytest.raises(SourceError, match="looks like none of the formats"):
+        winnow("evaluate", "params.yaml")

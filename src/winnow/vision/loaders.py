@@ -11,7 +11,7 @@ from torch import Tensor
 from winnow.images.codec import load_pixels
 from winnow.learn.samplers import EpochSampler
 
-DECODED_AT_MOST = 2**31
+DECODED_AT_MOST = 2**28
 """Bytes of images that are kept decoded; of more, only what a batch needs is decoded, again in every epoch."""
 
 
