@@ -7,7 +7,8 @@ import pandas as pd
 import torch
 
 from winnow.domains.climb.model import baselines
-from winnow.domains.climb.model.generation import Limits, Sampling, generate
+from winnow.domains.climb.model.artifacts import Settings, read_artifacts
+from winnow.domains.climb.model.generation import generate, make_limits, make_sampling
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.likelihood import route_nll
 from winnow.domains.climb.model.network import RouteTransformer
@@ -36,6 +37,7 @@ from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds, Labels, 
 from winnow.judge.intervals import bootstrap
 from winnow.judge.report import verdict_report
 from winnow.judge.slices import Slices
+from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.stage import Stage, run_stage
 
 PEER_ANGLE = 40
@@ -43,18 +45,13 @@ PEER_ANGLE = 40
 
 
 def write_routes(
-    model: RouteTransformer, test: pd.DataFrame, common: Common, params: Evaluate, rng: np.random.Generator
+    model: RouteTransformer, settings: Settings, test: pd.DataFrame, per_grade: int, rng: np.random.Generator
 ) -> Collection:
-    """New routes for each grade of the test routes."""
-    asked = draw_conditions(test, params.generation.per_grade, rng)
-    made = generate(
-        model,
-        conditions(asked),
-        Limits(model.known, min_holds=common.min_holds, max_holds=common.max_holds, max_reach=common.max_reach),
-        Sampling(params.generation.guidance, params.generation.temperature, params.generation.top_p),
-        torch.Generator().manual_seed(int(rng.integers(2**63))),
-    )
-    return generated_routes(asked, made, test)
+    """New routes for each grade of the test routes, as `winnow climb generate` makes them."""
+    asked = draw_conditions(test, per_grade, rng)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+    limits, sampling = make_limits(model, settings.limits), make_sampling(settings.sampling)
+    return generated_routes(asked, generate(model, conditions(asked), limits, sampling, generator), test)
 
 
 def report(
@@ -88,7 +85,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     peers = stage.read("ingest/peers.parquet", PeerHolds)
     train, val, test = (encode(labels[side == name], tokens) for name in ("train", "val", "test"))
     test_labels = labels[side == "test"].reset_index(drop=True)
-    model = RouteTransformer.from_pretrained(stage.input("train/model"))
+    model = load_trained(RouteTransformer, stage.domain)
     judge = fit_judge(train, **params.grade_judge.model_dump(), seed=int(rng.integers(2**32)))
 
     nll = {f"nll_{name}": baselines.fit(name, train, val).route_nll(test) for name in baselines.NAMES}
@@ -96,7 +93,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     predicted = predictions(test_labels, test, nll, judge.grades(test))
 
     origins = {
-        "model": write_routes(model, test_labels, stage.common, params, rng),
+        "model": write_routes(
+            model, read_artifacts(model_folder(stage.domain)).settings, test_labels, params.generation.per_grade, rng
+        ),
         "test": real_routes(test_labels, test),
     }
     origins |= {str(peer): peer_routes(holds, PEER_ANGLE) for peer, holds in peers.groupby("peer")}

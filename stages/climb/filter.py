@@ -1,21 +1,21 @@
 """Keep the routes worth learning from, mark the subsets they belong to, and say why the others went."""
 
+from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Filter
-from winnow.domains.climb.rules.keep import keep_routes
+from winnow.domains.climb.rules.keep import keep_routes, mark_subsets
 from winnow.domains.climb.tables import Dropped, Holds, Kept, Routes
 from winnow.pipeline.stage import Stage, run_stage
-
-SUBSETS = ("full", "quality", "benchmark")
 
 
 def main(stage: Stage[Common, Filter]) -> None:
     routes = stage.read("ingest/routes.parquet", Routes)
     holds = stage.read("ingest/holds.parquet", Holds)
-    kept, dropped, counts = keep_routes(routes, holds, stage.common, stage.params)
+    kept, dropped, counts = keep_routes(routes, holds, stage.common)
+    kept = mark_subsets(kept, stage.params.min_repeats)
     stage.write("routes.parquet", kept, Kept)
     stage.write("dropped.parquet", dropped, Dropped)
     stage.account(len(routes), kept=len(kept), dropped=len(dropped))
-    stage.metrics(dropped=counts, subsets={name: int(kept[f"in_{name}"].sum()) for name in SUBSETS})
+    stage.metrics(dropped=counts, subsets={name: int(kept[f"in_{name}"].sum()) for name in definitions.SUBSETS})
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Read problems from files of any format, or make them, and merge those that are the same."""
 
-from winnow.curate.rejected import check_rejected_share
+from winnow.curate.rejected import check_rejected_share, rejected_rows
+from winnow.curate.tables import Rejected
 from winnow.domains.climb.params import Common, Ingest
 from winnow.domains.climb.source import formats, peers, synthetic
-from winnow.domains.climb.source.merge import SourceFile, merge, rejected_rows
-from winnow.domains.climb.tables import Holds, PeerHolds, Rejected, Routes
+from winnow.domains.climb.source.merge import SourceFile, merge
+from winnow.domains.climb.tables import Holds, PeerHolds, Routes
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -14,7 +15,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
     if not files:
         made = synthetic.make(stage.common, stage.params.synthetic, stage.rng())
         files = [SourceFile("synthetic", "synthetic", made)]
-    rejected = rejected_rows(files)
+    rejected = rejected_rows((file.path, file.problems.rejected) for file in files)
     rows_in = len(rejected) + sum(len(file.problems.routes) for file in files)
     check_rejected_share(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain)
     merged = merge(files)

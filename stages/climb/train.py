@@ -1,13 +1,15 @@
 """Train the generator: a transformer that predicts a route hold by hold, given its board, its angle and its grade."""
 
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
 
+from winnow.domains.climb.model.artifacts import Settings, make_artifacts
 from winnow.domains.climb.model.sequences import encode
 from winnow.domains.climb.model.training import batch_loss, build_model, make_loaders, metrics, predict
 from winnow.domains.climb.params import Common, Train
-from winnow.domains.climb.tables import Labels, Splits, Tokens, Weights
+from winnow.domains.climb.tables import Labels, QualityBins, Splits, Tokens, Weights
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
@@ -36,7 +38,10 @@ def main(stage: Stage[Common, Train]) -> None:
     tokens = stage.read("label/tokens.parquet", Tokens)
     splits = stage.read("split/splits.parquet", Splits)
     weights = stage.read("weight/weights.parquet", Weights)
-    train_model(stage, make_task(join(labels, splits, weights), tokens, stage.common, stage.params))
+    task = make_task(join(labels, splits, weights), tokens, stage.common, stage.params)
+    settings = Settings(limits=stage.common, sampling=stage.params.sampling)
+    bins = stage.read("label/quality_bins.parquet", QualityBins)
+    train_model(stage, replace(task, carry=make_artifacts(settings, labels, splits, tokens, bins).write))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 
 from winnow.curate.weights import draw_epochs, drawn_ratio, effective_sample_size, log_scale_weights, to_mean_one
+from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Weight
 from winnow.domains.climb.tables import Labels, Splits, Weights
 from winnow.pipeline.stage import Stage, run_stage
-
-SUBSETS = ("full", "quality", "benchmark")
 
 
 def weigh_routes(routes: pd.DataFrame, params: Weight) -> pd.DataFrame:
@@ -55,7 +54,7 @@ def main(stage: Stage[Common, Weight]) -> None:
     stage.write("weights.parquet", weights, Weights)
     stage.account(len(labels), weighed=len(weights), held_out=len(labels) - len(weights))
     rng = stage.rng()
-    for name in SUBSETS:
+    for name in definitions.SUBSETS:
         inside = train[f"in_{name}"]
         if inside.any():
             stage.metrics(**{name: measure_draws(train[inside], weights.loc[inside, "weight"], stage.params, rng)})

@@ -2,12 +2,13 @@
 
 import pandas as pd
 
-from winnow.curate.rejected import check_rejected_share
+from winnow.curate.rejected import check_rejected_share, rejected_rows
+from winnow.curate.tables import Rejected
 from winnow.domains.sessions.params import Common, Ingest
 from winnow.domains.sessions.source import formats, synthetic
 from winnow.domains.sessions.source.listening import Listening
-from winnow.domains.sessions.source.merge import catalogue, merge_plays, rejected_rows, song_genres
-from winnow.domains.sessions.tables import Catalogue, Plays, Rejected, Scenes, SongGenres, Tastes
+from winnow.domains.sessions.source.merge import catalogue, merge_plays, song_genres
+from winnow.domains.sessions.tables import Catalogue, Plays, Scenes, SongGenres, Tastes
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -26,7 +27,7 @@ def gather(stage: Stage[Common, Ingest]) -> tuple[list[tuple[str, Listening]], p
 def main(stage: Stage[Common, Ingest]) -> None:
     named, tastes, scenes = gather(stage)
     parts = [part for _, part in named]
-    rejected = rejected_rows(named)
+    rejected = rejected_rows((path, part.rejected) for path, part in named)
     rows_in = len(rejected) + sum(len(part.plays) for part in parts)
     check_rejected_share(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain)
     plays = merge_plays(parts)

@@ -1,9 +1,11 @@
-"""Part each user's songs into train, validation and test, hold some users apart whole, say what kind each user is."""
+"""Split each user's songs into train, validation and test, hold out some users whole, and type each user."""
 
 import numpy as np
 import pandas as pd
 
+from winnow.curate.holdout import hold_out_last
 from winnow.curate.leakage import check_no_leakage
+from winnow.curate.sides import SIDES
 from winnow.curate.splits import check_sides
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Common, Split
@@ -31,7 +33,6 @@ def order_songs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
 def split_pairs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
     """The columns of `Splits`; no two sides share a pair, and cold-start users have no row in train, val or test.
 
-    A user with too few songs for all three sides stays in train, so that nobody is tested whom the model never saw.
     Raises TableError when a side has no row.
     """
     pairs = order_songs(pairs, params, rng)
@@ -41,15 +42,10 @@ def split_pairs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
     if params.method == "official":
         side = _official(pairs, params)
     else:
-        few = (test + val) >= count
-        test, val = test.where(~few, 0), val.where(~few, 0)
-        held = count - pairs["place"]
-        side = pd.Series("train", index=pairs.index, dtype="str")
-        side[held <= test + val] = "val"
-        side[held <= test] = "test"
+        side = hold_out_last(pairs["user_index"], pairs["place"], val=val, test=test)
     cold = _cold_users(pairs, params, rng)
     side[cold] = np.where(pairs.loc[cold, "place"] < params.cold_given, "cold_given", "cold_target")
-    check_sides(side, definitions.SIDES if cold.any() else definitions.SIDES[:3])
+    check_sides(side, definitions.SIDES if cold.any() else SIDES)
     return pd.DataFrame({"user_index": pairs["user_index"], "song_index": pairs["song_index"], "split": side})
 
 
@@ -58,15 +54,15 @@ def _official(pairs: pd.DataFrame, params: Split) -> "pd.Series[str]":
     if not (pairs["side"] == "test").any():
         raise TableError("the source has no split of its own", fix="set sessions.split.method to random or time")
     side = pairs["side"].fillna("train").astype("str")
-    own = pairs[side == "train"].sort_values(["user_index", "place"])
-    place, count = own.groupby("user_index").cumcount(), own.groupby("user_index")["place"].transform("size")
-    val = np.minimum(np.round(count * params.val_ratio), count - 1)
-    side[own.index[count - place <= val]] = "val"
+    own = pairs[side == "train"]
+    count = own.groupby("user_index")["place"].transform("size")
+    val = (count * params.val_ratio).round().astype(int).clip(upper=count - 1)
+    side[own.index] = hold_out_last(own["user_index"], own["place"], val=val, test=0)
     return side
 
 
 def _cold_users(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) -> "pd.Series[bool]":
-    """Rows of the users held apart: drawn among those with more songs than are given."""
+    """Rows of the held-out users, drawn among those with more songs than are given."""
     count = pairs["user_index"].value_counts().sort_index()
     able = count.index[count > params.cold_given].to_numpy()
     drawn = rng.permutation(able)[: round(params.cold_ratio * len(count))]
@@ -74,10 +70,10 @@ def _cold_users(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
 
 
 def user_types(pairs: pd.DataFrame, splits: pd.DataFrame, users: int, params: Split) -> pd.DataFrame:
-    """The columns of `UserTypes`: by plays of training songs, and of cold-start users by plays of the songs told.
+    """The columns of `UserTypes`: by plays of training songs, and of cold-start users by plays of their given songs.
 
-    Validation and test plays do not count: a type that saw them would tell the model how much is still to be found.
-    The bounds are those of the trained users.
+    Validation and test plays do not count: a type based on them would reveal how much is still to be found. The
+    bounds are those of the trained users.
     """
     known = splits[splits["split"].isin(["train", "cold_given"])].merge(pairs, on=["user_index", "song_index"])
     plays = known.groupby("user_index")["plays"].sum().reindex(range(users), fill_value=0).to_numpy()

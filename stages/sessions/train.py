@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from winnow.domains.sessions.model.artifacts import make_artifacts
 from winnow.domains.sessions.model.tensors import build_model
 from winnow.domains.sessions.model.training import (
     batch_loss,
@@ -11,7 +12,6 @@ from winnow.domains.sessions.model.training import (
     training_data,
     training_sides,
 )
-from winnow.domains.sessions.model.usage import make_usage
 from winnow.domains.sessions.params import Common, Train
 from winnow.domains.sessions.tables import Genres, InteractionWeights, Sampling, Songs, Splits, Users, UserTypes
 from winnow.learn.stage import train_model
@@ -27,7 +27,7 @@ def main(stage: Stage[Common, Train]) -> None:
     pairs = stage.read("weight/interactions.parquet", InteractionWeights)
     sampling = stage.read("weight/sampling.parquet", Sampling)
     data = training_data(types, len(songs), pairs, params)
-    usage = make_usage(
+    artifacts = make_artifacts(
         stage.read("label/users.parquet", Users), types, songs, genres, stage.read("split/splits.parquet", Splits)
     )
     task = Task(
@@ -39,7 +39,7 @@ def main(stage: Stage[Common, Train]) -> None:
         predict=predict,
         metrics=metrics,
         constants={"graph": data.graph, "types": data.types},
-        carry=usage.write,
+        carry=artifacts.write,
     )
     train_model(stage, task)
 

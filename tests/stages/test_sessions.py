@@ -14,7 +14,6 @@ import torch
 from stages.sessions import split
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.sessions.params import Events
-from winnow.domains.sessions.rules.plays import k_core
 from winnow.pipeline.errors import LeakageError, SourceError, TableError, TrainingError, WinnowError
 from winnow.pipeline.params import STAGES
 
@@ -130,24 +129,6 @@ def test_a_pair_on_two_sides_is_leakage(here: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(split, "split_pairs", leaking)
     with pytest.raises(LeakageError, match="`user and song` stand on two sides"):
         run("split")
-
-
-def test_the_k_core_is_stable_and_largest() -> None:
-    rng = np.random.default_rng(3)
-    plays = pd.DataFrame({"user": rng.integers(0, 40, 260).astype(str), "song": rng.integers(0, 60, 260).astype(str)})
-    inside, rounds = k_core(plays, 4, 3)
-    kept = plays[inside].drop_duplicates()
-    assert rounds > 3
-    assert kept.groupby("user").size().min() >= 4
-    assert kept.groupby("song").size().min() >= 3
-    left = plays[~inside]
-    while len(left):  # nothing that was dropped could have stayed: peel it off one at a time
-        users, songs = plays.drop_duplicates().groupby("user").size(), plays.drop_duplicates().groupby("song").size()
-        weak = plays["user"].map(users).lt(4) | plays["song"].map(songs).lt(3)
-        assert weak.any()
-        plays = plays[~weak]
-        left = plays[~inside.reindex(plays.index)]
-    assert len(plays) == inside.sum()
 
 
 def test_plays_that_are_none_are_dropped_with_a_reason(here: Path) -> None:
@@ -269,6 +250,17 @@ def test_recommendations_for_a_user_and_for_a_stranger(here: Path) -> None:
     for_stranger = found.for_likes(liked, 5)
     assert not {one.song for one in for_stranger} & set(liked)
     assert {name for _, name, _ in for_stranger[0].reasons} == set(liked)
+
+
+@pytest.mark.parametrize("model", ["gat", "genre_gat"])
+def test_somebody_who_likes_one_song_gets_it_as_the_reason(here: Path, model: str) -> None:
+    run("train", model=model, epochs=1)
+    found = recommender()
+    song = str(found.songs["song"].iloc[0])
+    recommended = found.for_likes([song], 3)
+    assert len(recommended) == 3
+    for one in recommended:
+        assert [name for kind, name, _ in one.reasons if kind == "song"] == [found.songs["title"].iloc[0]]
 
 
 def test_unknown_users_and_songs_are_told_with_the_nearest(here: Path) -> None:

@@ -1,4 +1,4 @@
-"""Filtering by named rules: every row that goes has one reason, the first rule it breaks."""
+"""Filtering by named rules: every dropped row has one reason, the first rule it breaks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from winnow.pipeline.errors import TableError
 
 @dataclass(frozen=True)
 class Rule:
-    """A reason to drop a row: `breaks` tells, for all rows of a table at once, which ones it is true of."""
+    """A reason to drop a row: `breaks` says, for all rows of a table at once, which ones break the rule."""
 
     name: str
     breaks: Callable[[pd.DataFrame], "pd.Series[bool]"]
@@ -34,9 +34,14 @@ def rule_counts(reason: "pd.Series[str]", rules: Sequence[Rule]) -> dict[str, in
     return {rule.name: int(counts.get(rule.name, 0)) for rule in rules}
 
 
+def dropped_rows(key: pd.Series, reason: "pd.Series[str]") -> pd.DataFrame:
+    """The `Dropped` rows: the rule each dropped row breaks, and its value of `key`, both indexed like the table."""
+    return pd.DataFrame({"rule": reason, str(key.name): key}).dropna(subset="rule")
+
+
 def check_not_empty(kept: pd.DataFrame, counts: dict[str, int], *, fix: str) -> None:
-    """Raise TableError, telling what dropped how many rows, when nothing is left."""
+    """Raise TableError, with the number of rows that each rule dropped, when no row is left."""
     if len(kept):
         return
-    told = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-    raise TableError(f"no row is left after filtering (dropped: {told or 'nothing, the table was empty'})", fix=fix)
+    dropped = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    raise TableError(f"no row is left after filtering (dropped: {dropped or 'nothing, the table was empty'})", fix=fix)

@@ -1,10 +1,19 @@
 """Source rows that cannot be used: a few are counted, too many stop the stage."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from winnow.pipeline.errors import SourceError
 
 SHOWN_ROWS = 5
+
+
+def rejected_rows(parts: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+    """The `Rejected` rows of sources: the path of each, and what it rejected (columns row and reason)."""
+    rejected = pd.concat([part[["row", "reason"]].assign(source=path) for path, part in parts])
+    types = {"source": "str", "row": "int64", "reason": "str"}
+    return rejected.sort_values(["source", "row"], ignore_index=True)[list(types)].astype(types)
 
 
 def check_rejected_share(rejected: pd.DataFrame, rows_in: int, max_share: float, *, domain: str) -> None:
@@ -17,9 +26,9 @@ def check_rejected_share(rejected: pd.DataFrame, rows_in: int, max_share: float,
     share = len(rejected) / rows_in
     if len(rejected) == rows_in or share > max_share:
         first = rejected.head(SHOWN_ROWS).itertuples()
-        told = "".join(f"\n    {row.source}, row {row.row}: {row.reason}" for row in first)
+        listed = "".join(f"\n    {row.source}, row {row.row}: {row.reason}" for row in first)
         raise SourceError(
             f"{len(rejected)} of {rows_in} source rows cannot be used: {share:.1%}, and {domain}.ingest."
-            f"max_rejected_share allows {max_share:.1%}. The first ones:{told}",
-            fix=f"mend the file, check its `format`, or raise {domain}.ingest.max_rejected_share",
+            f"max_rejected_share allows {max_share:.1%}. The first ones:{listed}",
+            fix=f"repair the file, check its `format`, or raise {domain}.ingest.max_rejected_share",
         )

@@ -1,4 +1,4 @@
-"""`winnow climb …`: new routes, and the generator judged on another export."""
+"""`winnow climb …`: new routes, and the generator evaluated on another export."""
 
 import json
 from pathlib import Path
@@ -8,54 +8,46 @@ import pandas as pd
 import typer
 
 from winnow.domains.climb import definitions
-from winnow.domains.climb.params import Params
 from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.show.figures import save_png
 
 app = typer.Typer(no_args_is_help=True, help="MoonBoard climbing routes.")
 
 SHEET_COLUMNS = 5
+DPI = 110
 
 
 @app.command()
 def generate(
     grade: Annotated[str, typer.Option(help="Font grade, such as 6C+")],
-    count: Annotated[int, typer.Option(min=1, max=1000, help="routes to write")] = 5,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="routes to generate")] = 5,
     board: Annotated[str, typer.Option(help=f"year of the board: {', '.join(definitions.BOARDS)}")] = "2016",
     angle: Annotated[int, typer.Option(help="degrees of overhang: 25 or 40")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="the same seed, the same routes")] = 0,
     png: Annotated[Path | None, typer.Option(help="draw them on the board into this file")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
-    """Write new routes of a grade: possible ones, none of them a training route."""
+    """Generate new routes of a grade: possible ones, none of them a training route."""
     font = definitions.parse_grade(grade)
     if font is None:
-        raise WinnowError(f"{grade} is no Font grade of these boards", fix=f"one of {', '.join(definitions.GRADES)}")
+        raise WinnowError(f"{grade} is not a Font grade of these boards", fix=f"one of {', '.join(definitions.GRADES)}")
     _check_known("board", board, list(definitions.BOARDS))
     _check_known("angle", angle, list(definitions.ANGLES))
     if png is not None and png.suffix.lower() != ".png":
         raise WinnowError(f"{png} is not the name of a PNG file", fix=f"--png {png.with_suffix('.png')}")
-    params = _params()
-    from winnow.domains.climb.model import application  # noqa: PLC0415 - torch takes seconds; wrong options take none
+    from winnow.domains.climb.model.application import Generator  # noqa: PLC0415 - torch takes seconds to import
 
+    generator = Generator()
+    generator.check_trained_on(board=board, angle=angle, grade=font)
     row = {"board": board, "angle": angle, "grade_index": definitions.GRADE_INDEX[font]}
-    routes = application.new_routes(
-        pd.DataFrame([row] * count),
-        application.load_model(),
-        application.training_routes(),
-        params.common,
-        params.evaluate.generation,
-        seed,
-    )
-    told = [
+    routes = [
         list(zip(map(definitions.cell_name, cells), definitions.infer_roles(cells, board), strict=True))
-        for cells in routes
+        for cells in generator.new_routes(pd.DataFrame([row] * count), seed)
     ]
     if png is not None:
-        drawn = [DrawnRoute(f"{font} · {board} · {angle}° · #{n}", board, holds) for n, holds in enumerate(told, 1)]
-        save_png(sheet_of_boards(drawn, SHEET_COLUMNS), png, params.plot.dpi)
+        drawn = [DrawnRoute(f"{font} · {board} · {angle}° · #{n}", board, holds) for n, holds in enumerate(routes, 1)]
+        save_png(sheet_of_boards(drawn, SHEET_COLUMNS), png, DPI)
     if as_json:
         rows = [
             {
@@ -64,11 +56,11 @@ def generate(
                 "grade": font,
                 "holds": [{"hold": hold, "role": role} for hold, role in holds],
             }
-            for holds in told
+            for holds in routes
         ]
         print(json.dumps(rows, indent=2))
         return
-    for number, holds in enumerate(told, 1):
+    for number, holds in enumerate(routes, 1):
         parts = [(role, [hold for hold, own in holds if own == role]) for role in ("start", "move", "finish")]
         print(f"{number:>3}  {font:<3}  " + "   ".join(f"{role} {' '.join(cells)}" for role, cells in parts if cells))
     if png is not None:
@@ -79,17 +71,16 @@ def generate(
 def evaluate(
     file: Annotated[Path, typer.Argument(help="an export, .json or .json.gz")],
     form: Annotated[
-        str | None, typer.Option("--format", help="web, app, guidebook or minimal; guessed when not given")
+        str | None, typer.Option("--format", help="web, app, guidebook or minimal; by default guessed from the content")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Judge the trained generator on another export; routes that it was trained on are left out and counted."""
+    """Evaluate the generator on another export; routes that it was trained on are left out and counted."""
     if not file.is_file():
         raise WinnowError(f"{file} does not exist", fix="name a .json or .json.gz file")
-    params = _params()
-    from winnow.domains.climb.model import application  # noqa: PLC0415
+    from winnow.domains.climb.model.application import Generator  # noqa: PLC0415
 
-    found = application.judge_file(file, form, params)
+    found = Generator().judge_file(file, form)
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -102,10 +93,6 @@ def evaluate(
             f"{name:<14}{part['routes']:>8}{part['token_loss']:>8.3f}{part['perplexity']:>12.2f}"
             f"{part['bigram_perplexity']:>9.2f}"
         )
-
-
-def _params() -> Params:
-    return Document(PARAMS_FILE).section(("climb",), Params)
 
 
 def _check_known(what: str, value: object, known: list[object]) -> None:

@@ -15,6 +15,9 @@ GRADES = ("5+", "6A", "6A+", "6B", "6B+", "6C", "6C+", "7A", "7A+", "7B", "7B+",
 ANGLES = (25, 40)
 QUALITY_BINS = ("low", "medium", "high", "unknown")
 
+SUBSETS = ("full", "quality", "benchmark")
+"""Subsets of the routes: all, those with enough repeats, and the benchmarks."""
+
 START_ROWS = 6
 """Rows from the bottom in which a route may start: no start hold of the real files is higher, on any board."""
 

@@ -116,6 +116,14 @@ class Network(Section):
         return self
 
 
+class Sampling(Section):
+    """How holds are drawn from the network's distribution; the trained model carries it."""
+
+    guidance: Float = Field(ge=0, le=20, description="1: as trained; more: the grade counts more (needs grade_dropout)")
+    temperature: Float = Field(gt=0, le=10, description="below 1 likelier holds, above 1 more surprising ones")
+    top_p: Float = Field(gt=0, le=1, description="holds are drawn from the likeliest, whose probabilities sum to this")
+
+
 class Train(Training):
     """Training the generator."""
 
@@ -124,15 +132,13 @@ class Train(Training):
     grade_dropout: Float = Field(ge=0, lt=1, description="share of training routes told without grade, for guidance")
     weighted: bool = Field(description="draw training routes by the weight stage's weights, else each once an epoch")
     network: Network = Field(description="the transformer")
+    sampling: Sampling = Field(description="how the trained model draws holds, in evaluate and `winnow climb`")
 
 
 class Generation(Section):
     """New routes: for each grade of the test routes, on boards and at angles as those routes have them."""
 
     per_grade: int = Field(ge=1, le=100_000, description="routes for each grade")
-    guidance: Float = Field(ge=0, le=20, description="1: as trained; more: the grade counts more (needs grade_dropout)")
-    temperature: Float = Field(gt=0, le=10, description="below 1 likelier holds, above 1 more surprising ones")
-    top_p: Float = Field(gt=0, le=1, description="holds are drawn from the likeliest, whose probabilities sum to this")
 
 
 class GradeJudging(Section):

@@ -4,6 +4,8 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from winnow.curate import tables
+from winnow.curate.sides import SIDES
 from winnow.domains.climb import definitions
 from winnow.pipeline.tables import Table
 
@@ -43,14 +45,6 @@ class PeerHolds(Table):
     hold: Series[str] = pa.Field(description="cell, such as F12, or text that is no cell")
 
 
-class Rejected(Table):
-    """One row per source row that could not be used."""
-
-    source: Series[str] = pa.Field(description="path as named in params.yaml")
-    row: Series[int] = pa.Field(ge=0, description="0-based row in the file")
-    reason: Series[str]
-
-
 class Kept(Routes):
     """A route that passed every rule, with the subsets it belongs to."""
 
@@ -59,9 +53,8 @@ class Kept(Routes):
     in_full: Series[bool] = pa.Field(eq=True)
 
 
-class Dropped(Table):
+class Dropped(tables.Dropped):
     route_id: Series[str] = pa.Field(unique=True)
-    rule: Series[str] = pa.Field(description="the first rule it breaks")
 
 
 class Labels(Table):
@@ -88,10 +81,28 @@ class Tokens(Table):
     token: Series[int] = pa.Field(ge=0, lt=definitions.CELLS, description="cell index, definitions.cell_index(hold)")
 
 
+class QualityBins(Table):
+    """Where the quality bins begin; a route of unknown repeats belongs to none of these."""
+
+    quality: Series[str] = pa.Field(unique=True, isin=list(definitions.QUALITY_BINS))
+    min_repeats: Series[int] = pa.Field(ge=0)
+
+
+class KnownRoutes(Table):
+    """The training and validation routes of a trained model; no test route."""
+
+    route_id: Series[str] = pa.Field(unique=True)
+    hold_set: Series[str]
+    board: Series[str] = pa.Field(isin=list(definitions.BOARDS))
+    angle: Series[int] = pa.Field(isin=list(definitions.ANGLES))
+    grade_index: Series[int] = pa.Field(ge=0, lt=len(definitions.GRADES))
+    split: Series[str] = pa.Field(isin=["train", "val"])
+
+
 class Splits(Table):
     route_id: Series[str] = pa.Field(unique=True)
     stratum: Series[str] = pa.Field(description="<grade>_<quality>, or what it was merged into")
-    split: Series[str] = pa.Field(isin=["train", "val", "test"])
+    split: Series[str] = pa.Field(isin=SIDES)
 
 
 class Weights(Table):

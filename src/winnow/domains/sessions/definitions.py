@@ -1,17 +1,19 @@
-"""What the words of listening mean, for every stage."""
+"""The terms of listening data, for every stage."""
+
+from winnow.curate import sides
 
 USER_TYPES = ("casual", "regular", "power")
 """From few plays to many."""
 
-SIDES = ("train", "val", "test", "cold_given", "cold_target")
-"""Sides of the split. A cold-start user trains nothing: what is given of her is folded in, the rest is to be found."""
+SIDES = (*sides.SIDES, "cold_given", "cold_target")
+"""Sides of the split. A cold-start user is not trained on: their given songs are folded in, the others are to find."""
 
 CUTOFFS = (5, 10, 20)
 """The K of Recall@K and NDCG@K."""
 
 LIST_LENGTH = 10
-"""Songs of a list that coverage, novelty and diversity look at."""
+"""Songs of a list by which coverage, novelty, diversity and exposure are measured."""
 
 HISTORY_BINS = ("1-5", "6-10", "11-20", "21-50", "51+")
 HISTORY_EDGES = (5, 10, 20, 50)
-"""Songs a user is known by, up to and with which the first bins go."""
+"""Numbers of known songs of a user at which the first bins end (inclusive)."""

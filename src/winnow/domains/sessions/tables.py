@@ -4,6 +4,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from winnow.curate import tables
 from winnow.domains.sessions import definitions
 from winnow.pipeline.tables import Table
 
@@ -36,14 +37,6 @@ class SongGenres(Table):
     share: Series[float] = pa.Field(gt=0, le=1)
 
 
-class Rejected(Table):
-    """One row per source row that could not be used."""
-
-    source: Series[str] = pa.Field(description="path as named in params.yaml")
-    row: Series[int] = pa.Field(ge=0, description="0-based row in the file")
-    reason: Series[str]
-
-
 class Tastes(Table):
     """The generator's truth: how a synthetic user chooses a scene. Without rows for real data."""
 
@@ -60,9 +53,8 @@ class Scenes(Table):
     probability: Series[float] = pa.Field(gt=0, le=1)
 
 
-class Dropped(Table):
+class Dropped(tables.Dropped):
     play: Series[int] = pa.Field(unique=True, ge=0)
-    rule: Series[str] = pa.Field(description="the first rule it breaks")
 
 
 class Users(Table):

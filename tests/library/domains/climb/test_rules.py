@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winnow.domains.climb import definitions
-from winnow.domains.climb.rules.labels import quality_bins, tokenise
+from winnow.domains.climb.rules.labels import quality_bins, quality_of, tokenise
 from winnow.domains.climb.rules.validity import broken_rules, broken_rules_of_generated, longest_moves
 
 GOOD = ("A5 start", "C9 move", "F13 move", "F18 finish")
@@ -67,7 +67,7 @@ def test_the_longest_moves_of_a_table_are_those_of_its_routes(routes: list[list[
 
 def test_quality_bins_begin_at_their_bounds_and_unknown_is_a_bin() -> None:
     repeats = pd.Series([0, 9, 10, 99, 100, None], dtype="Int64")
-    assert quality_bins(repeats, medium_from=10, high_from=100).tolist() == [
+    assert quality_of(repeats, quality_bins(medium_from=10, high_from=100)).tolist() == [
         "low",
         "low",
         "medium",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from winnow.domains.climb import definitions
+from winnow.domains.climb import definitions, params
 from winnow.domains.climb.model.network import RouteTransformer
 from winnow.domains.climb.model.sequences import ANY_GRADE, BOARDS, END, START, Integers, Sequences
 from winnow.pipeline.errors import WinnowError
@@ -64,6 +64,16 @@ class Limits:
         return torch.cat([cells, (finishes > 0)[:, None]], dim=1)
 
 
+def make_limits(model: RouteTransformer, limits: params.Common) -> Limits:
+    """The limits of the params, on the holds that the network knows."""
+    return Limits(model.known, min_holds=limits.min_holds, max_holds=limits.max_holds, max_reach=limits.max_reach)
+
+
+def make_sampling(sampling: params.Sampling) -> Sampling:
+    """How holds are drawn, from the params."""
+    return Sampling(sampling.guidance, sampling.temperature, sampling.top_p)
+
+
 def _further_holds(known: Tensor, top: Tensor, reach: Tensor, max_holds: int) -> Tensor:
     """(boards, cells, max_holds): whether a route may end on the top row exactly so many holds after a cell.
 
@@ -109,8 +119,8 @@ def _check_possible(allowed: Tensor, boards: Tensor) -> None:
     if stuck.any():
         raise WinnowError(
             f"no route on board {BOARDS[int(boards[stuck][0])]} keeps within the limits",
-            where="params.yaml: climb.common",
-            fix="raise max_reach or max_holds, lower min_holds, or train on routes of this board",
+            where="climb.common, as the model was trained with",
+            fix="train with a higher max_reach or max_holds, a lower min_holds, or routes of this board",
         )
 
 

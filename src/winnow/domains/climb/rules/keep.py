@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from winnow.curate.filters import Rule, apply_rules, check_not_empty, rule_counts
-from winnow.domains.climb.params import Common, Filter
+from winnow.curate.filters import Rule, apply_rules, check_not_empty, dropped_rows, rule_counts
+from winnow.domains.climb.params import Common
 from winnow.domains.climb.rules.validity import broken_rules
 
 
 def route_rules(common: Common, broken: pd.DataFrame) -> list[Rule]:
-    """Why a route goes, in the order in which reasons are given; `broken` is from `broken_rules`."""
+    """The rules in the order in which they are applied; `broken` is from `broken_rules`."""
 
     def breaks(name: str) -> Rule:
         return Rule(name, lambda routes: broken[name].reindex(routes["route_id"]).set_axis(routes.index))
@@ -21,9 +21,9 @@ def route_rules(common: Common, broken: pd.DataFrame) -> list[Rule]:
 
 
 def keep_routes(
-    routes: pd.DataFrame, holds: pd.DataFrame, common: Common, params: Filter
+    routes: pd.DataFrame, holds: pd.DataFrame, common: Common
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
-    """Routes that break no rule, those that do with the first one they break, and how many each rule dropped.
+    """The routes that break no rule, the `Dropped` ones, and how many each rule dropped.
 
     Raises TableError when no route is left.
     """
@@ -32,8 +32,7 @@ def keep_routes(
     counts = rule_counts(reason, rules)
     kept = routes[reason.isna()]
     check_not_empty(kept, counts, fix="name other boards or hold counts in climb.common, or other climb.ingest.sources")
-    dropped = pd.DataFrame({"route_id": routes["route_id"], "rule": reason}).dropna(subset="rule")
-    return mark_subsets(kept, params.min_repeats), dropped, counts
+    return kept, dropped_rows(routes["route_id"], reason), counts
 
 
 def mark_subsets(routes: pd.DataFrame, min_repeats: int) -> pd.DataFrame:

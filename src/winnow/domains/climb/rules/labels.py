@@ -1,17 +1,21 @@
-"""What is to be learnt about a route: how hard it is, how well it is proven, and its holds as numbers."""
+"""Labels of a route: its ordinal grade, its quality bin, and its holds as numbers."""
 
 import pandas as pd
 
 from winnow.domains.climb import definitions
-from winnow.domains.climb.tables import Labels
 
 
-def quality_bins(repeats: "pd.Series[int]", *, medium_from: int, high_from: int) -> "pd.Series[str]":
-    """low, medium or high by the number of repeats; unknown where it is unknown."""
-    quality = pd.Series("low", index=repeats.index, dtype="str")
-    quality = quality.mask((repeats >= medium_from).fillna(False), "medium")
-    quality = quality.mask((repeats >= high_from).fillna(False), "high")
-    return quality.mask(repeats.isna(), "unknown")
+def quality_bins(*, medium_from: int, high_from: int) -> pd.DataFrame:
+    """The `QualityBins` table, by rising repeats."""
+    return pd.DataFrame({"quality": ["low", "medium", "high"], "min_repeats": [0, medium_from, high_from]})
+
+
+def quality_of(repeats: "pd.Series[int]", bins: pd.DataFrame) -> "pd.Series[str]":
+    """The bin of `QualityBins` in which each number of repeats lies; unknown where it is unknown."""
+    quality = pd.Series("unknown", index=repeats.index, dtype="str")
+    for name, least in zip(bins["quality"], bins["min_repeats"], strict=True):
+        quality = quality.mask((repeats >= least).fillna(False), name)
+    return quality
 
 
 def tokenise(holds: pd.DataFrame) -> pd.DataFrame:
@@ -23,10 +27,9 @@ def tokenise(holds: pd.DataFrame) -> pd.DataFrame:
     return tokens[["route_id", "position", "token"]]
 
 
-def label_routes(routes: pd.DataFrame, *, medium_from: int, high_from: int) -> pd.DataFrame:
-    """The columns of `Labels`: ordinal grade and quality bin beside what later stages need of a route."""
-    labels = routes.assign(
+def label_routes(routes: pd.DataFrame, bins: pd.DataFrame) -> pd.DataFrame:
+    """The routes with their ordinal grade and their quality bin, in the columns grade_index and quality."""
+    return routes.assign(
         grade_index=routes["grade"].map(definitions.GRADE_INDEX).astype("int64"),
-        quality=quality_bins(routes["repeats"], medium_from=medium_from, high_from=high_from),
+        quality=quality_of(routes["repeats"], bins),
     )
-    return labels[list(Labels.to_schema().columns)]

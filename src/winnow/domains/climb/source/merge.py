@@ -33,12 +33,6 @@ class Merged(NamedTuple):
     """of those, the ones without a grade in common; under one format's name, its problems with several grades"""
 
 
-def rejected_rows(files: list[SourceFile]) -> pd.DataFrame:
-    """The rows that cannot be used: source, row, reason."""
-    rejected = pd.concat([file.problems.rejected.assign(source=file.path) for file in files])
-    return rejected.sort_values(["source", "row"])[["source", "row", "reason"]].astype({"source": "str"})
-
-
 def merge(files: list[SourceFile]) -> Merged:
     """One row per problem, with the richest fields; at least one file has a usable row.
 

@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 
 from winnow.domains.sessions import definitions
+from winnow.domains.sessions.model.artifacts import read_artifacts
 from winnow.domains.sessions.model.explanations import SongExplainer
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.tensors import graph_of, pairs_of, type_indices
-from winnow.domains.sessions.model.usage import read_usage
 from winnow.domains.sessions.source.listening import Listening
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.errors import WinnowError
@@ -43,9 +43,9 @@ class Recommender:
     def __init__(self) -> None:
         """Raises WinnowError when no model was trained yet."""
         self.model = load_trained(GraphRecommender, "sessions")
-        usage = read_usage(model_folder("sessions"))
-        self.users, self.songs, self.known = usage.users, usage.songs, usage.known
-        self.genre_names = usage.genres.set_index("genre_index")["genre"]
+        artifacts = read_artifacts(model_folder("sessions"))
+        self.users, self.songs, self.known = artifacts.users, artifacts.songs, artifacts.known
+        self.genre_names = artifacts.genres.set_index("genre_index")["genre"]
         self.types = type_indices(self.users)
         trained = self.known[self.known["split"].isin(self.model.sides)]
         self.graph = graph_of(trained, (len(self.users), len(self.songs)))

@@ -41,11 +41,3 @@ def song_genres(songs: "pd.Series[str]", parts: list[Listening], most: int) -> p
     told = told[told["genre"].isin(frequent)].sort_values(["song", "genre"])
     share = told["count"] / told.groupby("song")["count"].transform("sum")
     return pd.DataFrame({"song": told["song"], "genre": told["genre"], "share": share.astype(float)})
-
-
-def rejected_rows(parts: list[tuple[str, Listening]]) -> pd.DataFrame:
-    """The columns of `Rejected`, from (path, what it held)."""
-    tables = [part.rejected.assign(source=path) for path, part in parts]
-    return pd.concat(tables, ignore_index=True)[["source", "row", "reason"]].astype(
-        {"source": "str", "row": "int64", "reason": "str"}
-    )

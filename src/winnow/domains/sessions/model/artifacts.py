@@ -13,7 +13,7 @@ KNOWN_SIDES = ("train", "val", "cold_given")
 
 
 @dataclass(frozen=True)
-class Usage:
+class Artifacts:
     """Who and what the model's numbers stand for, and the songs by which users are known."""
 
     users: pd.DataFrame
@@ -33,12 +33,12 @@ class Usage:
         write_table(folder / "known.parquet", self.known, KnownSongs)
 
 
-def make_usage(
+def make_artifacts(
     users: pd.DataFrame, types: pd.DataFrame, songs: pd.DataFrame, genres: pd.DataFrame, splits: pd.DataFrame
-) -> Usage:
+) -> Artifacts:
     """From `Users`, `UserTypes`, `Songs`, `Genres` and `Splits`."""
     names = genres[["genre_index", "genre"]].drop_duplicates("genre_index").sort_values("genre_index")
-    return Usage(
+    return Artifacts(
         users.merge(types, on="user_index", validate="one_to_one"),
         songs,
         names.reset_index(drop=True),
@@ -46,9 +46,9 @@ def make_usage(
     )
 
 
-def read_usage(folder: Path) -> Usage:
+def read_artifacts(folder: Path) -> Artifacts:
     """The tables of a model's folder; raises TableError when one is missing."""
-    return Usage(
+    return Artifacts(
         read_table(folder / "users.parquet", KnownUsers),
         read_table(folder / "songs.parquet", Songs),
         read_table(folder / "genres.parquet", GenreNames),

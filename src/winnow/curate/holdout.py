@@ -1,0 +1,26 @@
+"""The last rows of every owner held out: what comes next is predicted from what came before."""
+
+import pandas as pd
+
+from winnow.curate.sides import SIDES
+
+
+def hold_out_last(
+    owner: pd.Series, order: pd.Series, *, val: "pd.Series[int] | int", test: "pd.Series[int] | int"
+) -> "pd.Series[str]":
+    """The side of each row: each owner's last `test` rows by `order`, the `val` rows before them, and train.
+
+    `val` and `test` are the same for all owners or given per row (equal within an owner). An owner without a row left
+    for training keeps all rows in train, so that nobody is tested whom the model never saw. Indexed like `owner`,
+    which has distinct index values, as has every owner's `order`.
+    """
+    rows = pd.DataFrame({"owner": owner, "order": order, "val": val, "test": test}).sort_values(["owner", "order"])
+    from_end = rows.groupby("owner").cumcount(ascending=False)
+    size = rows.groupby("owner")["owner"].transform("size")
+    held = rows["val"] + rows["test"]
+    train, validation, tested = SIDES
+    side = pd.Series(train, index=rows.index, dtype="str")
+    side[from_end < held] = validation
+    side[from_end < rows["test"]] = tested
+    side[held >= size] = train
+    return side.reindex(owner.index)

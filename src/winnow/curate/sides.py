@@ -1,0 +1,3 @@
+"""The sides of a split."""
+
+SIDES = ("train", "val", "test")

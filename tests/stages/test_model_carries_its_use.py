@@ -1,0 +1,121 @@
+"""A trained model answers from its own folder: neither params.yaml nor tables made anew change what it says."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+from tests.stages.answers import EXAMPLES
+from tests.stages.programs import DATA_STAGES, Programs
+from tests.stages.variations import variations
+from winnow.domains.load import load
+from winnow.pipeline.errors import WinnowError
+
+EDITED = ("common", "ingest")
+"""Sections on which the train stage and the commands could depend alike."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed and wrote, or the error with which it refused."""
+
+    printed: str
+    files: dict[str, bytes]
+    refusal: BaseException | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A domain, the folder in which it was trained, its commands and what they answered."""
+
+    domain: str
+    programs: Programs
+    folder: Path
+    commands: list[list[str]]
+    answers: list[Answer]
+
+
+def ask(domain: str, command: list[str]) -> Answer:
+    """Run `winnow DOMAIN COMMAND` in the working folder."""
+    out = Path("out")
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    result = CliRunner().invoke(load(domain, "cli").app, command)
+    files = {file.name: file.read_bytes() for file in sorted(out.iterdir())}
+    return Answer(result.stdout, files, result.exception)
+
+
+@pytest.fixture(scope="module", params=sorted(EXAMPLES))
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    domain: str = request.param
+    example, folder = EXAMPLES[domain], tmp_path_factory.mktemp(domain)
+    programs = Programs(domain, example.small)
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
+        patch.chdir(folder)
+        for stage in (*DATA_STAGES, "train"):
+            programs.run(stage)
+        commands = example.commands()
+        answers = [ask(domain, command) for command in commands]
+    for command, answer in zip(commands, answers, strict=True):
+        assert answer.refusal is None, f"winnow {domain} {' '.join(command)}: {answer.refusal}"
+        assert answer.printed
+    return Trained(domain, programs, folder, commands, answers)
+
+
+@pytest.fixture
+def here(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trained:
+    """The trained domain, in a copy of its folder to change."""
+    shutil.copytree(trained.folder, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
+    monkeypatch.chdir(tmp_path)
+    return trained
+
+
+def edits(trained: Trained) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every param of the edited sections with another value: its path, and the contents of params.yaml."""
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    fields = load(trained.domain, "params").Params.model_fields
+    sections = {name: trained.programs.section(name).model_dump() for name in fields}
+    for name in EDITED:
+        model = fields[name].annotation
+        for path, values in variations(model, sections[name], name, EXAMPLES[trained.domain].values):
+            yield path, content | {trained.domain: sections | {name: values}}
+
+
+def test_every_verb_has_an_example(trained: Trained) -> None:
+    verbs = {info.name or info.callback.__name__ for info in load(trained.domain, "cli").app.registered_commands}
+    assert {command[0] for command in trained.commands} == verbs
+
+
+def test_params_edited_after_training_change_no_answer(here: Trained) -> None:
+    edited = list(edits(here))
+    assert edited
+    for path, content in edited:
+        Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        for command, expected in zip(here.commands, here.answers, strict=True):
+            answer = ask(here.domain, command)
+            refused = isinstance(answer.refusal, WinnowError)
+            assert refused or answer == expected, f"{path}: winnow {here.domain} {' '.join(command)}\n{answer}"
+
+
+def test_answers_need_the_model_folder_alone(here: Trained) -> None:
+    data = Path("data", here.domain)
+    shutil.move(data / "train" / "model", "kept")
+    shutil.rmtree(data)
+    shutil.move("kept", data / "train" / "model")
+    Path("params.yaml").unlink()
+    for command, expected in zip(here.commands, here.answers, strict=True):
+        assert ask(here.domain, command) == expected
+
+
+def test_without_a_trained_model_each_verb_names_the_command_that_trains(here: Trained) -> None:
+    shutil.rmtree(Path("data", here.domain, "train", "model"))
+    for command in here.commands:
+        refusal = ask(here.domain, command).refusal
+        assert isinstance(refusal, WinnowError)
+        assert f"dvc repro train@{here.domain}" in refusal.fix
