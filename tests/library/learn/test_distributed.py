@@ -5,17 +5,24 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from accelerate.state import AcceleratorState
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from tests.library.learn import tiny
 from tests.library.learn.children import fork, wait
 from winnow.learn import devices
+from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
+from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.settings import Training
+from winnow.learn.tally import Loss
+from winnow.learn.task import Task
 
 
 def test_two_processes_train_with_the_same_global_batch(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -36,18 +43,91 @@ def test_two_processes_train_with_the_same_global_batch(tmp_path: Path, capfd: p
 def test_two_processes_give_the_same_gradients_as_one(tmp_path: Path) -> None:
     chosen = tiny.settings(epochs=1)
     without_dropout = tiny.task(build=lambda: tiny.build(0.0))
-    _train_in_two(tmp_path / "two", chosen, dropout=0.0)
+    _train_in_two(tmp_path / "two", chosen, without_dropout)
     alone = tiny.run(tmp_path / "one", chosen, without_dropout).history[0]
     together = json.loads((tmp_path / "two/run/last/checkpoint.json").read_text())["history"][0]
     assert together["train"]["loss"] == pytest.approx(alone["train"]["loss"], rel=1e-5)
     assert together["val"]["loss"] == pytest.approx(alone["val"]["loss"], rel=1e-5)
 
 
+LENGTHS = torch.randint(1, 9, (tiny.ROWS,), generator=torch.Generator().manual_seed(4))
+"""tokens of each row"""
+
+
+def unequal_rows(folder: Path) -> Task:
+    """Rows of 1 to 8 tokens, 83 of them, so that the last batch of 16 has fewer than one row for each of 8 pieces."""
+
+    def loaders(_: str, share: BatchShare) -> Loaders:
+        generator = torch.Generator().manual_seed(5)
+        tokens = torch.randn(tiny.ROWS, 8, 8, generator=generator)
+        target = (tokens[..., 0] > 0).long().masked_fill(torch.arange(8) >= LENGTHS[:, None], -100)
+        train = {"x": tokens[:83], "y": target[:83]}
+        val = {"x": tokens[83:], "y": target[83:]}
+        return Loaders(TensorLoader(train, EpochSampler(83, share)), OrderedLoader(val, 3), {"train": 83, "val": 13})
+
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> Loss:
+        each = cross_entropy(model(batch["x"]).flatten(0, 1), batch["y"].flatten(), reduction="sum")
+        counted = batch["y"] != -100
+        return Loss(each, counted.sum(), {"ones": (batch["y"] == 1).sum()})
+
+    def predict(model: nn.Module, batches: Iterable[dict[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+        for batch in batches:
+            yield {"logits": model(batch["x"]), "y": batch["y"]}
+
+    def metrics(rows: Mapping[str, Tensor]) -> dict[str, float]:
+        first = float(rows["logits"][0, 0, 0])
+        return {"loss": float(cross_entropy(rows["logits"].flatten(0, 1), rows["y"].flatten())), "first_score": first}
+
+    class Recording(torch.optim.AdamW):
+        """Keeps the gradients of the first step."""
+
+        def step(self, closure: Any = None) -> Any:
+            file = folder / f"gradients {os.environ.get('RANK', '0')}.pt"
+            if not file.exists():
+                torch.save([parameter.grad for parameter in self.param_groups[0]["params"]], file)
+            return super().step(closure)
+
+    return tiny.task(
+        build=lambda: tiny.build(0.0),
+        loaders=loaders,
+        loss=loss,
+        predict=predict,
+        metrics=metrics,
+        optimizer=lambda groups, rate, decay: Recording(groups, lr=rate, weight_decay=decay),
+    )
+
+
+def test_two_processes_of_four_micro_batches_train_as_one_whole_batch_with_rows_of_unequal_length(
+    tmp_path: Path,
+) -> None:
+    for name in ("whole", "cut"):
+        (tmp_path / name).mkdir()
+    # a validation after every step: 4 epochs of 6 steps
+    settings = {"epochs": 4, "validate_steps": 1, "clip_norm": 0.3}
+    alone = tiny.run(tmp_path / "whole", tiny.settings(**settings), unequal_rows(tmp_path / "whole")).history
+    _train_in_two(tmp_path / "cut", tiny.settings(accumulation=4, **settings), unequal_rows(tmp_path / "cut"))
+    together = json.loads((tmp_path / "cut/run/last/checkpoint.json").read_text())["history"]
+    first = torch.load(tmp_path / "whole/gradients 0.pt")
+    for rank in range(2):
+        for one, other in zip(first, torch.load(tmp_path / f"cut/gradients {rank}.pt"), strict=True):
+            assert torch.linalg.norm(one - other) <= 1e-6 * torch.linalg.norm(one)
+    assert len(alone) == len(together) == 24
+    assert [(record["epoch"], record["step"]) for record in alone[:7]] == [
+        *((1, n) for n in (1, 2, 3, 4, 5, 0)),
+        (2, 1),
+    ]
+    for one, two in zip(alone, together, strict=True):
+        assert two["train"] == pytest.approx(one["train"], rel=1e-4)
+        assert two["val"] == pytest.approx(one["val"], rel=1e-4)
+
+
 def test_two_processes_stopped_within_an_epoch_end_in_the_same_bytes(tmp_path: Path) -> None:
     chosen = tiny.settings(epochs=2, checkpoint_steps=2)
     _train_in_two(tmp_path / "whole", chosen)
-    _train_in_two(tmp_path / "stopped", chosen, loss=tiny.crashing(4, tiny.crash), code=1)  # after a state of two steps
-    _train_in_two(tmp_path / "stopped", chosen, loss=tiny.crashing(9, tiny.crash), code=1)
+    _train_in_two(
+        tmp_path / "stopped", chosen, tiny.task(loss=tiny.crashing(4, tiny.crash)), code=1
+    )  # after a state of two steps
+    _train_in_two(tmp_path / "stopped", chosen, tiny.task(loss=tiny.crashing(9, tiny.crash)), code=1)
     _train_in_two(tmp_path / "stopped", chosen)
     tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
 
@@ -78,9 +158,7 @@ def test_a_program_starts_itself_again_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(started) == 1
 
 
-def _train_in_two(
-    folder: Path, chosen: Training, *, dropout: float = 0.2, loss: Callable[..., Any] = tiny.loss, code: int = 0
-) -> None:
+def _train_in_two(folder: Path, chosen: Training, made: Task | None = None, *, code: int = 0) -> None:
     """Two processes as torchrun sets them up, without its seconds of imports; both end with the exit code."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -90,7 +168,7 @@ def _train_in_two(
         names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
         os.environ |= {name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"}
         AcceleratorState._reset_state(reset_partial_state=True)
-        tiny.run(folder, chosen, tiny.task(build=lambda: tiny.build(dropout), loss=loss))
+        tiny.run(folder, chosen, made)
 
     children = [fork(lambda rank=rank: work(rank)) for rank in range(2)]  # type: ignore[misc]
     assert [wait(child) for child in children] == [code, code]
