@@ -103,7 +103,7 @@ def test_two_processes_of_four_micro_batches_train_as_one_whole_batch_with_rows_
     for name in ("whole", "cut"):
         (tmp_path / name).mkdir()
     # a validation after every step: 4 epochs of 6 steps
-    settings = {"epochs": 4, "validate_steps": 1, "clip_norm": 0.3}
+    settings = {"epochs": 4, "validate_steps": 1, "clip_norm": 0.0}
     alone = tiny.run(tmp_path / "whole", tiny.settings(**settings), unequal_rows(tmp_path / "whole")).history
     _train_in_two(tmp_path / "cut", tiny.settings(accumulation=4, **settings), unequal_rows(tmp_path / "cut"))
     together = json.loads((tmp_path / "cut/run/last/checkpoint.json").read_text())["history"]
