@@ -1,8 +1,8 @@
 """From numbers to a verdict with its reasons."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from enum import IntEnum
 
 from winnow.judge.baselines import strongest
 from winnow.judge.intervals import Interval
@@ -10,68 +10,100 @@ from winnow.judge.settings import Condition, Gate
 from winnow.measure.direction import beats, higher_is_better
 from winnow.pipeline.errors import WinnowError
 
-Word = Literal["PASS", "REVIEW", "FAIL"]
-WORST_FIRST: tuple[Word, ...] = ("FAIL", "REVIEW", "PASS")
+
+@dataclass(frozen=True)
+class Findings:
+    """What an evaluate stage measured, by metric; `{name: {metric: value}}` for baselines and references."""
+
+    model: Mapping[str, float]
+    interval: Mapping[str, Interval]
+    baseline: Mapping[str, Mapping[str, float]]
+    reference: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """for comparison only, never what the model must beat: real data, other people's models, the truth of drawn data"""
+    difference: Mapping[str, Interval] = field(default_factory=dict)
+    """of each baseline that was measured on the same rows: the paired interval of model - baseline in the headline"""
+
+
+class Grade(IntEnum):
+    """A condition's result, and its index in `Gate.words`."""
+
+    GOOD = 0
+    UNSURE = 1
+    BAD = 2
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The worst of the conditions' words, and why: one reason per condition, worst first."""
+    """The worst of the conditions' words, and one reason per condition, worst first."""
 
-    word: Word
+    word: str
     reasons: list[str]
 
 
-def decide(
-    gate: Gate,
-    model: Mapping[str, float],
-    intervals: Mapping[str, Interval],
-    baselines: Mapping[str, Mapping[str, float]],
-) -> Verdict:
-    """The verdict over a model's metrics; raises WinnowError when a metric that the gate names was not measured."""
-    told = [_headline(gate.headline, model, intervals, baselines)]
-    told += [_condition(condition, model) for condition in gate.conditions]
-    told.sort(key=lambda item: WORST_FIRST.index(item[0]))
-    return Verdict(told[0][0], [f"{word}: {reason}" for word, reason in told])
+def decide(gate: Gate, found: Findings) -> Verdict:
+    """
+    The verdict over a model's metrics, in the gate's words (PASS, REVIEW, FAIL unless a domain has its own).
+
+    The headline against the strongest baseline: PASS if the interval of the paired difference lies wholly on the better
+    side of 0 (without shared rows: the model's own interval on the better side of the baseline's value), REVIEW if the
+    value is better, else FAIL. A condition: PASS if the metric's interval lies wholly on the good side of `target`, the
+    target included (without an interval: if the value does), REVIEW if the value is on the good side of `target` or of
+    `review`, else FAIL. The worst of these words is the verdict.
+
+    Raises WinnowError when a metric that the gate names was not measured, or the headline has no interval.
+    """
+    results = [_headline(gate.headline, found)]
+    results += [_condition(condition, found) for condition in gate.conditions]
+    results.sort(key=lambda result: -result[0])
+    return Verdict(gate.words[results[0][0]], [f"{gate.words[grade]}: {reason}" for grade, reason in results])
 
 
-def _headline(
-    metric: str,
-    model: Mapping[str, float],
-    intervals: Mapping[str, Interval],
-    baselines: Mapping[str, Mapping[str, float]],
-) -> tuple[Word, str]:
-    """PASS if the interval's unfavourable end beats the strongest baseline, REVIEW if the value does, else FAIL."""
-    value = _measured(metric, model)
-    if metric not in intervals:
-        known = ", ".join(sorted(intervals)) or "none"
+def _headline(metric: str, found: Findings) -> tuple[Grade, str]:
+    value = _measured(metric, found)
+    if metric not in found.interval:
+        known = ", ".join(sorted(found.interval)) or "none"
         raise WinnowError(f"the headline metric `{metric}` has no interval", fix=f"metrics that have one: {known}")
-    interval = intervals[metric]
-    name = strongest(baselines, metric)
-    other = baselines[name][metric]
-    unfavourable = interval.low if higher_is_better(metric) else interval.high
-    told = f"{metric} {value:.4g} ({interval.low:.4g} to {interval.high:.4g}) against {other:.4g} of `{name}`"
-    if beats(metric, unfavourable, other):
-        return "PASS", f"{told}: better, interval and all"
+    interval = found.interval[metric]
+    name = strongest(found.baseline, metric)
+    other = found.baseline[name][metric]
+    reason = f"{metric} {value:.4g} ({interval.low:.4g} to {interval.high:.4g}) against {other:.4g} of `{name}`"
+    if name in found.difference:
+        paired = found.difference[name]
+        reason += f", paired difference {paired.low:.4g} to {paired.high:.4g}"
+        sure = beats(metric, _unfavourable(metric, paired), 0.0)
+    else:
+        sure = beats(metric, _unfavourable(metric, interval), other)
+    if sure and beats(metric, value, other):
+        return Grade.GOOD, f"{reason}: better over the whole interval"
     if beats(metric, value, other):
-        return "REVIEW", f"{told}: better, but the interval reaches it"
-    return "FAIL", f"{told}: not better"
+        return Grade.UNSURE, f"{reason}: better, but not over the whole interval"
+    return Grade.BAD, f"{reason}: not better"
 
 
-def _condition(condition: Condition, model: Mapping[str, float]) -> tuple[Word, str]:
-    value = _measured(condition.metric, model)
-    sign = "≥" if higher_is_better(condition.metric) else "≤"
-    told = f"{condition.metric} {value:.4g}, target {sign} {condition.target:.4g}"
-    if not beats(condition.metric, condition.target, value):
-        return "PASS", told
-    if not beats(condition.metric, condition.review, value):
-        return "REVIEW", f"{told}, review {sign} {condition.review:.4g}"
-    return "FAIL", f"{told}, review {sign} {condition.review:.4g}"
+def _condition(condition: Condition, found: Findings) -> tuple[Grade, str]:
+    metric, value = condition.metric, _measured(condition.metric, found)
+    sign = "≥" if higher_is_better(metric) else "≤"
+    reason, least = f"{metric} {value:.4g}", value
+    if interval := found.interval.get(metric):
+        reason += f" ({interval.low:.4g} to {interval.high:.4g})"
+        least = _unfavourable(metric, interval)
+    reason += f", target {sign} {condition.target:.4g}"
+    if not beats(metric, condition.target, least) and not beats(metric, condition.target, value):
+        return Grade.GOOD, reason
+    if not beats(metric, condition.target, value):
+        return Grade.UNSURE, f"{reason}: reached, but not by the whole interval"
+    reason += f", review {sign} {condition.review:.4g}"
+    return (Grade.BAD if beats(metric, condition.review, value) else Grade.UNSURE), reason
 
 
-def _measured(metric: str, model: Mapping[str, float]) -> float:
-    if metric not in model:
+def _unfavourable(metric: str, interval: Interval) -> float:
+    return interval.low if higher_is_better(metric) else interval.high
+
+
+def _measured(metric: str, found: Findings) -> float:
+    if metric not in found.model:
         raise WinnowError(
-            f"the gate names the metric `{metric}`, which was not measured", fix=f"known: {', '.join(sorted(model))}"
+            f"the gate names the metric `{metric}`, which was not measured",
+            fix=f"known: {', '.join(sorted(found.model))}",
         )
-    return model[metric]
+    return found.model[metric]

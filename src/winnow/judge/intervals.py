@@ -1,7 +1,8 @@
-"""Bootstrap percentile intervals (Efron 1979): how far a score moves by the luck of the test rows alone.
+"""Intervals: how far a score moves by the luck of the test rows alone.
 
-Resampling is over rows, or over groups of rows that belong together (`groups`). It does not see the luck of training.
-All statistics of one call see the same resamples, so that the interval of a `difference` is a paired one.
+Bootstrap percentile intervals (Efron 1979) resample rows, or groups of rows that belong together (`groups`); they do not
+see the luck of training. All statistics of one call see the same resamples, so that the interval of a `difference` is a
+paired one. Proportions of few rows get Wilson's interval: a bootstrap of 7 hits in 7 rows says "1 to 1".
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binomtest
 
 Counts = NDArray[np.int64]
-"""How often each row stands in each resample, (resamples, rows)."""
+"""How often each row is in each resample, (resamples, rows)."""
 
 Statistic = Callable[[Counts], NDArray[np.float64]]
 """A metric of resampled rows: (resamples, rows) counts to (resamples,) values, NaN where it is undefined."""
@@ -47,6 +49,37 @@ def bootstrap(
         for name, statistic in statistics.items():
             values[name].append(np.asarray(statistic(counts), dtype=np.float64))
     return {name: _percentiles(name, np.concatenate(parts), confidence) for name, parts in values.items()}
+
+
+def wilson(successes: int, trials: int, confidence: float) -> Interval:
+    """Wilson's score interval (1927) of a proportion of independent rows; raises ValueError without a trial."""
+    if trials == 0:
+        raise ValueError("there is no row to take a proportion of")
+    found = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return Interval(float(found.low), float(found.high))
+
+
+def bootstrap_ratio(
+    first: Statistic,
+    second: Statistic,
+    rows: tuple[int, int],
+    *,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> Interval:
+    """The interval of `first` / `second` measured on two independent samples of `rows` rows, each resampled by itself.
+
+    Raises ValueError without rows, or when the ratio is undefined on every resample.
+    """
+    if min(rows) == 0:
+        raise ValueError("there is no row to resample")
+    above, below = (
+        np.concatenate([statistic(counts) for counts in resampled_counts(count, resamples, rng)])
+        for statistic, count in zip((first, second), rows, strict=True)
+    )
+    ratios = np.divide(above, below, out=np.full(len(above), np.nan), where=below != 0)
+    return _percentiles("ratio", ratios, confidence)
 
 
 def resampled_counts(

@@ -1,36 +1,54 @@
-"""The shape of evaluate.json, the same for every domain."""
+"""What an evaluate stage writes of its judgement, the same for every domain."""
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from winnow.judge.gates import decide
+from winnow.judge.baselines import strongest
+from winnow.judge.gates import Findings, decide
 from winnow.judge.intervals import Interval
 from winnow.judge.settings import Gate
 from winnow.pipeline.errors import WinnowError
 
 
-def verdict_report(
-    gate: Gate,
-    model: Mapping[str, float],
-    intervals: Mapping[str, Interval],
-    baselines: Mapping[str, Mapping[str, float]],
-) -> dict[str, Any]:
-    """`{verdict, reasons, model: {metric}, interval: {metric: {low, high}}, baseline: {name: {metric}}}`.
+class Report(NamedTuple):
+    metrics: dict[str, Any]
+    """evaluate.json, what `dvc metrics diff` compares: verdict, headline with its interval, strongest baseline's value,
+    the gate's metrics"""
+    judgement: dict[str, Any]
+    """judgement.json, everything: verdict, reasons, model, interval, baseline, reference, difference"""
 
-    Raises WinnowError naming a number that is none (NaN, infinity), or a metric that the gate needs and misses.
-    """
-    interval = {name: {"low": bounds.low, "high": bounds.high} for name, bounds in intervals.items()}
-    baseline = {name: dict(values) for name, values in baselines.items()}
-    for part, values in [("model", dict(model)), *interval.items(), *baseline.items()]:
+
+def report(gate: Gate, found: Findings) -> Report:
+    """Both files' content. Raises WinnowError naming a value that is NaN or infinite, or a metric that is missing."""
+    interval = _bounds(found.interval)
+    difference = _bounds(found.difference)
+    parts = [("model", found.model), *interval.items(), *found.baseline.items(), *found.reference.items()]
+    for part, values in [*parts, *difference.items()]:
         for name, value in values.items():
             if not math.isfinite(value):
                 raise WinnowError(f"{part}: `{name}` is {value}", fix="leave an undefined metric out")
-    verdict = decide(gate, model, intervals, baselines)
-    return {
+    verdict = decide(gate, found)
+    headline = gate.headline
+    metrics = {
+        "verdict": verdict.word,
+        headline: found.model[headline],
+        f"{headline}_low": interval[headline]["low"],
+        f"{headline}_high": interval[headline]["high"],
+        f"{headline}_baseline": found.baseline[strongest(found.baseline, headline)][headline],
+        **{condition.metric: found.model[condition.metric] for condition in gate.conditions},
+    }
+    judgement = {
         "verdict": verdict.word,
         "reasons": verdict.reasons,
-        "model": dict(model),
+        "model": dict(found.model),
         "interval": interval,
-        "baseline": baseline,
+        "baseline": {name: dict(values) for name, values in found.baseline.items()},
+        "reference": {name: dict(values) for name, values in found.reference.items()},
+        "difference": difference,
     }
+    return Report(metrics, judgement)
+
+
+def _bounds(intervals: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
+    return {name: {"low": bounds.low, "high": bounds.high} for name, bounds in intervals.items()}

@@ -1,34 +1,77 @@
-"""Whether a model is as sure as it is right."""
+"""Whether probabilities and scores mean what they say, and temperature scaling."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
 
 BINS = 10
+TEMPERATURES = (0.05, 20.0)
+"""the range that is searched"""
+
+Floats = NDArray[np.float64]
 
 
 def confidence_bins(confidence: ArrayLike) -> NDArray[np.int64]:
-    """The bin `(rows,)` of each confidence: ten of equal width."""
-    return np.minimum((np.asarray(confidence, dtype=np.float64) * BINS).astype(np.int64), BINS - 1)
+    """The bin `(rows,)` of each value from 0 to 1: ten of equal width."""
+    return np.clip((np.asarray(confidence, dtype=np.float64) * BINS).astype(np.int64), 0, BINS - 1)
 
 
-def calibration_errors(confidence: ArrayLike, right: ArrayLike, counts: ArrayLike | None = None) -> NDArray[np.float64]:
+def calibration_errors(confidence: ArrayLike, right: ArrayLike, counts: ArrayLike | None = None) -> Floats:
     """Expected calibration error `(resamples,)` (Naeini et al. 2015): |accuracy - confidence| over bins, by their rows.
 
-    `counts` `(resamples, rows)` says how often each row stands in each resample; one resample of all rows without it.
+    For classes, `confidence` (rows,) is the predicted class's probability and `right` whether it is the true one. For
+    scores from 0 to 1, `confidence` is the predicted score and `right` the true one: |mean truth - mean prediction|.
+    `counts` `(resamples, rows)` says how often each row is in each resample; one resample of all rows without it.
     """
     sure = np.asarray(confidence, dtype=np.float64)
     gap = np.asarray(right, dtype=np.float64) - sure
     weights = np.ones((1, len(sure))) if counts is None else np.asarray(counts, dtype=np.float64)
     in_bin = np.eye(BINS)[confidence_bins(sure)]
-    error: NDArray[np.float64] = np.abs(weights @ (in_bin * gap[:, None])).sum(axis=1) / weights.sum(axis=1)
+    error: Floats = np.abs(weights @ (in_bin * gap[:, None])).sum(axis=1) / weights.sum(axis=1)
     return error
 
 
+def top_label_ece(probabilities: ArrayLike, true: ArrayLike) -> float:
+    """Expected calibration error of the most probable class; `probabilities` (rows, classes), `true` (rows,)."""
+    chances = np.asarray(probabilities, dtype=np.float64)
+    return float(calibration_errors(chances.max(axis=1), chances.argmax(axis=1) == np.asarray(true))[0])
+
+
+def score_ece(predicted: ArrayLike, true: ArrayLike) -> float:
+    """Expected calibration error of scores from 0 to 1, both (rows,)."""
+    return float(calibration_errors(predicted, true)[0])
+
+
 def reliability(confidence: ArrayLike, right: ArrayLike) -> list[tuple[float, float, int]]:
-    """(mean confidence, accuracy, rows) of every bin that has a row, least sure first."""
+    """(mean confidence, accuracy, rows) of every bin that has a row, least confident first."""
     sure, hits = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
     bins = confidence_bins(sure)
     return [
         (float(sure[bins == number].mean()), float(hits[bins == number].mean()), int((bins == number).sum()))
         for number in np.unique(bins)
     ]
+
+
+def with_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
+    """Softmax of log-probabilities (rows, classes) divided by `temperature`: above 1 less confident, below 1 more."""
+    logits = np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), 1e-300)) / temperature
+    scaled = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: Floats = scaled / scaled.sum(axis=1, keepdims=True)
+    return result
+
+
+def fit_temperature(probabilities: ArrayLike, true: ArrayLike) -> float:
+    """The temperature that minimises the negative log-likelihood of validation rows (Guo et al. 2017).
+
+    `probabilities` (rows, classes), `true` (rows,) class indices. Raises ValueError without rows.
+    """
+    chances, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(true, dtype=np.int64)
+    if len(labels) == 0:
+        raise ValueError("there is no row to fit a temperature to")
+
+    def nll(log_temperature: float) -> float:
+        scaled = with_temperature(chances, float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(scaled[np.arange(len(labels)), labels], 1e-300)).mean())
+
+    low, high = np.log(TEMPERATURES)
+    return float(np.exp(minimize_scalar(nll, bounds=(low, high), method="bounded", options={"xatol": 1e-6}).x))
