@@ -4,11 +4,13 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: run test lint lock bench help
+.PHONY: run test test-long lint lock bench help
 
 help:
 	@echo "make run    environment, then dvc repro on the embedded data"
 	@echo "make test   lint, types, import contracts and every test"
+	@echo "make test DOMAIN=climb   the tests of one domain"
+	@echo "make test-long  tests that take too long for make test: dvc killed at every moment"
 	@echo "make bench  side-by-side measurements, JSON into benchmarks/results"
 	@echo "make lock   requirements.lock anew from pyproject.toml"
 
@@ -17,7 +19,10 @@ run: .venv/ready
 	@winnow verdicts
 
 test: .venv/ready lint
-	python -m pytest -q -n 2 --dist loadfile --durations=15
+	python -m pytest -q -n 2 --dist loadfile --durations=15 $(if $(DOMAIN),-k $(DOMAIN))
+
+test-long: .venv/ready
+	python -m pytest -q -m long
 
 lint: .venv/ready
 	ruff check .

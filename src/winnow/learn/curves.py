@@ -13,19 +13,23 @@ class Curves:
     """
     DVCLive writing into `folder`: `train/…`, `val/…` and `learning_rate`, by validation.
 
-    It deletes what it finds there, so the history is written again after a resume.
+    It deletes what it finds there, so the history is written again after a resume. Nothing is deleted or written once
+    the `dvc` that started the training was killed: the folder then belongs to the run after it.
     """
 
     def __init__(self, folder: Path, history: Iterable[Mapping[str, Any]]) -> None:
         from dvclive.live import Live  # noqa: PLC0415 - more than a second, which only the main process needs to spend
 
-        self._live: Any = Live(str(folder), report=None, save_dvc_exp=False, dvcyaml=False, monitor_system=False)
+        self._live: Any = None
+        if orphaned():
+            return
+        self._live = Live(str(folder), report=None, save_dvc_exp=False, dvcyaml=False, monitor_system=False)
         for number, record in enumerate(history, start=1):
             self.log(number, record)
 
     def log(self, number: int, record: Mapping[str, Any]) -> None:
         """The record of validation `number`, from 1: the epoch, unless there are several validations in one."""
-        if orphaned():
+        if self._live is None or orphaned():
             return
         self._live.step = number
         for split in ("train", "val"):
@@ -36,7 +40,7 @@ class Curves:
 
     def finish(self, best_epoch: int) -> None:
         """Name the chosen epoch beside the last one's metrics (DVCLive's own `end` would stage files in Git)."""
-        if orphaned():
+        if self._live is None or orphaned():
             return
         self._live.summary["best_epoch"] = best_epoch
         self._live.make_summary()
