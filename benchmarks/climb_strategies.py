@@ -47,7 +47,7 @@ def train_and_judge(copy: Path, strategy: str, weighted: bool) -> dict[str, obje
     run(["winnow", "preset", "climb", strategy, "--apply"], copy)
     presets.apply({"climb.train.weighted": weighted}, copy / "params.yaml")
     run(["dvc", "repro", "plot@climb"], copy)
-    judged = json.loads((copy / "metrics/climb/evaluate.json").read_text())
+    judged = json.loads((copy / "metrics/climb/judgement.json").read_text())
     split = json.loads((copy / "metrics/climb/split.json").read_text())
     history = json.loads((copy / "data/climb/train/checkpoints/final/checkpoint.json").read_text())["history"]
     ledger = [json.loads(line) for line in (copy / ".winnow/ledger.jsonl").read_text().splitlines()]

@@ -83,7 +83,7 @@ def one_run(values: Mapping[str, Any]) -> dict[str, Any]:
     presets.apply(dict(values), PARAMS_FILE)
     began = time.perf_counter(), time.process_time()
     run_stages("split", "weight", "train", "evaluate")
-    found: dict[str, Any] = json.loads(Path("metrics/retina/evaluate.json").read_text())
+    found: dict[str, Any] = json.loads(Path("metrics/retina/judgement.json").read_text())
     train = Document(PARAMS_FILE).section(("retina", "train"), Params.model_fields["train"].annotation)
     found["validation"] = on_validation(train.network.decision)
     found["seconds"], found["cpu_seconds"] = time.perf_counter() - began[0], time.process_time() - began[1]

@@ -71,7 +71,7 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
     run(["dvc", "repro", "plot@sessions"], copy)
     (copy / "ranked").mkdir(exist_ok=True)
     shutil.copy(copy / "data/sessions/evaluate/ranked.parquet", copy / f"ranked/{name}.parquet")
-    judged = json.loads((copy / "metrics/sessions/evaluate.json").read_text())
+    judged = json.loads((copy / "metrics/sessions/judgement.json").read_text())
     ledger = [json.loads(line) for line in (copy / ".winnow/ledger.jsonl").read_text().splitlines()]
     last = {line["stage"]: line for line in ledger if line["outcome"] == "done"}
     trained = last["train@sessions"]

@@ -90,7 +90,7 @@ def export(
 def verdicts() -> None:
     """Each domain's verdict with its reasons, and where its pictures are."""
     for domain in Document(PARAMS_FILE).content["domains"]:
-        file = Path("metrics", domain, "evaluate.json")
+        file = Path("metrics", domain, "judgement.json")
         if not file.exists():
             print(f"{domain}: not evaluated yet (`dvc repro evaluate@{domain}`)")
             continue
@@ -105,7 +105,7 @@ def verdicts() -> None:
 def summarize(
     domain: DomainName,
     metric: Annotated[
-        list[str] | None, typer.Option(help="a metric of evaluate.json; may be given again (default: the gate's)")
+        list[str] | None, typer.Option(help="a metric of evaluate.json; may be repeated (default: the gate's)")
     ] = None,
     num: Annotated[int, typer.Option("--num", "-n", min=1, help="of the experiments of the last NUM commits")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="every run's values, for programs")] = False,

@@ -17,7 +17,7 @@ REPEATED = ("seed", "train.seed", "split.fold")
 
 @dataclass(frozen=True)
 class Experiment:
-    """A finished experiment: its params as dotted keys without the domain's name, and what evaluate.json says."""
+    """A finished experiment: its params as dotted keys without the domain's name, and the metrics in evaluate.json."""
 
     name: str
     params: Mapping[str, Any]
@@ -58,7 +58,7 @@ def read_experiments(domain: str, commits: int) -> tuple[list[Experiment], list[
                     f"{name}: other params, but evaluate.json of the commit it started from (not evaluated?)"
                 )
             else:
-                found.append(Experiment(name, params, judged["verdict"], judged["model"]))
+                found.append(Experiment(name, params, judged["verdict"], _numbers(judged)))
     return sorted(found, key=lambda experiment: experiment.name), left_out
 
 
@@ -134,6 +134,10 @@ def _evaluated(data: Mapping[str, Any] | None, domain: str) -> dict[str, Any] | 
     files = (data or {}).get("metrics") or {}
     content: dict[str, Any] | None = files.get(f"metrics/{domain}/evaluate.json", {}).get("data")
     return content
+
+
+def _numbers(judged: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in judged.items() if isinstance(value, int | float)}
 
 
 def _params(data: Mapping[str, Any] | None, domain: str) -> dict[str, Any]:

@@ -1,6 +1,4 @@
-"""Judge the generator: how well it foresees test routes, and whether its own are possible, new and of their grade."""
-
-from typing import Any
+"""Evaluate the generator: how well it predicts test routes; whether its own are valid, new and of their grade."""
 
 import numpy as np
 import pandas as pd
@@ -17,6 +15,7 @@ from winnow.domains.climb.model.perplexity import (
     perplexity_reduction,
     perplexity_statistics,
     predictions,
+    reduction_statistic,
     slice_perplexity,
 )
 from winnow.domains.climb.model.routes import (
@@ -25,6 +24,7 @@ from winnow.domains.climb.model.routes import (
     generated_routes,
     judge_routes,
     peer_routes,
+    proportions,
     real_routes,
     route_metrics,
     route_statistics,
@@ -34,8 +34,9 @@ from winnow.domains.climb.model.sequences import conditions, encode
 from winnow.domains.climb.model.usage import hold_usage, usage_divergence
 from winnow.domains.climb.params import Common, Evaluate
 from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds, Labels, PeerHolds, Predictions, Splits, Tokens
-from winnow.judge.intervals import bootstrap
-from winnow.judge.report import verdict_report
+from winnow.judge.gates import Findings
+from winnow.judge.intervals import Interval, bootstrap, bootstrap_ratio, difference, wilson
+from winnow.judge.report import Report, make_report
 from winnow.judge.slices import Slices
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.stage import Stage, run_stage
@@ -60,20 +61,49 @@ def report(
     measured: dict[str, dict[str, float]],
     params: Evaluate,
     rng: np.random.Generator,
-) -> dict[str, Any]:
-    """evaluate.json: the model's metrics, their intervals, and beside them the n-gram models, real routes and peers."""
+) -> Report:
+    """The model's metrics, their intervals, and beside them the n-gram models, real routes and peers."""
     options = params.bootstrap.model_dump()
+    confidence = params.bootstrap.confidence
     own, real = measured["model"], measured["test"]
     metrics = perplexity_metrics(predicted) | {"perplexity_reduction_score": perplexity_reduction(predicted)} | own
-    if real["grade_within_one_accuracy"]:
-        metrics["grade_agreement_score"] = own["grade_within_one_accuracy"] / real["grade_within_one_accuracy"]
+    model_statistics, test_statistics = (route_statistics(judged[name]) for name in ("model", "test"))
     interval = bootstrap(
-        perplexity_statistics(predicted), len(predicted), rng=rng, groups=predicted["hold_set"], **options
-    ) | bootstrap(route_statistics(judged["model"]), len(judged["model"]), rng=rng, **options)
-    baseline = {str(name): perplexity_metrics(predicted, f"nll_{name}") for name in baselines.NAMES}
-    baseline["real_test_routes"] = real
-    baseline |= {f"peer_{name}": values for name, values in measured.items() if name not in {"model", "test"}}
-    return verdict_report(params.gate, metrics, interval, baseline)
+        perplexity_statistics(predicted) | {"perplexity_reduction_score": reduction_statistic(predicted)},
+        len(predicted),
+        rng=rng,
+        groups=predicted["hold_set"],
+        **options,
+    )
+    interval |= bootstrap(model_statistics, len(judged["model"]), rng=rng, **options)
+    interval |= {name: wilson(*counts, confidence) for name, counts in proportions(judged["model"]).items()}
+    if real["grade_within_one_accuracy"]:
+        name, rows = "grade_within_one_accuracy", (len(judged["model"]), len(judged["test"]))
+        metrics["grade_agreement_score"] = own[name] / real[name]
+        interval["grade_agreement_score"] = bootstrap_ratio(
+            model_statistics[name], test_statistics[name], rows, rng=rng, **options
+        )
+    peers = {f"peer_{name}": values for name, values in measured.items() if name not in {"model", "test"}}
+    found = Findings(
+        metrics,
+        interval,
+        baseline={str(name): perplexity_metrics(predicted, f"nll_{name}") for name in baselines.NAMES},
+        reference={"real_test_routes": real, **peers},
+        difference={params.gate.headline: paired_differences(predicted, params, rng)},
+    )
+    return make_report(params.gate, found)
+
+
+def paired_differences(predicted: pd.DataFrame, params: Evaluate, rng: np.random.Generator) -> dict[str, Interval]:
+    """The interval of the model's headline metric less each n-gram model's, over the same routes."""
+    headline, own = params.gate.headline, perplexity_statistics(predicted)
+    if headline not in own:
+        return {}
+    apart = {
+        str(name): difference(own[headline], perplexity_statistics(predicted, f"nll_{name}")[headline])
+        for name in baselines.NAMES
+    }
+    return bootstrap(apart, len(predicted), rng=rng, groups=predicted["hold_set"], **params.bootstrap.model_dump())
 
 
 def main(stage: Stage[Common, Evaluate]) -> None:
@@ -119,7 +149,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write(
         "hold_usage.parquet", hold_usage({"train": known, "test": usage["test"], "model": usage["model"]}), HoldUsage
     )
-    stage.metrics(rows_test=len(test_labels), **report(predicted, judged, measured, params, rng))
+    written = report(predicted, judged, measured, params, rng)
+    stage.metrics(**written.metrics)
+    stage.judgement({"rows_test": len(test_labels), **written.judgement})
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """
-Judge the grader on the test side beside simple baselines, look for overfitting, and show what raised the grades.
+Evaluate the grader on the test side beside simple baselines, check for overfitting, and explain some cases.
 
     dvc repro evaluate@retina
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from winnow.domains.retina import definitions
 from winnow.domains.retina.model import baselines, judging
@@ -28,8 +27,9 @@ from winnow.domains.retina.tables import (
 )
 from winnow.images.codec import encode_png
 from winnow.images.store import Images, read_images
-from winnow.judge.intervals import bootstrap
-from winnow.judge.report import verdict_report
+from winnow.judge.gates import Findings
+from winnow.judge.intervals import Interval, bootstrap, difference
+from winnow.judge.report import Report, make_report
 from winnow.learn.devices import torch_device
 from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
@@ -46,10 +46,10 @@ def join(stage: Stage[Common, Evaluate]) -> pd.DataFrame:
     return rows.sort_values("image_id", ignore_index=True)
 
 
-def measure_baselines(
+def baseline_probabilities(
     rows: pd.DataFrame, images: Images, model: Grader, params: Evaluate, rng: np.random.Generator
-) -> dict[str, dict[str, float]]:
-    """Metrics on the test side of the models that a network must beat."""
+) -> dict[str, NDArray[np.float64]]:
+    """Of the models that a network must beat: their probabilities (test rows, grades)."""
     grades, side, decision = rows["grade"].to_numpy(np.int64), rows["split"].to_numpy(str), model.decision
     probabilities = {
         "majority": baselines.majority(grades[side == "train"], len(rows)),
@@ -61,8 +61,7 @@ def measure_baselines(
         pooled = kept_features("pooled", network.blocks, lambda batch: network.features(batch).mean(dim=(2, 3)), images)
         features = pooled.double().numpy()
         probabilities["frozen_features"] = baselines.feature_model(features, grades, side, decision)
-    test = side == "test"
-    return {name: judging.judge(grades[test], values[test], decision) for name, values in probabilities.items()}
+    return {name: values[side == "test"] for name, values in probabilities.items()}
 
 
 def choose_cases(test: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -87,13 +86,31 @@ def explain(model: Grader, cases: pd.DataFrame, images: Images) -> pd.DataFrame:
 
 
 def report(
-    test: pd.DataFrame, baseline: dict[str, dict[str, float]], params: Evaluate, rng: np.random.Generator
-) -> Any:
-    """Metrics, intervals over patients, baselines and the verdict."""
-    true, predicted = test["grade"].to_numpy(np.int64), test["predicted"].to_numpy(np.int64)
-    statistics = judging.statistics(true, predicted, test[definitions.probability_columns()].to_numpy())
-    interval = bootstrap(statistics, len(test), rng=rng, groups=test["patient"], **params.bootstrap.model_dump())
-    return interval, verdict_report(params.gate, judging.metrics(statistics, len(test)), interval, baseline)
+    test: pd.DataFrame,
+    decision: definitions.Decision,
+    baseline: dict[str, NDArray[np.float64]],
+    params: Evaluate,
+    rng: np.random.Generator,
+) -> tuple[Report, dict[str, Interval]]:
+    """The model's metrics with intervals over patients, beside the baselines' on the same photographs."""
+    true, options = test["grade"].to_numpy(np.int64), params.bootstrap.model_dump()
+    own = judging.statistics(
+        true, test["predicted"].to_numpy(np.int64), test[definitions.probability_columns()].to_numpy()
+    )
+    others = {
+        name: judging.statistics(true, definitions.decide(values, decision), values)
+        for name, values in baseline.items()
+    }
+    interval = bootstrap(own, len(test), rng=rng, groups=test["patient"], **options)
+    headline = params.gate.headline
+    apart = {name: difference(own[headline], each[headline]) for name, each in others.items() if headline in own}
+    found = Findings(
+        judging.metrics(own, len(test)),
+        interval,
+        baseline={name: judging.metrics(each, len(test)) for name, each in others.items()},
+        difference={headline: bootstrap(apart, len(test), rng=rng, groups=test["patient"], **options)},
+    )
+    return make_report(params.gate, found), interval
 
 
 def main(stage: Stage[Common, Evaluate]) -> None:
@@ -107,8 +124,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     table = pd.DataFrame(values, columns=definitions.probability_columns(), index=rows.index)
     rows = pd.concat([rows, table], axis=1).assign(predicted=definitions.decide(values, model.decision))
     test = rows[rows["split"] == "test"].reset_index(drop=True)
-    baseline = measure_baselines(rows, images, model, params, rng)
-    interval, figures = report(test, baseline, params, rng)
+    baseline = baseline_probabilities(rows, images, model, params, rng)
+    written, interval = report(test, model.decision, baseline, params, rng)
     classes = judging.per_class(rows, interval)
 
     true, predicted = test["grade"].to_numpy(np.int64), test["predicted"].to_numpy(np.int64)
@@ -118,11 +135,14 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write("rocs.parquet", judging.rocs(true, probabilities), Rocs)
     stage.write("reliability.parquet", judging.reliability_table(true, predicted, probabilities), Reliability)
     stage.write("explained.parquet", explain(model, choose_cases(test, params.explained), images), Explained)
-    stage.metrics(
-        rows_test=len(test),
-        overfitting=judging.overfitting(classes, params.overfit_gap),
-        confusion=pd.crosstab(test["grade"], test["predicted"]).to_dict("index"),
-        **figures,
+    stage.metrics(**written.metrics)
+    stage.judgement(
+        {
+            "rows_test": len(test),
+            "overfitting": judging.overfitting(classes, params.overfit_gap),
+            "confusion": pd.crosstab(test["grade"], test["predicted"]).to_dict("index"),
+            **written.judgement,
+        }
     )
 
 

@@ -126,11 +126,11 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     lists, chosen = baseline_lists(data, params, int(rng.integers(2**31)))
     cold = rank_by(score_cold, data.cold, **options) if data.cold and score_cold else None
     lists["model"] = Lists(rank_by(score_warm, data.warm, **options), cold)
-    tastes = stage.read("ingest/tastes.parquet", Tastes)
+    tastes, reference = stage.read("ingest/tastes.parquet", Tastes), {}
     if len(tastes):
         truth = truth_scorer(tastes, stage.read("ingest/scenes.parquet", Scenes), users, songs)
         by_truth = rank_metrics(rank_by(truth, data.warm, **options), definitions.CUTOFFS)
-        stage.metrics(truth={name: float(values.mean()) for name, values in by_truth.items()})
+        reference["truth"] = {name: float(values.mean()) for name, values in by_truth.items()}
 
     listeners, shares = data.warm.graph.popularity.numpy(), judging.genre_shares(genres, len(songs))
     tables, extra = {}, {}
@@ -148,7 +148,6 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     drawn = rng.permutation(len(ranked.users))[: params.truth_checks]
     recommended = [(int(ranked.users[row]), int(ranked.lists[row, 0])) for row in drawn]
     checks = check_first_reasons(explainer, recommended, rng)
-    extra["model"]["explanation_accuracy"] = sum(check.holds for check in checks) / len(checks)
     by_kind = {kind: [check.holds for check in checks if check.kind == kind] for kind in ("song", "genre")}
 
     stage.write("ranked.parquet", pd.concat(tables.values()), Ranked)
@@ -157,12 +156,16 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write("exposure.parquet", pd.concat(shown), Exposure)
     named = {"users": users, "songs": songs, "genres": genres}
     stage.write("reasons.parquet", explain(explainer, ranked, named, params, rng), Reasons)
-    stage.metrics(
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        users_test=len(data.warm.users),
-        explanations={kind: {"checked": len(held), "held": sum(held)} for kind, held in by_kind.items()},
-        baseline_settings=chosen,
-        **judging.report(tables, extra, params, rng),
+    written = judging.report(tables, extra, reference, [check.holds for check in checks], params, rng)
+    stage.metrics(**written.metrics)
+    stage.judgement(
+        {
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "users_test": len(data.warm.users),
+            "explanations": {kind: {"checked": len(held), "held": sum(held)} for kind, held in by_kind.items()},
+            "baseline_settings": chosen,
+            **written.judgement,
+        }
     )
 
 

@@ -126,7 +126,7 @@ def test_verdicts_of_what_was_evaluated_and_what_was_not(workspace: Path) -> Non
     presets.apply({"domains": ["climb", "retina"]}, workspace / "params.yaml")
     metrics = workspace / "metrics/climb"
     metrics.mkdir(parents=True)
-    (metrics / "evaluate.json").write_text(json.dumps({"verdict": "REVIEW", "reasons": ["REVIEW: almost"]}))
+    (metrics / "judgement.json").write_text(json.dumps({"verdict": "REVIEW", "reasons": ["REVIEW: almost"]}))
     shown = winnow(workspace, "verdicts").stdout
     assert "climb: REVIEW\n  REVIEW: almost" in shown
     assert "retina: not evaluated yet" in shown

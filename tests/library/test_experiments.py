@@ -57,7 +57,7 @@ def test_a_wrong_metric_is_told_with_the_nearest() -> None:
 
 def commit(score: float | None, **params: Any) -> dict[str, Any]:
     """What `dvc exp show --json` tells of a commit or an experiment."""
-    judged = {"metrics/climb/evaluate.json": {"data": {"verdict": "PASS", "model": {"f1": score}}}}
+    judged = {"metrics/climb/evaluate.json": {"data": {"verdict": "PASS", "f1": score}}}
     return {
         "params": {"params.yaml": {"data": {"seed": 1, "climb": {"train": params}}}},
         "metrics": judged if score is not None else {},

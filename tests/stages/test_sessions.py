@@ -178,14 +178,15 @@ def test_without_genres_gat_works_and_genre_gat_says_why_it_does_not(here: Path)
     with pytest.raises(TrainingError, match="no song has a genre"):
         run("train", model="genre_gat")
     run("train", epochs=1)
-    found = run("evaluate", baselines={"lightgcn_dims": []})
+    run("evaluate", baselines={"lightgcn_dims": []})
+    found = SESSIONS.metrics("judgement")
     assert "diversity_score" not in found["model"]
     assert found["explanations"]["song"]["checked"] > 0
     assert found["explanations"]["genre"]["checked"] == 0
 
 
 def test_evaluate_says_all_that_is_asked(here: Path) -> None:
-    found = json.loads(Path("metrics/sessions/evaluate.json").read_text())
+    found = SESSIONS.metrics("judgement")
     names = {
         f"{prefix}{name}_at_{k}"
         for prefix in ("", "cold_", "train_", "val_")
@@ -195,7 +196,7 @@ def test_evaluate_says_all_that_is_asked(here: Path) -> None:
     more = {"mrr_score", "coverage_score", "novelty_score", "diversity_score", "explanation_accuracy", "cold_mrr_score"}
     assert names | more <= set(found["model"])
     assert set(found["baseline"]) == {"popularity", "item_knn", "ease", "als", "lightgcn"}
-    assert found["truth"]["recall_at_10"] > found["baseline"]["popularity"]["recall_at_10"]
+    assert found["reference"]["truth"]["recall_at_10"] > found["baseline"]["popularity"]["recall_at_10"]
     assert (
         found["interval"]["recall_at_10"]["low"]
         <= found["model"]["recall_at_10"]
@@ -220,10 +221,10 @@ def test_every_model_and_loss_learns(here: Path, loss: str) -> None:
 def test_mode_simple_learns_from_validation_too(here: Path) -> None:
     simple = {"early_stopping": {"patience": 0}, "select": "last", "scheduler": {"name": "constant"}}
     run("train", mode="simple", **simple)
-    found = run("evaluate", baselines={"lightgcn_dims": [], "als_factors": [8]})
+    run("evaluate", baselines={"lightgcn_dims": [], "als_factors": [8]})
     config = json.loads(Path("data/sessions/train/model/config.json").read_text())
     assert config["sides"] == ["train", "val"]
-    assert found["baseline_settings"]["als"]["factors"] == 8
+    assert SESSIONS.metrics("judgement")["baseline_settings"]["als"]["factors"] == 8
     with pytest.raises(ValueError, match="mode simple sees no validation to stop or select by; it needs select: last"):
         run("train", mode="simple", **(simple | {"select": "best"}))
 

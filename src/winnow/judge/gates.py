@@ -20,8 +20,8 @@ class Findings:
     baseline: Mapping[str, Mapping[str, float]]
     reference: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """for comparison only, never what the model must beat: real data, other people's models, the truth of drawn data"""
-    difference: Mapping[str, Interval] = field(default_factory=dict)
-    """of each baseline that was measured on the same rows: the paired interval of model - baseline in the headline"""
+    difference: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    """by metric and baseline, for baselines measured on the same rows: the paired interval of model - baseline"""
 
 
 class Grade(IntEnum):
@@ -67,8 +67,7 @@ def _headline(metric: str, found: Findings) -> tuple[Grade, str]:
     name = strongest(found.baseline, metric)
     other = found.baseline[name][metric]
     reason = f"{metric} {value:.4g} ({interval.low:.4g} to {interval.high:.4g}) against {other:.4g} of `{name}`"
-    if name in found.difference:
-        paired = found.difference[name]
+    if paired := found.difference.get(metric, {}).get(name):
         reason += f", paired difference {paired.low:.4g} to {paired.high:.4g}"
         sure = beats(metric, _unfavourable(metric, paired), 0.0)
     else:

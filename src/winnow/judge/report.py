@@ -19,12 +19,11 @@ class Report(NamedTuple):
     """judgement.json, everything: verdict, reasons, model, interval, baseline, reference, difference"""
 
 
-def report(gate: Gate, found: Findings) -> Report:
+def make_report(gate: Gate, found: Findings) -> Report:
     """Both files' content. Raises WinnowError naming a value that is NaN or infinite, or a metric that is missing."""
     interval = _bounds(found.interval)
-    difference = _bounds(found.difference)
     parts = [("model", found.model), *interval.items(), *found.baseline.items(), *found.reference.items()]
-    for part, values in [*parts, *difference.items()]:
+    for part, values in parts:
         for name, value in values.items():
             if not math.isfinite(value):
                 raise WinnowError(f"{part}: `{name}` is {value}", fix="leave an undefined metric out")
@@ -45,7 +44,7 @@ def report(gate: Gate, found: Findings) -> Report:
         "interval": interval,
         "baseline": {name: dict(values) for name, values in found.baseline.items()},
         "reference": {name: dict(values) for name, values in found.reference.items()},
-        "difference": difference,
+        "difference": {metric: _bounds(paired) for metric, paired in found.difference.items()},
     }
     return Report(metrics, judgement)
 

@@ -1,4 +1,6 @@
-"""What a person sets of the judging: the intervals and the gate."""
+"""Settings of evaluate stages: the intervals and the gate."""
+
+from typing import ClassVar
 
 from pydantic import Field, field_validator
 
@@ -15,25 +17,28 @@ class Bootstrap(Section):
 class Condition(Section):
     """A target that one metric of the model must reach."""
 
-    metric: str = Field(min_length=1, description="metric of evaluate.json; its name tells whether higher is better")
-    target: Float = Field(description="value that passes")
-    review: Float = Field(description="value that is worth a person's look; beyond it the model fails")
+    metric: str = Field(min_length=1, description="a metric that evaluate measures; the name implies its direction")
+    target: Float = Field(description="value that passes (the whole interval must reach it)")
+    review: Float = Field(description="value that needs a review; a value worse than this fails")
 
     @field_validator("metric")
     @classmethod
-    def _told(cls, name: str) -> str:
+    def _has_direction(cls, name: str) -> str:
         return _with_direction(name)
 
 
 class Gate(Section):
-    """PASS when every condition passes and the headline metric surely beats the strongest baseline."""
+    """Conditions on the metrics, see `judge.gates.decide`; a domain with other words for the verdict subclasses it."""
+
+    words: ClassVar[tuple[str, str, str]] = ("PASS", "REVIEW", "FAIL")
+    """best first"""
 
     headline: str = Field(min_length=1, description="metric on which the model must beat the strongest baseline")
-    conditions: list[Condition] = Field(description="targets of its own; may be empty")
+    conditions: list[Condition] = Field(description="targets for single metrics; may be empty")
 
     @field_validator("headline")
     @classmethod
-    def _told(cls, name: str) -> str:
+    def _has_direction(cls, name: str) -> str:
         return _with_direction(name)
 
 

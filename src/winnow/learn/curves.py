@@ -17,9 +17,10 @@ class Curves:
     the `dvc` that started the training was killed: the folder then belongs to the run after it.
     """
 
-    def __init__(self, folder: Path, history: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, folder: Path, history: Iterable[Mapping[str, Any]], watched: str) -> None:
         from dvclive.live import Live  # noqa: PLC0415 - more than a second, which only the main process needs to spend
 
+        self._watched = watched
         self._live: Any = None
         if orphaned():
             return
@@ -36,13 +37,17 @@ class Curves:
             for name, value in sorted(record[split].items()):
                 self._live.log_metric(f"{split}/{name}", value)
         self._live.log_metric("learning_rate", record["learning_rate"])
-        self._live.make_summary()
+        self._summarise(record)
 
-    def finish(self, best_epoch: int) -> None:
-        """Name the chosen epoch beside the last one's metrics (DVCLive's own `end` would stage files in Git)."""
-        if self._live is None or orphaned():
-            return
-        self._live.summary["best_epoch"] = best_epoch
+    def finish(self, best: Mapping[str, Any]) -> None:
+        """Leave the chosen record's metrics in metrics.json (DVCLive's own `end` would stage files in Git)."""
+        if self._live is not None and not orphaned():
+            self._summarise(best)
+
+    def _summarise(self, record: Mapping[str, Any]) -> None:
+        """Write metrics.json: epoch, losses and the watched metric alone, so that `dvc metrics diff` stays short."""
+        val = {name: value for name, value in record["val"].items() if name in {"loss", self._watched}}
+        self._live.summary = {"epoch": record["epoch"], "train": {"loss": record["train"]["loss"]}, "val": val}
         self._live.make_summary()
 
 

@@ -88,7 +88,7 @@ class _Run:
         self.model: nn.Module = self.team.accelerator.prepare(model)  # wrapped for mixed precision and DDP
         self.bare: nn.Module = self.team.accelerator.unwrap_model(self.model)
         self.constants = self.team.to_device(dict(task.constants))
-        self.curves = Curves(curves, self.progress.history) if self.team.main else None
+        self.curves = Curves(curves, self.progress.history, settings.early_stopping.metric) if self.team.main else None
 
     def run_phase(self, number: int, phase: Phase) -> None:
         """Epochs until the phase's last, or until early stopping."""
@@ -298,7 +298,7 @@ class _Run:
         chosen, best = "final", self.progress.history[-1]
         if self.settings.select == "best":
             chosen, best = "best", self.records()[best_index(self.values(), higher=self.higher)]
-        self.curves.finish(best["epoch"])
+        self.curves.finish(best)
         weights = self.checkpoints.path(chosen) / WEIGHTS
         load_weights(model, weights, self.saved)
         return Result(

@@ -29,7 +29,7 @@ def pearson_correlation(predicted: ArrayLike, true: ArrayLike) -> float:
 def spearman_correlation(predicted: ArrayLike, true: ArrayLike) -> float:
     """Correlation of ranks (ties share their mean rank); NaN when either side is constant. Raises as Pearson's."""
     _errors(predicted, true)
-    return _correlation(stats.rankdata(predicted), stats.rankdata(true))
+    return _correlation(stats.rankdata(np.asarray(predicted)), stats.rankdata(np.asarray(true)))
 
 
 def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
@@ -113,6 +113,11 @@ class Stage(Generic[C, P]):
     def metrics(self, **values: Any) -> None:
         """Add to `metrics/<domain>/<stage>.json`, which is written when the stage has ended well."""
         self._metrics.update(values)
+
+    def judgement(self, content: Mapping[str, Any]) -> None:
+        """Write `metrics/<domain>/judgement.json`, all that evaluate found; DVC does not list it as metrics."""
+        check_parent()
+        write_json(Path("metrics", self.domain, "judgement.json"), content)
 
     def finish(self) -> None:
         """Write the metrics; raises TableError when a stage that must account for its rows did not."""

@@ -4,9 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from winnow.judge.baselines import strongest
-from winnow.judge.gates import decide
+from winnow.judge.gates import Findings, decide
 from winnow.judge.intervals import Interval
-from winnow.judge.report import verdict_report
+from winnow.judge.report import make_report
 from winnow.judge.settings import Gate
 from winnow.judge.slices import Slices, slice_metrics
 from winnow.pipeline.errors import WinnowError
@@ -18,10 +18,12 @@ GATE = Gate.model_validate(
 BASELINES = {"uniform": {"perplexity": 100.0}, "bigram": {"perplexity": 10.0}, "prior": {"valid_score": 0.1}}
 
 
-def verdict(perplexity: float, low: float, high: float, valid: float) -> tuple[str, list[str]]:
-    model = {"perplexity": perplexity, "valid_score": valid}
-    told = decide(GATE, model, {"perplexity": Interval(low, high)}, BASELINES)
-    return told.word, told.reasons
+def verdict(
+    perplexity: float, low: float, high: float, valid: float, valid_interval: Interval | None = None
+) -> tuple[str, list[str]]:
+    interval = {"perplexity": Interval(low, high)} | ({"valid_score": valid_interval} if valid_interval else {})
+    found = decide(GATE, Findings({"perplexity": perplexity, "valid_score": valid}, interval, BASELINES))
+    return found.word, found.reasons
 
 
 @pytest.mark.parametrize(
@@ -38,8 +40,8 @@ def verdict(perplexity: float, low: float, high: float, valid: float) -> tuple[s
     ],
 )
 def test_the_worst_condition_decides(perplexity: float, low: float, high: float, valid: float, word: str) -> None:
-    told, reasons = verdict(perplexity, low, high, valid)
-    assert told == word
+    found, reasons = verdict(perplexity, low, high, valid)
+    assert found == word
     assert len(reasons) == 2
     assert reasons[0].startswith(f"{word}: ")
 
@@ -47,8 +49,70 @@ def test_the_worst_condition_decides(perplexity: float, low: float, high: float,
 def test_higher_is_better_uses_the_low_end() -> None:
     gate = Gate.model_validate({"headline": "accuracy", "conditions": []})
     baselines = {"majority": {"accuracy": 0.5}}
-    assert decide(gate, {"accuracy": 0.7}, {"accuracy": Interval(0.6, 0.8)}, baselines).word == "PASS"
-    assert decide(gate, {"accuracy": 0.7}, {"accuracy": Interval(0.4, 0.8)}, baselines).word == "REVIEW"
+    for low, word in ((0.6, "PASS"), (0.4, "REVIEW")):
+        assert decide(gate, Findings({"accuracy": 0.7}, {"accuracy": Interval(low, 0.8)}, baselines)).word == word
+
+
+@pytest.mark.parametrize(
+    ("paired", "word"),
+    [
+        (Interval(-4.0, -0.1), "PASS"),  # although the model's own interval reaches the baseline's value
+        (Interval(-4.0, 0.1), "REVIEW"),
+        (Interval(0.1, 4.0), "REVIEW"),
+    ],
+)
+def test_the_paired_difference_from_the_strongest_baseline_decides(paired: Interval, word: str) -> None:
+    differences = {"bigram": paired, "uniform": Interval(-99.0, -80.0)}
+    found = Findings(
+        {"perplexity": 8.0, "valid_score": 1.0},
+        {"perplexity": Interval(5.0, 11.0)},
+        BASELINES,
+        difference={"perplexity": differences, "valid_score": {"bigram": Interval(-1.0, -0.5)}},
+    )
+    assert decide(GATE, found).word == word
+
+
+def test_a_paired_difference_helps_no_model_that_is_worse() -> None:
+    difference = {"perplexity": {"bigram": Interval(-4.0, -0.1)}}
+    worse = Findings(
+        {"perplexity": 10.5, "valid_score": 1.0}, {"perplexity": Interval(5, 11)}, BASELINES, difference=difference
+    )
+    assert decide(GATE, worse).word == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "word"),
+    [
+        (0.995, Interval(0.99, 1.0), "PASS"),
+        (0.995, Interval(0.98, 1.0), "REVIEW"),
+        (0.95, Interval(0.94, 0.96), "REVIEW"),
+        (0.89, Interval(0.85, 0.995), "FAIL"),
+    ],
+)
+def test_a_condition_passes_only_with_its_whole_interval(value: float, interval: Interval, word: str) -> None:
+    found, reasons = verdict(8.0, 7.0, 9.0, value, interval)
+    assert found == word
+    assert any(f"({interval.low:.4g} to {interval.high:.4g})" in reason for reason in reasons)
+
+
+def test_lower_is_better_uses_the_high_end() -> None:
+    gate = Gate.model_validate(
+        {"headline": "accuracy", "conditions": [{"metric": "mae", "target": 1.0, "review": 1.5}]}
+    )
+    for high, word in ((1.0, "PASS"), (1.1, "REVIEW")):
+        intervals = {"accuracy": Interval(0.8, 1.0), "mae": Interval(0.5, high)}
+        found = Findings({"accuracy": 0.9, "mae": 0.8}, intervals, {"majority": {"accuracy": 0.5}})
+        assert decide(gate, found).word == word
+
+
+def test_a_domain_has_its_own_words() -> None:
+    class Deploying(Gate):
+        words = ("DEPLOY", "REVIEW", "FAIL")
+
+    gate = Deploying.model_validate({"headline": "accuracy", "conditions": []})
+    found = decide(gate, Findings({"accuracy": 0.7}, {"accuracy": Interval(0.6, 0.8)}, {"a": {"accuracy": 0.5}}))
+    assert found.word == "DEPLOY"
+    assert found.reasons[0].startswith("DEPLOY: accuracy 0.7")
 
 
 def test_reasons_name_the_strongest_baseline() -> None:
@@ -59,19 +123,19 @@ def test_strongest_is_the_first_by_name_among_equals() -> None:
     assert strongest({"b": {"mae": 1.0}, "a": {"mae": 1.0}, "c": {"mae": 2.0}}, "mae") == "a"
 
 
-def test_no_baseline_in_the_headline_is_told() -> None:
+def test_no_baseline_in_the_headline_is_an_error() -> None:
     with pytest.raises(WinnowError, match="no baseline was measured in `accuracy`"):
         strongest(BASELINES, "accuracy")
 
 
-def test_a_metric_that_was_not_measured_is_told() -> None:
+def test_a_metric_that_was_not_measured_is_an_error() -> None:
     with pytest.raises(WinnowError, match="`valid_score`, which was not measured"):
-        decide(GATE, {"perplexity": 1.0}, {"perplexity": Interval(1, 1)}, BASELINES)
+        decide(GATE, Findings({"perplexity": 1.0}, {"perplexity": Interval(1, 1)}, BASELINES))
 
 
-def test_a_headline_without_interval_is_told() -> None:
+def test_a_headline_without_interval_is_an_error() -> None:
     with pytest.raises(WinnowError, match="`perplexity` has no interval"):
-        decide(GATE, {"perplexity": 1.0, "valid_score": 1.0}, {}, BASELINES)
+        decide(GATE, Findings({"perplexity": 1.0, "valid_score": 1.0}, {}, BASELINES))
 
 
 def test_a_gate_on_a_name_without_direction_is_refused() -> None:
@@ -79,17 +143,44 @@ def test_a_gate_on_a_name_without_direction_is_refused() -> None:
         Gate.model_validate({"headline": "valid_share", "conditions": []})
 
 
-def test_report_has_the_shape_that_every_domain_writes() -> None:
-    report = verdict_report(GATE, {"perplexity": 8.0, "valid_score": 1.0}, {"perplexity": Interval(7, 9)}, BASELINES)
-    assert sorted(report) == ["baseline", "interval", "model", "reasons", "verdict"]
-    assert report["interval"] == {"perplexity": {"low": 7, "high": 9}}
-    assert report["verdict"] == "PASS"
+def findings(valid: float = 1.0, truth: float = 5.0) -> Findings:
+    return Findings(
+        {"perplexity": 8.0, "valid_score": valid, "other_score": 2.0},
+        {"perplexity": Interval(7, 9)},
+        BASELINES,
+        reference={"truth": {"perplexity": truth}},
+        difference={"perplexity": {"bigram": Interval(-3, -1)}},
+    )
+
+
+def test_evaluate_json_is_short_and_judgement_json_whole() -> None:
+    report = make_report(GATE, findings())
+    assert report.metrics == {
+        "verdict": "PASS",
+        "perplexity": 8.0,
+        "perplexity_low": 7,
+        "perplexity_high": 9,
+        "perplexity_baseline": 10.0,
+        "valid_score": 1.0,
+    }
+    parts = ["baseline", "difference", "interval", "model", "reasons", "reference", "verdict"]
+    assert sorted(report.judgement) == parts
+    assert report.judgement["interval"] == {"perplexity": {"low": 7, "high": 9}}
+    assert report.judgement["difference"] == {"perplexity": {"bigram": {"low": -3, "high": -1}}}
+    assert report.judgement["model"]["other_score"] == 2.0
+
+
+def test_a_reference_is_no_baseline() -> None:
+    """The truth's perplexity of 5 would beat the model's 8."""
+    assert make_report(GATE, findings(truth=5.0)).metrics["verdict"] == "PASS"
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_report_refuses_numbers_that_are_none(bad: float) -> None:
+def test_report_refuses_values_that_are_not_finite(bad: float) -> None:
     with pytest.raises(WinnowError, match="model: `valid_score` is"):
-        verdict_report(GATE, {"perplexity": 8.0, "valid_score": bad}, {"perplexity": Interval(7, 9)}, BASELINES)
+        make_report(GATE, findings(valid=bad))
+    with pytest.raises(WinnowError, match="truth: `perplexity` is"):
+        make_report(GATE, findings(truth=bad))
 
 
 def test_slices_are_tidy_and_in_order() -> None:

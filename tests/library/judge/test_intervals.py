@@ -4,7 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from winnow.judge.intervals import Interval, bootstrap, difference, mean, of_rows, ratio, resampled_counts, transformed
+from winnow.judge.intervals import (
+    Interval,
+    bootstrap,
+    bootstrap_ratio,
+    difference,
+    mean,
+    of_rows,
+    ratio,
+    resampled_counts,
+    transformed,
+    wilson,
+)
 
 OPTIONS = {"resamples": 2000, "confidence": 0.95}
 
@@ -59,6 +70,32 @@ def test_any_metric_of_rows() -> None:
     statistics = {"mean": mean(values), "by rows": of_rows(lambda rows: float(values[rows].mean()))}
     found = bootstrap(statistics, 60, resamples=200, confidence=0.9, rng=np.random.default_rng(0))
     assert found["mean"].low == pytest.approx(found["by rows"].low)
+
+
+def test_wilson_by_its_formula_and_without_certainty() -> None:
+    for hits, rows in ((7, 7), (0, 5), (3, 10), (640, 640)):
+        z, share = stats.norm.ppf(0.975), hits / rows
+        centre = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
+        half = z / (1 + z**2 / rows) * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+        found = wilson(hits, rows, 0.95)
+        assert found.low == pytest.approx(centre - half, abs=1e-12)
+        assert found.high == pytest.approx(centre + half, abs=1e-12)
+    assert wilson(7, 7, 0.95).low < 0.7
+    with pytest.raises(ValueError, match="no row to take a proportion of"):
+        wilson(0, 0, 0.95)
+
+
+def test_a_ratio_of_independent_samples_has_both_samples_spread() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(6, 1, size=400), rng.normal(3, 1, size=100)
+    found = bootstrap_ratio(mean(first), mean(second), (400, 100), rng=np.random.default_rng(1), **OPTIONS)
+    value = first.mean() / second.mean()
+    # the delta method: relative variances of independent means add up
+    relative = np.sqrt(first.var() / 400 / first.mean() ** 2 + second.var() / 100 / second.mean() ** 2)
+    assert found.low == pytest.approx(value * (1 - 1.96 * relative), rel=0.015)
+    assert found.high == pytest.approx(value * (1 + 1.96 * relative), rel=0.015)
+    with pytest.raises(ValueError, match="no row to resample"):
+        bootstrap_ratio(mean(first), mean([]), (400, 0), rng=rng, **OPTIONS)
 
 
 def test_undefined_everywhere_is_told() -> None:

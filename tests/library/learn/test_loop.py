@@ -160,8 +160,13 @@ def test_curves_are_dvclives_files(tmp_path: Path) -> None:
     assert lines[0].split("\t") == ["step", "yes"]
     assert [line.split("\t")[0] for line in lines[1:]] == ["1", "2", "3"]
     summary = json.loads((tmp_path / "curves/metrics.json").read_text())
-    assert summary["val"]["loss"] == result.history[-1]["val"]["loss"]
-    assert summary["best_epoch"] == result.best_epoch
+    best = result.history[result.best_epoch - 1]
+    assert summary == {
+        "epoch": result.best_epoch,
+        "step": 3,
+        "train": {"loss": best["train"]["loss"]},
+        "val": {"loss": best["val"]["loss"]},
+    }
     files = {path.suffix for path in (tmp_path / "curves").rglob("*") if path.is_file()}
     assert files == {".tsv", ".json"}
 

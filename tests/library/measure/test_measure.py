@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from winnow.measure.direction import beats, higher_is_better
 from winnow.measure.distributions import jensen_shannon_divergence, shares
 from winnow.measure.likelihood import perplexity, token_nll
-from winnow.measure.ordinal import accuracy_within
 from winnow.measure.sets import distinct_share, jaccard_distances, mean_pairwise_distance, nearest_distances
 from winnow.pipeline.errors import WinnowError
 
@@ -112,10 +111,3 @@ def test_distinct_share() -> None:
 def test_diversity_needs_two() -> None:
     with pytest.raises(ValueError, match="two sets"):
         mean_pairwise_distance([[1, 0]])
-
-
-def test_accuracy_within() -> None:
-    assert accuracy_within([1, 2, 5, 3], [1, 3, 3, 3], 0) == 0.5
-    assert accuracy_within([1, 2, 5, 3], [1, 3, 3, 3], 1) == 0.75
-    with pytest.raises(ValueError, match="no prediction"):
-        accuracy_within([], [], 1)

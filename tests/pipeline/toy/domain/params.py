@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from winnow.judge.settings import Gate
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
 
@@ -36,7 +37,7 @@ class Train(Training):
 
 
 class Evaluate(Section):
-    pass
+    gate: Gate = Field(description="what the verdict depends on")
 
 
 class Plot(Section):

@@ -5,6 +5,9 @@ import torch
 from winnow.domains.toy.model.network import Net, tensors
 from winnow.domains.toy.params import Common, Evaluate
 from winnow.domains.toy.tables import Flowers, Labels, Predictions, Splits
+from winnow.judge.gates import Findings
+from winnow.judge.intervals import wilson
+from winnow.judge.report import make_report
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -18,14 +21,16 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     with torch.inference_mode():
         predicted = model(tensors(test)["measures"]).argmax(1).numpy()
     stage.write("predictions.parquet", test[["flower", "label"]].assign(predicted=predicted), Predictions)
-    accuracy = float((predicted == test["label"]).mean())
+    correct = int((predicted == test["label"]).sum())
     commonest = float(test["label"].value_counts(normalize=True).max())
-    stage.metrics(
-        verdict="PASS" if accuracy > commonest else "FAIL",
-        reasons=[f"accuracy {accuracy:.3f}, the commonest species {commonest:.3f}"],
-        model={"accuracy": accuracy},
+    found = Findings(
+        {"accuracy": correct / len(test)},
+        {"accuracy": wilson(correct, len(test), 0.95)},
         baseline={"commonest": {"accuracy": commonest}},
     )
+    written = make_report(stage.params.gate, found)
+    stage.metrics(**written.metrics)
+    stage.judgement(written.judgement)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How well real routes are foreseen, by the network and by the n-gram models beside it."""
+"""How well the network, and the n-gram models beside it, predict real routes."""
 
 from collections.abc import Mapping
 
@@ -48,16 +48,21 @@ def perplexity_reduction(routes: pd.DataFrame) -> float:
     return 1 - perplexity(routes["nll"], tokens) / perplexity(routes["nll_bigram"], tokens)
 
 
-def perplexity_statistics(routes: pd.DataFrame) -> dict[str, Statistic]:
-    """Perplexities and the reduction, which is a paired comparison, for `judge.intervals`."""
+def perplexity_statistics(routes: pd.DataFrame, nll: str = "nll") -> dict[str, Statistic]:
+    """What `perplexity_metrics` measures, for `judge.intervals`."""
+    statistics: dict[str, Statistic] = {}
+    for prefix, chosen in SUBSETS.items():
+        if routes[chosen].any():
+            loss = ratio(routes[nll] * routes[chosen], routes["tokens"] * routes[chosen])
+            statistics |= {f"{prefix}token_loss": loss, f"{prefix}perplexity": transformed(np.exp, loss)}
+    return statistics
+
+
+def reduction_statistic(routes: pd.DataFrame) -> Statistic:
+    """`perplexity_reduction`, a paired comparison, for `judge.intervals`."""
     tokens = routes["tokens"]
-    own = {
-        f"{prefix}perplexity": transformed(np.exp, ratio(routes["nll"] * routes[chosen], tokens * routes[chosen]))
-        for prefix, chosen in SUBSETS.items()
-        if routes[chosen].any()
-    }
     apart = difference(ratio(routes["nll"], tokens), ratio(routes["nll_bigram"], tokens))
-    return {**own, "perplexity_reduction_score": transformed(lambda nats: 1 - np.exp(nats), apart)}
+    return transformed(lambda nats: 1 - np.exp(nats), apart)
 
 
 def slice_perplexity(routes: pd.DataFrame) -> pd.DataFrame:

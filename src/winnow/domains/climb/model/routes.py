@@ -152,11 +152,17 @@ def route_statistics(judged: pd.DataFrame) -> dict[str, Statistic]:
     """Those metrics of routes with a grade that are means over routes, for `judge.intervals`."""
     apart, weight = grades_apart(judged), judged["weight"].to_numpy()
     return {
-        "validity_score": mean(judged["broken_rule"].isna()),
-        "novelty_score": mean(judged["novel"]),
         "train_distance_score": mean(judged["train_distance"]),
         "grade_exact_accuracy": ratio((apart == 0) * weight, weight),
         "grade_within_one_accuracy": ratio((apart <= 1) * weight, weight),
+    }
+
+
+def proportions(judged: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """(successes, routes) of those metrics that are proportions of equally weighted routes."""
+    return {
+        "validity_score": (int(judged["broken_rule"].isna().sum()), len(judged)),
+        "novelty_score": (int(judged["novel"].sum()), len(judged)),
     }
 
 

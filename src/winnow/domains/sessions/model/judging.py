@@ -1,6 +1,6 @@
 """Metrics of ranked lists: of every user, of all users, by slice, and with their intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Evaluate
-from winnow.judge.intervals import Interval, Statistic, bootstrap, difference, mean
-from winnow.judge.report import verdict_report
+from winnow.judge.gates import Findings
+from winnow.judge.intervals import Interval, Statistic, bootstrap, difference, mean, wilson
+from winnow.judge.report import Report, make_report
 from winnow.judge.slices import slice_metrics
 from winnow.recommend.heldout import HeldOut
 from winnow.recommend.lists import list_diversity, list_novelty
@@ -56,7 +57,7 @@ def means(table: pd.DataFrame, prefix: str = "") -> dict[str, float]:
     """The mean of every figure over the users of the table; an undefined one is left out."""
     names = {name: f"{prefix}{name}" for name in PER_USER if "_at_" in name}
     names |= {"reciprocal_rank": f"{prefix}mrr_score", "novelty": f"{prefix}novelty_score"}
-    found = {told: float(table[name].mean()) for name, told in names.items()}
+    found = {metric: float(table[name].mean()) for name, metric in names.items()}
     if table["diversity"].notna().any():
         found[f"{prefix}diversity_score"] = float(table["diversity"].mean())
     return found
@@ -71,12 +72,12 @@ def statistics(table: pd.DataFrame, prefix: str = "") -> dict[str, Statistic]:
 
 
 def differences(
-    tables: Mapping[str, pd.DataFrame], rng: np.random.Generator, *, resamples: int, confidence: float
+    tables: Mapping[str, pd.DataFrame], metric: str, rng: np.random.Generator, options: Mapping[str, Any]
 ) -> dict[str, Interval]:
-    """The paired interval of the model's Recall@10 less each baseline's, over the same users."""
-    own = mean(tables["model"]["recall_at_10"])
-    against = {name: difference(own, mean(table["recall_at_10"])) for name, table in tables.items() if name != "model"}
-    return bootstrap(against, len(tables["model"]), resamples=resamples, confidence=confidence, rng=rng)
+    """The paired interval of the model's mean of `metric` less each baseline's, over the same users."""
+    own = mean(tables["model"][metric])
+    apart = {name: difference(own, mean(table[metric])) for name, table in tables.items() if name != "model"}
+    return bootstrap(apart, len(tables["model"]), rng=rng, **options)
 
 
 def slices(table: pd.DataFrame) -> pd.DataFrame:
@@ -98,25 +99,32 @@ def genre_shares(genres: pd.DataFrame, songs: int) -> NDArray[np.float32]:
 
 
 def report(
-    tables: dict[str, pd.DataFrame], extra: dict[str, dict[str, float]], params: Evaluate, rng: np.random.Generator
-) -> dict[str, Any]:
-    """evaluate.json: the model's figures with intervals, and every baseline's beside them."""
+    tables: dict[str, pd.DataFrame],
+    extra: dict[str, dict[str, float]],
+    reference: dict[str, dict[str, float]],
+    checks: Sequence[bool],
+    params: Evaluate,
+    rng: np.random.Generator,
+) -> Report:
+    """The model's metrics with intervals, beside the baselines' over the same users.
+
+    `extra` holds metrics that are no means over users, by recommender; `checks` whether each checked reason held.
+    """
     options = params.bootstrap.model_dump()
     figures = {name: dict(values) for name, values in extra.items()}
-    warm = {name: table[~table["cold"]].reset_index(drop=True) for name, table in tables.items()}
-    cold = {name: table[table["cold"]].reset_index(drop=True) for name, table in tables.items()}
-    for name in tables:
-        figures[name] |= means(warm[name])
-        if len(cold[name]):
-            figures[name] |= means(cold[name], "cold_")
-    interval = bootstrap(statistics(warm["model"]), len(warm["model"]), rng=rng, **options)
-    difference = {"recall_at_10": differences(warm, rng, **options)}
-    if len(cold["model"]):
-        interval |= bootstrap(statistics(cold["model"], "cold_"), len(cold["model"]), rng=rng, **options)
-        difference["cold_recall_at_10"] = differences(cold, rng, **options)
-    told = {
-        metric: {f"model_minus_{name}": vars(bounds) for name, bounds in found.items()}
-        for metric, found in difference.items()
-    }
-    baselines = {name: values for name, values in figures.items() if name != "model"}
-    return verdict_report(params.gate, figures["model"], interval, baselines) | {"difference": told}
+    figures["model"]["explanation_accuracy"] = sum(checks) / len(checks)
+    interval = {"explanation_accuracy": wilson(sum(checks), len(checks), params.bootstrap.confidence)}
+    compared = params.gate.headline.removeprefix("cold_")
+    paired: dict[str, dict[str, Interval]] = {}
+    for prefix in ("", "cold_"):
+        part = {name: table[table["cold"] == bool(prefix)].reset_index(drop=True) for name, table in tables.items()}
+        if part["model"].empty:
+            continue
+        for name, table in part.items():
+            figures[name] |= means(table, prefix)
+        own = statistics(part["model"], prefix)
+        interval |= bootstrap(own, len(part["model"]), rng=rng, **options)
+        if compared in PER_USER:
+            paired[f"{prefix}{compared}"] = differences(part, compared, rng, options)
+    baseline = {name: values for name, values in figures.items() if name != "model"}
+    return make_report(params.gate, Findings(figures["model"], interval, baseline, reference, paired))

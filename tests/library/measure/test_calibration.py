@@ -1,0 +1,54 @@
+"""Calibration errors by hand, and a temperature that is known."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss
+
+from winnow.measure.calibration import fit_temperature, score_ece, top_label_ece, with_temperature
+
+
+def drawn(rows: int = 4000, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Calibrated probabilities, and labels drawn by them."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(scale=2, size=(rows, classes))
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return chances, (chances.cumsum(axis=1) > rng.random((rows, 1))).argmax(axis=1)
+
+
+def test_top_label_ece_by_hand() -> None:
+    chances = [[0.95, 0.05], [0.92, 0.08], [0.3, 0.7], [0.55, 0.45]]
+    # bins: .9 to 1 (mean .935, one of two right), .7 (wrong), .5 (right)
+    expected = 2 / 4 * abs(0.935 - 0.5) + 1 / 4 * abs(0.7 - 0.0) + 1 / 4 * abs(0.55 - 1.0)
+    assert top_label_ece(chances, [0, 1, 0, 0]) == pytest.approx(expected)
+
+
+def test_ece_of_scores_by_hand() -> None:
+    # bins: .1 (mean truth .3, mean score .15), .8
+    assert score_ece([0.1, 0.2 - 1e-9, 0.8], [0.2, 0.4, 0.75]) == pytest.approx(2 / 3 * 0.15 + 1 / 3 * 0.05)
+    assert score_ece([1.0, 0.0], [1.0, 0.0]) == 0
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
+def test_the_temperature_that_spoiled_probabilities_is_found_and_undone(temperature: float) -> None:
+    chances, labels = drawn()
+    spoiled = with_temperature(chances, 1 / temperature)
+    fitted = fit_temperature(spoiled, labels)
+    assert fitted == pytest.approx(temperature, rel=0.06)
+    repaired = with_temperature(spoiled, fitted)
+    np.testing.assert_allclose(repaired, chances, atol=0.03)
+    assert log_loss(labels, repaired) <= log_loss(labels, spoiled) + 1e-12
+    if temperature != 1.0:
+        assert top_label_ece(repaired, labels) < top_label_ece(spoiled, labels) / 2
+
+
+def test_a_temperature_keeps_the_order_and_sums_to_one() -> None:
+    chances, _ = drawn(50)
+    scaled = with_temperature(chances, 2.5)
+    assert (scaled.argsort(axis=1) == chances.argsort(axis=1)).all()
+    assert scaled.sum(axis=1) == pytest.approx(1)
+    assert with_temperature([[1.0, 0.0]], 2.0)[0] == pytest.approx([1.0, 0.0])
+
+
+def test_no_rows_are_an_error() -> None:
+    with pytest.raises(ValueError, match="no row to fit"):
+        fit_temperature(np.zeros((0, 3)), [])
