@@ -44,6 +44,12 @@ def report(name: str, figures: Mapping[str, object]) -> None:
     print(text, end="")
 
 
+def merge(name: str, figures: Mapping[str, object]) -> None:
+    """Like `report`, but rows of earlier runs that are not measured now stay."""
+    file = RESULTS / f"{name}.json"
+    report(name, (json.loads(file.read_text()) if file.exists() else {}) | dict(figures))
+
+
 def clone(target: Path) -> Path:
     """A clone of this checkout's last commit."""
     subprocess.run(["git", "clone", "-q", str(ROOT), str(target)], check=True)

@@ -22,12 +22,18 @@ FAST = {(0.1, 1), (2.0, 2)}
 
 @pytest.fixture
 def longer(clone: Clone) -> Iterator[Clone]:
-    """A finished clone with more epochs to train, and no state; whatever still runs at the end is killed."""
-    shutil.rmtree(clone.root / ".winnow")
+    """A finished clone with more epochs to train that remembers no result; whatever still runs at the end is killed."""
+    forget(clone)
     clone.override({"climb.train.epochs": 40})
     yield clone
     for process in programs(clone):
         process.kill()
+
+
+def forget(clone: Clone) -> None:
+    """Remove what would spare a training: the state of earlier ones, and DVC's results by command and dependencies."""
+    shutil.rmtree(clone.root / ".winnow")
+    shutil.rmtree(clone.root / ".dvc/cache/runs")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,7 @@ def test_dvc_killed_alone_then_other_epochs(longer: Clone, finished: Clone, dela
     if devices == 1:
         assert made == finished.hashes(*FOLDERS)
     else:
-        shutil.rmtree(longer.root / ".winnow")
+        forget(longer)
         longer.run("dvc", "repro", "--force", "--single-item", "train@climb")
         assert longer.hashes(*FOLDERS) == made
 

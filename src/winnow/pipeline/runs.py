@@ -110,23 +110,24 @@ def _remove_old(runs: Path, *, keep: Path) -> None:
 
 def _remove(folder: Path) -> None:
     """Remove a run folder unless it is held; renamed first, so that a kill midway leaves no half of a training."""
-    lock = FileLock(_lock_path(folder))
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return
-    try:
-        removed = folder if folder.name.startswith(REMOVED) else folder.with_name(f"{REMOVED}{folder.name}")
-        if removed != folder:
+    removed = folder
+    if not folder.name.startswith(REMOVED):
+        removed = folder.with_name(f"{REMOVED}{folder.name}")
+        lock = FileLock(_lock_path(folder))
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return
+        try:
             shutil.rmtree(removed, ignore_errors=True)
             folder.rename(removed)
-        shutil.rmtree(removed)
-    finally:
-        lock.release()
+        finally:
+            lock.release()
+    shutil.rmtree(removed, ignore_errors=True)  # another process may be removing it too
 
 
 def _lock_path(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name.removeprefix(REMOVED)}.lock")
+    return folder.with_name(f"{folder.name}.lock")
 
 
 def _age(path: Path) -> float:
