@@ -64,13 +64,13 @@ def domain(evaluated: tuple[Programs, Path], tmp_path: Path, monkeypatch: pytest
 
 
 def test_what_is_measured_is_what_the_domain_lists(domain: Programs) -> None:
-    definitions = load(domain.domain, "definitions")
+    metrics = load(domain.domain, "metrics")
     curves = Path("metrics", domain.domain, "train/plots/metrics/val")
     validated = {file.relative_to(curves).with_suffix("").as_posix() for file in curves.rglob("*.tsv")}
-    grouped = {name for name in definitions.VALIDATION_METRICS if "/" in name}  # of groups without a row there is none
-    assert validated <= set(definitions.VALIDATION_METRICS)
-    assert set(definitions.VALIDATION_METRICS) - validated <= grouped
-    assert set(domain.metrics("judgement")["model"]) == set(definitions.GATE_METRICS)
+    grouped = {name for name in metrics.VALIDATION_METRICS if "/" in name}  # of groups without a row there is none
+    assert validated <= set(metrics.VALIDATION_METRICS)
+    assert set(metrics.VALIDATION_METRICS) - validated <= grouped
+    assert set(domain.metrics("judgement")["model"]) == set(metrics.GATE_METRICS)
 
 
 def test_evaluate_json_is_short_and_agrees_with_judgement_json(domain: Programs) -> None:

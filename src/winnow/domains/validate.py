@@ -23,7 +23,11 @@ def validate_params(document: Document) -> None:
     problems = []
     for domain in domain_names():
         section = getattr(params, domain)
-        found = [*_path_problems(domain, section), *_batch_problems(section, devices)]
+        found = [
+            *_metric_problems(domain, section),
+            *_path_problems(domain, section),
+            *_batch_problems(section, devices),
+        ]
         for location, problem in found:
             whole = (domain, *location)
             problems.append(f"{document.at(whole)}: `{dotted(whole)}`: {problem}")
@@ -32,6 +36,21 @@ def validate_params(document: Document) -> None:
 
 
 Problem = tuple[Location, str]
+
+
+def _metric_problems(domain: str, section: Any) -> Iterator[Problem]:
+    """Metrics that the gate and early stopping name, and that the domain does not measure."""
+    metrics = load(domain, "metrics")
+    gate = section.evaluate.gate
+    judged = [(("gate", "headline"), gate.headline)]
+    judged += [(("gate", "conditions", i, "metric"), each.metric) for i, each in enumerate(gate.conditions)]
+    for location, metric in judged:
+        if metric not in metrics.GATE_METRICS:
+            yield ("evaluate", *location), f"{metric!r} is not measured; known: {', '.join(metrics.GATE_METRICS)}"
+    watched = section.train.early_stopping.metric
+    if watched not in metrics.VALIDATION_METRICS:
+        known = ", ".join(metrics.VALIDATION_METRICS)
+        yield ("train", "early_stopping", "metric"), f"{watched!r} is not a validation metric; known: {known}"
 
 
 def _path_problems(domain: str, section: Section) -> Iterator[Problem]:

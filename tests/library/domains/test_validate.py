@@ -102,3 +102,22 @@ def test_a_mistake_in_a_preset_names_the_line_of_the_preset(params: Path) -> Non
     assert "presets/climb/mine.yaml:5: unknown key `climb.train.network.widht`; did you mean `width`?" in message
     assert "correct presets/climb/mine.yaml" in message
     assert "params.yaml:" not in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("climb.evaluate.gate.headline", "accuracy", "'accuracy' is not measured; known: token_loss, perplexity"),
+        ("retina.train.early_stopping.metric", "recall_at_10", "is not a validation metric; known: loss, quadratic"),
+        (
+            "sessions.evaluate.gate.conditions",
+            [{"metric": "recall_at_11", "target": 0.5, "review": 0.1}],
+            "'recall_at_11' is not measured",
+        ),
+    ],
+)
+def test_a_metric_that_the_domain_does_not_measure(params: Path, key: str, value: object, message: str) -> None:
+    presets.apply({key: value}, params)
+    with pytest.raises(ParamsError, match=message) as caught:
+        validate_params(Document(params))
+    assert f"`{key}" in str(caught.value)

@@ -17,14 +17,3 @@ LIST_LENGTH = 10
 HISTORY_BINS = ("1-5", "6-10", "11-20", "21-50", "51+")
 HISTORY_EDGES = (5, 10, 20, 50)
 """Numbers of known songs of a user at which the first bins end (inclusive)."""
-
-VALIDATION_METRICS = tuple(f"{name}_at_{k}" for name in ("recall", "ndcg") for k in CUTOFFS)
-"""What train measures after each epoch: names for early stopping."""
-
-GATE_METRICS = (
-    *(f"{prefix}{name}" for prefix in ("", "cold_", "train_", "val_") for name in VALIDATION_METRICS),
-    *(f"{prefix}{name}_score" for prefix in ("", "cold_") for name in ("mrr", "novelty", "diversity")),
-    "coverage_score",
-    "explanation_accuracy",
-)
-"""What evaluate measures of the model, cold-start users only if there are some: names for the gate."""

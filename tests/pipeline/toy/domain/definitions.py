@@ -2,9 +2,3 @@
 
 SPECIES = ("daisy", "tulip")
 MEASURES = ["length", "width"]
-
-VALIDATION_METRICS = ("loss",)
-"""What train measures after each epoch."""
-
-GATE_METRICS = ("accuracy",)
-"""What evaluate measures of the model."""

@@ -1,0 +1,31 @@
+"""The names of what train and evaluate measure, by which `check` knows a gate or early stopping that names another.
+
+No program imports this module: a new name re-runs nothing.
+"""
+
+from winnow.domains.retina.definitions import GRADES
+
+VALIDATION_METRICS = (
+    "loss",
+    "quadratic_weighted_kappa",
+    "accuracy",
+    "macro_f1",
+    "predictions_distinct",
+    *(f"f1/{grade}" for grade in GRADES),
+)
+"""What train measures after each epoch: names for early stopping."""
+
+GATE_METRICS = (
+    "quadratic_weighted_kappa",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "rare_f1",
+    "macro_auc",
+    "referable_sensitivity",
+    "referable_specificity",
+    "referable_auc",
+    "ece",
+    *(f"class_{grade}_{name}" for grade in GRADES for name in ("precision", "recall", "f1")),
+)
+"""What evaluate measures of the model, of grades that have a test photograph: names for the gate."""
