@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from winnow.domains.retina.source.fundus import draw_fundus
+
 
 @dataclass(frozen=True)
 class Example:
@@ -46,6 +48,18 @@ def climb_commands() -> list[list[str]]:
     ]
 
 
+def retina_commands() -> list[list[str]]:
+    for number in range(6):
+        target = Path("eyes", str(number % 3), f"{number}.png")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        eye = draw_fundus(number % 3, True, 90, np.random.default_rng(number))
+        eye.point(lambda value, number=number: value * (0.2 if number == 5 else 1)).save(target)
+    return [
+        ["grade", "eyes/0", "eyes/1", "eyes/2", "--explain", "out", "--json"],
+        ["evaluate", "eyes", "--json"],
+    ]
+
+
 def sessions_commands() -> list[list[str]]:
     users = pd.read_parquet("data/sessions/label/users.parquet")["user"]
     plays = pd.read_parquet("data/sessions/ingest/plays.parquet")
@@ -70,6 +84,17 @@ EXAMPLES = {
         values={
             "ingest.sources": [{"format": "minimal", "path": "data/source/climb/mine.json"}],
             "ingest.peers": [{"board": "2016", "path": "data/source/climb/peer.json"}],
+        },
+    ),
+    "retina": Example(
+        small={
+            "common": {"image_size": 32},
+            "ingest": {"synthetic": {"photographs": 160, "size": 64}},
+            "train": {"epochs": 1},
+        },
+        commands=retina_commands,
+        values={
+            "ingest.sources": [{"format": "folders", "path": "data/source/retina/mine", "images": None}],
         },
     ),
     "sessions": Example(
