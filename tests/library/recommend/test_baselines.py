@@ -34,15 +34,41 @@ def test_als_users_solve_their_own_least_squares(factors: int) -> None:
     assert one[train[5].indices].mean() > np.delete(one, train[5].indices).mean() + 0.2
 
 
-def test_item_knn_is_cosine_of_the_nearest() -> None:
+@pytest.mark.parametrize("shrink", [0.0, 7.0])
+def test_item_knn_is_the_shrunk_cosine_of_the_nearest(shrink: float) -> None:
     known = dense()
-    similar = known.T @ known / np.sqrt(np.outer(known.sum(0), known.sum(0)))
+    similar = known.T @ known / (np.sqrt(np.outer(known.sum(0), known.sum(0))) + shrink)
     np.fill_diagonal(similar, 0)
     train = matrix_of(small.graph())
-    score = fit_item_knn(train, neighbours=small.ITEMS, shrink=0.0)(train)
+    score = fit_item_knn(train, neighbours=small.ITEMS, shrink=shrink)(train)
     np.testing.assert_allclose(score, known @ similar, rtol=1e-4)
-    few = fit_item_knn(train, neighbours=2, shrink=0.0)(sparse.identity(small.ITEMS, format="csr", dtype=np.float32))
+    few = fit_item_knn(train, neighbours=2, shrink=shrink)(sparse.identity(small.ITEMS, format="csr", dtype=np.float32))
     assert ((few > 0).sum(axis=0) <= 4).all()
+
+
+@pytest.mark.parametrize("factors", [3, 30])
+def test_als_alternates_between_weighted_least_squares(factors: int) -> None:
+    """The dense normal equations of Hu et al.: (OᵀCO + λI)x = OᵀCp; users have from 5 to 20 items."""
+    ridge, alpha = 0.5, 4.0
+    known = dense()
+
+    def solve(preferred: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.stack(
+            [
+                np.linalg.solve(
+                    other.T @ ((1 + alpha * row)[:, None] * other) + ridge * np.eye(factors),
+                    other.T @ ((1 + alpha * row) * row),
+                )
+                for row in preferred
+            ]
+        )
+
+    items = np.random.default_rng(0).normal(0, 0.1, (small.ITEMS, factors))
+    for _ in range(2):
+        items = solve(known.T, solve(known, items))
+    train = matrix_of(small.graph())
+    score = fit_als(train, factors=factors, ridge=ridge, alpha=alpha, rounds=2, seed=0)(train)
+    np.testing.assert_allclose(score, solve(known, items) @ items.T, atol=2e-3)
 
 
 def test_popularity_is_the_same_for_all() -> None:
