@@ -3,9 +3,9 @@ Memory of retina's stages on many photographs: the peak of each program above wh
 
     env PYTHONPATH=src:. python benchmarks/images_memory.py    # prints JSON, also in benchmarks/results/
 
-10,000 drawn photographs, prepared at 128 pixels, through ingest, filter, label, split, weight and one epoch of train.
-Each program runs in a process of its own, as DVC would run it. `mib` is its highest resident memory (mapped pages of
-the image store included) minus what was resident when everything was imported.
+1,000 and 10,000 drawn photographs through ingest, filter, label, split, weight and one epoch of train, as params.yaml
+has them otherwise. Each program runs in a process of its own, as DVC would run it. `mib` is its highest resident memory
+(mapped pages of the image store included) minus what was resident when everything was imported.
 """
 
 import argparse
@@ -57,19 +57,12 @@ def workspace(target: Path) -> Path:
     return target
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photographs", type=int, default=10_000)
-    options = parser.parse_args()
-    values = {
-        "common.image_size": 128,
-        "ingest.synthetic.photographs": options.photographs,
-        "ingest.synthetic.size": 160,
-        "train.epochs": 1,
-    }
+def measure(photographs: int) -> dict[str, object]:
+    """MiB of each program over its imports, and of the store."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = workspace(Path(scratch) / "workspace")
-        presets.apply({f"retina.{key}": value for key, value in values.items()}, folder / "params.yaml")
+        values = {"retina.ingest.synthetic.photographs": photographs, "retina.train.epochs": 1}
+        presets.apply(values, folder / "params.yaml")
         mib = {}
         for name in STAGES:
             environment = {"PYTHONPATH": "src:.", "PATH": str(Path(sys.executable).parent)}
@@ -77,8 +70,14 @@ def main() -> None:
             found = json.loads((folder / "memory.json").read_text())
             mib[name] = round(found["peak"] - found["imported"])
         store = (folder / "data" / "retina" / "ingest" / "images.arrow").stat().st_size
-    figures = {"photographs": options.photographs, "store_mib": round(store / 2**20), "mib": mib}
-    report("images_memory", figures | {"highest_mib": max(mib.values())})
+    return {"mib": mib, "highest_mib": max(mib.values()), "store_mib": round(store / 2**20)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photographs", type=int, nargs="+", default=[1_000, 10_000])
+    options = parser.parse_args()
+    report("images_memory", {str(count): measure(count) for count in options.photographs})
 
 
 if __name__ == "__main__":
