@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from winnow.curate.filters import apply_rules, check_not_empty
+from winnow.curate.filters import apply_rules, check_not_empty, dropped_rows
 from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Filter
 from winnow.domains.retina.rules.duplicates import conflicts, duplicate_groups, report_duplicates, surplus
@@ -36,8 +36,7 @@ def keep_photographs(
     counts = {name: int((reason == name).sum()) for name in (*(rule.name for rule in rules), *DUPLICATE_RULES)}
     kept = gradable[going.isna()]
     check_not_empty(kept, counts, fix="loosen retina.filter, or name other retina.ingest.sources")
-    dropped = photos.assign(rule=reason).dropna(subset="rule")[["image_id", "rule"]]
-    return kept, dropped, report, counts
+    return kept, dropped_rows(photos["image_id"], reason), report, counts
 
 
 def limits_of(params: Filter) -> definitions.QualityLimits:

@@ -1,5 +1,5 @@
 """
-Say what is to be learnt: the grade, whether the patient is to be referred, and whose eye it is.
+Label each photograph: its grade, whether the patient is to be referred, and whose eye it shows.
 
     dvc repro label@retina
 """

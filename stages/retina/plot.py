@@ -1,4 +1,8 @@
-"""Draw how well each grade is told, how the training went, and what the network looked at."""
+"""
+Draw how well each grade is recognised, how the training went, and what in the photographs raised the grades.
+
+    dvc repro plot@retina
+"""
 
 from winnow.domains.retina.params import Common, Plot
 from winnow.domains.retina.tables import Explained, PerClass, Predictions, Reliability, Rocs

@@ -1,9 +1,14 @@
-"""Give each photograph one side, alike in grades; a patient's eyes and near-duplicates stay together."""
+"""
+Give each photograph one side, alike in grades; a patient's eyes and near-duplicates stay together.
+
+    dvc repro split@retina
+"""
 
 import numpy as np
 import pandas as pd
 
 from winnow.curate.leakage import check_no_leakage
+from winnow.curate.sides import SIDES
 from winnow.curate.splits import (
     check_sides,
     connected_groups,
@@ -12,7 +17,6 @@ from winnow.curate.splits import (
     split_folds,
     split_rows,
 )
-from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Split
 from winnow.domains.retina.tables import Labels, Splits
 from winnow.pipeline.stage import Stage, run_stage
@@ -36,7 +40,7 @@ def split_photographs(labels: pd.DataFrame, params: Split, rng: np.random.Genera
         else:
             shares = {"val": params.val_share, "test": params.test_share}
             side[free] = split_rows(strata, group[free], {"train": 1 - sum(shares.values()), **shares}, rng)
-    check_sides(side, definitions.SIDES)
+    check_sides(side, SIDES)
     check_no_leakage(side, labels[KEYS])
     return pd.DataFrame({"image_id": labels["image_id"], "group": group, "split": side.astype("str")})
 
@@ -46,9 +50,9 @@ def main(stage: Stage[Common, Split]) -> None:
     splits = split_photographs(labels, stage.params, stage.rng())
     stage.write("splits.parquet", splits, Splits)
     sides = splits["split"].value_counts()
-    stage.account(len(labels), **{side: int(sides.get(side, 0)) for side in definitions.SIDES})
+    stage.account(len(labels), **{side: int(sides.get(side, 0)) for side in SIDES})
     counts = side_counts(labels["grade"].astype("str"), splits["split"])
-    missing = {side: [grade for grade in counts if not counts[grade].get(side)] for side in definitions.SIDES}
+    missing = {side: [grade for grade in counts if not counts[grade].get(side)] for side in SIDES}
     stage.metrics(
         by_grade=counts,
         patients=int(labels["patient"].nunique()),

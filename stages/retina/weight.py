@@ -1,4 +1,8 @@
-"""Say how much each grade weighs in the loss, and how often photographs are drawn when sampling is weighted."""
+"""
+Compute each grade's weight in the loss, and how often photographs are drawn when sampling is weighted.
+
+    dvc repro weight@retina
+"""
 
 import sys
 
@@ -12,7 +16,7 @@ from winnow.pipeline.stage import Stage, run_stage
 
 
 def weigh_classes(grades: "pd.Series[int]", params: Weight) -> pd.DataFrame:
-    """The columns of `ClassWeights`: scikit-learn's balanced weights, scaled to a mean of 1 when asked to.
+    """The columns of `ClassWeights`: scikit-learn's balanced weights, scaled to a mean of 1 with `normalise`.
 
     A grade without a training photograph weighs 0; the others are weighed as if it did not exist.
     """
@@ -23,12 +27,12 @@ def weigh_classes(grades: "pd.Series[int]", params: Weight) -> pd.DataFrame:
     return table.rename_axis("grade").reset_index().astype({"grade": "int64", "samples": "int64"})
 
 
-def tell(classes: pd.DataFrame, params: Weight) -> list[str]:
-    """The table of weights in words; a warning for each weight that is too large and each grade without a sample."""
-    told = list(zip(*(classes[name].tolist() for name in ("grade", "samples", "balanced", "weight")), strict=True))
-    lines = [f"Class {grade}: {samples} samples, weight: {weight:.4f}" for grade, samples, _, weight in told]
+def format_weights(classes: pd.DataFrame, params: Weight) -> list[str]:
+    """The table of weights as text lines; a warning for each weight that is too large and each grade without a sample."""
+    rows = list(zip(*(classes[name].tolist() for name in ("grade", "samples", "balanced", "weight")), strict=True))
+    lines = [f"Class {grade}: {samples} samples, weight: {weight:.4f}" for grade, samples, _, weight in rows]
     remedy = "it is scaled down with the others" if params.normalise else "consider normalise: true"
-    for grade, samples, balanced, _ in told:
+    for grade, samples, balanced, _ in rows:
         if samples == 0:
             lines.append(f"⚠ class {grade} has no training sample: the model cannot learn it")
         elif balanced > params.max_class_weight:
@@ -44,7 +48,7 @@ def main(stage: Stage[Common, Weight]) -> None:
     splits = stage.read("split/splits.parquet", Splits)
     train = labels[labels["image_id"].isin(splits.loc[splits["split"] == "train", "image_id"])].reset_index(drop=True)
     classes = weigh_classes(train["grade"], stage.params)
-    lines = tell(classes, stage.params)
+    lines = format_weights(classes, stage.params)
     print("\n".join(lines), file=sys.stderr)
     drawn = pd.DataFrame({"image_id": train["image_id"], "weight": inverse_frequency_weights(train["grade"])})
     stage.write("weights.parquet", drawn, Weights)

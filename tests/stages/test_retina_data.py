@@ -67,12 +67,12 @@ def test_the_filter_finds_what_the_source_spoilt_and_took_twice(here: Path) -> N
     gradable = set(photos["image_id"]) - set(
         table("filter/dropped.parquet").query("rule.str.startswith('too') | rule == 'no_retina'")["image_id"]
     )
-    asked = [name for name in again["image_id"] if name in gradable and name.removesuffix("_again") in gradable]
+    expected = [name for name in again["image_id"] if name in gradable and name.removesuffix("_again") in gradable]
     found = set(duplicates["image_id"])
-    assert len(asked) >= 15
+    assert len(expected) >= 15
     # Measured .87: 48 pixels give little to hash, and a brighter copy's box may be a pixel wider.
-    assert np.mean([name in found for name in asked]) >= 0.8
-    # Nobody else is taken for a duplicate, and those whose grades disagree are told and dropped whole.
+    assert np.mean([name in found for name in expected]) >= 0.8
+    # Nobody else is taken for a duplicate, and those whose grades disagree are reported and dropped whole.
     pairs = duplicates.groupby("duplicate_group")["image_id"].agg(lambda ids: {i.removesuffix("_again") for i in ids})
     assert pairs.map(len).eq(1).all()
     apart = duplicates[~duplicates["grades_agree"]]
@@ -118,7 +118,7 @@ def test_class_weights_are_scikit_learns_and_the_guides_counts_give_its_formula(
     expected = compute_class_weight("balanced", classes=np.arange(5), y=grades)
     assert plain["weight"].to_numpy() == pytest.approx(expected)
     assert plain["weight"].round(3).tolist() == [0.243, 5.408, 2.001, 12.506, 8.337]
-    lines = weight.tell(plain, Weight(max_class_weight=10.0, normalise=False))
+    lines = weight.format_weights(plain, Weight(max_class_weight=10.0, normalise=False))
     assert "Class 3: 1600 samples, weight: 12.5056" in lines
     (warning,) = (line for line in lines if line.startswith("⚠"))
     assert warning.startswith("⚠ class 3's balanced weight is 12.51, above 10")
@@ -136,9 +136,9 @@ def test_a_class_with_one_sample_and_a_class_with_none() -> None:
     assert classes["samples"].tolist() == [50, 0, 20, 1, 0]
     assert classes.loc[[1, 4], "weight"].tolist() == [0, 0]
     assert classes.loc[[0, 2, 3], "weight"].mean() == pytest.approx(1)
-    told = weight.tell(classes.reset_index(), params)
-    assert "⚠ class 1 has no training sample: the model cannot learn it" in told
-    assert any("class 3's balanced weight is 23.67" in line for line in told)
+    lines = weight.format_weights(classes.reset_index(), params)
+    assert "⚠ class 1 has no training sample: the model cannot learn it" in lines
+    assert any("class 3's balanced weight is 23.67" in line for line in lines)
 
 
 def test_weighted_sampling_draws_each_class_a_fifth_of_an_epoch() -> None:
@@ -151,15 +151,15 @@ def test_weighted_sampling_draws_each_class_a_fifth_of_an_epoch() -> None:
 
 
 def test_the_eyepacs_table_has_both_eyes_of_each_patient_and_the_split_keeps_them_together(shared_data: Path) -> None:
-    told = pd.read_csv(shared_data / "retina" / "labels" / "eyepacs_trainLabels.csv")
+    rows = pd.read_csv(shared_data / "retina" / "labels" / "eyepacs_trainLabels.csv")
     photos = pd.DataFrame(
         {
-            "image_id": "trainLabels/" + told["image"],
-            "name": told["image"],
+            "image_id": "trainLabels/" + rows["image"],
+            "name": rows["image"],
             "source": "eyepacs",
-            "grade": told["level"].astype("Int64"),
-            "duplicate_group": "trainLabels/" + told["image"],
-            "official_side": pd.Series(pd.NA, index=told.index, dtype="str"),
+            "grade": rows["level"].astype("Int64"),
+            "duplicate_group": "trainLabels/" + rows["image"],
+            "official_side": pd.Series(pd.NA, index=rows.index, dtype="str"),
         }
     )
     # Data made to tempt: copies of one photograph under the names of different patients, in chains.
@@ -249,7 +249,7 @@ def test_folders_and_a_grade_of_seven(here: Path) -> None:
     found = run("label")
     assert (found["rows_labelled"], found["rows_rejected"]) == (11, 1)
     assert found["rejected_for"] == {"grade 7 is not one of 0 to 4": 1}
-    sides = run("split")  # grades 3 and 4 have one photograph: they are absent from two sides, and that is told
+    sides = run("split")  # grades 3 and 4 have one photograph: they are absent from two sides, and that is reported
     assert set(sides["grades_missing"]) >= {"val", "test"}
     run("weight")
 

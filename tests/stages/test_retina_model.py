@@ -45,6 +45,7 @@ SHRUNKEN = {
     "retina.ingest.synthetic.photographs": 260,
     "retina.ingest.synthetic.size": 64,
     "retina.train.epochs": 2,
+    "retina.train.network.views": 2,
     "retina.evaluate.bootstrap.resamples": 100,
     "retina.evaluate.explained": 2,
     "retina.plot.dpi": 40,
@@ -120,11 +121,11 @@ def test_weighted_sampling_draws_every_grade_a_fifth_and_both_together_are_warne
     rows = len(table("weight/weights.parquet"))
     for grade in range(5):
         assert curve(f"train/drawn_share/{grade}") == pytest.approx([0.2], abs=32 / rows)
-    told = capfd.readouterr().err
-    assert "use_class_weights and use_weighted_sampling are both on" in told
+    message = capfd.readouterr().err
+    assert "use_class_weights and use_weighted_sampling are both on" in message
     balanced = table("weight/classes.parquet")["balanced"]
-    assert "weighted sampling draws each photograph of a grade this many times an epoch" in told
-    assert f"  Class 3: {balanced[3]:.3g}\n" in told
+    assert "weighted sampling draws each photograph of a grade this many times an epoch" in message
+    assert f"  Class 3: {balanced[3]:.3g}\n" in message
 
 
 def test_class_weights_lie_beside_the_model_that_used_them(here: Path) -> None:
@@ -173,7 +174,7 @@ def test_the_verdict_on_overfitting(train_f1: list[float], val_f1: list[float], 
     ]
     assert words in evaluate.judging.overfitting(pd.concat(parts), 0.15)["verdict"]
     absent = pd.concat(parts).query("grade < 3")
-    assert "cannot be told" in evaluate.judging.overfitting(absent, 0.15)["verdict"]
+    assert "cannot be determined" in evaluate.judging.overfitting(absent, 0.15)["verdict"]
 
 
 def test_the_pictures_and_the_cases_with_their_heat(here: Path) -> None:
@@ -199,7 +200,7 @@ def test_frozen_blocks_train_on_kept_features_and_corn_grades(here: Path) -> Non
         "weights": "blocks.pt", "frozen_blocks": 2, "head": "corn", "backbone": "small_resnet",
     }  # fmt: skip
     values = {f"retina.train.network.{name}": value for name, value in changes.items()}
-    values |= {"retina.train.augment.colour": 0.0, "retina.train.epochs": 1, "retina.train.network.views": 2}
+    values |= {"retina.train.augment.colour": 0.0, "retina.train.epochs": 1}
     presets.apply(values, Path("params.yaml"))
     run("train")
     kept = list(Path(".winnow/kept/features").glob("??/*"))
@@ -239,10 +240,10 @@ def test_every_kind_of_head_preparation_and_backbone_learns_and_is_judged(choice
     losses = curve("train/loss")
     assert losses[-1] < 0.8 * losses[0]
     rows = table("evaluate/predictions.parquet").query("split == 'train'")
-    true, told = rows["grade"].to_numpy(np.int64), rows[[f"p{grade}" for grade in range(5)]].to_numpy()
+    true, probabilities = rows["grade"].to_numpy(np.int64), rows[[f"p{grade}" for grade in range(5)]].to_numpy()
     assert set(judgement()["interval"]) == set(judgement()["model"])
     if choice == "corn_on_contrast":  # the others' batch statistics are not yet those of their weights
-        assert evaluate.judging.judge(true, told, "likeliest")["macro_auc"] > 0.7
+        assert evaluate.judging.judge(true, probabilities, "likeliest")["macro_auc"] > 0.7
 
 
 def winnow(*arguments: str) -> Result:
@@ -276,8 +277,8 @@ def test_nothing_that_is_edited_after_training_changes_an_answer(here: Path) -> 
         (eyes / str(index % 3)).mkdir(parents=True, exist_ok=True)
         eye = draw_fundus(index % 3, True, 90, np.random.default_rng(index))
         eye.point(lambda v, index=index: v * (0.2 if index == 5 else 1)).save(eyes / str(index % 3) / f"{index}.png")
-    asked = [("grade", "eyes/0", "eyes/1", "eyes/2", "--json"), ("evaluate", "eyes", "--json")]
-    before = [winnow(*arguments) for arguments in asked]
+    commands = [("grade", "eyes/0", "eyes/1", "eyes/2", "--json"), ("evaluate", "eyes", "--json")]
+    before = [winnow(*arguments) for arguments in commands]
     assert [each.exit_code for each in before] == [0, 0], before[0].stderr + before[1].stderr
     assert [each["quality"] for each in json.loads(before[0].stdout)].count("too_dark") == 1
     edited = {
@@ -286,9 +287,9 @@ def test_nothing_that_is_edited_after_training_changes_an_answer(here: Path) -> 
         "train.network.views": 8, "train.network.decision": "likeliest", "evaluate.batch_size": 1,
     }  # fmt: skip
     presets.apply({f"retina.{key}": value for key, value in edited.items()}, Path("params.yaml"))
-    for name in ("ingest", "filter", "label", "split", "weight"):  # nor are other stages' tables asked
+    for name in ("ingest", "filter", "label", "split", "weight"):  # nor are the tables of other stages read
         shutil.rmtree(Path("data/retina", name))
-    after = [winnow(*arguments) for arguments in asked]
+    after = [winnow(*arguments) for arguments in commands]
     assert [each.stdout for each in after] == [each.stdout for each in before]
 
 
@@ -304,8 +305,8 @@ def test_the_command_line_grades_as_evaluate_does(here: Path) -> None:
         Path("files", f"{number:02}.jpg").write_bytes(content[image_id])
     graded = json.loads(winnow("grade", "files", "--json").stdout)
     assert [each["grade"] for each in graded] == predictions.loc[chosen, "predicted"].tolist()
-    told = np.array([[each["probabilities"][str(grade)] for grade in range(5)] for each in graded])
-    assert told == pytest.approx(predictions.loc[chosen, [f"p{grade}" for grade in range(5)]].to_numpy(), abs=1e-4)
+    printed = np.array([[each["probabilities"][str(grade)] for grade in range(5)] for each in graded])
+    assert printed == pytest.approx(predictions.loc[chosen, [f"p{grade}" for grade in range(5)]].to_numpy(), abs=1e-4)
 
 
 def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Path) -> None:

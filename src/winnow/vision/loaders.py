@@ -49,7 +49,7 @@ class EncodedImages:
 
 
 class KeptFeatures:
-    """Kept features `(images, views, channels, h, w)`, of which `places` are read by row, where they lie."""
+    """Kept features `(images, views, channels, h, w)`, of which `places` are read by row, from their file."""
 
     def __init__(self, kept: Tensor, places: Tensor) -> None:
         self._kept = kept

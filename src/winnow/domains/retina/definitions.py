@@ -18,8 +18,6 @@ RARE = (3, 4)
 REFERABLE_FROM = 2
 """From this grade on a patient is referred to an ophthalmologist."""
 
-SIDES = ("train", "val", "test")
-
 EYES = ("left", "right", "unknown")
 
 Decision = Literal["likeliest", "median"]

@@ -21,7 +21,9 @@ class Common(Section):
 class Source(SourcePath):
     """One collection of the user's own."""
 
-    format: Literal["aptos", "eyepacs", "medmnist", "folders"] = Field(description="how grades and photographs lie")
+    format: Literal["aptos", "eyepacs", "medmnist", "folders"] = Field(
+        description="how grades and photographs are kept"
+    )
     path: str = Field(min_length=1, description="data/source/retina/…: a CSV, an .npz, or a folder with one per grade")
     images: str | None = Field(description="aptos, eyepacs: folder of the photographs; null: the CSV's own")
 

@@ -4,6 +4,8 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from winnow.curate import tables
+from winnow.curate.sides import SIDES
 from winnow.domains.retina import definitions
 from winnow.pipeline.tables import Table
 
@@ -14,10 +16,8 @@ class Photos(Table):
     image_id: Series[str] = pa.Field(unique=True, description="<source>/<name>")
     source: Series[str] = pa.Field(description="format it came in")
     name: Series[str] = pa.Field(description="as the source names it, such as 10_left")
-    grade: Series[pd.Int64Dtype] = pa.Field(nullable=True, description="as the source tells it, possible or not")
-    official_side: Series[str] = pa.Field(
-        nullable=True, isin=definitions.SIDES, description="where the source has a split"
-    )
+    grade: Series[pd.Int64Dtype] = pa.Field(nullable=True, description="as the source gives it, possible or not")
+    official_side: Series[str] = pa.Field(nullable=True, isin=SIDES, description="where the source has a split")
     width: Series[int] = pa.Field(ge=1, description="pixels of the source's file")
     height: Series[int] = pa.Field(ge=1)
     brightness: Series[float] = pa.Field(ge=0, le=255, description="mean over the retina")
@@ -53,13 +53,8 @@ class Seen(Table):
     perceptual_hash: Series[str] = pa.Field(str_length=64, unique=True)
 
 
-class Rejected(Table):
-    """One row per source row that could not be used."""
-
-    source: Series[str] = pa.Field(description="path as named in params.yaml")
-    row: Series[int] = pa.Field(ge=0, description="0-based row in the file, or place in the folder")
-    name: Series[str]
-    reason: Series[str]
+class Rejected(tables.Rejected):
+    name: Series[str] = pa.Field(description="of the photograph, as the source gives it")
 
 
 class Kept(Photos):
@@ -68,9 +63,8 @@ class Kept(Photos):
     duplicate_group: Series[str] = pa.Field(description="image_id of the first that shows the same")
 
 
-class Dropped(Table):
+class Dropped(tables.Dropped):
     image_id: Series[str] = pa.Field(unique=True)
-    rule: Series[str] = pa.Field(description="the first rule it breaks")
 
 
 class Duplicates(Table):
@@ -90,7 +84,7 @@ class Labels(Table):
     patient: Series[str] = pa.Field(description="both eyes have the same")
     eye: Series[str] = pa.Field(isin=definitions.EYES)
     duplicate_group: Series[str]
-    official_side: Series[str] = pa.Field(nullable=True, isin=definitions.SIDES)
+    official_side: Series[str] = pa.Field(nullable=True, isin=SIDES)
 
 
 class Ungraded(Table):
@@ -103,7 +97,7 @@ class Ungraded(Table):
 class Splits(Table):
     image_id: Series[str] = pa.Field(unique=True)
     group: Series[str] = pa.Field(description="patients and duplicate groups that hang together")
-    split: Series[str] = pa.Field(isin=definitions.SIDES)
+    split: Series[str] = pa.Field(isin=SIDES)
 
 
 class Weights(Table):
@@ -127,7 +121,7 @@ class Predictions(Table):
 
     image_id: Series[str] = pa.Field(unique=True)
     patient: Series[str]
-    split: Series[str] = pa.Field(isin=definitions.SIDES)
+    split: Series[str] = pa.Field(isin=SIDES)
     grade: Series[int] = pa.Field(isin=definitions.GRADES)
     predicted: Series[int] = pa.Field(isin=definitions.GRADES)
     p0: Series[float] = pa.Field(ge=0, le=1)
@@ -138,9 +132,9 @@ class Predictions(Table):
 
 
 class PerClass(Table):
-    """How well each grade is told on each side."""
+    """How well each grade is recognised on each side."""
 
-    split: Series[str] = pa.Field(isin=definitions.SIDES)
+    split: Series[str] = pa.Field(isin=SIDES)
     grade: Series[int] = pa.Field(isin=definitions.GRADES)
     samples: Series[int] = pa.Field(ge=0)
     precision: Series[float] = pa.Field(ge=0, le=1)

@@ -40,7 +40,7 @@ BATCH = 64
 
 
 def grade_files(paths: Sequence[Path], explain: Path | None, device: torch.device) -> list[dict[str, Any]]:
-    """One entry per photograph, in the order given; a folder stands for the photographs in it.
+    """One entry per photograph, in the order given; a folder means the photographs in it.
 
     `grade`, `probabilities`, `referable`, the limit of quality it breaks as `quality`, and the heat map's file as
     `explained` when a folder for them is given; or the `error` that keeps a file from being graded.

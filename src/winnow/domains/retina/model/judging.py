@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
+from winnow.curate.sides import SIDES
 from winnow.domains.retina import definitions
 from winnow.judge.intervals import Counts, Interval, Statistic
 from winnow.measure import classification as measure
@@ -79,7 +80,7 @@ def judge(true: Grades, probabilities: Floats, decision: definitions.Decision) -
 def per_class(predictions: pd.DataFrame, interval: Mapping[str, Interval]) -> pd.DataFrame:
     """The columns of `PerClass`; a grade that a side lacks has no row there."""
     rows = []
-    for side in definitions.SIDES:
+    for side in SIDES:
         part = predictions[predictions["split"] == side]
         confusion = measure.confusion_matrix(part["grade"], part["predicted"], CLASSES)
         for grade in definitions.GRADES:
@@ -106,7 +107,7 @@ def overfitting(table: pd.DataFrame, gap: float) -> dict[str, Any]:
     gaps = (f1["train"] - f1["val"]).dropna() if {"train", "val"} <= set(f1.columns) else pd.Series(dtype=float)
     rare, common = gaps[gaps.index.isin(definitions.RARE)], gaps[~gaps.index.isin(definitions.RARE)]
     if rare.empty or common.empty:
-        verdict = "cannot be told: train or validation lacks the rare or the common grades"
+        verdict = "cannot be determined: train or validation lacks the rare or the common grades"
     elif rare.mean() > gap and rare.mean() > common.mean():
         verdict = f"overfits to the rare grades: their F1 is {rare.mean():.2f} higher in training than in validation"
     elif gaps.mean() > gap:

@@ -1,4 +1,4 @@
-"""What the loop is handed: the model, the batches, the loss, the validation, and the shares really drawn."""
+"""The grader's training task: the model, the batches, the loss, the validation, and the shares really drawn."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is to be learnt of a photograph, and whose eye it is."""
+"""The labels of a photograph: its grade, and whose eye it shows."""
 
 import re
 
@@ -36,7 +36,7 @@ def label_photographs(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
 
 
 def eyes_agreement(labels: pd.DataFrame) -> dict[str, float]:
-    """How often a patient's two eyes have one grade: why no patient may stand on two sides. Empty without pairs."""
+    """How often a patient's two eyes have one grade: why no patient may be on two sides. Empty without pairs."""
     first = labels[labels["eye"] != "unknown"].drop_duplicates(["patient", "eye"])
     pairs = first.set_index(["patient", "eye"])["grade"].unstack().dropna()  # noqa: PD010 - nothing to aggregate
     if not {"left", "right"} <= set(pairs.columns) or pairs.empty:

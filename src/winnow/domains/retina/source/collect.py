@@ -71,7 +71,7 @@ PHOTO_TYPES = {
     "width": "int64", "height": "int64", "brightness": "float64", "sharpness": "float64", "retina_share": "float64",
     "red": "float64", "green": "float64", "blue": "float64", "perceptual_hash": "str",
 }  # fmt: skip
-REJECTED_TYPES = {"source": "str", "row": "int64", "name": "str", "reason": "str"}
+REJECTED_TYPES = {"source": "str", "row": "int64", "reason": "str", "name": "str"}
 
 
 def _named_once(listing: Listing) -> tuple[list[Record], list[tuple[int, str, str]]]:

@@ -7,13 +7,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from winnow.curate.sides import SIDES
 from winnow.domains.retina.source.records import Listing, Record
 from winnow.images.codec import encode_png
 from winnow.pipeline.errors import SourceError
 
 CSV_COLUMNS = {"aptos": ("id_code", "diagnosis"), "eyepacs": ("image", "level")}
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-MEDMNIST_SIDES = ("train", "val", "test")
 
 
 def read(form: str, path: Path, images: Path | None) -> Listing:
@@ -101,7 +101,7 @@ def read_medmnist(path: Path) -> Listing:
     """MedMNIST's npz: `train_images` `(rows, h, w[, 3])` and `train_labels` `(rows, 1)`, and so for val and test."""
     try:
         arrays = np.load(path, allow_pickle=False)
-        parts = {side: (arrays[f"{side}_images"], arrays[f"{side}_labels"]) for side in MEDMNIST_SIDES}
+        parts = {side: (arrays[f"{side}_images"], arrays[f"{side}_labels"]) for side in SIDES}
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise SourceError(
             f"{path} is no MedMNIST file: {error}", fix="it holds train_images, train_labels, and so for val and test"

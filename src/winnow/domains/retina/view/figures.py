@@ -1,9 +1,10 @@
-"""How well each grade is told: confusion matrix, ROC curves, F1 bars, reliability."""
+"""How well each grade is recognised: confusion matrix, ROC curves, F1 bars, reliability."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from winnow.curate.sides import SIDES
 from winnow.domains.retina import definitions
 from winnow.show.figures import PALETTE, new_figure, styled
 
@@ -64,7 +65,7 @@ def f1_bars(classes: pd.DataFrame) -> Figure:
     with styled():
         figure = new_figure(7.2, 4.2)
         axes = figure.subplots()
-        for index, side in enumerate(definitions.SIDES):
+        for index, side in enumerate(SIDES):
             part = classes[classes["split"] == side]
             place = part["grade"] + (index - 1) * 0.27
             axes.bar(place, part["f1"], width=0.25, color=PALETTE[index], label=side)
