@@ -106,11 +106,12 @@ from pathlib import Path
 from winnow.pipeline.kept import Kept
 
 def make(path):
-    path.write_bytes(b"begun")
-    print(os.getpid(), flush=True)
-    while not Path("go").exists():
-        time.sleep(0.01)
-    path.write_bytes(b"made by %d" % os.getpid())
+    with path.open("wb", buffering=0) as file:
+        file.write(b"made by")
+        print(os.getpid(), flush=True)
+        while not Path("go").exists():
+            time.sleep(0.01)
+        file.write(b" %d" % os.getpid())
 
 print(Kept("values").obtain(sys.argv[1], make, Path.read_bytes).decode(), flush=True)
 """
