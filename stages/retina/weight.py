@@ -28,7 +28,7 @@ def weigh_classes(grades: "pd.Series[int]", params: Weight) -> pd.DataFrame:
 
 
 def format_weights(classes: pd.DataFrame, params: Weight) -> list[str]:
-    """The table of weights as text lines; a warning for each weight that is too large and each grade without a sample."""
+    """The weights as lines of text; a warning for each weight that is too large and each grade without a sample."""
     rows = list(zip(*(classes[name].tolist() for name in ("grade", "samples", "balanced", "weight")), strict=True))
     lines = [f"Class {grade}: {samples} samples, weight: {weight:.4f}" for grade, samples, _, weight in rows]
     remedy = "it is scaled down with the others" if params.normalise else "consider normalise: true"
