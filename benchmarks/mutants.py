@@ -1,0 +1,212 @@
+"""Which planted faults do the tests not see? A sample of mutants, one at a time, and the fast tests that concern each.
+
+python benchmarks/mutants.py [--mutants 200] [--seed 0] [--jobs 2]     (make mutants)
+
+The mutations are those of cosmic-ray: it writes each one into a file of a scratch copy, so that programs, subprocesses
+and code digests see the same code, and its list of places can be sampled by seed. (mutmut rewrites every function into a
+trampoline and neither samples nor chooses tests.) Places are drawn, not mutations: a `+` has ten of these, a `not` one.
+
+`benchmarks/results/mutants.json` lists every mutant with the test that saw it. A mutant that changes nothing, or that is
+not worth a test, has its reason in `benchmarks/mutants_unseen.yaml`, by its module, line and mutated line.
+"""
+
+import argparse
+import difflib
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import Queue
+
+import yaml
+from cosmic_ray.ast import get_ast
+from cosmic_ray.mutating import MutationVisitor, mutate_code
+from cosmic_ray.plugins import get_operator
+from measure import RESULTS, ROOT, clone
+
+OPERATORS = [
+    *("core/AddNot", "core/NumberReplacer", "core/ReplaceAndWithOr", "core/ReplaceOrWithAnd"),
+    *("core/ReplaceTrueWithFalse", "core/ReplaceFalseWithTrue", "core/ZeroIterationForLoop"),
+    *("core/ReplaceBreakWithContinue", "core/ReplaceContinueWithBreak"),
+    *("core/ReplaceUnaryOperator_Delete_Not", "core/ReplaceUnaryOperator_Delete_USub"),
+    *("core/ReplaceUnaryOperator_Delete_Invert", "core/ReplaceBinaryOperator_BitAnd_BitOr"),
+    *(f"core/ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Pow_Mul")),
+    *(f"core/ReplaceBinaryOperator_{pair}" for pair in ("FloorDiv_Mul", "Mod_FloorDiv")),
+    *(f"core/ReplaceComparisonOperator_{pair}" for pair in ("Eq_NotEq", "NotEq_Eq", "Lt_LtE", "LtE_Lt", "Gt_GtE")),
+    *(f"core/ReplaceComparisonOperator_{pair}" for pair in ("GtE_Gt", "Lt_GtE", "Gt_LtE", "Is_IsNot", "IsNot_Is")),
+]
+SECONDS = 400
+"""After which tests count as having noticed: the fault made them hang."""
+
+
+@dataclass
+class Mutant:
+    module: str
+    line: int
+    operator: str
+    occurrence: int
+    before: str
+    after: str
+    seen_by: str = ""
+    reason: str = ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mutants", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--under", default="", help="only modules whose path starts so, such as src/winnow/judge")
+    options = parser.parse_args()
+    mutants = sample(options.mutants, options.seed, options.under)
+    with tempfile.TemporaryDirectory() as name:
+        copies: Queue[Path] = Queue()
+        for number in range(options.jobs):
+            copies.put(clone(Path(name, f"copy{number}", "winnow")))
+        with ThreadPoolExecutor(options.jobs) as pool:
+            for number, mutant in enumerate(pool.map(lambda each: judge(each, copies), mutants), start=1):
+                outcome = mutant.seen_by or f"UNSEEN {mutant.reason}"
+                print(f"{number}/{len(mutants)} {mutant.module}:{mutant.line} {mutant.operator}: {outcome}", flush=True)
+    write(mutants, options.seed)
+
+
+def sample(count: int, seed: int, under: str) -> list[Mutant]:
+    """Mutants at `count` places drawn from all, one at each place."""
+    rng = random.Random(seed)
+    files = [file for folder in ("src/winnow", "stages") for file in sorted((ROOT / folder).rglob("*.py"))]
+    places = [
+        (file, line, choices)
+        for file in files
+        if file.relative_to(ROOT).as_posix().startswith(under)
+        for line, choices in sorted(places_of(file).items())
+    ]
+    drawn = [
+        (file, line[0], rng.choice(choices)) for file, line, choices in rng.sample(places, min(count, len(places)))
+    ]
+    return sorted(
+        (make(file, line, *choice) for file, line, choice in drawn), key=lambda mutant: (mutant.module, mutant.line)
+    )
+
+
+def places_of(file: Path) -> dict[tuple[int, int], list[tuple[str, int]]]:
+    """(line, column) → (operator, occurrence) of the mutations that are possible there."""
+    found: dict[tuple[int, int], list[tuple[str, int]]] = {}
+    tree = get_ast(file.read_text(encoding="utf-8"))
+    for name in OPERATORS:
+        collector = _Places(0, get_operator(name)())
+        collector.walk(tree)
+        for occurrence, (start, _) in enumerate(collector.places):
+            found.setdefault(start, []).append((name, occurrence))
+    return found
+
+
+class _Places(MutationVisitor):
+    """Mutates nothing; notes where each mutation would be."""
+
+    def __init__(self, occurrence: int, operator: object) -> None:
+        super().__init__(occurrence, operator)
+        self.places: list[tuple[tuple[int, int], tuple[int, int]]] = []
+
+    def visit(self, node: object) -> object:
+        self.places += list(self.operator.mutation_positions(node))
+        return node
+
+
+def make(file: Path, line: int, operator: str, occurrence: int) -> Mutant:
+    source = file.read_text(encoding="utf-8")
+    mutated = mutate_code(source, get_operator(operator)(), occurrence)
+    assert mutated is not None
+    changes = list(difflib.ndiff(source.splitlines(), mutated.splitlines()))
+    before = " ".join(each[2:].strip() for each in changes if each.startswith("- "))
+    after = " ".join(each[2:].strip() for each in changes if each.startswith("+ "))
+    return Mutant(file.relative_to(ROOT).as_posix(), line, operator.removeprefix("core/"), occurrence, before, after)
+
+
+def judge(mutant: Mutant, copies: "Queue[Path]") -> Mutant:
+    """Write the mutant into a copy, run the tests that concern it until one fails, and restore the file."""
+    copy = copies.get()
+    file = copy / mutant.module
+    original = file.read_text(encoding="utf-8")
+    try:
+        mutated = mutate_code(original, get_operator(f"core/{mutant.operator}")(), mutant.occurrence)
+        file.write_text(mutated, encoding="utf-8")
+        mutant.seen_by = next(filter(None, (failing(copy, tests) for tests in tests_of(mutant.module, copy))), "")
+        if not mutant.seen_by:
+            mutant.reason = known_reason(mutant)
+    finally:
+        file.write_text(original, encoding="utf-8")
+        copies.put(copy)
+    return mutant
+
+
+def tests_of(module: str, copy: Path) -> Iterator[list[str]]:
+    """What to run, the quickest first."""
+    parts = Path(module).with_suffix("").parts
+    if parts[0] == "stages":
+        yield ["tests/stages", *(["-k", parts[1]] if len(parts) > 2 else [])]
+    elif parts[2] == "domains" and len(parts) > 4:
+        if parts[4] == "params":
+            yield ["tests/library/test_cli.py", "-k", "schema"]
+        if (copy / "tests/library/domains" / parts[3]).is_dir():
+            yield [f"tests/library/domains/{parts[3]}"]
+        yield ["tests/stages", "-k", parts[3]]
+    else:
+        if parts[-1] in {"settings", "params", "section"}:
+            yield ["tests/library/test_cli.py", "-k", "schema"]
+        room = f"tests/library/{parts[2]}"
+        yield [room if (copy / room).is_dir() else "tests/library"]
+        yield ["tests/stages"]
+
+
+def failing(copy: Path, tests: list[str]) -> str:
+    """The first test that fails, or empty."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:randomly", *tests]
+    environment = {
+        "PYTHONPATH": "src",
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": str(copy.parent),
+    }
+    try:
+        done = subprocess.run(
+            command, cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return f"time-out in {' '.join(tests)}"
+    if done.returncode in (0, 5):  # passed, or nothing selected
+        return ""
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    return failed[0].split(" ")[1] if failed else f"pytest ended with {done.returncode} in {' '.join(tests)}"
+
+
+def known_reason(mutant: Mutant) -> str:
+    file = ROOT / "benchmarks" / "mutants_unseen.yaml"
+    entries = (yaml.safe_load(file.read_text()) if file.exists() else None) or []
+    for entry in entries:
+        if (entry["module"], entry["before"], entry["after"]) == (mutant.module, mutant.before, mutant.after):
+            return str(entry["reason"])
+    return ""
+
+
+def write(mutants: list[Mutant], seed: int) -> None:
+    """The report, and its sum on the terminal; a mutant with a reason that begins with `equivalent` changes nothing."""
+    equivalent = [mutant for mutant in mutants if mutant.reason.startswith("equivalent")]
+    seen = [mutant for mutant in mutants if mutant.seen_by]
+    counted = len(mutants) - len(equivalent)
+    total = {"mutants": len(mutants), "seen": len(seen), "equivalent": len(equivalent), "seed": seed}
+    total["seen_share"] = round(len(seen) / max(1, counted), 4)
+    RESULTS.mkdir(exist_ok=True)
+    figures = {**total, "all": [asdict(mutant) for mutant in mutants]}
+    (RESULTS / "mutants.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+    for mutant in mutants:
+        if not mutant.seen_by:
+            print(f"unseen: {mutant.module}:{mutant.line}\n  - {mutant.before}\n  + {mutant.after}\n  {mutant.reason}")
+    print(json.dumps(total))
+
+
+if __name__ == "__main__":
+    main()
