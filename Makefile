@@ -4,15 +4,16 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: run test test-long lint lock bench help
+.PHONY: run test test-long mutants lint lock bench help
 
 help:
-	@echo "make run    environment, then dvc repro on the embedded data"
-	@echo "make test   lint, types, import contracts and every test"
-	@echo "make test DOMAIN=climb   the tests of one domain"
+	@echo "make run        environment, then dvc repro on the embedded data"
+	@echo "make test       lint, types, import contracts and every test"
+	@echo "make test DOMAIN=climb  the tests of one domain"
 	@echo "make test-long  tests that take too long for make test: dvc killed at every moment"
-	@echo "make bench  side-by-side measurements, JSON into benchmarks/results"
-	@echo "make lock   requirements.lock anew from pyproject.toml"
+	@echo "make mutants    plant faults, one at a time, and report what the tests do not see"
+	@echo "make bench      side-by-side measurements, JSON into benchmarks/results"
+	@echo "make lock       requirements.lock anew from pyproject.toml"
 
 run: .venv/ready
 	dvc repro
@@ -23,6 +24,9 @@ test: .venv/ready lint
 
 test-long: .venv/ready
 	python -m pytest -q -m long
+
+mutants: .venv/ready
+	python benchmarks/mutants.py
 
 lint: .venv/ready
 	ruff check .

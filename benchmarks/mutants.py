@@ -2,12 +2,12 @@
 
 python benchmarks/mutants.py [--mutants 200] [--seed 0] [--jobs 2]     (make mutants)
 
-The mutations are those of cosmic-ray: it writes each one into a file of a scratch copy, so that programs, subprocesses
-and code digests see the same code, and its list of places can be sampled by seed. (mutmut rewrites every function into a
-trampoline and neither samples nor chooses tests.) Places are drawn, not mutations: a `+` has ten of these, a `not` one.
+The mutations are those of cosmic-ray: each is written into a file of a scratch copy, so that programs, subprocesses and
+code digests see the same code, and the list of places can be sampled by seed. (mutmut rewrites every function into a
+trampoline, and neither samples nor chooses tests.) Places are drawn, not mutations: a `+` has ten of these.
 
-`benchmarks/results/mutants.json` lists every mutant with the test that saw it. A mutant that changes nothing, or that is
-not worth a test, has its reason in `benchmarks/mutants_unseen.yaml`, by its module, line and mutated line.
+`benchmarks/results/mutants.json` lists every mutant with the test that saw it. A mutant that changes nothing, or that
+is not worth a test, has its reason in `benchmarks/mutants_unseen.yaml`, by its module and its line before and after.
 """
 
 import argparse
