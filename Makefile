@@ -4,13 +4,14 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: run test test-long mutants lint lock bench help
+.PHONY: run test test-long faults mutants lint lock bench help
 
 help:
 	@echo "make run        environment, then dvc repro on the embedded data"
 	@echo "make test       lint, types, import contracts and every test"
 	@echo "make test DOMAIN=climb  the tests of one domain"
 	@echo "make test-long  tests that take too long for make test: dvc killed at every moment"
+	@echo "make faults     plant the faults that once passed all tests, and report what sees each"
 	@echo "make mutants    plant faults, one at a time, and report what the tests do not see"
 	@echo "make bench      side-by-side measurements, JSON into benchmarks/results"
 	@echo "make lock       requirements.lock anew from pyproject.toml"
@@ -24,6 +25,9 @@ test: .venv/ready lint
 
 test-long: .venv/ready
 	python -m pytest -q -m long
+
+faults: .venv/ready
+	python benchmarks/faults.py
 
 mutants: .venv/ready
 	python benchmarks/mutants.py

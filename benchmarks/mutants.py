@@ -14,20 +14,16 @@ import argparse
 import difflib
 import json
 import random
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from queue import Queue
 
 import yaml
 from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import MutationVisitor, mutate_code
 from cosmic_ray.plugins import get_operator
-from measure import RESULTS, ROOT, clone
+from measure import RESULTS, ROOT
+from planting import Planting, plant_all
 
 OPERATORS = [
     *("core/AddNot", "core/NumberReplacer", "core/ReplaceAndWithOr", "core/ReplaceOrWithAnd"),
@@ -40,8 +36,6 @@ OPERATORS = [
     *(f"core/ReplaceComparisonOperator_{pair}" for pair in ("Eq_NotEq", "NotEq_Eq", "Lt_LtE", "LtE_Lt", "Gt_GtE")),
     *(f"core/ReplaceComparisonOperator_{pair}" for pair in ("GtE_Gt", "Lt_GtE", "Gt_LtE", "Is_IsNot", "IsNot_Is")),
 ]
-SECONDS = 400
-"""After which tests count as having noticed: the fault made them hang."""
 
 
 @dataclass
@@ -64,14 +58,12 @@ def main() -> None:
     parser.add_argument("--under", default="", help="only modules whose path starts so, such as src/winnow/judge")
     options = parser.parse_args()
     mutants = sample(options.mutants, options.seed, options.under)
-    with tempfile.TemporaryDirectory() as name:
-        copies: Queue[Path] = Queue()
-        for number in range(options.jobs):
-            copies.put(clone(Path(name, f"copy{number}", "winnow")))
-        with ThreadPoolExecutor(options.jobs) as pool:
-            for number, mutant in enumerate(pool.map(lambda each: judge(each, copies), mutants), start=1):
-                outcome = mutant.seen_by or f"UNSEEN {mutant.reason}"
-                print(f"{number}/{len(mutants)} {mutant.module}:{mutant.line} {mutant.operator}: {outcome}", flush=True)
+    plantings = [Planting(mutant.module, partial(mutated, mutant)) for mutant in mutants]
+    for number, (mutant, seen_by) in enumerate(zip(mutants, plant_all(plantings, options.jobs), strict=True), start=1):
+        mutant.seen_by = seen_by
+        mutant.reason = "" if seen_by else known_reason(mutant)
+        outcome = seen_by or f"UNSEEN {mutant.reason}"
+        print(f"{number}/{len(mutants)} {mutant.module}:{mutant.line} {mutant.operator}: {outcome}", flush=True)
     write(mutants, options.seed)
 
 
@@ -127,60 +119,11 @@ def make(file: Path, line: int, operator: str, occurrence: int) -> Mutant:
     return Mutant(file.relative_to(ROOT).as_posix(), line, operator.removeprefix("core/"), occurrence, before, after)
 
 
-def judge(mutant: Mutant, copies: "Queue[Path]") -> Mutant:
-    """Write the mutant into a copy, run the tests that concern it until one fails, and restore the file."""
-    copy = copies.get()
-    file = copy / mutant.module
-    original = file.read_text(encoding="utf-8")
-    try:
-        mutated = mutate_code(original, get_operator(f"core/{mutant.operator}")(), mutant.occurrence)
-        file.write_text(mutated, encoding="utf-8")
-        mutant.seen_by = next(filter(None, (failing(copy, tests) for tests in tests_of(mutant.module, copy))), "")
-        if not mutant.seen_by:
-            mutant.reason = known_reason(mutant)
-    finally:
-        file.write_text(original, encoding="utf-8")
-        copies.put(copy)
-    return mutant
-
-
-def tests_of(module: str, copy: Path) -> Iterator[list[str]]:
-    """What to run, the quickest first."""
-    parts = Path(module).with_suffix("").parts
-    if parts[0] == "stages":
-        yield ["tests/stages", *(["-k", parts[1]] if len(parts) > 2 else [])]
-    elif parts[2] == "domains" and len(parts) > 4:
-        if parts[4] == "params":
-            yield ["tests/library/test_cli.py", "-k", "schema"]
-        if (copy / "tests/library/domains" / parts[3]).is_dir():
-            yield [f"tests/library/domains/{parts[3]}"]
-        yield ["tests/stages", "-k", parts[3]]
-    else:
-        if parts[-1] in {"settings", "params", "section"}:
-            yield ["tests/library/test_cli.py", "-k", "schema"]
-        room = f"tests/library/{parts[2]}"
-        yield [room if (copy / room).is_dir() else "tests/library"]
-        yield ["tests/stages"]
-
-
-def failing(copy: Path, tests: list[str]) -> str:
-    """The first test that fails, or empty."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:randomly", *tests]
-    environment = {
-        "PYTHONPATH": "src",
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "HOME": str(copy.parent),
-    }
-    try:
-        done = subprocess.run(
-            command, cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return f"time-out in {' '.join(tests)}"
-    if done.returncode in (0, 5):  # passed, or nothing selected
-        return ""
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-    return failed[0].split(" ")[1] if failed else f"pytest ended with {done.returncode} in {' '.join(tests)}"
+def mutated(mutant: Mutant, source: str) -> str:
+    """The module's source with the mutant in it."""
+    found = mutate_code(source, get_operator(f"core/{mutant.operator}")(), mutant.occurrence)
+    assert found is not None
+    return str(found)
 
 
 def known_reason(mutant: Mutant) -> str:

@@ -1,0 +1,86 @@
+"""Faults planted into scratch copies of the last commit, one at a time, and the first test that sees each."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+
+from measure import clone
+
+SECONDS = 400
+"""After which tests count as having seen a fault: it made them hang."""
+
+
+@dataclass(frozen=True)
+class Planting:
+    """A change of one module's source."""
+
+    module: str
+    """path from the repository's root"""
+    change: Callable[[str], str]
+
+
+def plant_all(plantings: Sequence[Planting], jobs: int) -> Iterator[str]:
+    """For each planting, in order, the first test that fails with it; empty when none does."""
+    with tempfile.TemporaryDirectory() as name:
+        copies: Queue[Path] = Queue()
+        for number in range(jobs):
+            copies.put(clone(Path(name, f"copy{number}", "winnow")))
+        with ThreadPoolExecutor(jobs) as pool:
+            yield from pool.map(lambda each: _plant(each, copies), plantings)
+
+
+def _plant(planting: Planting, copies: "Queue[Path]") -> str:
+    """Change the file in a copy, run the tests that concern it until one fails, and restore the file."""
+    copy = copies.get()
+    file = copy / planting.module
+    original = file.read_text(encoding="utf-8")
+    try:
+        file.write_text(planting.change(original), encoding="utf-8")
+        return next(filter(None, (failing(copy, tests) for tests in tests_of(planting.module, copy))), "")
+    finally:
+        file.write_text(original, encoding="utf-8")
+        copies.put(copy)
+
+
+def tests_of(module: str, copy: Path) -> Iterator[list[str]]:
+    """Arguments of pytest for the tests that concern a module, the quickest first."""
+    parts = Path(module).with_suffix("").parts
+    if parts[0] == "stages":
+        yield ["tests/stages", *(["-k", parts[1]] if len(parts) > 2 else [])]
+    elif parts[2] == "domains" and len(parts) > 4:
+        if parts[4] == "params":
+            yield ["tests/library/test_cli.py", "-k", "schema"]
+        if (copy / "tests/library/domains" / parts[3]).is_dir():
+            yield [f"tests/library/domains/{parts[3]}"]
+        yield ["tests/stages", "-k", parts[3]]
+    else:
+        if parts[-1] in {"settings", "params", "section"}:
+            yield ["tests/library/test_cli.py", "-k", "schema"]
+        room = f"tests/library/{parts[2]}"
+        yield [room if (copy / room).is_dir() else "tests/library"]
+        yield ["tests/stages"]
+
+
+def failing(copy: Path, tests: list[str]) -> str:
+    """The first test that fails, or empty."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:randomly", *tests]
+    environment = {
+        "PYTHONPATH": "src",
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": str(copy.parent),
+    }
+    try:
+        done = subprocess.run(
+            command, cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return f"time-out in {' '.join(tests)}"
+    if done.returncode in (0, 5):  # passed, or nothing selected
+        return ""
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    return failed[0].split(" ")[1] if failed else f"pytest ended with {done.returncode} in {' '.join(tests)}"
