@@ -38,6 +38,7 @@ from winnow.judge.gates import Findings
 from winnow.judge.intervals import Interval, bootstrap, bootstrap_ratio, difference, wilson
 from winnow.judge.report import Report, make_report
 from winnow.judge.slices import Slices
+from winnow.learn.devices import device_for
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -108,14 +109,14 @@ def paired_differences(predicted: pd.DataFrame, params: Evaluate, rng: np.random
 
 def main(stage: Stage[Common, Evaluate]) -> None:
     params, rng = stage.params, stage.rng()
-    torch.set_num_threads(params.threads)
+    device = device_for(stage.runtime, params.threads)
     labels = stage.read("label/labels.parquet", Labels)
     tokens = stage.read("label/tokens.parquet", Tokens)
     side = labels["route_id"].map(stage.read("split/splits.parquet", Splits).set_index("route_id")["split"])
     peers = stage.read("ingest/peers.parquet", PeerHolds)
     train, val, test = (encode(labels[side == name], tokens) for name in ("train", "val", "test"))
     test_labels = labels[side == "test"].reset_index(drop=True)
-    model = load_trained(RouteTransformer, stage.domain)
+    model = load_trained(RouteTransformer, stage.domain, device)
     judge = fit_judge(train, **params.grade_judge.model_dump(), seed=int(rng.integers(2**32)))
 
     nll = {f"nll_{name}": baselines.fit(name, train, val).route_nll(test) for name in baselines.NAMES}

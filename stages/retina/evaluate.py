@@ -6,7 +6,6 @@ Evaluate the grader on the test side beside simple baselines, check for overfitt
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from winnow.domains.retina import definitions
@@ -30,7 +29,7 @@ from winnow.images.store import Images, read_images
 from winnow.judge.gates import Findings
 from winnow.judge.intervals import Interval, bootstrap, difference
 from winnow.judge.report import Report, make_report
-from winnow.learn.devices import torch_device
+from winnow.learn.devices import device_for
 from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.vision import backbones
@@ -115,10 +114,9 @@ def report(
 
 def main(stage: Stage[Common, Evaluate]) -> None:
     params, rng = stage.params, stage.rng()
-    torch.set_num_threads(params.threads)
     rows = join(stage)
     images = read_images(stage.input("ingest/images.arrow")).select(rows["image_id"])
-    model = load_trained(Grader, stage.domain, torch_device(stage.runtime.device))
+    model = load_trained(Grader, stage.domain, device_for(stage.runtime, params.threads))
     tested = (rows["split"] == "test").to_numpy(bool)
     values = grade_collection(model, images, tested, batch_size=params.batch_size)
     table = pd.DataFrame(values, columns=definitions.probability_columns(), index=rows.index)

@@ -15,6 +15,7 @@ from winnow.domains.sessions.model.truth import truth_scorer
 from winnow.domains.sessions.params import Common, Evaluate
 from winnow.domains.sessions.tables import Genres, Ranked, Reasons, Scenes, Songs, Splits, Tastes, Users, UserTypes
 from winnow.judge.slices import Slices
+from winnow.learn.devices import device_for
 from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.recommend.baselines import matrix_of, matrix_scorer
@@ -79,13 +80,14 @@ class Lists:
 
 def model_scorers(model: GraphRecommender, data: Evaluation) -> tuple[SongExplainer, Scorer, Scorer | None]:
     """The network over its graph: its reasons for trained users, its scores of trained and of cold-start users."""
-    plain = model.plain_songs()
-    songs = model.walk(model.edge_weights(data.warm.graph, plain), plain)
-    warm = SongExplainer(model, data.warm.graph, data.types, songs, plain)
+    device, plain = model.song.device, model.plain_songs()
+    graph, types = data.warm.graph.to(device), data.types.to(device)
+    songs = model.walk(model.edge_weights(graph, plain), plain)
+    warm = SongExplainer(model, graph, types, songs, plain)
     bias = model.song_bias()
     if data.cold is None:
         return warm, dot_scorer(warm.users, songs, bias), None
-    cold = SongExplainer(model, data.cold.graph, data.types, songs, plain)
+    cold = SongExplainer(model, data.cold.graph.to(device), types, songs, plain)
     return warm, dot_scorer(warm.users, songs, bias), dot_scorer(cold.users, songs, bias)
 
 
@@ -111,14 +113,14 @@ def baseline_lists(
 
 def main(stage: Stage[Common, Evaluate]) -> None:
     params, rng = stage.params, stage.rng()
-    torch.set_num_threads(params.threads)
+    device = device_for(stage.runtime, params.threads)
     torch.set_grad_enabled(False)
     types = stage.read("split/user_types.parquet", UserTypes)
     users = stage.read("label/users.parquet", Users).merge(types, on="user_index", validate="one_to_one")
     songs = stage.read("label/songs.parquet", Songs)
     genres = stage.read("label/genres.parquet", Genres)
     splits = stage.read("split/splits.parquet", Splits)
-    model = load_trained(GraphRecommender, stage.domain)
+    model = load_trained(GraphRecommender, stage.domain, device)
     data = make_evaluation(splits, users, len(songs), model.sides)
     options = {"places": PLACES, "block": params.block}
 

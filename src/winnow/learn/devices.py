@@ -14,7 +14,9 @@ from accelerate.utils import broadcast_object_list, gather_object, send_to_devic
 from torch import Tensor
 
 from winnow.learn.settings import Training
+from winnow.pipeline import ledger
 from winnow.pipeline.errors import TrainingError
+from winnow.pipeline.params import Runtime
 from winnow.pipeline.parent import LAUNCHER
 
 T = TypeVar("T")
@@ -63,7 +65,24 @@ def start(device: str, settings: Training) -> Accelerator:
         mixed_precision="no" if settings.precision == "fp32" else settings.precision,
     )
     make_deterministic(settings.threads)  # after Accelerate, which sets threads of its own
+    ledger.note(device=device_name(accelerator.device), processes=accelerator.num_processes)
     return accelerator
+
+
+def device_for(runtime: Runtime, threads: int) -> torch.device:
+    """Where to compute outside of a training, deterministic, with that many threads; noted in the ledger.
+
+    Raises TrainingError when the machine has no such device.
+    """
+    device = torch_device(runtime.device)
+    make_deterministic(threads)
+    ledger.note(device=device_name(device))
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """The kind of device, and the model of a GPU."""
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
 
 
 def make_deterministic(threads: int) -> None:
@@ -123,8 +142,8 @@ class Team:
 def describe(accelerator: Accelerator, precision: str) -> str:
     """The device in words, for the banner."""
     device = accelerator.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    return f"{device.type} ({name}), processes: {accelerator.num_processes}, precision: {precision}"
+    name = device_name(device) + ("" if device.type == "cuda" else f" ({torch.get_num_threads()} threads)")
+    return f"{name}, processes: {accelerator.num_processes}, precision: {precision}"
 
 
 def seed_epoch(seed: int, phase: int, epoch: int, *, rank: int) -> int:

@@ -66,7 +66,7 @@ class Limits:
 
 def make_limits(model: RouteTransformer, limits: params.Common) -> Limits:
     """The limits of the params, on the holds that the network knows."""
-    return Limits(model.known, min_holds=limits.min_holds, max_holds=limits.max_holds, max_reach=limits.max_reach)
+    return Limits(model.known.cpu(), min_holds=limits.min_holds, max_holds=limits.max_holds, max_reach=limits.max_reach)
 
 
 def make_sampling(sampling: params.Sampling) -> Sampling:
@@ -93,6 +93,7 @@ def generate(
 ) -> Sequences:
     """One route for each of the (routes, 3) conditions: board, angle and grade indices; ids count from 0000.
 
+    The network computes where it is; holds are drawn on the CPU, where `generator` is.
     Raises WinnowError when the limits leave no way to the top.
     """
     model.eval()
@@ -125,11 +126,12 @@ def _check_possible(allowed: Tensor, boards: Tensor) -> None:
 
 
 def _log_odds(model: RouteTransformer, before: Tensor, told: Tensor, guidance: float) -> Tensor:
-    """(batch, VOCABULARY) of the next token; what cannot follow is not finite."""
-    asked: Tensor = model(before, told)[:, -1]
+    """(batch, VOCABULARY) of the next token, on the CPU; what cannot follow is not finite."""
+    before, told = before.to(model.known.device), told.to(model.known.device)
+    asked: Tensor = model(before, told)[:, -1].cpu()
     if guidance == 1:
         return asked
-    anyhow: Tensor = model(before, told.index_fill(1, torch.tensor([2]), ANY_GRADE))[:, -1]
+    anyhow: Tensor = model(before, told.index_fill(1, told.new_tensor([2]), ANY_GRADE))[:, -1].cpu()
     return anyhow + guidance * (asked - anyhow)
 
 

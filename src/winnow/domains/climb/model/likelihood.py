@@ -1,4 +1,4 @@
-"""How well a network foresees routes."""
+"""The likelihood of routes under a network."""
 
 import torch
 from torch import Tensor
@@ -24,9 +24,8 @@ def token_losses(model: torch.nn.Module, tokens: Tensor, conditions: Tensor) -> 
 def route_nll(model: RouteTransformer, sequences: Sequences, batch_size: int) -> Tensor:
     """Negative log-likelihood in nats of each route, holds and end together, (routes,), in float64."""
     model.eval()
-    tokens, told = torch.from_numpy(sequences.tokens), torch.from_numpy(sequences.conditions)
-    parts = [
-        token_losses(model, tokens[start : start + batch_size], told[start : start + batch_size]).double().sum(dim=1)
-        for start in range(0, len(tokens), batch_size)
-    ]
-    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
+    device = model.known.device
+    tokens, conditions = (torch.from_numpy(each).to(device) for each in (sequences.tokens, sequences.conditions))
+    pairs = zip(tokens.split(batch_size), conditions.split(batch_size), strict=True)
+    parts = [token_losses(model, *pair).double().sum(dim=1) for pair in pairs if len(pair[0])]
+    return torch.cat(parts).cpu() if parts else torch.zeros(0, dtype=torch.float64)

@@ -52,7 +52,7 @@ class SongExplainer:
 
     def score_without(self, user: int, item: int, reason: Reason) -> float:
         """The score of song `item` with the reason removed: the edge from the graph, or the genre from the song."""
-        keep = torch.ones(len(self.graph.item))
+        keep = torch.ones(len(self.graph.item), device=self.graph.item.device)
         share = self.model.genre_share[item].clone()
         if reason.kind == "song":
             keep[int(self.graph.starts[user]) + int(torch.searchsorted(self.graph.items_of(user), reason.index))] = 0
