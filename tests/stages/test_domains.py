@@ -1,14 +1,21 @@
 """What holds of every domain's stages, run on the real params with less data."""
 
 import shutil
+from dataclasses import is_dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.load import domain_names, load
+from winnow.learn.samplers import BatchShare
+from winnow.learn.task import Task
+from winnow.recommend import propagation
 
 SMALL: dict[str, dict[str, dict[str, Any]]] = {
     "climb": {
@@ -85,3 +92,70 @@ def test_evaluate_json_is_short_and_agrees_with_judgement_json(domain: Programs)
     assert set(whole["difference"][headline]) == set(whole["baseline"])
     assert all(condition.metric in whole["interval"] for condition in domain.section("evaluate").gate.conditions)
     assert not set(whole["reference"]) & set(whole["baseline"])
+
+
+class CapturedError(Exception):
+    """Ends a train stage once its task is known."""
+
+
+def captured_task(domain: Programs, monkeypatch: pytest.MonkeyPatch) -> Task:
+    """The task that the domain's train stage passes to the loop."""
+    found: list[Task] = []
+
+    def capture(_: object, task: Task) -> None:
+        found.append(task)
+        raise CapturedError
+
+    monkeypatch.setattr(import_module(f"stages.{domain.domain}.train"), "train_model", capture)
+    with pytest.raises(CapturedError):
+        domain.run("train")
+    return found[0]
+
+
+def without_sparse_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dense stand-ins for the products of sparse matrices, which fake tensors do not know; devices must agree."""
+
+    def dense(starts: Tensor, ends: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+        assert starts.device == ends.device == values.device
+        return values.new_zeros(shape)
+
+    def edge_products(values: Any, at_user: Tensor, at_item: Tensor) -> Tensor:
+        assert at_user.device == at_item.device == values.graph.item.device
+        return at_user.new_zeros(len(values.graph.item), len(values.by_user))
+
+    monkeypatch.setattr(propagation, "_sparse", dense)
+    monkeypatch.setattr(propagation, "_edge_products", edge_products)
+
+
+def test_loss_and_validation_compute_where_the_model_is(domain: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On fake tensors, which need no GPU but refuse operations between tensors of a GPU and of the CPU."""
+    task = captured_task(domain, monkeypatch)
+    loaders = task.loaders(domain.section("train").subset, BatchShare(8, 1, 1, 0))
+    model, batch, val = task.build(), loaders.train.batch(0, 0), loaders.val[0]
+    without_sparse_kernels(monkeypatch)
+    with FakeTensorMode(allow_non_fake_inputs=False) as mode:
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return mode.from_tensor(value).to("cuda")
+            if isinstance(value, dict):
+                return {name: moved(each) for name, each in value.items()}
+            assert is_dataclass(value)
+            tensors = {name: each for name, each in vars(value).items() if isinstance(each, Tensor)}
+            return replace(value, **moved(tensors))
+
+        for module in model.modules():
+            for name, parameter in module._parameters.items():
+                if parameter is not None:
+                    fake = torch.nn.Parameter(moved(parameter).detach(), requires_grad=parameter.requires_grad)
+                    module._parameters[name] = fake
+            module._buffers.update({name: moved(each) for name, each in module._buffers.items() if each is not None})
+        constants = moved(dict(task.constants))
+        loss = task.loss(model.train(), moved(batch) | constants)
+        assert loss.total.device.type == "cuda"  # autograd's backward needs a real GPU
+        assert loss.total.requires_grad
+        assert all(part.device.type == "cuda" for part in loss.parts.values())
+        with torch.no_grad():
+            (rows,) = task.predict(model.eval(), [moved(val) | constants])
+        assert {each.device.type for each in rows.values()} == {"cuda"}
+        assert len({len(each) for each in rows.values()}) == 1

@@ -58,7 +58,7 @@ def build_graph(pairs: Pairs, shape: tuple[int, int], popularity: Tensor | None 
     by_item = np.argsort(item, kind="stable")
     degree = np.bincount(user, minlength=shape[0])
     own = np.bincount(item, minlength=shape[1])
-    counts = own if popularity is None else popularity.numpy()
+    counts = own if popularity is None else popularity.cpu().numpy()
     return Graph(
         users=shape[0],
         items=shape[1],
@@ -80,8 +80,8 @@ def fold_in(pairs: Pairs, users: int, training: Graph) -> Graph:
 
 def leave_one_out(graph: Graph, user: int) -> Graph:
     """One copy of the user for each of their items, without that item: (items of the user, items)."""
-    own = graph.items_of(user).numpy()
+    own = graph.items_of(user).cpu().numpy()
     count = len(own)
     copies = np.repeat(np.arange(count), max(count - 1, 0))
     others = np.tile(own, (count, 1))[~np.eye(count, dtype=bool)]
-    return fold_in((copies, others), count, graph)
+    return fold_in((copies, others), count, graph).to(graph.item.device)
