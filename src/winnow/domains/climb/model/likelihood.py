@@ -26,6 +26,6 @@ def route_nll(model: RouteTransformer, sequences: Sequences, batch_size: int) ->
     model.eval()
     device = model.known.device
     tokens, conditions = (torch.from_numpy(each).to(device) for each in (sequences.tokens, sequences.conditions))
-    pairs = zip(tokens.split(batch_size), conditions.split(batch_size), strict=True)
+    pairs = zip(torch.split(tokens, batch_size), torch.split(conditions, batch_size), strict=True)
     parts = [token_losses(model, *pair).double().sum(dim=1) for pair in pairs if len(pair[0])]
     return torch.cat(parts).cpu() if parts else torch.zeros(0, dtype=torch.float64)
