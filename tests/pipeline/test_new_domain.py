@@ -27,7 +27,10 @@ SECTION = {
             "name": "cosine", "warmup": 0.1, "period": 1, "factor": 0.5, "patience": 1, "minimum": 0.0,
         },
     },
-    "evaluate": {"gate": {"headline": "accuracy", "conditions": []}},
+    "evaluate": {
+        "threads": 1, "bootstrap": {"resamples": 100, "confidence": 0.95},
+        "gate": {"headline": "accuracy", "conditions": []},
+    },
     "plot": {"dpi": 60},
 }  # fmt: skip
 

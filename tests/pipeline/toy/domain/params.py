@@ -2,9 +2,10 @@
 
 from pydantic import Field
 
-from winnow.judge.settings import Gate
+from winnow.judge.settings import Judging
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
+from winnow.show.settings import Drawing
 
 
 class Common(Section):
@@ -36,12 +37,12 @@ class Train(Training):
     hidden: int = Field(ge=1, le=1024, description="width of the network")
 
 
-class Evaluate(Section):
-    gate: Gate = Field(description="what the verdict depends on")
+class Evaluate(Judging):
+    pass
 
 
-class Plot(Section):
-    dpi: int = Field(ge=30, le=600, description="dots per inch of the pictures")
+class Plot(Drawing):
+    pass
 
 
 class Params(Section):

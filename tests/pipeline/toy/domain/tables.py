@@ -3,6 +3,8 @@
 import pandera.pandas as pa
 from pandera.typing import Series
 
+from winnow.curate import tables
+from winnow.curate.sides import SIDES
 from winnow.domains.toy import definitions
 from winnow.pipeline.tables import Table
 
@@ -14,6 +16,10 @@ class Flowers(Table):
     width: Series[float] = pa.Field(gt=0, description="of a petal, in cm")
 
 
+class Dropped(tables.Dropped):
+    flower: Series[int] = pa.Field(unique=True)
+
+
 class Labels(Table):
     flower: Series[int] = pa.Field(unique=True)
     label: Series[int] = pa.Field(ge=0, lt=len(definitions.SPECIES))
@@ -21,7 +27,7 @@ class Labels(Table):
 
 class Splits(Table):
     flower: Series[int] = pa.Field(unique=True)
-    split: Series[str] = pa.Field(isin=["train", "val", "test"])
+    split: Series[str] = pa.Field(isin=SIDES)
 
 
 class Weights(Table):

@@ -1,7 +1,6 @@
-"""Metrics of ranked lists: of every user, of all users, by slice, and with their intervals."""
+"""The metrics of a recommender: of every user, by slice, and beside the baselines'."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,18 +9,12 @@ from numpy.typing import NDArray
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Evaluate
 from winnow.judge.gates import Findings
-from winnow.judge.intervals import Interval, Statistic, bootstrap, difference, mean, wilson
+from winnow.judge.intervals import Interval, bootstrap, wilson
 from winnow.judge.report import Report, make_report
 from winnow.judge.slices import slice_metrics
 from winnow.recommend.heldout import HeldOut
-from winnow.recommend.lists import list_diversity, list_novelty
-from winnow.recommend.ranking import Ranking, rank_metrics
-
-PER_USER = (
-    *(f"{name}_at_{k}" for name in ("recall", "ndcg") for k in definitions.CUTOFFS),
-    "reciprocal_rank",
-    "novelty",
-)
+from winnow.recommend.metrics import mean_metrics, metric_statistics, paired_differences, user_metrics
+from winnow.recommend.ranking import Ranking
 
 
 def per_user(
@@ -36,8 +29,7 @@ def per_user(
 ) -> pd.DataFrame:
     """The `Ranked` rows of a recommender. `listeners` (songs,), `genres` (songs, genres) shares."""
     history = np.diff(held.graph.starts.numpy())[ranked.users]
-    lists = ranked.lists[:, : definitions.LIST_LENGTH]
-    return pd.DataFrame(
+    known = pd.DataFrame(
         {
             "recommender": name,
             "user_index": ranked.users,
@@ -45,39 +37,10 @@ def per_user(
             "user_type": users["user_type"].to_numpy()[ranked.users],
             "history": np.array(definitions.HISTORY_BINS)[np.digitize(history, definitions.HISTORY_EDGES, right=True)],
             "held_out": ranked.relevant,
-            **rank_metrics(ranked, definitions.CUTOFFS),
-            "reciprocal_rank": ranked.reciprocal_rank,
-            "novelty": list_novelty(lists, listeners),
-            "diversity": list_diversity(lists, genres),
         }
     ).astype({"recommender": "str", "user_type": "str", "history": "str"})
-
-
-def means(table: pd.DataFrame, prefix: str = "") -> dict[str, float]:
-    """The mean of every figure over the users of the table; an undefined one is left out."""
-    names = {name: f"{prefix}{name}" for name in PER_USER if "_at_" in name}
-    names |= {"reciprocal_rank": f"{prefix}mrr_score", "novelty": f"{prefix}novelty_score"}
-    found = {metric: float(table[name].mean()) for name, metric in names.items()}
-    if table["diversity"].notna().any():
-        found[f"{prefix}diversity_score"] = float(table["diversity"].mean())
-    return found
-
-
-def statistics(table: pd.DataFrame, prefix: str = "") -> dict[str, Statistic]:
-    """What the intervals are of: the figures that decide, over users."""
-    found = {f"{prefix}{name}": mean(table[name]) for name in PER_USER if "_at_" in name}
-    if table["diversity"].notna().all():
-        found[f"{prefix}diversity_score"] = mean(table["diversity"])
-    return found | {f"{prefix}mrr_score": mean(table["reciprocal_rank"])}
-
-
-def differences(
-    tables: Mapping[str, pd.DataFrame], metric: str, rng: np.random.Generator, options: Mapping[str, Any]
-) -> dict[str, Interval]:
-    """The paired interval of the model's mean of `metric` less each baseline's, over the same users."""
-    own = mean(tables["model"][metric])
-    apart = {name: difference(own, mean(table[metric])) for name, table in tables.items() if name != "model"}
-    return bootstrap(apart, len(tables["model"]), rng=rng, **options)
+    metrics = user_metrics(ranked, listeners, genres, cutoffs=definitions.CUTOFFS, length=definitions.LIST_LENGTH)
+    return pd.concat([known, metrics], axis=1)
 
 
 def slices(table: pd.DataFrame) -> pd.DataFrame:
@@ -121,10 +84,10 @@ def report(
         if part["model"].empty:
             continue
         for name, table in part.items():
-            figures[name] |= means(table, prefix)
-        own = statistics(part["model"], prefix)
+            figures[name] |= mean_metrics(table, prefix)
+        own = metric_statistics(part["model"], prefix)
         interval |= bootstrap(own, len(part["model"]), rng=rng, **options)
-        if compared in PER_USER:
-            paired[f"{prefix}{compared}"] = differences(part, compared, rng, options)
+        if compared in part["model"]:
+            paired[f"{prefix}{compared}"] = paired_differences(part, compared, rng, options)
     baseline = {name: values for name, values in figures.items() if name != "model"}
     return make_report(params.gate, Findings(figures["model"], interval, baseline, reference, paired))
