@@ -44,8 +44,9 @@ def stop_request() -> Iterator[StopRequest]:
 
 
 def interruption_message(checkpoint: Path) -> str:
-    """What to tell the person who stopped the training."""
+    """How to continue, for the user who stopped the training."""
     return (
         f"⚠ training interrupted; checkpoint saved to {checkpoint}\n"
-        "  to go on: run the same command again (with other params it starts anew, or from here by train.start_from)"
+        "  to continue, run the same command again; with other params it starts anew. To start from these weights,\n"
+        "  copy the checkpoint to data/source/<domain>/models/ and name it in train.start_from"
     )

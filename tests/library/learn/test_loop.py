@@ -12,10 +12,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tests.library.learn import tiny
+from winnow.learn import devices
+from winnow.learn.checkpoints import Checkpoints
 from winnow.learn.loaders import Loaders, TensorLoader
+from winnow.learn.loop import fit
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.tally import Loss
 from winnow.pipeline.errors import TrainingError
+from winnow.pipeline.params import Runtime
 
 
 def test_it_learns_and_gives_the_best_epochs_weights(tmp_path: Path) -> None:
@@ -45,6 +49,100 @@ def test_named_checkpoints(tmp_path: Path) -> None:
     assert len(place["history"]) == 4
     assert place["params"]["keep"] == 1
     assert place["fingerprint"] == "f"
+
+
+def test_only_last_holds_the_optimiser(tmp_path: Path) -> None:
+    result = tiny.run(tmp_path, tiny.settings(epochs=3))
+    files = {path.name: {file.name for file in path.iterdir()} for path in result.checkpoints.iterdir()}
+    assert set(files) == {"best", "final", "epoch_0002", "epoch_0003"}
+    assert all(names == {"model.safetensors", "checkpoint.json"} for names in files.values())
+    last = load_file(tmp_path / "run/last/state.safetensors")
+    assert last["optimizer.0.exp_avg"].shape == (16, 8)
+    assert load_file(result.checkpoints / "final/model.safetensors").keys() == result.model.state_dict().keys()
+
+
+def test_checkpoints_are_pruned_by_number(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, "f", {})
+    for number in (9998, 9999, 10000, 10001):
+        (checkpoints.named / f"epoch_{number:04d}").mkdir()
+    checkpoints.prune(2)
+    assert sorted(path.name for path in checkpoints.named.iterdir()) == ["epoch_10000", "epoch_10001"]
+
+
+def test_checkpoints_hold_what_the_task_says_is_worth_saving(tmp_path: Path) -> None:
+    def build() -> nn.Module:
+        model = tiny.build(0.0)
+        model[0].requires_grad_(False)  # type: ignore[index]
+        return model
+
+    adapter = {"3.weight", "3.bias"}
+    made = tiny.task(build=build, saved=lambda _: adapter)
+    chosen = tiny.settings(epochs=4, early_stopping__patience=0)
+    with pytest.raises(tiny.CrashError):
+        tiny.run(tmp_path / "stopped", chosen, replace(made, loss=tiny.crashing(15, tiny.crash)))
+    stopped = tiny.run(tmp_path / "stopped", chosen, made)
+    whole = tiny.run(tmp_path / "whole", chosen, made)
+    assert load_file(whole.weights).keys() == adapter
+    tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, stopped.model.state_dict()[name])
+    chosen = tiny.settings(epochs=1, learning_rate=1e-12, weight_decay=0.0, start_from=str(whole.weights))
+    again = tiny.run(tmp_path / "again", chosen, made)
+    for name in adapter:
+        torch.testing.assert_close(again.model.state_dict()[name], whole.model.state_dict()[name])
+
+
+def test_a_task_may_have_an_optimiser_of_its_own(tmp_path: Path) -> None:
+    """Plain gradient descent, by hand: weights move against the gradient of the mean loss."""
+    made = tiny.task(build=lambda: tiny.build(0.0), optimizer=lambda groups, rate, _: torch.optim.SGD(groups, rate))
+    chosen = tiny.settings(epochs=1, batch_size=tiny.ROWS, clip_norm=0.0, learning_rate=0.5, seed=7)
+    trained = tiny.run(tmp_path, chosen, made).model
+    devices.seed_epoch(7, 0, 0, rank=0)
+    model = tiny.build(0.0)
+    batch = {name: tensor[: tiny.ROWS] for name, tensor in tiny.data().items()}
+    nn.functional.cross_entropy(model(batch["x"]), batch["y"]).backward()
+    for start, end in zip(model.parameters(), trained.parameters(), strict=True):
+        assert start.grad is not None
+        torch.testing.assert_close(end, start - 0.5 * start.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_validation_every_so_many_steps(tmp_path: Path) -> None:
+    chosen = tiny.settings(epochs=2, validate_steps=4, checkpoint_every=1)
+    result = tiny.run(tmp_path / "often", chosen)
+    assert [(record["epoch"], record["step"]) for record in result.history] == [(1, 4), (1, 0), (2, 4), (2, 0)]
+    named = {path.name for path in result.checkpoints.iterdir()}
+    assert named == {"best", "final", "epoch_0001", "epoch_0002"}
+    plain = tiny.run(tmp_path / "plain", tiny.settings(epochs=2))
+    assert result.history[-1]["val"] == plain.history[-1]["val"], "validating must not change the training"
+    early = tiny.settings(epochs=50, validate_steps=2, learning_rate=0.3, early_stopping__patience=2)
+    stopped = tiny.run(tmp_path / "early", early).history
+    best = max(index for index, record in enumerate(stopped) if record["best"])
+    assert len(stopped) == best + 3
+    assert stopped[-1]["epoch"] < 50
+
+
+def test_threads_that_prepare_batches_change_no_byte(tmp_path: Path) -> None:
+    for workers in (0, 3):
+        runtime = Runtime(device="cpu", devices=1, num_workers=workers, progress="none")
+        folder = tmp_path / str(workers)
+        options = {"folder": folder / "run", "curves": folder / "curves", "fingerprint": "f"}
+        fit(tiny.task(), tiny.settings(epochs=2, validate_steps=4), runtime=runtime, **options)  # type: ignore[arg-type]
+    tiny.assert_same(tmp_path / "3", tmp_path / "0")
+
+
+def test_constants_are_added_to_every_batch(tmp_path: Path) -> None:
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> Loss:
+        found = tiny.loss(model, batch)
+        return replace(found, total=found.total * batch["scale"])
+
+    def predict(model: nn.Module, batches: Any) -> Any:
+        for batch in batches:
+            yield {"logits": model(batch["x"]) * batch["scale"], "y": batch["y"]}
+
+    made = tiny.task(loss=loss, predict=predict, constants={"scale": torch.tensor(0.0)})
+    (record,) = tiny.run(tmp_path, tiny.settings(epochs=1), made).history
+    assert record["train"]["loss"] == 0
+    assert record["val"]["loss"] == pytest.approx(0.6931, abs=1e-4)
 
 
 def test_a_finished_training_is_given_again_without_training(tmp_path: Path) -> None:
