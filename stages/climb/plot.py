@@ -1,4 +1,4 @@
-"""Draw what was learnt: the loss curves, the holds that real and generated routes use, and generated routes."""
+"""Draw the loss curves, the holds that real and generated routes use, and generated routes."""
 
 import pandas as pd
 

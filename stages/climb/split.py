@@ -30,7 +30,7 @@ def split_routes(labels: pd.DataFrame, params: Split, rng: np.random.Generator) 
 
 
 def check_no_shared_routes(labels: pd.DataFrame, tokens: pd.DataFrame, splits: pd.DataFrame) -> None:
-    """Raise LeakageError when a hold set, as ingest named it or as the tokens tell it, stands on two sides."""
+    """Raise LeakageError when a hold set, by ingest's name or by its tokens, is on two sides."""
     content = labels["route_id"].map(sequence_digests(tokens["route_id"], tokens["position"], tokens["token"]))
     side = labels["route_id"].map(splits.set_index("route_id")["split"])
     keys = pd.DataFrame({"hold_set": labels["hold_set"], "tokens": labels["board"] + "-" + content})

@@ -1,4 +1,4 @@
-"""Read plays from files of any format, or make them, and merge those told twice."""
+"""Read plays from files of any format, or make them, and merge repeated ones."""
 
 import pandas as pd
 

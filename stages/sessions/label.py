@@ -1,4 +1,4 @@
-"""Say what is to be learnt: which user and song belong together, and how surely."""
+"""Label which user and song belong together, and with what confidence."""
 
 from winnow.domains.sessions.params import Common, Label
 from winnow.domains.sessions.rules.positives import number_genres, number_songs, number_users, positives

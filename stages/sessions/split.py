@@ -17,7 +17,7 @@ from winnow.pipeline.stage import Stage, run_stage
 def order_songs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
     """`pairs` with the column `place`: each user's songs from 0, at random, or the earliest first (ties at random).
 
-    Raises TableError when time is asked for and a row has none.
+    Raises TableError with method time when a row has no time.
     """
     lot = pd.Series(rng.permutation(len(pairs)), index=pairs.index)
     if params.method == "time" and pairs["first_played"].isna().any():

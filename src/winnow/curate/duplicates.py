@@ -18,7 +18,7 @@ def digest(content: str | bytes) -> str:
 def set_digests(owner: pd.Series, item: "pd.Series[str]") -> "pd.Series[str]":
     """A digest of the set of items that each owner has, from a long table; indexed by owner, sorted.
 
-    Neither the order of the rows nor an item told twice matters.
+    Neither the order of the rows nor a repeated item matters.
     """
     return _digest_runs(pd.DataFrame({"owner": owner, "item": item}).drop_duplicates().sort_values(["owner", "item"]))
 

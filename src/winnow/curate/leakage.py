@@ -18,9 +18,9 @@ def check_no_leakage(side: "pd.Series[str]", keys: pd.DataFrame) -> None:
         pairs = pairs.dropna(subset="key").drop_duplicates().sort_values(["key", "side"])
         leaked = pairs[pairs["key"].duplicated(keep=False)].groupby("key")["side"].agg(" and ".join)
         if len(leaked):
-            told = "; ".join(f"{key} in {both}" for key, both in leaked.head(SHOWN_KEYS).items())
+            listed = "; ".join(f"{key} in {both}" for key, both in leaked.head(SHOWN_KEYS).items())
             more = f"; and {len(leaked) - SHOWN_KEYS} more" if len(leaked) > SHOWN_KEYS else ""
             raise LeakageError(
-                f"{len(leaked)} values of `{name}` stand on two sides of the split: {told}{more}",
+                f"{len(leaked)} values of `{name}` stand on two sides of the split: {listed}{more}",
                 fix=f"split with `{name}` as (part of) the group key",
             )

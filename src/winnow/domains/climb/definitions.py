@@ -1,4 +1,4 @@
-"""What climbing words mean: the Font scale, the boards, their cells, and the order holds are told in."""
+"""The terms of climbing: the Font scale, the boards, their cells, and the order of holds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ def distance(first: int, second: int) -> float:
 
 
 def longest_move(cells: Sequence[int]) -> float:
-    """The reach a route asks for, in cells: each hold after the first is reached from the nearest hold told before it.
+    """The reach a route needs, in cells: each hold after the first is reached from the nearest hold before it.
 
     `cells` are in token order (bottom up). In the real files 50% of the routes need 5.0 cells, 99% need 9.1, 99.5%
     need 9.5. A route of one hold needs 0.
@@ -90,7 +90,7 @@ def longest_move(cells: Sequence[int]) -> float:
 
 
 def infer_roles(cells: Sequence[int], board: str) -> list[Role]:
-    """Roles of holds whose source tells none, from the holds alone; `cells` in token order.
+    """Roles of holds whose source gives none, from the holds alone; `cells` in token order.
 
     Finish: the holds of the board's top row. Start: the lowest hold and, if it lies in the start rows as well, the next
     one. A route that starts too high or ends below the top row gets no start or no finish. On real routes with known

@@ -27,7 +27,7 @@ def split_files(tables: SplitTables) -> dict[str, pd.DataFrame]:
     """Ten tables by file name: `moonboard_{train,val,test}{,_benchmark,_quality}.csv` and `quality_weights.csv`.
 
     One row per route: its grade, how well it is proven, and its holds bottom up, joined by blanks: all of them, and by
-    role (empty where no source tells roles). Weights are those of the training routes; their mean is 1.
+    role (empty where no source gives roles). Weights are those of the training routes; their mean is 1.
     """
     holds = tables.holds.sort_values(["route_id", "position"])
     routes = tables.labels.merge(tables.splits, on="route_id", validate="1:1")

@@ -50,7 +50,7 @@ class Synthetic(Section):
 
     routes: int = Field(ge=1, le=1_000_000, description="problems to make, over all boards and angles")
     benchmark_share: Float = Field(ge=0, le=1, description="share of problems marked as benchmarks")
-    unknown_share: Float = Field(ge=0, le=1, description="share of problems told by holds, grade and stars only")
+    unknown_share: Float = Field(ge=0, le=1, description="share of problems given by holds, grade and stars only")
 
 
 class Ingest(SourceFiles[Source]):
@@ -129,7 +129,7 @@ class Train(Training):
 
     subsets: ClassVar[tuple[str, ...]] = ("benchmark", "quality", "full")
 
-    grade_dropout: Float = Field(ge=0, lt=1, description="share of training routes told without grade, for guidance")
+    grade_dropout: Float = Field(ge=0, lt=1, description="share of training routes whose grade is hidden, for guidance")
     weighted: bool = Field(description="draw training routes by the weight stage's weights, else each once an epoch")
     network: Network = Field(description="the transformer")
     sampling: Sampling = Field(description="how the trained model draws holds, in evaluate and `winnow climb`")

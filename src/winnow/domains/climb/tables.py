@@ -36,7 +36,7 @@ class Holds(Table):
 
 
 class PeerHolds(Table):
-    """One row per hold of a route that somebody else's model made, in the order it is told there."""
+    """One row per hold of a route that somebody else's model made, in the order of its source."""
 
     peer: Series[str] = pa.Field(description="the model's name")
     route_id: Series[str]
@@ -113,7 +113,7 @@ class Weights(Table):
 
 
 class Predictions(Table):
-    """How well each test route was foreseen."""
+    """The likelihood of each test route."""
 
     route_id: Series[str] = pa.Field(unique=True)
     hold_set: Series[str]
@@ -138,7 +138,7 @@ class Judged(Table):
     route_id: Series[str]
     board: Series[str] = pa.Field(isin=list(definitions.BOARDS))
     angle: Series[int] = pa.Field(isin=list(definitions.ANGLES))
-    grade: Series[str] = pa.Field(nullable=True, isin=list(definitions.GRADES), description="grade asked for or known")
+    grade: Series[str] = pa.Field(nullable=True, isin=list(definitions.GRADES), description="requested or known grade")
     judged_grade: Series[str] = pa.Field(isin=list(definitions.GRADES), description="what the grade judge says")
     weight: Series[float] = pa.Field(ge=0, description="makes the mix of grades that of the test routes; mean 1")
     broken_rule: Series[str] = pa.Field(nullable=True, description="the first rule it breaks; none: it is valid")

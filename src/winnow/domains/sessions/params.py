@@ -91,7 +91,7 @@ class Split(Section):
     val_ratio: Float = Field(gt=0, lt=1, description="share of a user's songs for validation")
     test_ratio: Float = Field(gt=0, lt=1, description="share of a user's songs for the test (not with official)")
     cold_ratio: Float = Field(ge=0, lt=1, description="share of users who train nothing: cold-start users")
-    cold_given: int = Field(ge=1, le=1000, description="songs told of a cold-start user; the others are to be found")
+    cold_given: int = Field(ge=1, le=1000, description="given songs of a cold-start user; the others are to be found")
     regular_from: Float = Field(
         gt=0, lt=1, description="share of users, by training plays, above which a user is regular"
     )
@@ -160,12 +160,12 @@ class Train(Training):
     @model_validator(mode="after")
     def _modes(self) -> Self:
         if self.mode == "simple":
-            asks = {
+            required = {
                 "early_stopping.patience": (self.early_stopping.patience, 0),
                 "select": (self.select, "last"),
                 "scheduler.name": (self.scheduler.name, "constant"),
             }
-            wrong = [f"{name}: {wanted}" for name, (value, wanted) in asks.items() if value != wanted]
+            wrong = [f"{name}: {wanted}" for name, (value, wanted) in required.items() if value != wanted]
             if wrong:
                 raise ValueError(f"mode simple sees no validation to stop or select by; it needs {', '.join(wrong)}")
         return self
@@ -181,7 +181,7 @@ class Evaluate(Judging):
     block: int = Field(ge=1, description="users ranked at a time; memory only")
     explained_users: int = Field(ge=1, le=10_000, description="users whose recommendations are explained")
     explained_songs: int = Field(ge=1, le=20, description="recommendations explained for each")
-    reasons: int = Field(ge=1, le=20, description="reasons told for each")
+    reasons: int = Field(ge=1, le=20, description="reasons given for each")
     truth_checks: int = Field(
         ge=10, le=10_000, description="recommendations whose first reason is taken away as a check"
     )

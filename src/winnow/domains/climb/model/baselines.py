@@ -104,7 +104,7 @@ def _normalised(counts: Floats) -> Floats:
 
 
 def _flat(sequences: Sequences) -> tuple[NDArray[np.int64], ...]:
-    """Board, context, token and route of every token to foresee, each (tokens,)."""
+    """Board, context, token and route of every token to predict, each (tokens,)."""
     routes, positions = np.nonzero(sequences.tokens != START)
     boards = sequences.conditions[routes, 0]
     return boards, previous(sequences.tokens)[routes, positions], sequences.tokens[routes, positions], routes

@@ -42,7 +42,7 @@ def hold_difficulty(sequences: Sequences, difficulty: Floats) -> Floats:
 def geometry(sequences: Sequences) -> Floats:
     """(routes, features): number of holds, moves, steps up and across, spread, height, angle and board.
 
-    A move leads to a hold from the nearest one told before it; routes have two holds or more.
+    A move leads to a hold from the nearest one before it; routes have two holds or more.
     """
     held = sequences.tokens < definitions.CELLS
     rows, columns = (np.where(held, part, np.nan) for part in np.divmod(sequences.tokens, len(definitions.COLUMNS)))

@@ -45,7 +45,7 @@ class GradeJudge:
 def fit_judge(train: Sequences, *, trees: int, min_leaf: int, neighbour_weight: float, seed: int) -> GradeJudge:
     """A judge fitted on training routes, five or more.
 
-    A ridge regression of the grade on the holds tells how hard each hold has been; its coefficients, for training
+    A ridge regression of the grade on the holds estimates the difficulty of each hold; its coefficients, for training
     routes from folds that did not see them, join the geometry in a forest and a logistic regression, which vote by
     probability.
     """
@@ -64,8 +64,8 @@ def _difficulties(routes: Sequences, rows: NDArray[np.int64]) -> Ridge:
 
 
 def _features(difficulties: Ridge, routes: Sequences) -> Floats:
-    told = difficulties.predict(hold_columns(routes))
-    return np.column_stack([geometry(routes), hold_difficulty(routes, difficulties.coef_), told])
+    predicted = difficulties.predict(hold_columns(routes))
+    return np.column_stack([geometry(routes), hold_difficulty(routes, difficulties.coef_), predicted])
 
 
 def _take(routes: Sequences, rows: NDArray[np.int64]) -> Sequences:

@@ -9,7 +9,7 @@ from winnow.domains.climb.model.sequences import END, START, Sequences
 
 
 def shifted(tokens: Tensor) -> Tensor:
-    """What stands before each token, (batch, positions); `sequences.previous` for tensors."""
+    """The token before each token, (batch, positions); `sequences.previous` for tensors."""
     before = torch.cat([torch.full_like(tokens[:, :1], START), tokens[:, :-1]], dim=1)
     return torch.where(before == END, START, before)
 

@@ -1,4 +1,4 @@
-"""The generator's network: a decoder-only transformer over holds, told a board, an angle and a grade."""
+"""The generator's network: a decoder-only transformer over holds, conditioned on a board, an angle and a grade."""
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -37,7 +37,7 @@ class CellTable(nn.Module):
 
 
 class RouteTransformer(nn.Module, PyTorchModelHubMixin):
-    """Says how likely each hold comes next in a route told bottom up.
+    """Predicts the next hold of a route, bottom up.
 
     Holds that do not come after the last one in the token order have probability 0, and so has the end of a route
     without holds. The output table is the input table (Press and Wolf 2017). The position counts holds.
@@ -80,8 +80,8 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         """
         board, angle, grade = conditions.unbind(dim=1)
         table = self.cells()
-        told = self.board(board) + self.angle(angle) + self.grade(grade) + self.difficulty(self.steps[grade])
-        states = table[board[:, None], previous] + told[:, None] + self.position.weight[: previous.shape[1]]
+        condition = self.board(board) + self.angle(angle) + self.grade(grade) + self.difficulty(self.steps[grade])
+        states = table[board[:, None], previous] + condition[:, None] + self.position.weight[: previous.shape[1]]
         states = self.dropout(states)
         causal = nn.Transformer.generate_square_subsequent_mask(previous.shape[1], device=previous.device)
         for block in self.blocks:

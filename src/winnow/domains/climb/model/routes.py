@@ -1,4 +1,4 @@
-"""What routes are like that a model made, or that stand beside them: possible, new, diverse, of the grade asked for."""
+"""Properties of generated routes and of those beside them: possible, new, diverse, of the requested grade."""
 
 from dataclasses import dataclass
 
@@ -20,10 +20,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Collection:
-    """Routes of one origin; every part tells them in the same order."""
+    """Routes of one origin; every part has them in the same order."""
 
     routes: pd.DataFrame
-    """route_id, board, angle and grade (asked for, or known; None where neither)"""
+    """route_id, board, angle and grade (requested, or known; None where neither)"""
     sequences: Sequences
     holds: pd.DataFrame
     """`Holds`, roles inferred"""
@@ -50,16 +50,16 @@ def grade_weights(grades: "pd.Series[str]", test: "pd.Series[str]") -> Floats:
     return np.asarray(weights / weights.mean(), dtype=np.float64)
 
 
-def generated_routes(asked: pd.DataFrame, made: Sequences, test: pd.DataFrame) -> Collection:
-    """Routes made for the conditions `asked`, weighted to the test routes' mix of grades."""
-    weights = grade_weights(asked["grade"], test["grade"])
-    return Collection(asked.assign(route_id=list(made.ids)), made, holds_of(made), weights)
+def generated_routes(requested: pd.DataFrame, made: Sequences, test: pd.DataFrame) -> Collection:
+    """Routes generated for the conditions `requested`, weighted to the test routes' mix of grades."""
+    weights = grade_weights(requested["grade"], test["grade"])
+    return Collection(requested.assign(route_id=list(made.ids)), made, holds_of(made), weights)
 
 
 def peer_routes(holds: pd.DataFrame, angle: int) -> Collection:
     """Routes from `PeerHolds`: bottom up, roles inferred, repeated holds left to the judge.
 
-    The sequences tell each cell once. What is no cell is not looked at.
+    The sequences have each cell once. Holds that are no cells are ignored.
     """
     cells = holds.assign(cell=holds["hold"].map(definitions.CELL_INDEX)).dropna(subset="cell").astype({"cell": "int64"})
     cells = cells.sort_values(["route_id", "cell"], kind="stable")
@@ -84,9 +84,9 @@ def _with_roles(cells: pd.DataFrame, boards: dict[str, str]) -> pd.DataFrame:
     """`Holds` from route_id, position and cell in token order."""
     grouped = cells.groupby("route_id", sort=False)["cell"]
     roles = [role for name, part in grouped for role in definitions.infer_roles(list(part), boards[str(name)])]
-    told = cells.assign(hold=cells["cell"].map(definitions.cell_name), role=roles)
+    holds = cells.assign(hold=cells["cell"].map(definitions.cell_name), role=roles)
     kinds = {"route_id": "str", "position": "int64", "hold": "str", "role": "str"}
-    return told[list(kinds)].astype(kinds).reset_index(drop=True)
+    return holds[list(kinds)].astype(kinds).reset_index(drop=True)
 
 
 def judge_routes(
@@ -128,7 +128,7 @@ def route_metrics(judged: pd.DataFrame, sequences: Sequences) -> dict[str, float
     """What the routes of one origin are like, in `Judged` and in `sequences` alike.
 
     Diversity is measured within each board, and averaged over the routes. Grade accuracies are weighted to the test
-    routes' mix of grades, and left out where no grade was asked for.
+    routes' mix of grades, and left out where no grade was requested.
     """
     held = membership(sequences)
     on_board = judged.groupby("board").indices
@@ -179,9 +179,9 @@ def slice_routes(judged: pd.DataFrame) -> pd.DataFrame:
 
 
 def grades_apart(judged: pd.DataFrame) -> Integers:
-    """(routes,) steps on the Font scale between the grade asked for and the judge's."""
-    asked, said = (
+    """(routes,) steps on the Font scale between the requested grade and the judge's."""
+    requested, judged_grade = (
         judged[column].map(definitions.GRADE_INDEX).to_numpy(np.int64) for column in ("grade", "judged_grade")
     )
-    apart: Integers = np.abs(asked - said)
+    apart: Integers = np.abs(requested - judged_grade)
     return apart

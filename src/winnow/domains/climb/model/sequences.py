@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from winnow.domains.climb import definitions
 
 END = definitions.CELLS
-"""Token after the last hold; it is foreseen, and so counts in the loss."""
+"""Token after the last hold; it is predicted, and so counts in the loss."""
 
 START = definitions.CELLS + 1
-"""What stands before the first hold, and fills up short routes; it is never foreseen."""
+"""The token before the first hold, and the padding of short routes; it is never predicted."""
 
 VOCABULARY = definitions.CELLS + 1
-"""Tokens that may be foreseen: the cells and the end."""
+"""Tokens that may be predicted: the cells and the end."""
 
 BOARDS = tuple(definitions.BOARDS)
 
 ANY_GRADE = len(definitions.GRADES)
-"""Grade index of a route about whose grade nothing is told."""
+"""Grade index of a route without a given grade."""
 
 Integers = NDArray[np.int64]
 
@@ -37,7 +37,7 @@ class Sequences:
 
     @property
     def lengths(self) -> Integers:
-        """(routes,) tokens to foresee: the holds and the end."""
+        """(routes,) tokens to predict: the holds and the end."""
         return np.asarray((self.tokens != START).sum(axis=1), dtype=np.int64)
 
     def rows(self, chosen: NDArray[np.bool_]) -> "Sequences":
@@ -66,7 +66,7 @@ def conditions(labels: pd.DataFrame) -> Integers:
 
 
 def previous(tokens: Integers) -> Integers:
-    """What stands before each token, START before the first; END, after which nothing is foreseen, becomes START."""
+    """The token before each token, START before the first; END, after which nothing is predicted, becomes START."""
     before = np.concatenate([np.full((len(tokens), 1), START, dtype=np.int64), tokens[:, :-1]], axis=1)
     return np.where(before == END, START, before)
 

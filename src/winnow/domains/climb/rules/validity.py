@@ -12,18 +12,18 @@ def broken_rules(routes: pd.DataFrame, holds: pd.DataFrame, *, min_holds: int, m
     """Which rules each route breaks: one boolean column per rule, indexed by route_id in the order of `routes`.
 
     `routes` has route_id and board; `holds` has route_id, hold and role. A route without any hold has too few.
-    Start and finish are judged where a source tells roles; `unknown` ones are given the benefit of the doubt.
+    Start and finish are judged where a source gives roles; `unknown` ones count as possible.
     """
     board = routes.set_index("route_id")["board"]
     number = holds["route_id"].value_counts().reindex(board.index, fill_value=0)
-    told = _any(holds, holds["role"] != "unknown", board.index)
+    known = _any(holds, holds["role"] != "unknown", board.index)
     return pd.DataFrame(
         {
             "hold_off_board": _any(holds, _off_board(holds, board), board.index),
             "too_few_holds": number < min_holds,
             "too_many_holds": number > max_holds,
-            "no_start": told & ~_any(holds, holds["role"] == "start", board.index),
-            "no_finish": told & ~_any(holds, holds["role"] == "finish", board.index),
+            "no_start": known & ~_any(holds, holds["role"] == "start", board.index),
+            "no_finish": known & ~_any(holds, holds["role"] == "finish", board.index),
         }
     )
 
@@ -43,9 +43,9 @@ def broken_rules_of_generated(
 
 
 def longest_moves(holds: pd.DataFrame) -> "pd.Series[float]":
-    """The reach each route asks for, in cells, indexed by route_id: `definitions.longest_move` for a whole table.
+    """The reach each route needs, in cells, indexed by route_id: `definitions.longest_move` for a whole table.
 
-    Each hold is reached from the nearest one told before it. Holds that are no cells count as not there.
+    Each hold is reached from the nearest one before it. Holds that are no cells count as not there.
     """
     cells = holds.assign(cell=holds["hold"].map(definitions.CELL_INDEX)).dropna(subset="cell")
     cells = cells.sort_values(["route_id", "position"])

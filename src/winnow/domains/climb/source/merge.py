@@ -38,7 +38,7 @@ def merge(files: list[SourceFile]) -> Merged:
 
     Each field is the first that is known, in the order app, web, guidebook, minimal; within a format the row with more
     repeats comes first, then by path and row. Repeats only grow, so the largest number is the latest one. Roles of
-    holds come from the first row that tells them. The order of `files` does not matter.
+    holds come from the first row that has them. The order of `files` does not matter.
     """
     rows, holds = _stack(files)
     rows = rows.sort_values(
@@ -60,7 +60,7 @@ def merge(files: list[SourceFile]) -> Merged:
 
 
 def _stack(files: list[SourceFile]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All rows and all holds, with the problem each row is and a number (`owner`) that tells rows apart."""
+    """All rows and all holds, with the problem each row is and a number (`owner`) that identifies rows."""
     files = sorted(files, key=lambda file: file.path)
     offsets = [0]
     for file in files:
@@ -109,7 +109,7 @@ def _compare_grades(rows: pd.DataFrame) -> tuple[dict[str, int], dict[str, int]]
     for first, second in combinations(problems, 2):
         both = problems[first].merge(problems[second], on="route_id")
         agree = both.loc[both["grade_x"] == both["grade_y"], "route_id"].nunique()
-        told = both.dropna(subset=["grade_x", "grade_y"])["route_id"].nunique()
+        graded_twice = both.dropna(subset=["grade_x", "grade_y"])["route_id"].nunique()
         shared[f"{first}+{second}"] = both["route_id"].nunique()
-        conflicts[f"{first}+{second}"] = told - agree
+        conflicts[f"{first}+{second}"] = graded_twice - agree
     return shared, conflicts

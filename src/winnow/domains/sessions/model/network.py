@@ -102,8 +102,8 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         It depends on the song's vector and on the mean of the user's songs.
         """
         assert self.attention is not None
-        own, asked = ((plain * vector).view(graph.items, self.heads, -1).sum(dim=2) for vector in self.attention)
-        return attention_strength(graph, own, average(graph, asked, keep), keep)
+        of_song, of_user = ((plain * vector).view(graph.items, self.heads, -1).sum(dim=2) for vector in self.attention)
+        return attention_strength(graph, of_song, average(graph, of_user, keep), keep)
 
     def walk(self, weights: EdgeWeights, plain: Tensor) -> Tensor:
         """Songs plus their neighbours, (songs, dim)."""

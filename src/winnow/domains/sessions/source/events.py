@@ -76,7 +76,7 @@ def _text(path: Path, *, header: bool) -> pd.DataFrame:
 
 
 def _column(path: Path, table: pd.DataFrame, column: Column | None) -> "pd.Series[str]":
-    """A column as text; empty where nothing is named. A name that stands twice means the first of the two."""
+    """A column as text; empty where nothing is named. Of two columns with the same name the first is meant."""
     if column is None:
         return pd.Series("", index=table.index, dtype="str")
     if isinstance(column, int) and 0 <= column < table.shape[1]:
@@ -92,7 +92,7 @@ def _column(path: Path, table: pd.DataFrame, column: Column | None) -> "pd.Serie
 
 
 def _seconds(text: "pd.Series[str]") -> "pd.Series[int]":
-    """Seconds since 1970 from numbers or ISO 8601 times (UTC where no zone is told); missing where neither."""
+    """Seconds since 1970 from numbers or ISO 8601 times (UTC where no time zone is given); missing where neither."""
     number = pd.to_numeric(text, errors="coerce")
     times = pd.to_datetime(text.where(number.isna() & (text != "")), errors="coerce", utc=True, format="ISO8601")
     from_text = (times - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1)
@@ -106,7 +106,7 @@ def _truth(text: "pd.Series[str]") -> "pd.Series[bool]":
 
 
 def _genres(song: "pd.Series[str]", genre: "pd.Series[str]", good: "pd.Series[bool]") -> pd.DataFrame:
-    told = pd.DataFrame({"song": song[good], "genre": genre[good].str.lower().str.split("|")}).explode("genre")
-    told["genre"] = told["genre"].str.strip()
-    told = told[told["genre"].fillna("") != ""]
-    return told.groupby(["song", "genre"]).size().rename("count").reset_index() if len(told) else no_genres()
+    rows = pd.DataFrame({"song": song[good], "genre": genre[good].str.lower().str.split("|")}).explode("genre")
+    rows["genre"] = rows["genre"].str.strip()
+    rows = rows[rows["genre"].fillna("") != ""]
+    return rows.groupby(["song", "genre"]).size().rename("count").reset_index() if len(rows) else no_genres()

@@ -8,7 +8,7 @@ from winnow.domains.sessions.source.listening import PLAYS, Listening
 def merge_plays(parts: list[Listening]) -> pd.DataFrame:
     """The columns of `Plays`, in the order user, time, song, whatever the order in the files.
 
-    Rows that tell the same thing twice are one. Where a source has no times, rows of the same user and song are one
+    Repeated rows are merged into one. Where a source has no times, rows of the same user and song are one
     with their plays added (a row that both of a source's sides name belongs to its training side).
     """
     plays = pd.concat([part.plays for part in parts], ignore_index=True)
@@ -34,10 +34,10 @@ def catalogue(plays: pd.DataFrame, parts: list[Listening]) -> pd.DataFrame:
 
 def song_genres(songs: "pd.Series[str]", parts: list[Listening], most: int) -> pd.DataFrame:
     """The columns of `SongGenres` for known songs, over the `most` genres that most songs have."""
-    told = pd.concat([part.genres for part in parts], ignore_index=True)
-    told = told[told["song"].isin(songs)].groupby(["song", "genre"])["count"].sum().reset_index()
-    frequency = told.groupby("genre")["song"].size().rename("songs").reset_index()
+    counts = pd.concat([part.genres for part in parts], ignore_index=True)
+    counts = counts[counts["song"].isin(songs)].groupby(["song", "genre"])["count"].sum().reset_index()
+    frequency = counts.groupby("genre")["song"].size().rename("songs").reset_index()
     frequent = frequency.sort_values(["songs", "genre"], ascending=[False, True]).head(most)["genre"]
-    told = told[told["genre"].isin(frequent)].sort_values(["song", "genre"])
-    share = told["count"] / told.groupby("song")["count"].transform("sum")
-    return pd.DataFrame({"song": told["song"], "genre": told["genre"], "share": share.astype(float)})
+    counts = counts[counts["genre"].isin(frequent)].sort_values(["song", "genre"])
+    share = counts["count"] / counts.groupby("song")["count"].transform("sum")
+    return pd.DataFrame({"song": counts["song"], "genre": counts["genre"], "share": share.astype(float)})

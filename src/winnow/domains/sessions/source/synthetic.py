@@ -2,9 +2,9 @@
 Listening sessions made from a seed.
 
 Songs belong to a scene (songs that are liked together, such as an artist's), and scenes to a genre. A user likes a
-few scenes, mostly of one or two genres; in a session she stays with one scene, and now and then plays what everybody
-plays. Casual users come seldom, power users often. What the generator knows is told too, so that a recommender that
-knows the truth can stand beside the model.
+few scenes, mostly of one or two genres; in a session they stay with one scene, and now and then play what everybody
+plays. Casual users come seldom, power users often. The generator's probabilities are stored too, so
+that the model can be compared with a recommender that knows the truth.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ SESSIONS = {"casual": 9, "regular": 22, "power": 45}
 SCENES_LIKED = {"casual": 2, "regular": 4, "power": 7}
 SESSION_SONGS = 8
 HOME_GENRE = 0.7
-"""Share of a user's scenes that are of her home genre."""
+"""Share of a user's scenes that are of the user's home genre."""
 SECOND_GENRE = 0.3
 """Share of songs with a second genre."""
 TOP_GENRES = ("rock", "pop", "electronic", "hip hop", "jazz", "metal", "folk", "soul", "indie", "classical")

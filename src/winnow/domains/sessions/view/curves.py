@@ -16,8 +16,8 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
         left.set_ylabel("loss")
         left.set_title("Training loss")
         names = {
-            f"val/{name}_at_{k}": f"{told}@{k}"
-            for name, told in (("recall", "Recall"), ("ndcg", "NDCG"))
+            f"val/{name}_at_{k}": f"{title}@{k}"
+            for name, title in (("recall", "Recall"), ("ndcg", "NDCG"))
             for k in (10, 20)
         }
         draw_curves(right, curves, names)

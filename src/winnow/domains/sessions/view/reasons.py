@@ -35,9 +35,9 @@ def explained_sheet(reasons: pd.DataFrame, users: int) -> Figure:
             for _, rows in part.groupby("place"):
                 first = rows.iloc[0]
                 mark = "  ✓ played" if first["found"] else ""
-                told = f"{first['place']}. {_short(first['title'])}{mark}"
-                axes.text(1.01, rows.index[0], told, transform=beside, fontsize=8, va="center")
-        columns[-1, 0].set_xlabel("by how much the score falls without it (blue: a song she played, orange: a genre)")
+                label = f"{first['place']}. {_short(first['title'])}{mark}"
+                axes.text(1.01, rows.index[0], label, transform=beside, fontsize=8, va="center")
+        columns[-1, 0].set_xlabel("by how much the score falls without it (blue: a song they played, orange: a genre)")
     return figure
 
 
