@@ -326,7 +326,9 @@ def test_ingest_and_filter_pass_on_how_photographs_were_prepared_and_judged(here
     run("ingest", common={"image_size": 40}, contrast=True, synthetic={"photographs": 60, "size": 64})
     (preparation,) = table("ingest/preparation.parquet").to_dict("records")
     assert preparation == {"image_size": 40, "crop": True, "contrast": True}
-    assert load_pixels(read_images(Path("data/retina/ingest/images.arrow"))[0]).shape == (40, 40, 3)
+    first = load_pixels(read_images(Path("data/retina/ingest/images.arrow"))[0])
+    assert first.shape == (40, 40, 3)
+    assert (first[0, 0] == 128).all()  # outside the retina Ben Graham's contrast is middle grey
     run("filter", min_sharpness=0.25, max_hash_distance=5)
     run("label")
     (limits,) = table("label/limits.parquet").to_dict("records")

@@ -309,6 +309,14 @@ def test_the_command_line_grades_as_evaluate_does(here: Path) -> None:
     assert printed == pytest.approx(predictions.loc[chosen, [f"p{grade}" for grade in range(5)]].to_numpy(), abs=1e-4)
 
 
+def test_the_model_carries_the_hashes_of_training_and_validation_alone(here: Path) -> None:
+    photos = table("ingest/photos.parquet").merge(table("split/splits.parquet"), on="image_id")
+    hashes = {side: set(rows["perceptual_hash"]) for side, rows in photos.groupby("split")}
+    carried = set(table("train/model/seen.parquet")["perceptual_hash"])
+    assert carried == hashes["train"] | hashes["val"]
+    assert not carried & hashes["test"]
+
+
 def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Path) -> None:
     known = table("split/splits.parquet").query("split == 'train'")["image_id"].iloc[:3].tolist()
     stored = read_images(Path("data/retina/ingest/images.arrow")).select(known)
