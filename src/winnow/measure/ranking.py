@@ -5,6 +5,8 @@ How good ranked lists are, against all that could have been ranked (never agains
 relevant things there are in all, listed or not. Rows without any have no value: leave them out.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -25,6 +27,12 @@ def ndcg_at(hits: ArrayLike, relevant: ArrayLike, k: int) -> NDArray[np.float64]
     ideal = np.cumsum(discount)[np.minimum(_counts(relevant), k) - 1]
     gain = inside @ discount[: inside.shape[1]] / ideal
     return np.asarray(np.minimum(gain, 1.0), dtype=np.float64)  # sums in another order may differ in the last bit
+
+
+def cutoff_metrics(hits: ArrayLike, relevant: ArrayLike, cutoffs: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+    """`recall_at_K` and `ndcg_at_K` (rows,) for every K, from `hits` (rows, places) and `relevant` (rows,)."""
+    recall = {f"recall_at_{k}": recall_at(hits, relevant, k) for k in cutoffs}
+    return recall | {f"ndcg_at_{k}": ndcg_at(hits, relevant, k) for k in cutoffs}
 
 
 def _counts(relevant: ArrayLike) -> NDArray[np.int64]:

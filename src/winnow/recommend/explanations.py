@@ -10,6 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from winnow.recommend.graph import Graph, fold_in
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -59,3 +61,12 @@ def check_first_reasons(
         without_first, without_other = (explainer.score_without(user, item, reason) for reason in (first, other))
         checks.append(Check(first.kind, without_first < without_other))
     return checks
+
+
+def leave_one_out(graph: Graph, user: int) -> Graph:
+    """One copy of the user for each of their items, without that item: (items of the user, items)."""
+    own = graph.items_of(user).cpu().numpy()
+    count = len(own)
+    copies = np.repeat(np.arange(count), max(count - 1, 0))
+    others = np.tile(own, (count, 1))[~np.eye(count, dtype=bool)]
+    return fold_in((copies, others), count, graph).to(graph.item.device)

@@ -76,12 +76,3 @@ def build_graph(pairs: Pairs, shape: tuple[int, int], popularity: Tensor | None 
 def fold_in(pairs: Pairs, users: int, training: Graph) -> Graph:
     """The graph of `users` new users over the items of the training graph, whose popularity stays as it was."""
     return build_graph(pairs, (users, training.items), training.popularity)
-
-
-def leave_one_out(graph: Graph, user: int) -> Graph:
-    """One copy of the user for each of their items, without that item: (items of the user, items)."""
-    own = graph.items_of(user).cpu().numpy()
-    count = len(own)
-    copies = np.repeat(np.arange(count), max(count - 1, 0))
-    others = np.tile(own, (count, 1))[~np.eye(count, dtype=bool)]
-    return fold_in((copies, others), count, graph).to(graph.item.device)

@@ -1,6 +1,5 @@
 """All items ranked for every user, a block of users at a time."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,11 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from winnow.measure.ranking import ndcg_at, recall_at
+from winnow.measure.ranking import cutoff_metrics
 from winnow.recommend.heldout import HeldOut
-
-FEW = 256
-"""Rows of up to this many scores are sorted whole."""
+from winnow.recommend.topk import best_of
 
 Scorer = Callable[[NDArray[np.int64]], Tensor]
 """Scores of all items for some users (rows,), (rows, items); the caller may change them in place."""
@@ -72,26 +69,6 @@ def _rank_block(
     return listed, hits, 1.0 / (1.0 + ahead)
 
 
-def best_of(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` highest of each row, highest first, ties by number: values and numbers, (rows, count).
-
-    Exact, and on a CPU twice as fast as `topk`, which does not define the order of ties: the highest lie in the
-    `count` pieces of the row with the highest maxima.
-    """
-    items = scores.shape[1]
-    if items <= max(FEW, 4 * count):
-        values, numbers = scores.sort(dim=1, descending=True, stable=True)
-        return values[:, :count], numbers[:, :count]
-    width = max(2, math.isqrt(items // count))
-    whole = items // width * width
-    pieces = scores[:, :whole].view(len(scores), -1, width)
-    chosen = best_of(pieces.amax(dim=2), count)[1].sort(dim=1).values[:, :, None]
-    rest = torch.arange(whole, items, device=scores.device).expand(len(scores), -1)
-    numbers = torch.cat([(chosen * width + torch.arange(width, device=scores.device)).flatten(1), rest], dim=1)
-    values, places = best_of(scores.gather(1, numbers), count)
-    return values, numbers.gather(1, places)
-
-
 def _coordinates(items: list[NDArray[np.int64]], scores: Tensor) -> tuple[Tensor, Tensor]:
     """(row, item) of lists of items, one list a row."""
     row = np.repeat(np.arange(len(items)), [len(each) for each in items])
@@ -102,11 +79,3 @@ def _coordinates(items: list[NDArray[np.int64]], scores: Tensor) -> tuple[Tensor
 def rank_metrics(ranked: Ranking, cutoffs: Sequence[int]) -> dict[str, NDArray[np.float64]]:
     """`cutoff_metrics` of the lists."""
     return cutoff_metrics(ranked.hits, ranked.relevant, cutoffs)
-
-
-def cutoff_metrics(
-    hits: NDArray[np.bool_], relevant: NDArray[np.int64], cutoffs: Sequence[int]
-) -> dict[str, NDArray[np.float64]]:
-    """`recall_at_K` and `ndcg_at_K` (users,) for every K, from `hits` (users, places) and `relevant` (users,)."""
-    recall = {f"recall_at_{k}": recall_at(hits, relevant, k) for k in cutoffs}
-    return recall | {f"ndcg_at_{k}": ndcg_at(hits, relevant, k) for k in cutoffs}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from winnow.recommend.heldout import HeldOut
-from winnow.recommend.ranking import best_of
+from winnow.recommend.topk import best_of
 
 
 class UserBlocks:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from tests.library.recommend import small
-from winnow.recommend.graph import build_graph, leave_one_out
+from winnow.recommend.explanations import leave_one_out
+from winnow.recommend.graph import build_graph
 from winnow.recommend.propagation import EdgeWeights, attention_strength, average, to_items, to_users, weigh_edges
 
 

@@ -6,7 +6,8 @@ import torch
 
 from tests.library.recommend import small
 from winnow.recommend.heldout import HeldOut, hold_out
-from winnow.recommend.ranking import best_of, dot_scorer, rank_by, rank_metrics
+from winnow.recommend.ranking import dot_scorer, rank_by, rank_metrics
+from winnow.recommend.topk import best_of
 from winnow.recommend.validation import UserBlocks, block_hits
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.params import Evaluate
-from winnow.recommend.explanations import Reason, sort_reasons
-from winnow.recommend.graph import Graph, leave_one_out
+from winnow.recommend.explanations import Reason, leave_one_out, sort_reasons
+from winnow.recommend.graph import Graph
 from winnow.recommend.ranking import Ranking
 
 

@@ -15,12 +15,12 @@ from winnow.domains.sessions.params import Train
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare
 from winnow.learn.tally import Loss
+from winnow.measure.ranking import cutoff_metrics
 from winnow.recommend.batches import UserLoader
 from winnow.recommend.graph import Graph
 from winnow.recommend.heldout import HeldOut, hold_out
 from winnow.recommend.losses import bpr_loss, sampled_softmax_loss
 from winnow.recommend.negatives import NegativeSampler
-from winnow.recommend.ranking import cutoff_metrics
 from winnow.recommend.validation import UserBlocks, block_hits
 
 VALIDATION_BLOCK = 512
