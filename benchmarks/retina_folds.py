@@ -123,6 +123,11 @@ def summary(runs: list[dict[str, Any]], *, test: bool) -> dict[str, Any]:
     return told
 
 
+def overrides(preset: str) -> dict[str, Any]:
+    """What a preset of retina changes."""
+    return presets.overrides("retina", presets.read("retina", preset))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset")
@@ -131,15 +136,15 @@ def main() -> None:
     parser.add_argument("--settings", type=Path, help="a YAML of strategies: names, and the overrides of each")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--set", nargs="*", default=[], help="further values, key=JSON")
-    parser.add_argument("--choose", action="store_true", help="tell and keep the validation side's figures alone")
+    parser.add_argument("--choose", action="store_true", help="print and keep the validation side's figures alone")
     parser.add_argument("--name", default="")
     options = parser.parse_args()
     settings = yaml.safe_load(options.settings.read_text()) if options.settings else {}
     os.chdir(ROOT)
-    base = presets.read("retina", options.preset)
+    base = overrides(options.preset)
     base |= {key: json.loads(value) for key, value in (pair.split("=", 1) for pair in options.set)}
     strategies = {"": {}, **settings}
-    strategies |= {name: presets.read("retina", name) for name in options.strategies if name not in strategies}
+    strategies |= {name: overrides(name) for name in options.strategies if name not in strategies}
     folds = range(base.get("retina.split.folds", 0) or 1)
     runs: dict[str, list[dict[str, Any]]] = {strategy: [] for strategy in options.strategies}
     with tempfile.TemporaryDirectory() as scratch:
