@@ -164,23 +164,23 @@ class _Run:
         tally = Tally(progress.sums, accelerator.gather)
         self.model.train()
         batches = prefetch(lambda index: loaders.train.batch(seed, index), range(first, end), self.workers)
-        count = torch.zeros((), device=accelerator.device)
+        count: Tensor | None = None
         for index, batch in enumerate(self.display.batches(batches, self.place, total=end, done=first), start=first):
             step_now = (index + 1) % share.accumulation == 0
             with nullcontext() if step_now else accelerator.no_sync(self.model):
                 loss = self.task.loss(self.model, self.on_device(batch))
                 if sampler.is_filler(index):
                     loss = loss.zeroed()
-                accelerator.backward(loss.total / share.batch_size)  # about a mean, for the range of fp16
-            own = torch.as_tensor(loss.count, dtype=torch.float32, device=count.device)
-            count = count + own
+                accelerator.backward(loss.total)
+            own = torch.as_tensor(loss.count, dtype=torch.float32, device=accelerator.device)
+            count = own if count is None else count + own
             tally.add(loss, own)
             if step_now:
                 step = index // share.accumulation
                 # DDP has averaged the gradients over processes: now the sum of losses by the count of the whole batch
-                factor = share.batch_size * share.processes / self.team.summed(count)
+                factor = self.team.summed(count).reciprocal() * share.processes
                 stepper.step(schedule.rate(progress.epoch * steps + step, drops), factor)
-                count = torch.zeros_like(count)
+                count = None
                 progress.batch = index + 1
                 self.after_step(tally, loaders, stepper, step=step, seed=seed, end=end)
         return checked(self.task.summarise(tally.means()), f"training, {self.place}")
