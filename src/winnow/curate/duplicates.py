@@ -36,10 +36,3 @@ def _digest_runs(rows: pd.DataFrame) -> "pd.Series[str]":
     starts = np.flatnonzero(np.append(True, owners[1:] != owners[:-1])) if len(owners) else np.array([], dtype=int)
     digests = [digest("\x1f".join(run)) for run in np.split(items, starts[1:])] if len(starts) else []
     return pd.Series(digests, index=pd.Index(owners[starts], name="owner"), dtype="str")
-
-
-def first_copies(content: pd.DataFrame) -> "pd.Series[int]":
-    """For each row the position of the first row with the same content (its own when it is the first)."""
-    codes = content.groupby(list(content.columns), sort=False, dropna=False).ngroup()
-    position = pd.Series(np.arange(len(content)), index=content.index)
-    return position.groupby(codes).transform("first")

@@ -48,16 +48,20 @@ def _is_small(stratum: "pd.Series[str]", groups: pd.Series, min_groups: int) -> 
 
 
 def connected_groups(keys: pd.DataFrame) -> "pd.Series[str]":
-    """One group for rows that hang together through any column of `keys`, however many rows lie between them.
+    """The group of each row: rows with a value in common in any column of `keys`, directly or through other rows.
 
-    `keys` has one column per thing that must stay together, such as patient and duplicate group. The group is named
-    after the smallest value of the first column in it; indexed like `keys`.
+    `keys` has one column per thing that must stay together, such as patient and duplicate group. A missing value
+    connects nothing; the first column must have none, since a group is named after the smallest value of the first
+    column in it. Indexed like `keys`. Raises TableError when the first column has a missing value.
     """
+    if keys.iloc[:, 0].isna().any():
+        raise TableError(f"`{keys.columns[0]}` has a missing value", fix="give rows without one a name of their own")
     rows = np.arange(len(keys))
     codes = [pd.factorize(keys[name])[0] for name in keys.columns]
     offsets = np.cumsum([len(keys), *(int(code.max()) + 1 for code in codes)])
-    start = np.tile(rows, len(codes))
-    end = np.concatenate([code + offset for code, offset in zip(codes, offsets, strict=False)])
+    present = np.concatenate([code >= 0 for code in codes])
+    start = np.tile(rows, len(codes))[present]
+    end = np.concatenate([code + offset for code, offset in zip(codes, offsets, strict=False)])[present]
     edges = coo_array((np.ones(len(start)), (start, end)), shape=(offsets[-1], offsets[-1]))
     _, component = connected_components(edges, directed=False)
     first = keys.iloc[:, 0].astype("str")

@@ -30,8 +30,9 @@ class ImageError(Exception):
 def decode(content: bytes, *, at_least: int | None = None) -> tuple[Pixels, tuple[int, int]]:
     """Decode an image file to RGB `(height, width, 3)`, with the width and height that the file has when upright.
 
-    The EXIF orientation is applied, and 16 bits a channel are scaled to 8. With `at_least` a JPEG much larger than that
-    many pixels a side is decoded at a half, a quarter or an eighth of its size. Raises ImageError.
+    The EXIF orientation is applied, 16 bits a channel are scaled to 8, and transparent pixels are put on white. With
+    `at_least` a JPEG much larger than that many pixels a side is decoded at a half, a quarter or an eighth of its size.
+    Raises ImageError.
     """
     if not content:
         raise ImageError("the file is empty")
@@ -44,7 +45,7 @@ def decode(content: bytes, *, at_least: int | None = None) -> tuple[Pixels, tupl
             stored = image.size
             upright = ImageOps.exif_transpose(image)
             turned = upright.size != stored  # by a quarter; of a TIFF Pillow gives the upright size from the start
-            return np.asarray(_eight_bits(upright).convert("RGB")), size[::-1] if turned else size
+            return np.asarray(_opaque(_eight_bits(upright))), size[::-1] if turned else size
     except UnidentifiedImageError:
         raise ImageError("not an image file") from None
     except Image.DecompressionBombError:
@@ -84,3 +85,11 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F" or values.min() < 0 or values.max() > 65535:
         raise ValueError("pixels of 32 bits; save it with 8 or 16 bits a channel")
     return Image.fromarray(np.rint(values.astype(np.float32) / 257).astype(np.uint8))
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """RGB, as seen on a white page; without this a transparent pixel would show the colour stored under it."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layers = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")

@@ -124,16 +124,6 @@ def difference(first: Statistic, second: Statistic) -> Statistic:
     return lambda counts: first(counts) - second(counts)
 
 
-def of_rows(metric: Callable[[NDArray[np.int64]], float]) -> Statistic:
-    """Any metric of row numbers (drawn rows repeat), one resample at a time: for metrics that are no sums over rows."""
-
-    def statistic(counts: Counts) -> NDArray[np.float64]:
-        numbers = np.arange(counts.shape[1])
-        return np.array([metric(np.repeat(numbers, count)) for count in counts], dtype=np.float64)
-
-    return statistic
-
-
 def _percentiles(name: str, values: NDArray[np.float64], confidence: float) -> Interval:
     defined = values[~np.isnan(values)]
     if defined.size == 0:

@@ -10,7 +10,7 @@ import hashlib
 import io
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import grimp
@@ -70,18 +70,36 @@ def source_digest(source: str) -> str:
 
     Ranges of the text are cut out by position; an AST dump would differ between Python versions.
     """
-    lines = source.splitlines()
-    for ((first, start), (last, end)), replacement in sorted(_cuts(source).items(), reverse=True):
+    nodes = list(ast.walk(ast.parse(source)))
+    cuts = _cuts(source, nodes)
+    lines = source.split("\n")  # as Python counts lines; `splitlines` also splits at form feeds
+    inside = _lines_inside_strings(nodes, cuts)
+    for ((first, start), (last, end)), replacement in sorted(cuts.items(), reverse=True):
         joined = lines[first - 1][:start] + replacement + lines[last - 1][end:]
         lines[first - 1 : last] = [joined, *[""] * (last - first)]
-    kept = "\n".join(line.rstrip() for line in lines if line.strip())
+    numbered = enumerate(lines, start=1)
+    kept = "\n".join(
+        line if number in inside else line.rstrip() for number, line in numbered if line.strip() or number in inside
+    )
     return hashlib.sha256(kept.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
-def _cuts(source: str) -> dict[Range, str]:
+def _lines_inside_strings(nodes: Iterable[ast.AST], cuts: Iterable[Range]) -> set[int]:
+    """Lines whose end is part of a string that is not cut out: white space there is part of a value."""
+    removed = [(first, last) for (first, _), (last, _) in cuts]
+    inside: set[int] = set()
+    for node in nodes:
+        text = isinstance(node, ast.JoinedStr) or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+        )
+        if text and not any(first <= node.lineno and node.end_lineno <= last for first, last in removed):
+            inside.update(range(node.lineno, node.end_lineno))
+    return inside
+
+
+def _cuts(source: str, nodes: Iterable[ast.AST]) -> dict[Range, str]:
     """Ranges to replace, none inside another, and by what."""
-    encoded = [line.encode() for line in source.splitlines()]  # ast counts columns in bytes
-    nodes = list(ast.walk(ast.parse(source)))
+    encoded = [line.encode() for line in source.split("\n")]  # ast counts columns in bytes
     fields = {
         _range(node, encoded): _without_description(node, source)
         for node in nodes
@@ -95,13 +113,14 @@ def _cuts(source: str) -> dict[Range, str]:
 
 
 def _without_description(call: ast.Call, source: str) -> str:
-    """A `Field(…)` call without its description, and without white space: its line breaks follow the description."""
+    """A `Field(…)` call without its description, its tokens one blank apart: its line breaks follow the description."""
     text = ast.get_source_segment(source, call) or ""
     for keyword in call.keywords:
         if _is_description(call, keyword):
             text = text.replace(ast.get_source_segment(source, keyword) or "", "", 1)
-    compact = "".join(token.string.strip() for token in _tokens(text) if token.type != tokenize.COMMENT)
-    return compact.replace(",,", ",").replace("(,", "(").replace(",)", ")")
+    parts = [token.string for token in _tokens(text) if token.type != tokenize.COMMENT and token.string.strip()]
+    ends = zip(["", *parts], parts, [*parts[1:], ""], strict=False)
+    return " ".join(part for before, part, after in ends if part != "," or (before not in "(," and after != ")"))
 
 
 def _is_description(call: ast.Call, keyword: ast.keyword) -> bool:

@@ -39,7 +39,8 @@ def fit(
     users, items = train.shape
     adjacency = _adjacency(train)
     model: Any = LightGCN(users + items, dim, LAYERS, normalize=False)
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    # fused: it takes an exact square root, so its bits are the same on any CPU (see `learn.task.adamw`)
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     pairs = train.tocoo()
     ends = np.stack([pairs.row, pairs.col + users]).astype(np.int64)
     best, waited, kept = -1.0, 0, torch.zeros(0)

@@ -4,7 +4,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnow.curate.duplicates import digest, first_copies, sequence_digests, set_digests
+from winnow.curate.duplicates import digest, sequence_digests, set_digests
 
 CONTENT = st.dictionaries(st.text("pqr", min_size=1, max_size=2), st.lists(st.text("abc,", max_size=2), min_size=1))
 
@@ -36,9 +36,3 @@ def test_sequences_are_the_same_exactly_if_their_digests_are(content: dict[str, 
 
 def test_a_digest_is_the_same_on_every_machine() -> None:
     assert digest("A1") == digest(b"A1") == "16a36e86f6fed5d4"
-
-
-def test_each_row_points_to_its_first_copy() -> None:
-    content = pd.DataFrame({"a": [1, 2, 1, None, None], "b": ["x", "x", "x", "y", "y"]}, index=[9, 8, 7, 6, 5])
-    assert first_copies(content).tolist() == [0, 1, 0, 3, 3]
-    assert first_copies(content).index.tolist() == [9, 8, 7, 6, 5]

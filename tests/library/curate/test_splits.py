@@ -143,3 +143,10 @@ def test_connected_groups_join_exactly_what_hangs_together(pairs: list[tuple[str
     ):
         reached |= more
     assert set(group[group == group[0]].index) == reached
+
+
+def test_missing_values_connect_nothing() -> None:
+    keys = pd.DataFrame({"patient": ["p1", "p2", "p3", "p4"], "copy": [None, "a", None, "a"]}, dtype="str")
+    assert connected_groups(keys).tolist() == ["p1", "p2", "p3", "p2"]
+    with pytest.raises(TableError, match="`copy` has a missing value"):
+        connected_groups(keys[["copy", "patient"]])

@@ -96,6 +96,23 @@ def test_palettes_grey_and_transparency_become_rgb() -> None:
         assert pixels[2, 2].min() > pixels[-2, -2].max()
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_pixels_are_white(mode: str) -> None:
+    image = Image.fromarray(np.zeros((24, 40), dtype=np.uint8))  # black under a mask that hides the left half
+    mask = np.repeat([[0, 255]], 20, axis=1).repeat(24, axis=0).astype(np.uint8)
+    options = {}
+    if mode == "P":
+        image = Image.fromarray(mask // 255).convert("P")
+        image.putpalette([0, 0, 0] * 256)
+        options = {"transparency": 0}
+    else:
+        image = image.convert(mode)
+        image.putalpha(Image.fromarray(mask))
+    pixels, _ = decode(encoded(image, "PNG", **options))
+    assert (pixels[:, :20] == 255).all()
+    assert (pixels[:, 20:] == 0).all()
+
+
 def bomb(width: int, height: int) -> bytes:
     """The head of a PNG that claims this size; whoever decoded it would allocate it."""
     small = encode_png(np.zeros((16, 16, 3), dtype=np.uint8))

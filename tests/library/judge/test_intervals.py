@@ -10,7 +10,6 @@ from winnow.judge.intervals import (
     bootstrap_ratio,
     difference,
     mean,
-    of_rows,
     ratio,
     resampled_counts,
     transformed,
@@ -63,13 +62,6 @@ def test_paired_difference_is_narrower_than_unpaired() -> None:
     )
     assert found["d"].low > 0
     assert found["d"].high - found["d"].low < 0.3 * (found["first"].high - found["first"].low)
-
-
-def test_any_metric_of_rows() -> None:
-    values = np.random.default_rng(3).normal(size=60)
-    statistics = {"mean": mean(values), "by rows": of_rows(lambda rows: float(values[rows].mean()))}
-    found = bootstrap(statistics, 60, resamples=200, confidence=0.9, rng=np.random.default_rng(0))
-    assert found["mean"].low == pytest.approx(found["by rows"].low)
 
 
 def test_wilson_by_its_formula_and_without_certainty() -> None:

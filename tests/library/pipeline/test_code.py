@@ -18,6 +18,12 @@ class Options(Section):
 
     size: int = Field(ge=1, description="pixels"  "per side")
     """of the picture"""
+    name: str = Field(pattern="a,,b", description="a file")
+
+
+TEMPLATE = """first
+
+last"""
 
 
 def area(size: int) -> float:
@@ -54,6 +60,9 @@ def test_words_for_people_do_not_count(old: str, new: str) -> None:
         ("ge=1", "ge=2"),
         ("size: int = ", "size: float = "),
         ("import math", "import cmath as math"),
+        ("first\n\nlast", "first\nlast"),
+        ("first\n", "first \n"),
+        ("a,,b", "a,b"),
         ("    return", "    if size:\n        return"),
     ],
 )
