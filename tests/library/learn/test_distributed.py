@@ -132,6 +132,17 @@ def test_two_processes_stopped_within_an_epoch_end_in_the_same_bytes(tmp_path: P
     tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
 
 
+def test_a_training_stopped_within_an_epoch_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
+    chosen = tiny.settings(epochs=2, checkpoint_steps=2)
+    with pytest.raises(tiny.CrashError):
+        tiny.run(tmp_path, chosen, tiny.task(loss=tiny.crashing(4, tiny.crash)))
+    _train_in_two(tmp_path, chosen, tiny.task(loss=tiny.crashing(4, tiny.crash)), code=1)
+    assert json.loads((tmp_path / "run/last/checkpoint.json").read_text())["batch"] == 4
+    tiny.run(tmp_path, chosen)
+    history = json.loads((tmp_path / "run/last/checkpoint.json").read_text())["history"]
+    assert [record["epoch"] for record in history] == [1, 2]
+
+
 def test_the_launcher_sets_ranks_and_gives_the_programs_exit_code(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(f"import os, sys; open(f\"{tmp_path}/{{os.environ['RANK']}}\", 'w').close(); sys.exit(3)")
