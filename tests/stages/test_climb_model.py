@@ -36,7 +36,7 @@ def generator(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(folder)
     from winnow.domains.climb.model.application import Generator  # noqa: PLC0415
 
-    return Generator()
+    return Generator(torch.device("cpu"))
 
 
 def test_generated_routes_are_distinct_and_no_training_route(generator: Any) -> None:

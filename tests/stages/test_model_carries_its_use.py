@@ -116,6 +116,16 @@ def test_answers_need_the_model_folder_alone(here: Trained) -> None:
         assert ask(here.domain, command) == expected
 
 
+def test_answers_are_computed_on_runtime_device(here: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump(content | {"runtime": {**content["runtime"], "device": "cuda"}}))
+    for command in here.commands:
+        refusal = ask(here.domain, command).refusal
+        assert isinstance(refusal, WinnowError), command
+        assert refusal.what == "this machine has no cuda device"
+
+
 def test_without_a_trained_model_each_verb_names_the_command_that_trains(here: Trained) -> None:
     shutil.rmtree(Path("data", here.domain, "train", "model"))
     for command in here.commands:

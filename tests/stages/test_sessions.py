@@ -232,7 +232,7 @@ def test_mode_simple_learns_from_validation_too(here: Path) -> None:
 def recommender() -> Any:
     from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415
 
-    return Recommender()
+    return Recommender(torch.device("cpu"))
 
 
 def test_recommendations_for_a_user_and_for_a_stranger(here: Path) -> None:

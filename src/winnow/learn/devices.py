@@ -16,7 +16,7 @@ from torch import Tensor
 from winnow.learn.settings import Training
 from winnow.pipeline import ledger
 from winnow.pipeline.errors import TrainingError
-from winnow.pipeline.params import Runtime
+from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.parent import LAUNCHER
 
 T = TypeVar("T")
@@ -78,6 +78,14 @@ def device_for(runtime: Runtime, threads: int) -> torch.device:
     make_deterministic(threads)
     ledger.note(device=device_name(device))
     return device
+
+
+def configured_device() -> torch.device:
+    """The device that `runtime.device` in params.yaml means here, for commands that use a trained model.
+
+    Raises ParamsError for an invalid `runtime`, and TrainingError when the machine has no such device.
+    """
+    return torch_device(Document(PARAMS_FILE).section(("runtime",), Runtime).device)
 
 
 def device_name(device: torch.device) -> str:

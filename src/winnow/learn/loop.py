@@ -160,7 +160,7 @@ class _Run:
         drops = reductions(self.values(), higher=self.higher, patience=self.settings.scheduler.patience)
         seed = devices.seed_epoch(self.settings.seed, progress.phase, progress.epoch + 1, rank=share.rank)
         # Within an epoch: as it was left, by this process or by one that was killed. A process beyond those that were
-        # running then (runtime.devices was raised meanwhile) has no state to restore, and draws as at the epoch's start.
+        # running then (runtime.devices was raised) has no state to restore, and draws as at the epoch's start.
         if first and share.rank < len(progress.random):
             devices.restore_random_state(progress.random[share.rank], self.checkpoints.random(share.rank))
         tally = Tally(progress.sums, accelerator.gather)

@@ -89,11 +89,10 @@ def _lines_inside_strings(nodes: Iterable[ast.AST], cuts: Iterable[Range]) -> se
     removed = [(first, last) for (first, _), (last, _) in cuts]
     inside: set[int] = set()
     for node in nodes:
-        text = isinstance(node, ast.JoinedStr) or (
-            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
-        )
-        if text and not any(first <= node.lineno and node.end_lineno <= last for first, last in removed):
-            inside.update(range(node.lineno, node.end_lineno))
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)):
+            first, last = node.lineno, node.end_lineno or node.lineno
+            if not any(start <= first and last <= end for start, end in removed):
+                inside.update(range(first, last))
     return inside
 
 

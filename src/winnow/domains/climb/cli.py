@@ -37,8 +37,9 @@ def generate(
     if png is not None and png.suffix.lower() != ".png":
         raise WinnowError(f"{png} is not the name of a PNG file", fix=f"--png {png.with_suffix('.png')}")
     from winnow.domains.climb.model.application import Generator  # noqa: PLC0415 - torch takes seconds to import
+    from winnow.learn.devices import configured_device  # noqa: PLC0415
 
-    generator = Generator()
+    generator = Generator(configured_device())
     generator.check_trained_on(board=board, angle=angle, grade=font)
     row = {"board": board, "angle": angle, "grade_index": definitions.GRADE_INDEX[font]}
     routes = [
@@ -79,8 +80,9 @@ def evaluate(
     if not file.is_file():
         raise WinnowError(f"{file} does not exist", fix="name a .json or .json.gz file")
     from winnow.domains.climb.model.application import Generator  # noqa: PLC0415
+    from winnow.learn.devices import configured_device  # noqa: PLC0415
 
-    found = Generator().judge_file(file, form)
+    found = Generator(configured_device()).judge_file(file, form)
     if as_json:
         print(json.dumps(found, indent=2))
         return

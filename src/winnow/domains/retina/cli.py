@@ -9,7 +9,6 @@ import typer
 
 from winnow.domains.retina import definitions
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 
 app = typer.Typer(no_args_is_help=True, help="Diabetic retinopathy on fundus photographs.")
 
@@ -27,9 +26,9 @@ def grade(
 ) -> None:
     """Grade photographs with the trained model. Files that cannot be graded are reported; the exit code is then 1."""
     from winnow.domains.retina.model import application  # noqa: PLC0415 - torch takes seconds; wrong options take none
-    from winnow.learn.devices import torch_device  # noqa: PLC0415
+    from winnow.learn.devices import configured_device  # noqa: PLC0415
 
-    graded = application.grade_files(paths, explain, torch_device(_device()))
+    graded = application.grade_files(paths, explain, configured_device())
     if as_json:
         print(json.dumps(graded, indent=2))
     else:
@@ -62,9 +61,9 @@ def evaluate(
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a CSV, an .npz, or a folder with one folder per grade")
     from winnow.domains.retina.model import application  # noqa: PLC0415
-    from winnow.learn.devices import torch_device  # noqa: PLC0415
+    from winnow.learn.devices import configured_device  # noqa: PLC0415
 
-    found = application.judge_data(data, form, images, torch_device(_device()))
+    found = application.judge_data(data, form, images, configured_device())
     if as_json:
         print(json.dumps(found, indent=2, sort_keys=True))
         return
@@ -79,7 +78,3 @@ def evaluate(
                 found["metrics"][f"class_{number}_{what}"] for what in ("precision", "recall", "f1")
             )
             print(f"  {number:<8}{found['by_grade'][str(number)]:>9}{precision:>11.3f}{recall:>9.3f}{f1:>7.3f}")
-
-
-def _device() -> str:
-    return Document(PARAMS_FILE).section(("runtime",), Runtime).device

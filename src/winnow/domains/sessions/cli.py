@@ -37,8 +37,9 @@ def recommend(
     if user is None and not liked:
         raise WinnowError("--likes names no song", fix="--likes SONG,SONG")
     from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415 - torch takes seconds
+    from winnow.learn.devices import configured_device  # noqa: PLC0415
 
-    recommender = Recommender()
+    recommender = Recommender(configured_device())
     found = recommender.for_likes(liked, k) if user is None else recommender.for_user(user, k)
     if as_json:
         print(json.dumps([dataclasses.asdict(one) for one in found], indent=2, ensure_ascii=False))
@@ -72,8 +73,9 @@ def evaluate(
     source = _source(data, form, user_column, item_column or ["item"])
     listening = formats.read(source, data)
     from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415
+    from winnow.learn.devices import configured_device  # noqa: PLC0415
 
-    found = Recommender().judge(listening, np.random.default_rng(seed))
+    found = Recommender(configured_device()).judge(listening, np.random.default_rng(seed))
     if as_json:
         print(json.dumps(found, indent=2))
         return

@@ -31,9 +31,9 @@ BATCH = 256
 class Generator:
     """The trained network with the limits, sampling and known routes of its training; all from the model's folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         """Raises WinnowError when no model was trained yet."""
-        self.model = load_trained(RouteTransformer, "climb")
+        self.model = load_trained(RouteTransformer, "climb", device)
         self.artifacts = read_artifacts(model_folder("climb"))
 
     def check_trained_on(self, *, board: str, angle: int, grade: str) -> None:

@@ -40,9 +40,10 @@ class Recommender:
     """The trained network over the graph it was trained on; everything comes from the model's folder."""
 
     @torch.no_grad()
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         """Raises WinnowError when no model was trained yet."""
-        self.model = load_trained(GraphRecommender, "sessions")
+        self.device = device
+        self.model = load_trained(GraphRecommender, "sessions", device)
         artifacts = read_artifacts(model_folder("sessions"))
         self.users, self.songs, self.known = artifacts.users, artifacts.songs, artifacts.known
         self.genre_names = artifacts.genres.set_index("genre_index")["genre"]
@@ -50,7 +51,7 @@ class Recommender:
         trained = self.known[self.known["split"].isin(self.model.sides)]
         self.graph = graph_of(trained, (len(self.users), len(self.songs)))
         self.plain = self.model.plain_songs()
-        self.vectors = self.model.walk(self.model.edge_weights(self.graph, self.plain), self.plain)
+        self.vectors = self.model.walk(self.model.edge_weights(self.graph.to(device), self.plain), self.plain)
 
     @torch.no_grad()
     def for_user(self, user: str, count: int) -> list[Recommendation]:
@@ -70,8 +71,9 @@ class Recommender:
         return int(titles[0]) if len(titles) else _find(name, self.songs["song"], "song", more=self.songs["title"])
 
     def _recommend(self, known: np.ndarray, kind: int, count: int) -> list[Recommendation]:
-        graph = fold_in((np.zeros(len(known), dtype=np.int64), known), 1, self.graph)
-        explainer = SongExplainer(self.model, graph, torch.tensor([kind]), self.vectors, self.plain)
+        graph = fold_in((np.zeros(len(known), dtype=np.int64), known), 1, self.graph).to(self.device)
+        types = torch.tensor([kind], device=self.device)
+        explainer = SongExplainer(self.model, graph, types, self.vectors, self.plain)
         scores = self.vectors @ explainer.users[0] + self.model.song_bias()
         scores[torch.tensor(known)] = -torch.inf
         best = torch.topk(scores, min(count, len(scores) - len(known))).indices.tolist()
@@ -121,8 +123,8 @@ class Recommender:
     def _metrics(self, hidden: pd.DataFrame, known: pd.DataFrame, users: int) -> dict[str, Any]:
         graph = fold_in(pairs_of(known), users, self.graph)
         held = hold_out(graph, hidden=pairs_of(hidden), known=pairs_of(known))
-        weights = self.model.edge_weights(graph, self.plain)
-        vectors = self.model.user_vectors(weights, self.vectors, torch.full((users,), UNKNOWN_TYPE))
+        weights = self.model.edge_weights(graph.to(self.device), self.plain)
+        vectors = self.model.user_vectors(weights, self.vectors, torch.full((users,), UNKNOWN_TYPE, device=self.device))
         popularity = self.graph.popularity.float()
         scorers: dict[str, Scorer] = {
             "model": dot_scorer(vectors, self.vectors, self.model.song_bias()),
