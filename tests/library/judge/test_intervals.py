@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -53,6 +55,25 @@ def test_groups_widen_the_interval_of_copied_rows() -> None:
     assert (groups.high - groups.low) / (rows.high - rows.low) == pytest.approx(np.sqrt(10), rel=0.15)
 
 
+def test_groups_are_drawn_whole_and_may_repeat() -> None:
+    """All 4⁴ equally likely draws of four groups written out: a group drawn twice counts with all its rows twice."""
+    groups = {"a": [1.0, 4.0], "b": [10.0], "c": [2.0, 2.5, 3.0, 9.0], "d": [7.0]}
+    draws = [np.concatenate([groups[name] for name in draw]) for draw in product(groups, repeat=4)]
+    values, names = (
+        np.concatenate(list(groups.values())),
+        np.repeat(list(groups), [len(own) for own in groups.values()]),
+    )
+    order = np.random.default_rng(0).permutation(len(values))
+    found = bootstrap(
+        {"mean": mean(values[order]), "median": of_rows(lambda rows: float(np.median(values[order][rows])))},
+        len(values), groups=names[order], resamples=20_000, confidence=0.8, rng=np.random.default_rng(1),
+    )  # fmt: skip
+    for name, statistic in (("mean", np.mean), ("median", np.median)):
+        low, high = np.quantile([statistic(draw) for draw in draws], [0.1, 0.9])
+        assert found[name].low == pytest.approx(low, abs=0.1)
+        assert found[name].high == pytest.approx(high, abs=0.1)
+
+
 def test_paired_difference_is_narrower_than_unpaired() -> None:
     rng = np.random.default_rng(0)
     hard = rng.normal(size=300)
@@ -60,7 +81,8 @@ def test_paired_difference_is_narrower_than_unpaired() -> None:
     found = bootstrap(
         {"d": difference(mean(first), mean(second)), "first": mean(first)}, 300, rng=np.random.default_rng(1), **OPTIONS
     )
-    assert found["d"].low > 0
+    assert found["d"].low > 0, "the first minus the second"
+    assert found["d"].low < (first - second).mean() < found["d"].high
     assert found["d"].high - found["d"].low < 0.3 * (found["first"].high - found["first"].low)
 
 

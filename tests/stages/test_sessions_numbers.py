@@ -1,0 +1,421 @@
+"""What evaluate writes of sessions, computed again from the split and the model's parameters with dense matrices."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.numpy import load_file
+from scipy import stats
+from sklearn.metrics import ndcg_score
+from sklearn.metrics.pairwise import cosine_distances
+
+from stages.sessions import evaluate
+from tests.library.domains.sessions.dense import Dense, Matrix
+from tests.stages.programs import Programs
+from winnow.recommend.explanations import Check
+
+CUTOFFS = (5, 10, 20)
+SESSIONS = Programs(
+    "sessions",
+    {
+        "ingest": {"synthetic": {"songs": 160, "users": 90, "genres": 5, "scene_songs": 10, "explore": 0.1}},
+        "split": {"cold_ratio": 0.2},
+        "weight": {"interactions": "confidence"},
+        "train": {"model": "genre_gat", "epochs": 6, "checkpoint_every": 0},
+        "evaluate": {
+            "truth_checks": 20,
+            "baselines": {
+                "knn_neighbours": [10, 40],
+                "als_factors": [8],
+                "als_regularisation": [1.0],
+                "als_rounds": 4,
+                "lightgcn_dims": [16],
+            },
+            "bootstrap": {"resamples": 2000},
+        },
+    },
+)
+table = SESSIONS.table
+
+
+def run(*names: str, **changes: Any) -> None:
+    """Run stages here; what they set in torch for their own programs is put back."""
+    with torch.random.fork_rng():
+        enabled = torch.is_grad_enabled()
+        try:
+            for name in names:
+                SESSIONS.run(name, **changes)
+        finally:
+            torch.set_grad_enabled(enabled)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder, the working folder, with a model of genres that was evaluated."""
+    folder = tmp_path_factory.mktemp("judged")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run("ingest", "filter", "label", "split", "weight", "train", "evaluate")
+        yield folder
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Lists of some users by any scores (users, songs) of all users: a full sort without the known songs."""
+
+    scores: Matrix
+    users: Sequence[int]
+    known: Matrix
+    """(all users, songs): never recommended"""
+    hidden: Matrix
+    """(all users, songs): to be found"""
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """(users, songs): best first, known songs last."""
+        masked = np.where(self.known > 0, -np.inf, self.scores)[self.users]
+        return np.argsort(-masked, axis=1, kind="stable")
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """(users, songs): the place of each song, from 1."""
+        return np.argsort(self.order, axis=1) + 1
+
+    def recall(self, k: int) -> np.ndarray:
+        hidden = self.hidden[self.users] > 0
+        return (hidden & (self.places <= k)).sum(axis=1) / hidden.sum(axis=1)
+
+    def ndcg(self, k: int) -> np.ndarray:
+        hidden, score = self.hidden[self.users], -self.places.astype(float)
+        return np.array([ndcg_score([own], [by], k=k) for own, by in zip(hidden, score, strict=True)])
+
+    def reciprocal(self) -> np.ndarray:
+        first = np.where(self.hidden[self.users] > 0, self.places, np.inf).min(axis=1)
+        return np.asarray(1 / first)
+
+
+class World:
+    """The tables of the working folder as matrices, and the trained network written out."""
+
+    def __init__(self) -> None:
+        self.splits = table("split/splits.parquet")
+        self.types = table("split/user_types.parquet")["user_type"]
+        self.shape = len(table("label/users.parquet")), len(table("label/songs.parquet"))
+        self.train = self.side("train")
+        genres = table("label/genres.parquet")
+        self.genres = genres.pivot_table("share", "song_index", "genre_index", fill_value=0).reindex(
+            range(self.shape[1]), fill_value=0
+        )
+
+    def side(self, *names: str) -> Matrix:
+        rows = self.splits[self.splits["split"].isin(names)]
+        matrix = np.zeros(self.shape)
+        matrix[rows["user_index"], rows["song_index"]] = 1
+        return matrix
+
+    def users(self, side: str) -> list[int]:
+        return sorted(self.splits.loc[self.splits["split"] == side, "user_index"].unique())
+
+    @cached_property
+    def model(self) -> Dense:
+        folder = Path("data/sessions/train/model")
+        config = json.loads((folder / "config.json").read_text())
+        state = {name: np.asarray(part, float) for name, part in load_file(folder / "model.safetensors").items()}
+        return Dense(
+            state, config["genre_weight"], config["temperature"], config["heads"], config["layers"], self.train
+        )
+
+    @property
+    def type_numbers(self) -> np.ndarray:
+        return self.types.map({"casual": 0, "regular": 1, "power": 2}.__getitem__).to_numpy()
+
+    def lists(self, *, cold: bool = False, scores: Matrix | None = None) -> Lists:
+        """Lists for the test songs, or for those of cold-start users, by the model unless scores are given."""
+        if scores is None:
+            known = self.side("cold_given") if cold else self.train
+            scores = self.model.scores(known, self.type_numbers)
+        if cold:
+            return Lists(scores, self.users("cold_target"), self.side("cold_given"), self.side("cold_target"))
+        return Lists(scores, self.users("test"), self.side("train", "val"), self.side("test"))
+
+    def validation(self, scores: Matrix) -> Lists:
+        return Lists(scores, self.users("val"), self.train, self.side("val"))
+
+
+@pytest.fixture(scope="module")
+def world(judged: Path) -> World:
+    return World()
+
+
+@pytest.fixture(scope="module")
+def judgement(judged: Path) -> dict[str, Any]:
+    return SESSIONS.metrics("judgement")
+
+
+def rows_of(recommender: str, *, cold: bool) -> pd.DataFrame:
+    ranked = table("evaluate/ranked.parquet")
+    chosen = ranked[(ranked["recommender"] == recommender) & (ranked["cold"] == cold)]
+    return chosen.sort_values("user_index").reset_index(drop=True)
+
+
+def baseline_scores(world: World, name: str, known: Matrix, settings: dict[str, float]) -> Matrix:
+    """Dense scores of a simple recommender fitted to the training songs, for users known by `known`."""
+    train = world.train
+    gram = train.T @ train
+    if name == "popularity":
+        return np.tile(train.sum(axis=0), (len(known), 1))
+    if name == "item_knn":
+        norm = np.sqrt(np.diag(gram))
+        similar = gram / (np.outer(norm, norm) + settings["shrink"] + 1e-9)
+        np.fill_diagonal(similar, 0)
+        least = np.sort(similar, axis=1)[:, -int(settings["neighbours"]), None]
+        return known @ np.where(similar < least, 0, similar).T
+    inverse = np.linalg.inv(gram + settings["l2"] * np.eye(len(gram)))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    return known @ weights
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_every_user_s_figures_are_those_of_dense_scores(world: World, *, cold: bool) -> None:
+    """The graph has training edges only (of cold users their given songs), and known songs are not ranked."""
+    found, lists = rows_of("model", cold=cold), world.lists(cold=cold)
+    assert found["user_index"].tolist() == lists.users
+    for k in CUTOFFS:
+        np.testing.assert_allclose(found[f"recall_at_{k}"], lists.recall(k), atol=1e-6)
+        np.testing.assert_allclose(found[f"ndcg_at_{k}"], lists.ndcg(k), atol=1e-6)
+    np.testing.assert_allclose(found["reciprocal_rank"], lists.reciprocal(), atol=1e-6)
+    assert (found["held_out"] == lists.hidden[lists.users].sum(axis=1)).all()
+    assert found["user_type"].tolist() == world.types[lists.users].tolist()
+    history = (world.side("cold_given") if cold else world.train)[lists.users].sum(axis=1)
+    bins = pd.cut(history, [0, 5, 10, 20, 50, np.inf], labels=["1-5", "6-10", "11-20", "21-50", "51+"])
+    assert found["history"].tolist() == list(bins)
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_novelty_and_diversity_are_those_of_the_first_ten(world: World, *, cold: bool) -> None:
+    found, lists = rows_of("model", cold=cold), world.lists(cold=cold)
+    listeners = world.train.sum(axis=0) + 1
+    bits = -np.log2(listeners / listeners.sum())
+    for row, own in enumerate(lists.order[:, :10]):
+        assert found["novelty"][row] == pytest.approx(bits[own].mean(), rel=1e-5)
+        apart = cosine_distances(world.genres.to_numpy()[own])[np.triu_indices(10, 1)]
+        assert found["diversity"][row] == pytest.approx(apart.mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["popularity", "item_knn", "ease"])
+@pytest.mark.parametrize("cold", [False, True])
+def test_baselines_are_fitted_to_the_training_songs(
+    world: World, judgement: dict[str, Any], name: str, *, cold: bool
+) -> None:
+    known = world.side("cold_given") if cold else world.train
+    lists = world.lists(cold=cold, scores=baseline_scores(world, name, known, judgement["baseline_settings"][name]))
+    found = rows_of(name, cold=cold)
+    assert found["user_index"].tolist() == lists.users
+    apart = np.abs(found["recall_at_20"] - lists.recall(20))
+    assert (apart < 1e-6).mean() > 0.9, "equal scores may fall in another order"
+    assert found["recall_at_10"].mean() == pytest.approx(lists.recall(10).mean(), abs=0.01)
+
+
+def test_baselines_are_tuned_on_validation(world: World, judgement: dict[str, Any]) -> None:
+    settings = SESSIONS.section("evaluate").baselines
+    grids = {
+        "popularity": [{}],
+        "item_knn": [
+            {"neighbours": count, "shrink": shrink}
+            for count in settings.knn_neighbours
+            for shrink in settings.knn_shrink
+        ],
+        "ease": [{"l2": l2} for l2 in settings.ease_l2],
+    }
+    for name, grid in grids.items():
+        recalls = [world.validation(baseline_scores(world, name, world.train, each)).recall(10).mean() for each in grid]
+        chosen = judgement["baseline_settings"][name]
+        assert chosen["val_recall_at_10"] == pytest.approx(max(recalls), abs=0.005)
+        mine = next(place for place, each in enumerate(grid) if each.items() <= chosen.items())
+        assert recalls[mine] == pytest.approx(max(recalls), abs=0.005)
+
+
+def test_tuning_gets_the_validation_songs_and_no_others(
+    world: World, judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of LightGCN, whose epoch is chosen too, as of the grids."""
+    copy_of(judged, tmp_path, monkeypatch)
+    seen = []
+
+    def grids(settings: Any, **options: Any) -> Any:
+        seen.append(options["val"])
+        return real_grids(settings, **options)
+
+    def tune(grid: Any, train: Any, val: Any, **options: Any) -> Any:
+        seen.append(val)
+        assert (train.toarray() == world.train).all()
+        return real_tune(grid, train, val, **options)
+
+    real_grids, real_tune = evaluate.baseline_grids, evaluate.tune
+    monkeypatch.setattr(evaluate, "baseline_grids", grids)
+    monkeypatch.setattr(evaluate, "tune", tune)
+    run("evaluate", baselines={"lightgcn_dims": [], "als_rounds": 1})
+    assert len(seen) == 5
+    for held in seen:
+        assert held.users.tolist() == world.users("val")
+        for user, hidden, known in zip(held.users, held.hidden, held.known, strict=True):
+            assert hidden.tolist() == np.flatnonzero(world.side("val")[user]).tolist()
+            assert known.tolist() == np.flatnonzero(world.train[user]).tolist()
+        assert held.graph.item.tolist() == np.nonzero(world.train)[1].tolist()
+
+
+def test_the_judgement_is_the_mean_of_the_stored_rows(world: World, judgement: dict[str, Any]) -> None:
+    columns = [f"{name}_at_{k}" for name in ("recall", "ndcg") for k in CUTOFFS]
+    names = {name: name for name in columns} | {
+        "reciprocal_rank": "mrr_score", "novelty": "novelty_score", "diversity": "diversity_score"
+    }  # fmt: skip
+    figures = {"model": judgement["model"], **judgement["baseline"]}
+    for recommender, metrics in figures.items():
+        for prefix in ("", "cold_"):
+            rows = rows_of(recommender, cold=bool(prefix))
+            for column, metric in names.items():
+                assert metrics[f"{prefix}{metric}"] == pytest.approx(rows[column].mean(), rel=1e-5), metric
+    slices = table("evaluate/slices.parquet")
+    both = pd.concat([rows_of("model", cold=False), rows_of("model", cold=True)])
+    for by, column in (("user_type", "user_type"), ("history", "history"), ("cold_start", "cold")):
+        for metric in ("recall_at_10", "ndcg_at_10"):
+            mine = slices[(slices["by"] == by) & (slices["metric"] == metric)].set_index("value")["score"]
+            means = both.groupby(column)[metric].mean().rename({True: "cold-start", False: "known"})
+            assert mine.to_dict() == pytest.approx(means.to_dict())
+
+
+def test_coverage_and_exposure_are_those_of_the_listed_songs(world: World, judgement: dict[str, Any]) -> None:
+    listed = world.lists().order[:, :10]
+    assert judgement["model"]["coverage_score"] == pytest.approx(len(set(listed.ravel())) / world.shape[1], rel=1e-5)
+    decile = pd.Series(world.train.sum(axis=0)).rank(method="first").sub(1) * 10 // world.shape[1] + 1
+    shares = pd.Series(decile[listed.ravel()]).value_counts(normalize=True).reindex(range(1, 11), fill_value=0)
+    found = table("evaluate/exposure.parquet")
+    mine = found[found["recommender"] == "model"].set_index("decile")["share"]
+    assert mine.to_dict() == pytest.approx(shares.to_dict())
+    assert set(found["recommender"]) == {"model", *judgement["baseline"]}
+
+
+def test_train_and_validation_are_ranked_as_they_are_said_to_be(world: World, judgement: dict[str, Any]) -> None:
+    scores = world.model.scores(world.train, world.type_numbers)
+    learned = Lists(scores, world.users("train"), np.zeros(world.shape), world.train)
+    for prefix, lists in (("train", learned), ("val", world.validation(scores))):
+        for k in CUTOFFS:
+            assert judgement["model"][f"{prefix}_recall_at_{k}"] == pytest.approx(lists.recall(k).mean(), rel=1e-4)
+            assert judgement["model"][f"{prefix}_ndcg_at_{k}"] == pytest.approx(lists.ndcg(k).mean(), rel=1e-4)
+
+
+def test_the_truth_scores_by_the_chance_of_a_play(world: World, judgement: dict[str, Any]) -> None:
+    users, songs = table("label/users.parquet")["user"], table("label/songs.parquet")["song"]
+    tastes = table("ingest/tastes.parquet").pivot_table("probability", "user", "scene", fill_value=0)
+    scenes = table("ingest/scenes.parquet").pivot_table("probability", "scene", "song", fill_value=0)
+    chance = tastes.loc[users] @ scenes.reindex(tastes.columns, fill_value=0)[songs]
+    lists = world.lists(scores=chance.to_numpy())
+    for k in CUTOFFS:
+        assert judgement["reference"]["truth"][f"recall_at_{k}"] == pytest.approx(lists.recall(k).mean(), rel=1e-3)
+        assert judgement["reference"]["truth"][f"ndcg_at_{k}"] == pytest.approx(lists.ndcg(k).mean(), rel=1e-3)
+
+
+def test_intervals_and_paired_differences_agree_with_theory(judgement: dict[str, Any]) -> None:
+    confidence = SESSIONS.section("evaluate").bootstrap.confidence
+    for prefix in ("", "cold_"):
+        own = rows_of("model", cold=bool(prefix))
+        values = {"recall_at_10": own["recall_at_10"], "ndcg_at_20": own["ndcg_at_20"]}
+        samples = [(judgement["interval"][f"{prefix}{name}"], each) for name, each in values.items()]
+        for name in judgement["baseline"]:
+            other = rows_of(name, cold=bool(prefix))
+            assert other["user_index"].tolist() == own["user_index"].tolist()
+            paired = judgement["difference"][f"{prefix}recall_at_10"][name]
+            samples.append((paired, own["recall_at_10"] - other["recall_at_10"]))
+        for found, sample in samples:
+            half = stats.norm.ppf((1 + confidence) / 2) * sample.std(ddof=0) / np.sqrt(len(sample))
+            tolerance = 0.35 * half + 1e-6
+            assert found["low"] == pytest.approx(sample.mean() - half, abs=tolerance)
+            assert found["high"] == pytest.approx(sample.mean() + half, abs=tolerance)
+
+
+def test_lightgcn_finds_at_least_twice_what_popularity_does(judgement: dict[str, Any]) -> None:
+    baseline = judgement["baseline"]
+    for metric in ("recall_at_10", "cold_recall_at_10"):
+        assert baseline["lightgcn"][metric] >= 2 * baseline["popularity"][metric]
+
+
+def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
+    """Without the song, its attention going to the user's others; without the genre's part of the recommended song."""
+    dense = world.model
+    users = table("label/users.parquet").set_index("user")["user_index"]
+    songs = table("label/songs.parquet").set_index("song")["song_index"]
+    titles = table("label/songs.parquet").set_index("title")["song_index"]
+    genres = table("label/genres.parquet").drop_duplicates("genre").set_index("genre")["genre_index"]
+    vectors, scores = dense.users(world.train, world.type_numbers), dense.scores(world.train, world.type_numbers)
+    tests = world.side("test")
+    reasons = table("evaluate/reasons.parquet")
+    assert {"song", "genre"} == set(reasons["kind"])
+    for row in reasons.itertuples():
+        user, song = users[row.user], songs[row.song]
+        assert row.score == pytest.approx(scores[user, song], rel=1e-3, abs=1e-4)
+        assert row.found == (tests[user, song] == 1)
+        if row.kind == "song":
+            known = world.train[[user]].copy()
+            known[0, titles[row.reason]] = 0
+            (without,) = dense.users(known, world.type_numbers[[user]])
+            effect = (vectors[user] - without) @ dense.songs[song]
+        else:
+            genre = genres[row.reason]
+            share = dense.state["genre_share"][song, genre]
+            effect = vectors[user] @ dense.state["genre"][genre] * share * dense.genre_weight
+        assert row.effect == pytest.approx(effect, rel=1e-3, abs=1e-4)
+
+
+def test_explanation_accuracy_counts_what_held(
+    judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judgement: dict[str, Any]
+) -> None:
+    checked = [counts["checked"] for counts in judgement["explanations"].values()]
+    held = [counts["held"] for counts in judgement["explanations"].values()]
+    assert sum(checked) == 20
+    assert judgement["model"]["explanation_accuracy"] == pytest.approx(sum(held) / sum(checked))
+    copy_of(judged, tmp_path, monkeypatch)
+    checks = [Check("song", True)] * 3 + [Check("song", False)] * 2 + [Check("genre", False)] * 3
+    monkeypatch.setattr(evaluate, "check_first_reasons", lambda *_: checks)
+    run("evaluate", baselines={"lightgcn_dims": [], "als_rounds": 1})
+    found = SESSIONS.metrics("judgement")
+    assert found["explanations"] == {"song": {"checked": 5, "held": 3}, "genre": {"checked": 3, "held": 0}}
+    assert found["model"]["explanation_accuracy"] == 3 / 8
+    low, high = stats.binomtest(3, 8).proportion_ci(0.95, method="wilson")
+    assert found["interval"]["explanation_accuracy"] == pytest.approx({"low": low, "high": high}, rel=1e-4)
+
+
+def test_cold_start_users_have_the_type_of_their_given_plays(world: World) -> None:
+    plays = table("label/interactions.parquet").merge(world.splits, on=["user_index", "song_index"])
+    known = plays[plays["split"].isin(["train", "cold_given"])].groupby("user_index")["plays"].sum()
+    trained = known[known.index.isin(world.users("train"))]
+    bounds = [-1, trained.quantile(0.5), trained.quantile(0.85), np.inf]
+    expected = pd.cut(known, bounds, labels=["casual", "regular", "power"])
+    assert world.types[known.index].tolist() == expected.tolist()
+
+
+def test_weights_count_training_plays_only(world: World) -> None:
+    sampling = table("weight/sampling.parquet")
+    assert sampling["listeners"].tolist() == world.train.sum(axis=0).tolist()
+    chance = np.where(world.train.sum(axis=0) > 0, world.train.sum(axis=0) ** 0.75, 0)
+    np.testing.assert_allclose(sampling["probability"], chance / chance.sum())
+    plays = table("label/interactions.parquet").set_index(["user_index", "song_index"])["confidence"]
+    weights = table("weight/interactions.parquet").set_index(["user_index", "song_index"])
+    mean = plays[weights[weights["split"] == "train"].index].mean()
+    assert weights["weight"].to_numpy() == pytest.approx(plays[weights.index].to_numpy() / mean)
+    sides = world.splits.set_index(["user_index", "song_index"])["split"]
+    assert (sides[sides.isin(["train", "val"])].sort_index() == weights["split"].sort_index()).all()
+
+
+def copy_of(folder: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of a folder, as the working folder."""
+    shutil.copytree(folder, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
+    monkeypatch.chdir(target)
