@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from measure import ROOT, clone, report, run
+from measure import ROOT, clone, kept, merge, run
 
 from winnow.pipeline import presets
 
@@ -61,7 +61,7 @@ def train_and_judge(copy: Path, strategy: str, weighted: bool) -> dict[str, obje
         "model": judged["model"],
         "interval": judged["interval"],
         "bigram": judged["baseline"]["bigram"],
-        "real_test_routes": judged["baseline"]["real_test_routes"],
+        "real_test_routes": judged["reference"]["real_test_routes"],
     }
 
 
@@ -70,14 +70,12 @@ def main() -> None:
     if not folder.exists():
         with_real_data(folder)
         run(["git", "-c", "user.name=b", "-c", "user.email=b@example.org", "commit", "-qam", "real sources"], folder)
-    results = ROOT / "benchmarks/results/climb_strategies.json"
-    rows = json.loads(results.read_text()) if results.exists() else {}
+    done = kept("climb_strategies")
     for strategy in STRATEGIES:
         for weighted in (False, True):
             name = f"{strategy}{' weighted' if weighted else ''}"
-            if name not in rows:
-                rows[name] = train_and_judge(folder, strategy, weighted)
-                report("climb_strategies", rows)
+            if name not in done:
+                merge("climb_strategies", {name: train_and_judge(folder, strategy, weighted)})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
-from measure import ROOT, report
+from measure import ROOT, merge
 
 from winnow.pipeline import presets
 
@@ -77,7 +77,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photographs", type=int, nargs="+", default=[1_000, 10_000])
     options = parser.parse_args()
-    report("images_memory", {str(count): measure(count) for count in options.photographs})
+    for count in options.photographs:
+        merge("images_memory", {str(count): measure(count)})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from functools import partial
 
 import torch
 from loops import compared, epoch_seconds
-from measure import report
+from measure import merge
 from torch import Tensor, nn
 
 from winnow.learn.loaders import Loaders, TensorLoader
@@ -91,7 +91,7 @@ def main() -> None:
     torch.set_num_threads(1)
     tokens = torch.randint(200, (ROWS, 16), generator=torch.Generator().manual_seed(0))
     models: dict[str, Callable[[], nn.Module]] = {"perceptron": perceptron, "transformer": lambda: Sequences(64, 2)}
-    report(
+    merge(
         "loop",
         {
             name: compared(

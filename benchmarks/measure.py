@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -44,10 +45,15 @@ def report(name: str, figures: Mapping[str, object]) -> None:
     print(text, end="")
 
 
-def merge(name: str, figures: Mapping[str, object]) -> None:
-    """Like `report`, but rows of earlier runs that are not measured now stay."""
+def kept(name: str) -> dict[str, Any]:
+    """The figures of earlier runs, by row; empty before the first one."""
     file = RESULTS / f"{name}.json"
-    report(name, (json.loads(file.read_text()) if file.exists() else {}) | dict(figures))
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def merge(name: str, figures: Mapping[str, object]) -> None:
+    """Like `report`, but rows of earlier runs stay when they are not measured now, or nothing was found for them."""
+    report(name, kept(name) | {row: found for row, found in figures.items() if found not in ({}, [], None)})
 
 
 def clone(target: Path) -> Path:

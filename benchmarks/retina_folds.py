@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from measure import ROOT, report
+from measure import ROOT, merge
 
 from winnow.domains.retina import definitions
 from winnow.domains.retina.model import judging
@@ -166,7 +166,7 @@ def main() -> None:
     os.chdir(ROOT)
     name = f"retina_{options.preset}{options.name and '_' + options.name}"
     figures = {strategy or options.preset: summary(found, test=not options.choose) for strategy, found in runs.items()}
-    report(name, figures)
+    merge(name, figures)
 
 
 if __name__ == "__main__":

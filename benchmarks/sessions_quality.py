@@ -1,8 +1,8 @@
 """The figures of docs/sessions.md: `python benchmarks/sessions_quality.py FOLDER [ROW …]`.
 
 FOLDER becomes a clone with the real data of `../shared/data/sessions`; a row that is done is not run again. Without row
-names all are run: the Last.fm rows take minutes each on one core, gowalla about an hour. `genre_gat minus gat` is made
-of the rows that stand.
+names all are run: the Last.fm rows take minutes each on one core, gowalla about an hour. What each user got in the rows
+that are compared is kept in `benchmarks/results/sessions_users.npz`; `genre_gat minus gat` is made of it.
 """
 
 import json
@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from measure import ROOT, clone, report, run
+from measure import RESULTS, ROOT, clone, kept, merge, run
 
-from winnow.judge.intervals import bootstrap, difference, mean
+from winnow.judge.intervals import bootstrap, mean
 from winnow.pipeline import presets
 
 SHARED = ROOT.parent / "shared/data/sessions"
 LASTFM = ("hetrec2011-lastfm-2k", "lastfm_hetrec", "user_artists.dat.gz")
 GOWALLA = ("lightgcn-gowalla", "lightgcn", "train.txt.gz")
+USERS = RESULTS / "sessions_users.npz"
 COLD = {"sessions.split.cold_ratio": 0.1}
 ONE_EACH = {
     f"sessions.evaluate.baselines.{name}": value
@@ -57,7 +58,7 @@ COMPARED = {
 
 
 def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
-    """One row of the table. What each user got is kept as `ranked/ROW.parquet` in the clone."""
+    """One row of the table."""
     source, preset, overrides = ROWS[name]
     sources = []
     if source:
@@ -69,8 +70,7 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
     run(["winnow", "preset", "sessions", preset, "--apply"], copy)
     presets.apply({"sessions.ingest.sources": sources} | overrides, copy / "params.yaml")
     run(["dvc", "repro", "plot@sessions"], copy)
-    (copy / "ranked").mkdir(exist_ok=True)
-    shutil.copy(copy / "data/sessions/evaluate/ranked.parquet", copy / f"ranked/{name}.parquet")
+    keep_users(name, pd.read_parquet(copy / "data/sessions/evaluate/ranked.parquet"))
     judged = json.loads((copy / "metrics/sessions/judgement.json").read_text())
     ledger = [json.loads(line) for line in (copy / ".winnow/ledger.jsonl").read_text().splitlines()]
     last = {line["stage"]: line for line in ledger if line["outcome"] == "done"}
@@ -83,7 +83,7 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
         "baseline",
         "baseline_settings",
         "difference",
-        "truth",
+        "reference",
         "explanations",
     )
     return {name: judged[name] for name in names if name in judged} | {
@@ -93,25 +93,37 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
     }
 
 
-def compare(copy: Path) -> dict[str, Any]:
-    """genre_gat less gat over the same users (95%), as far as the rows stand."""
-    found = {}
-    for name, (ours, theirs, cold) in COMPARED.items():
-        files = [copy / f"ranked/{row}.parquet" for row in (ours, theirs)]
-        if not all(file.exists() for file in files):
+def keep_users(row: str, ranked: pd.DataFrame) -> None:
+    """Add what the model gave each user to the kept values of the rows that are compared, by the user's number."""
+    wanted = [(metric, cold) for metric, (*rows, cold) in COMPARED.items() if row in rows]
+    values = kept_users()
+    for metric, cold in wanted:
+        own = ranked[(ranked["recommender"] == "model") & (ranked["cold"] == cold)]
+        by_number = own.set_index("user_index")[metric.removeprefix("cold_")]
+        values[f"{row}/{metric}"] = by_number.reindex(range(by_number.index.max() + 1)).to_numpy(np.float32)
+    if wanted:
+        np.savez_compressed(USERS, **dict(sorted(values.items())))
+
+
+def kept_users() -> dict[str, np.ndarray]:
+    """`ROW/METRIC`: (users,), NaN where a user has no such value."""
+    if not USERS.exists():
+        return {}
+    with np.load(USERS) as file:
+        return dict(file)
+
+
+def compare() -> dict[str, Any]:
+    """genre_gat less gat over the same users (95%), of the rows whose users are kept."""
+    values, found = kept_users(), {}
+    for name, (ours, theirs, _) in COMPARED.items():
+        if not {f"{ours}/{name}", f"{theirs}/{name}"} <= set(values):
             continue
-        both = [
-            table[(table["recommender"] == "model") & (table["cold"] == cold)] for table in map(pd.read_parquet, files)
-        ]
-        column = name.removeprefix("cold_")
-        pairs = both[0].merge(both[1], on="user_index", validate="one_to_one")[[f"{column}_x", f"{column}_y"]].dropna()
-        parted = difference(mean(pairs[f"{column}_x"]), mean(pairs[f"{column}_y"]))
+        apart = (values[f"{ours}/{name}"] - values[f"{theirs}/{name}"]).astype(np.float64)
+        apart = apart[~np.isnan(apart)]
         rng = np.random.default_rng(0)
-        interval = bootstrap({name: parted}, len(pairs), resamples=1000, confidence=0.95, rng=rng)[name]
-        found[name] = vars(interval) | {
-            "mean": float((pairs.iloc[:, 0] - pairs.iloc[:, 1]).mean()),
-            "users": len(pairs),
-        }
+        interval = bootstrap({name: mean(apart)}, len(apart), resamples=1000, confidence=0.95, rng=rng)[name]
+        found[name] = vars(interval) | {"mean": float(apart.mean()), "users": len(apart)}
     return found
 
 
@@ -120,12 +132,11 @@ def main() -> None:
     copy = Path(folder)
     if not copy.exists():
         clone(copy)
-    results = ROOT / "benchmarks/results/sessions_quality.json"
-    rows = json.loads(results.read_text()) if results.exists() else {}
     for name in asked or ROWS:
-        if name not in rows:
-            rows[name] = train_and_judge(copy, name)
-            report("sessions_quality", rows | {"genre_gat minus gat": compare(copy)})
+        if name not in kept("sessions_quality"):
+            merge("sessions_quality", {name: train_and_judge(copy, name)})
+    earlier = kept("sessions_quality").get("genre_gat minus gat", {})
+    merge("sessions_quality", {"genre_gat minus gat": earlier | compare()})
 
 
 if __name__ == "__main__":

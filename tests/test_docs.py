@@ -1,0 +1,174 @@
+"""Every figure of a table that a page takes from a results file is in that file.
+
+A comment right before the table names the file, and, where a figure could be found in it by chance, which part of it a
+row (by the beginning of its first cell) or a column (by its header) is taken from:
+
+    <!-- figures: benchmarks/results/loop.json
+    transformer: [transformer/ratio, transformer/bare_ms_per_step]
+    except: [command]
+    -->
+
+With several files the paths start with the file's name. The first column, and rows and columns under `except`, are not
+checked. A table with decimals whose figures come from no results file says `<!-- figures: none, and why -->`.
+"""
+
+import json
+import re
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+COMMENT = re.compile(
+    r"<!-- figures: (?P<files>[^\n]*?)(?:\n(?P<parts>.*?))?\s*-->\n(?P<table>\|.*?\n)(?!\|)", re.DOTALL
+)
+NUMBER = r"(?<![\w.])[-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)%?"
+SPREAD = re.compile(rf"({NUMBER}) ± ({NUMBER})")
+
+Figure = tuple[str, ...]
+"""A number, or a mean and its standard deviation, as printed."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a page, and where its figures come from."""
+
+    page: str
+    files: list[str]
+    """empty when they come from none"""
+    parts: Mapping[str, list[str]]
+    lines: list[str]
+
+    @cached_property
+    def tree(self) -> Any:
+        contents = {Path(file).stem: json.loads((ROOT / file).read_text()) for file in self.files}
+        return contents if len(contents) > 1 else next(iter(contents.values()))
+
+    def figures(self) -> Iterator[tuple[str, Figure, list[Any]]]:
+        """Where each figure is, the figure, and the parts of the results it should be in."""
+        header, _, *rows = (cells(line) for line in self.lines)
+        for label, *values in rows:
+            if self.part(label) == "except":
+                continue
+            for column, value in zip(header[1:], values, strict=True):
+                if self.part(column) != "except":
+                    parts = self.parts.get(self.part(label) or self.part(column) or "", [""])
+                    for figure in figures_of(value):
+                        yield f"{label} | {column}", figure, [at(self.tree, path) for path in parts]
+
+    def part(self, name: str) -> str | None:
+        """The longest name in the comment that `name` starts with."""
+        if any(name.startswith(each) for each in self.parts.get("except", [])):
+            return "except"
+        return max((each for each in self.parts if name.startswith(each)), key=len, default=None)
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip().replace("`", "").replace("**", "") for cell in line.strip().strip("|").split("|")]
+
+
+def figures_of(cell: str) -> list[Figure]:
+    pairs: list[Figure] = list(SPREAD.findall(cell))
+    return pairs + [(number,) for number in re.findall(NUMBER, SPREAD.sub("", cell))]
+
+
+def at(tree: Any, path: str) -> Any:
+    for name in filter(None, path.split("/")):
+        assert name in tree, f"there is no {name!r} of {path!r} in the results file"
+        tree = tree[name]
+    return tree
+
+
+def leaves(tree: Any) -> Iterator[tuple[float, ...]]:
+    """The numbers of a results file, and its `mean ± sd` as pairs and as means."""
+    if isinstance(tree, Mapping | list):
+        for each in tree.values() if isinstance(tree, Mapping) else tree:
+            yield from leaves(each)
+    elif isinstance(tree, str) and (found := SPREAD.fullmatch(tree)):
+        mean, spread = map(float, found.groups())
+        yield from [(mean, spread), (mean,)]
+    elif isinstance(tree, int | float):
+        yield (float(tree),)
+
+
+def printed_as(figure: Figure, values: tuple[float, ...]) -> bool:
+    """Whether the values, rounded to the digits that are printed, are the figure."""
+    return len(figure) == len(values) and all(
+        _rounds_to(text, value) for text, value in zip(figure, values, strict=True)
+    )
+
+
+def _rounds_to(text: str, value: float) -> bool:
+    number, percent = text.removesuffix("%").replace(",", ""), text.endswith("%")
+    digits = len(number.partition(".")[2])
+    return abs((100 * value if percent else value) - float(number)) <= 0.5 * 10**-digits + 1e-9
+
+
+def found(figure: Figure, parts: Sequence[Any]) -> bool:
+    return any(printed_as(figure, values) for part in parts for values in leaves(part))
+
+
+def tables_of(page: str, text: str) -> list[Table]:
+    tables = []
+    for match in COMMENT.finditer(text):
+        files = [] if match["files"].startswith("none") else match["files"].split()
+        parts = yaml.safe_load(match["parts"] or "") or {}
+        listed = {str(name): [part] if isinstance(part, str) else part for name, part in parts.items()}
+        tables.append(Table(page, files, listed, match["table"].splitlines()))
+    return tables
+
+
+PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
+TABLES = [table for page, text in PAGES.items() for table in tables_of(page, text) if table.files]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: f"{table.page}: {table.lines[0][:40]}")
+def test_every_figure_of_a_table_is_in_its_results_file(table: Table) -> None:
+    wrong = [f"{place}: {' ± '.join(figure)}" for place, figure, parts in table.figures() if not found(figure, parts)]
+    assert not wrong, f"{table.page}: not in {', '.join(table.files)}: {wrong}"
+    used = {table.part(cell) for line in table.lines for cell in cells(line)}
+    assert set(table.parts) <= used, "the comment names rows or columns that the table does not have"
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: f"{table.page}: {table.lines[0][:40]}")
+def test_another_figure_would_not_be_found(table: Table) -> None:
+    """With the last digit of every figure off by one, few are in the results by chance."""
+    shifted = [found((_shifted(figure[0]), *figure[1:]), parts) for _, figure, parts in table.figures()]
+    assert len(shifted) > 5
+    assert statistics.mean(shifted) < 0.1
+
+
+def _shifted(text: str) -> str:
+    number = text.removesuffix("%").replace(",", "")
+    digits = len(number.partition(".")[2])
+    return f"{float(number) + 10**-digits:.{digits}f}{'%' if text.endswith('%') else ''}"
+
+
+def test_every_table_with_decimals_says_where_they_come_from() -> None:
+    for page, text in PAGES.items():
+        marked = [table.lines[0] for table in tables_of(page, text)]
+        for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            header, _, *rows = table.splitlines()
+            decimals = [figure for row in rows for figure in re.findall(r"(?<!\d)\d*\.\d+", " ".join(cells(row)[1:]))]
+            assert header in marked or len(decimals) < 3, f"{page}: no `<!-- figures: … -->` before {header}"
+
+
+def test_means_and_spreads_are_those_of_the_runs() -> None:
+    checked = 0
+    for file in sorted((ROOT / "benchmarks/results").glob("retina_*.json")):
+        for strategy in json.loads(file.read_text()).values():
+            for side in ("model", "validation"):
+                for name, told in strategy.get(side, {}).items() if isinstance(strategy, dict) else ():
+                    runs = [run[name] for run in strategy[f"{side}_of_each"]]
+                    mean, spread = map(float, SPREAD.fullmatch(told).groups())  # type: ignore[union-attr]
+                    assert statistics.mean(runs) == pytest.approx(mean, abs=6e-4)
+                    assert statistics.stdev(runs) == pytest.approx(spread, abs=6e-4)
+                    checked += 1
+    assert checked > 100
