@@ -15,6 +15,7 @@ from winnow.domains.retina.model.heatmaps import heat_maps
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.params import Common, Evaluate
 from winnow.domains.retina.tables import (
+    BaselinePredictions,
     Explained,
     Labels,
     PerClass,
@@ -129,6 +130,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     true, predicted = test["grade"].to_numpy(np.int64), test["predicted"].to_numpy(np.int64)
     probabilities = test[definitions.probability_columns()].to_numpy()
     stage.write("predictions.parquet", rows[list(Predictions.to_schema().columns)], Predictions)
+    stage.write("baseline_predictions.parquet", baselines.table(test["image_id"], baseline), BaselinePredictions)
     stage.write("per_class.parquet", classes, PerClass)
     stage.write("rocs.parquet", judging.rocs(true, probabilities), Rocs)
     stage.write("reliability.parquet", judging.reliability_table(true, predicted, probabilities), Reliability)

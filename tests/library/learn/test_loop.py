@@ -92,18 +92,22 @@ def test_checkpoints_hold_what_the_task_says_is_worth_saving(tmp_path: Path) -> 
         torch.testing.assert_close(again.model.state_dict()[name], whole.model.state_dict()[name])
 
 
-def test_a_task_may_have_an_optimiser_of_its_own(tmp_path: Path) -> None:
-    """Plain gradient descent, by hand: weights move against the gradient of the mean loss."""
+@pytest.mark.parametrize("clip_norm", [0.0, 0.05])
+def test_one_step_is_gradient_descent_by_hand_with_clipping_and_without(tmp_path: Path, clip_norm: float) -> None:
+    """The task's own optimiser, plain descent: weights move against the mean gradient, clipped to `clip_norm`."""
     made = tiny.task(build=lambda: tiny.build(0.0), optimizer=lambda groups, rate, _: torch.optim.SGD(groups, rate))
-    chosen = tiny.settings(epochs=1, batch_size=tiny.ROWS, clip_norm=0.0, learning_rate=0.5, seed=7)
+    chosen = tiny.settings(epochs=1, batch_size=tiny.ROWS, clip_norm=clip_norm, learning_rate=0.5, seed=7)
     trained = tiny.run(tmp_path, chosen, made).model
     devices.seed_epoch(7, 0, 0, rank=0)
     model = tiny.build(0.0)
     batch = {name: tensor[: tiny.ROWS] for name, tensor in tiny.data().items()}
     nn.functional.cross_entropy(model(batch["x"]), batch["y"]).backward()
+    norm = torch.cat([parameter.grad.ravel() for parameter in model.parameters()]).norm().item()  # type: ignore[union-attr]
+    assert norm > 0.05, "the gradient is to be longer than what it is cut to"
+    factor = min(1.0, clip_norm / norm) if clip_norm else 1.0
     for start, end in zip(model.parameters(), trained.parameters(), strict=True):
         assert start.grad is not None
-        torch.testing.assert_close(end, start - 0.5 * start.grad, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(end, start - 0.5 * factor * start.grad, rtol=1e-4, atol=1e-6)
 
 
 def test_validation_every_so_many_steps(tmp_path: Path) -> None:

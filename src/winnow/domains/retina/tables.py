@@ -131,6 +131,18 @@ class Predictions(Table):
     p4: Series[float] = pa.Field(ge=0, le=1)
 
 
+class BaselinePredictions(Table):
+    """The test photographs, as each simple model grades them; one row per baseline and photograph."""
+
+    baseline: Series[str]
+    image_id: Series[str]
+    p0: Series[float] = pa.Field(ge=0, le=1)
+    p1: Series[float] = pa.Field(ge=0, le=1)
+    p2: Series[float] = pa.Field(ge=0, le=1)
+    p3: Series[float] = pa.Field(ge=0, le=1)
+    p4: Series[float] = pa.Field(ge=0, le=1)
+
+
 class PerClass(Table):
     """How well each grade is recognised on each side."""
 

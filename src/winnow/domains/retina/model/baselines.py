@@ -1,5 +1,7 @@
 """The simple models beside the network: the majority, metadata alone, and a frozen network's features."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -45,6 +47,16 @@ def feature_model(
         for weight in (None, "balanced")
     ]
     return _best(grid, features, grades, side, decision)
+
+
+def table(image_ids: "pd.Series[str]", probabilities: Mapping[str, Floats]) -> pd.DataFrame:
+    """The columns of `BaselinePredictions`, from each baseline's probabilities `(rows, 5)` of these photographs."""
+    columns = definitions.probability_columns()
+    parts = [
+        pd.DataFrame(values, columns=columns).assign(baseline=name, image_id=image_ids.to_numpy())
+        for name, values in probabilities.items()
+    ]
+    return pd.concat(parts)[["baseline", "image_id", *columns]]
 
 
 def _best(
