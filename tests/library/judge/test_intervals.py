@@ -65,13 +65,12 @@ def test_groups_are_drawn_whole_and_may_repeat() -> None:
     )
     order = np.random.default_rng(0).permutation(len(values))
     found = bootstrap(
-        {"mean": mean(values[order]), "median": of_rows(lambda rows: float(np.median(values[order][rows])))},
-        len(values), groups=names[order], resamples=20_000, confidence=0.8, rng=np.random.default_rng(1),
-    )  # fmt: skip
-    for name, statistic in (("mean", np.mean), ("median", np.median)):
-        low, high = np.quantile([statistic(draw) for draw in draws], [0.1, 0.9])
-        assert found[name].low == pytest.approx(low, abs=0.1)
-        assert found[name].high == pytest.approx(high, abs=0.1)
+        {"mean": mean(values[order])}, len(values), groups=names[order], resamples=20_000, confidence=0.8,
+        rng=np.random.default_rng(1),
+    )["mean"]  # fmt: skip
+    low, high = np.quantile([draw.mean() for draw in draws], [0.1, 0.9])
+    assert found.low == pytest.approx(low, abs=0.1)
+    assert found.high == pytest.approx(high, abs=0.1)
 
 
 def test_paired_difference_is_narrower_than_unpaired() -> None:
