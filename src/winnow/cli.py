@@ -9,12 +9,12 @@ import typer
 
 from winnow import experiments
 from winnow.domains.load import domain_names, has_module, load
-from winnow.domains.validate import params_model, validate_params
 from winnow.pipeline import presets
 from winnow.pipeline.errors import WinnowError, from_os_error
 from winnow.pipeline.files import write_text
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.stage import check_code_location
+from winnow.validation import params_model, validate_params
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 

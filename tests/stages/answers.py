@@ -1,4 +1,4 @@
-"""What the tests over all domains need to know of each one: shrunken params, and example commands of `winnow DOMAIN`.
+"""What the tests over all domains need to know of each one: example commands of `winnow DOMAIN`, and other params.
 
 A new domain adds an entry to `EXAMPLES`, and every test that is parametrised over domains covers it.
 """
@@ -19,13 +19,15 @@ from winnow.domains.retina.source.fundus import draw_fundus
 class Example:
     """One domain."""
 
-    small: Mapping[str, Mapping[str, Any]]
-    """changes to params.yaml by stage, so that training takes seconds"""
     commands: Callable[[], list[list[str]]]
     """in a folder where the domain was trained: writes the input files the commands need, and returns the commands,
     every verb with `--json` where it has it; files that a command writes go to `out/`"""
     values: Mapping[str, Any] = field(default_factory=dict)
     """another valid value of a param (`ingest.sources`) where the tests cannot find one themselves"""
+    matters_when: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """values of the same section under which a param does something, where it does nothing with the preset `tiny`"""
+    changes_no_byte: Mapping[str, str] = field(default_factory=dict)
+    """params that are not expected to change a byte of their stage's results, and why"""
 
 
 def climb_commands() -> list[list[str]]:
@@ -76,37 +78,68 @@ def sessions_commands() -> list[list[str]]:
 
 EXAMPLES = {
     "climb": Example(
-        small={
-            "ingest": {"synthetic": {"routes": 400, "benchmark_share": 0.08, "unknown_share": 0.15}},
-            "train": {"epochs": 2, "checkpoint_every": 0, "network": {"width": 16, "layers": 1, "heads": 2}},
-        },
         commands=climb_commands,
         values={
             "ingest.sources": [{"format": "minimal", "path": "data/source/climb/mine.json"}],
             "ingest.peers": [{"board": "2016", "path": "data/source/climb/peer.json"}],
+            "train.subset": "quality",
+            "train.phases": [{"subset": "quality", "epochs": 1, "learning_rate": 0.01}],
+            "train.early_stopping.metric": "perplexity",
+            "evaluate.gate.headline": "quality_perplexity",
+        },
+        matters_when={"plot.sheet_columns": {"sheet_columns": 2}},
+        changes_no_byte={
+            "ingest.peers": "files of the user's; tests/library/domains/climb/test_source_peers.py",
+            "evaluate.batch_size": "memory only",
         },
     ),
     "retina": Example(
-        small={
-            "common": {"image_size": 32},
-            "ingest": {"synthetic": {"photographs": 160, "size": 64}},
-            "train": {"epochs": 1},
-        },
         commands=retina_commands,
         values={
             "ingest.sources": [{"format": "folders", "path": "data/source/retina/mine", "images": None}],
+            "split.min_stratum": 200,
+            "train.phases": [{"subset": "full", "epochs": 1, "learning_rate": 0.01}],
+            "train.early_stopping.metric": "accuracy",
+            "evaluate.gate.headline": "accuracy",
+            "evaluate.overfit_gap": 0.0001,
+        },
+        changes_no_byte={
+            "split.keep_official": "drawn photographs have no official split; tests/stages/test_retina_data.py",
+            "train.subset": "there is one",
+            "train.network.weights": "a file; tests/library/vision",
+            "train.network.frozen_blocks": "asks for weights; tests/stages/test_retina_model.py",
+            "evaluate.batch_size": "memory only",
+            "evaluate.feature_baseline": "reads a network's weights; tests/stages/test_retina_model.py",
         },
     ),
     "sessions": Example(
-        small={
-            "ingest": {"synthetic": {"songs": 160, "users": 90, "genres": 5, "scene_songs": 10, "explore": 0.1}},
-            "train": {"epochs": 2, "checkpoint_every": 0, "model": "genre_gat"},
-        },
         commands=sessions_commands,
         values={
             "ingest.sources": [
                 {"format": "lightgcn", "path": "data/source/sessions/train.txt", "events": None},
-            ]
+            ],
+            "ingest.max_genres": 2,
+            "filter.min_share_played": 0.9,
+            "filter.repeat_seconds": 1_000_000,
+            "filter.bot_plays_per_day": 30,
+            "filter.min_user_songs": 20,
+            "filter.min_song_users": 25,
+            "train.phases": [{"subset": "all", "epochs": 1, "learning_rate": 0.01}],
+            "train.early_stopping.metric": "ndcg_at_10",
+            "evaluate.gate.headline": "ndcg_at_10",
+            "evaluate.baselines.knn_neighbours": [3],
+            "evaluate.baselines.knn_shrink": [50.0],
+            "evaluate.baselines.ease_l2": [1000.0],
+            "evaluate.baselines.als_factors": [4],
+            "evaluate.baselines.als_regularisation": [100.0],
+            "evaluate.baselines.als_alpha": [1.0],
         },
+        matters_when={
+            "train.mode": {
+                "early_stopping": {"patience": 0}, "select": "last", "scheduler": {"name": "constant"},
+            },
+            "train.l2": {"l2": 0.1},
+        },
+        changes_no_byte={"train.subset": "there is one", "evaluate.block": "memory only"},
     ),
-}
+}  # fmt: skip

@@ -15,6 +15,7 @@ from winnow.pipeline.params import Document, Runtime
 from winnow.pipeline.stage import Stage
 
 DATA_STAGES = ("ingest", "filter", "label", "split", "weight")
+STAGES = (*DATA_STAGES, "train", "evaluate", "plot")
 
 
 class Programs:
@@ -23,6 +24,11 @@ class Programs:
     def __init__(self, domain: str, small: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.domain = domain
         self.small = small or {}
+
+    @classmethod
+    def tiny(cls, domain: str) -> "Programs":
+        """With the domain's preset `tiny`: all stages take seconds."""
+        return cls(domain, Document(ROOT / "presets" / domain / "tiny.yaml").content)
 
     def section(self, name: str, **changes: Any) -> Any:
         """params.yaml's section of a stage (or `common`) with its changes."""

@@ -1,6 +1,5 @@
 """What holds of every domain's stages, run on the real params with less data."""
 
-import shutil
 from dataclasses import is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -11,63 +10,11 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from tests.stages.programs import DATA_STAGES, Programs
-from winnow.domains.load import domain_names, load
+from tests.stages.programs import Programs
+from winnow.domains.load import load
 from winnow.learn.samplers import BatchShare
 from winnow.learn.task import Task
 from winnow.recommend import propagation
-
-SMALL: dict[str, dict[str, dict[str, Any]]] = {
-    "climb": {
-        "ingest": {"synthetic": {"routes": 400}},
-        "train": {"epochs": 1, "network": {"width": 16, "layers": 1, "heads": 2}},
-        "evaluate": {
-            "generation": {"per_grade": 3},
-            "grade_judge": {"trees": 3},
-            "bootstrap": {"resamples": 100},
-        },
-    },
-    "retina": {
-        "common": {"image_size": 32},
-        "ingest": {"synthetic": {"photographs": 600, "size": 64}},
-        "train": {"epochs": 1},
-        "evaluate": {"explained": 1, "bootstrap": {"resamples": 100}},
-    },
-    "sessions": {
-        "ingest": {"synthetic": {"songs": 160, "users": 90, "genres": 5, "scene_songs": 10}},
-        "train": {"epochs": 1},
-        "evaluate": {
-            "truth_checks": 20,
-            "explained_users": 1,
-            "bootstrap": {"resamples": 100},
-            "baselines": {"lightgcn_dims": [], "als_factors": [8]},
-        },
-    },
-}
-"""What is changed in params.yaml so that a domain's stages take seconds, by stage."""
-
-
-@pytest.fixture(scope="module", params=domain_names())
-def evaluated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Programs, Path]:
-    """A domain's programs, and a folder in which its stages up to evaluate ran."""
-    folder = tmp_path_factory.mktemp(request.param)
-    programs = Programs(request.param, SMALL[request.param])
-    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
-        patch.chdir(folder)
-        enabled = torch.is_grad_enabled()
-        for name in (*DATA_STAGES, "train", "evaluate"):
-            programs.run(name)
-        torch.set_grad_enabled(enabled)
-    return programs, folder
-
-
-@pytest.fixture
-def domain(evaluated: tuple[Programs, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
-    """The programs, in a copy of that folder as the working folder."""
-    programs, folder = evaluated
-    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return programs
 
 
 def test_what_is_measured_is_what_the_domain_lists(domain: Programs) -> None:

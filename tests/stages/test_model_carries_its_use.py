@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from typer.testing import CliRunner
 
-from tests.conftest import ROOT
 from tests.stages.answers import EXAMPLES
-from tests.stages.programs import DATA_STAGES, Programs
-from tests.stages.variations import variations
+from tests.stages.conftest import Finished, torch_restored
+from tests.stages.programs import Programs
+from tests.stages.variations import params_of, varied
 from winnow.domains.load import load
 from winnow.pipeline.errors import WinnowError
 
-DOMAINS = yaml.safe_load((ROOT / "params.yaml").read_text())["domains"]
 EDITED = ("common", "ingest")
 """Sections on which the train stage and the commands could depend alike."""
 
@@ -53,21 +51,18 @@ def ask(domain: str, command: list[str]) -> Answer:
     return Answer(result.stdout, files, result.exception)
 
 
-@pytest.fixture(scope="module", params=DOMAINS)
-def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    domain: str = request.param
-    example, folder = EXAMPLES[domain], tmp_path_factory.mktemp(domain)
-    programs = Programs(domain, example.small)
-    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
+@pytest.fixture(scope="module")
+def trained(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    domain, folder = finished.programs.domain, tmp_path_factory.mktemp(finished.programs.domain)
+    shutil.copytree(finished.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
+    with pytest.MonkeyPatch.context() as patch, torch_restored():
         patch.chdir(folder)
-        for stage in (*DATA_STAGES, "train"):
-            programs.run(stage)
-        commands = example.commands()
+        commands = EXAMPLES[domain].commands()
         answers = [ask(domain, command) for command in commands]
     for command, answer in zip(commands, answers, strict=True):
         assert answer.refusal is None, f"winnow {domain} {' '.join(command)}: {answer.refusal}"
         assert answer.printed
-    return Trained(domain, programs, folder, commands, answers)
+    return Trained(domain, finished.programs, folder, commands, answers)
 
 
 @pytest.fixture
@@ -85,7 +80,8 @@ def edits(trained: Trained) -> Iterator[tuple[str, dict[str, Any]]]:
     sections = {name: trained.programs.section(name).model_dump() for name in fields}
     for name in EDITED:
         model = fields[name].annotation
-        for path, values in variations(model, sections[name], name, EXAMPLES[trained.domain].values):
+        for path in params_of(model, name):
+            values = varied(model, sections[name], path, EXAMPLES[trained.domain].values)
             yield path, content | {trained.domain: sections | {name: values}}
 
 

@@ -1,4 +1,4 @@
-"""Another valid value for every single param of a section."""
+"""Another valid value for any param of a section."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin
@@ -17,35 +17,41 @@ SCALARS: dict[type, Callable[[Any], list[Any]]] = {
 """Other values to try; bool comes before int, of which it is a subclass."""
 
 
-def variations(
-    section: type[Section], values: Mapping[str, Any], prefix: str, given: Mapping[str, Any]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The path of each param (`ingest.sources`), and the section's values with another valid value for this param.
-
-    `given` has such values by path. Raises LookupError for a param for which none is given or found.
-    """
-    for path, candidates in _leaves(section, values, prefix, given):
-        keys = path.removeprefix(f"{prefix}.").split(".")
-        for candidate in candidates:
-            changed = _replaced(values, keys, candidate)
-            if _is_valid(section, changed):
-                yield path, changed
-                break
-        else:
-            raise LookupError(f"no other valid value of {path} was found: add one to tests/stages/answers.py")
-
-
-def _leaves(
-    section: type[Section], values: Mapping[str, Any], prefix: str, given: Mapping[str, Any]
-) -> Iterator[tuple[str, list[Any]]]:
+def params_of(section: type[Section], prefix: str) -> Iterator[str]:
+    """The path of every single param of a section, such as `ingest.sources`."""
     for name, info in section.model_fields.items():
-        path, value = f"{prefix}.{name}", values[name]
-        if path in given:
-            yield path, [given[path]]
-        elif isinstance(info.annotation, type) and issubclass(info.annotation, Section):
-            yield from _leaves(info.annotation, value, path, given)
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
+            yield from params_of(info.annotation, f"{prefix}.{name}")
         else:
-            yield path, [candidate for candidate in _candidates(info, value) if candidate != value]
+            yield f"{prefix}.{name}"
+
+
+def varied(section: type[Section], values: Mapping[str, Any], path: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The section's values with another valid value of the param at `path`: the one in `given`, or one found.
+
+    Raises LookupError when none is given or found.
+    """
+    keys = path.split(".")[1:]
+    info, value = _field(section, keys), _value(values, keys)
+    candidates = [given[path]] if path in given else [each for each in _candidates(info, value) if each != value]
+    for candidate in candidates:
+        changed = _replaced(values, keys, candidate)
+        if _is_valid(section, changed):
+            return changed
+    raise LookupError(f"no other valid value of {path} was found: add one to tests/stages/answers.py")
+
+
+def _field(section: type[Section], keys: list[str]) -> FieldInfo:
+    info = section.model_fields[keys[0]]
+    if len(keys) == 1:
+        return info
+    assert isinstance(info.annotation, type)
+    assert issubclass(info.annotation, Section)
+    return _field(info.annotation, keys[1:])
+
+
+def _value(values: Mapping[str, Any], keys: list[str]) -> Any:
+    return _value(values[keys[0]], keys[1:]) if len(keys) > 1 else values[keys[0]]
 
 
 def _candidates(info: FieldInfo, value: Any) -> list[Any]:

@@ -100,26 +100,36 @@ def _cuts(source: str, nodes: Iterable[ast.AST]) -> dict[Range, str]:
     """Ranges to replace, none inside another, and by what."""
     encoded = [line.encode() for line in source.split("\n")]  # ast counts columns in bytes
     fields = {
-        _range(node, encoded): _without_description(node, source)
+        _range(node, encoded): _without_description(node, encoded)
         for node in nodes
         if isinstance(node, ast.Call) and any(_is_description(node, keyword) for keyword in node.keywords)
     }
     strings = [node.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
     removed = [_range(node, encoded) for node in strings if isinstance(node.value, str)]
-    removed += [(token.start, token.end) for token in _tokens(source) if token.type == tokenize.COMMENT]
+    if "#" in source:  # tokenizing takes longer than all the rest
+        removed += [(token.start, token.end) for token in _tokens(source) if token.type == tokenize.COMMENT]
     outside = (each for each in removed if not any(start <= each[0] < end for start, end in fields))
     return fields | dict.fromkeys(outside, "")
 
 
-def _without_description(call: ast.Call, source: str) -> str:
+def _without_description(call: ast.Call, encoded: list[bytes]) -> str:
     """A `Field(…)` call without its description, its tokens one blank apart: its line breaks follow the description."""
-    text = ast.get_source_segment(source, call) or ""
+    text = _segment(call, encoded)
     for keyword in call.keywords:
         if _is_description(call, keyword):
-            text = text.replace(ast.get_source_segment(source, keyword) or "", "", 1)
+            text = text.replace(_segment(keyword, encoded), "", 1)
     parts = [token.string for token in _tokens(text) if token.type != tokenize.COMMENT and token.string.strip()]
     ends = zip(["", *parts], parts, [*parts[1:], ""], strict=False)
     return " ".join(part for before, part, after in ends if part != "," or (before not in "(," and after != ")"))
+
+
+def _segment(node: ast.expr | ast.keyword, encoded: list[bytes]) -> str:
+    """The source of a node (`ast.get_source_segment` splits the whole source at every call)."""
+    assert node.end_lineno is not None
+    lines = encoded[node.lineno - 1 : node.end_lineno]
+    lines[-1] = lines[-1][: node.end_col_offset]
+    lines[0] = lines[0][node.col_offset :]
+    return b"\n".join(lines).decode()
 
 
 def _is_description(call: ast.Call, keyword: ast.keyword) -> bool:

@@ -154,7 +154,7 @@ class _EdgeSum(torch.autograd.Function):
 
 def _sums(values: Tensor, starts: Tensor) -> Tensor:
     """Sums of rows `starts[n]` to `starts[n + 1]`."""
-    return torch.segment_reduce(values, "sum", offsets=starts, axis=0)
+    return torch.segment_reduce(_full(values), "sum", offsets=starts, axis=0)
 
 
 def _product(values: Values, vectors: Tensor, *, into_items: bool) -> Tensor:
@@ -170,13 +170,19 @@ def _product(values: Values, vectors: Tensor, *, into_items: bool) -> Tensor:
     return sums[0] if len(sums) == 1 else torch.cat(sums, dim=1)
 
 
+def _full(tensor: Tensor) -> Tensor:
+    """In 32 bits at least, whatever the precision of training: sparse products have no half precision."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 def _times(matrix: Tensor, vectors: Tensor) -> Tensor:
     wide = vectors.shape[1] >= NARROW and vectors.device.type == "cpu"
-    return torch.sparse.mm(matrix, vectors, "sum") if wide else matrix @ vectors
+    with torch.autocast(vectors.device.type, enabled=False):
+        return torch.sparse.mm(matrix, _full(vectors), "sum") if wide else matrix @ _full(vectors)
 
 
 def _sparse(starts: Tensor, ends: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
-    return torch.sparse_csr_tensor(starts, ends, values, shape, check_invariants=False)
+    return torch.sparse_csr_tensor(starts, ends, _full(values), shape, check_invariants=False)
 
 
 def _edge_products(values: Values, at_user: Tensor, at_item: Tensor) -> Tensor:
@@ -184,7 +190,9 @@ def _edge_products(values: Values, at_user: Tensor, at_item: Tensor) -> Tensor:
     graph, heads = values.graph, len(values.by_user)
     pattern = _sparse(graph.starts, graph.item, at_user.new_zeros(len(graph.item)), graph.shape)
     pairs = zip(at_user.chunk(heads, dim=1), at_item.chunk(heads, dim=1), strict=True)
-    columns = [
-        torch.sparse.sampled_addmm(pattern, user.contiguous(), item.t(), beta=0.0).values() for user, item in pairs
-    ]
+    with torch.autocast(at_user.device.type, enabled=False):
+        columns = [
+            torch.sparse.sampled_addmm(pattern, _full(user).contiguous(), _full(item).t(), beta=0.0).values()
+            for user, item in pairs
+        ]
     return torch.stack(columns, dim=1)

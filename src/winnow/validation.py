@@ -42,7 +42,7 @@ def _metric_problems(domain: str, section: Any) -> Iterator[Problem]:
     """Metrics that the gate and early stopping name, and that the domain does not measure."""
     metrics = load(domain, "metrics")
     gate = section.evaluate.gate
-    judged = [(("gate", "headline"), gate.headline)]
+    judged: list[tuple[Location, str]] = [(("gate", "headline"), gate.headline)]
     judged += [(("gate", "conditions", i, "metric"), each.metric) for i, each in enumerate(gate.conditions)]
     for location, metric in judged:
         if metric not in metrics.GATE_METRICS:

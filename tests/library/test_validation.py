@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from winnow.domains.validate import validate_params
 from winnow.pipeline import presets
 from winnow.pipeline.errors import ParamsError
 from winnow.pipeline.params import Document
+from winnow.validation import validate_params
 
 
 @pytest.fixture
