@@ -1,12 +1,13 @@
 """The same bytes on any maker's CPU: every stage natively and under emulation of two others, and what that costs.
 
-python benchmarks/portable.py [DOMAIN …]
+python benchmarks/portable.py [DOMAIN …] [--only bytes|cost]
 
 Needs `qemu-x86_64` (Debian: `apt-get install qemu-user`). Every domain runs its preset `tiny` three times, each time as
 one process: natively, and emulated as an AMD (EPYC-Milan) and an Intel (Haswell). Then some epochs of the embedded
 default are trained with and without the settings of dvc.yaml that make the bytes agree.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -124,25 +125,35 @@ def measure_cost(folder: Path, domain: str) -> dict[str, float]:
     }
 
 
+def compare_bytes(domain: str) -> dict[str, dict[str, bool]]:
+    """Whether each stage writes the same bytes on each emulated CPU as natively."""
+    with tempfile.TemporaryDirectory() as name:
+        native = prepare(Path(name, "native"), tiny(domain))
+        run_stages(native, domain, None)
+        expected = hashes(native, domain)
+        same = {}
+        for cpu in EMULATED:
+            emulated = prepare(Path(name, cpu), tiny(domain))
+            run_stages(emulated, domain, cpu)
+            found = hashes(emulated, domain)
+            same[cpu] = {stage: found[stage] == expected[stage] for stage in STAGES}
+    return same
+
+
 def main() -> None:
-    if not shutil.which("qemu-x86_64"):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("domains", nargs="*", default=yaml.safe_load((ROOT / "params.yaml").read_text())["domains"])
+    parser.add_argument("--only", choices=("bytes", "cost"), help="one of the two measurements (default: both)")
+    options = parser.parse_args()
+    if options.only != "cost" and not shutil.which("qemu-x86_64"):
         sys.exit("this benchmark needs qemu-x86_64 (Debian: apt-get install qemu-user)")
-    domains = sys.argv[1:] or yaml.safe_load((ROOT / "params.yaml").read_text())["domains"]
-    for domain in domains:
-        with tempfile.TemporaryDirectory() as name:
-            base = Path(name)
-            native = prepare(base / "native", tiny(domain))
-            run_stages(native, domain, None)
-            expected = hashes(native, domain)
-            same = {}
-            for cpu in EMULATED:
-                emulated = prepare(base / cpu, tiny(domain))
-                run_stages(emulated, domain, cpu)
-                found = hashes(emulated, domain)
-                same[cpu] = {stage: found[stage] == expected[stage] for stage in STAGES}
-                print(domain, cpu, same[cpu], flush=True)
-            timed = prepare(base / "timed", {f"{domain}.train.epochs": TRAINED_EPOCHS})
-            merge("portable", {domain: {"same_bytes": same, "training": measure_cost(timed, domain)}})
+    for domain in options.domains:
+        if options.only != "cost":
+            merge("portable_bytes", {domain: compare_bytes(domain)})
+        if options.only != "bytes":
+            with tempfile.TemporaryDirectory() as name:
+                timed = prepare(Path(name, "timed"), {f"{domain}.train.epochs": TRAINED_EPOCHS})
+                merge("portable_cost", {domain: measure_cost(timed, domain)})
 
 
 if __name__ == "__main__":
