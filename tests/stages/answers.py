@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from winnow.domains.retina.source.fundus import draw_fundus
+from winnow.domains.sessions.tables import Interactions, Splits
+from winnow.pipeline.tables import read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,32 @@ def sessions_commands() -> list[list[str]]:
         ["recommend", "--likes", songs[2], "--k", "3", "--json"],
         ["evaluate", "others.csv", "--user-column", "listener", "--item-column", "song", "--json"],
     ]
+
+
+def sessions_poison() -> list[int]:
+    """Give every other user with test songs (cold-start users too) other songs to be found, as if they had played them.
+
+    Gives the numbers of the users that keep theirs: their rows of `evaluate/ranked.parquet` must not change.
+    """
+    rng = np.random.default_rng(0)
+    splits_file, pairs_file = (
+        Path("data/sessions/split/splits.parquet"),
+        Path("data/sessions/label/interactions.parquet"),
+    )
+    splits, pairs = read_table(splits_file, Splits), read_table(pairs_file, Interactions)
+    songs = np.arange(len(pd.read_parquet("data/sessions/label/songs.parquet")))
+    hidden = splits[splits["split"].isin(["test", "cold_target"])]
+    users = hidden["user_index"].unique()
+    for user in users[::2]:
+        never_played = rng.permutation(np.setdiff1d(songs, splits.loc[splits["user_index"] == user, "song_index"]))
+        old = hidden.loc[hidden["user_index"] == user, "song_index"].iloc[: len(never_played)]
+        other = dict(zip(old, never_played, strict=False))
+        for table in (splits, pairs):
+            own = table["user_index"] == user
+            table.loc[own, "song_index"] = table.loc[own, "song_index"].replace(other)
+    write_table(splits_file, splits, Splits)
+    write_table(pairs_file, pairs, Interactions)
+    return sorted(map(int, users[1::2]))
 
 
 EXAMPLES = {
