@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from safetensors.numpy import load_file
 from scipy import stats
 from sklearn.metrics import ndcg_score
@@ -20,51 +19,47 @@ from sklearn.metrics.pairwise import cosine_distances
 from stages.sessions import evaluate
 from tests.library.domains.sessions.dense import Dense, Matrix
 from tests.stages.answers import sessions_poison
+from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.recommend.explanations import Check
 
 CUTOFFS = (5, 10, 20)
-SESSIONS = Programs(
-    "sessions",
-    {
-        "ingest": {"synthetic": {"songs": 160, "users": 90, "genres": 5, "scene_songs": 10, "explore": 0.1}},
-        "split": {"cold_ratio": 0.2},
-        "weight": {"interactions": "confidence"},
-        "train": {"model": "genre_gat", "epochs": 6, "checkpoint_every": 0},
-        "evaluate": {
-            "truth_checks": 20,
-            "baselines": {
-                "knn_neighbours": [10, 40],
-                "als_factors": [8],
-                "als_regularisation": [1.0],
-                "als_rounds": 4,
-                "lightgcn_dims": [16],
-            },
-            "bootstrap": {"resamples": 2000},
+SESSIONS = Programs.tiny("sessions")
+CHANGES: dict[str, dict[str, Any]] = {
+    "split": {"cold_ratio": 0.2},
+    "weight": {"interactions": "confidence"},
+    "train": {"epochs": 6},
+    "evaluate": {
+        "truth_checks": 20,
+        "baselines": {
+            "knn_neighbours": [10, 40],
+            "knn_shrink": [0.0, 10.0],
+            "lightgcn_dims": [16],
+            "lightgcn_epochs": 30,
         },
+        "bootstrap": {"resamples": 2000},
     },
-)
+}
+FEW_BASELINES = {"baselines": {"lightgcn_dims": [], "als_rounds": 1}}
 table = SESSIONS.table
+pytestmark = pytest.mark.parametrize("finished", ["sessions"], indirect=True)
 
 
 def run(*names: str, **changes: Any) -> None:
-    """Run stages here; what they set in torch for their own programs is put back."""
-    with torch.random.fork_rng():
-        enabled = torch.is_grad_enabled()
-        try:
-            for name in names:
-                SESSIONS.run(name, **changes)
-        finally:
-            torch.set_grad_enabled(enabled)
+    """Run stages here."""
+    with torch_restored():
+        for name in names:
+            SESSIONS.run(name, **CHANGES.get(name, {}) | changes)
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder, the working folder, with a model of genres that was evaluated."""
+def judged(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder, the working folder, with many cold-start users and a model evaluated beside larger grids."""
     folder = tmp_path_factory.mktemp("judged")
+    shutil.copytree(finished.folder, folder, dirs_exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        run("ingest", "filter", "label", "split", "weight", "train", "evaluate")
+        run("split", "weight", "train", "evaluate")
         yield folder
 
 
@@ -227,7 +222,7 @@ def test_baselines_are_fitted_to_the_training_songs(
 
 
 def test_baselines_are_tuned_on_validation(world: World, judgement: dict[str, Any]) -> None:
-    settings = SESSIONS.section("evaluate").baselines
+    settings = SESSIONS.section("evaluate", **CHANGES["evaluate"]).baselines
     grids = {
         "popularity": [{}],
         "item_knn": [
@@ -264,7 +259,7 @@ def test_tuning_gets_the_validation_songs_and_no_others(
     real_grids, real_tune = evaluate.baseline_grids, evaluate.tune
     monkeypatch.setattr(evaluate, "baseline_grids", grids)
     monkeypatch.setattr(evaluate, "tune", tune)
-    run("evaluate", baselines={"lightgcn_dims": [], "als_rounds": 1})
+    run("evaluate", **FEW_BASELINES)
     assert len(seen) == 5
     for held in seen:
         assert held.users.tolist() == world.users("val")
@@ -386,7 +381,7 @@ def test_explanation_accuracy_counts_what_held(
     copy_of(judged, tmp_path, monkeypatch)
     checks = [Check("song", True)] * 3 + [Check("song", False)] * 2 + [Check("genre", False)] * 3
     monkeypatch.setattr(evaluate, "check_first_reasons", lambda *_: checks)
-    run("evaluate", baselines={"lightgcn_dims": [], "als_rounds": 1})
+    run("evaluate", **FEW_BASELINES)
     found = SESSIONS.metrics("judgement")
     assert found["explanations"] == {"song": {"checked": 5, "held": 3}, "genre": {"checked": 3, "held": 0}}
     assert found["model"]["explanation_accuracy"] == 3 / 8
