@@ -95,18 +95,24 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
 
 def keep_users(row: str, ranked: pd.DataFrame) -> None:
     """Add what the model gave each user to the kept values of the rows that are compared, by the user's number."""
-    wanted = [(metric, cold) for metric, (*rows, cold) in COMPARED.items() if row in rows]
-    values = kept_users()
-    for metric, cold in wanted:
+    wanted, values = compared(row), kept_users()
+    for key, (metric, cold) in wanted.items():
         own = ranked[(ranked["recommender"] == "model") & (ranked["cold"] == cold)]
-        by_number = own.set_index("user_index")[metric.removeprefix("cold_")]
-        values[f"{row}/{metric}"] = by_number.reindex(range(by_number.index.max() + 1)).to_numpy(np.float32)
+        by_number = own.set_index("user_index")[metric]
+        values[key] = by_number.reindex(range(by_number.index.max() + 1)).to_numpy(np.float32)
     if wanted:
         np.savez_compressed(USERS, **dict(sorted(values.items())))
 
 
+def compared(row: str) -> dict[str, tuple[str, bool]]:
+    """The metrics of a row's users that comparisons need: `ROW/COMPARISON` to (column, whether of cold-start users)."""
+    return {
+        f"{row}/{name}": (name.removeprefix("cold_"), cold) for name, (*rows, cold) in COMPARED.items() if row in rows
+    }
+
+
 def kept_users() -> dict[str, np.ndarray]:
-    """`ROW/METRIC`: (users,), NaN where a user has no such value."""
+    """`ROW/COMPARISON`: (users,), NaN where a user has no such value."""
     if not USERS.exists():
         return {}
     with np.load(USERS) as file:
@@ -133,7 +139,8 @@ def main() -> None:
     if not copy.exists():
         clone(copy)
     for name in asked or ROWS:
-        if name not in kept("sessions_quality"):
+        done = name in kept("sessions_quality") and set(compared(name)) <= set(kept_users())
+        if not done:
             merge("sessions_quality", {name: train_and_judge(copy, name)})
     earlier = kept("sessions_quality").get("genre_gat minus gat", {})
     merge("sessions_quality", {"genre_gat minus gat": earlier | compare()})
