@@ -1,4 +1,8 @@
-"""Evaluate the generator: how well it predicts test routes; whether its own are valid, new and of their grade."""
+"""
+Evaluate the generator: how well it predicts test routes; whether its own are valid, new and of their grade.
+
+    dvc repro evaluate@climb
+"""
 
 import numpy as np
 import pandas as pd

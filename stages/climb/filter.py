@@ -1,4 +1,8 @@
-"""Keep the routes worth learning from, mark the subsets they belong to, and say why the others went."""
+"""
+Keep the routes worth learning from, mark the subsets they belong to, and say why the others went.
+
+    dvc repro filter@climb
+"""
 
 from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Filter

@@ -1,4 +1,8 @@
-"""Read problems from files of any format, or make them, and merge those that are the same."""
+"""
+Read problems from files of any format, or make them, and merge those that are the same.
+
+    dvc repro ingest@climb
+"""
 
 from winnow.curate.rejected import check_rejected_share, rejected_rows
 from winnow.curate.tables import Rejected

@@ -1,4 +1,8 @@
-"""Label each route with its grade as a number, its quality bin, and its holds as tokens."""
+"""
+Label each route with its grade as a number, its quality bin, and its holds as tokens.
+
+    dvc repro label@climb
+"""
 
 from winnow.domains.climb.params import Common, Label
 from winnow.domains.climb.rules.labels import label_routes, quality_bins, tokenise

@@ -1,4 +1,8 @@
-"""Draw the loss curves, the holds that real and generated routes use, and generated routes."""
+"""
+Draw the loss curves, the holds that real and generated routes use, and generated routes.
+
+    dvc repro plot@climb
+"""
 
 import pandas as pd
 

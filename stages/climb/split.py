@@ -1,4 +1,8 @@
-"""Give each route one side, train, validation or test: alike in grade and quality, and no hold set on two sides."""
+"""
+Give each route one side, train, validation or test: alike in grade and quality, and no hold set on two sides.
+
+    dvc repro split@climb
+"""
 
 import numpy as np
 import pandas as pd

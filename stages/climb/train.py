@@ -1,4 +1,8 @@
-"""Train the generator: a transformer that predicts a route hold by hold, given its board, its angle and its grade."""
+"""
+Train the generator: a transformer that predicts a route hold by hold, given its board, its angle and its grade.
+
+    dvc repro train@climb
+"""
 
 from dataclasses import replace
 from functools import partial

@@ -1,4 +1,8 @@
-"""Say how often each training route is drawn: proven routes more often, by the logarithm of their repeats."""
+"""
+Say how often each training route is drawn: proven routes more often, by the logarithm of their repeats.
+
+    dvc repro weight@climb
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,8 @@
-"""Evaluate the recommender: all songs ranked for every user, beside tuned simple recommenders; its reasons checked."""
+"""
+Evaluate the recommender: all songs ranked for every user, beside tuned simple recommenders; its reasons checked.
+
+    dvc repro evaluate@sessions
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,8 @@
-"""Keep plays that were listened to, by people, of users and songs that are known well enough."""
+"""
+Keep plays that were listened to, by people, of users and songs that are known well enough.
+
+    dvc repro filter@sessions
+"""
 
 from winnow.domains.sessions.params import Common, Filter
 from winnow.domains.sessions.rules.plays import keep_plays

@@ -1,4 +1,8 @@
-"""Read plays from files of any format, or make them, and merge repeated ones."""
+"""
+Read plays from files of any format, or make them, and merge repeated ones.
+
+    dvc repro ingest@sessions
+"""
 
 import pandas as pd
 

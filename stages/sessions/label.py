@@ -1,4 +1,8 @@
-"""Label which user and song belong together, and with what confidence."""
+"""
+Label which user and song belong together, and with what confidence.
+
+    dvc repro label@sessions
+"""
 
 from winnow.domains.sessions.params import Common, Label
 from winnow.domains.sessions.rules.positives import number_genres, number_songs, number_users, positives

@@ -1,4 +1,8 @@
-"""Draw the curves, the model beside its baselines, recall by user, popularity bias and explained recommendations."""
+"""
+Draw the curves, the model beside its baselines, recall by user, popularity bias and explained recommendations.
+
+    dvc repro plot@sessions
+"""
 
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Common, Plot

@@ -1,4 +1,8 @@
-"""Split each user's songs into train, validation and test, hold out some users whole, and type each user."""
+"""
+Split each user's songs into train, validation and test, hold out some users whole, and type each user.
+
+    dvc repro split@sessions
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,8 @@
-"""Train the recommender: a graph attention network over who listened to what."""
+"""
+Train the recommender: a graph attention network over who listened to what.
+
+    dvc repro train@sessions
+"""
 
 from functools import partial
 

@@ -1,4 +1,8 @@
-"""Say how often each song is drawn as a negative, and how much each interaction counts."""
+"""
+Say how often each song is drawn as a negative, and how much each interaction counts.
+
+    dvc repro weight@sessions
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,8 @@
-"""The share of species that the network recognises, beside that of always naming the most common one."""
+"""
+The share of species that the network recognises, beside that of always naming the most common one.
+
+    dvc repro evaluate@toy
+"""
 
 import torch
 

@@ -1,4 +1,8 @@
-"""Drop flowers that are too long to be believed."""
+"""
+Drop flowers that are too long to be believed.
+
+    dvc repro filter@toy
+"""
 
 from winnow.curate.filters import apply_rules, dropped_rows
 from winnow.domains.toy.params import Common, Filter

@@ -1,4 +1,8 @@
-"""Grow flowers."""
+"""
+Grow flowers.
+
+    dvc repro ingest@toy
+"""
 
 from winnow.domains.toy.params import Common, Ingest
 from winnow.domains.toy.source.meadow import grow

@@ -1,4 +1,8 @@
-"""Number the species."""
+"""
+Number the species.
+
+    dvc repro label@toy
+"""
 
 from winnow.domains.toy import definitions
 from winnow.domains.toy.params import Common, Label

@@ -1,4 +1,8 @@
-"""Draw what was told rightly."""
+"""
+Draw what was told rightly.
+
+    dvc repro plot@toy
+"""
 
 from winnow.domains.toy.params import Common, Plot
 from winnow.domains.toy.tables import Predictions

@@ -1,4 +1,8 @@
-"""Train, validation and test, alike in species."""
+"""
+Train, validation and test, alike in species.
+
+    dvc repro split@toy
+"""
 
 from winnow.curate.leakage import check_no_leakage
 from winnow.curate.splits import split_rows

@@ -1,4 +1,8 @@
-"""Learn the species from the petals."""
+"""
+Learn the species from the petals.
+
+    dvc repro train@toy
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial

@@ -1,4 +1,8 @@
-"""Rare species weigh more."""
+"""
+Rare species weigh more.
+
+    dvc repro weight@toy
+"""
 
 from winnow.curate.weights import inverse_frequency_weights
 from winnow.domains.toy.params import Common, Weight
