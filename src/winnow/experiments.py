@@ -37,15 +37,15 @@ class Setting:
 def read_experiments(domain: str, commits: int) -> tuple[list[Experiment], list[str]]:
     """The finished experiments of the last `commits` commits, and a line for each that is left out.
 
-    Raises WinnowError when DVC cannot tell.
+    Raises WinnowError when `dvc exp show` fails.
     """
     command = [sys.executable, "-m", "dvc", "exp", "show", "--json", "--num", str(commits)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    if told.returncode:
-        raise WinnowError(f"`dvc exp show` failed: {told.stderr.strip()}", fix="run it in a clone of the repository")
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    if shown.returncode:
+        raise WinnowError(f"`dvc exp show` failed: {shown.stderr.strip()}", fix="run it in a clone of the repository")
     found: list[Experiment] = []
     left_out: list[str] = []
-    for commit in json.loads(told.stdout)[1:]:  # the first is the workspace
+    for commit in json.loads(shown.stdout)[1:]:  # the first is the workspace
         start = _evaluated(commit["data"], domain)
         for entry in commit["experiments"] or []:
             state = entry["revs"][0]
@@ -65,7 +65,7 @@ def read_experiments(domain: str, commits: int) -> tuple[list[Experiment], list[
 def summarize(experiments: Sequence[Experiment], metrics: Sequence[str]) -> list[Setting]:
     """Experiments grouped by the params in which they differ, apart from the repeated ones; sorted by them.
 
-    Of several experiments with the same params one counts: a repetition without a change says nothing of the spread.
+    Of several experiments with the same params one counts: an identical repetition says nothing about the spread.
     Raises WinnowError for a metric that an experiment does not have.
     """
     keys = sorted({key for experiment in experiments for key in experiment.params})
@@ -105,7 +105,7 @@ def as_markdown(settings: Sequence[Setting]) -> str:
 
 
 def as_records(settings: Sequence[Setting]) -> list[dict[str, Any]]:
-    """The same for programs: unrounded values, one a run, beside their mean and standard deviation."""
+    """The same for programs: unrounded values, one per run, with their mean and standard deviation."""
     return [
         {
             "params": dict(setting.params),
@@ -124,7 +124,7 @@ def as_records(settings: Sequence[Setting]) -> list[dict[str, Any]]:
 
 
 def _state(entry: Mapping[str, Any]) -> str:
-    """Why an experiment has nothing to show: it waits, runs or failed; or it never evaluated this domain."""
+    """Why an experiment has no result: it is queued, running or failed; or it did not evaluate this domain."""
     state = (entry["executor"] or {}).get("state") or "success"
     return "no evaluate.json of this domain" if state == "success" else str(state)
 
@@ -172,5 +172,5 @@ def _plain(value: Any) -> str:
 
 
 def _mean_and_spread(values: Sequence[float]) -> str:
-    told = f"{fmean(values):.3f}"
-    return f"{told} ± {stdev(values):.3f}" if len(values) > 1 else told
+    text = f"{fmean(values):.3f}"
+    return f"{text} ± {stdev(values):.3f}" if len(values) > 1 else text

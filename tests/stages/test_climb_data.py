@@ -224,10 +224,10 @@ def test_a_leak_stops_the_stage(here: Path) -> None:
     labels, tokens = table("label/labels.parquet"), table("label/tokens.parquet")
     sides = ["train", "test"] * len(labels)
     splits = pd.DataFrame({"route_id": labels["route_id"], "split": sides[: len(labels)]})
-    with pytest.raises(LeakageError, match=r"values of `hold_set` stand on two sides of the split"):
+    with pytest.raises(LeakageError, match=r"values of `hold_set` are on two sides of the split"):
         split.check_no_shared_routes(labels, tokens, splits)
     # The tokens are checked on their own, in case ingest named the same holds twice.
-    with pytest.raises(LeakageError, match=r"values of `tokens` stand on two sides of the split"):
+    with pytest.raises(LeakageError, match=r"values of `tokens` are on two sides of the split"):
         split.check_no_shared_routes(labels.assign(hold_set=labels["route_id"]), tokens, splits)
 
 

@@ -286,7 +286,7 @@ def test_two_sources_of_one_name_are_refused(here: Path) -> None:
 def test_a_leak_and_too_few_photographs_stop_the_split(here: Path) -> None:
     labels = table("label/labels.parquet")
     sides = np.resize(["train", "val", "test"], len(labels))
-    with pytest.raises(LeakageError, match="values of `patient` stand on two sides"):
+    with pytest.raises(LeakageError, match="values of `patient` are on two sides"):
         split.split_photographs(labels.assign(official_side=sides), RETINA.section("split"), np.random.default_rng(0))
     with pytest.raises(TableError, match="too few to split"):
         split.split_photographs(labels[:2], RETINA.section("split"), np.random.default_rng(0))

@@ -127,7 +127,7 @@ def test_a_pair_on_two_sides_is_leakage(here: Path, monkeypatch: pytest.MonkeyPa
         return pd.concat([sides, sides[sides["split"] == "test"].head(1).assign(split="train")])
 
     monkeypatch.setattr(split, "split_pairs", leaking)
-    with pytest.raises(LeakageError, match="`user and song` stand on two sides"):
+    with pytest.raises(LeakageError, match="`user and song` are on two sides"):
         run("split")
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 def k_core(owner: pd.Series, item: pd.Series, *, min_items: int, min_owners: int) -> tuple["pd.Series[bool]", int]:
     """Which rows lie in the largest set where every owner has `min_items` items and every item `min_owners` owners.
 
-    A pair may stand in several rows and counts once. Gives a mask indexed like `owner`, and the rounds of removing
+    A pair that occurs in several rows counts once. Returns a mask indexed like `owner`, and the rounds of removing
     until nothing changed.
     """
     owners, items = pd.factorize(owner)[0], pd.factorize(item)[0]

@@ -1,4 +1,4 @@
-"""The last rows of every owner held out: what comes next is predicted from what came before."""
+"""Hold out the last rows of every owner, so that later rows are predicted from earlier ones."""
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ def hold_out_last(
     """The side of each row: each owner's last `test` rows by `order`, the `val` rows before them, and train.
 
     `val` and `test` are the same for all owners or given per row (equal within an owner). An owner without a row left
-    for training keeps all rows in train, so that nobody is tested whom the model never saw. Indexed like `owner`,
+    for training keeps all rows in train, so that every tested owner is known to the model. Indexed like `owner`,
     which has distinct index values, as has every owner's `order`.
     """
     rows = pd.DataFrame({"owner": owner, "order": order, "val": val, "test": test}).sort_values(["owner", "order"])

@@ -8,10 +8,10 @@ SHOWN_KEYS = 5
 
 
 def check_no_leakage(side: "pd.Series[str]", keys: pd.DataFrame) -> None:
-    """Raise LeakageError when a value of any column of `keys` stands on two sides.
+    """Raise LeakageError when a value of any column of `keys` is on two sides.
 
     `keys` has one row per row of `side` and one column per thing that must stay together: a group (patient, user,
-    hold set) or a content digest (see `winnow.curate.duplicates`). Missing values belong to nothing.
+    hold set) or a content digest (see `winnow.curate.duplicates`). Missing values are ignored.
     """
     for name in keys.columns:
         pairs = pd.DataFrame({"key": keys[name].to_numpy(), "side": side.to_numpy()})
@@ -21,6 +21,6 @@ def check_no_leakage(side: "pd.Series[str]", keys: pd.DataFrame) -> None:
             listed = "; ".join(f"{key} in {both}" for key, both in leaked.head(SHOWN_KEYS).items())
             more = f"; and {len(leaked) - SHOWN_KEYS} more" if len(leaked) > SHOWN_KEYS else ""
             raise LeakageError(
-                f"{len(leaked)} values of `{name}` stand on two sides of the split: {listed}{more}",
+                f"{len(leaked)} values of `{name}` are on two sides of the split: {listed}{more}",
                 fix=f"split with `{name}` as (part of) the group key",
             )

@@ -73,7 +73,7 @@ def split_rows(
 ) -> "pd.Series[str]":
     """The side of each row, such as train, val or test; indexed like `strata`.
 
-    `shares` maps each side to its share of the rows (they sum to 1). No group stands on two sides. The order of the
+    `shares` maps each side to its share of the rows (they sum to 1). No group is on two sides. The order of the
     rows does not matter: the same rows and seed give the same sides.
     """
     sides = list(shares)

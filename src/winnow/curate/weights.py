@@ -1,4 +1,4 @@
-"""How often rows are drawn: weights from counts and from classes, and what they come to in an epoch.
+"""How often rows are drawn: weights from counts and from classes, and their effect on an epoch.
 
 Weights are relative chances to be drawn with replacement; with a mean of 1, a weight of 1 means "as often as without".
 """
@@ -52,15 +52,15 @@ def effective_sample_size(weights: "pd.Series[float]") -> float:
 
 
 def draw_rows(weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """The rows of one weighted epoch, `(rows,)`, in random order; some stand several times, others not at all.
+    """The rows of one weighted epoch, `(rows,)`, in random order; some occur several times, others never.
 
     A systematic sample (Madow 1949): a row of weight w is drawn ⌊E⌋ or ⌈E⌉ times, where E is the number of draws × w /
-    sum of weights; so an epoch's shares do not wander as those of independent draws do.
+    sum of weights; so an epoch's shares vary less than those of independent draws.
     """
     order = rng.permutation(len(weights))
-    heaped = np.cumsum(weights[order])
-    points = (np.arange(len(weights)) + rng.random()) * (heaped[-1] / len(weights))
-    picks = np.searchsorted(heaped, points, side="right").clip(max=len(weights) - 1)
+    cumulative = np.cumsum(weights[order])
+    points = (np.arange(len(weights)) + rng.random()) * (cumulative[-1] / len(weights))
+    picks = np.searchsorted(cumulative, points, side="right").clip(max=len(weights) - 1)
     return rng.permutation(order[picks])
 
 

@@ -16,7 +16,7 @@ MAX_PIXELS = 100_000_000
 """Width × height of the largest image that is decoded: an A3 page at 600 dpi has 70 million pixels. A file of a few
 kilobytes can claim billions (a decompression bomb)."""
 MIN_SIDE = 8
-"""Pixels of the shorter side below which an image shows nothing."""
+"""Smallest accepted length of the shorter side, in pixels."""
 COMPRESSION = 4
 """zlib's level: a third of the default's time for 5% more bytes."""
 
@@ -24,7 +24,7 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # `d
 
 
 class ImageError(Exception):
-    """Why a file gives no image, in words for a table of rejected rows."""
+    """Why a file cannot be decoded; the message is the reason in a table of rejected rows."""
 
 
 def decode(content: bytes, *, at_least: int | None = None) -> tuple[Pixels, tuple[int, int]]:

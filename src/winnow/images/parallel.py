@@ -10,7 +10,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 AHEAD = 4
-"""Results computed ahead of the one asked for, for each core."""
+"""Results computed ahead of the current one, for each core."""
 
 
 def map_images(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -1,4 +1,4 @@
-"""Near-duplicate pictures, by hashes of what they show: alike pictures differ in few bits, whatever their encoding."""
+"""Near-duplicate images, found by perceptual hashes: similar images differ in few bits, whatever their encoding."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,10 +25,10 @@ def perceptual_hash(grey: ArrayLike) -> str:
     return np.packbits(frequencies > np.median(frequencies)).tobytes().hex()
 
 
-def near_groups(hashes: "list[str]", max_distance: int) -> NDArray[np.int64]:
+def near_groups(hashes: list[str], max_distance: int) -> NDArray[np.int64]:
     """For each hash the position of the first one of its group: hashes within `max_distance` bits are joined.
 
-    Joining is transitive, so that no pair within the distance is ever parted.
+    Joining is transitive, so that no pair within the distance is ever separated.
     """
     if not hashes:
         return np.zeros(0, dtype=np.int64)

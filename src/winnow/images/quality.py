@@ -1,4 +1,4 @@
-"""What can be measured of any image: light, colour and sharpness of the region that shows something."""
+"""Brightness, colour and sharpness of a region of an image."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ def relative_sharpness(grey: NDArray[np.float32], region: Mask) -> float:
     """Variance of the Laplacian over the region, in thousandths of the region's squared mean brightness.
 
     The variance of the Laplacian is the usual measure of focus (Pech-Pacheco et al. 2000); divided by the brightness, a
-    dim image is not taken for a blurred one.
+    dim image is not mistaken for a blurred one.
     """
     edges = ndimage.laplace(grey)[region]
     return float(1000 * edges.var() / max(float(grey[region].mean()), 1.0) ** 2)

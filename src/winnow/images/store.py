@@ -1,7 +1,7 @@
 """Many encoded images in one file: an Arrow IPC file of (id, image), written as a stream, read by memory map.
 
-Neither side holds all images: the writer keeps a few megabytes until a batch is full, the reader copies the image that
-is read. The same images in the same order give the same bytes.
+Neither side holds all images in memory: the writer keeps a few megabytes until a batch is full, the reader copies only
+the image that is read. The same images in the same order give the same bytes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -63,7 +63,7 @@ def write_images(path: Path) -> Iterator[ImageWriter]:
 
 
 class Images(Sequence[bytes]):
-    """Encoded images, read from the store when they are asked for: by place, or chosen by id."""
+    """Encoded images, read from the store when they are accessed, by position or by id."""
 
     def __init__(self, ids: "NDArray[np.object_]", column: arrow.ChunkedArray, rows: NDArray[np.int64]) -> None:
         self._ids = ids
@@ -89,7 +89,7 @@ class Images(Sequence[bytes]):
         return image
 
     def take(self, places: Iterable[int]) -> "Images":
-        """The images at these places, in this order."""
+        """The images at these positions, in this order."""
         return Images(self._ids, self._column, self._rows[np.fromiter(places, dtype=np.int64)])
 
     def select(self, ids: Iterable[str]) -> "Images":

@@ -1,4 +1,4 @@
-"""No number stands alone: the simple models a metric is read against."""
+"""The baselines with which a model's metrics are compared."""
 
 from collections.abc import Mapping
 

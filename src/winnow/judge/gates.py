@@ -1,4 +1,4 @@
-"""From numbers to a verdict with its reasons."""
+"""The verdict on a model, from its metrics and the conditions of a gate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

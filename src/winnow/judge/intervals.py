@@ -1,8 +1,8 @@
-"""Intervals: how far a score moves by the luck of the test rows alone.
+"""Confidence intervals of metrics: the uncertainty that comes from the choice of the test rows.
 
 Bootstrap percentile intervals (Efron 1979) resample rows, or groups of rows that belong together (`groups`); they do
-not see the luck of training. All statistics of one call see the same resamples, so that the interval of a `difference`
-is a paired one. Proportions get Wilson's interval: a bootstrap of 7 hits in 7 rows says "1 to 1".
+not cover the randomness of training. All statistics of one call see the same resamples, so that the interval of a
+`difference` is a paired one. Proportions get Wilson's interval: a bootstrap of 7 hits in 7 rows gives "1 to 1".
 """
 
 from collections.abc import Callable, Iterator, Mapping

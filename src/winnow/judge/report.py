@@ -1,4 +1,4 @@
-"""What an evaluate stage writes of its judgement, the same for every domain."""
+"""The contents of evaluate.json and judgement.json, the same for every domain."""
 
 import math
 from collections.abc import Mapping

@@ -43,7 +43,7 @@ class Gate(Section):
 
 
 class Judging(Section):
-    """What every domain's evaluate stage is told; a domain's `Evaluate` inherits it."""
+    """Settings of every domain's evaluate stage; a domain's `Evaluate` inherits from it."""
 
     threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
     bootstrap: Bootstrap = Field(description="the intervals")

@@ -1,4 +1,4 @@
-"""The same metrics on parts of the test set: a good mean may hide a bad part."""
+"""Metrics on parts of the test set: a good mean may hide a bad part."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,8 +14,8 @@ Metric = Callable[[pd.DataFrame], float]
 class Slices(Table):
     """One metric of one part of the rows."""
 
-    by: Series[str] = pa.Field(description="the column that parts the rows")
-    value: Series[str] = pa.Field(description="what the rows of this part have in that column")
+    by: Series[str] = pa.Field(description="the column by which rows are grouped")
+    value: Series[str] = pa.Field(description="the value of that column in this group")
     rows: Series[int] = pa.Field(ge=1)
     metric: Series[str]
     score: Series[float] = pa.Field(description="the metric's value on these rows")

@@ -1,5 +1,5 @@
 """
-Checkpoints: folders that are whole or not there, of the same bytes whenever a training is in the same state.
+Checkpoints: folders written atomically, with the same bytes for the same state of a training.
 
 A checkpoint holds `model.safetensors` (weights) and `checkpoint.json` (history, params, fingerprint, place in the
 training); `last`, from which a training is resumed, also holds `state.safetensors` (optimiser, random generators). No
@@ -26,7 +26,7 @@ WEIGHTS, STATE, PLACE = "model.safetensors", "state.safetensors", "checkpoint.js
 
 @dataclass
 class Progress:
-    """How far a training is: all that is not weights, optimiser or generators."""
+    """The progress of a training: its state apart from weights, optimiser and generators."""
 
     phase: int = 0
     epoch: int = 0
@@ -95,7 +95,7 @@ class Checkpoints:
         _replace(scratch, self.path(name), self.folder / f".{name}.old")
 
     def resume(self) -> bool:
-        """Whether there is a state of this training to resume from; that of another is removed."""
+        """Whether there is a state of this training to resume from; the state of another training is removed."""
         for leftover in self.folder.glob(".*.old"):  # killed between the two renames of `_replace`
             target = self.path(leftover.name.removeprefix(".").removesuffix(".old"))
             if target.exists():

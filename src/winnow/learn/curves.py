@@ -1,4 +1,4 @@
-"""Metrics of every validation as DVCLive's files, which `dvc plots`, `dvc metrics` and the editor's extension read."""
+"""Metrics of every validation as DVCLive's files, which `dvc plots`, `dvc metrics` and the VS Code extension read."""
 
 import math
 from collections.abc import Iterable, Mapping

@@ -94,7 +94,7 @@ def device_name(device: torch.device) -> str:
 
 
 def make_deterministic(threads: int) -> None:
-    """The same bits from the same numbers; where torch has no such kernel, it warns."""
+    """Use deterministic kernels and that many threads; torch warns where it has no deterministic kernel."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its first use
     torch.set_num_threads(threads)
     torch.set_deterministic_debug_mode("warn")
@@ -103,7 +103,7 @@ def make_deterministic(threads: int) -> None:
 
 
 class Team:
-    """The processes of a training, as one of them sees them."""
+    """The processes of a training, seen from one of them."""
 
     def __init__(self, accelerator: Accelerator) -> None:
         self.accelerator = accelerator
@@ -142,13 +142,13 @@ class Team:
         return batch if self.accelerator.device.type == "cpu" else send_to_device(batch, self.accelerator.device)
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Block until all processes have reached this point."""
         if self.size > 1:
             self.accelerator.wait_for_everyone()
 
 
 def describe(accelerator: Accelerator, precision: str) -> str:
-    """The device in words, for the banner."""
+    """A description of the device for the banner."""
     device = accelerator.device
     name = device_name(device) + ("" if device.type == "cuda" else f" ({torch.get_num_threads()} threads)")
     return f"{name}, processes: {accelerator.num_processes}, precision: {precision}"
@@ -176,7 +176,7 @@ def seed_everything(seed: int, *, gpu: bool = True) -> None:
 
 
 def random_state() -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Where the global generators stand, as JSON values and tensors."""
+    """The states of the global generators, as JSON values and tensors."""
     tensors = {"torch": torch.get_rng_state()}
     if torch.cuda.is_available():
         tensors["cuda"] = torch.cuda.get_rng_state()
@@ -186,7 +186,7 @@ def random_state() -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def restore_random_state(values: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Put the global generators back to where `random_state` found them."""
+    """Restore the states that `random_state` returned."""
     version, internal, gauss = values["python"]
     random.setstate((version, tuple(internal), gauss))
     np.random.set_state(values["numpy"])  # noqa: NPY002

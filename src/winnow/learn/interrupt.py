@@ -1,4 +1,4 @@
-"""Ctrl+C and SIGTERM: finish the step, save, say how to go on, leave with the signal's exit code."""
+"""Ctrl+C and SIGTERM: finish the step, save, print how to continue, exit with the signal's exit code."""
 
 import signal
 import sys

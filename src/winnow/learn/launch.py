@@ -1,7 +1,7 @@
 """
 Several processes of one program: `python -m winnow.learn.launch 2 stages/climb/train.py`.
 
-torchrun, but stopping with the exit code of what stopped it, and without a traceback of its own.
+Like torchrun, but it exits with the code of the process that failed, and prints no traceback of its own.
 """
 
 import logging
@@ -14,7 +14,7 @@ from torch.distributed.run import main
 
 def launch(devices: str, *program: str) -> int:
     """Run the program in `devices` processes; gives the exit code of the first that failed, or 128 + the signal."""
-    logging.disable(logging.ERROR)  # its tables of failed ranks; the processes speak for themselves
+    logging.disable(logging.ERROR)  # its tables of failed ranks; the processes print their own errors
     try:
         main(["--standalone", f"--nproc-per-node={devices}", *program])
     except SignalException as stopped:

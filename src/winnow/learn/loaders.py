@@ -1,4 +1,4 @@
-"""Batches of rows: what a domain's loaders are usually made of."""
+"""Loaders of batches of rows, and prefetching."""
 
 import math
 from collections import deque

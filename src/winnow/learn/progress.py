@@ -1,4 +1,4 @@
-"""What users see of a training: banner, bar or lines, best epochs, warnings."""
+"""The output of a training: banner, progress bar or lines, best epochs, warnings."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
 
 GAP = 0.10
-"""difference of shares, train above validation, that is warned of"""
+"""difference of train and validation shares above which a warning is printed"""
 RISING = 3
 """validations in a row that make a trend"""
 DISTINCT = "predictions_distinct"
@@ -33,7 +33,7 @@ class Display:
             tqdm.write(text, file=sys.stderr)
 
     def batches(self, batches: Iterable[Any], title: str, *, total: int, done: int) -> Iterator[Any]:
-        """The batches, under a bar where there is a terminal to draw one on."""
+        """The batches, with a progress bar on a terminal."""
         if not self.bar:
             yield from batches
             return

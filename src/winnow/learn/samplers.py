@@ -1,4 +1,4 @@
-"""Which rows an epoch draws, in which order, cut into batches and shared out over devices."""
+"""The rows that an epoch draws and their order, divided into batches and over devices."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether probabilities and scores mean what they say, and temperature scaling."""
+"""Calibration of probabilities and scores, and temperature scaling."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

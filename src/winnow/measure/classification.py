@@ -19,7 +19,7 @@ def confusion_matrix(true: ArrayLike, predicted: ArrayLike, classes: int) -> Flo
 
 
 def resampled_confusions(true: ArrayLike, predicted: ArrayLike, classes: int, counts: ArrayLike) -> Floats:
-    """Confusion matrices `(resamples, classes, classes)` of rows that stand `counts` `(resamples, rows)` times."""
+    """Confusion matrices `(resamples, classes, classes)` of rows that occur `counts` `(resamples, rows)` times."""
     cells = np.asarray(true, dtype=np.int64) * classes + np.asarray(predicted, dtype=np.int64)
     drawn = np.asarray(counts, dtype=np.float64) @ np.eye(classes**2)[cells]
     return np.asarray(drawn.reshape(-1, classes, classes), dtype=np.float64)
@@ -40,7 +40,7 @@ def precisions(confusion: Floats) -> Floats:
 
 
 def f1s(confusion: Floats) -> Floats:
-    """Of each class `(…, classes)`; NaN for a class that neither is nor is predicted."""
+    """Of each class `(…, classes)`; NaN for a class that neither occurs nor is predicted."""
     return _ratio(2 * _diagonal(confusion), confusion.sum(axis=-1) + confusion.sum(axis=-2))
 
 
@@ -83,7 +83,7 @@ def quadratic_weighted_kappa(true: ArrayLike, predicted: ArrayLike, classes: int
 def aucs(positive: ArrayLike, score: ArrayLike, counts: ArrayLike | None = None) -> Floats:
     """Area under the ROC curve `(resamples,)`: the chance that a positive row scores above a negative one, ties half.
 
-    `counts` `(resamples, rows)` says how often each row stands in each resample; one resample of all rows without it.
+    `counts` `(resamples, rows)` says how often each row occurs in each resample; one resample of all rows without it.
     NaN where positives or negatives are missing.
     """
     scores = np.asarray(score, dtype=np.float64)

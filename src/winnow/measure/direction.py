@@ -1,4 +1,4 @@
-"""Which way is better, told by a metric's name."""
+"""Whether higher or lower values of a metric are better, derived from its name."""
 
 import re
 
@@ -25,8 +25,8 @@ DOWN = frozenset({"error", "loss", "nll", "perplexity", "mae", "rmse", "ece", "d
 def higher_is_better(name: str) -> bool:
     """True for names such as `exact_accuracy` or `ndcg_at_10`, False for `val_loss` or `quality_perplexity`.
 
-    The last word that tells a direction decides; words are parted by anything but letters and digits.
-    Raises WinnowError when no word tells it.
+    The last word of the name that has a direction decides; words are separated by anything but letters and digits.
+    Raises WinnowError when no word has a direction.
     """
     for word in reversed(re.split(r"[^a-z0-9]+", name.lower())):
         if word in UP:
@@ -34,7 +34,7 @@ def higher_is_better(name: str) -> bool:
         if word in DOWN:
             return False
     raise WinnowError(
-        f"the metric name `{name}` does not tell whether higher or lower is better",
+        f"the metric name `{name}` does not imply whether higher or lower is better",
         fix=f"name it with one of: {', '.join(sorted(UP))} (higher) or {', '.join(sorted(DOWN))} (lower)",
     )
 

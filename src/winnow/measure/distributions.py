@@ -1,4 +1,4 @@
-"""How far apart two distributions over the same categories are."""
+"""Distances between distributions over the same categories."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -1,4 +1,4 @@
-"""How well a model of sequences foresees them: negative log-likelihood and perplexity."""
+"""Negative log-likelihood and perplexity of a sequence model."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 def token_nll(nll: ArrayLike, tokens: ArrayLike) -> float:
     """Mean negative log-likelihood per token in nats, from sums per sequence.
 
-    `nll` (rows,) is each sequence's summed negative log-likelihood, `tokens` (rows,) its number of tokens. Long
-    sequences count for more: it is the mean over all tokens, not the mean of the sequences' means. Raises ValueError
+    `nll` (rows,) is each sequence's summed negative log-likelihood, `tokens` (rows,) its number of tokens. It is
+    the mean over all tokens, not the mean of the sequences' means. Raises ValueError
     without tokens.
     """
     total = float(np.sum(tokens))
@@ -18,5 +18,5 @@ def token_nll(nll: ArrayLike, tokens: ArrayLike) -> float:
 
 
 def perplexity(nll: ArrayLike, tokens: ArrayLike) -> float:
-    """The exponential of `token_nll`: among how many equally likely tokens the model hesitates."""
+    """The exponential of `token_nll`: the number of equally likely tokens that would be as hard to predict."""
     return float(np.exp(token_nll(nll, tokens)))

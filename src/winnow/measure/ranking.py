@@ -1,8 +1,8 @@
 """
-How good ranked lists are, against all that could have been ranked (never against a sample of it).
+Metrics of ranked lists, computed over all items (never over a sample of them).
 
-`hits` (rows, places) tells which places of a list, best first, hold something relevant; `relevant` (rows,) how many
-relevant things there are in all, listed or not. Rows without any have no value: leave them out.
+`hits` (rows, places) marks the places of a list, best first, that hold a relevant item; `relevant` (rows,) is the
+number of relevant items, listed or not. The metrics of rows without a relevant item are undefined: leave them out.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def recall_at(hits: ArrayLike, relevant: ArrayLike, k: int) -> NDArray[np.float64]:
-    """Share of the relevant things among the first `k` places, (rows,)."""
+    """Share of the relevant items among the first `k` places, (rows,)."""
     found = np.asarray(hits, dtype=np.float64)[:, :k].sum(axis=1)
     return np.asarray(found / _counts(relevant), dtype=np.float64)
 
@@ -38,5 +38,5 @@ def cutoff_metrics(hits: ArrayLike, relevant: ArrayLike, cutoffs: Sequence[int])
 def _counts(relevant: ArrayLike) -> NDArray[np.int64]:
     counts = np.asarray(relevant, dtype=np.int64)
     if counts.size and counts.min() < 1:
-        raise ValueError("a row without anything relevant has no recall; leave it out")
+        raise ValueError("recall is undefined for a row without a relevant item; leave it out")
     return counts

@@ -1,4 +1,4 @@
-"""How alike sets are: of each other, and of a reference. A set is a row of a 0/1 membership matrix (sets, elements)."""
+"""Similarity of sets to each other and to a reference. A set is a row of a 0/1 membership matrix (sets, elements)."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,7 +8,7 @@ BLOCK = 1024
 
 
 def jaccard_distances(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
-    """Jaccard distance 1 - |a ∩ b| / |a ∪ b| of each row of `first` to each of `second`; two empty sets are alike."""
+    """Jaccard distance 1 - |a ∩ b| / |a ∪ b| of each row of `first` to each of `second`; 0 for two empty sets."""
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     common = a @ b.T
     union = a.sum(axis=1)[:, None] + b.sum(axis=1)[None, :] - common
@@ -17,7 +17,7 @@ def jaccard_distances(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64
 
 
 def nearest_distances(sets: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
-    """Jaccard distance of each set to the nearest one of `reference`; 0 means that it stands there itself."""
+    """Jaccard distance of each set to the nearest one of `reference`; 0 means that the reference contains it."""
     rows = np.asarray(sets)
     blocks = [jaccard_distances(rows[i : i + BLOCK], reference).min(axis=1) for i in range(0, len(rows), BLOCK)]
     return np.concatenate(blocks) if blocks else np.zeros(0)

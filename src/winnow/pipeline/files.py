@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: everything is written beside its target, then renamed."""
+"""Atomic writes: a file is written to a temporary path in the target's folder, then renamed."""
 
 import json
 import math
@@ -13,7 +13,7 @@ SIGNIFICANT_DIGITS = 6
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """A path beside `target` to write to; it becomes `target` when the block ends without an error."""
+    """A temporary path in the target's folder; it is renamed to `target` when the block ends without an error."""
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:

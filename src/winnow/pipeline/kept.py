@@ -1,10 +1,10 @@
 """
-Values that are expensive and never change, kept between runs: a key made from all that a value depends on → a file.
+A content-addressed store of values that are expensive to make: a key derived from all that a value depends on → a file.
 
-Used for the features of frozen networks (minutes of computing), and fit for answers that were paid for: many small
-values may be kept, `max_bytes=None` evicts none, and a value is stored from the moment `make` has returned, whatever is
-killed afterwards. The store is in `.winnow/kept/`, which a repository's experiments share and Git ignores; removing
-it costs time (or money) and changes no result.
+It holds the features of frozen networks (minutes of computing), and is suited to answers of paid services: it may hold
+many small values, `max_bytes=None` never evicts one, and a value is stored as soon as `make` has returned. The store is
+in `.winnow/kept/`, which Git ignores and which all experiments of a repository share; removing it costs time (or money)
+and changes no result.
 """
 
 import hashlib
@@ -37,8 +37,8 @@ def content_key(parts: Iterable[bytes | str]) -> str:
 class Kept:
     """A store of files named by content keys, shared by processes and threads.
 
-    Of those that need the same missing value at the same time one claims it and computes, and the others wait. A claim
-    is a lock of the operating system: that of a process that died is free at once, and the next one takes over.
+    When several need the same missing value at the same time, one claims it and computes it while the others wait. A
+    claim is a lock of the operating system: that of a process that died is free at once, and the next one takes over.
     """
 
     def __init__(self, name: str, max_bytes: int | None = None) -> None:
@@ -61,7 +61,7 @@ class Kept:
             with _claim(path):
                 if not path.exists():
                     for left in path.parent.glob(f".{key}.*"):
-                        left.unlink()  # of a maker that was killed; a living one would hold the claim
+                        left.unlink()  # of a process that was killed; a running one would hold the claim
                     with atomic_path(path) as scratch:
                         make(scratch)
             if self.max_bytes is not None:
@@ -90,4 +90,4 @@ def _claim(path: Path, *, wait: bool = True) -> Iterator[None]:
     lock = FileLock(path.with_name(path.name + CLAIM))
     with lock.acquire(blocking=wait):
         yield
-        Path(lock.lock_file).unlink(missing_ok=True)  # while held: whoever waits sees it and locks the next file
+        Path(lock.lock_file).unlink(missing_ok=True)  # while held: waiting processes notice, and lock the next file

@@ -1,4 +1,4 @@
-"""Where a training keeps what it needs to resume after a kill: one locked folder per fingerprint."""
+"""The folders in which trainings keep their state, to resume after a kill: one per fingerprint, locked while in use."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ LOCK_SECONDS = 7 * 24 * 3600
 
 
 def fingerprint(domain: str, name: str) -> str:
-    """A hash of every dep and param that dvc.yaml lists for the stage: the same inputs have the same fingerprint."""
+    """A hash of every dep and param that dvc.yaml lists for the stage: equal inputs have equal fingerprints."""
     stage = yaml.load(Path("dvc.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["stages"][name]
     values = yaml.load(PARAMS_FILE.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     digest = hashlib.sha256()
@@ -47,7 +47,7 @@ def fingerprint(domain: str, name: str) -> str:
 
 @contextmanager
 def run_folder(stage: Stage[Any, Any]) -> Iterator[Path]:
-    """The folder of this stage's fingerprint, held alone; waits while another process runs the same training.
+    """The folder of this stage's fingerprint, locked; waits while another process runs the same training.
 
     It lies in the main repository's `.winnow/`, so that a queued experiment finds it too. When a training starts, the
     folders of finished trainings of the domain are removed, and of unfinished ones all but the latest `UNFINISHED`.
@@ -84,7 +84,7 @@ def _held(path: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         who = holder.read_text(encoding="utf-8") if holder.exists() else "unknown"
-        print(f"process {who} runs this very training; waiting for it to end", file=sys.stderr, flush=True)
+        print(f"process {who} is running the same training; waiting for it to end", file=sys.stderr, flush=True)
         lock.acquire()
     try:
         holder.write_text(str(os.getpid()), encoding="utf-8")
@@ -95,7 +95,7 @@ def _held(path: Path) -> Iterator[None]:
 
 
 def _remove_old(runs: Path, *, keep: Path) -> None:
-    """Remove other trainings' folders that nobody holds: finished ones, and the oldest unfinished ones."""
+    """Remove other trainings' folders that are not in use: finished ones, and the oldest unfinished ones."""
     others = sorted(
         (path for path in runs.iterdir() if path.is_dir() and path != keep), key=lambda path: path.stat().st_mtime
     )

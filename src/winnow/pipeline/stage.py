@@ -1,4 +1,4 @@
-"""How a stage runs: its params, its tables, its seed and its metrics, and what a person reads when it fails."""
+"""How a stage runs: its params, tables, seed and metrics, and the message when it fails."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ C = TypeVar("C", bound=Section)
 P = TypeVar("P", bound=Section)
 
 ACCOUNTED = ("ingest", "filter", "label", "split", "weight")
-"""Stages that must say where every row went."""
+"""Stages that must account for every row."""
 
 
 class Stage(Generic[C, P]):
@@ -54,11 +54,11 @@ class Stage(Generic[C, P]):
         write_table(self.output(path), table, schema)
 
     def source(self, path: str) -> Path:
-        """A file of the user's in `data/source/<domain>/`; raises SourceError when it is elsewhere or missing."""
+        """A user's file in `data/source/<domain>/`; raises SourceError when it is elsewhere or missing."""
         return self._source(path, Path.is_file)
 
     def source_folder(self, path: str) -> Path:
-        """A folder of the user's in `data/source/<domain>/`; raises SourceError when it is elsewhere or missing."""
+        """A user's folder in `data/source/<domain>/`; raises SourceError when it is elsewhere or missing."""
         return self._source(path, Path.is_dir)
 
     def _source(self, path: str, is_there: Callable[[Path], bool]) -> Path:
@@ -101,17 +101,17 @@ class Stage(Generic[C, P]):
         return Path("metrics", self.domain, "train")
 
     def account(self, rows_in: int, **parts: int) -> None:
-        """State where the rows went; raises TableError unless the parts sum to `rows_in`. Goes into the metrics."""
+        """Record where the rows went, in the metrics; raises TableError unless the parts sum to `rows_in`."""
         if rows_in != sum(parts.values()):
-            told = " + ".join(f"{count} {name}" for name, count in parts.items())
+            listed = " + ".join(f"{count} {name}" for name, count in parts.items())
             raise TableError(
-                f"{rows_in} rows came in, but {told} = {sum(parts.values())}", where=f"{self.name}@{self.domain}"
+                f"{rows_in} rows came in, but {listed} = {sum(parts.values())}", where=f"{self.name}@{self.domain}"
             )
         self._accounted = True
         self.metrics(rows_in=rows_in, **{f"rows_{name}": count for name, count in parts.items()})
 
     def metrics(self, **values: Any) -> None:
-        """Add to `metrics/<domain>/<stage>.json`, which is written when the stage has ended well."""
+        """Add to `metrics/<domain>/<stage>.json`, which is written when the stage has succeeded."""
         self._metrics.update(values)
 
     def judgement(self, content: Mapping[str, Any]) -> None:
@@ -120,12 +120,10 @@ class Stage(Generic[C, P]):
         write_json(Path("metrics", self.domain, "judgement.json"), content)
 
     def finish(self) -> None:
-        """Write the metrics; raises TableError when a stage that must account for its rows did not."""
+        """Write the metrics; raises TableError when a stage did not account for its rows."""
         check_parent()
         if self.name in ACCOUNTED and not self._accounted:
-            raise TableError(
-                f"{self.name}@{self.domain} did not say where its rows went", fix="call stage.account(...)"
-            )
+            raise TableError(f"{self.name}@{self.domain} did not account for its rows", fix="call stage.account(...)")
         if self._metrics:
             write_json(Path("metrics", self.domain, f"{self.name}.json"), self._metrics)
 

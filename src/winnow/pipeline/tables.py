@@ -24,7 +24,7 @@ class Table(pa.DataFrameModel):
 
 
 def write_table(path: Path, table: pd.DataFrame, schema: type[Table]) -> None:
-    """Check `table` against `schema` and write it, whole or not at all; raises TableError."""
+    """Check `table` against `schema` and write it atomically; raises TableError."""
     checked = validate(table.reset_index(drop=True), schema, where=str(path))
     with atomic_path(path) as scratch:
         parquet.write_table(arrow.Table.from_pandas(checked, preserve_index=False), scratch, compression="zstd")

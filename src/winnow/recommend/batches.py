@@ -14,7 +14,7 @@ class UserLoader:
     """Batches of whole users, as many as have `batch_size` interactions on average.
 
     A share of the items of every user of a batch is hidden from the graph and to be ranked high: users are scored by
-    the items that are left, as they are at test time. Otherwise the network would learn to find an item that the
+    the items that are left, as they are at test time. Otherwise the network would learn to find items that the
     user's vector is made of.
     """
 

@@ -1,4 +1,4 @@
-"""A recommender beside its baselines: how much each finds, for whom, and how popular what it recommends is.
+"""Charts that compare a recommender with its baselines: recall by user group, and popularity of the recommended items.
 
 `ranked` has one row per recommender and user, with the columns recommender (`model`, or a baseline's name) and
 recall_at_K. Loads no torch.

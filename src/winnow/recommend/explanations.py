@@ -1,8 +1,8 @@
 """
-Reasons of recommendations, and the check that they are the true ones.
+Reasons of recommendations, and a check that they are faithful to the model.
 
 The effect of a reason is by how much the score of the recommended item falls without it. An explainer may compute it
-in a shortcut; the check takes reasons out of the model's input one at a time and scores again.
+by a shortcut; the check removes reasons from the model's input one at a time and computes the score again.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Explainer(Protocol):
         """All reasons for recommending the item to the user, in the order of `sort_reasons`."""
 
     def score_without(self, user: int, item: int, reason: Reason) -> float:
-        """The model's score of the item for the user, computed anew without the reason."""
+        """The model's score of the item for the user, computed again without the reason."""
 
 
 def sort_reasons(reasons: list[Reason]) -> list[Reason]:
@@ -40,7 +40,7 @@ def sort_reasons(reasons: list[Reason]) -> list[Reason]:
 
 @dataclass(frozen=True)
 class Check:
-    """The first reason of one recommendation beside another reason drawn at random."""
+    """The first reason of one recommendation compared with another reason drawn at random."""
 
     kind: str
     """of the first reason"""

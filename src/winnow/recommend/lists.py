@@ -1,4 +1,4 @@
-"""What lists of recommended items are like, beside how many items they find."""
+"""Novelty, diversity, coverage and exposure of recommended lists."""
 
 import numpy as np
 import pandas as pd
@@ -8,10 +8,10 @@ from winnow.recommend.ranking import Ranking
 
 
 def list_novelty(lists: NDArray[np.int64], popularity: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean surprise of a list's items in bits, (users,), by each item's share of all interactions (plus one each)."""
-    surprise = -np.log2((popularity + 1) / (popularity.sum() + len(popularity)))
+    """Mean self-information of a list's items in bits, (users,): -log2 of their shares of interactions (plus one each)."""
+    information = -np.log2((popularity + 1) / (popularity.sum() + len(popularity)))
     listed = lists >= 0
-    found: NDArray[np.float64] = np.where(listed, surprise[lists], 0).sum(axis=1) / np.maximum(listed.sum(axis=1), 1)
+    found: NDArray[np.float64] = np.where(listed, information[lists], 0).sum(axis=1) / np.maximum(listed.sum(axis=1), 1)
     return found
 
 
@@ -36,7 +36,7 @@ def list_diversity(lists: NDArray[np.int64], features: NDArray[np.float32]) -> N
 
 
 def coverage(ranked: Ranking, items: int, length: int) -> float:
-    """Share of all items that stand in some list's first `length` places."""
+    """Share of all items that are in the first `length` places of some list."""
     lists = ranked.lists[:, :length]
     return len(np.unique(lists[lists >= 0])) / items
 

@@ -1,4 +1,4 @@
-"""Metrics of ranked lists: of every user, of all users, with their intervals, and beside the baselines'.
+"""Metrics of ranked lists for each user and over all users, their intervals, and differences from the baselines.
 
 Tables here have one row per user, and the columns of `user_metrics`.
 """

@@ -31,7 +31,7 @@ class NegativeSampler:
         return items, np.log(included).astype(np.float32)
 
     def draw_unknown(self, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """For each of the users one item that they do not have; one that they have is drawn again, a few times."""
+        """For each user one item that they do not have; known items are drawn again, at most `REDRAWS` times."""
         drawn = self.draw(len(users), rng)
         for _ in range(REDRAWS):
             pairs = users * self.items + drawn

@@ -6,7 +6,7 @@ from winnow.pipeline.section import Float, Section
 
 
 class Baselines(Section):
-    """The simple recommenders beside the model; each is tuned on validation over its lists of settings."""
+    """The baseline recommenders; each is tuned on validation over its lists of settings."""
 
     knn_neighbours: list[int] = Field(min_length=1, description="item-kNN: neighbours of an item")
     knn_shrink: list[Float] = Field(min_length=1, description="item-kNN: added to a similarity's denominator")

@@ -24,7 +24,7 @@ STYLE: Any = {
 """Every figure's look."""
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a3d9a", "#7f7f7f")
-"""Okabe and Ito's colours, told apart by colour-blind readers too."""
+"""Okabe and Ito's colours, distinguishable by colour-blind readers."""
 
 
 def styled() -> AbstractContextManager[None]:

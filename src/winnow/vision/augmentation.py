@@ -1,4 +1,4 @@
-"""Random variation of training images."""
+"""Random augmentation of training images."""
 
 import numpy as np
 import torch

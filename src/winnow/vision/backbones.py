@@ -79,7 +79,7 @@ def build(name: str) -> Backbone:
 def pretrained(name: str, weights: str) -> Backbone:
     """A backbone with weights: `none`, `imagenet`, or a file with a state dict (.pth, .pt, .safetensors).
 
-    Raises WinnowError when they cannot be had or are of another network.
+    Raises WinnowError when they cannot be loaded or belong to another network.
     """
     if weights == "none":
         return build(name)

@@ -1,4 +1,4 @@
-"""What in an image speaks for a score: Grad-CAM (Selvaraju et al. 2017)."""
+"""Heat maps of the image regions that raise a score: Grad-CAM (Selvaraju et al. 2017)."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,11 @@ from torch.nn import functional
 
 
 def grad_cam(images: Tensor, features: Callable[[Tensor], Tensor], scores: Callable[[Tensor], Tensor]) -> Tensor:
-    """Heat maps `(rows, height, width)`, bytes on the CPU, 255 where most speaks for the image's score.
+    """Heat maps `(rows, height, width)`, bytes on the CPU, 255 where the evidence for the image's score is strongest.
 
     `features` gives the last feature maps `(rows, channels, h, w)` of images `(rows, 3, height, width)`, and `scores`
-    one score `(rows,)` of these maps. The maps are weighed by the mean gradient of the score and summed; what speaks
-    against it is cut off, and each image's highest value is 255.
+    one score `(rows,)` of these maps. The maps are weighed by the mean gradient of the score and summed; negative
+    values are set to 0, and each image's highest value is 255.
     """
     with torch.enable_grad():
         maps = features(images).detach().requires_grad_()

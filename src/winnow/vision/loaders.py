@@ -61,7 +61,7 @@ class KeptFeatures:
 
 
 class VariedLoader:
-    """Rows drawn anew in every epoch, each batch as `draw` makes it from row numbers and a generator of its own."""
+    """Batches of rows drawn again in every epoch; `draw` makes each from row numbers and its own generator."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class VariedLoader:
 
 
 class PlainLoader:
-    """All rows as they are and in their own order, for validation."""
+    """All rows, unchanged and in their own order, for validation."""
 
     def __init__(self, inputs: Inputs, targets: Mapping[str, Tensor], batch_size: int) -> None:
         self.inputs = inputs

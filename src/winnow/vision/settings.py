@@ -1,4 +1,4 @@
-"""What a person sets of a network for images; no torch is needed to check it."""
+"""Settings of image networks. Does not import torch."""
 
 from typing import Literal
 
@@ -20,8 +20,8 @@ BackboneName = Literal[
 
 
 class Augment(Section):
-    """How training images are varied."""
+    """Augmentation of training images."""
 
-    flips: bool = Field(description="mirror, and turn by quarters")
-    rotation: Float = Field(ge=0, le=180, description="turn by up to this many degrees")
+    flips: bool = Field(description="mirror, and rotate by multiples of 90 degrees")
+    rotation: Float = Field(ge=0, le=180, description="rotate by up to this many degrees")
     colour: Float = Field(ge=0, le=0.5, description="scale brightness and contrast by up to this share")

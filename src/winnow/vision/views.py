@@ -3,7 +3,7 @@
 from torch import Tensor
 
 VIEWS = 8
-"""An image as it is, turned by quarters, and the same mirrored."""
+"""Four rotations by multiples of 90 degrees, and the same of the mirrored image."""
 
 
 def view(images: Tensor, number: int) -> Tensor:

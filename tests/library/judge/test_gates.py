@@ -139,7 +139,7 @@ def test_a_headline_without_interval_is_an_error() -> None:
 
 
 def test_a_gate_on_a_name_without_direction_is_refused() -> None:
-    with pytest.raises(ValidationError, match="`valid_share` does not tell whether"):
+    with pytest.raises(ValidationError, match="`valid_share` does not imply whether"):
         Gate.model_validate({"headline": "valid_share", "conditions": []})
 
 

@@ -27,7 +27,7 @@ def test_listed_phases_stand_in_for_them() -> None:
     ("changes", "message"),
     [
         ({"epochs": 0}, "greater than or equal to 1"),
-        ({"early_stopping__metric": "goodness"}, "does not tell whether higher or lower"),
+        ({"early_stopping__metric": "goodness"}, "does not imply whether higher or lower"),
         ({"scheduler__name": "linear"}, "cosine_warm_restarts"),
         ({"subset": "none"}, "there is no subset 'none'; known: all, half"),
         ({"scheduler__factor": 1.0}, "less than 1"),

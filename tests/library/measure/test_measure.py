@@ -31,7 +31,7 @@ def test_the_last_telling_word_decides() -> None:
 
 
 def test_a_name_without_direction_is_refused() -> None:
-    with pytest.raises(WinnowError, match="`share_valid` does not tell"):
+    with pytest.raises(WinnowError, match="`share_valid` does not imply"):
         higher_is_better("share_valid")
 
 

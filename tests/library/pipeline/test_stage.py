@@ -28,7 +28,7 @@ def test_rows_that_do_not_add_up_stop_the_stage(stage: Stage[Section, Section]) 
 
 
 def test_a_stage_that_does_not_say_where_its_rows_went_fails(stage: Stage[Section, Section]) -> None:
-    with pytest.raises(TableError, match="did not say where its rows went"):
+    with pytest.raises(TableError, match="did not account for its rows"):
         stage.finish()
 
 
