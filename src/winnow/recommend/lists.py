@@ -8,7 +8,7 @@ from winnow.recommend.ranking import Ranking
 
 
 def list_novelty(lists: NDArray[np.int64], popularity: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean self-information of a list's items in bits, (users,): -log2 of their shares of interactions (plus one each)."""
+    """Mean self-information of a list's items in bits, (users,), from shares of interactions (plus one each)."""
     information = -np.log2((popularity + 1) / (popularity.sum() + len(popularity)))
     listed = lists >= 0
     found: NDArray[np.float64] = np.where(listed, information[lists], 0).sum(axis=1) / np.maximum(listed.sum(axis=1), 1)

@@ -24,11 +24,11 @@ def generate(
     count: Annotated[int, typer.Option(min=1, max=1000, help="routes to generate")] = 5,
     board: Annotated[str, typer.Option(help=f"year of the board: {', '.join(definitions.BOARDS)}")] = "2016",
     angle: Annotated[int, typer.Option(help="degrees of overhang: 25 or 40")] = 40,
-    seed: Annotated[int, typer.Option(min=0, help="the same seed, the same routes")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same routes")] = 0,
     png: Annotated[Path | None, typer.Option(help="draw them on the board into this file")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
-    """Generate new routes of a grade: possible ones, none of them a training route."""
+    """Generate valid routes of a grade; none of them is a training route."""
     font = definitions.parse_grade(grade)
     if font is None:
         raise WinnowError(f"{grade} is not a Font grade of these boards", fix=f"one of {', '.join(definitions.GRADES)}")

@@ -15,15 +15,13 @@ from winnow.vision.settings import Augment, BackboneName
 class Common(Section):
     """What several stages share."""
 
-    image_size: int = Field(ge=16, le=2048, description="pixels a side of the prepared photographs")
+    image_size: int = Field(ge=16, le=2048, description="side of the prepared photographs, in pixels")
 
 
 class Source(SourcePath):
-    """One collection of the user's own."""
+    """One collection of the user's photographs."""
 
-    format: Literal["aptos", "eyepacs", "medmnist", "folders"] = Field(
-        description="how grades and photographs are kept"
-    )
+    format: Literal["aptos", "eyepacs", "medmnist", "folders"] = Field(description="format of the collection")
     path: str = Field(min_length=1, description="data/source/retina/…: a CSV, an .npz, or a folder with one per grade")
     images: str | None = Field(description="aptos, eyepacs: folder of the photographs; null: the CSV's own")
 
@@ -31,17 +29,19 @@ class Source(SourcePath):
 class Synthetic(Section):
     """The embedded data, drawn when no source is named."""
 
-    photographs: int = Field(ge=20, le=1_000_000, description="photographs to draw, two eyes a patient")
-    size: int = Field(ge=32, le=1024, description="pixels a side of the drawn retina")
+    photographs: int = Field(ge=20, le=1_000_000, description="number of photographs, two eyes per patient")
+    size: int = Field(ge=32, le=1024, description="side of the drawn photographs, in pixels")
     flawed_share: Float = Field(ge=0, le=0.5, description="share too dark, too bright, blurred or without a retina")
-    duplicate_share: Float = Field(ge=0, le=0.5, description="share taken over again, one in three with another grade")
+    duplicate_share: Float = Field(
+        ge=0, le=0.5, description="share taken a second time, a third of these with another grade"
+    )
 
 
 class Ingest(SourceFiles[Source]):
     """Where the photographs come from, and how they are prepared."""
 
     crop: bool = Field(description="crop to the retina; false for photographs that are cropped already")
-    contrast: bool = Field(description="Ben Graham's local contrast: what differs from its surroundings")
+    contrast: bool = Field(description="Ben Graham's preprocessing: subtract the local mean colour")
     synthetic: Synthetic = Field(description="the embedded data")
 
 
@@ -49,12 +49,18 @@ class Filter(Section):
     """Which photographs are kept."""
 
     min_brightness: Float = Field(ge=0, le=255, description="mean brightness of the retina below which it is too dark")
-    max_brightness: Float = Field(ge=0, le=255, description="… above which it is too bright")
+    max_brightness: Float = Field(
+        ge=0, le=255, description="mean brightness of the retina above which it is too bright"
+    )
     min_retina_share: Float = Field(ge=0, le=1, description="share of the square that must show retina")
     min_sharpness: Float = Field(ge=0, le=10_000, description="sharpness below which it is too blurred")
     max_hash_distance: int = Field(ge=0, le=64, description="bits of 256 by which the hashes of duplicates may differ")
-    duplicates: Literal["drop", "keep"] = Field(description="drop all but the first, or keep them on one side")
-    conflicts: Literal["drop", "as_duplicates"] = Field(description="duplicates with different grades: drop them all")
+    duplicates: Literal["drop", "keep"] = Field(
+        description="drop: keep the first only; keep: keep all, on one side of the split"
+    )
+    conflicts: Literal["drop", "as_duplicates"] = Field(
+        description="duplicates with different grades: drop all of them, or treat them as duplicates"
+    )
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -66,7 +72,7 @@ class Filter(Section):
 
 
 class Label(Section):
-    """Nothing to turn: the scale is given."""
+    """No settings: the scale is fixed."""
 
 
 class Split(StratifiedSplit):
@@ -76,7 +82,7 @@ class Split(StratifiedSplit):
 
 
 class Weight(Section):
-    """How much each grade weighs in the loss."""
+    """The weight of each grade in the loss."""
 
     max_class_weight: Float = Field(gt=0, le=1e6, description="a balanced weight above this is warned about")
     normalise: bool = Field(description="scale the weights to a mean of 1 over the grades")
@@ -85,29 +91,29 @@ class Weight(Section):
 class Network(Section):
     """The network."""
 
-    backbone: BackboneName = Field(description="what makes features of photographs")
+    backbone: BackboneName = Field(description="the feature extractor")
     weights: Annotated[str, ModelPath(keywords=("none", "imagenet"))] = Field(
         min_length=1, description="none, imagenet, or a state dict in data/source/retina/models/"
     )
     frozen_blocks: int = Field(
-        ge=0, le=40, description="leading blocks that stay as they are (their features are kept)"
+        ge=0, le=40, description="leading blocks that are not trained (their features are stored between runs)"
     )
-    head: Literal["softmax", "corn"] = Field(description="five classes, or CORN's four steps up the scale")
-    dropout: Float = Field(ge=0, lt=1, description="share of pooled features dropped in training")
-    decision: Literal["likeliest", "median"] = Field(description="how probabilities become a grade")
+    head: Literal["softmax", "corn"] = Field(description="softmax over five classes, or CORN's four conditional steps")
+    dropout: Float = Field(ge=0, lt=1, description="dropout probability of the pooled features in training")
+    decision: Literal["likeliest", "median"] = Field(description="how a grade is chosen from the probabilities")
     views: int = Field(ge=1, le=8, description="flips and quarter turns averaged whenever the trained model grades")
 
     @model_validator(mode="after")
     def _frozen_only_with_weights(self) -> Self:
         if self.frozen_blocks and self.weights == "none":
-            raise ValueError("frozen_blocks needs pretrained weights: frozen blocks without any learn nothing")
+            raise ValueError("frozen_blocks needs pretrained weights: untrained frozen blocks would stay random")
         return self
 
 
 class Loss(Section):
     """Focal loss (Lin et al. 2017)."""
 
-    gamma: Float = Field(ge=0, le=10, description="how much easy photographs are discounted; 0 is cross-entropy")
+    gamma: Float = Field(ge=0, le=10, description="focusing parameter: discount of easy photographs; 0 = cross-entropy")
     label_spread: Float = Field(
         ge=0, le=3, description="softmax: grades over which a label is spread (Gaussian, sd); 0 = hard labels"
     )
@@ -119,32 +125,34 @@ class Train(Training):
     subsets: ClassVar[tuple[str, ...]] = ("full",)
 
     use_class_weights: bool = Field(description="the weight stage's class weights as the focal loss's alpha")
-    use_weighted_sampling: bool = Field(description="draw photographs so that every grade comes equally often")
+    use_weighted_sampling: bool = Field(description="draw photographs so that all grades are equally frequent")
     network: Network = Field(description="the network")
-    loss: Loss = Field(description="what is minimised")
-    augment: Augment = Field(description="variation of training photographs; with frozen blocks flips alone")
-    backbone_lr_factor: Float = Field(gt=0, le=1, description="learning rate of the backbone over that of the head")
+    loss: Loss = Field(description="the loss function")
+    augment: Augment = Field(description="augmentation of training photographs; with frozen blocks only flips")
+    backbone_lr_factor: Float = Field(
+        gt=0, le=1, description="learning rate of the backbone, relative to that of the head"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.network.frozen_blocks and (self.augment.rotation or self.augment.colour):
             raise ValueError("frozen_blocks keeps features of the eight flips: set augment.rotation and colour to 0")
         if self.network.head == "corn" and self.loss.label_spread:
-            raise ValueError("label_spread is for the softmax head: CORN knows the order by itself")
+            raise ValueError("label_spread is for the softmax head; CORN models the order itself")
         return self
 
 
 class Evaluate(Judging):
-    batch_size: int = Field(ge=1, description="photographs at a time; memory only")
+    batch_size: int = Field(ge=1, description="photographs per batch; affects memory only")
     feature_baseline: Literal["none", "efficientnet_lite0"] = Field(
         description="also a logistic regression on this network's ImageNet features (extra `pretrained`)"
     )
-    explained: int = Field(ge=1, le=200, description="right and as many wrong cases with heat maps")
-    overfit_gap: Float = Field(gt=0, le=1, description="F1 of train above validation that counts as overfitting")
+    explained: int = Field(ge=1, le=200, description="correct cases, and as many wrong ones, that get heat maps")
+    overfit_gap: Float = Field(gt=0, le=1, description="train F1 minus validation F1 that counts as overfitting")
 
 
 class Plot(Drawing):
-    sheet_columns: int = Field(ge=2, le=20, description="cases side by side on the sheet")
+    sheet_columns: int = Field(ge=2, le=20, description="cases per row of the sheet")
 
 
 class Params(Section):

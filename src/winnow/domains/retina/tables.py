@@ -96,7 +96,7 @@ class Ungraded(Table):
 
 class Splits(Table):
     image_id: Series[str] = pa.Field(unique=True)
-    group: Series[str] = pa.Field(description="patients and duplicate groups that hang together")
+    group: Series[str] = pa.Field(description="patients and duplicate groups that are connected")
     split: Series[str] = pa.Field(isin=SIDES)
 
 

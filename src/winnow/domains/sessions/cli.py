@@ -28,7 +28,7 @@ def recommend(
     explain: Annotated[bool, typer.Option("--explain", help="show the main reasons of each")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, with all reasons")] = False,
 ) -> None:
-    """Recommend songs to a user of the training data, or to somebody who likes some songs."""
+    """Recommend songs to a user of the training data, or to an unknown user who likes some songs."""
     if (user is None) == (likes is None):
         raise WinnowError(
             "name either a user, or songs with --likes", fix="winnow sessions recommend USER, or --likes SONG,…"

@@ -16,25 +16,25 @@ Column = str | int
 
 
 class Common(Section):
-    """Nothing is shared by several stages."""
+    """No setting is shared by several stages."""
 
 
 class Events(Section):
-    """Which columns of an event log hold what."""
+    """The columns of an event log."""
 
     header: bool = Field(description="whether the first line of a text file names the columns")
     user: Column = Field(description="column of the user's id: its name, or its position from 0")
     item: list[Column] = Field(min_length=1, description="columns that name the song, joined")
     timestamp: Column | None = Field(description="column of Unix seconds or ISO 8601 times; null = none")
-    genre: Column | None = Field(description="column of genres, several parted by |; null = none")
+    genre: Column | None = Field(description="column of genres, separated by |; null = none")
     skipped: Column | None = Field(description="column of true/false; null = none")
     share_played: Column | None = Field(description="column of the share played, 0 to 1; null = none")
 
 
 class Source(SourcePath):
-    """One data set of the user's own."""
+    """One data set of the user's."""
 
-    format: Literal["lastfm_hetrec", "lightgcn", "events"] = Field(description="what wrote it")
+    format: Literal["lastfm_hetrec", "lightgcn", "events"] = Field(description="format of the data set")
     path: str = Field(
         min_length=1,
         description="user_artists.dat, train.txt or an event log (.csv, .tsv, .parquet; .gz), in data/source/sessions/",
@@ -42,20 +42,20 @@ class Source(SourcePath):
     events: Events | None = Field(description="format events: its columns; else null")
 
     @model_validator(mode="after")
-    def _columns_told(self) -> Self:
+    def _has_columns(self) -> Self:
         if (self.format == "events") != (self.events is not None):
             raise ValueError("`events` names the columns of the format events, and is null for the others")
         return self
 
 
 class Synthetic(Section):
-    """The embedded data, made when no source is named."""
+    """The embedded data, used when no source is named."""
 
-    songs: int = Field(ge=50, le=1_000_000, description="songs to make")
-    users: int = Field(ge=10, le=1_000_000, description="users to make")
-    genres: int = Field(ge=2, le=200, description="genres the songs belong to")
-    scene_songs: int = Field(ge=2, le=1000, description="songs of a scene, which are liked together")
-    explore: Float = Field(ge=0, lt=1, description="share of plays that are none of the user's own scenes")
+    songs: int = Field(ge=50, le=1_000_000, description="number of songs")
+    users: int = Field(ge=10, le=1_000_000, description="number of users")
+    genres: int = Field(ge=2, le=200, description="number of genres")
+    scene_songs: int = Field(ge=2, le=1000, description="songs of a scene, a set of songs with the same listeners")
+    explore: Float = Field(ge=0, lt=1, description="share of plays outside the user's own scenes")
 
 
 class Ingest(SourceFiles[Source]):
@@ -66,11 +66,13 @@ class Ingest(SourceFiles[Source]):
 
 
 class Filter(Section):
-    """Which plays, users and songs are worth learning from."""
+    """Which plays, users and songs are kept."""
 
     drop_skipped: bool = Field(description="leave out plays that were skipped")
-    min_share_played: Float = Field(ge=0, le=1, description="least share of a song that makes a play")
-    repeat_seconds: int = Field(ge=0, description="the same song again within so many seconds is no play of its own")
+    min_share_played: Float = Field(ge=0, le=1, description="smallest share of a song that counts as a play")
+    repeat_seconds: int = Field(
+        ge=0, description="seconds within which a repeated play of the same song is not counted"
+    )
     bot_plays_per_day: int = Field(ge=1, description="users with more plays on any day (UTC) are bots")
     min_user_songs: int = Field(ge=1, description="fewest songs of a user (k-core with min_song_users)")
     min_song_users: int = Field(ge=1, description="fewest users of a song (k-core with min_user_songs)")
@@ -90,13 +92,13 @@ class Split(Section):
     )
     val_ratio: Float = Field(gt=0, lt=1, description="share of a user's songs for validation")
     test_ratio: Float = Field(gt=0, lt=1, description="share of a user's songs for the test (not with official)")
-    cold_ratio: Float = Field(ge=0, lt=1, description="share of users who train nothing: cold-start users")
-    cold_given: int = Field(ge=1, le=1000, description="given songs of a cold-start user; the others are to be found")
+    cold_ratio: Float = Field(ge=0, lt=1, description="share of users held out entirely: cold-start users")
+    cold_given: int = Field(ge=1, le=1000, description="known songs of a cold-start user; the others are to be found")
     regular_from: Float = Field(
         gt=0, lt=1, description="share of users, by training plays, above which a user is regular"
     )
     power_from: Float = Field(
-        gt=0, lt=1, description="share of users, by training plays, above which it is a power user"
+        gt=0, lt=1, description="share of users, by training plays, above which a user is a power user"
     )
 
     @model_validator(mode="after")
@@ -117,13 +119,13 @@ class Weight(Section):
 
     negatives: Literal["uniform", "popularity"] = Field(description="how negatives are drawn")
     popularity_exponent: Float = Field(ge=0, le=2, description="popularity: chance ∝ listeners to the power of this")
-    interactions: Literal["uniform", "confidence"] = Field(description="what an interaction's weight in the loss is")
+    interactions: Literal["uniform", "confidence"] = Field(description="weight of an interaction in the loss")
 
 
 class Network(Section):
     """The graph attention network."""
 
-    embedding_dim: int = Field(ge=4, le=4096, description="numbers of a song's vector; a multiple of heads")
+    embedding_dim: int = Field(ge=4, le=4096, description="dimensions of a song's vector; a multiple of heads")
     heads: int = Field(ge=1, le=64, description="attention heads")
     layers: int = Field(ge=1, le=6, description="1: songs as they are; each more: one walk song → listeners → songs")
     attention: Literal["learned", "degree"] = Field(
@@ -131,13 +133,13 @@ class Network(Section):
     )
     min_listeners: int = Field(ge=1, description="training listeners from which a song has an embedding of its own")
     temperature: Float = Field(gt=0, le=10, description="scores are divided by this")
-    dropout: Float = Field(ge=0, lt=1, description="share of a vector's numbers that are dropped in training")
-    genre_weight: Float = Field(ge=0, le=10, description="genre_gat: how much genres count in a song's vector")
+    dropout: Float = Field(ge=0, lt=1, description="dropout probability in training")
+    genre_weight: Float = Field(ge=0, le=10, description="genre_gat: weight of the genres in a song's vector")
 
     @model_validator(mode="after")
     def _even(self) -> Self:
         if self.embedding_dim % self.heads:
-            raise ValueError(f"embedding_dim ({self.embedding_dim}) is no multiple of heads ({self.heads})")
+            raise ValueError(f"embedding_dim ({self.embedding_dim}) is not a multiple of heads ({self.heads})")
         return self
 
 
@@ -147,13 +149,19 @@ class Train(Training):
     mode: Literal["simple", "advanced"] = Field(
         description="simple: learns from train and validation, no early stopping; advanced: learns from train only"
     )
-    model: Literal["gat", "genre_gat"] = Field(description="songs and listeners, or genres and user types as well")
-    loss: Literal["bpr", "sampled_softmax"] = Field(description="one negative a positive, or many shared ones")
+    model: Literal["gat", "genre_gat"] = Field(
+        description="gat: songs and listeners; genre_gat: genres and user types as well"
+    )
+    loss: Literal["bpr", "sampled_softmax"] = Field(
+        description="bpr: one negative per positive; sampled_softmax: many shared ones"
+    )
     negatives: int = Field(ge=1, le=1_000_000, description="sampled_softmax: negatives drawn for a batch")
     hidden_share: Float = Field(
         gt=0, le=1, description="share of a user's songs that are hidden from the graph and to be found, each time"
     )
-    validation_users: int = Field(ge=1, description="users looked at after each epoch at most, evenly over all")
+    validation_users: int = Field(
+        ge=1, description="largest number of users evaluated at a validation, spread evenly over all"
+    )
     l2: Float = Field(ge=0, description="penalty on the vectors of the songs of a batch, as mean square")
     network: Network = Field(description="the network")
 
@@ -167,25 +175,25 @@ class Train(Training):
             }
             wrong = [f"{name}: {wanted}" for name, (value, wanted) in required.items() if value != wanted]
             if wrong:
-                raise ValueError(f"mode simple sees no validation to stop or select by; it needs {', '.join(wrong)}")
+                raise ValueError(f"mode simple has no validation to stop or select by; it needs {', '.join(wrong)}")
         return self
 
 
 class Baselines(settings.Baselines):
-    """The simple recommenders beside the model."""
+    """The baseline recommenders."""
 
     ease_songs: int = Field(ge=10, le=50_000, description="EASE: the most popular songs only (it inverts a matrix)")
 
 
 class Evaluate(Judging):
-    block: int = Field(ge=1, description="users ranked at a time; memory only")
+    block: int = Field(ge=1, description="users ranked at a time; affects memory only")
     explained_users: int = Field(ge=1, le=10_000, description="users whose recommendations are explained")
     explained_songs: int = Field(ge=1, le=20, description="recommendations explained for each")
     reasons: int = Field(ge=1, le=20, description="reasons given for each")
     truth_checks: int = Field(
-        ge=10, le=10_000, description="recommendations whose first reason is taken away as a check"
+        ge=10, le=10_000, description="recommendations that are scored again without their first reason, as a check"
     )
-    baselines: Baselines = Field(description="the simple recommenders")
+    baselines: Baselines = Field(description="the baseline recommenders")
 
 
 class Plot(Drawing):
@@ -196,7 +204,7 @@ class Params(Section):
     """All of `sessions`."""
 
     common: Common = Field(description="what several stages share")
-    ingest: Ingest = Field(description="reading plays from files, or making them")
+    ingest: Ingest = Field(description="reading plays from files, or the embedded data")
     filter: Filter = Field(description="which plays, users and songs are kept")
     label: Label = Field(description="positives and confidence")
     split: Split = Field(description="train, validation, test, cold-start users, user types")

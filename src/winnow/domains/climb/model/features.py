@@ -1,4 +1,4 @@
-"""What the grade judge looks at: which holds a route has, how far apart they are, and how hard such holds have been."""
+"""Features for the grade judge: the holds of a route, their distances, and the difficulty of such holds so far."""
 
 import numpy as np
 from numpy.typing import NDArray

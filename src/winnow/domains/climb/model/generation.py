@@ -97,21 +97,21 @@ def generate(
     Raises WinnowError when the limits leave no way to the top.
     """
     model.eval()
-    told = torch.from_numpy(conditions)
-    tokens = torch.full((len(told), limits.max_holds + 1), START)
-    active = torch.arange(len(told))
+    given = torch.from_numpy(conditions)
+    tokens = torch.full((len(given), limits.max_holds + 1), START)
+    active = torch.arange(len(given))
     for count in range(limits.max_holds + 1):
         if len(active) == 0:
             break
         holds = tokens[active, :count]
-        allowed = limits.allowed(holds, told[active, 0])
-        _check_possible(allowed, told[active, 0])
+        allowed = limits.allowed(holds, given[active, 0])
+        _check_possible(allowed, given[active, 0])
         before = torch.cat([torch.full((len(active), 1), START), holds], dim=1)
-        log_odds = _log_odds(model, before, told[active], sampling.guidance) / sampling.temperature
+        log_odds = _log_odds(model, before, given[active], sampling.guidance) / sampling.temperature
         chances = log_odds.masked_fill(~allowed, -torch.inf).softmax(dim=1)
         tokens[active, count] = torch.multinomial(_nucleus(chances, sampling.top_p), 1, generator=generator)[:, 0]
         active = active[tokens[active, count] != END]
-    return Sequences(tuple(f"{number:04d}" for number in range(len(told))), tokens.numpy(), conditions)
+    return Sequences(tuple(f"{number:04d}" for number in range(len(given))), tokens.numpy(), conditions)
 
 
 def _check_possible(allowed: Tensor, boards: Tensor) -> None:
@@ -125,18 +125,19 @@ def _check_possible(allowed: Tensor, boards: Tensor) -> None:
         )
 
 
-def _log_odds(model: RouteTransformer, before: Tensor, told: Tensor, guidance: float) -> Tensor:
+def _log_odds(model: RouteTransformer, before: Tensor, conditions: Tensor, guidance: float) -> Tensor:
     """(batch, VOCABULARY) of the next token, on the CPU; what cannot follow is not finite."""
-    before, told = before.to(model.known.device), told.to(model.known.device)
-    asked: Tensor = model(before, told)[:, -1].cpu()
+    before, conditions = before.to(model.known.device), conditions.to(model.known.device)
+    conditional: Tensor = model(before, conditions)[:, -1].cpu()
     if guidance == 1:
-        return asked
-    anyhow: Tensor = model(before, told.index_fill(1, told.new_tensor([2]), ANY_GRADE))[:, -1].cpu()
-    return anyhow + guidance * (asked - anyhow)
+        return conditional
+    any_grade = conditions.index_fill(1, conditions.new_tensor([2]), ANY_GRADE)
+    unconditional: Tensor = model(before, any_grade)[:, -1].cpu()
+    return unconditional + guidance * (conditional - unconditional)
 
 
 def _nucleus(chances: Tensor, top_p: float) -> Tensor:
-    """The likeliest tokens of (batch, VOCABULARY) that together have `top_p`, at least one; the others 0."""
+    """The most likely tokens of (batch, VOCABULARY) that together have `top_p`, at least one; the others 0."""
     ordered, order = chances.sort(dim=1, descending=True, stable=True)
     kept = ordered * (ordered.cumsum(dim=1) - ordered < top_p)
     return torch.zeros_like(chances).scatter(1, order, kept)

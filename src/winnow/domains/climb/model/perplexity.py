@@ -1,4 +1,4 @@
-"""How well the network, and the n-gram models beside it, predict real routes."""
+"""Perplexity of the network and of the n-gram models on real routes."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Properties of generated routes and of those beside them: possible, new, diverse, of the requested grade."""
+"""Properties of generated routes and of others for comparison: validity, novelty, diversity, agreement of grades."""
 
 from dataclasses import dataclass
 
@@ -125,7 +125,7 @@ def train_distances(sequences: Sequences, train: Sequences) -> Floats:
 
 
 def route_metrics(judged: pd.DataFrame, sequences: Sequences) -> dict[str, float]:
-    """What the routes of one origin are like, in `Judged` and in `sequences` alike.
+    """Metrics of the routes of one origin, given as `Judged` and, in the same order, as `sequences`.
 
     Diversity is measured within each board, and averaged over the routes. Grade accuracies are weighted to the test
     routes' mix of grades, and left out where no grade was requested.

@@ -1,4 +1,4 @@
-"""Which holds routes use, and how far that is from what training routes use."""
+"""Hold usage of routes, and its divergence from that of training routes."""
 
 from collections.abc import Mapping
 

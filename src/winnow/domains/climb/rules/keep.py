@@ -1,4 +1,4 @@
-"""Which routes are worth learning from, and the subsets they belong to."""
+"""The rules by which routes are kept, and the subsets they belong to."""
 
 import pandas as pd
 

@@ -10,7 +10,7 @@ from winnow.domains.climb import definitions
 from winnow.domains.climb.source.problems import Problems
 
 FORMATS = ("app", "web", "guidebook", "minimal", "synthetic")
-"""Whose word counts first where sources disagree."""
+"""The formats in order of precedence where sources disagree."""
 FIELDS = ("hold_set", "board", "angle", "grade", "repeats", "benchmark", "user_rating", "name", "method")
 
 

@@ -37,14 +37,14 @@ def _models(path: Path) -> dict[str, list[Any]]:
 
 
 def _holds(route: Any, where: str) -> list[str]:
-    """The holds; one told twice on end in the start rows is held by both hands, and one start hold."""
+    """The holds; a start hold listed twice in a row is held by both hands and counts once."""
     try:
         if not isinstance(route, dict):
             raise problems.UnusableError(f"the route is a {type(route).__name__}, not an object")
-        told = problems.some([(problems.cell(hold), "unknown") for hold in problems.need(route, "moves", list)])
+        listed = problems.some([(problems.cell(hold), "unknown") for hold in problems.need(route, "moves", list)])
     except problems.UnusableError as reason:
-        raise SourceError(str(reason), where=where, fix="mend or remove this route") from None
-    holds = [hold for hold, _ in told]
+        raise SourceError(str(reason), where=where, fix="correct or remove this route") from None
+    holds = [hold for hold, _ in listed]
     return [
         hold
         for position, hold in enumerate(holds)

@@ -15,14 +15,14 @@ from winnow.pipeline.errors import SourceError
 T = TypeVar("T")
 
 ROLES = ("start", "finish", "move", "unknown")
-"""Told first counts most when a row lists one hold twice."""
+"""The role that wins, first to last, when a row lists a hold twice."""
 
 SIGNS = {"guidebook": "mb_type", "app": "moonBoardConfigurationId", "web": "MoonBoardConfiguration", "minimal": "Moves"}
 """A field by which a format is known."""
 
 
 class Problem(NamedTuple):
-    """One usable row of a source. What the source does not tell is None."""
+    """One usable row of a source. A field that the source does not have is None."""
 
     board: str
     angle: int
@@ -71,7 +71,7 @@ def read_json(path: Path) -> Any:
 
 
 def rows_of(document: Any, *, under: str | None, sign: str, path: Path) -> list[Any]:
-    """The list of rows in `document`: itself, or what stands under a key; raises SourceError for another format.
+    """The list of rows in `document`: itself, or the value of a key; raises SourceError for another format.
 
     `sign` is a field that rows of the expected format have; a file of which no row has it is of another format.
     """

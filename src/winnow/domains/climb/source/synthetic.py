@@ -58,7 +58,7 @@ def _climb(
     number = len(board)
     top = np.array([definitions.BOARDS[name].rows - 1 for name in common.boards])[board]
     ambition = rng.random(number)
-    # Hard problems ask for long strides and use poor holds.
+    # Hard problems have long strides and poor holds.
     liking = popularity[board] + 5 * (goodness[board] - 0.5) * (0.6 - ambition)[:, None]
     stride = 1.6 + 2.0 * ambition
     side = rng.choice([-1, 1], size=number)
@@ -77,7 +77,7 @@ def _climb(
         column = (CELL_COLUMN[last] + CELL_COLUMN[before]) / 2 + 1.6 * side[climbing]
         off_target = (CELL_ROW - row[:, None]) ** 2 / 1.6 + (CELL_COLUMN - column[:, None]) ** 2 / 5
         apart = (CELL_ROW - CELL_ROW[last][:, None]) ** 2 + (CELL_COLUMN - CELL_COLUMN[last][:, None]) ** 2
-        # A second start may stand beside the first; every other hold is higher than the last one.
+        # A second start may lie next to the first; every other hold is higher than the last one.
         lowest = np.where(starting, last + 1, (CELL_ROW[last] + 1) * WIDTH)
         highest = np.where(starting, definitions.START_ROWS - 1, top[climbing])
         possible = (lowest[:, None] <= np.arange(definitions.CELLS)) & (highest[:, None] >= CELL_ROW)

@@ -1,4 +1,4 @@
-"""The simple models beside the network: the majority, metadata alone, and a frozen network's features."""
+"""The baselines: the majority class, a model of metadata, and a model of a frozen network's features."""
 
 from collections.abc import Mapping
 
@@ -72,6 +72,8 @@ def _best(
         fitted = model.fit(inputs[side == "train"], grades[side == "train"])  # type: ignore[attr-defined]
         probabilities = np.zeros((len(inputs), len(definitions.GRADES)))
         probabilities[:, fitted.classes_] = fitted.predict_proba(inputs)
-        said = definitions.decide(probabilities[side == "val"], decision)
-        found.append((quadratic_weighted_kappa(grades[side == "val"], said, len(definitions.GRADES)), probabilities))
+        predicted = definitions.decide(probabilities[side == "val"], decision)
+        found.append(
+            (quadratic_weighted_kappa(grades[side == "val"], predicted, len(definitions.GRADES)), probabilities)
+        )
     return max(found, key=lambda pair: pair[0])[1]

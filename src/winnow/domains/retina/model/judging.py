@@ -102,7 +102,7 @@ def per_class(predictions: pd.DataFrame, interval: Mapping[str, Interval]) -> pd
 
 
 def overfitting(table: pd.DataFrame, gap: float) -> dict[str, Any]:
-    """F1 of train minus validation for each grade, and whether it is the rare grades that are learnt by heart."""
+    """F1 of train minus validation for each grade, and whether the rare grades are overfitted."""
     f1 = table.set_index(["grade", "split"])["f1"].unstack()  # noqa: PD010 - nothing to aggregate
     gaps = (f1["train"] - f1["val"]).dropna() if {"train", "val"} <= set(f1.columns) else pd.Series(dtype=float)
     rare, common = gaps[gaps.index.isin(definitions.RARE)], gaps[~gaps.index.isin(definitions.RARE)]

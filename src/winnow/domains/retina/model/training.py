@@ -112,17 +112,21 @@ class Training:
         loss = weighted(self._losses(logits, grades), grades, batch.get("class_weights")).sum()
         with torch.no_grad():
             predicted = probabilities(logits.detach(), self.params.network.head).argmax(dim=1)
-            drawn, said = functional.one_hot(grades, CLASSES), functional.one_hot(predicted, CLASSES)
-        counts = {"drawn": drawn.sum(dim=0), "said": said.sum(dim=0), "right": (drawn * said).sum(dim=0)}
+            drawn, chosen = functional.one_hot(grades, CLASSES), functional.one_hot(predicted, CLASSES)
+        counts = {"drawn": drawn.sum(dim=0), "predicted": chosen.sum(dim=0), "right": (drawn * chosen).sum(dim=0)}
         parts = {f"{name}/{grade}": count for name, c in counts.items() for grade, count in enumerate(c.unbind())}
         return Loss(loss, len(grades), parts)
 
     def summarise(self, means: Mapping[str, float]) -> dict[str, float]:
         """An epoch's loss, accuracy, F1 of each grade, and the share of each grade among the rows really drawn."""
-        drawn, said, right = (
-            np.array([means[f"{n}/{g}"] for g in definitions.GRADES]) for n in ("drawn", "said", "right")
+        drawn, predicted, right = (
+            np.array([means[f"{n}/{g}"] for g in definitions.GRADES]) for n in ("drawn", "predicted", "right")
         )
-        f1 = {f"f1/{g}": float(2 * right[g] / (drawn[g] + said[g])) for g in definitions.GRADES if drawn[g] + said[g]}
+        f1 = {
+            f"f1/{g}": float(2 * right[g] / (drawn[g] + predicted[g]))
+            for g in definitions.GRADES
+            if drawn[g] + predicted[g]
+        }
         shares = {f"drawn_share/{g}": float(drawn[g] / drawn.sum()) for g in definitions.GRADES}
         return {"loss": means["loss"], "accuracy": float(right.sum() / drawn.sum()), **f1, **shares}
 

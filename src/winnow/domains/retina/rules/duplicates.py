@@ -1,4 +1,4 @@
-"""Photographs that show the same: who they are, whether their grades agree, and which of them stay."""
+"""Duplicate photographs: groups, agreement of their grades, and which of them are kept."""
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ def duplicate_groups(photos: pd.DataFrame, max_distance: int) -> "pd.Series[str]
 
 
 def report_duplicates(photos: pd.DataFrame, reason: "pd.Series[str]") -> pd.DataFrame:
-    """The columns of `Duplicates`, from photographs with their `duplicate_group` and why each goes, if it does."""
+    """The columns of `Duplicates`, from photographs with their `duplicate_group` and why each is dropped, if it is."""
     group = photos.groupby("duplicate_group")
     several = group["image_id"].transform("size") > 1
     report = photos.assign(grades_agree=_agree(photos), kept=reason.isna())[several]
@@ -23,10 +23,10 @@ def report_duplicates(photos: pd.DataFrame, reason: "pd.Series[str]") -> pd.Data
 
 
 def surplus(photos: pd.DataFrame, params: Filter) -> "pd.Series[str]":
-    """Why a photograph goes for its duplicates' sake: `conflicting_grades`, `duplicate`, or missing.
+    """Why a photograph is dropped because of its duplicates: `conflicting_grades`, `duplicate`, or missing.
 
     The copy that stays is a source's official test photograph if there is one, else a validation one, else the first.
-    No official test or validation photograph goes for another one of its own side: a published test stays whole.
+    No official test or validation photograph is dropped for another one of its own side: a published test stays whole.
     """
     group = photos.groupby("duplicate_group")
     rank = photos["official_side"].map({"test": 0, "val": 1}).fillna(2).astype("int64")

@@ -1,4 +1,4 @@
-"""Photographs that were graded rightly and wrongly, beside what the network looked at."""
+"""Correctly and wrongly graded photographs with the network's heat maps."""
 
 import pandas as pd
 from matplotlib.axes import Axes

@@ -62,7 +62,7 @@ class Recommender:
 
     @torch.no_grad()
     def for_likes(self, names: list[str], count: int) -> list[Recommendation]:
-        """`count` songs for somebody unknown who likes songs given by their ids or titles."""
+        """`count` songs for an unknown user who likes songs given by their ids or titles."""
         songs = sorted({self._song(name) for name in names})
         return self._recommend(np.array(songs, dtype=np.int64), UNKNOWN_TYPE, count)
 

@@ -14,7 +14,7 @@ KNOWN_SIDES = ("train", "val", "cold_given")
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Who and what the model's numbers stand for, and the songs by which users are known."""
+    """The users, songs and genres behind the model's indices, and the known songs of each user."""
 
     users: pd.DataFrame
     """`KnownUsers`"""

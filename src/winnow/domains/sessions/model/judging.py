@@ -1,4 +1,4 @@
-"""The metrics of a recommender: of every user, by slice, and beside the baselines'."""
+"""The metrics of a recommender: for each user, by slice, and compared with the baselines."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""From plays to implicit positives: who listened to what, and how surely."""
+"""Implicit positives from plays, with their confidence."""
 
 import numpy as np
 import pandas as pd

@@ -39,7 +39,7 @@ def _table(path: Path, header: list[str], encoding: str = "utf-8") -> pd.DataFra
     lines = read_lines(path, encoding)
     if not lines or lines[0].split("\t")[: len(header)] != header:
         raise SourceError(
-            f"{path} does not begin with the line `{' '.join(header)}` (parted by TAB)",
+            f"{path} does not begin with the line `{' '.join(header)}` (separated by TAB)",
             fix="name HetRec's user_artists.dat, or another format",
         )
     width = len(header)

@@ -20,7 +20,7 @@ PLAYS = {
     "skipped": "boolean",
     "side": "str",
 }
-"""The columns of a source's plays and their types; `row` says where in the file a play stands."""
+"""The columns of a source's plays and their types; `row` is the play's position in the file."""
 
 
 @dataclass(frozen=True)
@@ -75,5 +75,5 @@ def read_lines(path: Path, encoding: str = "utf-8") -> list[str]:
 
 
 def beside(path: Path, name: str) -> Path:
-    """The file of the same data set with another name, compressed alike."""
+    """The file of another name in the same data set, with the same compression."""
     return path.with_name(name + (".gz" if path.suffix == ".gz" else ""))

@@ -1,4 +1,4 @@
-"""The model beside the simple recommenders, for the groups of users that sessions knows."""
+"""Charts of the model and the baselines, by group of users."""
 
 import pandas as pd
 from matplotlib.figure import Figure
