@@ -12,8 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from winnow.domains.climb import definitions as climb
+from winnow.domains.climb.tables import Labels as ClimbLabels
+from winnow.domains.climb.tables import Tokens as ClimbTokens
+from winnow.domains.retina import definitions as retina
 from winnow.domains.retina.source.fundus import draw_fundus
+from winnow.domains.retina.tables import Labels as RetinaLabels
+from winnow.domains.retina.tables import Photos
 from winnow.domains.sessions.tables import Interactions, Splits
+from winnow.images.store import read_images, write_images
 from winnow.pipeline.tables import read_table, write_table
 
 
@@ -24,6 +31,11 @@ class Example:
     commands: Callable[[], list[list[str]]]
     """in a folder where the domain was trained: writes the input files the commands need, and returns the commands,
     every verb with `--json` where it has it; files that a command writes go to `out/`"""
+    poison: Callable[[], list[Any]]
+    """in a folder where all stages ran: gives part of the test rows other content, in the tables that evaluate reads;
+    returns the keys of the test rows that keep theirs"""
+    predictions: tuple[tuple[str, str], ...]
+    """evaluate's tables that hold predictions of test rows, with the column of the key"""
     values: Mapping[str, Any] = field(default_factory=dict)
     """another valid value of a param (`ingest.sources`) where the tests cannot find one themselves"""
     matters_when: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -78,6 +90,45 @@ def sessions_commands() -> list[list[str]]:
     ]
 
 
+def climb_poison() -> list[str]:
+    """Give every other test route another grade and quality, and take its first hold away."""
+    labels_file, tokens_file = (Path(f"data/climb/label/{name}.parquet") for name in ("labels", "tokens"))
+    labels, tokens = pd.read_parquet(labels_file), pd.read_parquet(tokens_file)
+    splits = pd.read_parquet("data/climb/split/splits.parquet")
+    tested = sorted(splits.loc[splits["split"] == "test", "route_id"])
+    changed = labels["route_id"].isin(tested[::2])
+    labels.loc[changed, "grade_index"] = len(climb.GRADES) - 1 - labels.loc[changed, "grade_index"]
+    labels.loc[changed, "grade"] = [climb.GRADES[index] for index in labels.loc[changed, "grade_index"]]
+    labels.loc[changed, "quality"] = "high"
+    shortened = tokens["route_id"].isin(tested[::2]) & (tokens["position"] == 0)
+    tokens = tokens[~shortened].copy()
+    tokens["position"] = tokens.groupby("route_id").cumcount()
+    write_table(labels_file, labels, ClimbLabels)
+    write_table(tokens_file, tokens, ClimbTokens)
+    return tested[1::2]
+
+
+def retina_poison() -> list[str]:
+    """Give every other test photograph another grade, other measures, and another photograph's picture."""
+    labels_file, photos_file = Path("data/retina/label/labels.parquet"), Path("data/retina/ingest/photos.parquet")
+    labels, photos = pd.read_parquet(labels_file), pd.read_parquet(photos_file)
+    splits = pd.read_parquet("data/retina/split/splits.parquet")
+    tested = sorted(splits.loc[splits["split"] == "test", "image_id"])
+    changed = labels["image_id"].isin(tested[::2])
+    labels.loc[changed, "grade"] = 4 - labels.loc[changed, "grade"]
+    labels.loc[changed, "referable"] = labels.loc[changed, "grade"] >= retina.REFERABLE_FROM
+    photos.loc[photos["image_id"].isin(tested[::2]), ["red", "green", "blue", "sharpness", "brightness"]] = 1.0
+    store = Path("data/retina/ingest/images.arrow")
+    images = read_images(store)
+    other = dict(zip(tested[::2], reversed(tested[::2]), strict=True))
+    with write_images(store) as writer:
+        for name in images.ids:
+            writer.add(name, images.select([other.get(name, name)])[0])
+    write_table(labels_file, labels, RetinaLabels)
+    write_table(photos_file, photos, Photos)
+    return tested[1::2]
+
+
 def sessions_poison() -> list[int]:
     """Give every other user with test songs (cold-start users too) other songs to be found, as if they had played them.
 
@@ -107,6 +158,8 @@ def sessions_poison() -> list[int]:
 EXAMPLES = {
     "climb": Example(
         commands=climb_commands,
+        poison=climb_poison,
+        predictions=(("predictions.parquet", "route_id"),),
         values={
             "ingest.sources": [{"format": "minimal", "path": "data/source/climb/mine.json"}],
             "ingest.peers": [{"board": "2016", "path": "data/source/climb/peer.json"}],
@@ -123,6 +176,8 @@ EXAMPLES = {
     ),
     "retina": Example(
         commands=retina_commands,
+        poison=retina_poison,
+        predictions=(("predictions.parquet", "image_id"), ("baseline_predictions.parquet", "image_id")),
         values={
             "ingest.sources": [{"format": "folders", "path": "data/source/retina/mine", "images": None}],
             "split.min_stratum": 200,
@@ -142,6 +197,8 @@ EXAMPLES = {
     ),
     "sessions": Example(
         commands=sessions_commands,
+        poison=sessions_poison,
+        predictions=(("ranked.parquet", "user_index"),),
         values={
             "ingest.sources": [
                 {"format": "lightgcn", "path": "data/source/sessions/train.txt", "events": None},
