@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 from winnow.pipeline.code import FOLDER, program_digests
+from winnow.pipeline.cpu import cpu_warning
 from winnow.pipeline.errors import WinnowError, from_os_error
 from winnow.pipeline.files import write_json, write_text
 from winnow.pipeline.params import PARAMS_FILE, Document
@@ -27,6 +28,8 @@ def main() -> None:
     for path, modules in digests.items():
         write_json(path, modules)
     write_text(PASSED, "params.yaml is valid\n")
+    if warning := cpu_warning():
+        print(warning, file=sys.stderr)
 
 
 if __name__ == "__main__":
