@@ -1,0 +1,407 @@
+"""What evaluate writes of climb, computed again from its tables: by scipy, or formulas written out."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import norm
+
+from stages.climb import evaluate, train
+from tests.conftest import ROOT
+from tests.stages.conftest import Finished, torch_restored
+from tests.stages.programs import Programs
+from winnow.domains.climb import definitions
+from winnow.domains.climb.model import baselines
+from winnow.domains.climb.model.grades import fit_judge
+from winnow.domains.climb.model.sequences import Sequences, encode
+from winnow.learn.samplers import BatchShare
+from winnow.pipeline.seeds import derive_seed
+
+CLIMB = Programs.tiny("climb")
+table = CLIMB.table
+
+Holds = Mapping[tuple[str, str], list[str]]
+"""The holds of each route, by origin and route_id."""
+
+
+@pytest.fixture(scope="module")
+def judged(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the finished folder, the working folder, in which climb was evaluated beside two peers."""
+    folder = tmp_path_factory.mktemp("judged")
+    shutil.copytree(finished.folder, folder, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch, torch_restored():
+        patch.chdir(folder)
+        peers().to_parquet("data/climb/ingest/peers.parquet")
+        CLIMB.run("evaluate")
+        yield folder
+
+
+of_climb = pytest.mark.parametrize("finished", ["climb"], indirect=True)
+
+
+def peers() -> pd.DataFrame:
+    """One that copies training routes of the board 2016, and one whose routes are new, few of them possible."""
+    labels, holds = train_side(), table("ingest/holds.parquet")
+    known = labels.loc[labels["board"] == "2016", "route_id"].head(3)
+    copies = [holds.loc[holds["route_id"] == name, "hold"].tolist() for name in known]
+    others = [
+        ["A1", "B6", "C10", "D14", "E18"],
+        ["A1", "E18"],
+        ["A9", "B12", "C15", "D18"],
+        ["A1", "B6", "B6", "C10", "D14", "E18"],
+        ["F4", "F8", "F12"],
+        ["K3", "K7", "K11", "J15", "J18"],
+    ]
+    flat = [
+        (peer, f"{peer}-{number}", "2016", position, hold)
+        for peer, made in {"copies": copies, "others": others}.items()
+        for number, route in enumerate(made)
+        for position, hold in enumerate(route)
+    ]
+    return pd.DataFrame(flat, columns=["peer", "route_id", "board", "position", "hold"])
+
+
+def sides() -> pd.DataFrame:
+    return table("label/labels.parquet").merge(table("split/splits.parquet")[["route_id", "split"]], on="route_id")
+
+
+def train_side() -> pd.DataFrame:
+    return sides().query("split == 'train'")
+
+
+def judgement() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path("metrics/climb/judgement.json").read_text())
+    return found
+
+
+def known_sets() -> dict[str, list[frozenset[str]]]:
+    """The hold sets of the training routes of each board."""
+    holds = {name: frozenset(part) for name, part in table("ingest/holds.parquet").groupby("route_id")["hold"]}
+    return {str(board): [holds[name] for name in part] for board, part in train_side().groupby("board")["route_id"]}
+
+
+def judged_holds() -> Holds:
+    rows = table("evaluate/judged_holds.parquet").sort_values(["origin", "route_id", "position"])
+    return {(str(a), str(b)): part.tolist() for (a, b), part in rows.groupby(["origin", "route_id"])["hold"]}
+
+
+def is_possible(holds: Sequence[str], board: str) -> bool:
+    """The rules of generated routes, written out."""
+    places = [("ABCDEFGHIJK".index(hold[0]), int(hold[1:])) for hold in holds]
+    rows = definitions.BOARDS[board].rows
+    reach = [
+        min(np.hypot(x - a, y - b) for a, b in places[:number]) for number, (x, y) in enumerate(places) if number > 0
+    ]
+    return (
+        3 <= len(holds) <= 14
+        and len(set(holds)) == len(holds)
+        and all(y <= rows for _, y in places)
+        and any(y <= 6 for _, y in places[:2])
+        and any(y == rows for _, y in places)
+        and max(reach) <= 9.5
+    )
+
+
+def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
+    return 1 - len(first & second) / len(first | second)
+
+
+def grades_apart(routes: pd.DataFrame) -> "pd.Series[int]":
+    """Steps on the Font scale between the requested grade and the judge's."""
+    return (routes["grade"].map(definitions.GRADES.index) - routes["judged_grade"].map(definitions.GRADES.index)).abs()
+
+
+def route_metrics(routes: pd.DataFrame, holds: Holds, known: Mapping[str, list[frozenset[str]]]) -> dict[str, float]:
+    """Every metric of the routes of one origin."""
+    sets = [frozenset(holds[row.origin, row.route_id]) for row in routes.itertuples()]
+    nearest = [
+        min((jaccard(own, other) for other in known.get(board, [])), default=1.0)
+        for own, board in zip(sets, routes["board"], strict=True)
+    ]
+    own_board: dict[str, list[int]] = {}
+    for number, board in enumerate(routes["board"]):
+        own_board.setdefault(board, []).append(number)
+    possible = [is_possible(holds[row.origin, row.route_id], row.board) for row in routes.itertuples()]
+    found = {
+        "validity_score": np.mean(possible),
+        "novelty_score": np.mean([distance > 0 for distance in nearest]),
+        "train_distance_score": np.mean(nearest),
+        "distinct_score": sum(len({sets[n] for n in numbers}) for numbers in own_board.values()) / len(sets),
+    }
+    spread = {
+        board: np.mean([jaccard(sets[a], sets[b]) for a, b in combinations(numbers, 2)])
+        for board, numbers in own_board.items()
+        if len(numbers) > 1
+    }
+    if spread:
+        found["diversity_score"] = np.average(list(spread.values()), weights=[len(own_board[b]) for b in spread])
+    divergence, weights = [], routes["weight"].to_numpy()
+    for board, numbers in own_board.items():
+        cells = sorted(set().union(*(sets[n] for n in numbers), *known.get(board, [])))
+        if known.get(board):
+            used = [sum(weights[n] for n in numbers if cell in sets[n]) for cell in cells]
+            seen = [sum(cell in other for other in known[board]) for cell in cells]
+            divergence.append((jensenshannon(used, seen, base=2) ** 2, len(numbers)))
+    if divergence:
+        found["usage_divergence"] = np.average([d for d, _ in divergence], weights=[n for _, n in divergence])
+    if routes["grade"].notna().all():
+        apart = grades_apart(routes)
+        found["grade_exact_accuracy"] = np.average(apart == 0, weights=weights)
+        found["grade_within_one_accuracy"] = np.average(apart <= 1, weights=weights)
+    return {name: float(value) for name, value in found.items()}
+
+
+def token_metrics(predicted: pd.DataFrame, column: str) -> dict[str, float]:
+    found = {}
+    for prefix, rows in {"": predicted, "quality_": predicted[predicted["in_quality"]]}.items():
+        loss = rows[column].sum() / max(rows["tokens"].sum(), 1)
+        found |= {f"{prefix}token_loss": loss, f"{prefix}perplexity": np.exp(loss)}
+    return found
+
+
+def close(values: Mapping[str, float]) -> Any:
+    """judgement.json keeps six significant digits."""
+    return pytest.approx(dict(values), rel=1e-5, abs=1e-6)
+
+
+def wilson(hits: int, rows: int) -> tuple[float, float]:
+    z, share = norm.ppf(0.975), hits / rows
+    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z / (1 + z * z / rows) * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
+    return middle - half, middle + half
+
+
+@of_climb
+def test_every_metric_of_the_judgement(judged: Path) -> None:
+    found, predicted = judgement(), table("evaluate/predictions.parquet")
+    routes, holds, known = table("evaluate/judged.parquet"), judged_holds(), known_sets()
+    origins = {str(origin): route_metrics(part, holds, known) for origin, part in routes.groupby("origin")}
+    assert set(origins) == {"model", "test", "copies", "others"}
+    agreement = origins["model"]["grade_within_one_accuracy"] / origins["test"]["grade_within_one_accuracy"]
+    apart = (predicted["nll"].sum() - predicted["nll_bigram"].sum()) / predicted["tokens"].sum()
+    model = {
+        **token_metrics(predicted, "nll"),
+        **origins["model"],
+        "perplexity_reduction_score": 1 - np.exp(apart),
+        "grade_agreement_score": agreement,
+    }
+    assert found["model"] == close(model)
+    assert found["baseline"].keys() == {"uniform", "unigram", "bigram"}
+    for name, values in found["baseline"].items():
+        assert values == close(token_metrics(predicted, f"nll_{name}"))
+    references = {"real_test_routes": "test", "peer_copies": "copies", "peer_others": "others"}
+    assert found["reference"].keys() == references.keys()
+    for name, origin in references.items():
+        assert found["reference"][name] == close(origins[origin])
+    assert found["reference"]["peer_copies"]["novelty_score"] == 0
+    assert found["reference"]["peer_others"]["novelty_score"] == 1
+    assert found["reference"]["peer_others"]["validity_score"] == pytest.approx(2 / 6)
+    assert found["rows_test"] == len(predicted) == (sides()["split"] == "test").sum()
+    short = json.loads(Path("metrics/climb/evaluate.json").read_text())
+    assert {name: short[name] for name in short if name in model} == close({k: model[k] for k in short if k in model})
+    assert short["perplexity_baseline"] == found["baseline"]["bigram"]["perplexity"]
+
+
+@of_climb
+def test_proportions_have_wilsons_interval(judged: Path) -> None:
+    found, rows = judgement(), table("evaluate/judged.parquet").query("origin == 'model'")
+    for name, hits in {"validity_score": rows["broken_rule"].isna(), "novelty_score": rows["novel"]}.items():
+        low, high = wilson(int(hits.sum()), len(rows))
+        assert found["interval"][name] == close({"low": low, "high": min(high, 1.0)})
+
+
+@of_climb
+def test_the_judged_table_says_of_each_route_what_it_is(judged: Path) -> None:
+    routes, holds, known = table("evaluate/judged.parquet"), judged_holds(), known_sets()
+    for row in routes.itertuples():
+        own = holds[row.origin, row.route_id]
+        distance = min(jaccard(frozenset(own), other) for other in known[row.board])
+        assert row.train_distance == pytest.approx(distance)
+        assert row.novel == (frozenset(own) not in known[row.board])
+        assert pd.isna(row.broken_rule) == is_possible(own, row.board), f"{row} {own}"
+    broken = routes.query("origin == 'others'").sort_values("route_id")["broken_rule"]
+    assert [None if pd.isna(rule) else rule for rule in broken] == [
+        None, "too_few_holds", "no_start", "repeated_hold", "no_finish", None,
+    ]  # fmt: skip
+    shares = sides().query("split == 'test'")["grade"].value_counts(normalize=True)
+    own = routes.query("origin == 'model'")
+    assert set(own["grade"]) == set(shares.index)
+    assert own.groupby("grade")["weight"].sum().to_dict() == close((shares * len(own)).to_dict())
+    assert own.groupby("grade")["weight"].nunique().eq(1).all()
+    assert (routes.query("origin != 'model'")["weight"] == 1).all()
+
+
+@of_climb
+def test_slices_are_the_metrics_of_their_rows(judged: Path) -> None:
+    predicted = table("evaluate/predictions.parquet")
+    for row in table("evaluate/slices.parquet").itertuples():
+        part = predicted[predicted[row.by].astype("str") == row.value]
+        nll = part["nll" if row.metric == "perplexity" else "nll_bigram"]
+        assert (row.rows, row.score) == (len(part), pytest.approx(np.exp(nll.sum() / part["tokens"].sum())))
+    own = table("evaluate/judged.parquet").query("origin == 'model'")
+    scores = table("evaluate/judged_slices.parquet")
+    assert set(scores["by"]) == {"grade", "board"}
+    holds, known = judged_holds(), known_sets()
+    for (by, value), rows in scores.groupby(["by", "value"]):
+        part = own[own[by] == value].assign(weight=1.0)
+        expected = route_metrics(part, holds, known)
+        assert (rows["rows"] == len(part)).all()
+        assert rows["score"].tolist() == [pytest.approx(expected[metric]) for metric in rows["metric"]]
+
+
+@of_climb
+def test_hold_usage_is_the_share_of_each_hold(judged: Path) -> None:
+    usage = table("evaluate/hold_usage.parquet").set_index(["board", "hold"])
+    test, holds = sides().query("split == 'test'"), table("ingest/holds.parquet")
+    made = table("evaluate/judged_holds.parquet").merge(table("evaluate/judged.parquet"), on=["origin", "route_id"])
+    for column, rows in {
+        "train": holds.merge(train_side(), on="route_id").assign(weight=1.0),
+        "test": holds.merge(test, on="route_id").assign(weight=1.0),
+        "model": made.query("origin == 'model'"),
+    }.items():
+        counted = rows.groupby(["board", "hold"])["weight"].sum()
+        shares = (counted / counted.groupby("board").transform("sum")).reindex(usage.index, fill_value=0.0)
+        assert usage[column].to_numpy() == pytest.approx(shares.to_numpy())
+
+
+def encoded() -> dict[str, Sequences]:
+    labels, tokens = sides(), table("label/tokens.parquet")
+    return {str(side): encode(part.reset_index(drop=True), tokens) for side, part in labels.groupby("split")}
+
+
+@of_climb
+def test_the_judge_and_the_ngrams_are_those_of_training_and_validation(judged: Path) -> None:
+    side = encoded()
+    predicted = table("evaluate/predictions.parquet").set_index("route_id").loc[list(side["test"].ids)]
+    seed = yaml.safe_load((ROOT / "params.yaml").read_text())["seed"]
+    drawn = int(np.random.default_rng(derive_seed(seed, "climb", "evaluate")).integers(2**32))
+    judge = fit_judge(side["train"], **CLIMB.section("evaluate").grade_judge.model_dump(), seed=drawn)
+    said = [definitions.GRADES[grade] for grade in judge.grades(side["test"])]
+    assert predicted["judged_grade"].tolist() == said
+    for name in baselines.NAMES:
+        nll = baselines.fit(name, side["train"], side["val"]).route_nll(side["test"])
+        assert predicted[f"nll_{name}"].to_numpy() == pytest.approx(nll)
+
+
+def resampled(rng: np.random.Generator, groups: Sequence[Any], resamples: int) -> list[list[int]]:
+    """The rows of each resample: as many groups as there are, drawn with replacement, each with all of its rows."""
+    rows = [[n for n, group in enumerate(groups) if group == name] for name in sorted(set(groups))]
+    drawn = rng.integers(len(rows), size=(resamples, len(rows)))
+    return [[row for group in draw for row in rows[group]] for draw in drawn]
+
+
+def bounds(values: Sequence[float]) -> tuple[float, float]:
+    low, high = np.quantile(values, [0.025, 0.975])
+    return pytest.approx(low), pytest.approx(high)
+
+
+def hand_made() -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, dict[str, float]]]:
+    rng, rows = np.random.default_rng(0), 14
+    predicted = pd.DataFrame(
+        {
+            "hold_set": list("aabbbcccddefgg"),
+            "in_full": True,
+            "in_quality": rng.random(rows) < 0.6,
+            "tokens": rng.integers(3, 12, rows),
+            **{name: rng.uniform(5, 40, rows) for name in ("nll", "nll_bigram", "nll_unigram", "nll_uniform")},
+        }
+    )
+    routes = {}
+    for origin, count in {"model": 12, "test": 9}.items():
+        routes[origin] = pd.DataFrame(
+            {
+                "board": "2016",
+                "grade": rng.choice(["6B", "6C", "7A"], count),
+                "judged_grade": rng.choice(["6B", "6B+", "6C", "7A"], count),
+                "weight": rng.uniform(0.1, 3, count) if origin == "model" else 1.0,
+                "broken_rule": [None, "no_start", None] * (count // 3),
+                "novel": [True, True, False] * (count // 3),
+                "train_distance": rng.random(count),
+            }
+        )
+    names = ("grade_exact_accuracy", "grade_within_one_accuracy")
+    measured = {origin: accuracies(part, range(len(part))) for origin, part in routes.items()}
+    shares = {"validity_score": 2 / 3, "novelty_score": 2 / 3}
+    measured = {origin: shares | {name: values[name] for name in names} for origin, values in measured.items()}
+    return predicted, routes, measured
+
+
+def accuracies(routes: pd.DataFrame, rows: Sequence[int]) -> dict[str, float]:
+    part = routes.iloc[list(rows)]
+    apart = grades_apart(part)
+    return {
+        "train_distance_score": part["train_distance"].mean(),
+        "grade_exact_accuracy": np.average(apart == 0, weights=part["weight"]),
+        "grade_within_one_accuracy": np.average(apart <= 1, weights=part["weight"]),
+    }
+
+
+def perplexities(predicted: pd.DataFrame) -> dict[str, float]:
+    """The metrics of the likelihood that are defined on these rows."""
+    found = token_metrics(predicted, "nll")
+    if not predicted["in_quality"].any():
+        found = {name: value for name, value in found.items() if not name.startswith("quality_")}
+    bigram = token_metrics(predicted, "nll_bigram")["perplexity"]
+    return found | {"perplexity_reduction_score": 1 - found["perplexity"] / bigram}
+
+
+def by_name(values: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    names = sorted(set().union(*values))
+    return {name: [each[name] for each in values if name in each] for name in names}
+
+
+def differences(predicted: pd.DataFrame) -> dict[str, float]:
+    """The perplexity less each n-gram model's."""
+    own = token_metrics(predicted, "nll")["perplexity"]
+    return {name: own - token_metrics(predicted, f"nll_{name}")["perplexity"] for name in baselines.NAMES}
+
+
+def test_intervals_resample_hold_sets_and_weighted_routes() -> None:
+    """Everything by loops over resamples that the same generator draws in the same order."""
+    predicted, routes, measured = hand_made()
+    params = CLIMB.section("evaluate")
+    found = evaluate.report(predicted, routes, measured, params, np.random.default_rng(5)).judgement
+    rng, draws = np.random.default_rng(5), params.bootstrap.resamples
+    model, hold_sets = routes["model"], predicted["hold_set"].tolist()
+    expected = by_name([perplexities(predicted.iloc[rows]) for rows in resampled(rng, hold_sets, draws)])
+    expected |= by_name([accuracies(model, rows) for rows in resampled(rng, range(len(model)), draws)])
+    within = [
+        [accuracies(part, rows)["grade_within_one_accuracy"] for rows in resampled(rng, range(len(part)), draws)]
+        for part in (model, routes["test"])
+    ]
+    expected["grade_agreement_score"] = [above / below for above, below in zip(*within, strict=True) if below]
+    paired = by_name([differences(predicted.iloc[rows]) for rows in resampled(rng, hold_sets, draws)])
+    assert found["interval"].keys() == expected.keys() | {"validity_score", "novelty_score"}
+    for name, values in expected.items():
+        assert tuple(found["interval"][name].values()) == bounds(values), name
+    for name in ("validity_score", "novelty_score"):
+        assert tuple(found["interval"][name].values()) == pytest.approx(wilson(8, 12))
+    for name, values in paired.items():
+        assert tuple(found["difference"]["perplexity"][name].values()) == bounds(values), name
+    own, real = (measured[origin]["grade_within_one_accuracy"] for origin in ("model", "test"))
+    assert found["model"]["grade_agreement_score"] == pytest.approx(own / real)
+
+
+@of_climb
+@pytest.mark.parametrize("weighted", [True, False])
+def test_training_routes_are_drawn_by_the_weight_stages_weights_when_asked(judged: Path, weighted: bool) -> None:
+    weights = table("weight/weights.parquet")
+    routes = train.join(table("label/labels.parquet"), table("split/splits.parquet"), weights)
+    task = train.make_task(
+        routes, table("label/tokens.parquet"), CLIMB.section("common"), CLIMB.section("train", weighted=weighted)
+    )
+    loaders = task.loaders("full", BatchShare(64, 1, 1, 0))
+    own = routes[routes["split"] == "train"].reset_index(drop=True)
+    heavy = own["weight"] > own["weight"].median()
+    batches = range(-(-len(own) // 64))
+    drawn = np.concatenate([loaders.train.batch(seed, index)["ids"] for seed in range(20) for index in batches])  # type: ignore[attr-defined]
+    share = own.loc[heavy, "weight"].sum() / own["weight"].sum() if weighted else heavy.mean()
+    assert heavy.to_numpy()[drawn].mean() == pytest.approx(share, abs=0.01)
