@@ -52,20 +52,22 @@ class Kept:
         What `make` and `read` raise is passed on, and nothing is stored then.
         """
         path = self.folder / key[:2] / key
-        while True:
-            with suppress(FileNotFoundError):
-                value = read(path)
+        with suppress(FileNotFoundError):
+            value = read(path)
+            with suppress(FileNotFoundError):  # evicted in between
                 os.utime(path)
-                return value
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with _claim(path):
-                if not path.exists():
-                    for left in path.parent.glob(f".{key}.*"):
-                        left.unlink()  # of a process that was killed; a running one would hold the claim
-                    with atomic_path(path) as scratch:
-                        make(scratch)
-            if self.max_bytes is not None:
-                self._evict(self.max_bytes, but=path)
+            return value
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _claim(path):
+            if not path.exists():
+                for left in path.parent.glob(f".{key}.*"):
+                    left.unlink()  # of a process that was killed; a running one would hold the claim
+                with atomic_path(path) as scratch:
+                    make(scratch)
+            value = read(path)  # while claimed: nobody evicts it
+        if self.max_bytes is not None:
+            self._evict(self.max_bytes, but=path)
+        return value
 
     def _evict(self, max_bytes: int, *, but: Path) -> None:
         found = []

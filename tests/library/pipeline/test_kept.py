@@ -67,6 +67,18 @@ def test_what_fails_stores_nothing_and_may_be_tried_again() -> None:
     assert kept.obtain(KEYS[0], writes(b"whole"), Path.read_bytes) == b"whole"
 
 
+def test_a_read_that_fails_is_not_repeated_for_ever() -> None:
+    reads = []
+
+    def misses(path: Path) -> bytes:
+        reads.append(path)
+        assert len(reads) < 5
+        raise FileNotFoundError(2, "no such file", "another file")
+
+    with pytest.raises(FileNotFoundError, match="no such file: 'another file'"):
+        Kept("values").obtain(KEYS[0], writes(b"one"), misses)
+
+
 def test_the_least_recently_used_go_first_and_the_newest_stays() -> None:
     kept = Kept("values", max_bytes=300)
     for number in range(3):

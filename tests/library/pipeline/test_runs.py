@@ -1,0 +1,128 @@
+"""The run folders of trainings: which inputs share one, and what happens to the folders of other trainings."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from winnow.pipeline.params import Runtime
+from winnow.pipeline.runs import UNFINISHED, fingerprint, mark_finished, run_folder
+from winnow.pipeline.section import Section
+from winnow.pipeline.stage import Stage
+
+PIPELINE = """\
+stages:
+  train:
+    deps: ["data/code/${item.domain}/train.json", "data/${item.domain}/split"]
+    params: [seed, "${item.domain}.train"]
+"""
+PARAMS = "seed: 1\nruntime: {devices: 1}\nclimb:\n  train: {epochs: 3}\n  plot: {dpi: 70}\n"
+
+
+@pytest.fixture(autouse=True)
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage[Section, Section]:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DVC_ROOT", "RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in {
+        "dvc.yaml": PIPELINE,
+        "params.yaml": PARAMS,
+        "data/code/climb/train.json": "{}",
+        "data/climb/split/splits.parquet": "rows",
+        "data/climb/other/table.parquet": "rows",
+    }.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    runtime = Runtime(device="cpu", devices=1, num_workers=0, progress="none")
+    return Stage("climb", "train", Section(), Section(), runtime, seed=1)
+
+
+def write(name: str, text: str) -> Callable[[], object]:
+    return lambda: Path(name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("edit", "changes"),
+    [
+        (write("data/code/climb/train.json", "{}\n"), True),
+        (write("data/climb/split/splits.parquet", "more"), True),
+        (write("data/climb/split/more.parquet", ""), True),
+        (lambda: Path("data/climb/split/splits.parquet").rename("data/climb/split/a.parquet"), True),
+        (write("params.yaml", PARAMS.replace("epochs: 3", "epochs: 4")), True),
+        (write("params.yaml", PARAMS.replace("seed: 1", "seed: 2")), True),
+        (write("params.yaml", PARAMS.replace("dpi: 70", "dpi: 80").replace("devices: 1", "devices: 2")), False),
+        (write("data/climb/other/table.parquet", "more"), False),
+        (lambda: os.utime("data/climb/split/splits.parquet", (1, 1)), False),
+    ],
+    ids=["code", "data", "new file", "renamed file", "params", "seed", "other params", "other data", "times"],
+)
+def test_the_fingerprint_is_of_the_listed_deps_and_params(edit: Callable[[], object], changes: bool) -> None:
+    before = fingerprint("climb", "train")
+    edit()
+    assert (fingerprint("climb", "train") != before) == changes
+
+
+def old_runs(*names: str, finished: bool) -> list[Path]:
+    """Folders of earlier trainings, the first one the oldest."""
+    folders = [Path(".winnow/train/climb", name) for name in names]
+    for age, folder in enumerate(reversed(folders)):
+        folder.mkdir(parents=True)
+        (folder / "weights").write_text("trained for hours")
+        if finished:
+            mark_finished(folder)
+        os.utime(folder, (1_000_000 - age, 1_000_000 - age))
+    return folders
+
+
+def test_finished_trainings_are_removed_and_the_latest_unfinished_ones_stay(stage: Stage[Section, Section]) -> None:
+    finished = old_runs("f0", "f1", finished=True)
+    unfinished = old_runs(*(f"u{number}" for number in range(UNFINISHED + 2)), finished=False)
+    with run_folder(stage) as folder:
+        assert folder.name == fingerprint("climb", "train")
+        assert folder.is_dir()
+    assert not any(each.exists() for each in finished)
+    assert [each.exists() for each in unfinished] == [False, False] + [True] * UNFINISHED
+
+
+def test_a_folder_in_use_is_not_removed(stage: Stage[Section, Section]) -> None:
+    (held,) = old_runs("held", finished=True)
+    with FileLock(held.with_name("held.lock")), run_folder(stage):
+        assert (held / "weights").exists()
+    with run_folder(stage):
+        assert not held.exists()
+
+
+def test_a_kill_while_a_folder_is_removed_leaves_no_half_of_it(stage: Stage[Section, Section]) -> None:
+    class KilledError(Exception):
+        pass
+
+    def rmtree(path: Path, **_: object) -> None:
+        if path.exists():
+            (path / "weights").unlink()
+            raise KilledError
+
+    (removed,) = old_runs("old", finished=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "rmtree", rmtree)
+        with pytest.raises(KilledError), run_folder(stage):
+            pass
+    assert not removed.exists()
+    with run_folder(stage) as folder:
+        left = {path.name for path in folder.parent.iterdir() if path.is_dir()}
+    assert left == {folder.name}
+
+
+def test_a_finished_training_is_reported_with_the_way_to_repeat_it(
+    stage: Stage[Section, Section], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with run_folder(stage) as folder:
+        mark_finished(folder)
+    assert capsys.readouterr().err == ""
+    with run_folder(stage):
+        assert (folder / "finished").exists()
+    message = capsys.readouterr().err
+    assert "train@climb has finished already" in message
+    assert f"remove {folder}" in message
