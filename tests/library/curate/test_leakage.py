@@ -23,6 +23,12 @@ def test_a_group_on_two_sides_is_named() -> None:
         check_no_leakage(SIDE, keys)
 
 
+def test_every_key_is_checked() -> None:
+    keys = pd.DataFrame({"patient": ["a", "b", "c", "d"], "content": ["1", "2", "3", "2"]})
+    with pytest.raises(LeakageError, match="1 values of `content` .*: 2 in train and val"):
+        check_no_leakage(SIDE, keys)
+
+
 def test_many_are_cut_short() -> None:
     side = pd.Series(["train"] * 9 + ["test"] * 9)
     with pytest.raises(LeakageError, match="9 values of `user` .* and 4 more"):

@@ -1,8 +1,10 @@
 """Source rows that cannot be used."""
 
 import pandas as pd
+import pytest
 
-from winnow.curate.rejected import rejected_rows
+from winnow.curate.rejected import check_rejected_share, rejected_rows
+from winnow.pipeline.errors import SourceError
 
 
 def test_rejected_rows_are_in_the_order_of_paths_and_rows() -> None:
@@ -14,3 +16,16 @@ def test_rejected_rows_are_in_the_order_of_paths_and_rows() -> None:
     expected = [["a", 5, "odd"], ["b", 0, "early"], ["b", 1, "late"]]
     assert rejected_rows(parts).to_numpy().tolist() == expected
     assert rejected_rows(parts[2:]).dtypes.astype(str).to_dict() == {"source": "str", "row": "int64", "reason": "str"}
+
+
+def test_too_many_rejected_rows_are_an_error_and_so_are_all_of_them() -> None:
+    rejected = pd.DataFrame({"source": "a.csv", "row": range(8), "reason": "odd"})
+    check_rejected_share(rejected, 16, 0.5, domain="toy")
+    check_rejected_share(rejected, 9, 1.0, domain="toy")
+    with pytest.raises(SourceError, match=r"8 of 15 source rows cannot be used: 53.3%.*50.0%") as caught:
+        check_rejected_share(rejected, 15, 0.5, domain="toy")
+    assert str(caught.value).count("a.csv, row") == 5
+    with pytest.raises(SourceError, match=r"8 of 8 source rows cannot be used: 100.0%"):
+        check_rejected_share(rejected, 8, 1.0, domain="toy")
+    with pytest.raises(SourceError, match="toy.ingest.sources hold no row"):
+        check_rejected_share(rejected[:0], 0, 1.0, domain="toy")

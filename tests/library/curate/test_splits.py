@@ -125,6 +125,13 @@ def test_too_few_rows_for_three_sides_are_refused() -> None:
         check_sides(pd.Series(["train", "train"]), ("train", "val", "test"))
 
 
+@pytest.mark.parametrize("fold", range(4))
+def test_the_part_after_the_test_part_is_for_validation(fold: int) -> None:
+    strata, groups = pd.Series(["a"] * 40), pd.Series(range(40))
+    sides = [split_folds(strata, groups, 4, each, np.random.default_rng(0)) for each in (fold, (fold + 1) % 4)]
+    assert ((sides[0] == "val") == (sides[1] == "test")).all()
+
+
 KEYS = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("uvwxyz")), min_size=1, max_size=30)
 
 

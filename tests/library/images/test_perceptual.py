@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from winnow.images import perceptual
 from winnow.images.perceptual import near_groups, perceptual_hash
 
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -40,6 +41,12 @@ def test_no_near_pair_is_parted_and_groups_are_named_after_their_first(hashes: l
         for j, other in enumerate(hashes):
             if distance(one, other) <= limit:
                 assert groups[i] == groups[j]
+
+
+def test_hashes_are_compared_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashes = ["0" * 64, "f" * 64, "3" * 64, "5" * 64, "0" * 64]
+    monkeypatch.setattr(perceptual, "BLOCK", 2)
+    assert near_groups(hashes, 4).tolist() == [0, 1, 2, 3, 0]
 
 
 def test_far_hashes_stay_apart_and_joining_is_transitive() -> None:

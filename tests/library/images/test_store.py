@@ -39,6 +39,7 @@ def test_images_are_read_by_place_and_by_id(path: Path) -> None:
     chosen = images.select(["n/400", "n/007", "n/400"])
     assert list(chosen) == [content(400), content(7), content(400)]
     assert chosen.ids == ["n/400", "n/007", "n/400"]
+    assert list(chosen[1:]) == [content(7), content(400)]
     assert list(images[10:20].take(np.array([9, 0]))) == [content(19), content(10)]
     assert list(images[10:20].select(["n/012"])) == [content(12)]
     with pytest.raises(IndexError):

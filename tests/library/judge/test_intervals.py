@@ -111,6 +111,13 @@ def test_a_ratio_of_independent_samples_has_both_samples_spread() -> None:
         bootstrap_ratio(mean(first), mean([]), (400, 0), rng=rng, **OPTIONS)
 
 
+def test_samples_of_a_ratio_are_resampled_independently() -> None:
+    values = np.random.default_rng(0).normal(6, 1, size=100)
+    found = bootstrap_ratio(mean(values), mean(values), (100, 100), rng=np.random.default_rng(1), **OPTIONS)
+    assert found.low < 0.98
+    assert found.high > 1.02
+
+
 def test_undefined_everywhere_is_told() -> None:
     with pytest.raises(ValueError, match="nothing is undefined on every resample"):
         bootstrap({"nothing": ratio([1.0, 1.0], [0.0, 0.0])}, 2, rng=np.random.default_rng(0), **OPTIONS)
