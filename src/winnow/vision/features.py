@@ -3,6 +3,7 @@
 Folds of a cross-validation, seeds of a repetition and experiments share them.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from winnow.learn.devices import device_name
 from winnow.pipeline.kept import Kept, content_key
 from winnow.vision.loaders import decode
 from winnow.vision.views import VIEWS, view
@@ -53,12 +55,19 @@ def kept_features(
     """`compute` of all images, in order: half-precision features on the CPU, mapped from the file they are kept in.
 
     `compute` turns a batch `(rows, 3, height, width)` of bytes, on the network's device, into features `(rows, …)`; it
-    must depend on nothing but `what`, a description such as "pooled", and the weights of `network`. The images are read
-    twice, in order and few at a time: for the key, and for the features if they have to be computed.
+    must depend on nothing but `what`, a description such as "pooled", and the weights of `network`. Features of another
+    device, version of PyTorch, number of threads or CPU setting are not used: their last bits may differ. The images
+    are read twice, in order and few at a time: for the key, and for the features if they have to be computed.
     """
-    device = next(network.parameters()).device
-    key = content_key(_parts(f"{what} on {device.type}", network, images))
+    key = content_key(_parts(f"{what}, {_platform(next(network.parameters()).device)}", network, images))
     return Kept("features", MAX_BYTES).obtain(key, lambda path: _write(path, network, compute, images), _read)
+
+
+def _platform(device: torch.device) -> str:
+    """What the last bits of features depend on, besides the network and the images."""
+    settings = [f"{name}={os.environ.get(name, '')}" for name in ("MKL_CBWR", "ONEDNN_MAX_CPU_ISA")]
+    cpu = torch.backends.cpu.get_cpu_capability()
+    return ", ".join([torch.__version__, device_name(device), cpu, f"{torch.get_num_threads()} threads", *settings])
 
 
 def _write(path: Path, network: nn.Module, compute: Callable[[Tensor], Tensor], images: Sequence[bytes]) -> None:

@@ -63,6 +63,26 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
     return Counted([encode_png(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)) for _ in range(10)])
 
 
+def test_features_computed_in_another_way_are_not_used(images: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = torch.get_num_threads()
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    changes = [
+        lambda: torch.set_num_threads(threads + 1),
+        lambda: monkeypatch.setattr(torch, "__version__", "0.1"),
+        lambda: monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2"),
+    ]
+    try:
+        frozen_features(Network(), 1, images)
+        for change in changes:
+            change()
+            again, once_more = Network(), Network()
+            frozen_features(again, 1, images)
+            frozen_features(once_more, 1, images)
+            assert (again.calls > 0, once_more.calls) == (True, 0)
+    finally:
+        torch.set_num_threads(threads)
+
+
 @pytest.mark.parametrize(("frozen", "shape"), [(2, (10, VIEWS, 32, 8, 8)), (5, (10, VIEWS, 128, 1, 1))])
 def test_frozen_features_are_those_of_every_view(frozen: int, shape: tuple[int, ...], images: Counted) -> None:
     network = Network()
