@@ -165,9 +165,9 @@ def test_means_and_spreads_are_those_of_the_runs() -> None:
     for file in sorted((ROOT / "benchmarks/results").glob("retina_*.json")):
         for strategy in json.loads(file.read_text()).values():
             for side in ("model", "validation"):
-                for name, told in strategy.get(side, {}).items() if isinstance(strategy, dict) else ():
+                for name, summary in strategy.get(side, {}).items() if isinstance(strategy, dict) else ():
                     runs = [run[name] for run in strategy[f"{side}_of_each"]]
-                    mean, spread = map(float, SPREAD.fullmatch(told).groups())  # type: ignore[union-attr]
+                    mean, spread = map(float, SPREAD.fullmatch(summary).groups())  # type: ignore[union-attr]
                     assert statistics.mean(runs) == pytest.approx(mean, abs=6e-4)
                     assert statistics.stdev(runs) == pytest.approx(spread, abs=6e-4)
                     checked += 1

@@ -26,7 +26,7 @@ from winnow.recommend.explanations import Check
 CUTOFFS = (5, 10, 20)
 SESSIONS = Programs.tiny("sessions")
 CHANGES: dict[str, dict[str, Any]] = {
-    "split": {"cold_ratio": 0.2},
+    "split": {"cold_ratio": 0.2, "cold_given": 15},
     "weight": {"interactions": "confidence"},
     "train": {"epochs": 6},
     "evaluate": {
@@ -35,7 +35,7 @@ CHANGES: dict[str, dict[str, Any]] = {
             "knn_neighbours": [10, 40],
             "knn_shrink": [0.0, 10.0],
             "lightgcn_dims": [16],
-            "lightgcn_epochs": 30,
+            "lightgcn_epochs": 60,
         },
         "bootstrap": {"resamples": 2000},
     },
@@ -391,6 +391,7 @@ def test_explanation_accuracy_counts_what_held(
 
 def test_cold_start_users_have_the_type_of_their_given_plays(world: World) -> None:
     plays = table("label/interactions.parquet").merge(world.splits, on=["user_index", "song_index"])
+    assert len(set(world.types[world.users("cold_target")])) > 1, "or the type of cold-start users is not tested"
     known = plays[plays["split"].isin(["train", "cold_given"])].groupby("user_index")["plays"].sum()
     trained = known[known.index.isin(world.users("train"))]
     bounds = [-1, trained.quantile(0.5), trained.quantile(0.85), np.inf]
