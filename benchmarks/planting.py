@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from queue import Queue
 
@@ -25,7 +26,10 @@ class Planting:
 
 
 def plant_all(plantings: Sequence[Planting], jobs: int) -> Iterator[str]:
-    """For each planting, in order, the first test that fails with it; empty when none does."""
+    """For each planting, in order, the first test that fails with it; empty when none does.
+
+    Raises RuntimeError when that test fails without the fault too: it has seen nothing.
+    """
     with tempfile.TemporaryDirectory() as name:
         copies: Queue[Path] = Queue()
         for number in range(jobs):
@@ -41,10 +45,21 @@ def _plant(planting: Planting, copies: "Queue[Path]") -> str:
     original = file.read_text(encoding="utf-8")
     try:
         file.write_text(planting.change(original), encoding="utf-8")
-        return next(filter(None, (failing(copy, tests) for tests in tests_of(planting.module, copy))), "")
+        seen_by = next(filter(None, (failing(copy, tests) for tests in tests_of(planting.module, copy))), "")
+        file.write_text(original, encoding="utf-8")
+        if seen_by.startswith("tests/"):
+            check_passes(copy, seen_by.partition("[")[0])
+        return seen_by
     finally:
         file.write_text(original, encoding="utf-8")
         copies.put(copy)
+
+
+@cache
+def check_passes(copy: Path, test: str) -> None:
+    """Raises RuntimeError when the test fails in a copy without a fault."""
+    if failing(copy, [test]):
+        raise RuntimeError(f"{test} fails without a fault")
 
 
 def tests_of(module: str, copy: Path) -> Iterator[list[str]]:

@@ -8,12 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.stages.answers import EXAMPLES
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.climb import definitions
 from winnow.pipeline.errors import WinnowError
 
-CLIMB = Programs("climb", EXAMPLES["climb"].small)
+CLIMB = Programs.tiny("climb")
 REQUESTED = pd.DataFrame([{"board": "2016", "angle": 40, "grade_index": definitions.GRADE_INDEX["6C"]}] * 8)
 
 
