@@ -232,6 +232,34 @@ def test_same_seed_same_routes() -> None:
     assert (first != other).any()
 
 
+@pytest.mark.parametrize(
+    "sampling",
+    [PLAIN, Sampling(2.5, 1.0, 1.0), Sampling(1.0, 0.5, 1.0), Sampling(1.0, 1.0, 0.6), Sampling(2.0, 2.0, 0.8)],
+)
+def test_holds_are_drawn_from_the_guided_tempered_and_cut_distribution(sampling: Sampling) -> None:
+    """The first of 3000 routes' holds on a wall of few, against its distribution written out."""
+    model, starts = small_model(), cells("A1", "C2", "E3", "G4", "I5")
+    model.known[:] = False
+    model.known[0, [*starts, *cells("E9", "F13", "E18")]] = True
+    limits = Limits(model.known, min_holds=3, max_holds=5, max_reach=20)
+    condition = np.tile([0, 1, 5], (3000, 1))
+    made = generate(model, condition, limits, sampling, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        log_odds = {
+            grade: model(torch.tensor([[START]]), torch.tensor([[0, 1, grade]]))[0, 0, starts].tolist()
+            for grade in (5, ANY_GRADE)
+        }
+    pairs = zip(log_odds[5], log_odds[ANY_GRADE], strict=True)
+    values = [np.exp((anyhow + sampling.guidance * (own - anyhow)) / sampling.temperature) for own, anyhow in pairs]
+    chances, kept, heaped = np.array(values) / sum(values), np.zeros(len(starts)), 0.0
+    for place in np.argsort(-chances):
+        if heaped < sampling.top_p:
+            kept[place] = chances[place]
+        heaped += chances[place]
+    drawn = [(made.tokens[:, 0] == cell).mean() for cell in starts]
+    assert drawn == pytest.approx(list(kept / kept.sum()), abs=0.03)
+
+
 def test_only_holds_that_are_on_the_wall() -> None:
     model = small_model()
     model.known[:] = False

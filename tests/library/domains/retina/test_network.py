@@ -1,5 +1,6 @@
 """The network: its heads, losses, frozen blocks, what it carries, and the heat maps."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -40,14 +41,14 @@ def photographs() -> torch.Tensor:
     return torch.randint(0, 256, (6, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
-def test_probabilities_of_both_heads_sum_to_one_and_corn_keeps_the_order() -> None:
+def test_corns_probabilities_are_products_of_steps_taken_and_the_one_not_taken() -> None:
     logits = 3 * torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
-    values = probabilities(logits, "corn")
-    assert values.min() >= 0
-    assert values.sum(1).numpy() == pytest.approx(1, abs=1e-5)
-    above = logits.sigmoid()
-    assert values[:, 0].numpy() == pytest.approx((1 - above[:, 0]).numpy(), abs=1e-6)
-    assert values[:, 4].numpy() == pytest.approx(above.prod(1).numpy(), abs=1e-6)
+    for row, found in zip(logits.tolist(), probabilities(logits, "corn").tolist(), strict=True):
+        above = [1 / (1 + math.exp(-logit)) for logit in row]
+        expected = [math.prod(above[:grade]) * (1 - above[grade] if grade < 4 else 1) for grade in range(5)]
+        assert found == pytest.approx(expected, abs=1e-6)
+    wide = torch.randn(20, 5, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(probabilities(wide, "softmax"), wide.softmax(dim=1))
 
 
 def test_decisions() -> None:

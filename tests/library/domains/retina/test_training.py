@@ -84,11 +84,12 @@ def passed_on(inputs: torch.Tensor, start: int) -> torch.Tensor:
     return inputs
 
 
-def by_hand(logits: np.ndarray, grade: int, head: str, gamma: float) -> float:
-    """The focal loss of one row, written out."""
+def by_hand(logits: list[float], grade: int, head: str, gamma: float, spread: float) -> float:
+    """The focal loss of one row, written out; `spread` is the standard deviation of the label around the grade."""
     if head == "softmax":
-        p = math.exp(logits[grade]) / sum(map(math.exp, logits))
-        return -((1 - p) ** gamma) * math.log(p)
+        near = [math.exp(-((g - grade) ** 2) / (2 * spread**2)) if spread else float(g == grade) for g in range(5)]
+        each = [math.exp(logit) / sum(map(math.exp, logits)) for logit in logits]
+        return -sum(n / sum(near) * (1 - p) ** gamma * math.log(p) for n, p in zip(near, each, strict=True))
     total = 0.0
     for step, logit in enumerate(logits):
         if grade >= step:
@@ -99,14 +100,20 @@ def by_hand(logits: np.ndarray, grade: int, head: str, gamma: float) -> float:
 
 
 @pytest.mark.parametrize("class_weights", [True, False])
-@pytest.mark.parametrize(("head", "gamma"), [("softmax", 2.0), ("softmax", 0.0), ("corn", 1.5)])
+@pytest.mark.parametrize(
+    ("head", "gamma", "spread"),
+    [("softmax", 2.0, 0.0), ("softmax", 0.0, 0.0), ("softmax", 1.0, 0.8), ("corn", 1.5, 0.0), ("corn", 0.0, 0.0)],
+)
 def test_the_loss_is_the_sum_of_weighted_focal_losses_of_rows(
-    make: Make, head: str, gamma: float, class_weights: bool
+    make: Make, head: str, gamma: float, spread: float, class_weights: bool
 ) -> None:
-    training = make(network__head=head, loss__gamma=gamma, use_class_weights=class_weights)
+    changes = {"network__head": head, "loss__gamma": gamma, "loss__label_spread": spread}
+    training = make(**changes, use_class_weights=class_weights)
     grades = torch.tensor([0, 1, 2, 3, 4, 4, 0])
     logits = torch.randn(7, 5 if head == "softmax" else 4, generator=torch.Generator().manual_seed(1))
-    rows = [by_hand(row, grade, head, gamma) for row, grade in zip(logits.tolist(), grades.tolist(), strict=True)]
+    rows = [
+        by_hand(row, grade, head, gamma, spread) for row, grade in zip(logits.tolist(), grades.tolist(), strict=True)
+    ]
     weights = [CLASS_WEIGHTS[grade] if class_weights else 1.0 for grade in grades.tolist()]
     expected = sum(w * row for w, row in zip(weights, rows, strict=True))
 
