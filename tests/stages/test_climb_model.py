@@ -1,43 +1,30 @@
-"""Using the trained generator: new routes are new, and of what it was trained on; evaluate runs on a small model."""
+"""Using the trained generator: new routes are new, and of what it was trained on."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
-from tests.stages.programs import DATA_STAGES, Programs
+from tests.stages.programs import Programs
 from winnow.domains.climb import definitions
 from winnow.pipeline.errors import WinnowError
 
 CLIMB = Programs.tiny("climb")
+of_climb = pytest.mark.parametrize("finished", ["climb"], indirect=True)
 REQUESTED = pd.DataFrame([{"board": "2016", "angle": 40, "grade_index": definitions.GRADE_INDEX["6C"]}] * 8)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which climb was trained and evaluated."""
-    path = tmp_path_factory.mktemp("climb")
-    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
-        patch.chdir(path)
-        for stage in (*DATA_STAGES, "train"):
-            CLIMB.run(stage)
-        small = {"generation": {"per_grade": 3}, "grade_judge": {"trees": 5}}
-        CLIMB.run("evaluate", **small, bootstrap={"resamples": 100, "confidence": 0.95})
-        CLIMB.run("plot", dpi=30)
-    return path
-
-
 @pytest.fixture
-def generator(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.chdir(folder)
+def generator(domain: Programs) -> Any:
+    """As the command line makes it, in a folder where climb was trained."""
     from winnow.domains.climb.model.application import Generator  # noqa: PLC0415
 
     return Generator(torch.device("cpu"))
 
 
+@of_climb
 def test_generated_routes_are_distinct_and_no_training_route(generator: Any) -> None:
     """Routes that it would generate are made training routes: it then generates others."""
     first = generator.new_routes(REQUESTED, seed=0)
@@ -61,6 +48,7 @@ def test_generated_routes_are_distinct_and_no_training_route(generator: Any) -> 
     assert not {tuple(route) for route in again} & {tuple(route) for route in first}
 
 
+@of_climb
 def test_the_limits_are_those_of_the_training(generator: Any) -> None:
     limits = generator.artifacts.settings.limits
     assert limits == CLIMB.section("common")
@@ -70,7 +58,8 @@ def test_the_limits_are_those_of_the_training(generator: Any) -> None:
         assert definitions.longest_move(route) <= limits.max_reach
 
 
-def test_no_test_route_is_in_the_model_folder(generator: Any, folder: Path) -> None:
+@of_climb
+def test_no_test_route_is_in_the_model_folder(generator: Any) -> None:
     sides = CLIMB.table("split/splits.parquet").set_index("route_id")["split"]
     assert set(generator.artifacts.routes["route_id"]) == set(sides.index[sides != "test"])
     assert set(generator.artifacts.tokens["route_id"]) == set(sides.index[sides != "test"])
@@ -83,6 +72,7 @@ def test_no_test_route_is_in_the_model_folder(generator: Any, folder: Path) -> N
         ({"board": "2016", "angle": 40, "grade": "8B+"}, "trained on no route of grade 8B"),
     ],
 )
+@of_climb
 def test_what_the_model_was_not_trained_on_is_refused(generator: Any, options: dict[str, Any], message: str) -> None:
     routes = generator.artifacts.routes
     hard = routes["grade_index"] == definitions.GRADE_INDEX["8B+"]
