@@ -179,6 +179,31 @@ def baseline_scores(world: World, name: str, known: Matrix, settings: dict[str, 
     return known @ weights
 
 
+@pytest.mark.parametrize("learned", [["train"], ["train", "val"]])
+def test_graphs_and_masks_hold_what_they_say(world: World, learned: list[str]) -> None:
+    """By which songs users are known, which are to be found, and which are never ranked, part by part."""
+    users = table("label/users.parquet").merge(table("split/user_types.parquet"), on="user_index")
+    found = evaluate.make_evaluation(world.splits, users, world.shape[1], learned)
+    none = np.zeros(world.shape)
+    expected = {
+        "tuning": (world.train, world.side("val"), world.train),
+        "warm": (world.side(*learned), world.side("test"), world.side("train", "val")),
+        "cold": (world.side("cold_given"), world.side("cold_target"), world.side("cold_given")),
+        "fit": (world.side(*learned), world.side(*learned), none),
+        "val": (world.side(*learned), world.side("val"), world.train),
+    }
+    for name, (graph, hidden, known) in expected.items():
+        held = getattr(found, name)
+        edges = none.copy()
+        edges[held.graph.user, held.graph.item] = 1
+        assert (edges == graph).all(), name
+        assert held.users.tolist() == np.flatnonzero(hidden.any(axis=1)).tolist(), name
+        for rows, matrix in ((held.hidden, hidden), (held.known, known)):
+            assert [row.tolist() for row in rows] == [np.flatnonzero(own).tolist() for own in matrix[held.users]], name
+        counted = world.train if name == "tuning" else world.side(*learned)
+        assert (held.graph.popularity.numpy() == counted.sum(axis=0)).all(), "the cold graph counts no cold listener"
+
+
 @pytest.mark.parametrize("cold", [False, True])
 def test_every_user_s_figures_are_those_of_dense_scores(world: World, *, cold: bool) -> None:
     """The graph has training edges only (of cold users their given songs), and known songs are not ranked."""
