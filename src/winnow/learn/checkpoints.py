@@ -8,8 +8,10 @@ pickle: its bytes depend on which objects happen to be shared, and it runs code 
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,7 +84,8 @@ class Checkpoints:
         scratch.mkdir()
         save_weights(model, scratch / WEIGHTS, saved)
         if name == "last":
-            save_file(dict(state), scratch / STATE)
+            with os_errors(scratch / STATE):
+                save_file(dict(state), scratch / STATE)
         text = json.dumps(place, indent=1, sort_keys=True, allow_nan=False)
         (scratch / PLACE).write_text(text + "\n", encoding="utf-8")
         _replace(scratch, self.path(name), self.folder / f".{name}.old")
@@ -156,7 +159,20 @@ def save_weights(model: nn.Module, path: Path, saved: Collection[str] | None = N
         if value.numel():
             seen.add(key)
         tensors[name] = value.detach().cpu().contiguous()
-    save_file(tensors, path, metadata={"format": "pt"})
+    with os_errors(path):
+        save_file(tensors, path, metadata={"format": "pt"})
+
+
+@contextmanager
+def os_errors(path: Path) -> Iterator[None]:
+    """Raise OSError naming `path` where safetensors, which has errors of its own, was refused by the system."""
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
 
 
 def load_weights(model: nn.Module, source: Path, saved: Collection[str] | None = None) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any, TypeVar, cast
 
 from huggingface_hub import PyTorchModelHubMixin
 
+from winnow.learn.checkpoints import os_errors
 from winnow.learn.devices import relaunch
 from winnow.learn.loop import fit
 from winnow.learn.settings import Training
@@ -38,7 +39,8 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
         model, checkpoints = stage.output("model"), stage.output("checkpoints")
         for target in (model, checkpoints):
             shutil.rmtree(target, ignore_errors=True)
-        cast("PyTorchModelHubMixin", result.model).save_pretrained(model)
+        with os_errors(model):
+            cast("PyTorchModelHubMixin", result.model).save_pretrained(model)
         (model / "README.md").unlink(missing_ok=True)  # the hub's model card, all placeholders
         task.carry(model)
         shutil.copytree(result.checkpoints, checkpoints)

@@ -1,6 +1,7 @@
 """The loop: what it learns, selects, stops at and says."""
 
 import json
+import resource
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tests.library.learn import tiny
+from tests.library.learn.children import in_child
 from winnow.learn import devices
 from winnow.learn.checkpoints import Checkpoints
 from winnow.learn.loaders import Loaders, TensorLoader
@@ -318,6 +320,18 @@ def test_warm_start_from_another_model_is_refused(tmp_path: Path, change: Any, m
 def test_warm_start_from_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no weights can be read from .*nowhere"):
         tiny.run(tmp_path, tiny.settings(start_from=str(tmp_path / "nowhere")))
+
+
+def test_a_full_disk_is_an_error_of_the_system_that_names_the_file(tmp_path: Path) -> None:
+    def fill() -> None:  # Python ignores the signal that comes with it: writing fails
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+
+    def train() -> None:
+        with pytest.raises(OSError, match="File too large") as caught:
+            tiny.run(tmp_path, tiny.settings(), tiny.task(loss=tiny.crashing(3, fill)))
+        assert caught.value.filename.endswith(".safetensors")
+
+    in_child(train)
 
 
 def test_fp16_needs_a_gpu(tmp_path: Path) -> None:
