@@ -46,6 +46,7 @@ def test_a_temperature_keeps_the_order_and_sums_to_one() -> None:
     scaled = with_temperature(chances, 2.5)
     assert (scaled.argsort(axis=1) == chances.argsort(axis=1)).all()
     assert scaled.sum(axis=1) == pytest.approx(1)
+    assert with_temperature([[0.8, 0.2]], 2.0)[0] == pytest.approx([2 / 3, 1 / 3])  # logits halved: √0.8 to √0.2
     assert with_temperature([[1.0, 0.0]], 2.0)[0] == pytest.approx([1.0, 0.0])
 
 

@@ -51,6 +51,7 @@ def test_colour_alone_scales_around_the_mean_and_rotation_alone_keeps_the_middle
     turned = vary(grey, np.random.default_rng(0), flips=False, rotation=45.0, colour=0.0)
     assert turned[:, :, 4:12, 4:12].numpy() == pytest.approx(100, abs=1e-3)
     assert turned[:, :, 0, 0].max() < 100
+    assert len({tuple(each.flatten().tolist()) for each in turned}) == 4  # each by an angle of its own
 
 
 def test_every_batch_of_an_epoch_is_the_same_whenever_it_is_made() -> None:
