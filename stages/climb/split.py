@@ -10,7 +10,7 @@ import pandas as pd
 from winnow.curate.duplicates import sequence_digests
 from winnow.curate.leakage import check_no_leakage
 from winnow.curate.sides import SIDES
-from winnow.curate.splits import check_sides, merge_small_strata, side_counts, split_folds, split_rows
+from winnow.curate.splits import check_sides, merge_small_strata, split_folds, split_rows
 from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Split
 from winnow.domains.climb.tables import Labels, Splits, Tokens
@@ -51,14 +51,10 @@ def main(stage: Stage[Common, Split]) -> None:
     stage.account(len(labels), **{side: int(sides.get(side, 0)) for side in SIDES})
     whole = labels["grade"] + "_" + labels["quality"]
     stage.metrics(
-        strata=side_counts(splits["stratum"], splits["split"]),
+        strata=splits["stratum"].nunique(),
         strata_merged=sorted(set(whole) - set(splits["stratum"])),
         subsets={
             name: splits.loc[labels[f"in_{name}"], "split"].value_counts().to_dict() for name in definitions.SUBSETS
-        },
-        subset_strata={
-            name: side_counts(splits.loc[labels[f"in_{name}"], "stratum"], splits.loc[labels[f"in_{name}"], "split"])
-            for name in definitions.SUBSETS[1:]
         },
     )
 
