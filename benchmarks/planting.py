@@ -66,19 +66,27 @@ def tests_of(module: str, copy: Path) -> Iterator[list[str]]:
     """Arguments of pytest for the tests that concern a module, the quickest first."""
     parts = Path(module).with_suffix("").parts
     if parts[0] == "stages":
-        yield ["tests/stages", *(["-k", parts[1]] if len(parts) > 2 else [])]
+        yield from _stages_of(parts[1], copy) if len(parts) > 2 else [["tests/stages"]]
     elif parts[2] == "domains" and len(parts) > 4:
         if parts[4] == "params":
             yield ["tests/library/test_cli.py", "-k", "schema"]
         if (copy / "tests/library/domains" / parts[3]).is_dir():
             yield [f"tests/library/domains/{parts[3]}"]
-        yield ["tests/stages", "-k", parts[3]]
+        yield from _stages_of(parts[3], copy)
     else:
         if parts[-1] in {"settings", "params", "section"}:
             yield ["tests/library/test_cli.py", "-k", "schema"]
         room = f"tests/library/{parts[2]}"
         yield [room if (copy / room).is_dir() else "tests/library"]
         yield ["tests/stages"]
+
+
+def _stages_of(domain: str, copy: Path) -> Iterator[list[str]]:
+    """Arguments for the tests of a domain's stages; those of what evaluate writes are quick and see most."""
+    numbers = f"tests/stages/test_{domain}_numbers.py"
+    if (copy / numbers).is_file():
+        yield [numbers]
+    yield ["tests/stages", "-k", domain]
 
 
 def failing(copy: Path, tests: list[str]) -> str:
