@@ -1,6 +1,7 @@
 """The loop: what it learns, selects, stops at and says."""
 
 import json
+import os
 import resource
 from dataclasses import replace
 from itertools import pairwise
@@ -256,6 +257,22 @@ def test_a_metric_that_is_not_a_number_is_an_error(tmp_path: Path) -> None:
 def test_an_unknown_watched_metric_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"'other_loss' is not among the validation metrics"):
         tiny.run(tmp_path, tiny.settings(early_stopping__metric="other_loss"))
+
+
+def test_a_training_whose_dvc_was_killed_leaves_the_curves_to_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curves = tmp_path / "curves"
+    curves.mkdir()
+    (curves / "metrics.json").write_text("of the next training")
+    monkeypatch.setenv("WINNOW_PARENT", "1")  # not this process's parent: orphaned from the start
+    tiny.run(tmp_path, tiny.settings(epochs=1))
+    assert tiny.contents(curves) == {"metrics.json": b"of the next training"}
+    monkeypatch.setenv("WINNOW_PARENT", str(os.getppid()))
+    killing = tiny.task(loss=tiny.crashing(8, lambda: monkeypatch.setenv("WINNOW_PARENT", "1")))
+    tiny.run(tmp_path, tiny.settings(epochs=2), killing, fingerprint="another")  # in the second epoch of 6 batches
+    assert len((curves / "plots/metrics/val/loss.tsv").read_text().splitlines()) == 2
+    assert json.loads((curves / "metrics.json").read_text())["epoch"] == 1
 
 
 def test_curves_are_dvclives_files(tmp_path: Path) -> None:

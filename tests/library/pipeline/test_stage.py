@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from winnow.pipeline.errors import SourceError, TableError
+from winnow.pipeline.errors import SourceError, TableError, WinnowError
 from winnow.pipeline.files import atomic_path, write_json
 from winnow.pipeline.params import Runtime
 from winnow.pipeline.section import Section
@@ -82,3 +82,20 @@ def test_seeds_differ_by_domain_stage_and_seed() -> None:
     seeds = {derive_seed(seed, domain, name) for seed in (1, 2) for domain in ("a", "b") for name in ("c", "d")}
     assert len(seeds) == 8
     assert derive_seed(1, "a", "c") == derive_seed(1, "a", "c") < 2**63
+
+
+@pytest.mark.parametrize("write", ["output", "judgement", "finish"])
+def test_an_orphaned_stage_writes_nothing(
+    stage: Stage[Section, Section], monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    stage.account(1, kept=1)
+    monkeypatch.setenv("WINNOW_PARENT", "1")  # not this process's parent
+    writes = {
+        "output": lambda: stage.output("table.parquet"),
+        "judgement": lambda: stage.judgement({"verdict": "PASS"}),
+        "finish": stage.finish,
+    }
+    with pytest.raises(WinnowError, match="the `dvc` that started this stage was killed"):
+        writes[write]()
+    assert not Path("metrics").exists()
+    assert not Path("data/climb").exists()
