@@ -1,4 +1,4 @@
-"""`winnow …`: everything that is not a stage."""
+"""The `winnow` command: presets, exports, verdicts, summaries, and the commands of each domain's trained model."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ def check_domain(name: str) -> None:
 
 @app.callback()
 def options(debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False) -> None:
-    """Turn raw data into a model whose quality you can trust."""
+    """Work with the pipeline's parameters, results and trained models."""
     # Read by main(), which also sees errors of options themselves.
     del debug
 
@@ -45,10 +45,10 @@ def schema(
 @app.command()
 def preset(
     domain: DomainName,
-    name: Annotated[str, typer.Argument(help="a file of presets/<domain>/, without .yaml; `list` prints them")],
-    apply: Annotated[bool, typer.Option("--apply", help="edit params.yaml instead of printing overrides")] = False,
+    name: Annotated[str, typer.Argument(help="name of a file in presets/<domain>/, without .yaml; `list` lists them")],
+    apply: Annotated[bool, typer.Option("--apply", help="write the values into params.yaml instead")] = False,
 ) -> None:
-    """A named set of overrides, for `dvc exp run plot@DOMAIN $(winnow preset DOMAIN NAME)`."""
+    """Print a named set of parameters, for `dvc exp run plot@DOMAIN $(winnow preset DOMAIN NAME)`."""
     check_domain(domain)
     if name == "list":
         known = presets.names(domain)
@@ -72,11 +72,11 @@ def export(
     domain: DomainName,
     stage: Annotated[str, typer.Argument(help="the stage whose tables to export, such as split")],
     out: Annotated[Path, typer.Option(help="folder to write to")] = Path("build/export"),
-    format: Annotated[str, typer.Option(help="csv")] = "csv",  # noqa: A002
+    format: Annotated[str, typer.Option(help="file format: csv")] = "csv",  # noqa: A002
 ) -> None:
-    """A stage's tables in the form other programs read."""
+    """Export a stage's tables as CSV files."""
     if format != "csv":
-        raise WinnowError(f"--format {format} is not known", fix="csv is the one there is")
+        raise WinnowError(f"unknown format `{format}`", fix="--format csv")
     check_domain(domain)
     exporters: dict[str, Any] = load(domain, "export").EXPORTS if has_module(domain, "export") else {}
     if stage not in exporters:
@@ -88,7 +88,7 @@ def export(
 
 @app.command()
 def verdicts() -> None:
-    """Each domain's verdict with its reasons, and where its pictures are."""
+    """Print each domain's verdict with its reasons, and where its figures are."""
     for domain in Document(PARAMS_FILE).content["domains"]:
         file = Path("metrics", domain, "judgement.json")
         if not file.exists():
@@ -107,10 +107,10 @@ def summarize(
     metric: Annotated[
         list[str] | None, typer.Option(help="a metric of evaluate.json; may be repeated (default: the gate's)")
     ] = None,
-    num: Annotated[int, typer.Option("--num", "-n", min=1, help="of the experiments of the last NUM commits")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="every run's values, for programs")] = False,
+    num: Annotated[int, typer.Option("--num", "-n", min=1, help="read the experiments of the last NUM commits")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="print every run's values as JSON")] = False,
 ) -> None:
-    """Finished DVC experiments by setting: the mean and spread over repeated seeds and folds."""
+    """Summarize finished DVC experiments by setting: mean and standard deviation over repeated seeds and folds."""
     check_domain(domain)
     found, left_out = experiments.read_experiments(domain, num)
     for line in left_out:

@@ -1,5 +1,5 @@
 """
-Evaluate the generator: how well it predicts test routes; whether its own are valid, new and of their grade.
+Evaluate the generator: its perplexity on test routes, and the validity, novelty and grades of generated routes.
 
     dvc repro evaluate@climb
 """
@@ -53,11 +53,11 @@ PEER_ANGLE = 40
 def write_routes(
     model: RouteTransformer, settings: Settings, test: pd.DataFrame, per_grade: int, rng: np.random.Generator
 ) -> Collection:
-    """New routes for each grade of the test routes, as `winnow climb generate` makes them."""
-    asked = draw_conditions(test, per_grade, rng)
+    """Generated routes for each grade of the test routes, as `winnow climb generate` makes them."""
+    requested = draw_conditions(test, per_grade, rng)
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     limits, sampling = make_limits(model, settings.limits), make_sampling(settings.sampling)
-    return generated_routes(asked, generate(model, conditions(asked), limits, sampling, generator), test)
+    return generated_routes(requested, generate(model, conditions(requested), limits, sampling, generator), test)
 
 
 def report(
@@ -67,7 +67,7 @@ def report(
     params: Evaluate,
     rng: np.random.Generator,
 ) -> Report:
-    """The model's metrics, their intervals, and beside them the n-gram models, real routes and peers."""
+    """The model's metrics with their intervals, and those of the n-gram models, real routes and peers."""
     options = params.bootstrap.model_dump()
     confidence = params.bootstrap.confidence
     own, real = measured["model"], measured["test"]
@@ -149,8 +149,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write("slices.parquet", slice_perplexity(predicted), Slices)
     stage.write("judged.parquet", pd.concat(judged.values()), Judged)
     stage.write("judged_slices.parquet", slice_routes(judged["model"]), Slices)
-    told = [routes.holds.assign(origin=name) for name, routes in origins.items()]
-    stage.write("judged_holds.parquet", pd.concat(told), JudgedHolds)
+    holds = [routes.holds.assign(origin=name) for name, routes in origins.items()]
+    stage.write("judged_holds.parquet", pd.concat(holds), JudgedHolds)
     stage.write(
         "hold_usage.parquet", hold_usage({"train": known, "test": usage["test"], "model": usage["model"]}), HoldUsage
     )

@@ -1,5 +1,5 @@
 """
-Keep the routes worth learning from, mark the subsets they belong to, and say why the others went.
+Keep the valid routes and mark the subsets they belong to; record why the others are dropped.
 
     dvc repro filter@climb
 """

@@ -1,5 +1,5 @@
 """
-Read problems from files of any format, or make them, and merge those that are the same.
+Read problems from files of any known format, or generate them, and merge duplicates.
 
     dvc repro ingest@climb
 """

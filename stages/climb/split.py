@@ -1,5 +1,5 @@
 """
-Give each route one side, train, validation or test: alike in grade and quality, and no hold set on two sides.
+Split routes into train, validation and test, stratified by grade and quality, with no hold set on two sides.
 
     dvc repro split@climb
 """

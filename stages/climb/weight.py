@@ -1,5 +1,5 @@
 """
-Say how often each training route is drawn: proven routes more often, by the logarithm of their repeats.
+Weight training routes by the logarithm of their repeats, so that proven routes are drawn more often.
 
     dvc repro weight@climb
 """
@@ -29,7 +29,7 @@ def weigh_routes(routes: pd.DataFrame, params: Weight) -> pd.DataFrame:
 def measure_draws(
     routes: pd.DataFrame, weights: "pd.Series[float]", params: Weight, rng: np.random.Generator
 ) -> dict[str, object]:
-    """What weighted sampling comes to in an epoch of these routes: effective size, and how often who was drawn."""
+    """The effect of weighted sampling on an epoch of these routes: effective sample size, and ratios of draws."""
     draws = draw_epochs(weights, params.simulated_epochs, rng)
     repeats = routes["repeats"]
     often = (repeats >= params.high_repeats).fillna(False).to_numpy(dtype=bool)

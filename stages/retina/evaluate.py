@@ -1,5 +1,5 @@
 """
-Evaluate the grader on the test side beside simple baselines, check for overfitting, and explain some cases.
+Evaluate the grader on the test side, compare it with baselines, check for overfitting, and explain some cases.
 
     dvc repro evaluate@retina
 """

@@ -1,5 +1,5 @@
 """
-Read graded photographs of any format, or draw them; decode each once, crop it to the retina and make it square.
+Read graded photographs of any known format, or draw them; crop each to the retina and make it square.
 
     dvc repro ingest@retina
 """

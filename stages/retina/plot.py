@@ -1,5 +1,5 @@
 """
-Draw how well each grade is recognised, how the training went, and what in the photographs raised the grades.
+Draw metrics by grade, training curves, and heat maps of explained cases.
 
     dvc repro plot@retina
 """

@@ -1,5 +1,5 @@
 """
-Give each photograph one side, alike in grades; a patient's eyes and near-duplicates stay together.
+Split photographs, stratified by grade; a patient's eyes and near-duplicates stay together.
 
     dvc repro split@retina
 """
@@ -27,8 +27,7 @@ KEYS = ["patient", "duplicate_group"]
 def split_photographs(labels: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
     """The columns of `Splits`. Raises TableError when there are too few photographs, LeakageError when sides share.
 
-    A source's own split is kept where it has one, unless folds are asked for; the other photographs are split by the
-    shares.
+    A source's own split is kept where it has one, unless `folds` is set; the other photographs are split by the shares.
     """
     group = connected_groups(labels[KEYS])
     free = labels["official_side"].isna() | (not params.keep_official) | (params.folds > 0)

@@ -33,8 +33,8 @@ from winnow.pipeline.stage import Stage, run_stage
 from winnow.pipeline.tables import write_table
 
 BOTH = (
-    "⚠ use_class_weights and use_weighted_sampling are both on: each alone makes the grades count alike, so together\n"
-    "  rare grades count by the square of their rarity, and the model may learn its few photographs by heart.\n"
+    "⚠ use_class_weights and use_weighted_sampling are both on: each alone balances the grades, so together\n"
+    "  rare grades count by the square of their rarity, and the model may overfit their few photographs.\n"
     "  Start with class weights alone; compare with `winnow preset retina both`, watch the F1 gap of 3 and 4."
 )
 

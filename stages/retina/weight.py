@@ -38,7 +38,7 @@ def format_weights(classes: pd.DataFrame, params: Weight) -> list[str]:
         elif balanced > params.max_class_weight:
             lines.append(
                 f"⚠ class {grade}'s balanced weight is {balanced:.4g}, above {params.max_class_weight:g}: "
-                f"a few photographs would rule the loss; {remedy}"
+                f"a few photographs would dominate the loss; {remedy}"
             )
     return lines
 

@@ -1,5 +1,5 @@
 """
-Evaluate the recommender: all songs ranked for every user, beside tuned simple recommenders; its reasons checked.
+Rank all songs for every test user, compare with tuned baselines, and check the explanations.
 
     dvc repro evaluate@sessions
 """
@@ -47,7 +47,7 @@ class Evaluation:
     cold: HeldOut | None
     """the songs of cold-start users that were not given"""
     fit: HeldOut
-    """the songs learned from, nothing left out: how well the training data themselves are found"""
+    """the songs learned from, nothing left out: for the metrics on the training data"""
     val: HeldOut
     """validation songs, users known as the model knows them"""
 

@@ -1,5 +1,5 @@
 """
-Keep plays that were listened to, by people, of users and songs that are known well enough.
+Drop skipped and repeated plays and bots, and keep the k-core of users and songs.
 
     dvc repro filter@sessions
 """

@@ -1,5 +1,5 @@
 """
-Read plays from files of any format, or make them, and merge repeated ones.
+Read plays from files of any known format, or generate them, and merge repeated ones.
 
     dvc repro ingest@sessions
 """
@@ -17,7 +17,7 @@ from winnow.pipeline.stage import Stage, run_stage
 
 
 def gather(stage: Stage[Common, Ingest]) -> tuple[list[tuple[str, Listening]], pd.DataFrame, pd.DataFrame]:
-    """What each source holds, by its name, and the generator's truth (without rows for files)."""
+    """The data of each source by its name, and the generator's ground truth (without rows for files)."""
     sources = stage.params.sources
     if sources:
         read = [(source.path, formats.read(source, stage.source(source.path))) for source in sources]

@@ -1,5 +1,5 @@
 """
-Label which user and song belong together, and with what confidence.
+Turn plays into implicit positives (user, song) with a confidence.
 
     dvc repro label@sessions
 """

@@ -1,5 +1,5 @@
 """
-Draw the curves, the model beside its baselines, recall by user, popularity bias and explained recommendations.
+Draw training curves, recall beside the baselines, recall by user, popularity bias and explained recommendations.
 
     dvc repro plot@sessions
 """

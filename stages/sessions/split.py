@@ -1,5 +1,5 @@
 """
-Split each user's songs into train, validation and test, hold out some users whole, and type each user.
+Split each user's songs into train, validation and test, hold out cold-start users, and assign user types.
 
     dvc repro split@sessions
 """
@@ -76,7 +76,7 @@ def _cold_users(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
 def user_types(pairs: pd.DataFrame, splits: pd.DataFrame, users: int, params: Split) -> pd.DataFrame:
     """The columns of `UserTypes`: by plays of training songs, and of cold-start users by plays of their given songs.
 
-    Validation and test plays do not count: a type based on them would reveal how much is still to be found. The
+    Validation and test plays do not count: a type based on them would leak the number of held-out songs. The
     bounds are those of the trained users.
     """
     known = splits[splits["split"].isin(["train", "cold_given"])].merge(pairs, on=["user_index", "song_index"])

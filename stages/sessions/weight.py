@@ -1,5 +1,5 @@
 """
-Say how often each song is drawn as a negative, and how much each interaction counts.
+Compute the sampling distribution of negatives and the weight of each interaction.
 
     dvc repro weight@sessions
 """

@@ -1,4 +1,4 @@
-"""Figures as PNG files that are the same bytes wherever they are drawn."""
+"""Figures as PNG files that are the same bytes on every machine."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,14 +21,14 @@ STYLE: Any = {
     "grid.linewidth": 0.7,
     "legend.frameon": False,
 }
-"""Every figure's look."""
+"""The style of every figure."""
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a3d9a", "#7f7f7f")
 """Okabe and Ito's colours, distinguishable by colour-blind readers."""
 
 
 def styled() -> AbstractContextManager[None]:
-    """The look, for as long as a figure is made."""
+    """A context in which figures have the common style."""
     return rc_context(STYLE)
 
 
@@ -40,6 +40,6 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save_png(figure: Figure, path: Path, dpi: int) -> None:
-    """Write the figure, whole or not at all, without dates or versions in it."""
+    """Write the figure atomically, without dates or versions in it."""
     with atomic_path(path) as scratch, styled():
         figure.savefig(scratch, format="png", dpi=dpi, metadata={"Software": None})

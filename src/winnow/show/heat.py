@@ -6,7 +6,7 @@ from matplotlib import colormaps
 from winnow.images.codec import Pixels, load_pixels
 
 STRENGTH = 0.55
-"""How far the heat's colour covers the image where it is hottest."""
+"""Opacity of the heat map at its maximum."""
 
 
 def overlay(image: bytes, heat: bytes) -> Pixels:

@@ -6,6 +6,6 @@ from winnow.pipeline.section import Section
 
 
 class Drawing(Section):
-    """A domain's `Plot` inherits it."""
+    """A domain's `Plot` inherits from it."""
 
-    dpi: int = Field(ge=30, le=600, description="dots per inch of the pictures")
+    dpi: int = Field(ge=30, le=600, description="resolution of the figures, in dots per inch")

@@ -1,4 +1,4 @@
-"""`winnow climb …`: new routes, and the generator evaluated on another export."""
+"""`winnow climb …`: generate routes, and evaluate the generator on another export."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
 from winnow.pipeline.errors import WinnowError
 from winnow.show.figures import save_png
 
-app = typer.Typer(no_args_is_help=True, help="MoonBoard climbing routes.")
+app = typer.Typer(no_args_is_help=True, help="Generate MoonBoard climbing routes.")
 
 SHEET_COLUMNS = 5
 DPI = 110
@@ -25,7 +25,7 @@ def generate(
     board: Annotated[str, typer.Option(help=f"year of the board: {', '.join(definitions.BOARDS)}")] = "2016",
     angle: Annotated[int, typer.Option(help="degrees of overhang: 25 or 40")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same routes")] = 0,
-    png: Annotated[Path | None, typer.Option(help="draw them on the board into this file")] = None,
+    png: Annotated[Path | None, typer.Option(help="draw the routes into this PNG file")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
     """Generate valid routes of a grade; none of them is a training route."""
@@ -72,11 +72,12 @@ def generate(
 def evaluate(
     file: Annotated[Path, typer.Argument(help="an export, .json or .json.gz")],
     form: Annotated[
-        str | None, typer.Option("--format", help="web, app, guidebook or minimal; by default guessed from the content")
+        str | None,
+        typer.Option("--format", help="web, app, guidebook or minimal; detected by default"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Evaluate the generator on another export; routes that it was trained on are left out and counted."""
+    """Evaluate the generator on another export; routes that it was trained on are excluded."""
     if not file.is_file():
         raise WinnowError(f"{file} does not exist", fix="name a .json or .json.gz file")
     from winnow.domains.climb.model.application import Generator  # noqa: PLC0415

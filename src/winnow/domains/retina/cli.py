@@ -1,4 +1,4 @@
-"""`winnow retina …`: photographs graded, and the grader judged on another labelled set."""
+"""`winnow retina …`: grade photographs, and evaluate the grader on another labelled set."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ import typer
 from winnow.domains.retina import definitions
 from winnow.pipeline.errors import WinnowError
 
-app = typer.Typer(no_args_is_help=True, help="Diabetic retinopathy on fundus photographs.")
+app = typer.Typer(no_args_is_help=True, help="Grade diabetic retinopathy on fundus photographs.")
 
 SHOWN = (
     "quadratic_weighted_kappa", "accuracy", "balanced_accuracy", "macro_f1", "rare_f1", "macro_auc",
@@ -21,11 +21,11 @@ SHOWN = (
 @app.command()
 def grade(
     paths: Annotated[list[Path], typer.Argument(help="photographs, or folders of them")],
-    explain: Annotated[Path | None, typer.Option(help="folder for each photograph under its heat map")] = None,
+    explain: Annotated[Path | None, typer.Option(help="folder for the photographs with their heat maps")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the grades as JSON")] = False,
 ) -> None:
     """Grade photographs with the trained model. Files that cannot be graded are reported; the exit code is then 1."""
-    from winnow.domains.retina.model import application  # noqa: PLC0415 - torch takes seconds; wrong options take none
+    from winnow.domains.retina.model import application  # noqa: PLC0415 - torch takes seconds to import
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
     graded = application.grade_files(paths, explain, configured_device())
@@ -49,15 +49,15 @@ def grade(
 @app.command()
 def evaluate(
     data: Annotated[
-        Path, typer.Argument(help="a CSV (aptos, eyepacs), a MedMNIST .npz, or a folder with one per grade")
+        Path, typer.Argument(help="a CSV (aptos, eyepacs), a MedMNIST .npz, or a folder with one folder per grade")
     ],
     form: Annotated[
-        str | None, typer.Option("--format", help="aptos, eyepacs, medmnist or folders; guessed when not given")
+        str | None, typer.Option("--format", help="aptos, eyepacs, medmnist or folders; detected by default")
     ] = None,
-    images: Annotated[Path | None, typer.Option(help="folder of a CSV's photographs; its own when not given")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
+    images: Annotated[Path | None, typer.Option(help="folder of a CSV's photographs; default: the CSV's")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Judge the trained grader on another labelled set; photographs seen in training are left out and counted."""
+    """Evaluate the grader on another labelled set; photographs that it was trained on are excluded."""
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a CSV, an .npz, or a folder with one folder per grade")
     from winnow.domains.retina.model import application  # noqa: PLC0415

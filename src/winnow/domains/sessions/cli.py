@@ -1,4 +1,4 @@
-"""`winnow sessions …`: recommendations with their reasons, and the recommender evaluated on other listeners."""
+"""`winnow sessions …`: recommend songs with reasons, and evaluate the recommender on other listeners."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from winnow.domains.sessions.params import Events, Source
 from winnow.domains.sessions.source import formats
 from winnow.pipeline.errors import WinnowError
 
-app = typer.Typer(no_args_is_help=True, help="Songs for listeners.")
+app = typer.Typer(no_args_is_help=True, help="Recommend songs to listeners.")
 
 SHOWN_REASONS = 3
 NAMED = {"user_artists.dat": "lastfm_hetrec", "train.txt": "lightgcn"}
@@ -25,7 +25,7 @@ def recommend(
         str | None, typer.Option(help="songs an unknown user likes: ids or titles, separated by commas")
     ] = None,
     k: Annotated[int, typer.Option(min=1, max=1000, help="songs to recommend")] = 10,
-    explain: Annotated[bool, typer.Option("--explain", help="show the main reasons of each")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="show the main reasons of each recommendation")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, with all reasons")] = False,
 ) -> None:
     """Recommend songs to a user of the training data, or to an unknown user who likes some songs."""
@@ -36,7 +36,7 @@ def recommend(
     liked = [name.strip() for name in (likes or "").split(",") if name.strip()]
     if user is None and not liked:
         raise WinnowError("--likes names no song", fix="--likes SONG,SONG")
-    from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415 - torch takes seconds
+    from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415 - torch takes seconds to import
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
     recommender = Recommender(configured_device())
@@ -58,16 +58,16 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="user_artists.dat, train.txt, or an event log; .gz too")],
     form: Annotated[
         str | None,
-        typer.Option("--format", help="lastfm_hetrec, lightgcn or events; by default guessed from the file's name"),
+        typer.Option("--format", help="lastfm_hetrec, lightgcn or events; detected from the file's name by default"),
     ] = None,
     user_column: Annotated[str, typer.Option(help="event log: the column of the user's id")] = "user",
     item_column: Annotated[
         list[str] | None, typer.Option(help="event log: a column that names the song; may be repeated (default: item)")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="draws the songs that are hidden")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="random seed of the choice of hidden songs")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Evaluate the recommender on new users: a fifth of each user's songs is hidden and has to be found."""
+    """Evaluate the recommender on new users: it has to find a hidden fifth of each user's songs."""
     if not data.is_file():
         raise WinnowError(f"{data} does not exist", fix="name a file of listening data")
     source = _source(data, form, user_column, item_column or ["item"])

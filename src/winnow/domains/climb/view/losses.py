@@ -1,4 +1,4 @@
-"""How the loss fell: over all, by grade and by quality bin."""
+"""Loss curves: overall, by grade and by quality bin."""
 
 import pandas as pd
 from matplotlib import colormaps

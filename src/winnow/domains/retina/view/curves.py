@@ -1,4 +1,4 @@
-"""How the training went, grade by grade."""
+"""Training curves, overall and by grade."""
 
 import pandas as pd
 from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""How the training went: loss and validation figures by epoch."""
+"""Training curves: loss and validation metrics."""
 
 import pandas as pd
 from matplotlib.figure import Figure
