@@ -225,7 +225,7 @@ def test_mode_simple_learns_from_validation_too(here: Path) -> None:
     config = json.loads(Path("data/sessions/train/model/config.json").read_text())
     assert config["sides"] == ["train", "val"]
     assert SESSIONS.metrics("judgement")["baseline_settings"]["als"]["factors"] == 8
-    with pytest.raises(ValueError, match="mode simple sees no validation to stop or select by; it needs select: last"):
+    with pytest.raises(ValueError, match="mode simple has no validation to stop or select by; it needs select: last"):
         run("train", mode="simple", **(simple | {"select": "best"}))
 
 
