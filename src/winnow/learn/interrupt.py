@@ -47,6 +47,6 @@ def interruption_message(checkpoint: Path) -> str:
     """How to continue, for the user who stopped the training."""
     return (
         f"⚠ training interrupted; checkpoint saved to {checkpoint}\n"
-        "  to continue, run the same command again; with other params it starts anew. To start from these weights,\n"
+        "  to continue, run the same command again; with other params a new one starts. To start from these weights,\n"
         "  copy the checkpoint to data/source/<domain>/models/ and name it in train.start_from"
     )

@@ -64,7 +64,7 @@ class Kept:
                     left.unlink()  # of a process that was killed; a running one would hold the claim
                 with atomic_path(path) as scratch:
                     make(scratch)
-            value = read(path)  # while claimed: nobody evicts it
+            value = read(path)  # while claimed, so that no other process evicts it
         if self.max_bytes is not None:
             self._evict(self.max_bytes, but=path)
         return value
