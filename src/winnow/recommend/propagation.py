@@ -50,7 +50,9 @@ class EdgeWeights:
 
 def weigh_edges(graph: Graph, strength: Tensor, items_of_user: Tensor) -> EdgeWeights:
     """Scales a user's strengths to sum to √`items_of_user` (users,); equal strengths give LightGCN's weights."""
-    share = items_of_user.clamp_min(1).sqrt()[:, None] / user_sums(graph, strength).clamp_min(SMALL)
+    # torch's root differs between CPU makers in the last bit, which double precision hides
+    root = items_of_user.double().clamp_min(1).sqrt().to(strength.dtype)
+    share = root[:, None] / user_sums(graph, strength).clamp_min(SMALL)
     return EdgeWeights(graph, strength, share, to_values(graph, strength))
 
 
