@@ -42,8 +42,11 @@ class Clone:
     root: Path
 
     def run(self, *command: str, expect: int | None = 0) -> "subprocess.CompletedProcess[str]":
+        # the `winnow` on the path belongs to this checkout, and refuses another one unless it is told to use its code
+        code = {"PYTHONPATH": "src"} if command[0] == "winnow" else {}
+        environment = clean_environment() | code
         done = subprocess.run(
-            command, cwd=self.root, env=clean_environment(), capture_output=True, text=True, check=False, timeout=280
+            command, cwd=self.root, env=environment, capture_output=True, text=True, check=False, timeout=280
         )
         if expect is not None:
             assert done.returncode == expect, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
@@ -82,7 +85,7 @@ class Clone:
 
 def clean_environment() -> dict[str, str]:
     """The environment of a person at a terminal: nothing of pytest's; the plain shell, which stays between programs."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "DVC_", "PYTHONPATH"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "DVC_", "WINNOW_", "PYTHONPATH"))}
     return kept | {"SHELL": "/bin/sh"}
 
 

@@ -43,8 +43,7 @@ def forget(clone: Clone) -> None:
         for each in itertools.product(DELAYS, (1, 2))
     ],
 )
-def test_dvc_killed_alone_then_other_epochs(longer: Clone, finished: Clone, delay: float, devices: int) -> None:
-    """Same bytes as the undisturbed run: with two devices, those of an undisturbed run with two devices."""
+def test_dvc_killed_alone_then_other_epochs(longer: Clone, delay: float, devices: int) -> None:
     longer.override({"runtime.devices": devices})
     dvc = longer.start("dvc", "repro", "train@climb")
     wait_until(lambda: bool(programs(longer)) or dvc.poll() is not None, "the training to start")
@@ -53,18 +52,15 @@ def test_dvc_killed_alone_then_other_epochs(longer: Clone, finished: Clone, dela
     dvc.wait(60)
     orphans = programs(longer)
     assert orphans, longer.output()
-    longer.override({"climb.train.epochs": 12})
+    longer.override({"climb.train.epochs": 6})  # not those of dvc.lock, whose results DVC would take from its cache
     longer.run("dvc", "repro", "train@climb")
     made = longer.hashes(*FOLDERS)
     psutil.wait_procs(orphans, timeout=120)
     assert longer.hashes(*FOLDERS) == made, "an orphan changed the results after they were made"
     assert "up to date" in longer.run("dvc", "repro", "train@climb").stdout
-    if devices == 1:
-        assert made == finished.hashes(*FOLDERS)
-    else:
-        forget(longer)
-        longer.run("dvc", "repro", "--force", "--single-item", "train@climb")
-        assert longer.hashes(*FOLDERS) == made
+    forget(longer)
+    longer.run("dvc", "repro", "--force", "--single-item", "train@climb")
+    assert longer.hashes(*FOLDERS) == made, "not the bytes of an undisturbed run"
 
 
 def test_killed_while_a_finished_run_is_removed(clone: Clone, finished: Clone) -> None:
@@ -108,8 +104,7 @@ def test_abandoned_trainings_are_removed_beyond_a_number(clone: Clone) -> None:
     assert not list(runs.glob("gone*"))
 
 
-@pytest.mark.parametrize("stage", ["check", "ingest@climb", "train@climb"])
-@pytest.mark.parametrize("delay", [0.3, 1.5])
+@pytest.mark.parametrize(("stage", "delay"), [("check", 0.1), ("ingest@climb", 1.5), ("train@climb", 0.5)])
 def test_ctrl_c_is_one_line_also_while_a_program_imports(clone: Clone, stage: str, delay: float) -> None:
     clone.override({"climb.ingest.synthetic.routes": 20_000, "climb.train.epochs": 40})
     name = stage.partition("@")[0]

@@ -32,9 +32,9 @@ def relaunch(devices: int) -> None:
     if devices == 1 or "LOCAL_RANK" in os.environ:
         return
     sys.stdout.flush()
-    os.environ[LAUNCHER] = str(os.getpid())
     command = [sys.executable, "-m", "winnow.learn.launch", str(devices), *sys.argv]
-    os.execv(command[0], command)  # noqa: S606 - in place of this process, so that Ctrl+C reaches it directly
+    environment = {**os.environ, LAUNCHER: str(os.getpid())}
+    os.execve(command[0], command, environment)  # noqa: S606 - in place of this process, so that Ctrl+C reaches it
 
 
 def torch_device(name: str) -> torch.device:

@@ -157,7 +157,7 @@ def test_the_launcher_sets_ranks_and_gives_the_programs_exit_code(tmp_path: Path
 
 def test_a_program_starts_itself_again_once(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda _, command: started.append(command))
+    monkeypatch.setattr(os, "execve", lambda _, command, __: started.append(command))
     monkeypatch.setattr(sys, "argv", ["stages/toy/train.py", "--debug"])
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     devices.relaunch(1)
