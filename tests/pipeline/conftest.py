@@ -85,7 +85,8 @@ class Clone:
 
 def clean_environment() -> dict[str, str]:
     """The environment of a person at a terminal: nothing of pytest's; the plain shell, which stays between programs."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "DVC_", "WINNOW_", "PYTHONPATH"))}
+    left_out = ("PYTEST", "DVC_", "WINNOW_", "PYTHONPATH")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
     return kept | {"SHELL": "/bin/sh"}
 
 

@@ -102,7 +102,7 @@ def test_generate_writes_new_possible_routes(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("generate", "--grade", "V6"), "V6 is no Font grade"),
+        (("generate", "--grade", "V6"), "V6 is not a Font grade"),
         (("generate", "--grade", "6B", "--board", "2018"), "there is no board 2018"),
         (("generate", "--grade", "6B", "--angle", "30"), "there is no angle 30"),
         (("generate", "--grade", "6B", "--png", "a.svg"), "a.svg is not the name of a PNG file"),
