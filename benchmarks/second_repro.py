@@ -11,13 +11,20 @@ from measure import clone, report, run, side_by_side
 
 REPEATS = 5
 EMPTY = """\
-import json, pathlib, sys
-domain, name = pathlib.Path(sys.argv[0]).parts[-2:]
-name = name.removesuffix(".py")
-made = [pathlib.Path("data/params.ok")] if name == "check" else [pathlib.Path("data", domain, name, "model", "empty")]
-made += [pathlib.Path("metrics", domain, f"{name}.json")] if name not in ("check", "train", "plot") else []
-curves = pathlib.Path("metrics/climb/train")
-made += [curves / "metrics.json", curves / "plots/metrics/x.tsv"] if name == "train" else []
+import pathlib, sys
+domain, name = pathlib.Path(sys.argv[0]).with_suffix("").parts[-2:]
+metrics = pathlib.Path("metrics", domain)
+made = [pathlib.Path("data", domain, name, "model", "empty")]
+if name == "check":
+    programs = pathlib.Path("stages").glob("*/*.py")
+    made = [pathlib.Path("data/params.ok")]
+    made += [pathlib.Path("data/code", *path.with_suffix(".json").parts[1:]) for path in programs]
+elif name == "train":
+    made += [metrics / "train/metrics.json", metrics / "train/plots/metrics/x.tsv"]
+elif name != "plot":
+    made += [metrics / f"{name}.json"]
+if name == "evaluate":
+    made += [metrics / "judgement.json"]
 for file in made:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("{}")
