@@ -5,12 +5,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import chdir
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from queue import Queue
 
-from measure import clone
+from measure import ROOT, clone
+
+from winnow.pipeline.code import program_digests
 
 SECONDS = 400
 """After which tests count as having seen a fault: it made them hang."""
@@ -66,7 +69,8 @@ def tests_of(module: str, copy: Path) -> Iterator[list[str]]:
     """Arguments of pytest for the tests that concern a module, the quickest first."""
     parts = Path(module).with_suffix("").parts
     if parts[0] == "stages":
-        yield from _stages_of(parts[1], copy) if len(parts) > 2 else [["tests/stages"]]
+        checked = ["tests/library/pipeline"], ["tests/pipeline/test_bad_input.py"]  # by these is stages/check.py
+        yield from _stages_of(parts[1], copy) if len(parts) > 2 else checked
     elif parts[2] == "domains" and len(parts) > 4:
         if parts[4] == "params":
             yield ["tests/library/test_cli.py", "-k", "schema"]
@@ -78,7 +82,17 @@ def tests_of(module: str, copy: Path) -> Iterator[list[str]]:
             yield ["tests/library/test_cli.py", "-k", "schema"]
         room = f"tests/library/{parts[2]}"
         yield [room if (copy / room).is_dir() else "tests/library"]
-        yield ["tests/stages"]
+        domains = domains_importing(".".join(parts[1:]))
+        if domains:
+            yield ["tests/stages", "-k", " or ".join(f"({domain} and numbers)" for domain in domains)]
+            yield ["tests/stages", "-k", " or ".join(domains)]
+
+
+@cache
+def domains_importing(module: str) -> list[str]:
+    """The domains with a program whose import closure holds the module."""
+    with chdir(ROOT):
+        return sorted({file.parent.name for file, digests in program_digests().items() if module in digests})
 
 
 def _stages_of(domain: str, copy: Path) -> Iterator[list[str]]:
