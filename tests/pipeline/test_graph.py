@@ -177,6 +177,12 @@ def test_package_files_are_empty() -> None:
         assert file.read_text() == "", f"{file.relative_to(ROOT)} holds code that no stage depends on"
 
 
+def test_each_program_shows_the_command_that_runs_it() -> None:
+    for file in ROOT.glob("stages/*/[!_]*.py"):
+        docstring = ast.get_docstring(ast.parse(file.read_text())) or ""
+        assert docstring.endswith(f"\n    dvc repro {file.stem}@{file.parent.name}"), file.relative_to(ROOT)
+
+
 def test_params_have_no_behaviour() -> None:
     """Programs do not depend on `params.py`: only its values count, so its functions may do nothing but validate."""
     for file in ROOT.glob("src/winnow/domains/*/params.py"):
