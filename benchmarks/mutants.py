@@ -1,6 +1,7 @@
 """Which planted faults do the tests not see? A sample of mutants, one at a time, and the fast tests that concern each.
 
 python benchmarks/mutants.py [--mutants 200] [--seed 0] [--jobs 2]     (make mutants)
+python benchmarks/mutants.py --again     those of the last report that no test has seen yet, on the code as it is now
 
 The mutations are those of cosmic-ray: each is written into a file of a scratch copy, so that programs, subprocesses and
 code digests see the same code, and the list of places can be sampled by seed. (mutmut rewrites every function into a
@@ -12,7 +13,6 @@ is not worth a test, has its reason in `benchmarks/mutants_unseen.yaml`, by its 
 
 import argparse
 import difflib
-import json
 import random
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -22,8 +22,10 @@ import yaml
 from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import MutationVisitor, mutate_code
 from cosmic_ray.plugins import get_operator
-from measure import RESULTS, ROOT
+from measure import RESULTS, ROOT, kept
 from planting import Planting, plant_all
+
+from winnow.pipeline.files import write_json
 
 OPERATORS = [
     *("core/AddNot", "core/NumberReplacer", "core/ReplaceAndWithOr", "core/ReplaceOrWithAnd"),
@@ -46,6 +48,7 @@ class Mutant:
     occurrence: int
     before: str
     after: str
+    tried: bool = False
     seen_by: str = ""
     reason: str = ""
 
@@ -56,19 +59,26 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--under", default="", help="only modules whose path starts so, such as src/winnow/judge")
+    parser.add_argument("--again", action="store_true", help="only the mutants of the report that were not seen")
     options = parser.parse_args()
-    mutants = sample(options.mutants, options.seed, options.under)
-    plantings = [Planting(mutant.module, partial(mutated, mutant)) for mutant in mutants]
-    for number, (mutant, seen_by) in enumerate(zip(mutants, plant_all(plantings, options.jobs), strict=True), start=1):
-        mutant.seen_by = seen_by
-        mutant.reason = "" if seen_by else known_reason(mutant)
-        outcome = seen_by or f"UNSEEN {mutant.reason}"
-        print(f"{number}/{len(mutants)} {mutant.module}:{mutant.line} {mutant.operator}: {outcome}", flush=True)
-    write(mutants, options.seed)
+    seed, mutants = options.seed, [] if options.again else sample(options.mutants, options.seed, options.under)
+    if options.again:
+        report = kept("mutants")
+        seed, mutants = report["seed"], [Mutant(**each) for each in report["all"]]
+    waiting = [mutant for mutant in mutants if not mutant.seen_by and not known_reason(mutant).startswith("equivalent")]
+    plantings = [Planting(mutant.module, partial(mutated, mutant)) for mutant in waiting]
+    for number, (mutant, seen_by) in enumerate(zip(waiting, plant_all(plantings, options.jobs), strict=True), start=1):
+        mutant.seen_by, mutant.tried = seen_by, True
+        print(
+            f"{number}/{len(waiting)} {mutant.module}:{mutant.line} {mutant.operator}: {seen_by or 'UNSEEN'}",
+            flush=True,
+        )
+        write(mutants, seed)
+    summarize(mutants)
 
 
 def sample(count: int, seed: int, under: str) -> list[Mutant]:
-    """Mutants at `count` places drawn from all, one at each place."""
+    """Mutants at `count` places drawn from all, one at each place, in the order in which they were drawn."""
     rng = random.Random(seed)
     files = [file for folder in ("src/winnow", "stages") for file in sorted((ROOT / folder).rglob("*.py"))]
     places = [
@@ -80,9 +90,7 @@ def sample(count: int, seed: int, under: str) -> list[Mutant]:
     drawn = [
         (file, line[0], rng.choice(choices)) for file, line, choices in rng.sample(places, min(count, len(places)))
     ]
-    return sorted(
-        (make(file, line, *choice) for file, line, choice in drawn), key=lambda mutant: (mutant.module, mutant.line)
-    )
+    return [make(file, line, *choice) for file, line, choice in drawn]
 
 
 def places_of(file: Path) -> dict[tuple[int, int], list[tuple[str, int]]]:
@@ -105,7 +113,8 @@ class _Places(MutationVisitor):
         self.places: list[tuple[tuple[int, int], tuple[int, int]]] = []
 
     def visit(self, node: object) -> object:
-        self.places += list(self.operator.mutation_positions(node))
+        if getattr(node.parent, "type", "") != "parameters":  # the `*` before keyword-only parameters is no product
+            self.places += list(self.operator.mutation_positions(node))
         return node
 
 
@@ -136,19 +145,25 @@ def known_reason(mutant: Mutant) -> str:
 
 
 def write(mutants: list[Mutant], seed: int) -> None:
-    """The report, and its sum on the terminal; a mutant with a reason that begins with `equivalent` changes nothing."""
+    """The report; a mutant with a reason that begins with `equivalent` changes nothing and is not counted."""
+    for mutant in mutants:
+        mutant.reason = "" if mutant.seen_by else known_reason(mutant)
     equivalent = [mutant for mutant in mutants if mutant.reason.startswith("equivalent")]
     seen = [mutant for mutant in mutants if mutant.seen_by]
-    counted = len(mutants) - len(equivalent)
-    total = {"mutants": len(mutants), "seen": len(seen), "equivalent": len(equivalent), "seed": seed}
-    total["seen_share"] = round(len(seen) / max(1, counted), 4)
+    tried = [mutant for mutant in mutants if mutant.tried]
+    share = round(len(seen) / max(1, len(tried) - sum(mutant.tried for mutant in equivalent)), 4)
+    total = {"mutants": len(mutants), "tried": len(tried), "seen": len(seen), "equivalent": len(equivalent)}
+    figures = {**total, "seed": seed, "seen_share": share, "all": [asdict(mutant) for mutant in mutants]}
     RESULTS.mkdir(exist_ok=True)
-    figures = {**total, "all": [asdict(mutant) for mutant in mutants]}
-    (RESULTS / "mutants.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+    write_json(RESULTS / "mutants.json", figures)
+
+
+def summarize(mutants: list[Mutant]) -> None:
+    """What was not seen, and the counts, on the terminal."""
     for mutant in mutants:
-        if not mutant.seen_by:
+        if mutant.tried and not mutant.seen_by:
             print(f"unseen: {mutant.module}:{mutant.line}\n  - {mutant.before}\n  + {mutant.after}\n  {mutant.reason}")
-    print(json.dumps(total))
+    print({name: value for name, value in kept("mutants").items() if name != "all"})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""A data stage on tiny input beside the bare imports its program makes: `python benchmarks/stage_overhead.py`."""
+"""`check`, and data stages on tiny input, beside the bare imports of each program.
+
+python benchmarks/stage_overhead.py
+"""
 
 import sys
 import tempfile
@@ -6,7 +9,7 @@ from pathlib import Path
 
 from measure import clone, report, run, side_by_side
 
-DATA_STAGES = ("ingest", "filter", "label", "split", "weight")
+PROGRAMS = ("check", *(f"climb/{stage}" for stage in ("ingest", "filter", "label", "split", "weight")))
 REPEATS = 5
 
 
@@ -16,16 +19,16 @@ def main() -> None:
         params = copy / "params.yaml"
         params.write_text(tiny(params.read_text()))
         figures = {}
-        for stage in DATA_STAGES:
-            program = f"stages/climb/{stage}.py"
+        for name in PROGRAMS:
+            program = f"stages/{name}.py"
             run([sys.executable, program], copy)
-            imports = f"import sys; sys.path.insert(0, '.'); import stages.climb.{stage}"
+            imports = f"import sys; sys.path.insert(0, '.'); import stages.{name.replace('/', '.')}"
             seconds = side_by_side(
-                {"stage": ([sys.executable, program], copy), "imports": ([sys.executable, "-c", imports], copy)},
+                {"program": ([sys.executable, program], copy), "imports": ([sys.executable, "-c", imports], copy)},
                 REPEATS,
             )
-            ratio = seconds["stage"] / seconds["imports"]
-            figures[stage] = {name: round(value, 3) for name, value in {**seconds, "ratio": ratio}.items()}
+            ratio = seconds["program"] / seconds["imports"]
+            figures[Path(name).stem] = {key: round(value, 3) for key, value in {**seconds, "ratio": ratio}.items()}
         report("stage_overhead", figures)
 
 
