@@ -102,6 +102,21 @@ def verdicts() -> None:
 
 
 @app.command()
+def status(
+    check: Annotated[bool, typer.Option("--check", help="exit with code 1 when dvc.lock is stale")] = False,
+) -> None:
+    """Print each domain's data, verdict and headline metric, and whether dvc.lock is current for code and params."""
+    from winnow import status as lock  # imports DVC, which takes longer than all other commands
+
+    document = Document(PARAMS_FILE)
+    stale = lock.stale_stages()
+    for domain in document.content["domains"]:
+        print("\n".join(lock.describe(domain, document.content[domain], stale)))
+    if check and stale:
+        raise WinnowError(f"dvc.lock is stale for {len(stale)} stage(s)", fix="dvc repro, and commit dvc.lock and metrics/")
+
+
+@app.command()
 def summarize(
     domain: DomainName,
     metric: Annotated[

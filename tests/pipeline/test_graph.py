@@ -148,6 +148,27 @@ def test_a_model_to_start_from_is_a_dependency_of_train(outlined: Clone) -> None
         outlined.run("dvc", "checkout", "-q", "--force")
 
 
+def test_status_knows_what_is_stale_without_the_data(outlined: Clone, tmp_path: Path) -> None:
+    subprocess.run(["git", "clone", "-q", outlined.root, tmp_path / "bare"], check=True)
+    bare = Clone(tmp_path / "bare")
+    assert not (bare.root / "data/climb").exists()
+    assert "stale" not in bare.run("winnow", "status", "--check").stdout
+    add_comment(bare.root / "src/winnow/learn/loop.py")
+    add_function(bare.root / "src/winnow/judge/gates.py")
+    bare.override({"climb.split.val_share": 0.2})
+    (bare.root / "data/source/retina/eyes.csv").write_text("image,level\n")
+    (bare.root / "metrics/sessions/label.json").write_text("{}")
+    done = bare.run("winnow", "status", "--check", expect=1)
+    stale = {line.split(":")[0].strip(): line for line in done.stdout.splitlines() if line.startswith("  ")}
+    assert set(stale) == {
+        *(f"evaluate@{domain}" for domain in DOMAINS), "split@climb", "ingest@retina", "label@sessions",
+    }  # fmt: skip
+    assert "climb.split" in stale["split@climb"]
+    assert "data/source/retina has changed" in stale["ingest@retina"]
+    assert "metrics/sessions/label.json is not what the stage wrote" in stale["label@sessions"]
+    assert "dvc.lock is stale for" in done.stderr
+
+
 @pytest.mark.parametrize("program", ["climb/filter", "retina/ingest", "sessions/plot", "climb/train"])
 def test_the_recorded_modules_are_those_that_python_loads(outlined: Clone, program: str) -> None:
     domain = program.partition("/")[0]

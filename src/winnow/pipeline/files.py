@@ -29,8 +29,13 @@ def write_text(target: Path, text: str) -> None:
 
 
 def write_json(target: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file as `as_json` formats it."""
+    write_text(target, as_json(value))
+
+
+def as_json(value: Mapping[str, Any]) -> str:
     """Sorted keys, floats at six significant digits; NaN and infinity raise ValueError."""
-    write_text(target, json.dumps(_plain(value), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+    return json.dumps(_plain(value), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,92 @@
+"""Whether dvc.lock is current for the code, the params and the data that are here, and what each domain's results are.
+
+Neither the stages' data nor torch is needed: DVC's lock is compared with the commands, params and code digests of now.
+(`dvc repro --dry` needs the data, and ends with 0 also when stages would run.)
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dvc.dependency import ParamsDependency
+from dvc.exceptions import DvcException
+from dvc.output import Output
+from dvc.repo import Repo
+from dvc.stage import Stage
+
+from winnow.pipeline.code import FOLDER, program_digests
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import as_json
+
+CHECKED = Path("data/params.ok")
+"""What `check` writes when params.yaml is valid; its content is constant."""
+
+
+def stale_stages() -> dict[str, list[str]]:
+    """The stages whose results in dvc.lock are not those of the files here, with the reasons; empty when all are current.
+
+    The working folder is the repository's root. Stages that only follow a stale one are not listed. A source folder
+    counts where all its files are here. Raises WinnowError when DVC cannot read dvc.yaml or dvc.lock.
+    """
+    try:
+        stages = {stage.addressing: stage for stage in Repo().index.stages}
+    except DvcException as error:
+        raise WinnowError(f"DVC cannot read the pipeline: {error}", fix="dvc stage list") from None
+    code = {
+        path.as_posix(): hashlib.md5(as_json(digests).encode(), usedforsecurity=False).hexdigest()
+        for path, digests in program_digests().items()
+    }
+    made = {out.def_path: out.hash_info.value for stage in stages.values() for out in stage.outs}
+    found = {name: list(_reasons(stage, code, made)) for name, stage in stages.items() if name != "check"}
+    return {name: reasons for name, reasons in found.items() if reasons}
+
+
+def _reasons(stage: Stage, code: Mapping[str, str], made: Mapping[str, str]) -> Iterator[str]:
+    """Why a stage has to run again."""
+    if not any(out.hash_info for out in stage.outs):
+        yield "it has never run"
+        return
+    if stage.changed_stage():
+        yield "its command is another"
+    for dep in stage.deps:
+        path, locked = dep.def_path, dep.hash_info.value
+        if isinstance(dep, ParamsDependency):
+            changed = dep.workspace_status().get(str(dep), {})
+            if changed:
+                yield f"params: {', '.join(sorted(changed))}"
+        elif path in code:
+            if locked != code[path]:
+                yield "its code has changed"
+        elif path in made:
+            if path != CHECKED.as_posix() and locked != made[path]:
+                yield f"{path} is another"
+        elif _is_here(dep) and dep.workspace_status():
+            yield f"{path} has changed"
+    for out in stage.outs:  # those that Git keeps
+        if not out.use_cache and out.workspace_status():
+            yield f"{out.def_path} is not what the stage wrote"
+
+
+def _is_here(dep: Output) -> bool:
+    """Whether the files of a dependency are here: those that `dvc add` tracks may not have been pulled."""
+    path = Path(dep.def_path)
+    return path.exists() and all(file.with_suffix("").exists() for file in path.rglob("*.dvc"))
+
+
+def describe(domain: str, params: Mapping[str, Any], stale: Mapping[str, list[str]]) -> list[str]:
+    """The lines of `winnow status`: data, verdict, headline metric with its interval, and what has to run again."""
+    sources = params["ingest"].get("sources")
+    data = f"{len(sources)} source file(s)" if sources else "synthetic data"
+    file = Path("metrics", domain, "evaluate.json")
+    if file.exists():
+        judged = json.loads(file.read_text(encoding="utf-8"))
+        name = params["evaluate"]["gate"]["headline"]
+        value, low, high = (judged[f"{name}{end}"] for end in ("", "_low", "_high"))
+        result = f"{judged['verdict']}, {name} {value:.4g} ({low:.4g} to {high:.4g})"
+    else:
+        result = "not evaluated"
+    own = {name: reasons for name, reasons in stale.items() if name.endswith(f"@{domain}")}
+    lines = [f"{domain}: {result}, {data}, {'stale' if own else 'current'}"]
+    return lines + [f"  {name}: {'; '.join(reasons)}" for name, reasons in own.items()]
