@@ -79,12 +79,11 @@ def describe(domain: str, params: Mapping[str, Any], stale: Mapping[str, list[st
     """The lines of `winnow status`: data, verdict, headline metric with its interval, and what has to run again."""
     sources = params["ingest"].get("sources")
     data = f"{len(sources)} source file(s)" if sources else "synthetic data"
-    file = Path("metrics", domain, "evaluate.json")
-    if file.exists():
-        judged = json.loads(file.read_text(encoding="utf-8"))
-        name = params["evaluate"]["gate"]["headline"]
-        value, low, high = (judged[f"{name}{end}"] for end in ("", "_low", "_high"))
-        result = f"{judged['verdict']}, {name} {value:.4g} ({low:.4g} to {high:.4g})"
+    file, headline = Path("metrics", domain, "evaluate.json"), params["evaluate"]["gate"]["headline"]
+    judged = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if headline in judged:
+        value, low, high = (judged[f"{headline}{end}"] for end in ("", "_low", "_high"))
+        result = f"{judged['verdict']}, {headline} {value:.4g} ({low:.4g} to {high:.4g})"
     else:
         result = "not evaluated"
     own = {name: reasons for name, reasons in stale.items() if name.endswith(f"@{domain}")}
