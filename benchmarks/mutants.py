@@ -67,12 +67,11 @@ def main() -> None:
         seed, mutants = report["seed"], [Mutant(**each) for each in report["all"]]
     waiting = [mutant for mutant in mutants if not mutant.seen_by and not known_reason(mutant).startswith("equivalent")]
     plantings = [Planting(mutant.module, partial(mutated, mutant)) for mutant in waiting]
-    for number, (mutant, seen_by) in enumerate(zip(waiting, plant_all(plantings, options.jobs), strict=True), start=1):
+    outcomes = plant_all(plantings, options.jobs, fast=True)
+    for number, (mutant, seen_by) in enumerate(zip(waiting, outcomes, strict=True), start=1):
         mutant.seen_by, mutant.tried = seen_by, True
-        print(
-            f"{number}/{len(waiting)} {mutant.module}:{mutant.line} {mutant.operator}: {seen_by or 'UNSEEN'}",
-            flush=True,
-        )
+        place = f"{mutant.module}:{mutant.line} {mutant.operator}"
+        print(f"{number}/{len(waiting)} {place}: {seen_by or 'UNSEEN'}", flush=True)
         write(mutants, seed)
     summarize(mutants)
 
