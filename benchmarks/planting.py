@@ -1,6 +1,6 @@
 """Faults planted into scratch copies of the last commit, one at a time, and the first test that sees each."""
 
-import subprocess
+import difflib
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +11,13 @@ from functools import cache
 from pathlib import Path
 from queue import Queue
 
+from covering import Covering
+from forking import TIMED_OUT, Runner
 from measure import ROOT, clone
 
 from winnow.pipeline.code import program_digests
 
+EVERY_VALUE = "tests/stages/test_every_value_matters.py"
 SECONDS = 400
 """After which tests count as having seen a fault: it made them hang."""
 
@@ -35,37 +38,90 @@ def plant_all(plantings: Sequence[Planting], jobs: int, *, fast: bool = False) -
     fault too: it has seen nothing.
     """
     with tempfile.TemporaryDirectory() as name:
-        copies: Queue[Path] = Queue()
+        slow = ["--deselect", EVERY_VALUE] if fast else []
+        covering = Covering(clone(Path(name, "covered", "winnow")), ["tests/library", "tests/stages", *slow])
+        benches: Queue[Bench] = Queue()
         for number in range(jobs):
-            copies.put(clone(Path(name, f"copy{number}", "winnow")))
-        with ThreadPoolExecutor(jobs) as pool:
-            yield from pool.map(lambda each: _plant(each, copies, fast), plantings)
+            benches.put(Bench(clone(Path(name, f"copy{number}", "winnow")), Runner(), covering, slow))
+        try:
+            with ThreadPoolExecutor(jobs) as pool:
+                yield from pool.map(lambda each: _plant(each, benches), plantings)
+        finally:
+            while not benches.empty():
+                benches.get().runner.close()
 
 
-def _plant(planting: Planting, copies: "Queue[Path]", fast: bool) -> str:
+@dataclass(frozen=True)
+class Bench:
+    """A copy of the repository, and how tests are run there."""
+
+    copy: Path
+    runner: Runner
+    covering: Covering
+    left_out: Sequence[str]
+
+    def failing(self, tests: Sequence[str]) -> str:
+        """The first test that fails, or empty."""
+        arguments = ["-x", "-q", "--no-header", "--tb=no", *tests, *self.left_out]
+        environment = {
+            "PYTHONPATH": "src",
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "HOME": str(self.copy.parent),
+        }
+        code, output = self.runner.run(self.copy, arguments, environment, SECONDS)
+        if code == TIMED_OUT:
+            return f"time-out in {' '.join(tests)}"
+        if code in (0, 5):  # passed, or nothing selected
+            return ""
+        failed = [line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        return failed[0].split(" ")[1] if failed else f"pytest ended with {code} in {' '.join(tests)}"
+
+    def tests_for(self, module: str, lines: set[int]) -> Iterator[list[str]]:
+        """Arguments of pytest for the tests that run the lines: first those that do so themselves, by file."""
+        tests, elsewhere = self.covering.tests_at(module, lines)
+        if tests:
+            yield tests
+        if elsewhere:
+            yield from tests_of(module, self.copy)
+
+
+def _plant(planting: Planting, benches: "Queue[Bench]") -> str:
     """Change the file in a copy, run the tests that concern it until one fails, and restore the file."""
-    copy = copies.get()
-    file = copy / planting.module
+    bench = benches.get()
+    file = bench.copy / planting.module
     original = file.read_text(encoding="utf-8")
+    changed = planting.change(original)
+    tests = list(bench.tests_for(planting.module, changed_lines(original, changed)))
     try:
-        file.write_text(planting.change(original), encoding="utf-8")
-        slow = ["--deselect", "tests/stages/test_every_value_matters.py"] if fast else []
-        chosen = ([*tests, *slow] for tests in tests_of(planting.module, copy))
-        seen_by = next(filter(None, (failing(copy, tests) for tests in chosen)), "")
+        file.write_text(changed, encoding="utf-8")
+        seen_by = next(filter(None, map(bench.failing, tests)), "")
         file.write_text(original, encoding="utf-8")
         if seen_by.startswith("tests/"):
-            check_passes(copy, seen_by.partition("[")[0])
+            check_passes(bench, seen_by.partition("[")[0])
         return seen_by
     finally:
         file.write_text(original, encoding="utf-8")
-        copies.put(copy)
+        benches.put(bench)
 
 
-@cache
-def check_passes(copy: Path, test: str) -> None:
+def changed_lines(original: str, changed: str) -> set[int]:
+    """The lines of `original`, from 1, that `changed` has in another form, or after which it has more."""
+    matcher = difflib.SequenceMatcher(None, original.splitlines(), changed.splitlines(), autojunk=False)
+    lines: set[int] = set()
+    for kind, start, end, _, _ in matcher.get_opcodes():
+        if kind != "equal":
+            lines |= set(range(start + 1, end + 1)) or {max(start, 1)}
+    return lines
+
+
+_passing: set[str] = set()
+
+
+def check_passes(bench: Bench, test: str) -> None:
     """Raises RuntimeError when the test fails in a copy without a fault."""
-    if failing(copy, [test]):
+    if test not in _passing and bench.failing([test]):
         raise RuntimeError(f"{test} fails without a fault")
+    _passing.add(test)
 
 
 def tests_of(module: str, copy: Path) -> Iterator[list[str]]:
@@ -104,23 +160,3 @@ def _stages_of(domain: str, copy: Path) -> Iterator[list[str]]:
     if (copy / numbers).is_file():
         yield [numbers]
     yield ["tests/stages", "-k", domain]
-
-
-def failing(copy: Path, tests: list[str]) -> str:
-    """The first test that fails, or empty."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:randomly", *tests]
-    environment = {
-        "PYTHONPATH": "src",
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "HOME": str(copy.parent),
-    }
-    try:
-        done = subprocess.run(
-            command, cwd=copy, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return f"time-out in {' '.join(tests)}"
-    if done.returncode in (0, 5):  # passed, or nothing selected
-        return ""
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-    return failed[0].split(" ")[1] if failed else f"pytest ended with {done.returncode} in {' '.join(tests)}"
