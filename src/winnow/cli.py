@@ -106,14 +106,16 @@ def status(
     check: Annotated[bool, typer.Option("--check", help="exit with code 1 when dvc.lock is stale")] = False,
 ) -> None:
     """Print each domain's data, verdict and headline metric, and whether dvc.lock is current for code and params."""
-    from winnow import status as lock  # imports DVC, which takes longer than all other commands
+    from winnow.status import describe, stale_stages  # noqa: PLC0415 - imports DVC
 
     document = Document(PARAMS_FILE)
-    stale = lock.stale_stages()
+    stale = stale_stages()
     for domain in document.content["domains"]:
-        print("\n".join(lock.describe(domain, document.content[domain], stale)))
+        print("\n".join(describe(domain, document.content[domain], stale)))
     if check and stale:
-        raise WinnowError(f"dvc.lock is stale for {len(stale)} stage(s)", fix="dvc repro, and commit dvc.lock and metrics/")
+        raise WinnowError(
+            f"dvc.lock is stale for {len(stale)} stage(s)", fix="dvc repro, and commit dvc.lock and metrics/"
+        )
 
 
 @app.command()
@@ -139,6 +141,30 @@ def summarize(
     named = [gate["headline"], *(condition["metric"] for condition in gate["conditions"])]
     settings = experiments.summarize(found, metric or list(dict.fromkeys(named)))
     print(json.dumps(experiments.as_records(settings), indent=2) if as_json else experiments.as_markdown(settings))
+
+
+@app.command()
+def compare(
+    before: Annotated[str, typer.Argument(help="a Git revision or an experiment")],
+    after: Annotated[str | None, typer.Argument(help="another one (default: the working tree)")] = None,
+) -> None:
+    """Compare two revisions' results: which differences are real, by test rows and training seeds."""
+    from winnow.compare.report import write_report  # noqa: PLC0415 - imports DVC
+    from winnow.compare.revisions import Revision  # noqa: PLC0415
+
+    print(write_report(Revision(before), Revision(after), None), end="")
+
+
+@app.command()
+def report(
+    base: Annotated[str, typer.Option(help="the revision to compare the working tree with")] = "main",
+) -> None:
+    """Print a pull request's report as Markdown: the working tree compared with `--base`, and what is stale."""
+    from winnow.compare.report import write_report  # noqa: PLC0415
+    from winnow.compare.revisions import Revision  # noqa: PLC0415
+    from winnow.status import stale_stages  # noqa: PLC0415
+
+    print(write_report(Revision(base), Revision(None), stale_stages()), end="")
 
 
 for _name in domain_names():

@@ -16,7 +16,7 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import Stage
 
-from winnow.pipeline.code import FOLDER, program_digests
+from winnow.pipeline.code import program_digests
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import as_json
 
@@ -25,7 +25,7 @@ CHECKED = Path("data/params.ok")
 
 
 def stale_stages() -> dict[str, list[str]]:
-    """The stages whose results in dvc.lock are not those of the files here, with the reasons; empty when all are current.
+    """The stages whose results in dvc.lock are not those of the files here, with the reasons; empty when all are.
 
     The working folder is the repository's root. Stages that only follow a stale one are not listed. A source folder
     counts where all its files are here. Raises WinnowError when DVC cannot read dvc.yaml or dvc.lock.
@@ -50,23 +50,23 @@ def _reasons(stage: Stage, code: Mapping[str, str], made: Mapping[str, str]) -> 
         return
     if stage.changed_stage():
         yield "its command is another"
-    for dep in stage.deps:
-        path, locked = dep.def_path, dep.hash_info.value
-        if isinstance(dep, ParamsDependency):
-            changed = dep.workspace_status().get(str(dep), {})
-            if changed:
-                yield f"params: {', '.join(sorted(changed))}"
-        elif path in code:
-            if locked != code[path]:
-                yield "its code has changed"
-        elif path in made:
-            if path != CHECKED.as_posix() and locked != made[path]:
-                yield f"{path} is another"
-        elif _is_here(dep) and dep.workspace_status():
-            yield f"{path} has changed"
-    for out in stage.outs:  # those that Git keeps
-        if not out.use_cache and out.workspace_status():
+    yield from filter(None, (_dependency_reason(dep, code, made) for dep in stage.deps))
+    for out in stage.outs:
+        if not out.use_cache and out.workspace_status():  # Git keeps it
             yield f"{out.def_path} is not what the stage wrote"
+
+
+def _dependency_reason(dep: Output, code: Mapping[str, str], made: Mapping[str, str]) -> str:
+    """What is not as it was when the stage ran; empty when everything is."""
+    path, locked = dep.def_path, dep.hash_info.value
+    if isinstance(dep, ParamsDependency):
+        changed = dep.workspace_status().get(str(dep), {})
+        return f"params: {', '.join(sorted(changed))}" if changed else ""
+    if path in code:
+        return "its code has changed" if locked != code[path] else ""
+    if path in made:
+        return f"{path} is another" if locked != made[path] and path != CHECKED.as_posix() else ""
+    return f"{path} has changed" if _is_here(dep) and dep.workspace_status() else ""
 
 
 def _is_here(dep: Output) -> bool:

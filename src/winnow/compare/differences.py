@@ -1,0 +1,140 @@
+"""Is a difference between two models real? Its uncertainty by the choice of test rows, and by the training's seed."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm, t
+
+from winnow.compare.revisions import Revision
+from winnow.domains.load import load
+from winnow.judge.intervals import Interval
+from winnow.judge.multiple import holm
+from winnow.judge.paired import Predictions, paired_intervals, same_rows
+from winnow.measure.direction import higher_is_better
+
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+BETTER, WORSE, SAME, UNCLEAR = "better", "worse", "unchanged", "not distinguishable"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric before and after a change."""
+
+    metric: str
+    before: float
+    after: float
+    interval: Interval | None
+    """of the change, without the correction for looking at many metrics; None when it cannot be known"""
+    p_value: float
+    decision: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The metrics of one domain in two revisions, and what has to be said about them."""
+
+    domain: str
+    verdicts: tuple[str, str]
+    differences: Sequence[Difference]
+    notes: Sequence[str]
+
+
+def compare(domain: str, before: Revision, after: Revision) -> Comparison:
+    """The gate's metrics in both revisions, undecided: `decide` does that over all domains at once."""
+    first, second = (each.json(f"metrics/{domain}/judgement.json") for each in (before, after))
+    short = after.json(f"metrics/{domain}/evaluate.json")
+    names = [name for name in short if name in first.get("model", {}) and name in second.get("model", {})]
+    paired, notes = _paired(domain, before, after)
+    trained_again = _trained(domain, before) != _trained(domain, after)
+    noise = after.json(f"metrics/{domain}/noise.json") or before.json(f"metrics/{domain}/noise.json")
+    if trained_again and not noise:
+        notes.append(f"the spread over training seeds is not known: winnow noise {domain}")
+    found = []
+    for name in names:
+        values = first["model"][name], second["model"][name]
+        width = _standard_error(name, paired, first, second)
+        seeds = noise.get("standard_deviation", {}).get(name, 0.0) if trained_again else 0.0
+        found.append(_difference(name, values, width, seeds, noise.get("seeds", 0)))
+    verdicts = first.get("verdict", "none"), second.get("verdict", "none")
+    return Comparison(domain, verdicts, found, notes)
+
+
+def decide(comparisons: Iterable[Comparison]) -> list[Comparison]:
+    """The same with decisions: Holm's correction over all metrics of all domains that changed."""
+    known = list(comparisons)
+    changed = [each for one in known for each in one.differences if each.before != each.after]
+    adjusted = iter(holm([each.p_value for each in changed]))
+    decided = []
+    for one in known:
+        differences = [
+            replace(each, decision=_decision(each, next(adjusted)) if each.before != each.after else SAME)
+            for each in one.differences
+        ]
+        decided.append(replace(one, differences=differences))
+    return decided
+
+
+def _decision(difference: Difference, p_value: float) -> str:
+    if difference.interval is None or p_value > 1 - CONFIDENCE:
+        return UNCLEAR
+    return BETTER if (difference.after > difference.before) == higher_is_better(difference.metric) else WORSE
+
+
+def _paired(domain: str, before: Revision, after: Revision) -> tuple[dict[str, Interval], list[str]]:
+    """The paired intervals of what stored predictions give, and why there are none."""
+    predictions: Predictions = load(domain, "comparison").PREDICTIONS
+    path = f"data/{domain}/{predictions.path}"
+    tables = [each.table(path) for each in (before, after)]
+    missing = [each.title for each, table in zip((before, after), tables, strict=True) if table is None]
+    if missing:
+        return {}, [f"no stored predictions for {' and '.join(missing)} (dvc pull): metrics are compared unpaired"]
+    first, second = (predictions.rows(table) for table in tables if table is not None)
+    if not same_rows(first, second, predictions.key):
+        return {}, ["the test rows are others: metrics are compared unpaired"]
+    intervals = paired_intervals(
+        predictions, first, second, resamples=RESAMPLES, confidence=CONFIDENCE, rng=np.random.default_rng(0)
+    )
+    return intervals, []
+
+
+def _standard_error(
+    name: str, paired: Mapping[str, Interval], first: Mapping[str, Any], second: Mapping[str, Any]
+) -> float | None:
+    """Of a metric's change, by the choice of the test rows; None when no interval is known."""
+    reach = 2 * norm.ppf((1 + CONFIDENCE) / 2)
+    if name in paired:
+        return float((paired[name].high - paired[name].low) / reach)
+    own = [judged["interval"].get(name) for judged in (first, second)]
+    if None in own:
+        return None
+    return float(math.hypot(*((bounds["high"] - bounds["low"]) / reach for bounds in own)))
+
+
+def _difference(name: str, values: tuple[float, float], rows: float | None, seeds: float, trainings: int) -> Difference:
+    """A metric's change; `rows` and `seeds` are standard deviations, the latter of one training, from `trainings`.
+
+    Both trainings carry the noise of their seed. Student's t with Welch and Satterthwaite's degrees of freedom.
+    """
+    before, after = values
+    if rows is None:
+        return Difference(name, before, after, None, 1.0)
+    noise = 2 * seeds**2
+    spread = math.sqrt(rows**2 + noise)
+    if spread == 0:
+        return Difference(name, before, after, Interval(after - before, after - before), float(before == after))
+    freedom = spread**4 / (noise**2 / (trainings - 1)) if noise else math.inf
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * spread
+    p_value = float(2 * t.sf(abs(after - before) / spread, freedom))
+    return Difference(name, before, after, Interval(after - before - reach, after - before + reach), p_value)
+
+
+def _trained(domain: str, revision: Revision) -> str | None:
+    """The digest of the trained model in dvc.lock."""
+    outs = revision.yaml("dvc.lock").get("stages", {}).get(f"train@{domain}", {}).get("outs", [])
+    found = {out["path"]: out["md5"] for out in outs}
+    digest: str | None = found.get(f"data/{domain}/train/model")
+    return digest

@@ -1,0 +1,129 @@
+"""The report of a pull request: what two revisions' results differ in, as Markdown for CML and the terminal."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from winnow.compare.differences import WORSE, Comparison, Difference, compare, decide
+from winnow.compare.markdown import details, plain, table
+from winnow.compare.revisions import Revision
+from winnow.measure.direction import higher_is_better
+
+MARKS = {
+    "better": "🟢 better",
+    "worse": "🔴 worse",
+    "unchanged": "unchanged",
+    "not distinguishable": "⚪ not distinguishable",
+}
+WORST_SLICES = 3
+ORDER = ("ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot")
+
+
+def write_report(before: Revision, after: Revision, stale: Mapping[str, Sequence[str]] | None) -> str:
+    """The report over all domains of `after`; `stale` is what `winnow.status.stale_stages` gives, None if unknown."""
+    domains = after.yaml("params.yaml").get("domains", [])
+    compared = decide(compare(domain, before, after) for domain in domains)
+    locks = before.yaml("dvc.lock").get("stages", {}), after.yaml("dvc.lock").get("stages", {})
+    params = before.yaml("params.yaml"), after.yaml("params.yaml")
+    head = f"**winnow**: {plain(after.title)} compared with {plain(before.title)}"
+    if stale is not None:
+        head += f" · dvc.lock is {'**stale**: ' + ', '.join(map(plain, sorted(stale))) if stale else 'current'}"
+    rows = [_line(one, stages_run(one.domain, *locks)) for one in compared]
+    parts = [head, table(["domain", "verdict", "headline metric", "change", "stages run"], rows)]
+    for one in compared:
+        body = list(_details(one, after, stages_run(one.domain, *locks), params))
+        if body:
+            parts.append(details(f"<b>{plain(one.domain)}</b>", "\n\n".join(body)))
+    return "\n\n".join(parts) + "\n"
+
+
+def stages_run(domain: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The domain's stages whose entry in dvc.lock is another, in their order."""
+    return [name for name in ORDER if before.get(f"{name}@{domain}") != after.get(f"{name}@{domain}")]
+
+
+def _line(one: Comparison, run: Sequence[str]) -> list[str]:
+    """The row of a domain: what a reviewer sees before anything is unfolded."""
+    first, second = one.verdicts
+    verdict = plain(second) if first == second else f"{plain(first)} → **{plain(second)}**"
+    if not one.differences:
+        return [plain(one.domain), verdict, "", "", ", ".join(run) or "none"]
+    headline = one.differences[0]
+    changes = [each.decision for each in one.differences]
+    worse = sum(decision == WORSE for decision in changes[1:])
+    mark = MARKS[headline.decision] + (f", {worse} other metric(s) worse" if worse else "")
+    value = f"{plain(headline.metric)} {headline.before:.4g} → {headline.after:.4g}"
+    if headline.before == headline.after:
+        value = f"{plain(headline.metric)} {headline.after:.4g}"
+    return [plain(one.domain), verdict, value, mark, ", ".join(run) or "none"]
+
+
+def _details(
+    one: Comparison, after: Revision, run: Sequence[str], params: tuple[Mapping[str, Any], Mapping[str, Any]]
+) -> Iterator[str]:
+    """What is folded away for a domain; nothing where nothing changed."""
+    if not run and one.verdicts[0] == one.verdicts[1]:
+        return
+    if one.differences:
+        header = ["metric", "before", "after", "change (95%)", ""]
+        yield table(header, [_row(each) for each in one.differences])
+    yield from (f"_{plain(note)}_" for note in one.notes)
+    reasons = after.json(f"metrics/{one.domain}/judgement.json").get("reasons", [])
+    if reasons:
+        yield "\n".join(f"- {plain(reason)}" for reason in reasons)
+    worst = _worst_slices(one, after)
+    if worst:
+        yield "Worst parts of the test set:\n\n" + table(["part", "rows", "metric", "value"], worst)
+    changed = changed_params(*({"seed": each.get("seed"), **(each.get(one.domain) or {})} for each in params))
+    if changed:
+        rows = [[plain(name), *map(_value, values)] for name, values in changed.items()]
+        yield table(["param", "before", "after"], rows)
+
+
+def _row(each: Difference) -> list[str]:
+    apart = each.after - each.before
+    bounds = f"{apart:+.3g}"
+    if each.interval is not None and apart:
+        bounds += f" ({each.interval.low:+.3g} to {each.interval.high:+.3g})"
+    return [
+        plain(each.metric),
+        f"{each.before:.4g}",
+        f"{each.after:.4g}",
+        bounds if apart else "",
+        MARKS[each.decision],
+    ]
+
+
+def _worst_slices(one: Comparison, after: Revision) -> list[list[str]]:
+    """The parts of the test set with the worst value of the first metric that slices are measured by."""
+    slices = after.table(f"data/{one.domain}/evaluate/slices.parquet")
+    if slices is None:
+        return []
+    names = [each.metric for each in one.differences if each.metric in set(slices["metric"])]
+    if not names:
+        return []
+    up = higher_is_better(names[0])
+    worst = slices[slices["metric"] == names[0]].sort_values("score", ascending=up, kind="stable").head(WORST_SLICES)
+    return [
+        [f"{plain(part['by'])} {plain(part['value'])}", str(part["rows"]), plain(names[0]), f"{part['score']:.4g}"]
+        for part in worst.to_dict("records")
+    ]
+
+
+def changed_params(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The params with another value, by dotted name, sorted; a param that one side lacks is None there."""
+    first, second = dict(_flat(before, "")), dict(_flat(after, ""))
+    names = sorted({*first, *second})
+    return {name: (first.get(name), second.get(name)) for name in names if first.get(name) != second.get(name)}
+
+
+def _flat(section: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _value(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, int | float) else plain(json.dumps(value, ensure_ascii=False))

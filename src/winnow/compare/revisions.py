@@ -1,0 +1,59 @@
+"""The results of a Git revision, of an experiment, or of the working tree, wherever DVC has them."""
+
+import io
+import json
+from typing import Any
+
+import pandas as pd
+import yaml
+from dvc.api import DVCFileSystem
+from dvc.exceptions import DvcException
+from dvc.scm import RevError
+from dvc_data.index import DataIndexDirError
+from scmrepo.exceptions import SCMError
+
+from winnow.pipeline.errors import WinnowError
+
+
+class Revision:
+    """Files as they are in `name`, a Git revision or an experiment; in the working tree without a name.
+
+    Raises WinnowError when there is no such revision.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        self.name = name
+        try:
+            self._files = DVCFileSystem(rev=name)
+            self._files.exists("dvc.yaml")
+        except (RevError, SCMError, DvcException) as error:
+            raise WinnowError(f"there is no revision `{name}`: {error}", fix="git log, or dvc exp list") from None
+
+    @property
+    def title(self) -> str:
+        return self.name or "the working tree"
+
+    def json(self, path: str) -> dict[str, Any]:
+        """A JSON file; empty where there is none."""
+        content = self._bytes(path)
+        found: dict[str, Any] = json.loads(content) if content else {}
+        return found
+
+    def yaml(self, path: str) -> dict[str, Any]:
+        """A YAML file; empty where there is none."""
+        content = self._bytes(path)
+        found: dict[str, Any] = yaml.safe_load(content) if content else {}
+        return found
+
+    def table(self, path: str) -> pd.DataFrame | None:
+        """A Parquet file; None when it is neither here, in DVC's cache, nor in the default remote."""
+        content = self._bytes(path)
+        return None if content is None else pd.read_parquet(io.BytesIO(content))
+
+    def _bytes(self, path: str) -> bytes | None:
+        try:
+            with self._files.open(path, "rb") as file:
+                content: bytes = file.read()
+        except (FileNotFoundError, DataIndexDirError, DvcException):
+            return None
+        return content

@@ -1,0 +1,11 @@
+"""How two models' stored predictions are compared."""
+
+from winnow.judge.paired import Predictions
+from winnow.recommend.metrics import metric_statistics
+
+PREDICTIONS = Predictions(
+    "evaluate/ranked.parquet",
+    key="user_index",
+    statistics=metric_statistics,
+    rows=lambda table: table[(table["recommender"] == "model") & ~table["cold"]],
+)

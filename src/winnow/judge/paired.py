@@ -1,0 +1,50 @@
+"""What a domain says of its stored predictions, so that two trained models can be compared on the same test rows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from winnow.judge.intervals import Interval, Statistic, bootstrap, difference
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Where evaluate stores predictions of test rows, and how metrics are computed from them."""
+
+    path: str
+    """relative to `data/<domain>/`"""
+    key: str
+    """the column that identifies a test row"""
+    statistics: Callable[[pd.DataFrame], Mapping[str, Statistic]]
+    """the metrics of a table of test rows, by the names they have in evaluate.json"""
+    rows: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
+    """the test rows of the stored table"""
+    groups: str | None = None
+    """the column of rows that are resampled together"""
+
+
+def same_rows(before: pd.DataFrame, after: pd.DataFrame, key: str) -> bool:
+    """Whether both tables hold the same test rows, in any order."""
+    return set(before[key]) == set(after[key])
+
+
+def paired_intervals(
+    predictions: Predictions,
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    *,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> dict[str, Interval]:
+    """The interval of each metric's change from `before` to `after` over resamples of the test rows both have.
+
+    Metrics that only one of them defines are left out.
+    """
+    first, second = (table.sort_values(predictions.key, ignore_index=True) for table in (before, after))
+    own, other = predictions.statistics(first), predictions.statistics(second)
+    apart = {name: difference(other[name], own[name]) for name in own if name in other}
+    groups = first[predictions.groups] if predictions.groups else None
+    return bootstrap(apart, len(first), resamples=resamples, confidence=confidence, rng=rng, groups=groups)
