@@ -8,7 +8,8 @@ import pandas as pd
 import yaml
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
-from dvc.scm import RevError
+from dvc.repo import Repo
+from dvc.scm import RevError, resolve_rev
 from dvc_data.index import DataIndexDirError
 from scmrepo.exceptions import SCMError
 
@@ -23,15 +24,14 @@ class Revision:
 
     def __init__(self, name: str | None) -> None:
         self.name = name
-        try:
-            self._files = DVCFileSystem(rev=name)
-            self._files.exists("dvc.yaml")
-        except (RevError, SCMError, DvcException) as error:
-            raise WinnowError(f"there is no revision `{name}`: {error}", fix="git log, or dvc exp list") from None
-
-    @property
-    def title(self) -> str:
-        return self.name or "the working tree"
+        commit = None
+        if name is not None:
+            try:
+                commit = resolve_rev(Repo().scm, name)
+            except (RevError, SCMError) as error:
+                raise WinnowError(f"there is no revision `{name}` ({error})", fix="git log, or dvc exp list") from None
+        self.title = f"{name} ({commit[:7]})" if commit else "the working tree"
+        self._files = DVCFileSystem(rev=commit)
 
     def json(self, path: str) -> dict[str, Any]:
         """A JSON file; empty where there is none."""

@@ -1,0 +1,149 @@
+"""Differences between two models whose predictions are known, in a repository of its own."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from winnow.compare.differences import BETTER, SAME, UNCLEAR, WORSE, Comparison, compare, decide
+from winnow.compare.markdown import JOINER
+from winnow.compare.report import write_report
+from winnow.compare.revisions import Revision
+from winnow.pipeline.errors import WinnowError
+
+ROUTES = 400
+Write = Callable[..., None]
+
+
+def routes(loss: float, seed: int, ids: int = 0) -> pd.DataFrame:
+    """Test routes of four tokens; their losses share what is hard about each route."""
+    difficulty = np.random.default_rng(0).normal(0, 0.5, ROUTES)
+    nll = 4 * np.abs(loss + difficulty + np.random.default_rng(seed).normal(0, 0.02, ROUTES))
+    return pd.DataFrame(
+        {
+            "route_id": [f"r{ids + number:04}" for number in range(ROUTES)],
+            "hold_set": [f"h{number // 2}" for number in range(ROUTES)],
+            "in_full": True,
+            "in_quality": False,
+            "tokens": 4,
+            "nll": nll,
+            "nll_bigram": 12.0,
+        }
+    )
+
+
+def perplexity(table: pd.DataFrame) -> float:
+    return float(np.exp(table["nll"].sum() / table["tokens"].sum()))
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Writes and commits one state of climb's results."""
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q", "-b", "main")
+    git("config", "user.name", "a")
+    git("config", "user.email", "a@example.org")
+    subprocess.run(["dvc", "init", "-q"], check=True)
+
+    def state(table: pd.DataFrame | None, value: float, model: str, **params: Any) -> None:
+        for folder in ("metrics/climb", "data/climb/evaluate"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        bounds = {"low": value - 0.4, "high": value + 0.4}
+        judged = {"verdict": "PASS", "reasons": ["PASS: `x`"], "model": {"perplexity": value}}
+        Path("metrics/climb/judgement.json").write_text(json.dumps({**judged, "interval": {"perplexity": bounds}}))
+        Path("metrics/climb/evaluate.json").write_text(json.dumps({"perplexity": value}))
+        out = {"path": "data/climb/train/model", "md5": model}
+        Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"train@climb": {"outs": [out]}}}))
+        Path("params.yaml").write_text(yaml.safe_dump({"domains": ["climb"], "seed": 1, "climb": {"train": params}}))
+        file = Path("data/climb/evaluate/predictions.parquet")
+        if table is None:
+            file.unlink(missing_ok=True)
+        else:
+            table.to_parquet(file)
+        git("add", "-A")
+        git("commit", "-q", "--allow-empty", "-m", "state")
+
+    return state
+
+
+def git(*arguments: str) -> None:
+    subprocess.run(["git", *arguments], check=True)
+
+
+def compared() -> Comparison:
+    (found,) = decide([compare("climb", Revision("HEAD~1"), Revision("HEAD"))])
+    return found
+
+
+def test_pairing_sees_what_separate_intervals_do_not(write: Write) -> None:
+    before, after = routes(1.5, seed=1), routes(1.48, seed=2)
+    write(before, perplexity(before), "one")
+    write(after.sample(frac=1, random_state=0), perplexity(after), "one")
+    (found,) = compared().differences
+    assert found.interval is not None
+    assert found.decision == BETTER
+    # the delta method over groups of two routes, by hand
+    apart = (after["nll"] - before["nll"]).groupby(before["hold_set"]).mean() / 4
+    reach = 1.96 * apart.std(ddof=0) / np.sqrt(len(apart)) * perplexity(before)
+    assert found.interval.high - found.interval.low == pytest.approx(2 * reach, rel=0.15)
+    assert found.interval.high < 0
+    git("rm", "-q", "--cached", "data/climb/evaluate/predictions.parquet")
+    git("commit", "-q", "-m", "no predictions")
+    found = decide([compare("climb", Revision("HEAD~2"), Revision("HEAD"))])[0]
+    assert found.differences[0].decision == UNCLEAR, "intervals of ±0.4 do not tell 0.09 apart"
+    assert "no stored predictions for HEAD" in found.notes[0]
+
+
+def test_other_test_rows_are_said_and_not_paired(write: Write) -> None:
+    before, after = routes(1.5, seed=1), routes(1.48, seed=2, ids=5)
+    write(before, perplexity(before), "one")
+    write(after, perplexity(after), "one")
+    found = compared()
+    assert found.differences[0].decision == UNCLEAR
+    assert "test rows are others" in found.notes[0]
+
+
+def test_the_noise_of_seeds_counts_where_training_ran_again(write: Write) -> None:
+    before, after = routes(1.5, seed=1), routes(1.52, seed=2)
+    write(before, perplexity(before), "one")
+    noise = {"seeds": 5, "standard_deviation": {"perplexity": 0.2}}
+    Path("metrics/climb/noise.json").write_text(json.dumps(noise))
+    write(after, perplexity(after), "two")
+    assert compared().differences[0].decision == UNCLEAR
+    (same_model,) = decide([compare("climb", Revision("HEAD~1"), Revision("HEAD"))])
+    assert not same_model.notes
+    write(after, perplexity(after), "two")
+    assert compared().differences[0].decision == SAME
+    Path("metrics/climb/noise.json").unlink()
+    write(before, perplexity(before), "one")
+    write(after, perplexity(after), "one")
+    assert compared().differences[0].decision == WORSE
+    write(before, perplexity(before), "two")
+    assert any("winnow noise climb" in note for note in compared().notes)
+
+
+def test_the_report_names_params_stages_and_the_verdict(write: Write) -> None:
+    before, after = routes(1.5, seed=1), routes(1.3, seed=2)
+    write(before, perplexity(before), "one", epochs=1, note="<b>")
+    write(after, perplexity(after), "two", epochs=2, note="@octocat | `x`")
+    text = write_report(Revision("HEAD~1"), Revision("HEAD"), {"plot@climb": ["its code has changed"]})
+    assert "| climb | PASS | perplexity " in text
+    assert "🟢 better | train |" in text
+    assert "| train.epochs | 1 | 2 |" in text
+    assert f"**stale**: plot@{JOINER}climb" in text
+    head = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], check=True, capture_output=True, text=True).stdout
+    assert f"HEAD ({head.strip()}) compared with" in text
+    assert "@octocat" not in text
+    assert "<b>" not in text.replace("<b>climb</b>", "")
+
+
+def test_a_revision_that_is_not_there(write: Write) -> None:
+    write(None, 3.0, "one")
+    with pytest.raises(WinnowError, match="there is no revision `nowhere`"):
+        Revision("nowhere")
