@@ -60,6 +60,7 @@ def serve() -> None:
 
 def _run(folder: str, output: str, arguments: list[str], environment: dict[str, str], seconds: int) -> None:
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
     signal.alarm(seconds)
     os.chdir(folder)
     os.environ.clear()

@@ -156,6 +156,18 @@ def compare(
 
 
 @app.command()
+def noise(
+    domain: DomainName,
+    seeds: Annotated[int, typer.Option(min=2, help="trainings, the present one among them")] = 5,
+) -> None:
+    """Measure how much the metrics vary over training seeds, with `dvc exp run --queue`; write noise.json."""
+    from winnow.compare.noise import measure_noise  # noqa: PLC0415
+
+    check_domain(domain)
+    print(f"{measure_noise(domain, seeds)} written; commit it, so that `winnow compare` can use it")
+
+
+@app.command()
 def report(
     base: Annotated[str, typer.Option(help="the revision to compare the working tree with")] = "main",
 ) -> None:

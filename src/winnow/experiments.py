@@ -142,8 +142,12 @@ def _numbers(judged: Mapping[str, Any]) -> dict[str, float]:
 
 def _params(data: Mapping[str, Any] | None, domain: str) -> dict[str, Any]:
     """The domain's params and the common seed, as dotted keys."""
-    values = ((data or {}).get("params") or {}).get("params.yaml", {}).get("data") or {}
-    return {"seed": values.get("seed"), **dict(_flat(values.get(domain) or {}, ""))}
+    return flat_params(((data or {}).get("params") or {}).get("params.yaml", {}).get("data") or {}, domain)
+
+
+def flat_params(content: Mapping[str, Any], domain: str) -> dict[str, Any]:
+    """The common seed and the domain's section of params.yaml's content, as dotted keys without the domain's name."""
+    return {"seed": content.get("seed"), **dict(_flat(content.get(domain) or {}, ""))}
 
 
 def _flat(section: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

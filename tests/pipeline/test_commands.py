@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from statistics import stdev
 
 import pytest
 from PIL import Image
@@ -64,16 +65,18 @@ def test_two_devices_train_one_model_by_the_same_command(clone: Clone) -> None:
     assert metrics["step"] == 2
 
 
-def test_a_queued_grid_is_summarized_over_its_seeds(clone: Clone) -> None:
-    seeds, short = ("-S", "climb.train.seed=2,3"), ("-S", "climb.train.epochs=1")
-    told = clone.run("dvc", "exp", "run", "--queue", "evaluate@climb", *seeds, *short).stdout
+def test_the_noise_of_training_seeds_is_measured_by_queued_experiments(clone: Clone) -> None:
+    told = clone.run("winnow", "noise", "climb", "--seeds", "3").stdout
     assert told.count("Queued experiment") == 2
-    clone.run("dvc", "exp", "run", "--run-all")
     assert len(clone.run("dvc", "exp", "list", "--name-only").stdout.split()) == 2
     (setting,) = json.loads(clone.run("winnow", "summarize", "climb", "--metric", "perplexity", "--json").stdout)
     values = setting["metrics"]["perplexity"]["values"]
     assert len(values) == 2
     assert values[0] != values[1]
+    own = json.loads((clone.root / "metrics/climb/evaluate.json").read_text())["perplexity"]
+    noise = json.loads((clone.root / "metrics/climb/noise.json").read_text())
+    assert noise["seeds"] == 3
+    assert noise["standard_deviation"]["perplexity"] == pytest.approx(stdev([own, *values]), rel=1e-5)
     shown = clone.run("winnow", "summarize", "climb").stdout.splitlines()
     assert len(shown) == 3
     assert shown[0].startswith("| runs | perplexity ")

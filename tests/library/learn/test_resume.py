@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.library.learn import tiny
-from tests.library.learn.children import fork, in_child, wait
+from tests.library.learn.children import fork, in_child, wait, wait_until
 from winnow.learn import checkpoints
 from winnow.learn.interrupt import Interrupted
 from winnow.learn.settings import Training
@@ -115,8 +115,7 @@ def test_killed_at_every_rename(tmp_path: Path) -> None:
 def test_ctrl_c_from_outside(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A process of its own: exit code 130, a message that names the checkpoint and how to go on."""
     child = fork(lambda: tiny.run(tmp_path, tiny.settings(epochs=100_000)))
-    while not (tmp_path / "run/last").exists():
-        time.sleep(0.01)
+    wait_until(child, (tmp_path / "run/last").exists)
     os.kill(child, signal.SIGINT)
     assert wait(child) == 130
     said = capfd.readouterr().err
