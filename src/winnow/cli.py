@@ -72,18 +72,39 @@ def export(
     domain: DomainName,
     stage: Annotated[str, typer.Argument(help="the stage whose tables to export, such as split")],
     out: Annotated[Path, typer.Option(help="folder to write to")] = Path("build/export"),
-    format: Annotated[str, typer.Option(help="file format: csv")] = "csv",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        str | None, typer.Option(help="file format: csv, or jsonl where the domain's files are (default: the domain's)")
+    ] = None,
 ) -> None:
-    """Export a stage's tables as CSV files."""
-    if format != "csv":
-        raise WinnowError(f"unknown format `{format}`", fix="--format csv")
+    """Export a stage's tables as files that other programs read."""
     check_domain(domain)
-    exporters: dict[str, Any] = load(domain, "export").EXPORTS if has_module(domain, "export") else {}
+    module = load(domain, "export") if has_module(domain, "export") else None
+    exporters: dict[str, Any] = module.EXPORTS if module else {}
+    written = getattr(module, "FORMAT", "csv")
+    if format not in (None, written):
+        raise WinnowError(f"unknown format `{format}`", fix=f"--format {written}")
     if stage not in exporters:
         known = ", ".join(sorted(exporters)) or "none"
         raise WinnowError(f"{domain} has no export of `{stage}`", fix=f"one of {known}")
-    for written in exporters[stage](out):
-        print(written)
+    for file in exporters[stage](out):
+        print(file)
+
+
+@app.command()
+def publish(
+    domain: DomainName,
+    repo: Annotated[str, typer.Option(help="USER/NAME on the Hugging Face hub")],
+    private: Annotated[bool, typer.Option("--private", help="make a new repository private")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be uploaded, and upload nothing")] = False,
+) -> None:
+    """Upload a trained model with its model card to the Hugging Face hub; log in with `hf auth login` first."""
+    check_domain(domain)
+    if not has_module(domain, "publish"):
+        raise WinnowError(f"{domain} has no model card to publish a model with", fix="a domain needs a publish.py")
+    from winnow.learn.publishing import publish_model  # noqa: PLC0415 - only this command needs the hub
+
+    for line in publish_model(domain, load(domain, "publish").model_card(), repo, private=private, dry_run=dry_run):
+        print(line)
 
 
 @app.command()

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from winnow.domains.articles.tables import Articles, Scores
+from winnow.domains.articles.tables import Labels as ArticlesLabels
 from winnow.domains.climb import definitions as climb
 from winnow.domains.climb.tables import Labels as ClimbLabels
 from winnow.domains.climb.tables import Tokens as ClimbTokens
@@ -36,6 +38,8 @@ class Example:
     returns the keys of the test rows that keep theirs"""
     predictions: tuple[tuple[str, str], ...]
     """evaluate's tables that hold predictions of test rows, with the column of the key"""
+    other_verbs: frozenset[str] = frozenset()
+    """verbs that use no trained model; the domain's own tests cover them"""
     values: Mapping[str, Any] = field(default_factory=dict)
     """another valid value of a param (`ingest.sources`) where the tests cannot find one themselves"""
     matters_when: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -155,7 +159,87 @@ def sessions_poison() -> list[int]:
     return sorted(map(int, users[1::2]))
 
 
+def articles_commands() -> list[list[str]]:
+    rows = [
+        {"id": f"new-{n}", "title": "", "content": f"The {n} volunteers rebuilt the school together."} for n in range(9)
+    ]
+    Path("new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return [["score", "new.jsonl"], ["score", "new.jsonl", "--out", "out/scores.jsonl"]]
+
+
+def articles_poison() -> list[str]:
+    """Give every other test article the scores turned upside down, another tier, and another one's text."""
+    folder = Path("data/articles")
+    splits = pd.read_parquet(folder / "split/splits.parquet")
+    tested = sorted(splits.loc[splits["split"] == "test", "article_id"])
+    changed = tested[::2]
+    labels, scores, articles = (
+        pd.read_parquet(folder / name)
+        for name in ("label/labels.parquet", "label/scores.parquet", "ingest/articles.parquet")
+    )
+    own = scores["article_id"].isin(changed)
+    scores.loc[own, "score"] = 10 - scores.loc[own, "score"]
+    own = labels["article_id"].isin(changed)
+    labels.loc[own, "overall"] = 10 - labels.loc[own, "overall"]
+    labels.loc[own, "tier"] = "impact"
+    texts = articles.set_index("article_id")[["title", "content"]]
+    texts.loc[changed] = texts.loc[changed[::-1]].to_numpy()
+    articles[["title", "content"]] = texts.to_numpy()
+    write_table(folder / "label/labels.parquet", labels, ArticlesLabels)
+    write_table(folder / "label/scores.parquet", scores, Scores)
+    write_table(folder / "ingest/articles.parquet", articles, Articles)
+    return tested[1::2]
+
+
 EXAMPLES = {
+    "articles": Example(
+        commands=articles_commands,
+        poison=articles_poison,
+        predictions=(("predictions.parquet", "article_id"), ("baseline_predictions.parquet", "article_id")),
+        other_verbs=frozenset({"calibrate", "label", "report"}),
+        values={
+            "common.definition": "sustainability_tech_deployment/v1",
+            "ingest.sources": [{"format": "jsonl", "path": "data/source/articles/mine.jsonl"}],
+            "filter.near_duplicate": 0.2,
+            "filter.permutations": 16,
+            "label.batch_size": 60,
+            "label.max_batches": 1,
+            "label.calibration.on_topic": 12,
+            "split.min_stratum": 200,
+            "weight.method": "tier",
+            "train.phases": [{"subset": "all", "epochs": 1, "learning_rate": 0.01}],
+            "train.early_stopping.metric": "rmse",
+            "train.model_name": "minilm",
+            "train.lora.rank": 2,
+            "evaluate.gate.headline": "rmse",
+            "evaluate.ridge_alphas": [30.0],
+        },
+        matters_when={
+            "label.batch_size": {"max_batches": 1, "batch_size": 50},
+            "weight.max_ratio": {"method": "tier", "max_ratio": 1.2},
+            "train.huber_delta": {"loss": "huber"},
+            "train.max_length": {"max_length": 24},
+            "train.lora.alpha": {"lora": {"rank": 2}},
+            "train.lora.dropout": {"lora": {"rank": 2}},
+        },
+        changes_no_byte={
+            "label.max_cost_usd": "stops the stage, or does not; tests/stages/test_articles_oracle.py",
+            "label.calibration.tolerance": "judges the validation sample; tests/library/domains/articles",
+            "label.calibration.on_topic": "decides what the report says; test_articles_oracle.py",
+            "split.by_source": "tests/stages/test_articles_data.py",
+            "split.keep_official": "drawn articles have no official split; tests/stages/test_articles_data.py",
+            "train.subset": "there is one",
+            "train.gradient_checkpointing": "computes the same twice; tests/stages/test_articles_model.py",
+            "evaluate.batch_size": "memory only",
+            **dict.fromkeys(
+                (f"label.oracle.{name}" for name in (
+                    "provider", "base_url", "temperature", "max_tokens", "concurrency", "timeout", "retries",
+                    "parse_retries", "prices.prompt", "prices.completion", "prices.thinking",
+                )),
+                "of a server; tests/stages/test_articles_oracle.py",
+            ),
+        },
+    ),
     "climb": Example(
         commands=climb_commands,
         poison=climb_poison,

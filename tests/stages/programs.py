@@ -40,6 +40,10 @@ class Programs:
         """Run a stage here; `common` changes that section, all others the stage's own. Gives its metrics."""
         for file in ("params.yaml", "dvc.yaml"):
             shutil.copy(ROOT / file, file)
+        for shipped in (ROOT / "data" / "source" / self.domain).iterdir():  # such as filters; models are the user's
+            target = Path("data", "source", self.domain, shipped.name)
+            if shipped.is_dir() and shipped.name != "models" and not target.exists():
+                shutil.copytree(shipped, target)
         content = Document(ROOT / "params.yaml").content
         common = self.section("common", **changes.pop("common", {}))
         runtime = Runtime.model_validate(content["runtime"])

@@ -1,6 +1,7 @@
 """The rows that an epoch draws and their order, divided into batches and over devices."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,3 +90,26 @@ class EpochSampler:
         start = step * self.share.batch_size
         rows = min(self.share.batch_size, self.rows - start)
         return start, rows, micro * self.share.processes + self.share.rank
+
+
+class LengthBucketSampler(EpochSampler):
+    """As `EpochSampler`, with rows of similar length in a batch, so that little of a padded batch is padding.
+
+    The epoch's random order is cut into pools of `POOL` batches, each pool is sorted by length, and the batches are
+    shuffled; the last batch, which may be smaller, stays the last one.
+    """
+
+    POOL = 32
+
+    def __init__(self, lengths: Sequence[int], share: BatchShare, weights: NDArray[np.float64] | None = None) -> None:
+        super().__init__(len(lengths), share, weights)
+        self.lengths = np.asarray(lengths)
+
+    def order(self, seed: int) -> NDArray[np.int64]:
+        drawn, size = super().order(seed), self.share.batch_size
+        pools = [drawn[start : start + self.POOL * size] for start in range(0, len(drawn), self.POOL * size)]
+        ordered = np.concatenate([pool[np.argsort(self.lengths[pool], kind="stable")] for pool in pools])
+        whole = len(ordered) // size
+        batches = ordered[: whole * size].reshape(whole, size)
+        shuffled = batches[np.random.default_rng((seed, 1)).permutation(whole)]
+        return np.concatenate([shuffled.ravel(), ordered[whole * size :]])

@@ -1,0 +1,108 @@
+"""`winnow articles …`: calibrate the oracle's prompt, label a file with it, score a file by the model, report."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from winnow.domains.articles.params import Common, Label
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.params import PARAMS_FILE, Document
+
+if TYPE_CHECKING:
+    from winnow.domains.articles.rules.labelling import Labeller
+
+app = typer.Typer(no_args_is_help=True, help="Score articles on a filter's dimensions.")
+
+DATA = Path("data", "articles")
+
+
+@app.command()
+def calibrate() -> None:
+    """Try the filter's prompt on two small samples and write the report; the exit code is 0 when it passes.
+
+    Reads the prompt as it is now, and the articles that `dvc repro filter@articles` left.
+    """
+    from winnow.domains.articles.rules.gate import REPORT, calibrate, require_pass  # noqa: PLC0415 - scipy: a second
+    from winnow.domains.articles.tables import Articles, Kept, Scores  # noqa: PLC0415
+    from winnow.pipeline.tables import read_table  # noqa: PLC0415
+
+    kept = read_table(DATA / "filter" / "articles.parquet", Kept)
+    texts = read_table(DATA / "ingest" / "articles.parquet", Articles).set_index("article_id")
+    human = read_table(DATA / "ingest" / "scores.parquet", Scores)
+    with _labeller() as (labeller, name, params):
+        outcome = calibrate(labeller, kept, texts, human, params.calibration, name)
+        print(f"{outcome.word}: {outcome.decision}")
+        for reason in outcome.reasons:
+            print(f"  {reason}")
+        print(f"report: {REPORT}")
+        require_pass(outcome)
+
+
+@app.command()
+def label(
+    file: Annotated[Path, typer.Argument(help="JSONL, one article a line: id, title, content")],
+    out: Annotated[Path, typer.Option(help="JSONL to write: the same lines with the scores")],
+    max_batches: Annotated[int, typer.Option(min=0, help="batches of articles.label.batch_size; 0 = all")] = 0,
+) -> None:
+    """Label a file by the oracle, with a prompt that has passed calibration."""
+    from winnow.domains.articles.rules.files import check_passed, label_file  # noqa: PLC0415
+
+    _check_file(file)
+    with _labeller() as (labeller, name, params):
+        check_passed(labeller, name)
+        found = label_file(labeller, file, out, batch_size=params.batch_size, max_batches=max_batches)
+    print(json.dumps(found))
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="JSONL, one article a line: id, title, content")],
+    out: Annotated[
+        Path | None, typer.Option(help="JSONL to write; what an earlier run wrote there is continued (default: print)")
+    ] = None,
+) -> None:
+    """Score a file of any size by the trained model, line by line, in memory that does not grow."""
+    _check_file(file)
+    from winnow.domains.articles.model.application import score_file  # noqa: PLC0415 - torch takes seconds to import
+    from winnow.learn.devices import configured_device  # noqa: PLC0415
+
+    counts = score_file(file, out, configured_device())
+    if out is not None:
+        print(json.dumps(counts))
+    if counts["refused"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="Word document to write")] = Path("build/articles_training_report.docx"),
+) -> None:
+    """Write the training report as a Word document: summary, method, results with the figures, conclusion."""
+    from winnow.domains.articles.view.document import read_results, write_document  # noqa: PLC0415
+
+    write_document(read_results(), out)
+    print(out)
+
+
+@contextmanager
+def _labeller() -> "Iterator[tuple[Labeller, str, Label]]":
+    """The oracle of params.yaml with the filter as it is in data/source now; the filter's name; the label params."""
+    from winnow.domains.articles.rules.stores import open_labeller  # noqa: PLC0415
+    from winnow.domains.articles.source.filters import read_filter  # noqa: PLC0415
+    from winnow.pipeline.seeds import derive_seed  # noqa: PLC0415
+
+    document = Document(PARAMS_FILE)
+    name = document.section(("articles", "common"), Common).definition
+    params = document.section(("articles", "label"), Label)
+    seed = derive_seed(document.content["seed"], "articles", "label")
+    with open_labeller(read_filter(name), params.oracle, params.max_cost_usd, seed) as labeller:
+        yield labeller, name, params
+
+
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        raise WinnowError(f"{file} does not exist", fix="name a .jsonl file")

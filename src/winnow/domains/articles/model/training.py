@@ -1,0 +1,149 @@
+"""The scorer's training task: the model, the batches, the loss and the validation."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from winnow.domains.articles.definitions import Scoring, article_text
+from winnow.domains.articles.model import pretrained
+from winnow.domains.articles.model.network import Scorer
+from winnow.domains.articles.model.texts import SortedLoader, TextLoader, encode
+from winnow.domains.articles.params import Train
+from winnow.learn.loaders import Loaders
+from winnow.learn.samplers import BatchShare, LengthBucketSampler
+from winnow.learn.tally import Loss
+from winnow.measure.regression import mae, pearson_correlation, rmse
+from winnow.pipeline.errors import TableError
+
+VALIDATION_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training of the scorer, with what it needs to know of the stages before."""
+
+    articles: pd.DataFrame
+    """article_id, title, content, split, weight (NaN off the training side) and one column a dimension"""
+    scoring: Scoring
+    params: Train
+
+    def side(self, name: str) -> pd.DataFrame:
+        """The articles of a side; raises TableError when there is none."""
+        rows = self.articles[self.articles["split"] == name]
+        if rows.empty:
+            raise TableError(f"no article is on the {name} side", fix="raise its share, or use more articles")
+        return rows
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        size = self.params.network.tiny.vocabulary
+        return pretrained.load_tokenizer(self.params.model_name, texts_of(self.side("train")), size)
+
+    def build(self) -> Scorer:
+        """A new network around the pretrained language model, its outputs centred on the training labels."""
+        params = self.params
+        config = pretrained.load_config(params.model_name, params.network.tiny, len(cast("Any", self.tokenizer)))
+        model = Scorer(
+            config,
+            self.scoring,
+            pooling=params.network.pooling,
+            dropout=params.network.dropout,
+            length_feature=params.network.length_feature,
+            max_length=params.max_length,
+        )
+        if (backbone := pretrained.load_backbone(params.model_name)) is not None:
+            model.backbone.load_state_dict(backbone.state_dict())
+        labels = self.labels(self.side("train"))
+        model.centre.copy_(labels.mean(dim=0))
+        model.spread.copy_(labels.std(dim=0, correction=0).clamp(min=1e-3))
+        if params.gradient_checkpointing:
+            cast("Any", model.backbone).gradient_checkpointing_enable({"use_reentrant": False})
+        if params.lora.rank:
+            model.add_lora(params.lora)
+        return model
+
+    def labels(self, rows: pd.DataFrame) -> Tensor:
+        """`(articles, dimensions)`."""
+        return torch.tensor(rows[list(self.scoring.dimensions)].to_numpy(np.float32))
+
+    def loaders(self, subset: str, share: BatchShare) -> Loaders:
+        """Training articles in batches of similar length, and validation articles."""
+        del subset  # there is one
+        train, val = self.side("train"), self.side("val")
+        encoded = [encode(self.tokenizer, texts_of(rows), self.params.max_length) for rows in (train, val)]
+        weights = train["weight"].to_numpy(np.float64)
+        drawn = None if np.ptp(weights) == 0 else weights
+        sampler = LengthBucketSampler(encoded[0].lengths.tolist(), share, drawn)
+        return Loaders(
+            train=TextLoader(encoded[0], self.labels(train), sampler),
+            val=SortedLoader(encoded[1], self.labels(val), VALIDATION_BATCH),
+            rows={"train": len(train), "val": len(val)},
+        )
+
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
+        """Mean over the dimensions of the squared error (or Huber's), summed over articles; and absolute errors."""
+        scores = model(batch["input_ids"], batch["attention_mask"], batch["words"])
+        labels = batch["labels"]
+        with torch.no_grad():
+            held = scores.detach().clamp(self.scoring.low, self.scoring.high)
+            absolute = (held - labels).abs()
+        names, errors = self.scoring.dimensions, absolute.mean(dim=0)
+        parts = {
+            "mae": absolute.mean(dim=1).sum(),
+            "squared": (absolute**2).mean(dim=1).sum(),
+            **{f"dimension_mae/{name}": each * len(labels) for name, each in zip(names, errors, strict=True)},
+        }
+        return Loss(self.losses(scores, labels).mean(dim=1).sum(), len(labels), parts)
+
+    def losses(self, scores: Tensor, labels: Tensor) -> Tensor:
+        if self.params.loss == "huber":
+            return functional.huber_loss(scores, labels, reduction="none", delta=self.params.huber_delta)
+        return functional.mse_loss(scores, labels, reduction="none")
+
+    def summarise(self, means: Mapping[str, float]) -> dict[str, float]:
+        """An epoch's loss, MAE and RMSE, and the MAE of each dimension."""
+        return {**{name: value for name, value in means.items() if name != "squared"}, "rmse": means["squared"] ** 0.5}
+
+    def predict(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+        """Scores and labels of each validation article."""
+        for batch in batches:
+            scores = model(batch["input_ids"], batch["attention_mask"], batch["words"])
+            yield {"scores": scores.float(), "labels": batch["labels"]}
+
+    def metrics(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        """Loss as in training, MAE, RMSE, mean Pearson correlation, and the MAE of each dimension."""
+        scores, labels = rows["scores"], rows["labels"]
+        held = scores.clamp(self.scoring.low, self.scoring.high).double().numpy()
+        true = labels.double().numpy()
+        correlations = [pearson_correlation(held[:, i], true[:, i]) for i in range(true.shape[1])]
+        return {
+            "loss": float(self.losses(scores, labels).mean()),
+            "mae": mae(held, true),
+            "rmse": rmse(held, true),
+            "pearson_correlation": float(np.mean(np.nan_to_num(correlations))),
+            **{f"dimension_mae/{name}": mae(held[:, i], true[:, i]) for i, name in enumerate(self.scoring.dimensions)},
+        }
+
+    def groups(self, model: nn.Module) -> list[dict[str, Any]]:
+        """The language model at the learning rate, the head at its factor of it."""
+        trained = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
+        head = [each for name, each in trained if name.startswith("head.")]
+        body = [each for name, each in trained if not name.startswith("head.")]
+        return [{"params": head, "lr_scale": self.params.network.head_lr_factor}, {"params": body}]
+
+    def carry(self, folder: Path) -> None:
+        """The tokenizer, which scoring needs besides the network."""
+        self.tokenizer.save_pretrained(folder / "tokenizer")
+
+
+def texts_of(rows: pd.DataFrame) -> list[str]:
+    return [article_text(title, content) for title, content in zip(rows["title"], rows["content"], strict=True)]

@@ -1,0 +1,219 @@
+"""The section `articles` of params.yaml."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
+from winnow.judge.settings import Gate, Judging
+from winnow.learn.settings import Training
+from winnow.pipeline.section import Float, Section
+from winnow.show.settings import Drawing
+
+MODELS = "data/source/articles/models/"
+
+
+class Common(Section):
+    """What several stages share."""
+
+    definition: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*/v[1-9][0-9]*$", description="the filter: <name>/v<N> in data/source/articles/filters"
+    )
+
+
+class Source(SourcePath):
+    """One file of the user's articles."""
+
+    format: Literal["jsonl", "parquet", "scored"] = Field(description="format of the file; scored: JSONL with scores")
+    path: str = Field(min_length=1, description="data/source/articles/<file>.jsonl, .jsonl.gz or .parquet")
+
+
+class Synthetic(Section):
+    """The embedded data, written when no source is named."""
+
+    articles: int = Field(ge=100, le=1_000_000, description="number of articles")
+    on_topic_share: Float = Field(gt=0, lt=1, description="share of articles about the filter's topic")
+    edge_share: Float = Field(ge=0, lt=1, description="share of articles that only touch the topic")
+    duplicate_share: Float = Field(ge=0, le=0.5, description="share that repeats another article with small changes")
+    human_share: Float = Field(ge=0, le=1, description="share of articles that also carry scores given by people")
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if self.on_topic_share + self.edge_share >= 1:
+            raise ValueError("on_topic_share and edge_share sum to 1 or more: no article is off-topic")
+        return self
+
+
+class Ingest(SourceFiles[Source]):
+    """Where the articles come from."""
+
+    synthetic: Synthetic = Field(description="the embedded data")
+
+
+class Filter(Section):
+    """Duplicates; the prefilter's rules are in the filter's folder."""
+
+    near_duplicate: Float = Field(gt=0, lt=1, description="Jaccard similarity of word triples from which two match")
+    permutations: int = Field(ge=16, le=1024, description="MinHash permutations: more are more exact, and slower")
+    duplicates: Literal["drop", "keep"] = Field(
+        description="near-duplicates: keep the first alone, or all of them on one side of the split"
+    )
+
+
+class Calibration(Section):
+    """The two small samples that are labelled before anything is spent on the rest."""
+
+    on_topic: int = Field(ge=5, le=10_000, description="on-topic articles of a sample")
+    off_topic: int = Field(ge=5, le=10_000, description="off-topic articles of a sample")
+    edge: int = Field(ge=0, le=10_000, description="edge cases of a sample")
+    seed: int = Field(ge=0, lt=2**32, description="of the calibration sample")
+    validation_seed: int = Field(ge=0, lt=2**32, description="of the validation sample")
+    probes: int = Field(ge=2, le=1000, description="articles asked again: twice, reversed, doubled, with an injection")
+    tolerance: Float = Field(
+        gt=0, le=1, description="share of the scale by which separation may be worse on the validation sample"
+    )
+
+    @model_validator(mode="after")
+    def _fresh(self) -> Self:
+        if self.seed == self.validation_seed:
+            raise ValueError(f"seed and validation_seed are both {self.seed}: a fresh sample needs another one")
+        return self
+
+
+class Prices(Section):
+    """What the provider charges, in US dollars per million tokens."""
+
+    prompt: Float = Field(ge=0, description="tokens sent")
+    completion: Float = Field(ge=0, description="tokens of the answer")
+    thinking: Float = Field(ge=0, description="tokens of reasoning, which the answer does not show")
+
+
+class Oracle(Section):
+    """Who labels. A key is read from the environment alone: WINNOW_ORACLE_KEY, or OPENAI_API_KEY."""
+
+    provider: Literal["rules", "openai"] = Field(description="keyword rules (embedded), or an OpenAI-compatible server")
+    model: str = Field(min_length=1, description="the server's name of the model; for rules any name")
+    base_url: str = Field(pattern=r"^https?://", description="openai: the server's address, ending in /v1 as a rule")
+    temperature: Float = Field(ge=0, le=2, description="openai: sampling temperature")
+    max_tokens: int = Field(ge=16, le=1_000_000, description="openai: most tokens of an answer, reasoning included")
+    max_characters: int = Field(ge=100, le=10_000_000, description="of an article that are sent; the rest is cut off")
+    concurrency: int = Field(ge=1, le=1024, description="openai: requests at the same time")
+    timeout: Float = Field(gt=0, le=3600, description="openai: seconds to wait for an answer")
+    retries: int = Field(ge=0, le=100, description="openai: further tries after a refusal, a time-out or a lost line")
+    parse_retries: int = Field(ge=0, le=10, description="further tries after an answer that breaks the schema (paid)")
+    noise: Float = Field(ge=0, le=10, description="rules: standard deviation of the noise of a score, in points")
+    prices: Prices = Field(description="openai: US dollars per million tokens")
+
+
+class Label(Section):
+    use_scores: bool = Field(description="articles whose source scores all dimensions keep those scores, for nothing")
+    batch_size: int = Field(
+        ge=1, le=100_000, description="articles from one line of progress to the next; unit of max_batches"
+    )
+    max_batches: int = Field(ge=0, description="batches to label in this run; 0 = all")
+    max_cost_usd: Float = Field(ge=0, description="most that the answers to this stage's questions may cost")
+    calibration: Calibration = Field(description="the gate before batch labelling")
+    oracle: Oracle = Field(description="who labels")
+
+
+class Split(StratifiedSplit):
+    """Strata are tiers; a group is near-duplicates."""
+
+    by_source: bool = Field(description="also keep all articles of a source on one side")
+    keep_official: bool = Field(description="keep a source's own split; other articles fill the sides it lacks")
+
+
+class Weight(Section):
+    """How often each training article is drawn."""
+
+    method: Literal["none", "tier", "density"] = Field(description="equally; each tier alike; rare overall scores more")
+    max_ratio: Float = Field(ge=1, description="how much more often than the least drawn an article is drawn at most")
+
+
+class Lora(Section):
+    """Low-rank adapters (Hu et al. 2021) through peft: the base model stays frozen."""
+
+    rank: int = Field(ge=0, le=1024, description="rank of the adapters; 0 = train the whole model")
+    alpha: int = Field(ge=1, description="scale of the adapters, relative to their rank")
+    dropout: Float = Field(ge=0, lt=1, description="dropout probability of the adapters' input")
+
+
+class Tiny(Section):
+    """The model `tiny`: a small Qwen2 with random weights, and a byte-level BPE of the training texts."""
+
+    vocabulary: int = Field(ge=300, le=100_000, description="tokens")
+    width: int = Field(ge=8, le=4096, description="dimensions of a token's vector; a multiple of heads")
+    layers: int = Field(ge=1, le=64, description="transformer blocks")
+    heads: int = Field(ge=1, le=64, description="attention heads of a block")
+
+    @model_validator(mode="after")
+    def _even(self) -> Self:
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width ({self.width}) is not a multiple of 2 × heads ({self.heads})")
+        return self
+
+
+class Network(Section):
+    pooling: Literal["mean", "last"] = Field(description="mean of the token vectors, or the last token's")
+    dropout: Float = Field(ge=0, lt=1, description="dropout probability of the pooled vector in training")
+    length_feature: bool = Field(description="give the head the logarithm of the article's words as well")
+    head_lr_factor: Float = Field(gt=0, le=1000, description="learning rate of the head, relative to learning_rate")
+    tiny: Tiny = Field(description="size of model_name tiny")
+
+
+class Train(Training):
+    """Training the scorer."""
+
+    subsets: ClassVar[tuple[str, ...]] = ("all",)
+
+    model_name: Annotated[str, Field(min_length=1)] = Field(
+        description=f"tiny, minilm (extra `pretrained`), a name on the Hugging Face hub, or a folder in {MODELS}"
+    )
+    max_length: int = Field(ge=8, le=131_072, description="most tokens of an article; the rest is cut off")
+    loss: Literal["mse", "huber"] = Field(description="squared error, or Huber's")
+    huber_delta: Float = Field(gt=0, description="huber: error in points beyond which it counts linearly")
+    gradient_checkpointing: bool = Field(description="compute activations twice, to save memory")
+    lora: Lora = Field(description="low-rank adapters")
+    network: Network = Field(description="what is added to the language model")
+
+    @model_validator(mode="after")
+    def _tracked(self) -> Self:
+        is_path = self.model_name.startswith((".", "/", "~", "data/"))
+        if is_path and not self.model_name.startswith(MODELS):
+            raise ValueError(f"model_name {self.model_name} is not below {MODELS}, where DVC would see it change")
+        return self
+
+
+class ArticlesGate(Gate):
+    """The gate in the words of the guide."""
+
+    words: ClassVar[tuple[str, str, str]] = ("DEPLOY", "REVIEW", "FAIL")
+
+
+class Evaluate(Judging):
+    gate: ArticlesGate = Field(description="what the verdict depends on")
+    batch_size: int = Field(ge=1, description="articles per batch; affects memory only")
+    train_rows: int = Field(ge=1, description="training articles that are scored too, to see overfitting")
+    worst: int = Field(ge=1, le=1000, description="worst cases in the report")
+    ridge_alphas: list[Float] = Field(min_length=1, description="TF-IDF + ridge: penalties, chosen on validation")
+    ridge_features: int = Field(
+        ge=100, le=10_000_000, description="TF-IDF + ridge: most words, and most character groups"
+    )
+
+
+class Plot(Drawing):
+    """No settings besides the resolution."""
+
+
+class Params(Section):
+    """All of `articles`."""
+
+    common: Common = Field(description="what several stages share")
+    ingest: Ingest = Field(description="reading articles from files, or the embedded data")
+    filter: Filter = Field(description="prefilter and duplicates")
+    label: Label = Field(description="calibrating the oracle's prompt, and labelling")
+    split: Split = Field(description="train, validation and test")
+    weight: Weight = Field(description="how often each training article is drawn")
+    train: Train = Field(description="the model and its training")
+    evaluate: Evaluate = Field(description="how the model is judged")
+    plot: Plot = Field(description="the pictures")

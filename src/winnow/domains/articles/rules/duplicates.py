@@ -1,0 +1,52 @@
+"""Articles that say the same: exactly, or nearly (MinHash over word triples; Broder 1997, datasketch)."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+from datasketch import MinHash, MinHashLSH
+
+from winnow.curate.duplicates import digest
+from winnow.curate.splits import connected_groups
+
+SEED = 1
+SHINGLE = 3
+"""Words of a shingle."""
+WORD = re.compile(r"\w+")
+
+
+def content_digest(text: str) -> str:
+    """The same for texts that differ in case, punctuation and white space alone."""
+    return digest(" ".join(WORD.findall(text.lower())))
+
+
+def shingles(text: str) -> list[bytes]:
+    """The different word triples of a text; of a shorter text all its words as one."""
+    words = WORD.findall(text.lower())
+    triples = {" ".join(words[i : i + SHINGLE]) for i in range(max(len(words) - SHINGLE + 1, 1))}
+    return [each.encode() for each in sorted(triples)]
+
+
+def near_duplicate_groups(
+    ids: Sequence[str], texts: Iterable[str], *, similarity: float, permutations: int
+) -> "pd.Series[str]":
+    """The group of each article, by article_id: connected by estimated Jaccard similarities of `similarity` or more.
+
+    A group is named after the smallest article_id in it.
+    """
+    index = MinHashLSH(threshold=similarity, num_perm=permutations)
+    sketches: dict[str, MinHash] = {}
+    pairs: list[tuple[str, str]] = []
+    base = MinHash(num_perm=permutations, seed=SEED)
+    for name, text in zip(ids, texts, strict=True):
+        sketch = base.copy()
+        sketch.update_batch(shingles(text))
+        near = (other for other in index.query(sketch) if sketch.jaccard(sketches[other]) >= similarity)
+        pairs += [(other, name) for other in sorted(near)]
+        sketches[name] = sketch
+        index.insert(name, sketch)
+    # One row per article, and one more per pair: the pair's first article with the second one's link
+    links = [(name, name) for name in ids] + [(first, second) for first, second in pairs]
+    table = pd.DataFrame(links, columns=["article_id", "link"])
+    table["group"] = connected_groups(table)
+    return table.drop_duplicates("article_id").set_index("article_id")["group"].reindex(list(ids))

@@ -1,0 +1,64 @@
+"""Labelling a file of articles by a prompt that has passed, a batch at a time."""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from winnow.domains.articles.rules.labelling import Article, Labeller
+from winnow.domains.articles.rules.questions import hash_of
+from winnow.domains.articles.rules.rounds import has_passed
+from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows
+from winnow.pipeline.errors import WinnowError
+
+
+def check_passed(labeller: Labeller, name: str) -> None:
+    """Raise WinnowError unless this very prompt has passed calibration with this oracle."""
+    prompt = hash_of(labeller.definition)
+    if not has_passed(name, prompt, labeller.oracle.name):
+        raise WinnowError(
+            f"the prompt of {name} ({prompt}) has not passed with the oracle {labeller.oracle.name}; nothing was asked",
+            where=f"data/source/articles/filters/{name}/prompt.md",
+            fix="run `winnow articles calibrate` until it passes",
+        )
+
+
+def label_file(labeller: Labeller, path: Path, out: Path, *, batch_size: int, max_batches: int) -> dict[str, Any]:
+    """Write each article of a JSONL file with its scores to `out`, in the guide's form; counts and what was paid.
+
+    `max_batches` of 0 means all. Lines that are no article, and articles without a readable answer, are left out and
+    counted. Answers of an earlier run are not paid again, so a run that was stopped is simply started again.
+    """
+    counts = {"labelled": 0, "malformed": 0, "rejected": 0}
+    field = labeller.definition.config.analysis_field
+    rows = _articles(path, counts)
+    if max_batches:
+        rows = islice(rows, max_batches * batch_size)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", encoding="utf-8") as target:
+        while batch := list(islice(rows, batch_size)):
+            named = [Article(str(row["id"]), str(row.get("title", "")), row["content"]) for row in batch]
+            for row, found in zip(batch, labeller.label_all(named), strict=True):
+                if found.scores is None:
+                    counts["malformed"] += 1
+                    continue
+                counts["labelled"] += 1
+                target.write(json.dumps({**row, field: {"dimensions": found.scores}}, ensure_ascii=False) + "\n")
+            target.flush()
+            paid = labeller.use.paid_now_usd
+            print(f"  {sum(counts.values())} articles, ${paid:.4f} paid now", file=sys.stderr)
+    return {**counts, "cost_usd": round(labeller.use.cost_usd, 6), "paid_now_usd": round(labeller.use.paid_now_usd, 6)}
+
+
+def _articles(path: Path, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+    for row in jsonl_rows(path):
+        try:
+            if isinstance(row, str):
+                raise NotAnArticle(row)
+            article_of(row, "jsonl")
+        except NotAnArticle:
+            counts["rejected"] += 1
+            continue
+        yield dict(row)

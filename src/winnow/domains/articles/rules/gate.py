@@ -1,0 +1,100 @@
+"""The gate before batch labelling: calibrate on a small sample, validate on a fresh one, report, and decide."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from winnow.domains.articles.params import Calibration
+from winnow.domains.articles.rules import rounds
+from winnow.domains.articles.rules.calibration import Comparison, Findings, compare, measure
+from winnow.domains.articles.rules.calibration_report import Origin, render
+from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller
+from winnow.domains.articles.rules.questions import Variant, hash_of
+from winnow.domains.articles.rules.samples import draw_samples, probe_articles
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import write_text
+
+REPORT = Path("metrics", "articles", "calibration_report.md")
+
+
+class PromptRefusedError(WinnowError):
+    """A prompt did not pass."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the gate found."""
+
+    calibration: Findings
+    validation: Findings | None
+    """None when the calibration sample was not passed, and nothing was asked about the other"""
+    comparison: Comparison | None
+
+    @property
+    def word(self) -> str:
+        return self.comparison.word if self.comparison else self.calibration.word
+
+    @property
+    def decision(self) -> str:
+        return self.comparison.decision if self.comparison else "revise the prompt"
+
+    @property
+    def reasons(self) -> list[str]:
+        return self.comparison.reasons if self.comparison else self.calibration.reasons
+
+
+def calibrate(
+    labeller: Labeller, kept: pd.DataFrame, texts: pd.DataFrame, human: pd.DataFrame, params: Calibration, name: str
+) -> Outcome:
+    """Steps 1 to 3: label both samples (the second only when the first passes), write the report, record the round.
+
+    `kept` is a `Kept` table, `texts` has title and content by article_id, `human` is a `Scores` table.
+    """
+    definition = labeller.definition
+    first, second = draw_samples(kept, params)
+    paid_before = labeller.use.paid_now_usd
+    calibration = _examine(labeller, first, texts, human, params.probes)
+    validation, comparison = None, None
+    if calibration.word == "PASS":
+        validation = _examine(labeller, second, texts, human, params.probes)
+        comparison = compare(calibration, validation, params.tolerance, definition.config.scale.width)
+    outcome = Outcome(calibration, validation, comparison)
+    prompt, oracle = hash_of(definition), labeller.oracle.name
+    paid = labeller.use.paid_now_usd - paid_before
+    rounds.record(rounds.Round(name, prompt, oracle, outcome.word, outcome.decision, paid))
+    about = Origin(name, prompt, oracle, labeller.use.requests, labeller.use.cost_usd)
+    write_text(REPORT, render(about, calibration, validation, comparison, texts))
+    print(f"calibration of {name}: {outcome.word}, {outcome.decision} ({rounds.summary(name)})", file=sys.stderr)
+    return outcome
+
+
+def require_pass(outcome: Outcome) -> None:
+    """Raise PromptRefusedError, with the reasons, unless both samples passed."""
+    if outcome.word != "PASS":
+        listed = "".join(f"\n    {reason}" for reason in outcome.reasons)
+        raise PromptRefusedError(
+            f"the oracle's prompt did not pass ({outcome.word}: {outcome.decision}); nothing more was asked:{listed}",
+            where=str(REPORT),
+            fix="read the report, revise the filter's prompt.md, and run `winnow articles calibrate` until it passes",
+        )
+
+
+def _examine(
+    labeller: Labeller, sample: pd.DataFrame, texts: pd.DataFrame, human: pd.DataFrame, probes: int
+) -> Findings:
+    labelled = _ask(labeller, sample["article_id"].tolist(), texts, "plain")
+    again = {
+        variant: _ask(labeller, names, texts, cast("Variant", variant))
+        for variant, names in probe_articles(sample, probes).items()
+    }
+    return measure(labeller.definition, sample, labelled, again, human)
+
+
+def _ask(labeller: Labeller, names: Sequence[str], texts: pd.DataFrame, variant: Variant) -> list[Labelled]:
+    rows = texts.loc[list(names)]
+    articles = [Article(str(row.Index), str(row.title), str(row.content)) for row in rows.itertuples()]
+    return list(labeller.label_all(articles, variant))

@@ -1,0 +1,170 @@
+"""Asking an oracle about many articles: each answer is stored when it arrives, what it costs is capped and counted."""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from winnow.domains.articles.definitions import Definition
+from winnow.domains.articles.params import Oracle as Settings
+from winnow.domains.articles.params import Prices
+from winnow.domains.articles.rules.oracles import Oracle, Reply
+from winnow.domains.articles.rules.questions import MalformedAnswer, Question, Variant, parse_answer, question
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.kept import KeptAnswers
+
+
+class Article(NamedTuple):
+    article_id: str
+    title: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What an oracle said of an article."""
+
+    article_id: str
+    scores: Mapping[str, float] | None
+    """None when no answer kept to the schema"""
+    failures: tuple[str, ...]
+    """why each malformed answer was one"""
+
+
+@dataclass
+class Use:
+    """Answers and what they cost, whether they were paid now or before."""
+
+    requests: int = 0
+    malformed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    thinking_tokens: int = 0
+    cost_usd: float = 0.0
+    paid_now_usd: float = 0.0
+    asked_now: int = 0
+
+    def add(self, reply: Reply, prices: Prices, *, now: bool) -> None:
+        cost = reply.cost(prices)
+        self.requests += 1
+        self.prompt_tokens += reply.prompt_tokens
+        self.completion_tokens += reply.completion_tokens
+        self.thinking_tokens += reply.thinking_tokens
+        self.cost_usd += cost
+        self.asked_now += now
+        self.paid_now_usd += cost if now else 0.0
+
+
+@dataclass
+class Budget:
+    """A cap on what is paid: each request reserves the most that it may cost before it is sent."""
+
+    max_usd: float
+    spent: float = 0.0
+    reserved: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def reserve(self, cost: float) -> None:
+        """Raises WinnowError when the cap would be passed."""
+        with self.lock:
+            if cost and self.spent + self.reserved + cost > self.max_usd:
+                raise WinnowError(
+                    f"the next answer may cost ${cost:.4f}, but of max_cost_usd ${self.max_usd:.2f} "
+                    f"${self.spent:.4f} is spent and ${self.reserved:.4f} is under way",
+                    where="params.yaml: articles.label.max_cost_usd",
+                    fix="raise it, or lower oracle.max_tokens or max_characters; what was answered is kept",
+                )
+            self.reserved += cost
+
+    def settle(self, reserved: float, paid: float) -> None:
+        with self.lock:
+            self.reserved -= reserved
+            self.spent += paid
+
+
+class Labeller:
+    """An oracle with its store of answers (None where they cost nothing) and its budget."""
+
+    def __init__(
+        self, oracle: Oracle, kept: KeptAnswers | None, definition: Definition, settings: Settings, max_cost_usd: float
+    ) -> None:
+        self.oracle, self.kept, self.definition, self.settings = oracle, kept, definition, settings
+        self.budget = Budget(max_cost_usd)
+        self.use = Use()
+        self._lock = threading.Lock()
+
+    def estimate(self, articles: Iterable[Article], variant: Variant = "plain") -> tuple[int, float]:
+        """Questions about these articles that no stored answer answers, and what they may cost at most."""
+        count, cost = 0, 0.0
+        for article in articles:
+            asked = self._question(article, variant)
+            if self.kept is None or self.kept.find(asked.key(self.oracle.name, 0)) is None:
+                count += 1
+                cost += self.oracle.highest_cost(asked)
+        return count, cost
+
+    def label_all(self, articles: Iterable[Article], variant: Variant = "plain") -> Iterator[Labelled]:
+        """`label` of each article, in order, several at a time. The first error stops it; what was answered is kept."""
+        width = 1 if self.settings.provider == "rules" else self.settings.concurrency
+        if width == 1:
+            yield from (self.label(article, variant) for article in articles)
+            return
+        pending: deque[Future[Labelled]] = deque()
+        pool = ThreadPoolExecutor(width)
+        try:
+            for article in articles:
+                pending.append(pool.submit(self.label, article, variant))
+                if len(pending) >= 4 * width:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def label(self, article: Article, variant: Variant = "plain") -> Labelled:
+        """Ask until an answer keeps to the schema, `parse_retries` times more at most."""
+        asked = self._question(article, variant)
+        failures: list[str] = []
+        for attempt in range(self.settings.parse_retries + 1):
+            answer = self._answer(asked, attempt)
+            try:
+                return Labelled(article.article_id, parse_answer(answer, self.definition), tuple(failures))
+            except MalformedAnswer as reason:
+                failures.append(str(reason))
+                with self._lock:
+                    self.use.malformed += 1
+        return Labelled(article.article_id, None, tuple(failures))
+
+    def _answer(self, asked: Question, attempt: int) -> str:
+        """The stored answer, or a new one, which is paid and stored."""
+        asked_now = False
+
+        def ask() -> str:
+            nonlocal asked_now
+            most, cost = self.oracle.highest_cost(asked), 0.0
+            self.budget.reserve(most)
+            try:
+                reply = self.oracle.ask(asked)
+                cost = reply.cost(self.settings.prices)
+                asked_now = True
+            finally:
+                self.budget.settle(most, cost)
+            return json.dumps(reply._asdict())
+
+        stored = self.kept.obtain(asked.key(self.oracle.name, attempt), ask) if self.kept else ask()
+        reply = Reply(**json.loads(stored))
+        with self._lock:
+            self.use.add(reply, self.settings.prices, now=asked_now)
+        return reply.text
+
+    def _question(self, article: Article, variant: Variant) -> Question:
+        return question(
+            self.definition,
+            article.title,
+            article.content,
+            max_characters=self.settings.max_characters,
+            variant=variant,
+        )

@@ -1,0 +1,187 @@
+"""The oracles: `rules`, which counts words, and `openai`, any server that speaks the OpenAI protocol."""
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+import numpy as np
+
+from winnow.domains.articles.definitions import Definition
+from winnow.domains.articles.params import Oracle as Settings
+from winnow.domains.articles.params import Prices
+from winnow.domains.articles.rules.questions import Question
+from winnow.domains.articles.source.synthetic import score_words
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.kept import content_key
+
+if TYPE_CHECKING:
+    pass
+
+KEYS = ("WINNOW_ORACLE_KEY", "OPENAI_API_KEY")
+"""Environment variables that may hold the key, the first one found counts."""
+
+CHARACTERS_PER_TOKEN = 3.0
+"""For estimates: English has about 4, other languages fewer."""
+
+
+class Reply(NamedTuple):
+    """An answer and what it took. `completion_tokens` are without thinking."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    thinking_tokens: int
+
+    def cost(self, prices: Prices) -> float:
+        """US dollars."""
+        return (
+            self.prompt_tokens * prices.prompt
+            + self.completion_tokens * prices.completion
+            + self.thinking_tokens * prices.thinking
+        ) / 1e6
+
+
+class Oracle(Protocol):
+    @property
+    def name(self) -> str:
+        """What answers are kept under: all that shapes an answer besides the question."""
+
+    def ask(self, question: Question) -> Reply: ...
+
+    def highest_cost(self, question: Question) -> float:
+        """What an answer may cost at most, in US dollars, as far as can be told before it is there."""
+
+
+class OracleError(WinnowError):
+    """The oracle gives no answers."""
+
+
+class RulesOracle:
+    """Scores by the filter's keywords, as the embedded articles are written, with noise drawn for each question."""
+
+    def __init__(self, definition: Definition, noise: float, seed: int) -> None:
+        self.definition, self.noise, self.seed = definition, noise, seed
+
+    @property
+    def name(self) -> str:
+        return f"rules/{self.noise:g}/{self.seed}"
+
+    def ask(self, question: Question) -> Reply:
+        digest = content_key([str(self.seed), question.text, question.variant])
+        rng = np.random.default_rng(int(digest[:16], 16))
+        scale = self.definition.config.scale
+        drawn = {
+            name: score + rng.normal(0, self.noise)
+            for name, score in score_words(question.text, self.definition).items()
+        }
+        scores = {name: round(2 * min(max(score, scale.low), scale.high)) / 2 for name, score in drawn.items()}
+        return Reply(json.dumps(scores), 0, 0, 0)
+
+    def highest_cost(self, question: Question) -> float:
+        del question
+        return 0.0
+
+
+class OpenAIOracle:
+    """A server with the chat completions of OpenAI's protocol: Gemini's, vLLM, Ollama, llama.cpp, …
+
+    The client retries refusals (429, 5xx), time-outs and lost connections with growing pauses, and waits as long as a
+    server's Retry-After says (up to two minutes).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        from openai import OpenAI  # noqa: PLC0415 - half a second, for nothing where the oracle is `rules`
+
+        self.settings = settings
+        key = next((os.environ[name] for name in KEYS if os.environ.get(name)), None)
+        if key is None and not _is_local(settings.base_url):
+            raise OracleError(
+                f"no key for {settings.base_url}",
+                where=f"environment variables {' and '.join(KEYS)}",
+                fix=f"export {KEYS[0]}=… in the shell; never write a key into a file of the repository",
+            )
+        self.client: OpenAI = OpenAI(
+            api_key=key or "none",
+            base_url=settings.base_url,
+            timeout=settings.timeout,
+            max_retries=settings.retries,
+        )
+
+    @property
+    def name(self) -> str:
+        return f"{self.settings.model}/{self.settings.temperature:g}/{self.settings.max_tokens}"
+
+    def ask(self, question: Question) -> Reply:
+        """Raises OracleError when the server refuses, or does not answer after all retries."""
+        import openai  # noqa: PLC0415
+
+        try:
+            found = self.client.chat.completions.create(
+                model=self.settings.model,
+                messages=[{"role": "system", "content": question.system}, {"role": "user", "content": question.user}],
+                temperature=self.settings.temperature,
+                max_tokens=self.settings.max_tokens,
+                response_format={
+                    "type": "json_schema",
+                    "json_schema": {"name": "scores", "strict": True, "schema": dict(question.schema)},
+                },
+            )
+        except openai.APIStatusError as error:
+            raise OracleError(
+                f"the oracle's server refused with status {error.status_code}: {_message(error)}",
+                where=self.settings.base_url,
+                fix=_remedy(error.status_code),
+            ) from None
+        except openai.APIError as error:
+            raise OracleError(
+                f"the oracle's server gives no answer: {error.message}",
+                where=f"{self.settings.base_url} (tried {self.settings.retries + 1} times)",
+                fix="check articles.label.oracle.base_url, timeout and retries; what was answered is kept",
+            ) from None
+        return _reply(found)
+
+    def highest_cost(self, question: Question) -> float:
+        characters = len(question.system) + len(question.user) + len(json.dumps(question.schema))
+        dearest = max(self.settings.prices.completion, self.settings.prices.thinking)
+        prompt = characters / CHARACTERS_PER_TOKEN * self.settings.prices.prompt
+        return (prompt + self.settings.max_tokens * dearest) / 1e6
+
+
+def make_oracle(settings: Settings, definition: Definition, seed: int) -> Oracle:
+    if settings.provider == "rules":
+        return RulesOracle(definition, settings.noise, seed)
+    return OpenAIOracle(settings)
+
+
+def _reply(found: Any) -> Reply:
+    """The first choice's text and the tokens. Reasoning counts whether or not the server counts it as completion."""
+    text = found.choices[0].message.content if getattr(found, "choices", None) else None
+    usage = getattr(found, "usage", None)
+    if usage is None:
+        return Reply(text or "", 0, 0, 0)
+    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    details = usage.completion_tokens_details
+    inside = min((details.reasoning_tokens or 0) if details else 0, completion)
+    beside = max((usage.total_tokens or 0) - prompt - completion, 0)
+    return Reply(text or "", prompt, completion - inside, inside + beside)
+
+
+def _is_local(url: str) -> bool:
+    host = url.split("//", 1)[1].split("/", 1)[0].rsplit(":", 1)[0]
+    return host in {"localhost", "127.0.0.1", "[::1]"}
+
+
+def _message(error: Any) -> str:
+    body = error.body
+    text = body.get("message") if isinstance(body, dict) else None
+    return str(text or cast("str", error.message))[:300]
+
+
+def _remedy(status: int) -> str:
+    if status in {401, 403}:
+        return f"check the key in {KEYS[0]}"
+    if status == 404:
+        return "check articles.label.oracle.base_url and model"
+    if status == 429:
+        return "lower articles.label.oracle.concurrency, or raise retries; what was answered is kept"
+    return "see the message above; what was answered is kept"

@@ -1,0 +1,103 @@
+"""The prefilter: which articles are worth a label, and whether they are on-topic, in one pass over the text."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from winnow.domains.articles.definitions import Prefilter, WordRules, article_text
+
+WORD = re.compile(r"\w+")
+
+FUNCTION_WORDS = {
+    "en": "the of and to in that is was for on with as at by this from are it be have has not",
+    "de": "der die und das ist nicht mit den ein eine auf für von im dem zu sich des auch wird",
+    "fr": "le la les et des est une dans que qui pour pas sur au du avec ce il sont par",
+    "es": "el los las y que en un una por con para del se no es su al lo como más",
+    "it": "il di che la e un una per non sono con del della si le gli nel da più anche",
+    "nl": "de het een en van is dat op te in niet zijn met voor aan er maar om ook bij",
+    "pt": "o a os as e que um uma do da em para com não por se mais dos ao como",
+}
+"""Twenty of the most frequent words of each language."""
+
+_FUNCTION_WORDS = {name: frozenset(words.split()) for name, words in FUNCTION_WORDS.items()}
+
+RULES = (
+    "too_few_words",
+    "too_many_words",
+    "wrong_language",
+    "wrong_source",
+    "too_early",
+    "too_late",
+    "dropped_word",
+    "dropped_pattern",
+    "nothing_to_keep",
+)
+"""The rules in the order in which they are tried."""
+
+
+class Sifted(NamedTuple):
+    rule: str | None
+    """the first rule that the article breaks"""
+    topic: str
+    words: int
+
+
+class Sieve:
+    """A prefilter, compiled."""
+
+    def __init__(self, rules: Prefilter) -> None:
+        self.rules = rules
+        self.keep_words, self.keep_patterns = _compiled(rules.keep)
+        self.drop_words, self.drop_patterns = _compiled(rules.drop)
+        self.keeps_all = not (rules.keep.words or rules.keep.patterns)
+        self.languages = frozenset(rules.languages)
+        self.kept_sources, self.dropped_sources = frozenset(rules.sources.keep), frozenset(rules.sources.drop)
+        self.on = frozenset(word.lower() for word in rules.topic.on_topic)
+        self.off = frozenset(word.lower() for word in rules.topic.off_topic)
+
+    def sift(self, title: str, content: str, source: str, published: str | None, language: str | None) -> Sifted:
+        """The first broken rule, the topic and the number of words of an article."""
+        text = article_text(title, content).lower()
+        words = WORD.findall(text)
+        known = frozenset(words)
+        return Sifted(self._broken(text, len(words), known, source, published, language), self.topic(known), len(words))
+
+    def topic(self, words: frozenset[str]) -> str:
+        """on: enough on-topic words and no off-topic one; off: no on-topic word; edge: everything between."""
+        found = len(words & self.on)
+        if not found:
+            return "off"
+        return "on" if found >= self.rules.topic.enough and not words & self.off else "edge"
+
+    def _broken(
+        self, text: str, count: int, words: frozenset[str], source: str, published: str | None, language: str | None
+    ) -> str | None:
+        rules = self.rules
+        broken = (
+            (count < rules.min_words, "too_few_words"),
+            (count > rules.max_words, "too_many_words"),
+            (bool(self.languages) and (language or language_of(words)) not in self.languages, "wrong_language"),
+            (source in self.dropped_sources, "wrong_source"),
+            (bool(self.kept_sources) and source not in self.kept_sources, "wrong_source"),
+            (bool(published and rules.dates.first) and str(published) < str(rules.dates.first), "too_early"),
+            (bool(published and rules.dates.last) and str(published) > str(rules.dates.last), "too_late"),
+            (bool(words & self.drop_words), "dropped_word"),
+            (any(pattern.search(text) for pattern in self.drop_patterns), "dropped_pattern"),
+        )
+        for is_broken, name in broken:
+            if is_broken:
+                return name
+        wanted = self.keeps_all or words & self.keep_words or any(each.search(text) for each in self.keep_patterns)
+        return None if wanted else "nothing_to_keep"
+
+
+def _compiled(rules: WordRules) -> tuple[frozenset[str], list[re.Pattern[str]]]:
+    return frozenset(word.lower() for word in rules.words), [re.compile(each, re.IGNORECASE) for each in rules.patterns]
+
+
+def language_of(words: Iterable[str]) -> str | None:
+    """The language with the most of its frequent words among different lower-case words; None where none has three."""
+    known = frozenset(words)
+    found = {name: len(known & frequent) for name, frequent in _FUNCTION_WORDS.items()}
+    best = max(found, key=lambda name: found[name])
+    return best if found[best] >= 3 else None

@@ -1,0 +1,53 @@
+"""The calibration sample and the validation sample: on-topic, off-topic and edge articles, and none in both."""
+
+import numpy as np
+import pandas as pd
+
+from winnow.domains.articles.params import Calibration
+from winnow.pipeline.errors import TableError
+
+FEWEST = 5
+"""On-topic and off-topic articles without which a sample says nothing."""
+
+
+def draw_samples(kept: pd.DataFrame, params: Calibration) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The calibration sample and the validation sample, as rows of `Kept`, by article_id.
+
+    Of a topic that has too few articles for both, each gets half. Near-duplicates of one sample are not in the other.
+    Raises TableError when a sample would have fewer than `FEWEST` on-topic or off-topic articles.
+    """
+    unique = kept.sort_values("article_id").drop_duplicates("duplicate_group")
+    wanted = {"on": params.on_topic, "off": params.off_topic, "edge": params.edge}
+    first = _draw(unique, {topic: min(count, _half(unique, topic)) for topic, count in wanted.items()}, params.seed)
+    rest = unique[~unique["article_id"].isin(first["article_id"])]
+    second = _draw(rest, wanted, params.validation_seed)
+    for topic in ("on", "off"):
+        count = min(int((sample["topic"] == topic).sum()) for sample in (first, second))
+        if count < FEWEST:
+            raise TableError(
+                f"{count} {topic}-topic articles are too few to calibrate on: each sample needs {FEWEST}",
+                where="data/articles/filter/articles.parquet",
+                fix="use more articles, or let the filter's prefilter.yaml (topic) mark more of them",
+            )
+    return first, second
+
+
+def _half(kept: pd.DataFrame, topic: str) -> int:
+    return int((kept["topic"] == topic).sum()) // 2
+
+
+def _draw(kept: pd.DataFrame, wanted: dict[str, int], seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    parts = []
+    for topic, count in wanted.items():
+        rows = kept[kept["topic"] == topic]
+        parts.append(rows.iloc[np.sort(rng.permutation(len(rows))[:count])])
+    return pd.concat(parts).sort_values("article_id", ignore_index=True)
+
+
+def probe_articles(sample: pd.DataFrame, count: int) -> dict[str, list[str]]:
+    """Which articles of a sample each probe asks about again: off-topic ones for the injection, on-topic ones else."""
+    on = sample.loc[sample["topic"] == "on", "article_id"].tolist()[:count]
+    off = sample.loc[sample["topic"] == "off", "article_id"].tolist()[:count]
+    mixed = [name for pair in zip(on, off, strict=False) for name in pair][:count]
+    return {"repeat": mixed, "reversed": on, "doubled": on, "injected": off}

@@ -1,0 +1,173 @@
+"""Reading articles: JSONL, Parquet, JSONL that carries scores. A line that is no article is rejected with a reason."""
+
+import gzip
+import json
+import math
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as arrow
+from pyarrow import parquet
+
+from winnow.domains.articles.definitions import FilterConfig
+from winnow.pipeline.errors import SourceError
+
+SIDES = {"train": "train", "val": "val", "validation": "val", "dev": "val", "test": "test"}
+"""What sources call the sides of their own split."""
+
+KNOWN = ("id", "title", "content", "source", "published", "language", "split")
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+COLUMNS = ("article_id", "title", "content", "source", "published", "language", "official_side", "extra")
+
+
+class Listing(NamedTuple):
+    """What one source holds."""
+
+    articles: pd.DataFrame
+    """the columns of `Articles`"""
+    scores: pd.DataFrame
+    """the columns of `Scores`"""
+    rejected: pd.DataFrame
+    """row (0-based) and reason"""
+    rows: int
+
+
+class NotAnArticle(ValueError):  # noqa: N818 - a reason, not a failure
+    """Why a line cannot be used."""
+
+
+def read(form: str, path: Path, config: FilterConfig) -> Listing:
+    """The articles of a file; raises SourceError when it cannot be read at all."""
+    rows = parquet_rows(path) if form == "parquet" else jsonl_rows(path)
+    return collect(rows, form, config, scored=form == "scored")
+
+
+def jsonl_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
+    """The object of each line that is not blank, or why it is none; a line at a time."""
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            for line in file:
+                if line.strip():
+                    yield json_object(line)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise SourceError(f"{path} is not a readable gzip file: {error}", fix="copy it again") from None
+
+
+def json_object(line: bytes) -> Mapping[str, Any] | str:
+    try:
+        value = json.loads(line)
+    except UnicodeDecodeError:
+        return "not valid UTF-8"
+    except (json.JSONDecodeError, RecursionError) as error:
+        return f"not valid JSON: {error}"
+    return value if isinstance(value, dict) else f"not a JSON object but {type(value).__name__}"
+
+
+def parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The rows of a Parquet file, a batch at a time; missing values are left out."""
+    try:
+        file = parquet.ParquetFile(path)
+    except (arrow.ArrowException, OSError) as error:
+        raise SourceError(f"{path} is not a readable Parquet file: {error}") from None
+    missing = [name for name in ("id", "content") if name not in file.schema_arrow.names]
+    if missing:
+        raise SourceError(
+            f"{path} has no column {' and '.join(missing)}", fix=f"it has {', '.join(file.schema_arrow.names)}"
+        )
+    for batch in file.iter_batches(batch_size=1024):
+        for row in batch.to_pylist():
+            yield {name: value for name, value in row.items() if value is not None}
+
+
+def collect(rows: Iterable[Mapping[str, Any] | str], form: str, config: FilterConfig, *, scored: bool) -> Listing:
+    """The rows as tables."""
+    articles, scores, rejected = [], [], []
+    seen: dict[str, int] = {}
+    count = 0
+    for number, row in enumerate(rows):
+        count += 1
+        try:
+            if isinstance(row, str):
+                raise NotAnArticle(row)
+            article = article_of(row, form)
+            own = scores_of(row, config) if scored else {}
+            first = seen.setdefault(str(article["article_id"]), number)
+            if first != number:
+                raise NotAnArticle(f"the id {article['article_id']} is also in row {first}")
+        except NotAnArticle as reason:
+            rejected.append((number, str(reason)))
+            continue
+        articles.append(tuple(article[name] for name in COLUMNS))
+        scores += [(article["article_id"], name, value) for name, value in own.items()]
+    return Listing(
+        pd.DataFrame(articles, columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, "str")),
+        pd.DataFrame(scores, columns=["article_id", "dimension", "score"]).astype(
+            {"article_id": "str", "dimension": "str", "score": "float64"}
+        ),
+        pd.DataFrame(rejected, columns=["row", "reason"]).astype({"row": "int64", "reason": "str"}),
+        count,
+    )
+
+
+def article_of(row: Mapping[str, Any], form: str) -> dict[str, str | None]:
+    """The columns of `Articles`; raises NotAnArticle."""
+    name = row.get("id")
+    if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
+        raise NotAnArticle("it has no id" if name is None else f"the id is {name!r}, not text")
+    content = row.get("content")
+    if not isinstance(content, str) or not content.strip():
+        raise NotAnArticle("it has no content" if content in (None, "") else "the content is blank, or no text")
+    title = row.get("title", "")
+    if not isinstance(title, str):
+        raise NotAnArticle(f"the title is {title!r}, not text")
+    for text in (str(name), title, content):
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise NotAnArticle("it holds half of a surrogate pair, which is no character")
+    published = row.get("published")
+    date = DATE.match(str(published)) if published is not None else None
+    side = row.get("split")
+    if side is not None and side not in SIDES:
+        raise NotAnArticle(f"the split is {side!r}; known: {', '.join(SIDES)}")
+    extra = {key: value for key, value in row.items() if key not in KNOWN}
+    return {
+        "article_id": str(name),
+        "title": title,
+        "content": content,
+        "source": str(row.get("source") or form),
+        "published": date[0] if date else None,
+        "language": str(row["language"])[:2].lower() if row.get("language") else None,
+        "official_side": SIDES[side] if side is not None else None,
+        "extra": json.dumps(extra, sort_keys=True, ensure_ascii=False, default=str),
+    }
+
+
+def scores_of(row: Mapping[str, Any], config: FilterConfig) -> dict[str, float]:
+    """Score of every dimension, from the analysis field or from `labels` and `dimension_names`; raises NotAnArticle."""
+    analysis = row.get(config.analysis_field)
+    if isinstance(analysis, Mapping):
+        found = analysis.get("dimensions", analysis)
+    elif isinstance(row.get("labels"), list) and isinstance(row.get("dimension_names"), list):
+        if len(row["labels"]) != len(row["dimension_names"]):
+            raise NotAnArticle(f"{len(row['labels'])} labels for {len(row['dimension_names'])} dimension_names")
+        found = dict(zip(map(str, row["dimension_names"]), row["labels"], strict=True))
+    else:
+        raise NotAnArticle(f"it has neither {config.analysis_field} nor labels with dimension_names")
+    if not isinstance(found, Mapping):
+        raise NotAnArticle(f"{config.analysis_field}.dimensions is no object")
+    return {name: checked_score(name, found.get(name), config) for name in config.names}
+
+
+def checked_score(name: str, value: Any, config: FilterConfig) -> float:
+    """A score on the scale; raises NotAnArticle."""
+    if isinstance(value, Mapping):  # {"score": 7, "reasoning": …}
+        value = value.get("score")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise NotAnArticle(f"{name} has no score" if value is None else f"the score of {name} is {value!r}")
+    if not config.scale.low <= value <= config.scale.high:
+        raise NotAnArticle(f"{name} is {value:g}, outside {config.scale.low:g} to {config.scale.high:g}")
+    return float(value)

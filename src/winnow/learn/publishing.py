@@ -1,0 +1,54 @@
+"""Uploading a trained model's folder to the Hugging Face hub."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+
+from winnow.pipeline.errors import WinnowError
+
+CARD = "README.md"
+
+
+def publish_model(domain: str, card: str, repo: str, *, private: bool, dry_run: bool) -> Iterator[str]:
+    """Upload the model's folder, with `card` as README.md, to the repository USER/NAME; yields lines to show.
+
+    With `dry_run` nothing is sent but the question who is logged in. Raises WinnowError when no one is, or when the hub
+    refuses.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        raise WinnowError(f"`{repo}` is no name of a repository", fix="--repo USER/NAME")
+    folder = Path("data", domain, "train", "model")
+    if not folder.is_dir():
+        raise WinnowError(f"there is no trained model of {domain} yet", fix=f"run `dvc repro train@{domain}`")
+    hub = HfApi()
+    user = _logged_in(hub)
+    yield f"logged in as {user}" if user else "not logged in"
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in files:
+        yield f"  {path.relative_to(folder).as_posix()}  {path.stat().st_size:,} bytes"
+    yield f"  {CARD}  {len(card.encode()):,} bytes"
+    if dry_run:
+        yield f"nothing was uploaded (--dry-run); it would go to {repo}"
+        return
+    if user is None:
+        raise WinnowError("no one is logged in to the Hugging Face hub", fix="hf auth login, or set HF_TOKEN")
+    try:
+        url = hub.create_repo(repo, private=private, exist_ok=True)
+        hub.upload_folder(repo_id=repo, folder_path=folder, commit_message=f"{domain} model")
+        hub.upload_file(repo_id=repo, path_or_fileobj=card.encode(), path_in_repo=CARD, commit_message="model card")
+    except HfHubHTTPError as error:
+        raise WinnowError(f"the hub refused: {error}", where=repo, fix="check the name and your rights") from None
+    yield f"uploaded to {url}"
+
+
+def _logged_in(hub: HfApi) -> str | None:
+    """The user's name; None when no one is logged in. Raises WinnowError when the hub does not know the token."""
+    try:
+        return str(hub.whoami()["name"])
+    except LocalTokenNotFoundError:
+        return None
+    except HfHubHTTPError as error:
+        raise WinnowError(f"the hub does not accept the token: {error}", fix="hf auth login") from None

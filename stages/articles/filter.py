@@ -1,0 +1,77 @@
+"""
+Drop what is not worth a label by the filter's prefilter, and find articles that say the same.
+
+    dvc repro filter@articles
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from pyarrow import parquet
+
+from winnow.curate.filters import check_not_empty, dropped_rows
+from winnow.domains.articles.definitions import Prefilter, article_text, read_definition
+from winnow.domains.articles.params import Common, Filter
+from winnow.domains.articles.rules.duplicates import content_digest, near_duplicate_groups
+from winnow.domains.articles.rules.prefilter import RULES, Sieve
+from winnow.domains.articles.tables import Dropped, Kept
+from winnow.pipeline.stage import Stage, run_stage
+
+BATCH_ROWS = 4096
+READ = ["article_id", "title", "content", "source", "published", "language"]
+
+
+def sift_articles(path: Path, prefilter: Prefilter) -> pd.DataFrame:
+    """Rule (missing where none is broken), topic, words and content digest of each article, a batch at a time."""
+    sieve = Sieve(prefilter)
+    rows = []
+    for batch in parquet.ParquetFile(path).iter_batches(batch_size=BATCH_ROWS, columns=READ):
+        for name, *fields in zip(*(batch.column(column).to_pylist() for column in READ), strict=True):
+            sifted = sieve.sift(*fields)
+            rows.append((name, *sifted, content_digest(article_text(*fields[:2])) if sifted.rule is None else None))
+    columns = {"article_id": "str", "rule": "str", "topic": "str", "words": "int64", "digest": "str"}
+    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+
+
+def mark_duplicates(sifted: pd.DataFrame, texts: "pd.Series[str]", params: Filter) -> pd.DataFrame:
+    """The table with the column duplicate_group, and with the rules `duplicate` and `near_duplicate`.
+
+    `texts` is indexed by article_id. Of articles that say the same, the one with the smallest article_id stays.
+    """
+    exact = sifted["rule"].isna() & sifted.duplicated("digest")
+    sifted = sifted.assign(rule=sifted["rule"].mask(exact, "duplicate"))
+    kept = sifted.loc[sifted["rule"].isna(), "article_id"]
+    groups = near_duplicate_groups(
+        kept.tolist(), texts.loc[kept], similarity=params.near_duplicate, permutations=params.permutations
+    )
+    sifted = sifted.assign(duplicate_group=sifted["article_id"].map(groups))
+    if params.duplicates == "drop":
+        near = sifted["rule"].isna() & (sifted["duplicate_group"] != sifted["article_id"])
+        sifted["rule"] = sifted["rule"].mask(near, "near_duplicate")
+    return sifted
+
+
+def main(stage: Stage[Common, Filter]) -> None:
+    path = stage.input("ingest/articles.parquet")
+    definition = read_definition(stage.input("ingest/definition.json"))
+    sifted = sift_articles(path, definition.prefilter)
+    articles = parquet.read_table(path, columns=["article_id", "title", "content"]).to_pandas().set_index("article_id")
+    passed = articles.loc[sifted.loc[sifted["rule"].isna(), "article_id"]]
+    texts = pd.Series(map(article_text, passed["title"], passed["content"]), index=passed.index, dtype="str")
+    sifted = mark_duplicates(sifted, texts, stage.params)
+    kept = sifted.loc[sifted["rule"].isna(), list(Kept.to_schema().columns)]
+    found = sifted["rule"].value_counts()
+    counts = {name: int(found.get(name, 0)) for name in (*RULES, "duplicate", "near_duplicate")}
+    check_not_empty(kept, counts, fix=f"loosen the prefilter.yaml of {stage.common.definition}")
+    stage.write("articles.parquet", kept, Kept)
+    stage.write("dropped.parquet", dropped_rows(sifted["article_id"], sifted["rule"]), Dropped)
+    stage.account(len(sifted), kept=len(kept), dropped=len(sifted) - len(kept))
+    stage.metrics(
+        dropped=counts,
+        by_topic=kept["topic"].value_counts().to_dict(),
+        near_duplicate_groups=int((kept["duplicate_group"].value_counts() > 1).sum()),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,59 @@
+"""
+Check the filter, and read articles from files of any known format, or write them.
+
+    dvc repro ingest@articles
+"""
+
+import pandas as pd
+
+from winnow.curate.rejected import check_rejected_share, rejected_rows
+from winnow.domains.articles.definitions import write_definition
+from winnow.domains.articles.params import Common, Ingest
+from winnow.domains.articles.source import formats, synthetic
+from winnow.domains.articles.source.filters import read_filter
+from winnow.domains.articles.tables import Articles, Rejected, Scores
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def join(listings: dict[str, formats.Listing]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """`Articles`, `Scores` and `Rejected` of all sources; an id that an earlier source has too is rejected."""
+    articles, scores, rejected = [], [], []
+    seen: set[str] = set()
+    for path, listing in listings.items():
+        repeated = listing.articles["article_id"].isin(seen)
+        own = listing.articles[~repeated]
+        again = listing.articles.loc[repeated, "article_id"]
+        rejected.append((path, listing.rejected))
+        reasons = pd.DataFrame({"row": again.index, "reason": "the id " + again + " is also in an earlier source"})
+        rejected.append((path, reasons))
+        seen.update(own["article_id"])
+        articles.append(own)
+        scores.append(listing.scores[listing.scores["article_id"].isin(own["article_id"])])
+    table = pd.concat(articles, ignore_index=True).sort_values("article_id", ignore_index=True)
+    scored = pd.concat(scores, ignore_index=True).sort_values(["article_id", "dimension"], ignore_index=True)
+    return table, scored, rejected_rows(rejected)
+
+
+def main(stage: Stage[Common, Ingest]) -> None:
+    definition = read_filter(stage.common.definition)
+    listings = {
+        source.path: formats.read(source.format, stage.source(source.path), definition.config)
+        for source in stage.params.sources
+    }
+    if not listings:
+        listings = {"synthetic": synthetic.make(stage.params.synthetic, definition, stage.rng())}
+    articles, scores, rejected = join(listings)
+    rows_in = sum(listing.rows for listing in listings.values())
+    check_rejected_share(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain)
+    write_definition(stage.output("definition.json"), definition)
+    stage.write("articles.parquet", articles, Articles)
+    stage.write("scores.parquet", scores, Scores)
+    stage.write("rejected.parquet", rejected, Rejected)
+    stage.account(rows_in, kept=len(articles), rejected=len(rejected))
+    stage.metrics(
+        by_source=articles["source"].value_counts().to_dict(), scored_articles=int(scores["article_id"].nunique())
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,109 @@
+"""
+Score the articles by the oracle, but only when its prompt has passed calibration and validation on two small samples.
+
+    dvc repro label@articles
+"""
+
+import sys
+from dataclasses import asdict
+from itertools import islice
+
+import pandas as pd
+
+from winnow.domains.articles.definitions import overall_scores, read_definition, scoring_of, tier_names, wide_scores
+from winnow.domains.articles.params import Common, Label
+from winnow.domains.articles.rules.gate import calibrate, require_pass
+from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller
+from winnow.domains.articles.rules.stores import open_labeller
+from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Scores, Unlabelled
+from winnow.pipeline.errors import TableError, WinnowError
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def label_batches(labeller: Labeller, articles: list[Article], params: Label) -> list[Labelled]:
+    """Step 4: the oracle's word on each article, or on the first `max_batches` batches of them.
+
+    Raises WinnowError, before it asks, when going by the answers so far the rest would cost more than what is left.
+    """
+    wanted = articles[: params.max_batches * params.batch_size] if params.max_batches else articles
+    count, most = labeller.estimate(wanted)
+    expected = min(most, count * labeller.use.cost_usd / max(labeller.use.requests, 1))
+    left = params.max_cost_usd - labeller.budget.spent
+    print(
+        f"{count} articles to ask about: about ${expected:.2f}, at most ${most:.2f}; ${left:.2f} left", file=sys.stderr
+    )
+    if expected > left:
+        raise WinnowError(
+            f"{count} articles would cost about ${expected:.2f}, and ${left:.2f} of max_cost_usd are left",
+            where="params.yaml: articles.label.max_cost_usd",
+            fix="raise it, or set articles.label.max_batches",
+        )
+    found: list[Labelled] = []
+    answers = labeller.label_all(wanted)
+    while batch := list(islice(answers, params.batch_size)):
+        found += batch
+        if len(wanted) > params.batch_size:
+            paid = labeller.use.paid_now_usd
+            print(f"  {len(found)} of {len(wanted)} articles labelled, ${paid:.4f} paid now", file=sys.stderr)
+    return found
+
+
+def as_scores(labelled: list[Labelled]) -> pd.DataFrame:
+    """The `Scores` rows of the articles that were scored."""
+    rows = [(each.article_id, name, score) for each in labelled for name, score in (each.scores or {}).items()]
+    columns = {"article_id": "str", "dimension": "str", "score": "float64"}
+    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+
+
+def unlabelled(kept: pd.DataFrame, asked: list[str], labelled: list[Labelled]) -> pd.DataFrame:
+    """The `Unlabelled` rows: malformed answers, and articles that max_batches left out."""
+    failed = {each.article_id: each.failures[-1] for each in labelled if each.scores is None}
+    reached = {each.article_id for each in labelled}
+    rows = [(name, f"malformed answer: {failed[name]}") for name in kept["article_id"] if name in failed]
+    rows += [(name, "not reached: max_batches") for name in asked if name not in reached]
+    return pd.DataFrame(sorted(rows), columns=["article_id", "reason"]).astype("str")
+
+
+def main(stage: Stage[Common, Label]) -> None:
+    params = stage.params
+    definition = read_definition(stage.input("ingest/definition.json"))
+    kept = stage.read("filter/articles.parquet", Kept).sort_values("article_id", ignore_index=True)
+    articles = stage.read("ingest/articles.parquet", Articles).set_index("article_id")
+    known = stage.read("ingest/scores.parquet", Scores)
+    known = known[known["article_id"].isin(kept["article_id"])]
+    from_source = known if params.use_scores else known.iloc[:0]
+    todo = kept.loc[~kept["article_id"].isin(from_source["article_id"]), "article_id"].tolist()
+    labelled: list[Labelled] = []
+    with open_labeller(definition, params.oracle, params.max_cost_usd, stage.seed) as labeller:
+        if todo:
+            outcome = calibrate(labeller, kept, articles, known, params.calibration, stage.common.definition)
+            require_pass(outcome)
+            texts = articles.loc[todo]
+            rows = zip(todo, texts["title"], texts["content"], strict=True)
+            labelled = label_batches(labeller, [Article(*row) for row in rows], params)
+        use = labeller.use
+    scores = pd.concat([from_source, as_scores(labelled)]).sort_values(["article_id", "dimension"], ignore_index=True)
+    if scores.empty:
+        raise TableError("no article has a label", fix="see the reasons in data/articles/label/unlabelled.parquet")
+    wide, scoring = wide_scores(scores, definition.names), scoring_of(definition.config)
+    labels = kept.set_index("article_id").loc[wide.index].join(articles[["source", "official_side"]])
+    overall = overall_scores(wide, scoring)
+    labels = labels.assign(overall=overall, tier=tier_names(overall, scoring)).reset_index()
+    labels["origin"] = labels["article_id"].isin(from_source["article_id"]).map({True: "source", False: "oracle"})
+    left = unlabelled(kept, todo, labelled)
+    stage.write("labels.parquet", labels[list(Labels.to_schema().columns)], Labels)
+    stage.write("scores.parquet", scores, Scores)
+    stage.write("unlabelled.parquet", left, Unlabelled)
+    spent = {name: value for name, value in asdict(use).items() if name in OracleUse.to_schema().columns}
+    oracle = {"provider": params.oracle.provider, "model": params.oracle.model, **spent}
+    stage.write("oracle.parquet", pd.DataFrame([oracle]), OracleUse)
+    stage.account(len(kept), labelled=len(labels), unlabelled=len(left))
+    stage.metrics(
+        by_tier=labels["tier"].value_counts().to_dict(),
+        by_origin=labels["origin"].value_counts().to_dict(),
+        oracle=oracle,
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,61 @@
+"""
+Split labelled articles, stratified by tier; near-duplicates stay together, and articles of one source if so chosen.
+
+    dvc repro split@articles
+"""
+
+import numpy as np
+import pandas as pd
+
+from winnow.curate.leakage import check_no_leakage
+from winnow.curate.sides import SIDES
+from winnow.curate.splits import (
+    check_sides,
+    connected_groups,
+    merge_small_strata,
+    side_counts,
+    split_folds,
+    split_rows,
+)
+from winnow.domains.articles.params import Common, Split
+from winnow.domains.articles.tables import Labels, Splits
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def split_articles(labels: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
+    """The columns of `Splits`. Raises TableError when there are too few articles, LeakageError when sides share.
+
+    A source's own split is kept where it has one (unless `folds` is set); other articles fill the sides that it lacks.
+    """
+    keys = labels[["duplicate_group", "source"]] if params.by_source else labels[["duplicate_group"]]
+    group = connected_groups(keys)
+    official = labels["official_side"]
+    if params.folds or not params.keep_official:
+        official = pd.Series(None, index=labels.index, dtype="str")
+    free = official.isna()
+    side = official.copy()
+    strata = merge_small_strata(labels[["tier"]], group, params.min_stratum)
+    if params.folds:
+        side = split_folds(strata, group, params.folds, params.fold, rng)
+    elif free.any():
+        shares = {"val": params.val_share, "test": params.test_share}
+        shares = {name: 0.0 if (official == name).any() else share for name, share in shares.items()}
+        side[free] = split_rows(strata[free], group[free], {"train": 1 - sum(shares.values()), **shares}, rng)
+    check_sides(side, SIDES)
+    check_no_leakage(side, keys)
+    return pd.DataFrame(
+        {"article_id": labels["article_id"], "group": group, "stratum": strata, "split": side.astype("str")}
+    )
+
+
+def main(stage: Stage[Common, Split]) -> None:
+    labels = stage.read("label/labels.parquet", Labels)
+    splits = split_articles(labels, stage.params, stage.rng())
+    stage.write("splits.parquet", splits, Splits)
+    sides = splits["split"].value_counts()
+    stage.account(len(labels), **{side: int(sides.get(side, 0)) for side in SIDES})
+    stage.metrics(by_tier=side_counts(labels["tier"], splits["split"]), groups=int(splits["group"].nunique()))
+
+
+if __name__ == "__main__":
+    run_stage(main)

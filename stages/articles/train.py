@@ -1,0 +1,62 @@
+"""
+Train the scorer: a language model with a head of one output per dimension.
+
+    dvc repro train@articles
+"""
+
+import pandas as pd
+
+from winnow.domains.articles.definitions import read_definition, scoring_of, wide_scores
+from winnow.domains.articles.model.network import saved_names
+from winnow.domains.articles.model.training import Training
+from winnow.domains.articles.params import Common, Train
+from winnow.domains.articles.tables import Articles, Labels, Scores, Splits, Weights
+from winnow.learn.stage import train_model
+from winnow.learn.task import Task
+from winnow.pipeline.files import write_json
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def join(articles: pd.DataFrame, scores: pd.DataFrame, splits: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
+    """Labelled articles with their scores (one column a dimension), split and weight, by article_id."""
+    rows = scores.reset_index().merge(articles[["article_id", "title", "content"]], on="article_id")
+    rows = rows.merge(splits[["article_id", "split"]], on="article_id", validate="one_to_one")
+    rows = rows.merge(weights, on="article_id", how="left", validate="one_to_one")
+    return rows.sort_values("article_id", ignore_index=True)
+
+
+def main(stage: Stage[Common, Train]) -> None:
+    definition = read_definition(stage.input("ingest/definition.json"))
+    labels = stage.read("label/labels.parquet", Labels)
+    scores = wide_scores(stage.read("label/scores.parquet", Scores), definition.names)
+    articles = stage.read("ingest/articles.parquet", Articles)
+    articles = articles[articles["article_id"].isin(labels["article_id"])]
+    splits, weights = stage.read("split/splits.parquet", Splits), stage.read("weight/weights.parquet", Weights)
+    rows = join(articles, scores, splits, weights)
+    training = Training(rows, scoring_of(definition.config), stage.params)
+    task = Task(
+        build=training.build,
+        loaders=training.loaders,
+        loss=training.loss,
+        predict=training.predict,
+        metrics=training.metrics,
+        groups=training.groups,
+        saved=saved_names,
+        summarise=training.summarise,
+        carry=training.carry,
+    )
+    result = train_model(stage, task)
+    write_json(stage.output("model/training_history.json"), {"epochs": result.history})
+    chosen = next(record for record in result.history if record["epoch"] == result.best_epoch)
+    about = {
+        "filter": stage.common.definition,
+        "best_epoch": result.best_epoch,
+        "best_val_mae": chosen["val"]["mae"],
+        "rows": rows["split"].value_counts().to_dict(),
+        "configuration": stage.params.model_dump(),
+    }
+    write_json(stage.output("model/training_metadata.json"), about)
+
+
+if __name__ == "__main__":
+    run_stage(main)
