@@ -203,6 +203,7 @@ EXAMPLES = {
             "filter.near_duplicate": 0.2,
             "filter.permutations": 16,
             "label.batch_size": 60,
+            "label.oracle.max_characters": 700,
             "label.max_batches": 1,
             "label.calibration.on_topic": 12,
             "split.min_stratum": 200,
@@ -216,6 +217,7 @@ EXAMPLES = {
         },
         matters_when={
             "label.batch_size": {"max_batches": 1, "batch_size": 50},
+            "label.max_batches": {"batch_size": 60},
             "weight.max_ratio": {"method": "tier", "max_ratio": 1.2},
             "train.huber_delta": {"loss": "huber"},
             "train.max_length": {"max_length": 24},
@@ -225,7 +227,8 @@ EXAMPLES = {
         changes_no_byte={
             "label.max_cost_usd": "stops the stage, or does not; tests/stages/test_articles_oracle.py",
             "label.calibration.tolerance": "judges the validation sample; tests/library/domains/articles",
-            "label.calibration.on_topic": "decides what the report says; test_articles_oracle.py",
+            "label.calibration.seed": "draws the sample of the report; tests/library/domains/articles",
+            "label.calibration.validation_seed": "draws the sample of the report; tests/library/domains/articles",
             "split.by_source": "tests/stages/test_articles_data.py",
             "split.keep_official": "drawn articles have no official split; tests/stages/test_articles_data.py",
             "train.subset": "there is one",
