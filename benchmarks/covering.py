@@ -51,10 +51,8 @@ class Covering:
             for line, found in self._data.contexts_by_lineno(name).items():
                 if line in wanted:
                     contexts |= set(found)
-        tests = sorted({self._argument(context) for context in contexts if context} - {""})
-        return tests, not contexts or "" in contexts or not all(
-            self._argument(context) for context in contexts if context
-        )
+        found_in = {self._argument(context) if context else "" for context in contexts}
+        return sorted(found_in - {""}), not contexts or "" in found_in
 
     def _argument(self, context: str) -> str:
         """`tests.library.test_cli.test_x` as `tests/library/test_cli.py::test_x`; empty when there is no such file."""
