@@ -8,10 +8,9 @@ from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Common, Plot
 from winnow.domains.sessions.tables import Ranked, Reasons
 from winnow.domains.sessions.view.comparison import recall_at_cutoffs, recall_by_user
-from winnow.domains.sessions.view.curves import learning_curves
 from winnow.domains.sessions.view.reasons import explained_sheet
 from winnow.pipeline.stage import Stage, run_stage
-from winnow.recommend.charts import popularity_bias
+from winnow.recommend.charts import learning_curves, popularity_bias
 from winnow.recommend.tables import Exposure
 from winnow.show.curves import read_curves
 from winnow.show.figures import save_png
@@ -21,7 +20,7 @@ def main(stage: Stage[Common, Plot]) -> None:
     ranked = stage.read("evaluate/ranked.parquet", Ranked)
     exposure = stage.read("evaluate/exposure.parquet", Exposure)
     figures = {
-        "learning_curves": learning_curves(read_curves(stage.curves / "plots" / "metrics")),
+        "learning_curves": learning_curves(read_curves(stage.curves / "plots" / "metrics"), "songs", (10, 20)),
         "recall": recall_at_cutoffs(ranked),
         "recall_by_user": recall_by_user(ranked),
         "popularity_bias": popularity_bias(exposure, "songs", definitions.LIST_LENGTH),

@@ -17,6 +17,7 @@ from winnow.domains.articles.tables import Labels as ArticlesLabels
 from winnow.domains.climb import definitions as climb
 from winnow.domains.climb.tables import Labels as ClimbLabels
 from winnow.domains.climb.tables import Tokens as ClimbTokens
+from winnow.domains.playlists.tables import Splits as PlaylistSplits
 from winnow.domains.retina import definitions as retina
 from winnow.domains.retina.source.fundus import draw_fundus
 from winnow.domains.retina.tables import Labels as RetinaLabels
@@ -91,6 +92,33 @@ def sessions_commands() -> list[list[str]]:
         ["recommend", "--likes", f"{songs[2]},{songs[7]}", "--k", "3", "--explain"],
         ["recommend", "--likes", songs[2], "--k", "3", "--json"],
         ["evaluate", "others.csv", "--user-column", "listener", "--item-column", "song", "--json"],
+    ]
+
+
+def playlists_commands() -> list[list[str]]:
+    tracks = pd.read_parquet("data/playlists/label/tracks.parquet")
+    artists = pd.read_parquet("data/playlists/label/artists.parquet")["artist"]
+    names = [f"{artists[row.artist_index]} - {row.title}" for row in tracks.itertuples()]
+    entries = pd.read_parquet("data/playlists/filter/entries.parquet")
+    some = entries[entries["playlist"].isin(entries["playlist"].unique()[:12])]
+    playlists = [
+        {
+            "pid": int(number),
+            "name": f"list {number}",
+            "tracks": [
+                {"track_uri": row.track, "track_name": row.title, "artist_name": row.artist} for row in own.itertuples()
+            ],
+        }
+        for number, own in some.groupby("playlist")
+    ]
+    Path("mpd.slice.0-11.json").write_text(json.dumps({"playlists": playlists}))
+    rows = [f'"{row.playlist}","{row.artist}","{row.title}","mine"' for row in some.itertuples()]
+    Path("others.csv").write_text("\n".join(['"user_id", "artistname", "trackname", "playlistname"', *rows]) + "\n")
+    return [
+        ["complete", "--tracks", f"{names[3]}; {tracks['track'][7]}; {names[11].upper()}", "--k", "5", "--json"],
+        ["complete", "--tracks", names[2], "--k", "3", "--explain"],
+        ["evaluate", "mpd.slice.0-11.json", "--json"],
+        ["evaluate", "others.csv", "--holdout", "3"],
     ]
 
 
@@ -189,6 +217,25 @@ def articles_poison() -> list[str]:
     write_table(folder / "label/scores.parquet", scores, Scores)
     write_table(folder / "ingest/articles.parquet", articles, Articles)
     return tested[1::2]
+
+
+def playlists_poison() -> list[int]:
+    """Give every other test playlist other tracks to be found, as if it had gone on with them.
+
+    Gives the numbers of the playlists that keep theirs: their rows of `evaluate/ranked.parquet` must not change.
+    """
+    rng = np.random.default_rng(0)
+    file = Path("data/playlists/split/splits.parquet")
+    splits = read_table(file, PlaylistSplits)
+    trained = splits.loc[splits["split"] == "train", "track_index"].unique()
+    playlists = splits.loc[splits["split"] == "test", "playlist_index"].unique()
+    for playlist in playlists[::2]:
+        own = splits["playlist_index"] == playlist
+        others = rng.permutation(np.setdiff1d(trained, splits.loc[own, "track_index"]))
+        hidden = own & (splits["split"] == "test")
+        splits.loc[hidden, "track_index"] = others[: hidden.sum()]
+    write_table(file, splits, PlaylistSplits)
+    return sorted(map(int, playlists[1::2]))
 
 
 EXAMPLES = {
@@ -313,5 +360,41 @@ EXAMPLES = {
             "train.l2": {"l2": 0.1},
         },
         changes_no_byte={"train.subset": "there is one", "evaluate.block": "memory only"},
+    ),
+    "playlists": Example(
+        commands=playlists_commands,
+        poison=playlists_poison,
+        predictions=(("ranked.parquet", "playlist_index"),),
+        values={
+            "ingest.sources": [{"format": "mpd", "path": "data/source/playlists/mpd.slice.0-999.json"}],
+            "label.genres_per_artist": 1,
+            "split.max_playlists": 20,
+            "train.phases": [{"subset": "all", "epochs": 1, "learning_rate": 0.01}],
+            "train.early_stopping.metric": "ndcg_at_10",
+            "train.validation_playlists": 15,
+            "train.blend.weights": [2.0],
+            "evaluate.gate.headline": "ndcg_at_10",
+            "evaluate.baselines.knn_neighbours": [3],
+            "evaluate.baselines.knn_shrink": [50.0],
+            "evaluate.baselines.ease_l2": [1000.0],
+            "evaluate.baselines.ease_tracks": 50,
+            "evaluate.baselines.als_factors": [2],
+            "evaluate.baselines.als_regularisation": [100.0],
+            "evaluate.baselines.als_alpha": [1.0],
+            "evaluate.baselines.artist_weights": [5.0],
+            "evaluate.baselines.recency_decays": [50.0],
+            "evaluate.baselines.recency_floors": [2.0],
+            "evaluate.baselines.filter_factors": [3],
+            "evaluate.baselines.filter_alphas": [5.0],
+            "evaluate.baselines.tuning_playlists": 15,
+        },
+        matters_when={
+            f"train.blend.{name}": {"blend": {"weights": [1.0]}} for name in ("neighbours", "shrink", "decay", "floor")
+        },
+        changes_no_byte={
+            "ingest.artist_genres": "a file of the user's; tests/stages/test_playlists.py",
+            "train.subset": "there is one",
+            "evaluate.block": "memory only",
+        },
     ),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from tests.stages.programs import Programs
 from winnow.domains.load import load
 from winnow.learn.samplers import BatchShare
 from winnow.learn.task import Task
-from winnow.recommend import propagation
+from winnow.recommend import propagation, sparse
 
 
 def test_what_is_measured_is_what_the_domain_lists(domain: Programs) -> None:
@@ -73,7 +73,7 @@ def without_sparse_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
         assert at_user.device == at_item.device == values.graph.item.device
         return at_user.new_zeros(len(values.graph.item), len(values.by_user))
 
-    monkeypatch.setattr(propagation, "_sparse", dense)
+    monkeypatch.setattr(sparse, "csr", dense)
     monkeypatch.setattr(propagation, "_edge_products", edge_products)
 
 

@@ -19,7 +19,7 @@ UP = frozenset(
         "specificity",
     }
 )
-DOWN = frozenset({"error", "loss", "nll", "perplexity", "mae", "rmse", "ece", "divergence"})
+DOWN = frozenset({"error", "loss", "nll", "perplexity", "mae", "rmse", "ece", "divergence", "clicks"})
 
 
 def higher_is_better(name: str) -> bool:

@@ -29,6 +29,26 @@ def ndcg_at(hits: ArrayLike, relevant: ArrayLike, k: int) -> NDArray[np.float64]
     return np.asarray(np.minimum(gain, 1.0), dtype=np.float64)  # sums in another order may differ in the last bit
 
 
+def r_precision(hits: ArrayLike, relevant: ArrayLike) -> NDArray[np.float64]:
+    """Share of the relevant items among as many first places as there are relevant items, (rows,).
+
+    The RecSys Challenge 2018's, on tracks alone: its rules give no credit for another track of the same artist.
+    """
+    counts = _counts(relevant)
+    inside = np.asarray(hits, dtype=np.float64)
+    counted = np.where(np.arange(inside.shape[1]) < counts[:, None], inside, 0).sum(axis=1)
+    return np.asarray(counted / counts, dtype=np.float64)
+
+
+def clicks(hits: ArrayLike, *, shown: int = 10, most: int = 50) -> NDArray[np.float64]:
+    """How often a person asks for the next `shown` items until one is relevant, (rows,); `most` + 1 if none is.
+
+    The RecSys Challenge 2018's "recommended songs clicks", over `shown` · `most` places.
+    """
+    inside = np.asarray(hits, dtype=bool)[:, : shown * most]
+    return np.asarray(np.where(inside.any(axis=1), inside.argmax(axis=1) // shown, most + 1), dtype=np.float64)
+
+
 def cutoff_metrics(hits: ArrayLike, relevant: ArrayLike, cutoffs: Sequence[int]) -> dict[str, NDArray[np.float64]]:
     """`recall_at_K` and `ndcg_at_K` (rows,) for every K, from `hits` (rows, places) and `relevant` (rows,)."""
     recall = {f"recall_at_{k}": recall_at(hits, relevant, k) for k in cutoffs}

@@ -5,6 +5,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
@@ -19,7 +20,7 @@ from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.parent import orphaned
 from winnow.pipeline.section import Section
 from winnow.pipeline.seeds import derive_seed
-from winnow.pipeline.tables import Table, read_table, write_table
+from winnow.pipeline.tables import Table, read_table, table_writer, write_table
 
 C = TypeVar("C", bound=Section)
 P = TypeVar("P", bound=Section)
@@ -53,6 +54,10 @@ class Stage(Generic[C, P]):
         """A table of this stage, such as `routes.parquet`; raises TableError."""
         write_table(self.output(path), table, schema)
 
+    def writer(self, path: str, schema: type[Table]) -> AbstractContextManager[Callable[[pd.DataFrame], None]]:
+        """A table of this stage that is written piece by piece, see `pipeline.tables.table_writer`."""
+        return table_writer(self.output(path), schema)
+
     def source(self, path: str) -> Path:
         """A user's file in `data/source/<domain>/`; raises SourceError when it is elsewhere or missing."""
         return self._source(path, Path.is_file)
@@ -60,6 +65,10 @@ class Stage(Generic[C, P]):
     def source_folder(self, path: str) -> Path:
         """A user's folder in `data/source/<domain>/`; raises SourceError when it is elsewhere or missing."""
         return self._source(path, Path.is_dir)
+
+    def source_path(self, path: str) -> Path:
+        """A user's file or folder in `data/source/<domain>/`; raises SourceError when it is elsewhere or missing."""
+        return self._source(path, Path.exists)
 
     def _source(self, path: str, is_there: Callable[[Path], bool]) -> Path:
         folder = Path("data", "source", self.domain)

@@ -1,6 +1,7 @@
 """Tables between stages: Parquet on disk, a pandera schema checked when written and when read."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,22 @@ def write_table(path: Path, table: pd.DataFrame, schema: type[Table]) -> None:
     checked = validate(table.reset_index(drop=True), schema, where=str(path))
     with atomic_path(path) as scratch:
         parquet.write_table(arrow.Table.from_pandas(checked, preserve_index=False), scratch, compression="zstd")
+
+
+@contextmanager
+def table_writer(path: Path, schema: type[Table]) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """A function that adds rows to the table, each time checked against `schema`, so that memory holds one piece.
+
+    The file is there, atomically, when the block ends without an error. Raises TableError.
+    """
+    arrow_schema = arrow.Schema.from_pandas(schema.empty(), preserve_index=False)
+    with atomic_path(path) as scratch, parquet.ParquetWriter(scratch, arrow_schema, compression="zstd") as writer:
+
+        def write(piece: pd.DataFrame) -> None:
+            checked = validate(piece.reset_index(drop=True), schema, where=str(path))
+            writer.write_table(arrow.Table.from_pandas(checked, schema=arrow_schema, preserve_index=False))
+
+        yield write
 
 
 def read_table(path: Path, schema: type[Table]) -> pd.DataFrame:

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import linalg, sparse
+from scipy.sparse import linalg as splinalg
 
+from winnow.recommend.cooccurrence import Matrix, similar_items
 from winnow.recommend.graph import Graph
 from winnow.recommend.ranking import Scorer
 
-Matrix = sparse.csr_matrix
 Fitted = Callable[[Matrix], NDArray[np.float32]]
 Fit = Callable[[Matrix], Fitted]
 
@@ -39,19 +40,67 @@ def fit_popularity(train: Matrix) -> Fitted:
 
 def fit_item_knn(train: Matrix, *, neighbours: int, shrink: float) -> Fitted:
     """Shrunk cosine of the items' users, the nearest `neighbours` of each item (Deshpande and Karypis 2004)."""
-    norm = np.sqrt(np.asarray(train.sum(axis=0)).ravel())
-    rows = []
-    transposed = train.T.tocsr()
-    for start in range(0, train.shape[1], 2048):
-        block = (transposed[start : start + 2048] @ train).toarray()
-        block /= norm[start : start + 2048, None] * norm[None, :] + shrink + 1e-9
-        block[np.arange(len(block)), start + np.arange(len(block))] = 0
-        if neighbours < block.shape[1]:
-            least = np.partition(block, -neighbours, axis=1)[:, -neighbours, None]
-            block[block < least] = 0
-        rows.append(sparse.csr_matrix(block))
-    similar = sparse.vstack(rows).T.tocsr().astype(np.float32)
+    similar = similar_items(train, neighbours=neighbours, shrink=shrink).T.tocsr()
     return lambda known: (known @ similar).toarray()
+
+
+def fit_group_popularity(train: Matrix, *, group: NDArray[np.int64]) -> Fitted:
+    """Scores an item by its number of users, times the share of its `group` (items,) among the user's items.
+
+    Items without a group have -1. What is of no group of the user's comes after all else, the most popular first.
+    """
+    popularity = np.asarray(train.sum(axis=0), dtype=np.float32).ravel()
+    small = popularity / (popularity.max(initial=0) + 1) / (train.shape[1] + 1)
+    share = _group_shares(group)
+    return lambda known: share(known) * popularity + small
+
+
+def fit_item_knn_with_groups(
+    train: Matrix, *, neighbours: int, shrink: float, group: NDArray[np.int64], weight: float
+) -> Fitted:
+    """item-kNN, plus `weight` times the share of an item's `group` (items,) among the user's items.
+
+    That share counts as much as the item's popularity is of that of the group's most popular item.
+    """
+    similar = similar_items(train, neighbours=neighbours, shrink=shrink).T.tocsr()
+    popularity = np.asarray(train.sum(axis=0), dtype=np.float32).ravel()
+    most = np.zeros(int(group.max(initial=-1)) + 2, dtype=np.float32)
+    np.maximum.at(most, group, popularity)
+    relative = weight * popularity / np.maximum(most[group], 1)
+    share = _group_shares(group)
+    return lambda known: (known @ similar).toarray() + share(known) * relative
+
+
+def _group_shares(group: NDArray[np.int64]) -> Fitted:
+    """The share of each item's group among the user's items, (users, items)."""
+    grouped = np.flatnonzero(group >= 0)
+    ones = np.ones(len(grouped), dtype=np.float32)
+    members = sparse.csr_matrix((ones, (grouped, group[grouped])), shape=(len(group), int(group.max(initial=0)) + 1))
+
+    def shares(known: Matrix) -> NDArray[np.float32]:
+        counts = (known @ members).toarray() / np.maximum(np.asarray(known.sum(axis=1)), 1)
+        found: NDArray[np.float32] = np.where(group >= 0, counts[:, group], 0).astype(np.float32)
+        return found
+
+    return shares
+
+
+def fit_graph_filter(train: Matrix, *, factors: int, alpha: float, seed: int) -> Fitted:
+    """A linear graph filter plus `alpha` times an ideal low-pass filter of `factors` frequencies (Shen et al. 2021)."""
+    by_user = np.maximum(np.asarray(train.sum(axis=1)).ravel(), 1) ** -0.5
+    by_item = np.maximum(np.asarray(train.sum(axis=0)).ravel(), 1) ** -0.5
+    scaled = (sparse.diags(by_user) @ train @ sparse.diags(by_item)).tocsr().astype(np.float32)
+    start = np.random.default_rng(seed).normal(size=min(scaled.shape)).astype(np.float32)
+    _, _, basis = splinalg.svds(scaled, k=min(factors, min(scaled.shape) - 1), v0=start)
+    low = np.ascontiguousarray(basis * np.sqrt(by_item.astype(np.float32) ** -2))  # D^½
+    into = np.ascontiguousarray(basis * by_item.astype(np.float32)).T
+    back = scaled.T.tocsr()
+
+    def score(known: Matrix) -> NDArray[np.float32]:
+        linear = ((known @ back) @ scaled).toarray()
+        return np.asarray(linear + alpha * ((known @ into) @ low), dtype=np.float32)
+
+    return score
 
 
 def fit_ease(train: Matrix, *, l2: float, items: int) -> Fitted:

@@ -11,9 +11,29 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from winnow.show.curves import draw_curves
 from winnow.show.figures import PALETTE, new_figure, styled
 
 GREY = "#9a9a9a"
+
+
+def learning_curves(curves: pd.DataFrame, items: str, cutoffs: Sequence[int]) -> Figure:
+    """Training loss at the left, validation Recall and NDCG at the right; `items` is their plural name."""
+    with styled():
+        figure = new_figure(9.0, 3.8)
+        left, right = figure.subplots(1, 2)
+        draw_curves(left, curves, {"train/loss": "train"})
+        left.set_ylabel("loss")
+        left.set_title("Training loss")
+        names = {
+            f"val/{name}_at_{k}": f"{title}@{k}"
+            for name, title in (("recall", "Recall"), ("ndcg", "NDCG"))
+            for k in cutoffs
+        }
+        draw_curves(right, curves, names)
+        right.set_ylabel(f"validation, all {items} ranked")
+        right.set_title("Validation")
+    return figure
 
 
 def recall_chart(parts: Mapping[str, pd.DataFrame], cutoffs: Sequence[int]) -> Figure:

@@ -35,6 +35,20 @@ def list_diversity(lists: NDArray[np.int64], features: NDArray[np.float32]) -> N
     return found
 
 
+def distinct_groups(lists: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Distinct groups in a list over its items that have one, (users,); `group` (items,) is -1 for items without.
+
+    NaN for a list without any.
+    """
+    found = np.full(len(lists), np.nan)
+    for row, items in enumerate(lists):
+        own = group[items[items >= 0]]
+        own = own[own >= 0]
+        if len(own):
+            found[row] = len(np.unique(own)) / len(own)
+    return found
+
+
 def coverage(ranked: Ranking, items: int, length: int) -> float:
     """Share of all items that are in the first `length` places of some list."""
     lists = ranked.lists[:, :length]

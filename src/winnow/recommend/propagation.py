@@ -6,7 +6,6 @@ faster (`benchmarks/sessions_speed.py`). What is the same for all edges of a nod
 backward needs per edge is written by hand, so that few passes over the edges are left.
 """
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
+from winnow.recommend import sparse
 from winnow.recommend.graph import Graph
 
-warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
 SLOPE = 0.2
 """Of the leaky rectifier in attention, as in the paper (Veličković et al. 2018)."""
 SMALL = 1e-12
-NARROW = 32
-"""Fewer columns than this are multiplied faster by MKL, more by PyTorch's own kernel (on a CPU)."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,7 @@ class _EdgeSum(torch.autograd.Function):
 
 def _sums(values: Tensor, starts: Tensor) -> Tensor:
     """Sums of rows `starts[n]` to `starts[n + 1]`."""
-    return torch.segment_reduce(_full(values), "sum", offsets=starts, axis=0)
+    return torch.segment_reduce(sparse.full(values), "sum", offsets=starts, axis=0)
 
 
 def _product(values: Values, vectors: Tensor, *, into_items: bool) -> Tensor:
@@ -166,35 +163,22 @@ def _product(values: Values, vectors: Tensor, *, into_items: bool) -> Tensor:
     else:
         starts, ends, heads, shape = graph.starts, graph.item, values.by_user, graph.shape
     sums = [
-        _times(_sparse(starts, ends, head, shape), part.contiguous())
+        sparse.times(sparse.csr(starts, ends, head, shape), part.contiguous())
         for head, part in zip(heads, vectors.chunk(len(heads), dim=1), strict=True)
     ]
     return sums[0] if len(sums) == 1 else torch.cat(sums, dim=1)
 
 
-def _full(tensor: Tensor) -> Tensor:
-    """In 32 bits at least, whatever the precision of training: sparse products have no half precision."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-
-
-def _times(matrix: Tensor, vectors: Tensor) -> Tensor:
-    wide = vectors.shape[1] >= NARROW and vectors.device.type == "cpu"
-    with torch.autocast(vectors.device.type, enabled=False):
-        return torch.sparse.mm(matrix, _full(vectors), "sum") if wide else matrix @ _full(vectors)
-
-
-def _sparse(starts: Tensor, ends: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
-    return torch.sparse_csr_tensor(starts, ends, _full(values), shape, check_invariants=False)
-
-
 def _edge_products(values: Values, at_user: Tensor, at_item: Tensor) -> Tensor:
     """The product of the vectors at both ends of every edge, summed over each head's dimensions: (edges, heads)."""
     graph, heads = values.graph, len(values.by_user)
-    pattern = _sparse(graph.starts, graph.item, at_user.new_zeros(len(graph.item)), graph.shape)
+    pattern = sparse.csr(graph.starts, graph.item, at_user.new_zeros(len(graph.item)), graph.shape)
     pairs = zip(at_user.chunk(heads, dim=1), at_item.chunk(heads, dim=1), strict=True)
     with torch.autocast(at_user.device.type, enabled=False):
         columns = [
-            torch.sparse.sampled_addmm(pattern, _full(user).contiguous(), _full(item).t(), beta=0.0).values()
+            torch.sparse.sampled_addmm(
+                pattern, sparse.full(user).contiguous(), sparse.full(item).t(), beta=0.0
+            ).values()
             for user, item in pairs
         ]
     return torch.stack(columns, dim=1)

@@ -15,6 +15,11 @@ class Baselines(Section):
     als_regularisation: list[Float] = Field(min_length=1, description="ALS: ridge penalty")
     als_alpha: list[Float] = Field(min_length=1, description="ALS: confidence of a positive is 1 + this")
     als_rounds: int = Field(ge=1, le=100, description="ALS: alternations")
+
+
+class GraphBaselines(Baselines):
+    """With LightGCN, which takes longer."""
+
     lightgcn_dims: list[int] = Field(description="LightGCN (torch_geometric): sizes; empty = it is left out")
     lightgcn_epochs: int = Field(ge=1, le=10_000, description="LightGCN: epochs; the best by validation counts")
     lightgcn_learning_rate: Float = Field(gt=0, description="LightGCN: Adam's learning rate")

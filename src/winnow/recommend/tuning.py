@@ -1,6 +1,6 @@
 """Baselines tuned on validation: every setting of a grid is fitted, the best one stays."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -10,16 +10,16 @@ from winnow.recommend import lightgcn
 from winnow.recommend.baselines import (
     Fit,
     Fitted,
-    Matrix,
     fit_als,
     fit_ease,
     fit_item_knn,
     fit_popularity,
     matrix_scorer,
 )
+from winnow.recommend.cooccurrence import Matrix
 from winnow.recommend.heldout import HeldOut
 from winnow.recommend.ranking import rank_by
-from winnow.recommend.settings import Baselines
+from winnow.recommend.settings import Baselines, GraphBaselines
 
 TUNED_AT = 10
 """K of the validation Recall@K that decides."""
@@ -39,12 +39,15 @@ class Tuned:
     """fits the same settings to other data"""
 
 
-def tune(grid: Grid, train: Matrix, val: HeldOut, *, block: int) -> Tuned:
-    """The settings with the highest validation Recall@10, the first of equal ones; raises ValueError without any."""
+def tune(grid: Grid, train: Matrix, val: HeldOut, *, block: int, known: Matrix | None = None) -> Tuned:
+    """The settings with the highest validation Recall@10, the first of equal ones; raises ValueError without any.
+
+    `known` (users, items) are the items by which users are scored, weighted or not, where it is not `train`.
+    """
     best: Tuned | None = None
     for settings, fit in grid:
         score = fit(train)
-        ranked = rank_by(matrix_scorer(score, train), val, places=TUNED_AT, block=block)
+        ranked = rank_by(matrix_scorer(score, train if known is None else known), val, places=TUNED_AT, block=block)
         recall = float(recall_at(ranked.hits, ranked.relevant, TUNED_AT).mean())
         if best is None or recall > best.validation_recall:
             best = Tuned(settings, recall, score, fit)
@@ -53,11 +56,36 @@ def tune(grid: Grid, train: Matrix, val: HeldOut, *, block: int) -> Tuned:
     return best
 
 
-def baseline_grids(settings: Baselines, *, ease_items: int, val: HeldOut, seed: int) -> dict[str, Grid]:
-    """The grid of every baseline by its name. EASE works on the `ease_items` most popular items, since it inverts a
-    matrix of them; LightGCN chooses its epoch on `val`.
+def at_edge(settings: Mapping[str, float], grids: Mapping[str, Sequence[float]]) -> list[str]:
+    """The chosen settings that are the least or the largest value of their grid (a least value of 0 has none below)."""
+    return sorted(
+        name
+        for name, value in settings.items()
+        if len(grids.get(name, ())) > 1 and (value == max(grids[name]) or value == min(grids[name]) != 0)
+    )
+
+
+def baseline_grids(settings: GraphBaselines, *, ease_items: int, val: HeldOut, seed: int) -> dict[str, Grid]:
+    """The grid of every baseline by its name: `linear_grids`, and LightGCN, which chooses its epoch on `val`."""
+    grids = linear_grids(settings, ease_items=ease_items, seed=seed)
+    if settings.lightgcn_dims:
+        fit = partial(
+            lightgcn.fit,
+            epochs=settings.lightgcn_epochs,
+            learning_rate=settings.lightgcn_learning_rate,
+            val=val,
+            seed=seed,
+        )
+        grids["lightgcn"] = (({"dim": dim}, partial(fit, dim=dim)) for dim in settings.lightgcn_dims)
+    return grids
+
+
+def linear_grids(settings: Baselines, *, ease_items: int, seed: int) -> dict[str, Grid]:
+    """The grids of popularity, item-kNN, EASE and ALS.
+
+    EASE works on the `ease_items` most popular items, since it inverts a matrix of them.
     """
-    grids: dict[str, Grid] = {
+    return {
         "popularity": iter([({}, fit_popularity)]),
         "item_knn": (
             ({"neighbours": k, "shrink": shrink}, partial(fit_item_knn, neighbours=k, shrink=shrink))
@@ -74,13 +102,3 @@ def baseline_grids(settings: Baselines, *, ease_items: int, val: HeldOut, seed: 
             for factors, ridge, alpha in product(settings.als_factors, settings.als_regularisation, settings.als_alpha)
         ),
     }
-    if settings.lightgcn_dims:
-        fit = partial(
-            lightgcn.fit,
-            epochs=settings.lightgcn_epochs,
-            learning_rate=settings.lightgcn_learning_rate,
-            val=val,
-            seed=seed,
-        )
-        grids["lightgcn"] = (({"dim": dim}, partial(fit, dim=dim)) for dim in settings.lightgcn_dims)
-    return grids

@@ -11,12 +11,11 @@ LISTS = np.array([[0, 1, 2], [3, 2, 1]])
 HITS = np.array([[True, False, True], [False, False, False]])
 RANKED = Ranking(np.arange(2), LISTS, HITS, np.array([4, 1]), np.array([1.0, 0.25]))
 POPULARITY = np.array([5, 3, 1, 0])
-GENRES = np.eye(4, dtype=np.float32)
 EVERY_USER_ONCE = np.ones((1, 2), dtype=np.int64)
 
 
 def test_metrics_of_users_and_their_means() -> None:
-    table = user_metrics(RANKED, POPULARITY, GENRES, cutoffs=(1, 3), length=2)
+    table = user_metrics(RANKED, POPULARITY, np.ones(2), cutoffs=(1, 3), length=2)
     assert table["recall_at_1"].tolist() == [0.25, 0]
     assert table["recall_at_3"].tolist() == [0.5, 0]
     assert table["diversity"].tolist() == [1, 1]
@@ -31,7 +30,7 @@ def test_metrics_of_users_and_their_means() -> None:
 
 
 def test_undefined_diversity_is_left_out() -> None:
-    table = user_metrics(RANKED, POPULARITY, GENRES[:, :0], cutoffs=(1,), length=2)
+    table = user_metrics(RANKED, POPULARITY, np.full(2, np.nan), cutoffs=(1,), length=2)
     assert "diversity_score" not in mean_metrics(table)
     assert "diversity_score" not in metric_statistics(table)
 

@@ -179,7 +179,7 @@ class Train(Training):
         return self
 
 
-class Baselines(settings.Baselines):
+class Baselines(settings.GraphBaselines):
     """The baseline recommenders."""
 
     ease_songs: int = Field(ge=10, le=50_000, description="EASE: the most popular songs only (it inverts a matrix)")

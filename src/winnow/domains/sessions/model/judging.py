@@ -13,6 +13,7 @@ from winnow.judge.intervals import Interval, bootstrap, wilson
 from winnow.judge.report import Report, make_report
 from winnow.judge.slices import slice_metrics
 from winnow.recommend.heldout import HeldOut
+from winnow.recommend.lists import list_diversity
 from winnow.recommend.metrics import mean_metrics, metric_statistics, paired_differences, user_metrics
 from winnow.recommend.ranking import Ranking
 
@@ -39,7 +40,8 @@ def per_user(
             "held_out": ranked.relevant,
         }
     ).astype({"recommender": "str", "user_type": "str", "history": "str"})
-    metrics = user_metrics(ranked, listeners, genres, cutoffs=definitions.CUTOFFS, length=definitions.LIST_LENGTH)
+    diversity = list_diversity(ranked.lists[:, : definitions.LIST_LENGTH], genres)
+    metrics = user_metrics(ranked, listeners, diversity, cutoffs=definitions.CUTOFFS, length=definitions.LIST_LENGTH)
     return pd.concat([known, metrics], axis=1)
 
 

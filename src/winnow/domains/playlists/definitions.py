@@ -1,0 +1,24 @@
+"""The terms of playlists, for every stage."""
+
+from winnow.curate import sides
+
+SIDES = sides.SIDES
+
+CUTOFFS = (10, 50, 100)
+"""The K of Recall@K and NDCG@K."""
+
+LIST_LENGTH = 10
+"""Tracks of a list by which coverage, novelty, artist diversity and exposure are measured."""
+
+PLACES = 500
+"""Tracks of a list in the RecSys Challenge 2018, over which clicks are counted."""
+
+LENGTH_BINS = ("1-10", "11-25", "26-50", "51-100", "101+")
+LENGTH_EDGES = (10, 25, 50, 100)
+"""Known tracks of a playlist at which the first bins end (inclusive)."""
+
+GIVEN_SIDES = SIDES[:2]
+"""Sides of the split that are known when the test tracks are to be found: the tracks before them."""
+
+JOIN = " – "
+"""Between artist and title."""

@@ -1,0 +1,79 @@
+"""What the trained network's folder holds besides the network, so that completing playlists reads nothing else."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from scipy import sparse
+
+from winnow.domains.playlists.model.completion import Neighbourhood
+from winnow.domains.playlists.tables import Artists, Genres, KnownTracks
+from winnow.pipeline.errors import TableError
+from winnow.pipeline.files import write_json
+from winnow.pipeline.tables import read_table, write_table
+
+SETTINGS, SIMILAR = "settings.json", "similar.npz"
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """The tracks, artists and genres behind the network's indices, the hold-out, and the blend."""
+
+    tracks: pd.DataFrame
+    """`KnownTracks`"""
+    artists: pd.DataFrame
+    """`Artists`"""
+    genres: pd.DataFrame
+    """`Genres`"""
+    holdout_size: int
+    """tracks that were held out of each playlist"""
+
+    def write(self, folder: Path) -> None:
+        """Add the tables to a model's folder."""
+        write_table(folder / "tracks.parquet", self.tracks, KnownTracks)
+        write_table(folder / "artists.parquet", self.artists, Artists)
+        write_table(folder / "genres.parquet", self.genres, Genres)
+
+
+def make_artifacts(
+    tracks: pd.DataFrame, artists: pd.DataFrame, genres: pd.DataFrame, sampling: pd.DataFrame, splits: pd.DataFrame
+) -> Artifacts:
+    """From `Tracks`, `Artists`, `Genres`, `Sampling` and `Splits`."""
+    held = splits[splits["split"] == "test"].groupby("playlist_index").size()
+    return Artifacts(tracks.assign(playlists=sampling["playlists"]), artists, genres, int(held.max()))
+
+
+def read_artifacts(folder: Path) -> Artifacts:
+    """The tables of a model's folder; raises TableError when one is missing."""
+    return Artifacts(
+        read_table(folder / "tracks.parquet", KnownTracks),
+        read_table(folder / "artists.parquet", Artists),
+        read_table(folder / "genres.parquet", Genres),
+        int(_settings(folder)["holdout_size"]),
+    )
+
+
+def write_settings(folder: Path, holdout_size: int, blend: Neighbourhood | None) -> None:
+    """Add the hold-out's size and the blend to a model's folder."""
+    told = None if blend is None else {"weight": blend.weight, "decay": blend.decay, "floor": blend.floor}
+    if blend is not None:
+        sparse.save_npz(folder / SIMILAR, blend.similar, compressed=False)
+    write_json(folder / SETTINGS, {"holdout_size": holdout_size, "blend": told})
+
+
+def read_blend(folder: Path) -> Neighbourhood | None:
+    """The blend of a model's folder; None where the network is used alone."""
+    blend = _settings(folder)["blend"]
+    if blend is None:
+        return None
+    return Neighbourhood(**blend, similar=sparse.csr_matrix(sparse.load_npz(folder / SIMILAR)))
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    file = folder / SETTINGS
+    if not file.is_file():
+        raise TableError(f"{file} does not exist", fix="bring it back with `dvc checkout train@playlists`")
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,204 @@
+"""
+Batches of playlists, each cut at a random place: what comes next is to be found from what came before.
+
+A step needs no pass over the whole graph: the loader gathers the nodes that a batch touches (the given tracks, the
+tracks to find, the negatives, and their neighbours) and the edges between them. From these edges it takes out what the
+playlist's tracks to find contribute, as if they were not in the playlist: such a track shares one playlist less with
+each of the playlist's tracks.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor
+
+from winnow.domains.playlists.model.network import popularity_step
+from winnow.domains.playlists.model.sequences import Sequences
+from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.recommend.cooccurrence import edge_weights
+from winnow.recommend.graph import Graph, build_graph
+from winnow.recommend.negatives import NegativeSampler
+
+
+@dataclass(frozen=True)
+class TrackGraph:
+    """The edges from tracks to tracks and to artists, and in how many training playlists each track is."""
+
+    neighbour: NDArray[np.int64]
+    """(tracks, neighbours); -1 in empty places"""
+    together: NDArray[np.float32]
+    """(tracks, neighbours): training playlists that have both"""
+    weight: NDArray[np.float32]
+    """(tracks, neighbours): they sum to 1 for a track; 0 in empty places"""
+    playlists: NDArray[np.float32]
+    """(tracks,)"""
+    artist: NDArray[np.int64]
+    """(tracks,); -1 without an artist"""
+    shrink: float
+    """of the edges' weights"""
+
+
+class PlaylistLoader:
+    """Batches of playlists that have two training tracks or more."""
+
+    def __init__(
+        self,
+        sequences: Sequences,
+        graph: TrackGraph,
+        probability: NDArray[np.float64],
+        share: BatchShare,
+        *,
+        loss: str,
+        negatives: int,
+        targets: int,
+        late_cuts: float,
+        history: int,
+    ) -> None:
+        """`probability` (tracks,) of being drawn as a negative; the `targets` tracks after the cut are to be found."""
+        self.sequences, self.graph = sequences, graph
+        self.shared = negatives if loss == "sampled_softmax" else 0
+        self.targets, self.late_cuts, self.history = targets, late_cuts, history
+        self.active = np.flatnonzero(sequences.lengths() > 1)
+        self.known = _known(sequences)
+        self.negatives = NegativeSampler(probability, self.known)
+        self.sampler = EpochSampler(len(self.active), share)
+
+    def batch(self, seed: int, index: int) -> dict[str, Tensor]:
+        playlists = np.sort(self.active[self.sampler.batch(seed, index)])
+        return self.of_playlists(playlists, np.random.default_rng((seed, index, self.sampler.share.rank)))
+
+    def of_playlists(self, playlists: NDArray[np.int64], rng: np.random.Generator) -> dict[str, Tensor]:
+        """
+        The tensors of a batch of these playlists, each cut at random.
+
+        ids (playlists,); nodes (nodes,): the tracks whose plain vectors are needed, with artists and artist_place (see
+        `PlaylistGAT.plain`). Rows are the given tracks, the targets and the negatives, one after another, row_node
+        (rows,) their places in nodes, and starts … row_values the matrix of their edges (rows, nodes). inside
+        (playlists, history) and place (given,): where the given tracks go; target_list (targets,): the playlist of each
+        target, and step (targets + negatives,): their popularity steps without it. With shared negatives log_chance
+        (negatives,) and known (2, …): (playlist, negative) of tracks that a playlist has; else there is a negative for
+        each target.
+        """
+        starts = self.sequences.starts[playlists]
+        lengths = self.sequences.starts[playlists + 1] - starts
+        earliest = np.clip(np.ceil(self.late_cuts * lengths).astype(np.int64), 1, lengths - 1)
+        cut = rng.integers(earliest, lengths)
+        before, after = np.minimum(cut, self.history), np.minimum(lengths - cut, self.targets)
+        given_list, back = _runs(before)
+        target_list, ahead = _runs(after)
+        given = self.sequences.track[(starts + cut)[given_list] - 1 - back]
+        target = self.sequences.track[(starts + cut)[target_list] + ahead]
+        hidden = np.full((len(playlists), self.targets), -2, dtype=np.int64)
+        hidden[target_list, ahead] = target
+        values: dict[str, NDArray[np.generic]] = {}
+        if self.shared:
+            negative, values["log_chance"] = self.negatives.draw_shared(self.shared, rng)
+            values["known"] = self._known_negatives(playlists, negative)
+        else:
+            negative = self.negatives.draw_unknown(playlists[target_list], rng)
+        rows = np.concatenate([given, target, negative])
+        near, weights = self.graph.neighbour[rows], self.graph.weight[rows]
+        own = slice(0, len(given))
+        weights[own] = self._weights_of_given(given, hidden[given_list], near[own])
+        own = slice(len(given), len(given) + len(target))
+        weights[own] = self._weights_of_targets(target, playlists[target_list], hidden[target_list], near[own])
+        inside = np.arange(self.history) < before[:, None]
+        values |= {
+            "ids": playlists,
+            "inside": inside,
+            "place": given_list * self.history + back,
+            "target_list": target_list,
+            "step": popularity_step(np.append(self.graph.playlists[target] - 1, self.graph.playlists[negative])),
+            **self._edges(rows, near, weights),
+        }
+        return {name: torch.from_numpy(value) for name, value in values.items()}
+
+    def _weights_of_given(
+        self, track: NDArray[np.int64], hidden: NDArray[np.int64], near: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Weights of the edges from given tracks, whose playlist does not have the tracks `hidden` (rows, targets)."""
+        gone = _among(near, hidden)
+        counts = self.graph.playlists
+        return edge_weights(
+            self.graph.together[track] - gone, counts[track][:, None], counts[near] - gone, self.graph.shrink
+        )
+
+    def _weights_of_targets(
+        self, track: NDArray[np.int64], playlist: NDArray[np.int64], hidden: NDArray[np.int64], near: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Weights of the edges from tracks to find, without those to their playlist."""
+        shared = self._has(playlist[:, None], near)
+        counts = self.graph.playlists
+        return edge_weights(
+            self.graph.together[track] - shared,
+            counts[track][:, None] - 1,
+            counts[near] - _among(near, hidden),
+            self.graph.shrink,
+        )
+
+    def _has(self, playlist: NDArray[np.int64], track: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the playlist has the track in training."""
+        pairs, sought = self.negatives.pairs, playlist * self.sequences.tracks + track
+        found: NDArray[np.bool_] = pairs[np.minimum(np.searchsorted(pairs, sought), len(pairs) - 1)] == sought
+        return found & (track >= 0)
+
+    def _known_negatives(self, playlists: NDArray[np.int64], negative: NDArray[np.int64]) -> NDArray[np.int64]:
+        own = [self.known.items_of(int(playlist)).numpy() for playlist in playlists]
+        row = np.repeat(np.arange(len(own)), [len(each) for each in own])
+        item = np.concatenate(own)
+        place = np.minimum(np.searchsorted(negative, item), len(negative) - 1)
+        inside = negative[place] == item
+        return np.stack([row[inside], place[inside]])
+
+    def _edges(
+        self, rows: NDArray[np.int64], near: NDArray[np.int64], weights: NDArray[np.float32]
+    ) -> dict[str, NDArray[np.generic]]:
+        """The nodes that the rows and their edges touch, and the edges as a matrix both ways."""
+        used = weights > 0
+        touched = np.zeros(self.sequences.tracks, dtype=bool)
+        touched[rows] = True
+        touched[near[used]] = True
+        nodes = np.flatnonzero(touched)
+        number = np.cumsum(touched) - 1
+        starts = np.append(0, np.cumsum(used.sum(axis=1)))
+        matrix = sparse.csr_matrix((weights[used], number[near[used]], starts), shape=(len(rows), len(nodes)))
+        matrix.sort_indices()
+        transposed = matrix.T.tocsr()
+        artist = self.graph.artist[nodes]
+        artists, place = np.unique(artist, return_inverse=True)
+        without = int(artists[:1].sum() < 0) if len(artists) else 0
+        return {
+            "nodes": nodes,
+            "artists": artists[without:],
+            "artist_place": place - without,
+            "row_node": number[rows],
+            "starts": matrix.indptr.astype(np.int64),
+            "columns": matrix.indices.astype(np.int64),
+            "values": matrix.data,
+            "column_starts": transposed.indptr.astype(np.int64),
+            "rows": transposed.indices.astype(np.int64),
+            "row_values": transposed.data,
+        }
+
+
+def _known(sequences: Sequences) -> Graph:
+    """Which playlist has which tracks."""
+    playlist = np.repeat(np.arange(len(sequences)), sequences.lengths())
+    return build_graph((playlist, sequences.track), (len(sequences), sequences.tracks))
+
+
+def _runs(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For lists of these lengths, one after another: the list of each element, and its place in it."""
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def _among(near: NDArray[np.int64], hidden: NDArray[np.int64]) -> NDArray[np.float32]:
+    """1 where a neighbour (rows, neighbours) is among the row's hidden tracks (rows, targets), else 0."""
+    found = np.zeros(near.shape, dtype=bool)
+    for column in hidden.T:
+        found |= near == column[:, None]
+    return found.astype(np.float32)

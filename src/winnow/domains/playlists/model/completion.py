@@ -1,0 +1,80 @@
+"""Scores of all tracks for playlists given by their tracks: the network's, and where it is blended item-kNN's."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from winnow.domains.playlists.model.network import PlaylistGAT
+from winnow.domains.playlists.model.sequences import Sequences
+from winnow.domains.playlists.model.training import encode_lists
+from winnow.domains.playlists.params import Blend
+from winnow.recommend.cooccurrence import similar_items
+from winnow.recommend.heldout import HeldOut
+from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
+
+CHOSEN_AT = 10
+"""K of the validation Recall@K that chooses a blend's weight."""
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """item-kNN with recency, as it is blended: the mean similarity to a playlist's tracks, the last counting most."""
+
+    weight: float
+    """how much it counts beside the network's cosine"""
+    decay: float
+    floor: float
+    similar: sparse.csr_matrix
+    """(tracks, tracks): column t has the similarities of the tracks of which t is a neighbour"""
+
+    def scores(self, given: Sequences, playlists: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(playlists, tracks), 0 to `weight`."""
+        known = given.recency_matrix(self.decay, self.floor)[playlists]
+        total = np.maximum(np.asarray(known.sum(axis=1)), 1e-9)
+        return np.asarray((known @ self.similar).toarray() * (self.weight / total), dtype=np.float32)
+
+
+class Completer:
+    """A trained network over its graph; `blend` None: the network alone."""
+
+    def __init__(self, model: PlaylistGAT, blend: Neighbourhood | None) -> None:
+        self.model, self.blend = model, blend
+        self.plain, self.vectors = model.all_tracks()
+        self.units = normalize(self.vectors, dim=1)
+        self.bias = model.track_bias()
+        self._transposed = self.units.T.contiguous()
+
+    def scores(self, given: Sequences, playlists: NDArray[np.int64]) -> Tensor:
+        """Scores of all tracks for some of the playlists `given`, (playlists, tracks)."""
+        last = torch.from_numpy(given.last(playlists, self.model.history)).to(self.units.device)
+        scores = torch.addmm(self.bias, encode_lists(self.model, self.vectors, last), self._transposed)
+        if self.blend is not None:
+            scores += torch.from_numpy(self.blend.scores(given, playlists)).to(scores.device)
+        return scores
+
+    def scorer(self, given: Sequences) -> Scorer:
+        """The scores of playlists by their numbers in `given`, as `rank_by` takes them."""
+        return lambda playlists: self.scores(given, playlists)
+
+
+def choose_blend(
+    model: PlaylistGAT, sequences: Sequences, val: HeldOut, params: Blend, block: int
+) -> Neighbourhood | None:
+    """The blend with the weight that finds most validation tracks, the first of equal ones; None when that is 0."""
+    if params.weights == [0.0]:
+        return None
+    similar = similar_items(sequences.matrix(), neighbours=params.neighbours, shrink=params.shrink).T.tocsr()
+    blends = [Neighbourhood(weight, params.decay, params.floor, similar) for weight in params.weights]
+    completer = Completer(model, None)
+    recalls = []
+    for blend in blends:
+        completer.blend = blend
+        ranked = rank_by(completer.scorer(sequences), val, places=CHOSEN_AT, block=block)
+        recalls.append(rank_metrics(ranked, [CHOSEN_AT])[f"recall_at_{CHOSEN_AT}"].mean())
+    best = blends[int(np.argmax(recalls))]
+    return best if best.weight > 0 else None

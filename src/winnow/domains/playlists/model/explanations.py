@@ -1,0 +1,149 @@
+"""
+Why a track completes a playlist, computed by the network itself.
+
+The effect of a track of the playlist is by how much the score falls without it, its attention going to the others (the
+gates of the tracks before it stay as they were); the effect of the recommended track's artist or of a genre is by how
+much it falls without that part of the track's vector. `score_without` takes the track out of the playlist and computes
+all again.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from winnow.domains.playlists import definitions
+from winnow.domains.playlists.model.completion import Completer
+from winnow.domains.playlists.model.sequences import Sequences, sequences_from
+from winnow.domains.playlists.params import Evaluate
+from winnow.recommend.explanations import Reason, sort_reasons
+from winnow.recommend.ranking import Ranking
+
+
+class CompletionExplainer:
+    """The reasons for completing the playlists `given` (the explainer of `recommend.explanations`)."""
+
+    def __init__(self, completer: Completer, given: Sequences) -> None:
+        self.completer, self.given = completer, given
+
+    def score(self, playlist: int, track: int) -> float:
+        """The score of a track."""
+        return float(self.completer.scores(self.given, np.array([playlist]))[0, track])
+
+    def reasons(self, user: int, item: int) -> list[Reason]:
+        """All reasons for adding track `item` to playlist `user`, the one with the largest effect first."""
+        own = self.given.track[self.given.starts[user] : self.given.starts[user + 1]][::-1]
+        vector, without = self._without_each(own[: self.completer.model.history])
+        effects = np.zeros(len(own))
+        effects[: len(without)] = ((vector - without) @ self.completer.units[item]).cpu().numpy()
+        effects += self._blended(item, own)
+        found = [Reason("track", *pair) for pair in zip(own.tolist(), effects.tolist(), strict=True)]
+        score = float(vector @ self.completer.units[item])
+        for kind, index, part in self._parts(item):
+            rest = normalize(self.completer.vectors[item] - part, dim=0)
+            found.append(Reason(kind, index, score - float(vector @ rest)))
+        return sort_reasons(found)
+
+    def _without_each(self, own: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """The playlist's vector, (dim,), and without each of its tracks, (tracks, dim)."""
+        model = self.completer.model
+        given = self.completer.vectors[torch.from_numpy(own.copy()).to(self.completer.units.device)][None]
+        inside = torch.ones(1, len(own), dtype=torch.bool, device=given.device)
+        strength = model.attend(given, inside)
+        parts = strength[..., None] * given.view(*given.shape[:2], model.heads, -1)
+        whole = parts.sum(dim=1)
+        others = (whole[:, None] - parts)[0] / (1 - strength[0, :, :, None]).clamp(min=1e-6)
+        vector = normalize(whole.flatten(1) @ model.query, dim=1)[0]
+        if len(own) == 1:  # nothing is left to complete
+            return vector, torch.zeros_like(vector)[None]
+        return vector, normalize(others.flatten(1) @ model.query, dim=1)
+
+    def _blended(self, track: int, own: NDArray[np.int64]) -> NDArray[np.float64]:
+        """By how much the blended score falls without each track, the last one first."""
+        blend = self.completer.blend
+        if blend is None:
+            return np.zeros(len(own))
+        weights = np.exp(-np.arange(len(own)) / blend.decay) + blend.floor
+        similar = blend.similar[own][:, [track]].toarray().ravel()
+        total, mean = weights.sum(), (weights * similar).sum()
+        rest = np.where(total > weights, (mean - weights * similar) / np.maximum(total - weights, 1e-9), 0)
+        return np.asarray(blend.weight * (mean / total - rest))
+
+    def _parts(self, track: int) -> list[tuple[str, int, Tensor]]:
+        """The artist's and each genre's part of a track's vector."""
+        model = self.completer.model
+        artist = int(model.artist_of[track])
+        if artist < 0:
+            return []
+        shares = model.genre_share[artist]
+        genres = [
+            ("genre", int(model.genre_of[artist, place]), shares[place] * model.genre[model.genre_of[artist, place]])
+            for place in torch.nonzero(shares)[:, 0].tolist()
+        ]
+        return [("artist", artist, model.artist[artist]), *genres]
+
+    def score_without(self, user: int, item: int, reason: Reason) -> float:
+        """The score of track `item` with the reason removed: the track from the playlist, or the part of the vector."""
+        own = self.given.track[self.given.starts[user] : self.given.starts[user + 1]]
+        if reason.kind == "track":
+            left = sequences_from([own[own != reason.index]], self.given.tracks)
+            if not len(left.track):
+                return 0.0
+            return float(self.completer.scores(left, np.array([0]))[0, item])
+        parts = {(kind, index): part for kind, index, part in self._parts(item)}
+        rest = normalize(self.completer.vectors[item] - parts[reason.kind, reason.index], dim=0)
+        alone = sequences_from([own], self.given.tracks)
+        scores = self.completer.scores(alone, np.array([0]))[0, item]
+        vector, _ = self._without_each(own[::-1][: self.completer.model.history])
+        return float(scores - vector @ self.completer.units[item] + vector @ rest)
+
+
+def explain(
+    explainer: CompletionExplainer,
+    ranked: Ranking,
+    tables: dict[str, pd.DataFrame],
+    params: Evaluate,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """The `Completed` table of some playlists drawn at random; `tables` has playlists, tracks, artists and genres."""
+    tracks = track_names(tables["tracks"], tables["artists"])
+    names: dict[str, Sequence[str]] = {
+        "track": tracks,
+        "artist": tables["artists"]["artist"].tolist(),
+        "genre": tables["genres"]["genre"].tolist(),
+    }
+    listed = tables["playlists"]
+    rows = []
+    for place in np.sort(rng.permutation(len(ranked.users))[: params.explained_playlists]):
+        playlist = int(ranked.users[place])
+        own = explainer.given.track[explainer.given.starts[playlist] : explainer.given.starts[playlist + 1]]
+        for position, track in enumerate(ranked.lists[place][: params.explained_tracks].tolist(), 1):
+            rows += [
+                {
+                    "playlist": f"{playlist} {listed['name'].iloc[playlist]}".strip(),
+                    "given": " · ".join(tracks[number] for number in own[-3:]),
+                    "place": position,
+                    "track": tracks[track],
+                    "found": bool(ranked.hits[place, position - 1]),
+                    "score": explainer.score(playlist, track),
+                    "kind": reason.kind,
+                    "reason": str(names[reason.kind][reason.index]),
+                    "effect": reason.effect,
+                }
+                for reason in explainer.reasons(playlist, track)[: params.reasons]
+            ]
+    texts = ("playlist", "given", "track", "kind", "reason")
+    return pd.DataFrame(rows).astype(dict.fromkeys(texts, "str"))
+
+
+def track_names(tracks: pd.DataFrame, artists: pd.DataFrame) -> list[str]:
+    """Artist and title of every track of `Tracks`; the title alone where there is no artist."""
+    by_number = artists["artist"].tolist()
+    return [
+        by_number[artist] + definitions.JOIN + title if artist >= 0 else title
+        for title, artist in zip(tracks["title"], tracks["artist_index"], strict=True)
+    ]

@@ -1,0 +1,174 @@
+"""PlaylistGAT: playlists, tracks, artists and genres in one graph; a playlist is its last tracks, under attention."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, normalize
+
+from winnow.recommend.sparse import BothWays, product
+
+INITIAL_STD = 0.1
+SLOPE = 0.2
+"""Of the leaky rectifier in attention, as in the paper (Veličković et al. 2018)."""
+GATE_DECAY, GATE_FLOOR = 5.0, 0.1
+"""The gate starts at exp(-n / decay) + floor for the track n places from the end, item-kNN's recency."""
+POPULARITY_STEPS = 16
+"""Steps of `popularity_step`; the last one is for 32,768 playlists and more."""
+UNKNOWN = -100.0
+"""The score, next to which a cosine counts nothing, of tracks that no training playlist has."""
+CHUNK = 4096
+"""Tracks whose neighbours are summed at a time when all are; memory only."""
+
+
+def popularity_step(playlists: NDArray[np.float32]) -> NDArray[np.int64]:
+    """⌊log₂⌋ of the training playlists that have a track: 0 for one (or none), 1 for two or three, and so on."""
+    return np.minimum(np.frexp(np.maximum(playlists, 1))[1].astype(np.int64) - 1, POPULARITY_STEPS - 1)
+
+
+class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
+    """
+    Scores every track for playlists given by their tracks.
+
+    A track's plain vector is its own (tracks in few playlists have none), plus its artist's, which is the artist's own
+    plus the mean of their genres'. Its full vector adds the weighted mean of the plain vectors of the tracks that share
+    playlists with it (the edges of `playlists.weight`). A playlist has no parameter: multi-head attention (Veličković
+    et al. 2018) over its last tracks, with a gate for each place counted from the end, makes its vector, so playlists
+    never seen in training are completed like any other. A score is the cosine of the playlist's and the track's vector,
+    plus what a track's popularity counts, by steps.
+    """
+
+    def __init__(
+        self,
+        *,
+        tracks: int,
+        embeddings: int,
+        artists: int,
+        genres: int,
+        genres_per_artist: int,
+        neighbours: int,
+        embedding_dim: int,
+        heads: int,
+        history: int,
+        temperature: float,
+        dropout: float,
+    ) -> None:
+        """All of the graph besides the numbers of its nodes is set by `set_graph`."""
+        super().__init__()
+        self.heads, self.history, self.temperature = heads, history, temperature
+        self.track = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
+        self.artist = nn.Parameter(torch.randn(artists, embedding_dim) * INITIAL_STD)
+        self.genre = nn.Parameter(torch.randn(genres, embedding_dim) * INITIAL_STD)
+        self.walk = nn.Parameter(torch.ones(1))
+        self.attention = nn.Parameter(torch.zeros(2, embedding_dim))
+        places = torch.from_numpy(np.log(np.exp(-np.arange(history) / GATE_DECAY) + GATE_FLOOR).astype(np.float32))
+        self.gate = nn.Parameter(places[:, None].repeat(1, heads))
+        self.query = nn.Parameter(torch.eye(embedding_dim))
+        self.popularity = nn.Parameter(torch.zeros(POPULARITY_STEPS))
+        self.dropout = nn.Dropout(dropout)
+        self.register_buffer("step", torch.zeros(tracks, dtype=torch.int64))
+        self.register_buffer("candidate", torch.zeros(tracks, dtype=torch.bool))
+        self.register_buffer("own", torch.full((tracks,), -1))
+        self.register_buffer("artist_of", torch.full((tracks,), -1))
+        self.register_buffer("genre_of", torch.zeros(artists, genres_per_artist, dtype=torch.int64))
+        self.register_buffer("genre_share", torch.zeros(artists, genres_per_artist))
+        self.register_buffer("neighbour", torch.zeros(tracks, neighbours, dtype=torch.int32))
+        self.register_buffer("neighbour_weight", torch.zeros(tracks, neighbours))
+        self.step: Tensor
+        """(tracks,): each track's `popularity_step`"""
+        self.candidate: Tensor
+        """(tracks,): whether some training playlist has the track; the others are never recommended"""
+        self.own: Tensor
+        """(tracks,): the row of `track` that holds each track's own vector, or -1"""
+        self.artist_of: Tensor
+        """(tracks,), or -1"""
+        self.genre_of: Tensor
+        """(artists, genres per artist)"""
+        self.genre_share: Tensor
+        """(artists, genres per artist): 0 in empty places, else they sum to 1 for an artist"""
+        self.neighbour: Tensor
+        """(tracks, neighbours)"""
+        self.neighbour_weight: Tensor
+        """(tracks, neighbours): 0 in empty places, else they sum to 1 for a track"""
+
+    def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Unit vectors of the playlists of a batch (see `batches`), and of its targets and negatives, with their bias.
+
+        A bias is one more dimension of a track; a playlist has 1 there.
+        """
+        plain = self.plain(batch["nodes"], batch["artists"], batch["artist_place"])
+        edges = BothWays(*(batch[name] for name in EDGES))
+        vectors = plain.index_select(0, batch["row_node"]) + self.walk * product(edges, plain)
+        given, targets = len(batch["place"]), len(batch["target_list"])
+        lists, places = batch["inside"].shape
+        padded = vectors.new_zeros(lists * places, vectors.shape[1]).index_copy(0, batch["place"], vectors[:given])
+        playlists = self.encode(padded.view(lists, places, -1), batch["inside"])
+        units = torch.cat([normalize(vectors[given:], dim=1), self.popularity[batch["step"]][:, None]], dim=1)
+        playlists = torch.cat([playlists, playlists.new_ones(lists, 1)], dim=1)
+        return playlists, units[:targets], units[targets:]
+
+    def plain(self, tracks: Tensor, artists: Tensor, artist_place: Tensor) -> Tensor:
+        """The plain vectors (n, dim) of `tracks` (n,); their artists are those of `artists` at `artist_place` (n,)."""
+        own = self.own[tracks]
+        vectors = self.track.index_select(0, own.clamp(min=0)) * (own >= 0)[:, None]
+        if len(artists):
+            of_artist = self.artist.index_select(0, artists) + self._genres(artists)
+            vectors = vectors + of_artist.index_select(0, artist_place.clamp(min=0)) * (artist_place >= 0)[:, None]
+        dropped: Tensor = self.dropout(vectors)
+        return dropped
+
+    def _genres(self, artists: Tensor) -> Tensor | float:
+        """The mean of the artists' genres' vectors, by their shares."""
+        if not len(self.genre):
+            return 0.0
+        each = self.genre.index_select(0, self.genre_of[artists].flatten()).view(*self.genre_of[artists].shape, -1)
+        return (each * self.genre_share[artists][:, :, None]).sum(dim=1)
+
+    def all_tracks(self) -> tuple[Tensor, Tensor]:
+        """The plain and the full vectors of all tracks, (tracks, dim) each."""
+        numbers = torch.arange(len(self.own), device=self.own.device)
+        plain = self.plain(numbers, torch.arange(len(self.artist), device=numbers.device), self.artist_of)
+        full = [
+            plain[start : start + CHUNK] + self.walk * self._neighbours(plain, slice(start, start + CHUNK))
+            for start in range(0, len(plain), CHUNK)
+        ]
+        return plain, torch.cat(full)
+
+    def track_bias(self) -> Tensor:
+        """The part of a track's score that is the same for all playlists, (tracks,).
+
+        A track that no training playlist has comes last: the tables list it only because some playlist holds it out, so
+        that to recommend it would be to know what is hidden.
+        """
+        return torch.where(self.candidate, self.popularity[self.step], UNKNOWN)
+
+    def _neighbours(self, plain: Tensor, rows: slice) -> Tensor:
+        near = self.neighbour[rows]
+        vectors = plain.index_select(0, near.flatten().long()).view(*near.shape, -1)
+        return torch.einsum("rn,rnd->rd", self.neighbour_weight[rows], vectors)
+
+    def encode(self, given: Tensor, inside: Tensor) -> Tensor:
+        """
+        Unit vectors (playlists, dim) of playlists whose tracks have the full vectors `given` (playlists, places, dim).
+
+        Place 0 is the last track; `inside` (playlists, places) is False where there is no track (`given` is 0 there).
+        """
+        strength = self.attend(given, inside)
+        parts = given.view(*given.shape[:2], self.heads, -1)
+        summed = (strength[..., None] * parts).sum(dim=1).flatten(1)
+        return normalize(summed @ self.query, dim=1)
+
+    def attend(self, given: Tensor, inside: Tensor) -> Tensor:
+        """The attention to each track, which sums to 1 over a playlist: (playlists, places, heads)."""
+        mean = given.sum(dim=1) / inside.sum(dim=1, keepdim=True).clamp(min=1)
+        content = (given * self.attention[0]).view(*given.shape[:2], self.heads, -1).sum(dim=3)
+        common = (mean * self.attention[1]).view(len(mean), self.heads, -1).sum(dim=2)
+        logits = leaky_relu(content + common[:, None], SLOPE) + self.gate[: given.shape[1]]
+        return torch.softmax(logits.masked_fill(~inside[:, :, None], -torch.inf), dim=1)
+
+
+EDGES = ("starts", "columns", "values", "column_starts", "rows", "row_values")
+"""The parts of a batch's matrix of edges from its rows to its nodes."""

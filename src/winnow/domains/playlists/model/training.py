@@ -1,0 +1,136 @@
+"""What playlists passes to the training loop: the batches, the loss and the validation."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import normalize, pad
+
+from winnow.domains.playlists import definitions
+from winnow.domains.playlists.model.batches import PlaylistLoader, TrackGraph
+from winnow.domains.playlists.model.network import PlaylistGAT
+from winnow.domains.playlists.model.sequences import Sequences, sequences_of
+from winnow.domains.playlists.params import Train
+from winnow.learn.loaders import Loaders
+from winnow.learn.samplers import BatchShare
+from winnow.learn.tally import Loss
+from winnow.measure.ranking import cutoff_metrics
+from winnow.recommend.graph import Pairs, build_graph
+from winnow.recommend.heldout import HeldOut, hold_out
+from winnow.recommend.losses import bpr_loss, sampled_softmax_loss
+from winnow.recommend.validation import UserBlocks, block_hits
+
+VALIDATION_BLOCK = 256
+"""Playlists ranked at a time; memory only."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The training playlists and the validation tracks."""
+
+    sequences: Sequences
+    val: HeldOut
+
+
+def pairs_of(entries: pd.DataFrame) -> Pairs:
+    """The columns playlist_index and track_index as arrays."""
+    return entries["playlist_index"].to_numpy(dtype=np.int64), entries["track_index"].to_numpy(dtype=np.int64)
+
+
+def held_out(
+    splits: pd.DataFrame, shape: tuple[int, int], side: str, known: Collection[str], most: int | None
+) -> HeldOut:
+    """The tracks of a side to find in playlists known by the tracks of the sides `known`; `most` of them, or all."""
+    hidden, given = splits[splits["split"] == side], splits[splits["split"].isin(list(known))]
+    playlists = hidden["playlist_index"].unique()
+    if most is not None:
+        playlists = playlists[:: -(-len(playlists) // most)]
+    chosen = hidden[hidden["playlist_index"].isin(playlists)]
+    return hold_out(build_graph(pairs_of(given), shape), hidden=pairs_of(chosen), known=pairs_of(given))
+
+
+def training_data(splits: pd.DataFrame, shape: tuple[int, int], params: Train) -> TrainingData:
+    """From `Splits`; `shape` is (playlists, tracks)."""
+    train = splits[splits["split"] == "train"]
+    return TrainingData(
+        sequences_of(train, *shape), held_out(splits, shape, "val", ["train"], params.validation_playlists)
+    )
+
+
+class PlaylistBlocks(UserBlocks):
+    """Validation playlists, with their last tracks, given (playlists, history), -1 where there are fewer."""
+
+    def __init__(self, held: HeldOut, block: int, sequences: Sequences, history: int) -> None:
+        super().__init__(held, block)
+        self.sequences, self.history = sequences, history
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        batch = super().__getitem__(index)
+        return batch | {"given": torch.from_numpy(self.sequences.last(batch["ids"].numpy(), self.history))}
+
+
+def make_loaders(
+    data: TrainingData, graph: TrackGraph, probability: NDArray[np.float64], params: Train, share: BatchShare
+) -> Loaders:
+    """Batches of training playlists, and the validation playlists; `probability` (tracks,) of the negatives."""
+    train = PlaylistLoader(
+        data.sequences,
+        graph,
+        probability,
+        share,
+        loss=params.loss,
+        negatives=params.negatives,
+        targets=params.targets,
+        late_cuts=params.late_cuts,
+        history=params.network.history,
+    )
+    val = PlaylistBlocks(data.val, VALIDATION_BLOCK, data.sequences, params.network.history)
+    rows = {"train": len(train.active), "val": len(data.val.users)}
+    return Loaders(train=train, val=val, rows=rows)
+
+
+def batch_loss(model: nn.Module, batch: Mapping[str, Any], *, loss: str, temperature: float) -> Loss:
+    """Loss of the tracks to find, each counted once."""
+    playlists, targets, negatives = model(batch)
+    playlists = playlists / temperature
+    positive = (playlists[batch["target_list"]] * targets).sum(dim=1)
+    if loss == "bpr":
+        each = bpr_loss(positive, (playlists[batch["target_list"]] * negatives).sum(dim=1))
+    else:
+        scores = playlists @ negatives.T
+        each = sampled_softmax_loss(positive, batch["target_list"], scores, batch["log_chance"], batch["known"])
+    return Loss(each.sum(), float(len(positive)))
+
+
+def encode_lists(model: PlaylistGAT, vectors: Tensor, given: Tensor) -> Tensor:
+    """Unit vectors of playlists whose last tracks are `given` (playlists, places), -1 where there are fewer."""
+    inside = given >= 0
+    padded = vectors.index_select(0, given.clamp(min=0).flatten()).view(*given.shape, -1) * inside[:, :, None]
+    return model.encode(padded, inside)
+
+
+def predict(model: nn.Module, batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Tensor]]:
+    """For each block of validation playlists which places of their lists are hits, and how many there are to find."""
+    assert isinstance(model, PlaylistGAT)
+    _, vectors = model.all_tracks()
+    transposed, bias = normalize(vectors, dim=1).T.contiguous(), model.track_bias()
+    for batch in batches:
+        scores = torch.addmm(bias, encode_lists(model, vectors, batch["given"]), transposed)
+        found = block_hits(scores, batch, places=max(definitions.CUTOFFS))
+        yield found | {"hits": pad(found["hits"], (0, max(definitions.CUTOFFS) - found["hits"].shape[1]))}
+
+
+def metrics(rows: Mapping[str, Tensor]) -> dict[str, float]:
+    """Recall and NDCG of the validation playlists over all their held-out tracks, all tracks ranked."""
+    found = cutoff_metrics(rows["hits"].numpy(), rows["relevant"].numpy(), definitions.CUTOFFS)
+    return {name: float(values.mean()) for name, values in found.items()}
+
+
+def parameters_only(model: nn.Module) -> Collection[str]:
+    """What checkpoints hold: the graph in the network's buffers is made of tables."""
+    return [name for name, _ in model.named_parameters()]

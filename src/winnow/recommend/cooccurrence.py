@@ -1,0 +1,104 @@
+"""Which items are often together: shrunk cosines of the items' users, the nearest neighbours of each item.
+
+Everything is computed a block of items at a time and stays sparse: a dense matrix of 200,000 items would take 160 GB.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Matrix = sparse.csr_matrix
+BLOCK = 2048
+"""Items whose neighbours are held at a time."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest neighbours of each item, as many for all; empty places hold the item -1."""
+
+    item: NDArray[np.int32]
+    """(items, neighbours), sorted within a row, the empty places last"""
+    together: NDArray[np.float32]
+    """(items, neighbours): users that have both"""
+
+
+def similar_items(train: Matrix, *, neighbours: int, shrink: float) -> Matrix:
+    """(items, items): each row has the shrunk cosines of its nearest items (and of those equal to the last of them).
+
+    `train` (users, items) of 0 and 1. The cosine's denominator is √(users of one · users of the other) + `shrink`.
+    """
+    rows = []
+    for block in _cosines(train, shrink):
+        _keep_nearest(block, neighbours)
+        rows.append(block.astype(np.float32))
+    return sparse.vstack(rows).tocsr()
+
+
+def nearest_neighbours(
+    train: Matrix, *, neighbours: int, shrink: float, candidates: NDArray[np.bool_] | None = None
+) -> Neighbours:
+    """The nearest of the `candidates` (items,) by shrunk cosine; of equal ones those with the lower number."""
+    items = train.shape[1]
+    item = np.full((items, neighbours), -1, dtype=np.int32)
+    together = np.zeros((items, neighbours), dtype=np.float32)
+    counts = np.asarray(train.sum(axis=0)).ravel()
+    start = 0
+    for block in _cosines(train, shrink, candidates):
+        _keep_nearest(block, neighbours, ties=False)
+        block.sort_indices()
+        row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+        place = np.arange(block.nnz) - block.indptr[row]
+        item[start + row, place] = block.indices
+        both = block.data * (np.sqrt(counts[start + row] * counts[block.indices]) + shrink)
+        together[start + row, place] = np.rint(both)
+        start += block.shape[0]
+    return Neighbours(item, together)
+
+
+def _cosines(train: Matrix, shrink: float, candidates: NDArray[np.bool_] | None = None) -> Iterator[Matrix]:
+    """Blocks of rows of the items' shrunk cosines, without each item's own."""
+    norm = np.sqrt(np.asarray(train.sum(axis=0)).ravel())
+    transposed = train.T.tocsr()
+    others = train if candidates is None else train @ sparse.diags(candidates.astype(train.dtype)).tocsr()
+    for start in range(0, train.shape[1], BLOCK):
+        block = (transposed[start : start + BLOCK] @ others).tocsr()
+        row = np.repeat(np.arange(start, start + block.shape[0]), np.diff(block.indptr))
+        block.data /= norm[row] * norm[block.indices] + shrink + 1e-9
+        block.data[row == block.indices] = 0
+        block.eliminate_zeros()
+        yield block
+
+
+def _keep_nearest(block: Matrix, neighbours: int, *, ties: bool = True) -> None:
+    """Drop all but the largest values of each row; with `ties` those equal to the last of them stay too."""
+    values = block.data
+    for start, end in zip(block.indptr[:-1], block.indptr[1:], strict=True):
+        if end - start > neighbours:
+            own = values[start:end]
+            least = np.partition(own, -neighbours)[-neighbours]
+            if ties:
+                own[own < least] = 0
+            else:
+                equal = np.flatnonzero(own == least)
+                room = neighbours - np.count_nonzero(own > least)
+                own[own < least] = 0
+                own[equal[np.argsort(block.indices[start:end][equal])[room:]]] = 0
+    block.eliminate_zeros()
+
+
+def edge_weights(
+    together: NDArray[np.float32], of_item: NDArray[np.float32], of_neighbour: NDArray[np.float32], shrink: float
+) -> NDArray[np.float32]:
+    """The shrunk cosines of items and their neighbours, scaled to a sum of 1 for each item, (rows, neighbours).
+
+    `together` (rows, neighbours), `of_item` (rows, 1) and `of_neighbour` (rows, neighbours) are numbers of users; a
+    neighbour without a common user weighs 0, and an item without any neighbour has weights of 0.
+    """
+    cosine = together / (np.sqrt(np.maximum(of_item * of_neighbour, 0)) + np.float32(shrink + 1e-9))
+    cosine = np.where(together > 0, cosine, np.float32(0))
+    total = cosine.sum(axis=1, keepdims=True)
+    weights: NDArray[np.float32] = (cosine / np.where(total > 0, total, 1)).astype(np.float32)
+    return weights

@@ -1,0 +1,34 @@
+"""
+Hold out the last tracks of every playlist, and make the training graph without them.
+
+    dvc repro split@playlists
+"""
+
+from winnow.domains.playlists import definitions
+from winnow.domains.playlists.params import Common, Split
+from winnow.domains.playlists.rules.holdout import check_graph, choose_playlists, split_entries, training_graph
+from winnow.domains.playlists.tables import NumberedEntries, Splits, TrainingGraph
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def main(stage: Stage[Common, Split]) -> None:
+    entries = stage.read("label/entries.parquet", NumberedEntries)
+    used = choose_playlists(entries, stage.params.max_playlists, stage.rng())
+    splits = split_entries(used, stage.params)
+    graph = training_graph(splits)
+    check_graph(graph, splits)
+    stage.write("splits.parquet", splits, Splits)
+    stage.write("graph.parquet", graph, TrainingGraph)
+    sides = splits["split"].value_counts()
+    counts = {side: int(sides.get(side, 0)) for side in definitions.SIDES}
+    stage.account(len(entries), **counts, not_used=len(entries) - len(splits))
+    tests = splits[splits["split"] == "test"]
+    stage.metrics(
+        playlists=splits["playlist_index"].nunique(),
+        playlists_too_short_to_test=splits["playlist_index"].nunique() - tests["playlist_index"].nunique(),
+        test_entries_never_in_train=int((~tests["track_index"].isin(graph["track_index"])).sum()),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,73 @@
+"""
+Train PlaylistGAT to find the tracks that come next in a playlist.
+
+    dvc repro train@playlists
+"""
+
+from functools import partial
+
+import torch
+
+from winnow.domains.playlists.model.artifacts import make_artifacts, write_settings
+from winnow.domains.playlists.model.completion import choose_blend
+from winnow.domains.playlists.model.network import PlaylistGAT
+from winnow.domains.playlists.model.tensors import build_model, track_graph
+from winnow.domains.playlists.model.training import (
+    VALIDATION_BLOCK,
+    batch_loss,
+    make_loaders,
+    metrics,
+    parameters_only,
+    predict,
+    training_data,
+)
+from winnow.domains.playlists.params import Common, Train
+from winnow.domains.playlists.tables import (
+    Artists,
+    EdgeSettings,
+    GenreEdges,
+    Genres,
+    NumberedPlaylists,
+    Sampling,
+    Splits,
+    TrackEdges,
+    Tracks,
+)
+from winnow.learn.stage import train_model
+from winnow.learn.task import Task
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def main(stage: Stage[Common, Train]) -> None:
+    params = stage.params
+    tracks = stage.read("label/tracks.parquet", Tracks)
+    artists = stage.read("label/artists.parquet", Artists)
+    genres = stage.read("label/genres.parquet", Genres)
+    genre_edges = stage.read("label/genre_edges.parquet", GenreEdges)
+    splits = stage.read("split/splits.parquet", Splits)
+    sampling = stage.read("weight/sampling.parquet", Sampling)
+    edges = stage.read("weight/track_edges.parquet", TrackEdges)
+    graph = track_graph(tracks, edges, sampling, stage.read("weight/edge_settings.parquet", EdgeSettings))
+    shape = len(stage.read("label/playlists.parquet", NumberedPlaylists)), len(tracks)
+    data = training_data(splits, shape, params)
+    probability = sampling["probability"].to_numpy()
+    embedded = sampling["embedded"].to_numpy()
+    artifacts = make_artifacts(tracks, artists, genres, sampling, splits)
+    task = Task(
+        build=lambda: build_model(params.network, graph, embedded, genre_edges, len(artists)),
+        loaders=lambda _subset, share: make_loaders(data, graph, probability, params, share),
+        loss=partial(batch_loss, loss=params.loss, temperature=params.network.temperature),
+        predict=predict,
+        metrics=metrics,
+        saved=parameters_only,
+        carry=artifacts.write,
+    )
+    result = train_model(stage, task)
+    assert isinstance(result.model, PlaylistGAT)
+    with torch.inference_mode():
+        blend = choose_blend(result.model, data.sequences, data.val, params.blend, VALIDATION_BLOCK)
+    write_settings(stage.output("model"), artifacts.holdout_size, blend)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,38 @@
+"""
+Compute the sampling distribution of negatives, and the weighted edges from tracks to tracks.
+
+    dvc repro weight@playlists
+"""
+
+import pandas as pd
+
+from winnow.curate.weights import effective_sample_size
+from winnow.domains.playlists.params import Common, Weight
+from winnow.domains.playlists.rules.holdout import check_graph
+from winnow.domains.playlists.rules.weights import track_edges, weigh_tracks
+from winnow.domains.playlists.tables import EdgeSettings, Sampling, Splits, TrackEdges, Tracks, TrainingGraph
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def main(stage: Stage[Common, Weight]) -> None:
+    splits = stage.read("split/splits.parquet", Splits)
+    graph = stage.read("split/graph.parquet", TrainingGraph)
+    check_graph(graph, splits)
+    sampling = weigh_tracks(len(stage.read("label/tracks.parquet", Tracks)), graph, stage.params)
+    edges = track_edges(graph, sampling, stage.params)
+    stage.write("sampling.parquet", sampling, Sampling)
+    stage.write("track_edges.parquet", edges, TrackEdges)
+    settings = pd.DataFrame({"neighbours": [stage.params.neighbours], "shrink": [stage.params.shrink]})
+    stage.write("edge_settings.parquet", settings, EdgeSettings)
+    stage.account(len(splits), weighed=len(graph), held_out=len(splits) - len(graph))
+    stage.metrics(
+        tracks_embedded=int(sampling["embedded"].sum()),
+        tracks_in_no_training_playlist=int((sampling["playlists"] == 0).sum()),
+        effective_negatives=effective_sample_size(sampling["probability"]),
+        track_edges=len(edges),
+        tracks_without_edge=len(sampling) - edges["track_index"].nunique(),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
