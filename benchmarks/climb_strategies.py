@@ -9,8 +9,13 @@ import shutil
 import sys
 from pathlib import Path
 
+import pandas as pd
 from measure import ROOT, clone, kept, merge, run
 
+from winnow.curate.sides import SIDES
+from winnow.domains.climb.model import baselines
+from winnow.domains.climb.model.sequences import encode
+from winnow.measure.likelihood import perplexity
 from winnow.pipeline import presets
 
 STRATEGIES = ("benchmark", "quality", "full", "progressive")
@@ -61,8 +66,28 @@ def train_and_judge(copy: Path, strategy: str, weighted: bool) -> dict[str, obje
         "model": judged["model"],
         "interval": judged["interval"],
         "bigram": judged["baseline"]["bigram"],
+        "grade_bigram": judged["baseline"]["grade_bigram"],
         "real_test_routes": judged["reference"]["real_test_routes"],
     }
+
+
+def ngrams(copy: Path) -> dict[str, dict[str, float]]:
+    """The n-gram models on the test routes of `full`, without any training of a network."""
+    run(["git", "checkout", "-q", "params.yaml"], copy)
+    run(["dvc", "repro", "split@climb"], copy)
+    data = copy / "data/climb"
+    labels, tokens = (pd.read_parquet(data / f"label/{name}.parquet") for name in ("labels", "tokens"))
+    splits = pd.read_parquet(data / "split/splits.parquet").set_index("route_id")["split"]
+    side = labels["route_id"].map(splits)
+    train, val, test = (encode(labels[side == name], tokens) for name in SIDES)
+    found = {}
+    for name in baselines.NAMES:
+        model = baselines.fit(name, train, val)
+        found[name] = {
+            f"{prefix}perplexity": round(perplexity(model.route_nll(each), each.lengths), 4)
+            for prefix, each in {"": test, "validation_": val}.items()
+        }
+    return found
 
 
 def main() -> None:
@@ -70,6 +95,7 @@ def main() -> None:
     if not folder.exists():
         with_real_data(folder)
         run(["git", "-c", "user.name=b", "-c", "user.email=b@example.org", "commit", "-qam", "real sources"], folder)
+    merge("climb_strategies", {"n-grams": ngrams(folder)})
     done = kept("climb_strategies")
     for strategy in STRATEGIES:
         for weighted in (False, True):

@@ -33,7 +33,7 @@ def routes(loss: float, seed: int, ids: int = 0) -> pd.DataFrame:
             "in_quality": False,
             "tokens": 4,
             "nll": nll,
-            "nll_bigram": 12.0,
+            "nll_grade_bigram": 12.0,
         }
     )
 

@@ -126,6 +126,7 @@ class Predictions(Table):
     tokens: Series[int] = pa.Field(ge=1, description="holds and the end")
     nll: Series[float] = pa.Field(ge=0, description="negative log-likelihood of the route in nats")
     nll_bigram: Series[float] = pa.Field(ge=0)
+    nll_grade_bigram: Series[float] = pa.Field(ge=0)
     nll_uniform: Series[float] = pa.Field(ge=0)
     nll_unigram: Series[float] = pa.Field(ge=0)
     judged_grade: Series[str] = pa.Field(isin=list(definitions.GRADES), description="what the grade judge says")

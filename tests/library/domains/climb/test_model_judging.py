@@ -37,13 +37,14 @@ def random_routes(count: int, seed: int) -> Sequences:
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.sampled_from(baselines.NAMES), st.integers(0, 20), st.integers(0, 3))
-def test_an_ngram_is_a_distribution(name: baselines.Name, seed: int, board: int) -> None:
+@given(st.sampled_from(baselines.NAMES), st.integers(0, 20), st.integers(0, 3), st.integers(0, 16))
+def test_an_ngram_is_a_distribution(name: baselines.Name, seed: int, board: int, grade: int) -> None:
     model = baselines.fit(name, random_routes(30, seed), random_routes(10, seed + 1))
     before = 40
-    mixed = np.einsum("pv,p->v", model.parts[:, board, before], model.weights[model.bins[board, before]])
-    known = model.parts[:, board, before].sum(axis=1) > 0
-    assert mixed.sum() == pytest.approx(model.weights[model.bins[board, before]][known].sum())
+    parts = np.stack([np.broadcast_to(part, baselines.SHAPE)[board, grade, before] for part in model.parts])
+    weights = model.weights[model.bins[board, grade, before]]
+    mixed = weights @ parts
+    assert mixed.sum() == pytest.approx(weights[parts.sum(axis=1) > 0].sum())
     assert model.weights.sum(axis=1) == pytest.approx(np.ones(len(model.weights)))
     assert (mixed[: before + 1] == 0).all()
     assert (mixed[before + 1 : definitions.BOARDS[BOARDS[board]].rows * 11] > 0).all()
@@ -62,6 +63,17 @@ def test_a_bigram_knows_what_it_has_seen() -> None:
     per_token = baselines.fit("bigram", train, val).route_nll(val)[0] / 4
     assert per_token < 0.01
     assert baselines.fit("unigram", train, val).route_nll(val)[0] / 4 > 0.2
+
+
+def test_a_bigram_that_knows_the_grade_uses_it_and_the_grades_beside() -> None:
+    train = sequences(*[[3, 50, 190]] * 40, *[[3, 60, 190]] * 40, grades=[4] * 40 + [9] * 40)
+    val = sequences([3, 50, 190], [3, 60, 190], grades=[4, 9])
+    model = baselines.fit("grade_bigram", train, val)
+    assert model.route_nll(val).max() < 0.05
+    assert baselines.fit("bigram", train, val).route_nll(val).min() > np.log(1.9)
+    never_seen = sequences([3, 50, 190], [3, 60, 190], grades=[5, 5])
+    near, far = model.route_nll(never_seen)
+    assert near < far, "grade 5 is next to 4"
 
 
 def test_ngrams_grow_better_and_never_give_up() -> None:

@@ -1,7 +1,7 @@
 """N-gram models and the grade judge against another way to compute them: dictionaries, scipy, normal equations."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,8 @@ from winnow.learn.samplers import BatchShare
 CELLS = list(range(0, 198, 9))
 """Few cells, so that contexts repeat."""
 
-Probability = Callable[[int, int, int], float]
-"""of a token after a context on a board"""
+Probability = Callable[[int, int, int, int], float]
+"""of a token on a board, at a grade, after a context: (board, grade, context, token)"""
 
 
 def routes(count: int, seed: int) -> Sequences:
@@ -40,16 +40,13 @@ def routes(count: int, seed: int) -> Sequences:
 
 
 def steps(sequences: Sequences) -> list[tuple[int, int, int, int]]:
-    """Route, board, context and token of every token to predict."""
-    found = []
-    for number, (row, condition) in enumerate(zip(sequences.tokens.tolist(), sequences.conditions, strict=True)):
-        before = START
-        for token in row:
-            found.append((number, int(condition[0]), before, token))
-            before = token
-            if token == END:
-                break
-    return found
+    """Board, grade, context and token of every token."""
+    return [
+        (int(board), int(grade), before, token)
+        for row, (board, _, grade) in zip(sequences.tokens.tolist(), sequences.conditions, strict=True)
+        for before, token in zip([START, *row], row, strict=False)
+        if token != START
+    ]
 
 
 def possible(board: int, before: int) -> list[int]:
@@ -58,23 +55,40 @@ def possible(board: int, before: int) -> list[int]:
     return list(range(cells)) if before == START else [*range(before + 1, cells), END]
 
 
-def from_counts(counts: Counter[tuple[int, ...]], key: Callable[[int, int, int], tuple[int, ...]]) -> Probability:
+def from_counts(counts: Mapping[tuple[int, ...], float], key: Callable[..., tuple[int, ...]]) -> Probability:
     """The share of a token among all that may follow, by the counts of `key`; 0 where nothing was counted."""
 
-    def probability(board: int, before: int, token: int) -> float:
-        total = sum(counts[key(board, before, other)] for other in possible(board, before))
-        return counts[key(board, before, token)] / total if total else 0.0
+    def probability(board: int, grade: int, before: int, token: int) -> float:
+        total = sum(counts[key(board, grade, before, other)] for other in possible(board, before))
+        return counts[key(board, grade, before, token)] / total if total else 0.0
 
     return probability
 
 
 def parts_by_hand(train: Sequences) -> dict[str, list[Probability]]:
     counted = steps(train)
-    here = from_counts(Counter((b, c, t) for _, b, c, t in counted), lambda b, c, t: (b, c, t))
-    everywhere = from_counts(Counter((c, t) for _, _, c, t in counted), lambda _, c, t: (c, t))
-    single = from_counts(Counter((b, t) for _, b, _, t in counted), lambda b, _, t: (b, t))
-    uniform: Probability = lambda b, c, _: 1 / len(possible(b, c))  # noqa: E731
-    return {"uniform": [uniform], "unigram": [single, uniform], "bigram": [here, everywhere, single, uniform]}
+
+    def of(key: Callable[..., tuple[int, ...]]) -> Probability:
+        return from_counts(Counter(key(*step) for step in counted), key)
+
+    beside: Counter[tuple[int, ...]] = Counter()
+    for board, grade, before, token in counted:
+        for other, share in ((grade, 1.0), (grade - 1, 0.5), (grade + 1, 0.5)):
+            beside[board, other, before, token] += share  # type: ignore[assignment]
+    here = of(lambda b, _, c, t: (b, c, t))
+    everywhere = of(lambda _, __, c, t: (c, t))
+    single = of(lambda b, _, __, t: (b, t))
+    uniform: Probability = lambda b, _, c, __: 1 / len(possible(b, c))  # noqa: E731
+    bigram = [here, everywhere, single, uniform]
+    own = of(lambda b, g, c, t: (b, g, c, t))
+    neighbours = from_counts(beside, lambda b, g, c, t: (b, g, c, t))
+    own_single = of(lambda b, g, _, t: (b, g, t))
+    return {
+        "uniform": [uniform],
+        "unigram": [single, uniform],
+        "bigram": bigram,
+        "grade_bigram": [own, neighbours, own_single, *bigram],
+    }
 
 
 def best_likelihood(given: np.ndarray) -> float:
@@ -92,16 +106,17 @@ def best_likelihood(given: np.ndarray) -> float:
 def test_ngrams_are_counts_of_training_mixed_as_validation_likes_best(name: baselines.Name) -> None:
     train, val, test = routes(60, 0), routes(40, 1), routes(15, 2)
     parts = parts_by_hand(train)[name]
-    seen = Counter((board, before) for _, board, before, _ in steps(train)) if name == "bigram" else Counter()
+    contexts = {"bigram": lambda b, _, c: (b, c), "grade_bigram": lambda b, g, c: (b, g, c)}.get(name)
+    seen = Counter(contexts(*step[:3]) for step in steps(train)) if contexts else Counter()
 
-    def bin_of(board: int, before: int) -> int:
-        return sum(seen[board, before] >= edge for edge in (3, 10, 30, 100, 300, 1000))
+    def bin_of(step: tuple[int, int, int, int]) -> int:
+        return sum(seen[contexts(*step[:3])] >= edge for edge in (3, 10, 30, 100, 300, 1000)) if contexts else 0
 
     model, probabilities = baselines.fit(name, train, val), {}
     for side, sequences in {"val": val, "test": test}.items():
         found: dict[int, list[list[float]]] = {}
-        for _, *step in steps(sequences):
-            found.setdefault(bin_of(step[0], step[1]), []).append([part(*step) for part in parts])
+        for step in steps(sequences):
+            found.setdefault(bin_of(step), []).append([part(*step) for part in parts])
         probabilities[side] = {number: np.array(rows) for number, rows in found.items()}
     for number, given in probabilities["val"].items():
         own = np.log(given @ model.weights[number]).sum()
@@ -109,7 +124,7 @@ def test_ngrams_are_counts_of_training_mixed_as_validation_likes_best(name: base
         assert given.shape[1] == 1 or own > 1.01 * np.log(given.mean(axis=1)).sum()  # equal weights are worse
     total = sum(np.log(given @ model.weights[number]).sum() for number, given in probabilities["test"].items())
     assert model.route_nll(test).sum() == pytest.approx(-total)
-    assert len(probabilities["val"]) == (4 if name == "bigram" else 1)
+    assert len(probabilities["val"]) == {"bigram": 4, "grade_bigram": 3}.get(name, 1)
 
 
 def test_hold_difficulties_are_a_ridge_regression_and_the_vote_counts_neighbours() -> None:

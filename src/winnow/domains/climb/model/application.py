@@ -78,7 +78,7 @@ class Generator:
         )
 
     def judge_file(self, path: Path, form: str | None) -> dict[str, Any]:
-        """How well the generator predicts the routes of an export, beside the bigram model.
+        """How well the generator predicts the routes of an export, beside the bigram that knows the grade.
 
         Routes with the hold set of a training or validation route are left out and counted. Raises SourceError,
         TableError, and WinnowError when no other route is left.
@@ -97,7 +97,7 @@ class Generator:
         train, val = (self.artifacts.sequences(side) for side in ("train", "val"))
         judged = fresh.assign(
             nll=route_nll(self.model, sequences, BATCH).numpy(),
-            nll_bigram=baselines.fit("bigram", train, val).route_nll(sequences),
+            nll_grade_bigram=baselines.fit("grade_bigram", train, val).route_nll(sequences),
             tokens=sequences.lengths,
         )
         return {
@@ -119,7 +119,7 @@ def _perplexity(routes: pd.DataFrame) -> dict[str, float]:
         "routes": len(routes),
         "token_loss": token_nll(routes["nll"], routes["tokens"]),
         "perplexity": perplexity(routes["nll"], routes["tokens"]),
-        "bigram_perplexity": perplexity(routes["nll_bigram"], routes["tokens"]),
+        "bigram_perplexity": perplexity(routes["nll_grade_bigram"], routes["tokens"]),
     }
 
 

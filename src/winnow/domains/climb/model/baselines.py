@@ -1,9 +1,11 @@
-"""N-gram models of routes on the network's own tokens: uniform, unigram, and the best-interpolated bigram.
+"""N-gram models of routes on the network's own tokens: uniform, unigram, and two interpolated bigrams.
 
-They get every advantage that the network has: they know the board, hold probability back from tokens that cannot follow
-(lower cells), learn from the same training routes, and their interpolation weights are fitted on the validation routes.
+They know the board, give no probability to tokens that cannot follow (lower cells), learn from the same training
+routes, and their interpolation weights are fitted on the validation routes. `grade_bigram` also knows the grade, as the
+network does: it is what the network has to be compared with.
+
 Interpolation: Jelinek and Mercer 1980, the weights fitted by expectation maximisation, one set per bin of how often the
-board's training routes showed the context.
+training routes of the board (and grade) showed the context.
 """
 
 from dataclasses import dataclass
@@ -15,8 +17,13 @@ from numpy.typing import NDArray
 from winnow.domains.climb import definitions
 from winnow.domains.climb.model.sequences import BOARDS, END, START, VOCABULARY, Sequences, previous
 
-Name = Literal["uniform", "unigram", "bigram"]
-NAMES: tuple[Name, ...] = ("uniform", "unigram", "bigram")
+Name = Literal["uniform", "unigram", "bigram", "grade_bigram"]
+NAMES: tuple[Name, ...] = ("uniform", "unigram", "bigram", "grade_bigram")
+
+GRADES = len(definitions.GRADES) + 1
+"""The grades, and none."""
+SHAPE = (len(BOARDS), GRADES, START + 1, VOCABULARY)
+"""Boards, grades, contexts, tokens; an axis that a part does not depend on has length 1."""
 
 CONTEXT_BINS = (3, 10, 30, 100, 300, 1000)
 """Contexts seen alike often share their interpolation weights."""
@@ -32,44 +39,62 @@ Floats = NDArray[np.float64]
 class NGram:
     """A mixture of conditional distributions."""
 
-    parts: Floats
-    """(parts, boards, contexts, VOCABULARY) probabilities of the next token; all 0 where a part knows nothing"""
+    parts: tuple[Floats, ...]
+    """probabilities of the next token, each broadcastable to `SHAPE`; all 0 where a part knows nothing"""
     bins: NDArray[np.int64]
-    """(boards, contexts): which weights a context uses"""
+    """(boards, grades, contexts): which weights a context uses"""
     weights: Floats
     """(bins, parts), each row summing to 1"""
 
     def route_nll(self, sequences: Sequences) -> Floats:
         """Negative log-likelihood in nats of each route, holds and end together, (routes,)."""
-        boards, before, tokens, routes = _flat(sequences)
-        mixed = (self.parts[:, boards, before, tokens].T * self.weights[self.bins[boards, before]]).sum(axis=1)
+        boards, grades, before, tokens, routes = _flat(sequences)
+        given = _given(self.parts, boards, grades, before, tokens)
+        mixed = (given * self.weights[self.bins[boards, grades, before]]).sum(axis=1)
         return np.bincount(routes, weights=-np.log(mixed), minlength=len(sequences.tokens)).astype(np.float64)
 
 
 def fit(name: Name, train: Sequences, val: Sequences) -> NGram:
     """The n-gram model of a name, counted on `train` and interpolated on `val`."""
-    boards, before, tokens, _ = _flat(train)
-    pairs = np.zeros((len(BOARDS), START + 1, VOCABULARY))
-    np.add.at(pairs, (boards, before, tokens), 1.0)
-    single = np.broadcast_to(pairs.sum(axis=1, keepdims=True), pairs.shape)
+    boards, grades, before, tokens, _ = _flat(train)
+    graded_pairs = np.zeros(SHAPE)
+    np.add.at(graded_pairs, (boards, grades, before, tokens), 1.0)
+    pairs = graded_pairs.sum(axis=1, keepdims=True)
+    everywhere = pairs.sum(axis=0, keepdims=True)
+    single = pairs.sum(axis=2, keepdims=True)
+    graded_single = graded_pairs.sum(axis=2, keepdims=True)
     possible = _possible()
-    everywhere = np.broadcast_to(pairs.sum(axis=0), pairs.shape)
+    bigram = [pairs, everywhere * possible, single * possible, possible]
     chosen = {
         "uniform": [possible],
         "unigram": [single * possible, possible],
-        "bigram": [pairs, everywhere * possible, single * possible, possible],
+        "bigram": bigram,
+        "grade_bigram": [graded_pairs, _with_neighbours(graded_pairs), graded_single * possible, *bigram],
     }[name]
-    parts = np.stack([_normalised(part) for part in chosen])
-    seen = pairs.sum(axis=2) if name == "bigram" else np.zeros(pairs.shape[:2])
-    bins = np.digitize(seen, CONTEXT_BINS)
+    parts = tuple(_normalised(part) for part in chosen)
+    seen = {"bigram": pairs, "grade_bigram": graded_pairs}.get(name, np.zeros((1, 1, 1, 1))).sum(axis=3)
+    bins = np.broadcast_to(np.digitize(seen, CONTEXT_BINS), SHAPE[:3])
     return NGram(parts, bins, _interpolate(parts, bins, val))
 
 
-def _interpolate(parts: Floats, bins: NDArray[np.int64], val: Sequences) -> Floats:
+def _with_neighbours(graded: Floats) -> Floats:
+    """Counts by grade, to which the next lower and the next higher grade's count half; (boards, grades, …)."""
+    counts = graded.copy()
+    counts[:, 1:] += graded[:, :-1] / 2
+    counts[:, :-1] += graded[:, 1:] / 2
+    return counts
+
+
+def _given(parts: tuple[Floats, ...], *places: NDArray[np.int64]) -> Floats:
+    """(tokens, parts): the probability that each part gives to the tokens at these places of `SHAPE`."""
+    return np.stack([np.broadcast_to(part, SHAPE)[places] for part in parts], axis=1)
+
+
+def _interpolate(parts: tuple[Floats, ...], bins: NDArray[np.int64], val: Sequences) -> Floats:
     """(bins, parts) weights most likely on `val`; a bin without validation tokens takes those of all tokens."""
-    boards, before, tokens, _ = _flat(val)
-    given = parts[:, boards, before, tokens].T
-    at = bins[boards, before]
+    boards, grades, before, tokens, _ = _flat(val)
+    given = _given(parts, boards, grades, before, tokens)
+    at = bins[boards, grades, before]
     every = _expectation_maximisation(given)
     return np.stack(
         [_expectation_maximisation(given[at == b]) if (at == b).any() else every for b in range(len(CONTEXT_BINS) + 1)]
@@ -88,12 +113,12 @@ def _expectation_maximisation(given: Floats) -> Floats:
 
 
 def _possible() -> Floats:
-    """(boards, contexts, VOCABULARY): 1 for what may follow: cells of the board after the last one, and the end."""
+    """(boards, 1, contexts, VOCABULARY): 1 for what may follow: cells of the board after the last one, and the end."""
     context, token = np.arange(START + 1)[:, None], np.arange(VOCABULARY)[None, :]
     after = np.where(context == START, token != END, token > context)
     rows = np.array([definitions.BOARDS[board].rows for board in BOARDS])
     on_board = (token == END) | (token < rows[:, None] * len(definitions.COLUMNS))
-    possible: Floats = (after[None] & on_board[:, None]).astype(np.float64)
+    possible: Floats = (after & on_board[:, None])[:, None].astype(np.float64)
     return possible
 
 
@@ -104,7 +129,7 @@ def _normalised(counts: Floats) -> Floats:
 
 
 def _flat(sequences: Sequences) -> tuple[NDArray[np.int64], ...]:
-    """Board, context, token and route of every token to predict, each (tokens,)."""
+    """Board, grade, context, token and route of every token to predict, each (tokens,)."""
     routes, positions = np.nonzero(sequences.tokens != START)
-    boards = sequences.conditions[routes, 0]
-    return boards, previous(sequences.tokens)[routes, positions], sequences.tokens[routes, positions], routes
+    boards, grades = sequences.conditions[routes, 0], sequences.conditions[routes, 2]
+    return boards, grades, previous(sequences.tokens)[routes, positions], sequences.tokens[routes, positions], routes

@@ -43,9 +43,9 @@ def perplexity_metrics(routes: pd.DataFrame, nll: str = "nll") -> dict[str, floa
 
 
 def perplexity_reduction(routes: pd.DataFrame) -> float:
-    """How much lower the perplexity is than the bigram model's, as a share of it."""
+    """How much lower the perplexity is than that of the bigram that knows the grade, as a share of it."""
     tokens = routes["tokens"]
-    return 1 - perplexity(routes["nll"], tokens) / perplexity(routes["nll_bigram"], tokens)
+    return 1 - perplexity(routes["nll"], tokens) / perplexity(routes["nll_grade_bigram"], tokens)
 
 
 def perplexity_statistics(routes: pd.DataFrame, nll: str = "nll") -> dict[str, Statistic]:
@@ -61,14 +61,14 @@ def perplexity_statistics(routes: pd.DataFrame, nll: str = "nll") -> dict[str, S
 def reduction_statistic(routes: pd.DataFrame) -> Statistic:
     """`perplexity_reduction`, a paired comparison, for `judge.intervals`."""
     tokens = routes["tokens"]
-    apart = difference(ratio(routes["nll"], tokens), ratio(routes["nll_bigram"], tokens))
+    apart = difference(ratio(routes["nll"], tokens), ratio(routes["nll_grade_bigram"], tokens))
     return transformed(lambda nats: 1 - np.exp(nats), apart)
 
 
 def slice_perplexity(routes: pd.DataFrame) -> pd.DataFrame:
-    """The `Slices` of `Predictions`: perplexity by grade, quality bin, board and angle, beside the bigram model's."""
+    """The `Slices` of `Predictions`: perplexity by grade, quality bin, board and angle, beside `grade_bigram`'s."""
     metrics: dict[str, Metric] = {
         "perplexity": lambda part: perplexity(part["nll"], part["tokens"]),
-        "bigram_perplexity": lambda part: perplexity(part["nll_bigram"], part["tokens"]),
+        "bigram_perplexity": lambda part: perplexity(part["nll_grade_bigram"], part["tokens"]),
     }
     return slice_metrics(routes, ["grade", "quality", "board", "angle"], metrics)
