@@ -48,7 +48,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     splits = stage.read("split/splits.parquet", Splits)
     popularity = stage.read("weight/sampling.parquet", Sampling)["playlists"].to_numpy()
     artist = names["tracks"]["artist_index"].to_numpy()
-    data = give(splits, (len(names["playlists"]), len(artist)), params.baselines.tuning_playlists)
+    shape = len(names["playlists"]), len(artist)
+    data = give(splits, shape, tuned_on=params.baselines.tuning_playlists, tested_on=params.test_playlists)
 
     model = load_trained(PlaylistGAT, stage.domain, device)
     completer = Completer(model, read_blend(stage.input("train/model")))

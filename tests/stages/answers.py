@@ -387,6 +387,7 @@ EXAMPLES = {
             "evaluate.baselines.filter_factors": [3],
             "evaluate.baselines.filter_alphas": [5.0],
             "evaluate.baselines.tuning_playlists": 15,
+            "evaluate.test_playlists": 20,
         },
         matters_when={
             f"train.blend.{name}": {"blend": {"weights": [1.0]}} for name in ("neighbours", "shrink", "decay", "floor")

@@ -147,6 +147,9 @@ class Baselines(settings.Baselines):
 
 
 class Evaluate(Judging):
+    test_playlists: int = Field(
+        ge=10, description="largest number of playlists on which recommenders are compared, spread evenly over all"
+    )
     block: int = Field(ge=1, description="playlists ranked at a time; affects memory only")
     explained_playlists: int = Field(ge=1, le=10_000, description="playlists whose completion is kept with reasons")
     explained_tracks: int = Field(ge=1, le=100, description="recommended tracks kept for each")

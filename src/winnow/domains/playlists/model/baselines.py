@@ -35,19 +35,19 @@ class Given:
     tuning: HeldOut
     """validation tracks, of the playlists on which settings are chosen"""
     val: HeldOut
-    """validation tracks of all playlists"""
+    """validation tracks, of as many playlists as are tested on"""
     test: HeldOut
 
 
-def give(splits: pd.DataFrame, shape: tuple[int, int], tuning_playlists: int) -> Given:
-    """From `Splits`; `shape` is (playlists, tracks)."""
+def give(splits: pd.DataFrame, shape: tuple[int, int], *, tuned_on: int, tested_on: int) -> Given:
+    """From `Splits`; `shape` is (playlists, tracks), and so many playlists are tuned and tested on, at most."""
     before = splits[splits["split"] != "test"]
     return Given(
         sequences_of(before[before["split"] == "train"], *shape),
         sequences_of(before, *shape),
-        held_out(splits, shape, "val", ["train"], tuning_playlists),
-        held_out(splits, shape, "val", ["train"], None),
-        held_out(splits, shape, "test", ["train", "val"], None),
+        held_out(splits, shape, "val", ["train"], tuned_on),
+        held_out(splits, shape, "val", ["train"], tested_on),
+        held_out(splits, shape, "test", ["train", "val"], tested_on),
     )
 
 

@@ -42,15 +42,11 @@ def pairs_of(entries: pd.DataFrame) -> Pairs:
     return entries["playlist_index"].to_numpy(dtype=np.int64), entries["track_index"].to_numpy(dtype=np.int64)
 
 
-def held_out(
-    splits: pd.DataFrame, shape: tuple[int, int], side: str, known: Collection[str], most: int | None
-) -> HeldOut:
-    """The tracks of a side to find in playlists known by the tracks of the sides `known`; `most` of them, or all."""
+def held_out(splits: pd.DataFrame, shape: tuple[int, int], side: str, known: Collection[str], most: int) -> HeldOut:
+    """The tracks of a side to find in playlists known by the tracks of the sides `known`; at most `most` of them."""
     hidden, given = splits[splits["split"] == side], splits[splits["split"].isin(list(known))]
     playlists = hidden["playlist_index"].unique()
-    if most is not None:
-        playlists = playlists[:: -(-len(playlists) // most)]
-    chosen = hidden[hidden["playlist_index"].isin(playlists)]
+    chosen = hidden[hidden["playlist_index"].isin(playlists[:: -(-len(playlists) // most)])]
     return hold_out(build_graph(pairs_of(given), shape), hidden=pairs_of(chosen), known=pairs_of(given))
 
 

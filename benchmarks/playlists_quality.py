@@ -1,0 +1,84 @@
+"""The figures of docs/playlists.md: `python benchmarks/playlists_quality.py FOLDER [ROW …]`.
+
+FOLDER becomes a clone with the real lists of `../shared/data/playlists/mpd-7k`; a row that is done is not run again. The
+rows `mpd` judge the network on all of them, the others are the guide's modes: three on real lists, `full` and `default` on
+generated ones. One row is a run of all eight stages from nothing; seconds and memory are those of the ledger.
+"""
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from measure import ROOT, clone, kept, merge, run
+
+from winnow.pipeline import presets
+
+SHARED = ROOT.parent / "shared/data/playlists/mpd-7k"
+FOLDER = "data/source/playlists/mpd-7k"
+BPR = {"playlists.train.loss": "bpr", "playlists.train.network.temperature": 0.2}
+ONE_EACH = {
+    f"playlists.evaluate.baselines.{name}": values[:1]
+    for name, values in {
+        "knn_neighbours": [50], "knn_shrink": [20.0], "ease_l2": [400.0], "als_factors": [64],
+        "als_regularisation": [100.0], "artist_weights": [1.6], "recency_decays": [5.0], "recency_floors": [0.1],
+        "filter_factors": [128], "filter_alphas": [0.3],
+    }.items()
+}  # fmt: skip
+"""Only in the row `mpd` are the baselines tuned."""
+
+ROWS: dict[str, tuple[bool, str | None, dict[str, Any]]] = {
+    "mpd": (True, "mpd", {}),
+    "mpd bpr": (True, "mpd", BPR | ONE_EACH),
+    "mpd seed 2": (True, "mpd", {"playlists.train.seed": 2} | ONE_EACH),
+    "mini": (True, "mini", {}),
+    "quick": (True, "quick", {}),
+    "balanced": (True, "balanced", {}),
+    "full": (False, "full", {}),
+    "default": (False, None, {}),
+}
+"""Whether the lists are the real ones, the preset, and further values."""
+
+
+def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
+    """One row of the table."""
+    real, preset, overrides = ROWS[name]
+    run(["git", "checkout", "-q", "params.yaml"], copy)
+    if preset:
+        run(["winnow", "preset", "playlists", preset, "--apply"], copy)
+    sources = [{"format": "mpd", "path": FOLDER}] if real else []
+    presets.apply({"playlists.ingest.sources": sources} | overrides, copy / "params.yaml")
+    (copy / ".winnow/ledger.jsonl").unlink(missing_ok=True)
+    began = time.perf_counter()
+    run(["dvc", "repro", "--force", "--no-run-cache", "plot@playlists"], copy)
+    whole = time.perf_counter() - began
+    judged = json.loads((copy / "metrics/playlists/judgement.json").read_text())
+    ledger = [json.loads(line) for line in (copy / ".winnow/ledger.jsonl").read_text().splitlines()]
+    last = {line["stage"].partition("@")[0]: line for line in ledger if line["outcome"] == "done"}
+    return judged | {
+        "label": json.loads((copy / "metrics/playlists/label.json").read_text()),
+        "split": json.loads((copy / "metrics/playlists/split.json").read_text()),
+        "epoch_seconds": last["train"]["epoch_seconds"],
+        "train_minutes": sum(last["train"]["epoch_seconds"]) / 60,
+        "stage_seconds": {stage: line["seconds"] for stage, line in last.items()},
+        "peak_gib": max(line["peak_mib"] for line in last.values()) / 1024,
+        "whole_seconds": whole,
+    }
+
+
+def main() -> None:
+    folder, *asked = sys.argv[1:]
+    copy = Path(folder)
+    if not copy.exists():
+        clone(copy)
+        if SHARED.is_dir():
+            shutil.copytree(SHARED, copy / FOLDER)
+    for name in asked or ROWS:
+        if name not in kept("playlists_quality"):
+            merge("playlists_quality", {name: train_and_judge(copy, name)})
+
+
+if __name__ == "__main__":
+    main()
