@@ -1,8 +1,8 @@
 """The figures of docs/playlists.md: `python benchmarks/playlists_quality.py FOLDER [ROW …]`.
 
-FOLDER becomes a clone with the real lists of `../shared/data/playlists/mpd-7k`; a row that is done is not run again. The
-rows `mpd` judge the network on all of them, the others are the guide's modes: three on real lists, `full` and `default` on
-generated ones. One row is a run of all eight stages from nothing; seconds and memory are those of the ledger.
+FOLDER becomes a clone with the real lists of `../shared/data/playlists/mpd-7k`; a row that is done is not run again.
+The rows `mpd` judge the network on all of them, the others are the guide's modes: three on real lists, `full` and
+`default` on generated ones. One row is a run of all eight stages from nothing; seconds and memory are the ledger's.
 """
 
 import json
