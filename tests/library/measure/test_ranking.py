@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnow.measure.ranking import ndcg_at, recall_at
+from winnow.measure.ranking import clicks, ndcg_at, r_precision, recall_at
 
 
 def test_recall_counts_hits_among_all_that_is_relevant() -> None:
@@ -34,3 +34,13 @@ def test_both_lie_between_0_and_1_and_a_hit_further_up_is_never_worse(hits: list
 def test_a_row_without_anything_to_find_is_refused() -> None:
     with pytest.raises(ValueError, match="leave it out"):
         recall_at([[True]], [0], 1)
+
+
+def test_r_precision_and_clicks_of_the_recsys_challenge() -> None:
+    hits = np.zeros((4, 500), dtype=bool)
+    hits[0, [0, 4, 5]] = True
+    hits[1, [25]] = True
+    hits[2, [499]] = True
+    relevant = [5, 1, 2, 3]
+    assert r_precision(hits, relevant).tolist() == [2 / 5, 0, 0, 0]
+    assert clicks(hits).tolist() == [0, 2, 49, 51]

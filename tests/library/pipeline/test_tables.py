@@ -8,7 +8,7 @@ import pytest
 from pandera.typing import Series
 
 from winnow.pipeline.errors import TableError
-from winnow.pipeline.tables import Table, read_table, write_table
+from winnow.pipeline.tables import Table, read_table, table_writer, write_table
 
 
 class Songs(Table):
@@ -61,3 +61,22 @@ def test_a_missing_or_truncated_file_is_one_clear_message(tmp_path: Path) -> Non
     (tmp_path / "songs.parquet").write_bytes((tmp_path / "songs.parquet").read_bytes()[:-20])
     with pytest.raises(TableError, match="not a readable Parquet file"):
         read_table(tmp_path / "songs.parquet", Songs)
+
+
+def test_a_table_written_in_pieces_is_whole_or_not_there(tmp_path: Path) -> None:
+    target = tmp_path / "songs.parquet"
+    with table_writer(target, Songs) as write:
+        write(songs())
+        assert not target.exists()
+        write(songs(title=["c", "d"]))
+    assert read_table(target, Songs)["title"].tolist() == ["a", "b", "c", "d"]
+    with table_writer(tmp_path / "none.parquet", Songs):
+        pass
+    assert len(read_table(tmp_path / "none.parquet", Songs)) == 0
+    with (
+        pytest.raises(TableError, match="breaks its schema Songs"),
+        table_writer(tmp_path / "bad.parquet", Songs) as write,
+    ):
+        write(songs())
+        write(songs(title=["a", "a"]))
+    assert not (tmp_path / "bad.parquet").exists()

@@ -7,9 +7,18 @@ import pytest
 from scipy import sparse
 
 from tests.library.recommend import small
-from winnow.recommend.baselines import fit_als, fit_ease, fit_item_knn, fit_popularity, matrix_of
+from winnow.recommend.baselines import (
+    fit_als,
+    fit_ease,
+    fit_graph_filter,
+    fit_group_popularity,
+    fit_item_knn,
+    fit_item_knn_with_groups,
+    fit_popularity,
+    matrix_of,
+)
 from winnow.recommend.heldout import hold_out
-from winnow.recommend.tuning import tune
+from winnow.recommend.tuning import at_edge, tune
 
 
 def dense() -> np.ndarray:
@@ -91,3 +100,58 @@ def test_tuning_chooses_the_setting_that_finds_most_and_the_first_of_equal_ones(
     assert best.validation_recall == 1
     with pytest.raises(ValueError, match="the grid is empty"):
         tune(iter([]), matrix_of(small.graph()), held, block=1000)
+
+
+def test_the_graph_filter_is_the_linear_filter_plus_the_low_pass_filter() -> None:
+    """Shen et al.: r R̃ᵀR̃ + α r D^-½ V Vᵀ D^½ with the leading right singular vectors V of R̃."""
+    known = dense()
+    by_user, by_item = known.sum(1) ** -0.5, known.sum(0) ** -0.5
+    scaled = by_user[:, None] * known * by_item
+    low = np.linalg.svd(scaled)[2][:6]
+    expected = known @ scaled.T @ scaled + 0.3 * known @ (by_item[:, None] * low.T) @ (low / by_item)
+    train = matrix_of(small.graph())
+    score = fit_graph_filter(train, factors=6, alpha=0.3, seed=0)
+    np.testing.assert_allclose(score(train), expected, atol=1e-3)
+
+
+def test_group_popularity_is_popularity_times_the_share_of_the_group() -> None:
+    known, group = dense(), np.arange(small.ITEMS) % 5 - 1
+    score = fit_group_popularity(matrix_of(small.graph()), group=group)(matrix_of(small.graph()))
+    for user, item in ((0, 6), (11, 38)):
+        share = known[user, group == group[item]].sum() / known[user].sum()
+        assert score[user, item] == pytest.approx(share * known[:, item].sum(), abs=0.03)
+    without = score[:, group == -1]
+    assert without.max() < 1 / small.ITEMS
+    assert (np.argsort(without[0]) == np.argsort(known.sum(0)[group == -1], kind="stable")).mean() > 0.5
+
+
+def test_item_knn_with_groups_adds_the_share_of_the_group() -> None:
+    known, group, train = dense(), np.arange(small.ITEMS) % 5 - 1, matrix_of(small.graph())
+    options = {"neighbours": 10, "shrink": 1.0}
+    plain = fit_item_knn(train, **options)(train)
+    added = fit_item_knn_with_groups(train, **options, group=group, weight=2.0)(train) - plain
+    popularity = known.sum(0)
+    for item in (0, 6, 38):
+        same = group == group[item]
+        share = known[:, same].sum(1) / known.sum(1) if group[item] >= 0 else np.zeros(small.USERS)
+        expected = 2.0 * share * popularity[item] / popularity[same].max()
+        np.testing.assert_allclose(added[:, item], expected, atol=1e-4)
+
+
+def test_settings_at_the_edge_of_their_grid_are_named() -> None:
+    grids = {"a": [0.0, 1.0, 2.0], "b": [3.0, 4.0, 5.0], "c": [7.0], "d": [1.0, 2.0]}
+    assert at_edge({"a": 0.0, "b": 4.0, "c": 7.0, "other": 1.0}, grids) == []
+    assert at_edge({"a": 2.0, "b": 3.0, "d": 1.0}, grids) == ["a", "b", "d"]
+
+
+def test_tuning_scores_users_by_the_items_they_are_said_to_be_known_by() -> None:
+    graph = small.graph()
+    held = hold_out(graph, hidden=small.pairs(seed=1), known=small.pairs())
+    nothing = matrix_of(graph) * 0
+    seen = []
+
+    def fit(_train: object) -> object:
+        return lambda known: seen.append(known.sum()) or np.zeros(known.shape, dtype=np.float32)
+
+    tune(iter([({}, fit)]), matrix_of(graph), held, block=100, known=nothing)  # type: ignore[arg-type]
+    assert seen == [0]

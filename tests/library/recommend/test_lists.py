@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from winnow.recommend.lists import coverage, exposure, list_diversity, list_novelty
+from winnow.recommend.lists import coverage, distinct_groups, exposure, list_diversity, list_novelty
 from winnow.recommend.ranking import Ranking
 
 
@@ -29,3 +29,10 @@ def test_coverage_and_exposure_count_the_first_places_of_the_lists() -> None:
     assert coverage(ranked, items=20, length=2) == 2 / 20
     table = exposure("model", ranked, np.arange(20), length=3)
     assert table["share"].tolist() == [0.25, 0, 0, 0, 0, 0, 0, 0, 0, 0.75]
+
+
+def test_distinct_groups_are_counted_among_items_that_have_one() -> None:
+    group = np.array([0, 0, 1, -1, 2])
+    found = distinct_groups(np.array([[0, 1, 2, 4], [0, 1, 3, -1], [3, -1, -1, -1]]), group)
+    assert found[:2].tolist() == [0.75, 0.5]
+    assert np.isnan(found[2])

@@ -30,7 +30,7 @@ class Neighbourhood:
     decay: float
     floor: float
     similar: sparse.csr_matrix
-    """(tracks, tracks): column t has the similarities of the tracks of which t is a neighbour"""
+    """(tracks, tracks): column t has the similarities of the tracks nearest to t"""
 
     def scores(self, given: Sequences, playlists: NDArray[np.int64]) -> NDArray[np.float32]:
         """(playlists, tracks), 0 to `weight`."""

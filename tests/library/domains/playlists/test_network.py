@@ -1,0 +1,187 @@
+"""PlaylistGAT against the same formulas with dense matrices, and its size."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from tests.library.domains.playlists import small
+from winnow.domains.playlists.model.completion import Completer, Neighbourhood
+from winnow.domains.playlists.model.network import PlaylistGAT, popularity_step
+from winnow.domains.playlists.model.sequences import sequences_from
+from winnow.domains.playlists.model.training import batch_loss, encode_lists
+from winnow.domains.playlists.params import Params
+from winnow.pipeline.params import Document
+from winnow.recommend.cooccurrence import similar_items
+
+
+def dense_tracks(model: PlaylistGAT) -> tuple[np.ndarray, np.ndarray]:
+    """Plain and full vectors of all tracks."""
+    state = {name: value.detach().numpy().astype(np.float64) for name, value in model.state_dict().items()}
+    given = small.sequences()
+    counts = np.bincount(given.track, minlength=small.TRACKS)
+    embedded = counts >= small.WEIGHT.min_playlists
+    plain = np.zeros((small.TRACKS, 8))
+    plain[embedded] = state["track"]
+    artists = state["artist"].copy()
+    if len(state["genre"]):
+        for edge in small.GENRES.itertuples():
+            artists[edge.artist_index] += edge.share * state["genre"][edge.genre_index]
+    for track, artist in enumerate(small.ARTIST_OF):
+        if artist >= 0:
+            plain[track] += artists[artist]
+    weights = np.zeros((small.TRACKS, small.TRACKS))
+    for edge in small.tables(given)[1].itertuples():
+        weights[edge.track_index, edge.neighbour] = edge.weight
+    return plain, plain + state["walk"] * weights @ plain
+
+
+def dense_playlist(model: PlaylistGAT, vectors: np.ndarray) -> np.ndarray:
+    """The unit vector of a playlist whose last tracks, the last one first, have these full vectors."""
+    state = {name: value.detach().numpy().astype(np.float64) for name, value in model.state_dict().items()}
+    heads, size = model.heads, vectors.shape[1] // model.heads
+    mean = vectors.mean(axis=0)
+    whole = np.zeros(vectors.shape[1])
+    for head in range(heads):
+        part = slice(head * size, (head + 1) * size)
+        logits = vectors[:, part] @ state["attention"][0, part] + mean[part] @ state["attention"][1, part]
+        logits = np.where(logits > 0, logits, 0.2 * logits) + state["gate"][: len(vectors), head]
+        share = np.exp(logits) / np.exp(logits).sum()
+        whole[part] = share @ vectors[:, part]
+    whole = whole @ state["query"]
+    return whole / np.linalg.norm(whole)
+
+
+@pytest.mark.parametrize("genres", [True, False])
+def test_tracks_are_their_own_their_artist_s_and_their_neighbours_vectors(*, genres: bool) -> None:
+    model = small.network(small.sequences(), genres=genres)
+    with torch.no_grad():
+        found = model.all_tracks()
+    for vectors, expected in zip(found, dense_tracks(model), strict=True):
+        np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("heads", [1, 4])
+def test_a_playlist_is_its_last_tracks_under_gated_attention(heads: int) -> None:
+    model = small.network(small.sequences(), heads=heads)
+    _, full = dense_tracks(model)
+    lists = [[3], [5, 1, 9], [2, 4, 6, 8, 10, 12, 14, 16]]
+    given = sequences_from([np.array(each) for each in lists], small.TRACKS)
+    with torch.no_grad():
+        scores = Completer(model, None).scores(given, np.arange(3)).numpy()
+    counts = np.bincount(small.sequences().track, minlength=small.TRACKS)
+    bias = model.popularity.detach().numpy()[np.floor(np.log2(np.maximum(counts, 1))).astype(int)]
+    units = full / np.maximum(np.linalg.norm(full, axis=1, keepdims=True), 1e-12)
+    for row, own in enumerate(lists):
+        expected = units @ dense_playlist(model, full[own[::-1][:6]]) + bias
+        np.testing.assert_allclose(scores[row, counts > 0], expected[counts > 0], atol=1e-5)
+        assert (scores[row, counts == 0] < -50).all(), "a track that no training playlist has comes last"
+
+
+def test_the_order_of_a_playlist_matters_and_only_its_last_tracks_do() -> None:
+    model = small.network(small.sequences())
+    lists = [
+        np.array([1, 2, 3]),
+        np.array([3, 2, 1]),
+        np.array([9, 8, 1, 2, 3, 4, 5, 6]),
+        np.array([7, 1, 2, 3, 4, 5, 6]),
+    ]
+    given = sequences_from(lists, small.TRACKS)
+    with torch.no_grad():
+        scores = Completer(model, None).scores(given, np.arange(4))
+    assert (scores[0] - scores[1]).abs().max() > 0.01
+    torch.testing.assert_close(scores[2], scores[3])
+
+
+@pytest.mark.parametrize("loss", ["sampled_softmax", "bpr"])
+def test_the_loss_of_a_batch_is_that_of_its_rows(loss: str) -> None:
+    given = small.sequences()
+    model, loader = small.network(given), small.loader(given, loss)
+    batch = loader.of_playlists(np.arange(small.PLAYLISTS), np.random.default_rng(5))
+    found = batch_loss(model, batch, loss=loss, temperature=0.2)
+    with torch.no_grad():
+        plain, _ = model.all_tracks()
+        edges = torch.zeros(len(batch["row_node"]), small.TRACKS)
+        for row in range(len(edges)):
+            own = slice(int(batch["starts"][row]), int(batch["starts"][row + 1]))
+            edges[row, batch["nodes"][batch["columns"][own]]] = batch["values"][own]
+        rows = batch["nodes"][batch["row_node"]]
+        vectors = plain[rows] + model.walk * edges @ plain
+        count, first = len(batch["target_list"]), len(batch["place"])
+        lists = [
+            torch.from_numpy(dense_playlist(model, vectors[:first][batch["place"] // 6 == n].numpy())).float()
+            for n in range(small.PLAYLISTS)
+        ]
+        units = normalize(vectors[first:], dim=1)
+        scores = (torch.stack(lists) @ units.T + model.popularity[batch["step"]]) / 0.2
+        total = 0.0
+        known = set(zip(*batch["known"].tolist(), strict=True)) if loss == "sampled_softmax" else set()
+        for target, playlist in enumerate(batch["target_list"].tolist()):
+            positive = scores[playlist, target]
+            if loss == "bpr":
+                total += -torch.nn.functional.logsigmoid(positive - scores[playlist, count + target])
+                continue
+            others = [
+                scores[playlist, count + place] - chance
+                for place, chance in enumerate(batch["log_chance"])
+                if (playlist, place) not in known
+            ]
+            total += torch.logsumexp(torch.stack([positive, *others]), dim=0) - positive
+    assert float(found.total.detach()) == pytest.approx(float(total), rel=1e-4)
+    assert found.count == count
+
+
+def test_gradients_reach_every_parameter() -> None:
+    given = small.sequences()
+    model = small.network(given).train()
+    batch = small.loader(given).batch(0, 0)
+    batch_loss(model, batch, loss="sampled_softmax", temperature=0.2).total.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_the_blend_adds_the_weighted_mean_similarity() -> None:
+    given = small.sequences()
+    model = small.network(given)
+    similar = similar_items(given.matrix(), neighbours=5, shrink=1.0)
+    blend = Neighbourhood(3.0, 2.0, 0.1, similar.T.tocsr())
+    playlist = sequences_from([np.array([4, 7, 1])], small.TRACKS)
+    with torch.no_grad():
+        whole, alone = (Completer(model, each).scores(playlist, np.array([0])) for each in (blend, None))
+    weights = np.exp(-np.array([2, 1, 0]) / 2.0) + 0.1
+    expected = 3.0 * similar.toarray()[:, [4, 7, 1]] @ weights / weights.sum()
+    np.testing.assert_allclose((whole - alone)[0], expected, atol=1e-4)
+
+
+def test_about_sixteen_million_parameters_at_full_size(repository) -> None:  # type: ignore[no-untyped-def]
+    """With the tracks and artists that `full` has after its data stages (benchmarks/results/playlists_quality.json)."""
+    content = Document(repository / "params.yaml").content["playlists"]["train"]["network"]
+    dim = Document(repository / "presets/playlists/full.yaml").content["train"]["network"]["embedding_dim"]
+    network = (
+        Params.model_fields["train"]
+        .annotation.model_fields["network"]
+        .annotation.model_validate(content | {"embedding_dim": dim})
+    )  # type: ignore[union-attr]
+    with torch.device("meta"):
+        model = PlaylistGAT(
+            tracks=198_661, embeddings=133_312, artists=26_627, genres=12, genres_per_artist=3, neighbours=32,
+            embedding_dim=dim, heads=network.heads, history=network.history, temperature=0.1, dropout=0.0,
+        )  # fmt: skip
+    assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(16e6, rel=0.1)
+
+
+def test_popularity_steps() -> None:
+    assert popularity_step(np.array([0, 1, 2, 3, 4, 7, 8, 40_000, 1e9], dtype=np.float32)).tolist() == [
+        0, 0, 1, 1, 2, 2, 3, 15, 15,
+    ]  # fmt: skip
+
+
+def test_an_empty_place_is_no_track() -> None:
+    """A playlist shorter than the history is not changed by its padding."""
+    model = small.network(small.sequences())
+    with torch.no_grad():
+        _, vectors = model.all_tracks()
+        short = encode_lists(model, vectors, torch.tensor([[4, 2]]))
+        padded = encode_lists(model, vectors, torch.tensor([[4, 2, -1, -1, -1]]))
+    torch.testing.assert_close(short, padded)

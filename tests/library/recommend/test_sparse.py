@@ -1,0 +1,19 @@
+"""Products with sparse matrices, against dense ones."""
+
+import pytest
+import torch
+
+from winnow.recommend.sparse import BothWays, product
+
+
+@pytest.mark.parametrize("dim", [3, 40])
+def test_product_and_gradient_are_those_of_the_dense_matrix(dim: int) -> None:
+    dense = torch.tensor([[0.0, 2.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0], [3.0, 0.0, 0.5, 0.0]], dtype=torch.float64)
+    csr, transposed = dense.to_sparse_csr(), dense.t().to_sparse_csr()
+    matrix = BothWays(
+        csr.crow_indices(), csr.col_indices(), csr.values(),
+        transposed.crow_indices(), transposed.col_indices(), transposed.values(),
+    )  # fmt: skip
+    vectors = torch.rand(4, dim, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(product(matrix, vectors), dense @ vectors)
+    assert torch.autograd.gradcheck(lambda each: product(matrix, each), (vectors,))
