@@ -34,6 +34,8 @@ def main(stage: Stage[Common, Label]) -> None:
     stage.write("genres.parquet", genres, Genres)
     stage.write("genre_edges.parquet", genre_edges, GenreEdges)
     stage.write("entries.parquet", numbered, NumberedEntries)
+    if genres.empty:
+        print("no genre is known of any artist: the graph has no genres (playlists.ingest.artist_genres names a file)")
     stage.account(len(entries), numbered=len(numbered))
     stage.metrics(
         playlists=len(playlists),

@@ -24,6 +24,7 @@ from winnow.pipeline.errors import WinnowError
 from winnow.recommend.graph import build_graph
 from winnow.recommend.heldout import hold_out
 from winnow.recommend.ranking import Scorer, rank_by
+from winnow.recommend.topk import best_of
 
 BLOCK = 256
 DASH = re.compile(r"\s+[-–—]\s+")
@@ -67,7 +68,7 @@ class PlaylistCompleter:
         explainer = CompletionExplainer(self.completer, given)
         scores = self.completer.scores(given, np.array([0]))[0]
         scores[torch.tensor(own)] = -torch.inf
-        best = torch.topk(scores, min(count, self.count - len(own)))
+        best = best_of(scores[None], min(count, self.count - len(own)))
         return [
             Completion(
                 str(self.known.tracks["track"].iloc[track]),
@@ -75,7 +76,7 @@ class PlaylistCompleter:
                 score,
                 [(each.kind, self._name(each.kind, each.index), each.effect) for each in explainer.reasons(0, track)],
             )
-            for score, track in zip(*(part.tolist() for part in best), strict=True)
+            for score, track in zip(*(part[0].tolist() for part in best), strict=True)
         ]
 
     def _name(self, kind: str, index: int) -> str:

@@ -112,15 +112,24 @@ class TunedBaselines:
             yield {"neighbours": count, "shrink": shrink, "artist_weight": weight}, fit
 
     def _tune_recency(self) -> None:
-        """item-kNN with every weighting of the last tracks."""
-        best: tuple[Tuned, tuple[float, float]] | None = None
-        for decay, floor in product(self.settings.recency_decays, self.settings.recency_floors):
-            grid = linear_grids(self.settings, ease_items=0, seed=0)["item_knn"]
-            tuned = self._tune(grid, self.given.train.recency_matrix(decay, floor))
-            if best is None or tuned.validation_recall > best[0].validation_recall:
-                best = tuned, (decay, floor)
-        assert best is not None
-        self._keep("item_knn_recency", *best)
+        """item-kNN with every weighting of the last tracks, then with every setting of its own under the best."""
+        plain = self.found["item_knn"].settings
+        weighted = {
+            recency: self._tune(self._item_knn([int(plain["neighbours"])], [plain["shrink"]]), self._recent(recency))
+            for recency in product(self.settings.recency_decays, self.settings.recency_floors)
+        }
+        best = max(weighted, key=lambda recency: weighted[recency].validation_recall)
+        grid = self._item_knn(self.settings.knn_neighbours, self.settings.knn_shrink)
+        self._keep("item_knn_recency", self._tune(grid, self._recent(best)), best)
+
+    def _recent(self, recency: tuple[float, float]) -> sparse.csr_matrix:
+        """The training tracks, the last ones counting most."""
+        return self.given.train.recency_matrix(*recency)
+
+    def _item_knn(self, neighbours: list[int], shrink: list[float]) -> Grid:
+        """The grid of item-kNN over these settings."""
+        settings = self.settings.model_copy(update={"knn_neighbours": neighbours, "knn_shrink": shrink})
+        return linear_grids(settings, ease_items=0, seed=0)["item_knn"]
 
     def chosen(self) -> dict[str, dict[str, float]]:
         """The settings of each, and what they find on validation."""

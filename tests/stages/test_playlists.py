@@ -1,0 +1,376 @@
+"""The eight stages of playlists, on the real params with a small world, and what a user types afterwards."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from stages.playlists import ingest, split, weight
+from tests.stages.conftest import Finished, torch_restored
+from tests.stages.programs import DATA_STAGES, Programs
+from winnow.domains.playlists.cli import app
+from winnow.pipeline.errors import LeakageError, SourceError, TableError, WinnowError
+
+PLAYLISTS = Programs.tiny("playlists")
+table = PLAYLISTS.table
+pytestmark = pytest.mark.parametrize("finished", ["playlists"], indirect=True)
+
+
+def run(*names: str, **changes: Any) -> dict[str, Any]:
+    """Run stages here; gives the last one's metrics."""
+    with torch_restored():
+        for name in names:
+            found = PLAYLISTS.run(name, **changes)
+    return found
+
+
+@pytest.fixture
+def here(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the finished folder to change, as the working folder."""
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def track(number: int, **changes: Any) -> dict[str, Any]:
+    names = {"track_uri": f"uri:{number:04d}", "track_name": f"title {number}", "artist_name": f"artist {number % 9}"}
+    return names | changes
+
+
+def slices(*lists: list[dict[str, Any]]) -> dict[str, Any]:
+    """One slice per argument, in the source folder, as ingest's `sources`."""
+    folder = Path("data/source/playlists/mpd")
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, tracks in enumerate(lists):
+        playlists = [{"pid": n, "name": f"list {n}", "tracks": own} for n, own in enumerate(tracks)]
+        file = folder / f"mpd.slice.{number * 1000}-{number * 1000 + 999}.json"
+        file.write_text(json.dumps({"playlists": playlists}))
+    return {"sources": [{"format": "mpd", "path": str(folder)}]}
+
+
+def random_lists(count: int = 40, **changes: Any) -> list[Any]:
+    rng = np.random.default_rng(0)
+    return [[track(int(number), **changes) for number in rng.permutation(60)[:20]] for _ in range(count)]
+
+
+def test_every_entry_is_somewhere(here: Path) -> None:
+    entries, kept, dropped = (
+        table(name) for name in ("ingest/entries.parquet", "filter/entries.parquet", "filter/dropped.parquet")
+    )
+    assert sorted([*kept["entry"], *dropped["entry"]]) == entries["entry"].tolist()
+    numbered, splits, graph = (
+        table(name) for name in ("label/entries.parquet", "split/splits.parquet", "split/graph.parquet")
+    )
+    assert len(numbered) == len(kept) == len(splits)
+    assert len(graph) == (splits["split"] == "train").sum()
+    tracks, artists = table("label/tracks.parquet"), table("label/artists.parquet")
+    named = numbered.merge(tracks, on="track_index").merge(artists, on="artist_index")
+    before = kept.merge(table("label/playlists.parquet"), on="playlist")[["playlist_index", "track", "artist"]]
+    columns = ["playlist_index", "track", "artist"]
+    assert set(named[columns].itertuples(index=False)) == set(before[columns].itertuples(index=False))
+
+
+def test_the_last_tracks_are_the_test_and_those_before_the_validation(here: Path) -> None:
+    splits = table("split/splits.parquet")
+    for _, own in splits.groupby("playlist_index"):
+        sides = own.sort_values("position")["split"].tolist()
+        assert sides == ["train"] * (len(own) - 10) + ["val"] * 5 + ["test"] * 5
+    found = run("split", holdout_size=3, max_playlists=20)
+    splits = table("split/splits.parquet")
+    assert splits["playlist_index"].nunique() == 20
+    assert (splits[splits["split"] == "test"].groupby("playlist_index").size() == 3).all()
+    assert found["rows_not_used"] == len(table("label/entries.parquet")) - len(splits)
+
+
+def test_a_playlist_shorter_than_the_holdout_is_trained_on_and_counted(here: Path) -> None:
+    lists = [*random_lists(), [track(n) for n in range(7)]]
+    run("ingest", **slices(lists))
+    run("filter", min_tracks=2)
+    run("label")
+    found = run("split")
+    assert found["playlists_too_short_to_test"] == 1
+    splits = table("split/splits.parquet")
+    assert splits[splits["playlist_index"] == 40]["split"].tolist() == ["train"] * 7
+    assert run("filter", min_tracks=8)["dropped"]["short_playlist"] == 7
+    with pytest.raises(TableError, match="too few to split"):
+        run("ingest", **slices([[track(n) for n in range(7)]] * 2))
+        run("filter", min_tracks=2)
+        run("label", "split")
+
+
+def test_held_out_edges_in_the_training_graph_are_leakage(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(split, "training_graph", lambda splits: splits[["playlist_index", "track_index"]])
+    with pytest.raises(
+        LeakageError, match=r"held-out entries are edges of the training graph, the first one track \d+"
+    ):
+        run("split")
+    monkeypatch.undo()
+    graph = table("split/graph.parquet")
+    more = table("split/splits.parquet").query("split == 'val'")[["playlist_index", "track_index"]].head(1)
+    pd.concat([graph, more]).to_parquet("data/playlists/split/graph.parquet", index=False)
+    with pytest.raises(LeakageError, match="1 held-out entries are edges"):
+        run("weight")
+    pd.concat([graph, graph.head(2)]).to_parquet("data/playlists/split/graph.parquet", index=False)
+    with pytest.raises(LeakageError, match="2 edges of the training graph are there twice"):
+        run("weight")
+
+
+def test_a_track_twice_the_same_playlist_twice_and_rare_tracks_are_dropped_with_a_reason(here: Path) -> None:
+    lists = random_lists(20)
+    lists[3] = [*lists[3], lists[3][0]]
+    lists.append(lists[5])
+    lists.append([*lists[6][:11], track(999)])
+    lists.append([track(n) for n in range(3)])
+    run("ingest", **slices(lists))
+    found = run("filter", min_tracks=12, min_track_playlists=2)
+    assert found["dropped"] == {
+        "repeated_track": 1, "same_playlist": 20, "rare_track": 1, "short_playlist": 3, "k_core": 11,
+    }  # fmt: skip
+    kept = table("filter/entries.parquet")
+    assert not kept.duplicated(["playlist", "track"]).any()
+    with pytest.raises(TableError, match="no row is left after filtering"):
+        run("filter", min_track_playlists=1000)
+
+
+def test_an_empty_slice_is_counted_and_a_truncated_one_stops_ingest(here: Path) -> None:
+    found = run("ingest", **slices([], random_lists(12), []))
+    assert found["pieces_without_track"] == 2
+    assert found["playlists"] == 12
+    with pytest.raises(SourceError, match=r"the sources of playlists.ingest.sources hold no row"):
+        run("ingest", **slices([], [], []))
+    source = slices(random_lists(12))
+    file = Path("data/source/playlists/mpd/mpd.slice.1000-1999.json")
+    file.write_text('{"playlists": [{"pid"')
+    with pytest.raises(SourceError, match="is no whole JSON"):
+        run("ingest", **source)
+    file.write_text("")
+    with pytest.raises(SourceError, match="is empty"):
+        run("ingest", **source)
+
+
+def test_two_sources_keep_their_playlists_apart(here: Path) -> None:
+    folder = Path("data/source/playlists")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("one", "two"):
+        rows = [f"{name},artist,{name} {n % 7},p{n // 7}" for n in range(21)]
+        (folder / f"{name}.csv").write_text("\n".join(["user,artist,track,playlist", *rows]))
+    sources = [{"format": "csv", "path": str(folder / f"{name}.csv")} for name in ("one", "two")]
+    run("ingest", sources=sources)
+    entries, playlists = table("ingest/entries.parquet"), table("ingest/playlists.parquet")
+    assert playlists["playlist"].tolist() == list(range(6))
+    assert entries.groupby("playlist")["track"].nunique().tolist() == [7] * 6
+    assert entries.merge(playlists, on="playlist").groupby("source")["track"].nunique().tolist() == [7, 7]
+    with pytest.raises(SourceError, match="does not exist"):
+        run("ingest", sources=[*sources, {"format": "csv", "path": str(folder / "three.csv")}])
+
+
+def test_too_many_bad_rows_stop_ingest(here: Path) -> None:
+    bad = random_lists(12)
+    for own in bad[:2]:
+        for entry in own:
+            del entry["track_uri"]
+    with pytest.raises(SourceError, match="(?s)40 of 240 source rows cannot be used.*the track has no track_uri"):
+        run("ingest", **slices(bad))
+
+
+def test_without_artists_and_genres_all_stages_run_and_say_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("ingest", **slices(random_lists(artist_name="")))
+    for name in DATA_STAGES[1:]:
+        run(name)
+    found = PLAYLISTS.metrics("label")
+    assert (found["artists"], found["genres"]) == (0, 0)
+    assert found["tracks_without_artist"] == found["tracks"]
+    assert "no genre is known" in capsys.readouterr().out
+    run("train", "evaluate")
+    judged = PLAYLISTS.metrics("judgement")
+    assert "diversity_score" not in judged["model"]
+    assert set(table("evaluate/completed.parquet")["kind"]) == {"track"}
+    run("plot")
+
+
+def test_genres_of_a_file_reach_the_network(here: Path) -> None:
+    source = slices(random_lists())
+    file = Path("data/source/playlists/genres.csv")
+    file.write_text("artist,genre,count\nArtist 1,rock,2\nartist 1,pop,1\nartist 2,rock,1\nsomeone,jazz,1\n")
+    run("ingest", **source, artist_genres=str(file))
+    run("filter", "label")
+    genres, edges = table("label/genres.parquet"), table("label/genre_edges.parquet")
+    assert genres["genre"].tolist() == ["pop", "rock"]
+    assert edges["share"].tolist() == pytest.approx([1 / 3, 2 / 3, 1])
+    assert PLAYLISTS.metrics("label")["artists_without_genre"] == 7
+    run("label", genres_per_artist=1)
+    assert table("label/genre_edges.parquet")["share"].tolist() == [1, 1]
+
+
+def test_negatives_follow_popularity_and_edges_common_playlists(here: Path) -> None:
+    graph, sampling, edges = (
+        table(name) for name in ("split/graph.parquet", "weight/sampling.parquet", "weight/track_edges.parquet")
+    )
+    counts = np.bincount(graph["track_index"], minlength=len(sampling))
+    assert sampling["playlists"].tolist() == counts.tolist()
+    chance = np.where(counts > 0, counts**0.75, 0)
+    assert sampling["probability"].to_numpy() == pytest.approx(chance / chance.sum())
+    assert sampling["embedded"].tolist() == (counts >= 2).tolist()
+    known = pd.crosstab(graph["playlist_index"], graph["track_index"]).reindex(columns=range(len(counts)), fill_value=0)
+    together = known.T.to_numpy() @ known.to_numpy()
+    assert edges["together"].tolist() == together[edges["track_index"], edges["neighbour"]].tolist()
+    cosine = edges["together"] / (np.sqrt(counts[edges["track_index"]] * counts[edges["neighbour"]]) + 2.0)
+    total = cosine.groupby(edges["track_index"]).transform("sum")
+    assert edges["weight"].to_numpy() == pytest.approx((cosine / total).to_numpy(), rel=1e-4)
+    assert edges.groupby("track_index").size().max() == 8
+    run("weight", negatives="uniform")
+    expected = (counts > 0) / (counts > 0).sum()
+    assert table("weight/sampling.parquet")["probability"].to_numpy() == pytest.approx(expected)
+    with pytest.raises(TableError, match="no track is in 1000 training playlists"):
+        run("weight", min_playlists=1000)
+
+
+def test_ingest_writes_what_it_reads_piece_by_piece(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a slice is read, those before it are no longer held."""
+    import weakref  # noqa: PLC0415
+
+    alive: list[Any] = []
+    real = ingest.formats.read
+
+    def watched(*arguments: Any) -> Any:
+        for piece in real(*arguments):
+            alive.append(weakref.ref(piece.entries))
+            yield piece
+            del piece
+            assert sum(each() is not None for each in alive) <= 1
+
+    monkeypatch.setattr(ingest.formats, "read", watched)
+    assert run("ingest", **slices(*[random_lists(12)] * 5))["playlists"] == 60
+
+
+@pytest.mark.parametrize("loss", ["bpr", "sampled_softmax"])
+def test_every_loss_learns(here: Path, loss: str) -> None:
+    run("train", loss=loss, epochs=6, select="last", early_stopping={"patience": 0})
+    curve = pd.read_csv("metrics/playlists/train/plots/metrics/train/loss.tsv", sep="\t")["loss"]
+    assert curve.iloc[-1] < 0.95 * curve.iloc[0]
+
+
+def test_checkpoints_hold_parameters_and_the_model_its_graph(here: Path) -> None:
+    from safetensors import safe_open  # noqa: PLC0415
+
+    names = {}
+    for name, file in (("checkpoint", "checkpoints/best/model.safetensors"), ("model", "model/model.safetensors")):
+        with safe_open(Path("data/playlists/train", file), "np") as tensors:
+            names[name] = set(tensors.keys())
+    assert names["model"] - names["checkpoint"] >= {"neighbour", "neighbour_weight", "artist_of", "own", "step"}
+
+
+def test_evaluate_says_all_that_is_asked(here: Path) -> None:
+    found = PLAYLISTS.metrics("judgement")
+    assert set(found["baseline"]) == {
+        "popularity", "artist_popularity", "item_knn", "item_knn_artist", "item_knn_recency", "item_knn_recency_artist",
+        "als", "graph_filter", "ease",
+    }  # fmt: skip
+    assert set(found["baseline_settings_at_grid_edge"]) == set(found["baseline"])
+    assert set(found["difference"]) == {"recall_at_10", "seen_recall_at_10"}
+    for name in ("recall_at_10", "seen_recall_at_10", "r_precision", "clicks", "ndcg_at_100"):
+        bounds = found["interval"][name]
+        assert bounds["low"] <= found["model"][name] <= bounds["high"]
+    assert set(table("evaluate/slices.parquet")["by"]) == {"length"}
+    assert sorted(file.name for file in Path("data/playlists/plot").iterdir()) == [
+        "completed.png", "learning_curves.png", "popularity_bias.png", "recall.png", "recall_by_length.png",
+    ]  # fmt: skip
+
+
+def completer() -> Any:
+    from winnow.domains.playlists.model.application import PlaylistCompleter  # noqa: PLC0415
+
+    return PlaylistCompleter(torch.device("cpu"))
+
+
+def test_completions_of_a_playlist_never_seen(here: Path) -> None:
+    found = completer()
+    given = [found.names[number] for number in (4, 9, 2)]
+    told = found.complete(given, 7)
+    assert len({one.track for one in told}) == 7
+    assert not {one.name for one in told} & set(given)
+    assert [one.score for one in told] == sorted((one.score for one in told), reverse=True)
+    assert {name for kind, name, _ in told[0].reasons if kind == "track"} == set(given)
+    assert {"artist", "genre"} <= {kind for kind, _, _ in told[0].reasons}
+    other = found.complete(given[::-1], 7)
+    assert [one.score for one in other] != [one.score for one in told], "the order matters"
+    counts = found.known.tracks.set_index("track")["playlists"]
+    assert (counts[[one.track for one in told]] > 0).all()
+
+
+def test_a_playlist_that_was_trained_on_is_completed_as_evaluate_did(here: Path) -> None:
+    found = completer()
+    splits, tracks = table("split/splits.parquet"), table("label/tracks.parquet")
+    first = table("evaluate/completed.parquet").iloc[0]
+    playlist = int(first["playlist"].split()[0])
+    own = splits[(splits["playlist_index"] == playlist) & (splits["split"] != "test")].sort_values("position")
+    told = found.complete(tracks["track"].iloc[own["track_index"]].tolist(), 3)
+    assert told[0].name == first["track"]
+    assert told[0].score == pytest.approx(first["score"], abs=1e-5)
+    kind, name, effect = told[0].reasons[0]
+    assert (kind, name) == (first["kind"], first["reason"])
+    assert effect == pytest.approx(first["effect"], abs=1e-5)
+
+
+def test_names_are_found_whatever_their_case_and_dash_and_unknown_ones_told(here: Path) -> None:
+    found = completer()
+    artist, title = found.names[5].split(" – ")
+    expected = found.complete([found.names[5]], 3)
+    for name in (f"{artist.upper()} - {title}", f"  {artist} — {title.title()} ", title):
+        assert found.complete([name], 3) == expected
+    with pytest.raises(WinnowError, match="there is no track 'artist 00001 - track 9' in the training data") as error:
+        found.complete(["artist 00001 - track 9"], 3)
+    assert re.fullmatch(r"such as artist \d{6} – track \d{7}(; artist \d{6} – track \d{7}){2}", error.value.fix)
+    result = CliRunner().invoke(app, ["complete", "--tracks", " ; "])
+    assert isinstance(result.exception, WinnowError)
+    assert "names no track" in result.exception.what
+
+
+def test_other_playlists_are_judged(here: Path) -> None:
+    found = completer()
+    tracks = table("label/tracks.parquet")["track"]
+    rng = np.random.default_rng(0)
+    lists = [[track(0, track_uri=tracks[int(n)]) for n in rng.permutation(len(tracks))[:15]] for _ in range(9)]
+    lists.append([track(0, track_uri=f"unknown {n}") for n in range(9)])
+    lists[0][-1] = track(0, track_uri="unknown", track_name="unheard")
+    file = Path("mpd.slice.0-9.json")
+    file.write_text(json.dumps({"playlists": [{"pid": n, "tracks": own} for n, own in enumerate(lists)]}))
+    from winnow.domains.playlists.source import mpd  # noqa: PLC0415
+
+    judged = found.judge(mpd.read(file), None)
+    assert (judged["playlists_judged"], judged["playlists_not_judged"], judged["tracks_unknown"]) == (9, 1, 10)
+    assert set(judged["model"]) == set(judged["popularity"])
+    with pytest.raises(WinnowError, match="no playlist is left to judge"):
+        found.judge(mpd.read(file), 50)
+    result = CliRunner().invoke(app, ["evaluate", "nothing.json"])
+    assert isinstance(result.exception, WinnowError)
+    assert "does not exist" in result.exception.what
+
+
+def test_an_unknown_track_to_find_counts_as_not_found(here: Path) -> None:
+    """Recall@100 of all tracks of a playlist of few tracks would be 1 else."""
+    found = completer()
+    order = found.known.tracks.sort_values("playlists", ascending=False)["track"].tolist()
+    from winnow.domains.playlists.source.listing import make_piece  # noqa: PLC0415
+
+    names = [*order[:6], *order[6:9], "unknown one", "unknown two"]
+    columns = {"playlist": [0] * 11, "position": range(11), "track": names, "title": names, "artist": [None] * 11}
+    judged = found.judge([make_piece([(0, "k", "n")], columns)], 5)
+    assert judged["model"]["recall_at_100"] <= 3 / 5
+    known = {name: values[:9] for name, values in columns.items()}
+    alone = found.judge([make_piece([(0, "k", "n")], known)], 3)
+    assert judged["model"]["recall_at_100"] == pytest.approx(alone["model"]["recall_at_100"] * 3 / 5)
+
+
+def test_weight_checks_the_graph_it_reads(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = []
+    monkeypatch.setattr(weight, "check_graph", lambda *tables: checked.append([len(each) for each in tables]))
+    run("weight")
+    assert checked == [[len(table("split/graph.parquet")), len(table("split/splits.parquet"))]]
