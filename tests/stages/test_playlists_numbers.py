@@ -1,0 +1,429 @@
+"""What evaluate writes of playlists, computed again from the split and the model's parameters with dense matrices."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+from scipy import stats
+from sklearn.metrics import ndcg_score
+
+from stages.playlists import evaluate
+from tests.stages.conftest import Finished, torch_restored
+from tests.stages.programs import Programs
+from winnow.domains.playlists.model import baselines as tuned_baselines
+from winnow.recommend.explanations import Check
+
+CUTOFFS = (10, 50, 100)
+PLAYLISTS = Programs.tiny("playlists")
+CHANGES: dict[str, dict[str, Any]] = {
+    "ingest": {"synthetic": {"playlists": 150, "tracks": 400}},
+    "train": {"blend": {"weights": [0.0, 0.5, 4.0]}},
+    "evaluate": {"truth_checks": 20, "bootstrap": {"resamples": 2000}},
+}
+table = PLAYLISTS.table
+Matrix = np.ndarray
+pytestmark = pytest.mark.parametrize("finished", ["playlists"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def judged(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder, the working folder, with more playlists."""
+    folder = tmp_path_factory.mktemp("judged")
+    with pytest.MonkeyPatch.context() as patch, torch_restored():
+        patch.chdir(folder)
+        for name in ("ingest", "filter", "label", "split", "weight", "train", "evaluate"):
+            PLAYLISTS.run(name, **CHANGES.get(name, {}))
+        yield folder
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Lists of the test playlists by any scores (playlists, tracks): a full sort without the known tracks."""
+
+    scores: Matrix
+    users: list[int]
+    known: Matrix
+    hidden: Matrix
+
+    @cached_property
+    def order(self) -> Matrix:
+        masked = np.where(self.known > 0, -np.inf, self.scores)[self.users]
+        return np.argsort(-masked, axis=1, kind="stable")
+
+    def hits(self) -> Matrix:
+        return np.take_along_axis(self.hidden[self.users], self.order, axis=1)
+
+    def recall(self, k: int) -> Matrix:
+        return self.hits()[:, :k].sum(axis=1) / np.maximum(self.hidden[self.users].sum(axis=1), 1)
+
+
+class World:
+    """The split as dense matrices, and the network by its formulas."""
+
+    def __init__(self) -> None:
+        self.splits = table("split/splits.parquet")
+        self.tracks = table("label/tracks.parquet")
+        self.shape = len(table("label/playlists.parquet")), len(self.tracks)
+        self.train = self.side("train")
+        self.counts = self.train.sum(axis=0)
+        self.state = {
+            name: value.astype(np.float64)
+            for name, value in load_file("data/playlists/train/model/model.safetensors").items()
+        }
+        self.settings = json.loads(Path("data/playlists/train/model/settings.json").read_text())
+
+    def side(self, *sides: str) -> Matrix:
+        known = np.zeros(self.shape)
+        rows = self.splits[self.splits["split"].isin(sides)]
+        known[rows["playlist_index"], rows["track_index"]] = 1
+        return known
+
+    def sequences(self, *sides: str) -> list[list[int]]:
+        rows = self.splits[self.splits["split"].isin(sides)].sort_values(["playlist_index", "position"])
+        own = rows.groupby("playlist_index")["track_index"].agg(list)
+        return [own.get(number, []) for number in range(self.shape[0])]
+
+    def recency(self, decay: float, floor: float, *sides: str) -> Matrix:
+        weights = np.zeros(self.shape)
+        for row, own in enumerate(self.sequences(*sides)):
+            weights[row, own] = np.exp(-np.arange(len(own))[::-1] / decay) + floor
+        return weights
+
+    def cosines(self, shrink: float, neighbours: int) -> Matrix:
+        """The shrunk cosines of each track's nearest tracks."""
+        together = self.train.T @ self.train
+        cosine = together / (np.sqrt(np.outer(self.counts, self.counts)) + shrink + 1e-9)
+        np.fill_diagonal(cosine, 0)
+        least = np.sort(cosine, axis=1)[:, -neighbours][:, None]
+        return np.where(cosine >= least - 1e-7, cosine, 0)
+
+    @cached_property
+    def vectors(self) -> Matrix:
+        """Full vectors of the tracks, from the tables."""
+        state = self.state
+        plain = np.zeros((self.shape[1], state["track"].shape[1]))
+        embedded = self.counts >= 2
+        plain[embedded] = state["track"]
+        artists = state["artist"].copy()
+        for edge in table("label/genre_edges.parquet").itertuples():
+            artists[edge.artist_index] += edge.share * state["genre"][edge.genre_index]
+        has = self.tracks["artist_index"] >= 0
+        plain[has] += artists[self.tracks["artist_index"][has]]
+        weights = np.zeros((self.shape[1], self.shape[1]))
+        edges = table("weight/track_edges.parquet")
+        weights[edges["track_index"], edges["neighbour"]] = edges["weight"]
+        return plain + state["walk"] * weights @ plain
+
+    def playlist(self, own: list[int], history: int = 10, heads: int = 2) -> Matrix:
+        vectors = self.vectors[own[::-1][:history]]
+        size = vectors.shape[1] // heads
+        mean, whole = vectors.mean(axis=0), np.zeros(vectors.shape[1])
+        for head in range(heads):
+            part = slice(head * size, (head + 1) * size)
+            logits = vectors[:, part] @ self.state["attention"][0, part] + mean[part] @ self.state["attention"][1, part]
+            logits = np.where(logits > 0, logits, 0.2 * logits) + self.state["gate"][: len(vectors), head]
+            share = np.exp(logits - logits.max())
+            whole[part] = share @ vectors[:, part] / share.sum()
+        whole = whole @ self.state["query"]
+        return whole / np.linalg.norm(whole)
+
+    def scores(self, *sides: str, blended: bool = True) -> Matrix:
+        units = self.vectors / np.maximum(np.linalg.norm(self.vectors, axis=1, keepdims=True), 1e-12)
+        lists = np.stack([self.playlist(own) if own else np.zeros(units.shape[1]) for own in self.sequences(*sides)])
+        bias = self.state["popularity"][np.floor(np.log2(np.maximum(self.counts, 1))).astype(int)]
+        scores = lists @ units.T + np.where(self.counts > 0, bias, -100)
+        if blended:
+            weights = self.recency(5.0, 0.1, *sides)
+            similar = self.cosines(2.0, 10)
+            scores += self.settings["blend"]["weight"] * weights @ similar.T / weights.sum(axis=1, keepdims=True)
+        return scores
+
+    def users(self, side: str) -> list[int]:
+        return sorted(self.splits.loc[self.splits["split"] == side, "playlist_index"].unique().tolist())
+
+    def tests(self, scores: Matrix) -> Lists:
+        return Lists(scores, self.users("test"), self.side("train", "val"), self.side("test"))
+
+    def validation(self, scores: Matrix) -> Lists:
+        return Lists(scores, self.users("val"), self.train, self.side("val"))
+
+
+@pytest.fixture(scope="module")
+def world(judged: Path) -> World:
+    return World()
+
+
+@pytest.fixture(scope="module")
+def judgement(judged: Path) -> dict[str, Any]:
+    return PLAYLISTS.metrics("judgement")
+
+
+def rows_of(recommender: str) -> pd.DataFrame:
+    ranked = table("evaluate/ranked.parquet")
+    return ranked[ranked["recommender"] == recommender].reset_index(drop=True)
+
+
+@pytest.mark.parametrize(("name", "blended"), [("model", True), ("network", False)])
+def test_every_playlist_s_figures_are_those_of_dense_scores(world: World, name: str, *, blended: bool) -> None:
+    """Known by the tracks before the test, with a graph of training tracks only."""
+    assert world.settings["blend"], "the blend was chosen, or the test shows nothing of it"
+    found, lists = rows_of(name), world.tests(world.scores("train", "val", blended=blended))
+    assert found["playlist_index"].tolist() == lists.users
+    hidden, hits = lists.hidden[lists.users], lists.hits()
+    for k in CUTOFFS:
+        np.testing.assert_allclose(found[f"recall_at_{k}"], lists.recall(k), atol=1e-6)
+    for row in range(0, len(found), 7):
+        ideal = np.arange(hits.shape[1], 0, -1)[None]
+        assert found["ndcg_at_50"][row] == pytest.approx(ndcg_score(hits[[row]], ideal, k=50), abs=1e-6)
+    count = hidden.sum(axis=1).astype(int)
+    precision = [hits[row, :own].sum() / own for row, own in enumerate(count)]
+    np.testing.assert_allclose(found["r_precision"], precision, atol=1e-6)
+    first = hits.argmax(axis=1)
+    np.testing.assert_allclose(found["clicks"], np.where(hits.any(axis=1) & (first < 500), first // 10, 51))
+    ranked = np.where(lists.known > 0, -np.inf, lists.scores)[lists.users]
+    best = np.where(hidden > 0, ranked, -np.inf).max(axis=1, keepdims=True)
+    ahead = (ranked > best + 1e-6).sum(axis=1)  # equal ones, such as an artist's tracks without edges, are not ahead
+    np.testing.assert_allclose(found["reciprocal_rank"], 1 / (1 + ahead), atol=1e-6)
+    assert (found["held_out"] == count).all()
+
+
+def test_tracks_seen_in_training_are_counted_apart(world: World) -> None:
+    found, lists = rows_of("model"), world.tests(world.scores("train", "val"))
+    seen = world.counts > 0
+    hidden = lists.hidden[lists.users] * seen
+    assert (found["held_out_seen"] == hidden.sum(axis=1)).all()
+    assert (found["held_out_seen"] < found["held_out"]).any()
+    hits = np.take_along_axis(hidden, lists.order, axis=1)
+    for k in CUTOFFS:
+        with np.errstate(invalid="ignore"):
+            expected = hits[:, :k].sum(axis=1) / hidden.sum(axis=1)
+        np.testing.assert_allclose(found[f"seen_recall_at_{k}"], expected, atol=1e-6)
+
+
+def test_artists_of_a_list_novelty_coverage_and_exposure(world: World, judgement: dict[str, Any]) -> None:
+    listed = world.tests(world.scores("train", "val")).order[:, :10]
+    found = rows_of("model")
+    artist = world.tracks["artist_index"].to_numpy()
+    bits = -np.log2((world.counts + 1) / (world.counts + 1).sum())
+    for row, own in enumerate(listed):
+        assert found["diversity"][row] == pytest.approx(len(set(artist[own])) / 10)
+        assert found["novelty"][row] == pytest.approx(bits[own].mean(), rel=1e-5)
+    assert judgement["model"]["coverage_score"] == pytest.approx(len(set(listed.ravel())) / world.shape[1], rel=1e-5)
+    decile = pd.Series(world.counts).rank(method="first").sub(1) * 10 // world.shape[1] + 1
+    shares = pd.Series(decile[listed.ravel()]).value_counts(normalize=True).reindex(range(1, 11), fill_value=0)
+    exposed = table("evaluate/exposure.parquet").query("recommender == 'model'").set_index("decile")["share"]
+    assert exposed.to_dict() == pytest.approx(shares.to_dict())
+
+
+def baseline_scores(world: World, name: str, chosen: dict[str, float], *sides: str) -> Matrix:
+    """Fitted to the training tracks, for playlists known by `sides`."""
+    known, artist = world.side(*sides), world.tracks["artist_index"].to_numpy()
+    if "decay" in chosen:
+        known = world.recency(chosen["decay"], chosen["floor"], *sides)
+    same = artist[:, None] == artist[None]
+    share = known @ same / np.maximum(known.sum(axis=1, keepdims=True), 1e-9)
+    most = np.array([world.counts[own].max() for own in same])
+    if name == "popularity":
+        return np.tile(world.counts, (world.shape[0], 1))
+    if name == "artist_popularity":
+        return share * world.counts + world.counts / (world.counts.max() + 1) / (world.shape[1] + 1)
+    if name == "ease":
+        gram = world.train.T @ world.train + chosen["l2"] * np.eye(world.shape[1])
+        inverse = np.linalg.inv(gram)
+        weights = inverse / -np.diag(inverse)
+        np.fill_diagonal(weights, 0)
+        return known @ weights
+    scores = known @ world.cosines(chosen["shrink"], int(chosen["neighbours"])).T
+    return scores + chosen.get("artist_weight", 0) * share * world.counts / np.maximum(most, 1)
+
+
+NAMES = (
+    "popularity", "artist_popularity", "ease", "item_knn", "item_knn_artist", "item_knn_recency",
+    "item_knn_recency_artist",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_baselines_are_fitted_to_training_tracks_and_told_all_before_the_test(
+    world: World, judgement: dict[str, Any], name: str
+) -> None:
+    chosen = judgement["baseline_settings"][name]
+    lists = world.tests(baseline_scores(world, name, chosen, "train", "val"))
+    found = rows_of(name)
+    assert found["playlist_index"].tolist() == lists.users
+    assert (np.abs(found["recall_at_50"] - lists.recall(50)) < 1e-6).mean() > 0.9, "equal scores in another order"
+    assert found["recall_at_10"].mean() == pytest.approx(lists.recall(10).mean(), abs=0.01)
+    of_validation = world.validation(baseline_scores(world, name, chosen, "train")).recall(10).mean()
+    assert chosen["val_recall_at_10"] == pytest.approx(of_validation, abs=0.01)
+
+
+def test_settings_are_the_best_of_their_grids_on_validation(world: World, judgement: dict[str, Any]) -> None:
+    settings = PLAYLISTS.section("evaluate", **CHANGES["evaluate"]).baselines
+    grid = [
+        {"neighbours": count, "shrink": shrink} for count in settings.knn_neighbours for shrink in settings.knn_shrink
+    ]
+    recalls = [world.validation(baseline_scores(world, "item_knn", each, "train")).recall(10).mean() for each in grid]
+    chosen = judgement["baseline_settings"]["item_knn"]
+    mine = next(place for place, each in enumerate(grid) if each.items() <= chosen.items())
+    assert recalls[mine] == pytest.approx(max(recalls), abs=0.005)
+    knn = {name: chosen[name] for name in ("neighbours", "shrink")}
+    recency = {
+        (decay, floor): world.validation(
+            baseline_scores(world, "item_knn_recency", knn | {"decay": decay, "floor": floor}, "train")
+        ).recall(10).mean()
+        for decay in settings.recency_decays
+        for floor in settings.recency_floors
+    }  # fmt: skip
+    found = judgement["baseline_settings"]["item_knn_recency"]
+    assert recency[found["decay"], found["floor"]] == pytest.approx(max(recency.values()), abs=0.005)
+
+
+def test_the_blend_s_weight_is_the_best_on_validation(world: World) -> None:
+    chosen = world.settings["blend"]["weight"]
+    recalls = {}
+    for weight in (0.0, 0.5, 4.0):
+        world.settings["blend"]["weight"] = weight
+        recalls[weight] = world.validation(world.scores("train")).recall(10).mean()
+    world.settings["blend"]["weight"] = chosen
+    assert recalls[chosen] == pytest.approx(max(recalls.values()), abs=1e-6)
+
+
+def test_tuning_gets_validation_tracks_and_no_others(
+    world: World, judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(judged, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def tune(grid: Any, train: Any, val: Any, **options: Any) -> Any:
+        seen.append(val)
+        assert (train.toarray() == world.train).all()
+        if options["known"] is not None:
+            assert ((options["known"].toarray() > 0) == (world.train > 0)).all()
+        return real(grid, train, val, **options)
+
+    real = tuned_baselines.tune
+    monkeypatch.setattr(tuned_baselines, "tune", tune)
+    with torch_restored():
+        PLAYLISTS.run("evaluate")
+    assert len(seen) >= 9
+    for held in seen:
+        for user, hidden, known in zip(held.users, held.hidden, held.known, strict=True):
+            assert hidden.tolist() == np.flatnonzero(world.side("val")[user]).tolist()
+            assert known.tolist() == np.flatnonzero(world.train[user]).tolist()
+
+
+def test_the_judgement_is_the_mean_of_the_stored_rows(world: World, judgement: dict[str, Any]) -> None:
+    names = {"reciprocal_rank": "mrr_score", "novelty": "novelty_score", "diversity": "diversity_score"}
+    columns = [f"{prefix}{name}_at_{k}" for prefix in ("", "seen_") for name in ("recall", "ndcg") for k in CUTOFFS]
+    names |= {name: name for name in (*columns, "r_precision", "seen_r_precision", "clicks")}
+    figures = {"model": judgement["model"], **judgement["baseline"], **judgement["reference"]}
+    assert "network" in figures
+    for recommender, metrics in figures.items():
+        rows = rows_of(recommender)
+        for column, metric in names.items():
+            assert metrics[metric] == pytest.approx(rows[column].mean(), rel=1e-5), (recommender, metric)
+    lists = world.validation(world.scores("train"))
+    for k in CUTOFFS:
+        assert judgement["model"][f"val_recall_at_{k}"] == pytest.approx(lists.recall(k).mean(), rel=1e-4)
+
+
+def test_slices_are_by_known_tracks(world: World) -> None:
+    found = rows_of("model")
+    known = world.side("train", "val")[found["playlist_index"]].sum(axis=1)
+    bins = pd.cut(known, [0, 10, 25, 50, 100, np.inf], labels=["1-10", "11-25", "26-50", "51-100", "101+"])
+    assert found["length"].tolist() == list(bins)
+    slices = table("evaluate/slices.parquet")
+    mine = slices[slices["metric"] == "recall_at_10"].set_index("value")["score"]
+    assert mine.to_dict() == pytest.approx(found.groupby("length")["recall_at_10"].mean().to_dict())
+
+
+def test_intervals_and_paired_differences_agree_with_theory(judgement: dict[str, Any]) -> None:
+    own = rows_of("model")
+    samples = [(judgement["interval"][name], own[name].dropna()) for name in ("recall_at_10", "clicks")]
+    for name in judgement["baseline"]:
+        apart = own["recall_at_10"] - rows_of(name)["recall_at_10"]
+        samples.append((judgement["difference"]["recall_at_10"][name], apart))
+    for found, sample in samples:
+        half = stats.norm.ppf(0.975) * sample.std(ddof=0) / np.sqrt(len(sample))
+        assert found["low"] == pytest.approx(sample.mean() - half, abs=0.35 * half + 1e-6)
+        assert found["high"] == pytest.approx(sample.mean() + half, abs=0.35 * half + 1e-6)
+
+
+def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
+    """Without a track its attention goes to the others; an artist's or genre's part leaves the recommended track."""
+    splits, completed = world.sequences("train", "val"), table("evaluate/completed.parquet")
+    tracks = {
+        f"{table('label/artists.parquet')['artist'][row.artist_index]} – {row.title}": row.track_index
+        for row in world.tracks.itertuples()
+    }
+    artists = table("label/artists.parquet").set_index("artist")["artist_index"]
+    genres = table("label/genres.parquet").set_index("genre")["genre_index"]
+    edges = table("label/genre_edges.parquet").set_index(["artist_index", "genre_index"])["share"]
+    scores, tests = world.scores("train", "val"), world.side("test")
+    blend = world.settings["blend"]
+    similar = world.cosines(2.0, 10)
+    assert {"track", "artist"} <= set(completed["kind"])
+    for row in completed.itertuples():
+        playlist, item = int(row.playlist.split()[0]), tracks[row.track]
+        own = splits[playlist]
+        assert row.score == pytest.approx(scores[playlist, item], abs=1e-4)
+        assert row.found == (tests[playlist, item] == 1)
+        whole = world.playlist(own)
+        unit = world.vectors[item] / np.linalg.norm(world.vectors[item])
+        if row.kind == "track":
+            gone = own.index(tracks[row.reason])
+            weights = np.exp(-np.arange(len(own))[::-1] / blend["decay"]) + blend["floor"]
+            near = similar[item, own]
+            rest = np.delete(weights, gone) @ np.delete(near, gone) / np.delete(weights, gone).sum()
+            effect = blend["weight"] * (weights @ near / weights.sum() - rest)
+            if len(own) - gone <= 10:
+                effect += (whole - without(world, own, gone)) @ unit
+        else:
+            part = world.state["artist"][artists[row.reason]] if row.kind == "artist" else None
+            if part is None:
+                artist = int(world.tracks["artist_index"][item])
+                part = edges[artist, genres[row.reason]] * world.state["genre"][genres[row.reason]]
+            less = world.vectors[item] - part
+            effect = whole @ (unit - less / np.linalg.norm(less))
+        assert row.effect == pytest.approx(effect, abs=1e-4)
+
+
+def without(world: World, own: list[int], gone: int, heads: int = 2) -> Matrix:
+    """The playlist's vector without one track, the gates and the common part of the others as they were."""
+    last = own[::-1][:10]
+    vectors = world.vectors[last]
+    left = np.array([track != own[gone] for track in last])
+    size, mean, whole = vectors.shape[1] // heads, vectors.mean(axis=0), np.zeros(vectors.shape[1])
+    for head in range(heads):
+        part = slice(head * size, (head + 1) * size)
+        logits = vectors[:, part] @ world.state["attention"][0, part] + mean[part] @ world.state["attention"][1, part]
+        logits = np.where(logits > 0, logits, 0.2 * logits) + world.state["gate"][: len(vectors), head]
+        share = np.exp(logits - logits.max()) * left
+        whole[part] = share @ vectors[:, part] / share.sum()
+    whole = whole @ world.state["query"]
+    return whole / np.linalg.norm(whole)
+
+
+def test_explanation_accuracy_counts_what_held(
+    judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judgement: dict[str, Any]
+) -> None:
+    assert judgement["explanations_checked"] == 20
+    shutil.copytree(judged, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
+    monkeypatch.chdir(tmp_path)
+    checks = [Check("track", True)] * 3 + [Check("artist", False)] * 5
+    monkeypatch.setattr(evaluate, "check_first_reasons", lambda *_: checks)
+    with torch_restored():
+        PLAYLISTS.run("evaluate")
+    found = PLAYLISTS.metrics("judgement")
+    assert found["model"]["explanation_accuracy"] == 3 / 8
+    low, high = stats.binomtest(3, 8).proportion_ci(0.95, method="wilson")
+    assert found["interval"]["explanation_accuracy"] == pytest.approx({"low": low, "high": high}, rel=1e-4)
