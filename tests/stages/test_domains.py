@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -42,6 +43,18 @@ def test_evaluate_json_is_short_and_agrees_with_judgement_json(domain: Programs)
     assert set(whole["difference"][headline]) == set(whole["baseline"])
     assert all(condition.metric in whole["interval"] for condition in domain.section("evaluate").gate.conditions)
     assert not set(whole["reference"]) & set(whole["baseline"])
+
+
+def test_stored_predictions_give_the_metrics_that_models_are_compared_by(domain: Programs) -> None:
+    predictions = load(domain.domain, "comparison").PREDICTIONS
+    rows = predictions.rows(domain.table(predictions.path)).reset_index(drop=True)
+    assert rows[predictions.key].is_unique
+    found, judged = predictions.statistics(rows), domain.metrics("judgement")["model"]
+    assert domain.section("evaluate").gate.headline in found
+    for name in set(found) & set(judged):
+        assert found[name](np.ones((1, len(rows)), dtype=np.int64))[0] == pytest.approx(judged[name], rel=1e-5)
+    groups = rows[predictions.groups] if predictions.groups else rows[predictions.key]
+    assert groups.notna().all()
 
 
 class CapturedError(Exception):

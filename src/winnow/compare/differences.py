@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import norm, t
 
 from winnow.compare.revisions import Revision
-from winnow.domains.load import load
+from winnow.domains.load import has_module, load
 from winnow.judge.intervals import Interval
 from winnow.judge.multiple import holm
 from winnow.judge.paired import Predictions, paired_intervals, same_rows
@@ -86,6 +86,8 @@ def _decision(difference: Difference, p_value: float) -> str:
 
 def _paired(domain: str, before: Revision, after: Revision) -> tuple[dict[str, Interval], list[str]]:
     """The paired intervals of what stored predictions give, and why there are none."""
+    if not has_module(domain, "comparison"):
+        return {}, [f"{domain} has no comparison.py: metrics are compared unpaired"]
     predictions: Predictions = load(domain, "comparison").PREDICTIONS
     path = f"data/{domain}/{predictions.path}"
     tables = [each.table(path) for each in (before, after)]

@@ -1,0 +1,14 @@
+"""How two models' stored predictions are compared."""
+
+from functools import partial
+
+from winnow.domains.playlists.model.judging import CHALLENGE
+from winnow.judge.paired import Predictions
+from winnow.recommend.metrics import metric_statistics
+
+PREDICTIONS = Predictions(
+    "evaluate/ranked.parquet",
+    key="playlist_index",
+    statistics=partial(metric_statistics, more=CHALLENGE),
+    rows=lambda table: table[table["recommender"] == "model"],
+)
