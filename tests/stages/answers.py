@@ -11,12 +11,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from winnow.domains.articles.tables import Articles, Scores
 from winnow.domains.articles.tables import Labels as ArticlesLabels
 from winnow.domains.climb import definitions as climb
 from winnow.domains.climb.tables import Labels as ClimbLabels
 from winnow.domains.climb.tables import Tokens as ClimbTokens
+from winnow.domains.documents.source.synthetic import draw_page
+from winnow.domains.documents.tables import Labels as DocumentsLabels
+from winnow.domains.documents.tables import Measures
 from winnow.domains.playlists.tables import Splits as PlaylistSplits
 from winnow.domains.retina import definitions as retina
 from winnow.domains.retina.source.fundus import draw_fundus
@@ -66,6 +70,24 @@ def climb_commands() -> list[list[str]]:
         [*generate, "--json"],
         [*generate, "--seed", "1", "--png", "out/routes.png"],
         ["evaluate", "export.json", "--json"],
+    ]
+
+
+def documents_commands() -> list[list[str]]:
+    rng = np.random.default_rng(0)
+    folder = Path("scans")
+    folder.mkdir(exist_ok=True)
+    rows = ["filename,quality_score,quality_class,issues"]
+    for kind, score in (("letter", 0.9), ("table", 0.1), ("receipt", 0.5), ("form", 0.75)):
+        page = Image.fromarray(draw_page(kind, 300, rng))
+        page.point(lambda value, score=score: 255 - (255 - value) * score).save(folder / f"{kind}.png")
+        rows.append(f"{kind}.png,{score},,{'low_contrast' if score < 0.8 else ''}")
+    (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
+    Image.open(folder / "form.png").save("two.pdf", save_all=True, append_images=[Image.open(folder / "table.png")])
+    return [
+        ["assess", "scans", "two.pdf", "--explain", "out", "--json"],
+        ["assess", "scans/letter.png"],
+        ["evaluate", "scans", "--json"],
     ]
 
 
@@ -137,6 +159,27 @@ def climb_poison() -> list[str]:
     tokens["position"] = tokens.groupby("route_id").cumcount()
     write_table(labels_file, labels, ClimbLabels)
     write_table(tokens_file, tokens, ClimbTokens)
+    return tested[1::2]
+
+
+def documents_poison() -> list[str]:
+    """Give every other test image another score and class, other measures, and another image's picture."""
+    labels_file, measures_file = (Path(f"data/documents/label/{name}.parquet") for name in ("labels", "measures"))
+    labels, measures = pd.read_parquet(labels_file), pd.read_parquet(measures_file)
+    splits = pd.read_parquet("data/documents/split/splits.parquet")
+    tested = sorted(splits.loc[splits["split"] == "test", "image_id"])
+    changed = labels["image_id"].isin(tested[::2])
+    labels.loc[changed, "score"] = 1 - labels.loc[changed, "score"]
+    labels.loc[changed, "label"] = 4 - labels.loc[changed, "label"]
+    measures.loc[measures["image_id"].isin(tested[::2]), "value"] = 1.0
+    store = Path("data/documents/label/images.arrow")
+    images = read_images(store)
+    other = dict(zip(tested[::2], reversed(tested[::2]), strict=True))
+    with write_images(store) as writer:
+        for name in images.ids:
+            writer.add(name, images.select([other.get(name, name)])[0])
+    write_table(labels_file, labels, DocumentsLabels)
+    write_table(measures_file, measures, Measures)
     return tested[1::2]
 
 
@@ -307,6 +350,26 @@ EXAMPLES = {
             "ingest.peers": "files of the user's; tests/library/domains/climb/test_source_peers.py",
             "evaluate.batch_size": "memory only",
         },
+    ),
+    "documents": Example(
+        commands=documents_commands,
+        poison=documents_poison,
+        predictions=(("predictions.parquet", "image_id"), ("baseline_predictions.parquet", "image_id")),
+        values={
+            "ingest.sources": [{"format": "clean_pages", "path": "data/source/documents/mine"}],
+            "split.min_stratum": 200,
+            "train.subset": "easy",
+            "train.phases": [{"subset": "easy", "epochs": 1, "learning_rate": 0.01}],
+            "train.early_stopping.metric": "accuracy",
+            "train.network.views": [48],
+            "evaluate.gate.headline": "rmse",
+        },
+        changes_no_byte={
+            "train.network.weights": "a file; tests/library/vision",
+            "train.network.frozen_blocks": "asks for weights; tests/stages/test_documents_model.py",
+            "evaluate.batch_size": "memory only",
+        },
+        other_verbs=frozenset({"dataset"}),
     ),
     "retina": Example(
         commands=retina_commands,

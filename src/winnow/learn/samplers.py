@@ -113,3 +113,25 @@ class LengthBucketSampler(EpochSampler):
         batches = ordered[: whole * size].reshape(whole, size)
         shuffled = batches[np.random.default_rng((seed, 1)).permutation(whole)]
         return np.concatenate([shuffled.ravel(), ordered[whole * size :]])
+
+
+class BalancedBatchSampler(EpochSampler):
+    """As many draws as rows, and every batch holds all classes about equally: small classes are drawn repeatedly.
+
+    Classes follow each other in turns, in a new order each turn; within a class, every row comes once before any comes
+    again.
+    """
+
+    def __init__(self, classes: NDArray[np.int64], share: BatchShare) -> None:
+        super().__init__(len(classes), share)
+        self.of_class = [np.flatnonzero(classes == label) for label in np.unique(classes)]
+
+    def order(self, seed: int) -> NDArray[np.int64]:
+        rng = np.random.default_rng(seed)
+        turns = math.ceil(self.rows / len(self.of_class))
+        columns = [
+            np.concatenate([rng.permutation(rows) for _ in range(math.ceil(turns / len(rows)))])[:turns]
+            for rows in self.of_class
+        ]
+        drawn = np.stack(columns, axis=1)
+        return rng.permuted(drawn, axis=1).ravel()[: self.rows]

@@ -97,6 +97,23 @@ def aucs(positive: ArrayLike, score: ArrayLike, counts: ArrayLike | None = None)
     return _ratio((above * beaten).sum(axis=1), above.sum(axis=1) * below.sum(axis=1))
 
 
+def average_precisions(positive: ArrayLike, score: ArrayLike, counts: ArrayLike | None = None) -> Floats:
+    """Mean precision over the recalls that the scores reach `(resamples,)`, without interpolation (as scikit-learn).
+
+    `counts` as for `aucs`. NaN where positives are missing.
+    """
+    scores = np.asarray(score, dtype=np.float64)
+    order = np.argsort(-scores, kind="stable")
+    weights = np.ones((1, len(scores))) if counts is None else np.asarray(counts, dtype=np.float64)
+    weights, is_positive = weights[:, order], np.asarray(positive, dtype=bool)[order]
+    starts = np.flatnonzero(np.append(True, np.diff(scores[order]) < 0))
+    hits = np.add.reduceat(weights * is_positive, starts, axis=1)
+    drawn = np.cumsum(np.add.reduceat(weights, starts, axis=1), axis=1)
+    found = np.cumsum(hits, axis=1)
+    precision = np.divide(found, drawn, out=np.zeros_like(found), where=drawn > 0)
+    return _ratio((hits * precision).sum(axis=1), hits.sum(axis=1))
+
+
 def macro_aucs(true: ArrayLike, probabilities: ArrayLike, counts: ArrayLike | None = None) -> Floats:
     """Mean AUC of each class against the rest `(resamples,)`, over the classes that have a row (as MedMNIST)."""
     grades, scores = np.asarray(true), np.asarray(probabilities, dtype=np.float64)

@@ -32,6 +32,26 @@ def spearman_correlation(predicted: ArrayLike, true: ArrayLike) -> float:
     return _correlation(stats.rankdata(np.asarray(predicted)), stats.rankdata(np.asarray(true)))
 
 
+def spearman_correlations(first: ArrayLike, second: ArrayLike, counts: ArrayLike) -> NDArray[np.float64]:
+    """As `spearman_correlation`, of rows that occur `counts` `(resamples, rows)` times: `(resamples,)`."""
+    weights = np.asarray(counts, dtype=np.float64)
+    total = weights.sum(axis=1, keepdims=True)
+    one, other = (_middle_ranks(np.asarray(values, dtype=np.float64), weights) for values in (first, second))
+    one, other = (ranks - (weights * ranks).sum(axis=1, keepdims=True) / total for ranks in (one, other))
+    spread = (weights * one**2).sum(axis=1) * (weights * other**2).sum(axis=1)
+    shared = (weights * one * other).sum(axis=1)
+    undefined = np.full(len(weights), np.nan)
+    return np.asarray(np.divide(shared, np.sqrt(spread), out=undefined, where=spread > 0), dtype=np.float64)
+
+
+def _middle_ranks(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean rank of each value's ties `(resamples, rows)`."""
+    _, place = np.unique(values, return_inverse=True)
+    sums = np.zeros((len(weights), int(place.max()) + 1))
+    np.add.at(sums.T, place, weights.T)
+    return (np.cumsum(sums, axis=1) - sums / 2)[:, place]
+
+
 def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     if len(first) < 2:
         raise ValueError("a correlation needs two rows")

@@ -6,7 +6,7 @@ Folds of a cross-validation, seeds of a repetition and experiments share them.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -59,8 +59,27 @@ def kept_features(
     device, version of PyTorch, number of threads or CPU setting are not used: their last bits may differ. The images
     are read twice, in order and few at a time: for the key, and for the features if they have to be computed.
     """
+    device = next(network.parameters()).device
+    return kept_encoded_features(what, network, lambda encoded: compute(decode(encoded).to(device)), images)
+
+
+def kept_encoded_features(
+    what: str, network: nn.Module, compute: Callable[[Sequence[bytes]], Tensor], images: Sequence[bytes]
+) -> Tensor:
+    """As `kept_features`, for images of different sizes: `compute` gets a few encoded ones and decodes them itself.
+
+    What it does with them, besides the network, must be part of `what`.
+    """
     key = content_key(_parts(f"{what}, {_platform(next(network.parameters()).device)}", network, images))
-    return Kept("features", MAX_BYTES).obtain(key, lambda path: _write(path, network, compute, images), _read)
+    return kept_array("features", key, len(images), lambda: _computed(network, compute, images))
+
+
+def kept_array(name: str, key: str, rows: int, compute: Callable[[], Iterator[Tensor]]) -> Tensor:
+    """What `compute` yields, some rows at a time, `rows` in all: on the CPU, mapped from the file it is kept in.
+
+    `key` must be a content key of all that it depends on, see `pipeline.kept`.
+    """
+    return Kept(name, MAX_BYTES).obtain(key, lambda path: _write(path, rows, compute()), _read)
 
 
 def _platform(device: torch.device) -> str:
@@ -70,27 +89,30 @@ def _platform(device: torch.device) -> str:
     return ", ".join([torch.__version__, device_name(device), cpu, f"{torch.get_num_threads()} threads", *settings])
 
 
-def _write(path: Path, network: nn.Module, compute: Callable[[Tensor], Tensor], images: Sequence[bytes]) -> None:
-    was_training = network.training
-    network.eval()
-    features: np.memmap[tuple[int, ...], np.dtype[np.float16]] | None = None
-    with torch.inference_mode():
-        for start, part in _computed(next(network.parameters()).device, compute, images):
-            if features is None:
-                shape = (len(images), *part.shape[1:])
-                features = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-            features[start : start + len(part)] = part.numpy()
-    if features is None:
+def _write(path: Path, rows: int, parts: Iterator[Tensor]) -> None:
+    array: np.memmap[tuple[int, ...], np.dtype[Any]] | None = None
+    start = 0
+    for part in parts:
+        values = part.numpy()
+        if array is None:
+            shape = (rows, *values.shape[1:])
+            array = np.lib.format.open_memmap(path, mode="w+", dtype=values.dtype, shape=shape)
+        array[start : start + len(values)] = values
+        start += len(values)
+    if array is None:
         raise ValueError("no image to compute features of")
-    features.flush()
-    network.train(was_training)
+    array.flush()
 
 
 def _computed(
-    device: torch.device, compute: Callable[[Tensor], Tensor], images: Sequence[bytes]
-) -> Iterator[tuple[int, Tensor]]:
-    for start in range(0, len(images), BATCH):
-        yield start, compute(decode(images[start : start + BATCH]).to(device)).half().cpu()
+    network: nn.Module, compute: Callable[[Sequence[bytes]], Tensor], images: Sequence[bytes]
+) -> Iterator[Tensor]:
+    was_training = network.training
+    network.eval()
+    with torch.inference_mode():
+        for start in range(0, len(images), BATCH):
+            yield compute(images[start : start + BATCH]).half().cpu()
+    network.train(was_training)
 
 
 def _read(path: Path) -> Tensor:

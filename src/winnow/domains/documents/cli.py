@@ -1,0 +1,123 @@
+"""`winnow documents …`: judge scans, evaluate the assessor on a labelled folder, and make data sets."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from winnow.domains.documents import definitions
+from winnow.domains.documents.params import Common, Ingest, Label, Split, Weight
+from winnow.pipeline.errors import ParamsError, WinnowError
+from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.pipeline.seeds import derive_seed
+
+app = typer.Typer(no_args_is_help=True, help="Judge the quality of document scans.")
+
+SHOWN = (
+    "false_reject_error", "retake_recall", "retake_auc", "mae", "rmse", "accuracy", "balanced_accuracy",
+    "within_one_accuracy", "macro_f1", "spearman_correlation", "ece", "score_ece",
+)  # fmt: skip
+
+
+@app.command()
+def assess(
+    paths: Annotated[list[Path], typer.Argument(help="images, PDF files, or folders of them")],
+    explain: Annotated[Path | None, typer.Option(help="folder for the pages with their heat maps")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the judgements as JSON")] = False,
+) -> None:
+    """Judge every page: accept, warn, or take again. Unreadable files are reported; the exit code is then 1."""
+    from winnow.domains.documents.model import application  # noqa: PLC0415 - torch takes seconds to import
+    from winnow.learn.devices import configured_device  # noqa: PLC0415
+
+    judged = application.assess_files(paths, explain, configured_device())
+    if as_json:
+        print(json.dumps(judged, indent=2))
+    else:
+        for entry in judged:
+            print_entry(entry)
+    if any("error" in entry for entry in judged):
+        raise typer.Exit(1)
+
+
+def print_entry(entry: dict[str, Any]) -> None:
+    """A page's judgement as a few lines of text."""
+    if "error" in entry:
+        print(f"{entry['file']}: {entry['error']}", file=sys.stderr)
+        return
+    place = f" page {entry['page']}" if entry["pages"] > 1 else ""
+    figures = f"score {entry['score']:.2f} ({entry['class']})"
+    parts = f"legibility {entry['legibility']:.2f}, framing {entry['framing']:.2f}"
+    print(f"{entry['file']}{place}: {entry['verdict'].upper()}   {figures}   {parts}")
+    for reason in entry["reasons"]:
+        print(f"    {reason}")
+    if "explained" in entry:
+        print(f"    heat map: {entry['explained']}")
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="a folder of labelled pages with metadata.csv, or the CSV")],
+    as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
+) -> None:
+    """Evaluate the assessor on a labelled set of your own: how many good pages it rejects comes first."""
+    if not data.exists():
+        raise WinnowError(f"{data} does not exist", fix="name a folder with metadata.csv, or the CSV")
+    from winnow.domains.documents.model import application  # noqa: PLC0415
+    from winnow.learn.devices import configured_device  # noqa: PLC0415
+
+    found = application.judge_data(data, configured_device())
+    if as_json:
+        print(json.dumps(found, indent=2, sort_keys=True))
+        return
+    print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["pages"].items()))
+    for reason in found["reasons"]:
+        print(f"  left out: {reason}", file=sys.stderr)
+    print("   ".join(f"{verdict} {count}" for verdict, count in found["verdicts"].items()))
+    for name in SHOWN:
+        if name in found["metrics"]:
+            print(f"  {name:<24}{found['metrics'][name]:>8.3f}")
+    print(f"\n  {'class':<12}{'pages':>7}{'recall':>9}")
+    for name in definitions.CLASSES:
+        recall = found["metrics"].get(f"class_{definitions.class_key(name)}_recall")
+        if recall is not None:
+            print(f"  {name:<12}{found['by_class'][name]:>7}{recall:>9.3f}")
+
+
+@app.command()
+def dataset(
+    source: Annotated[Path, typer.Argument(help="folder of clean pages (synthetic) or of labelled pages (real)")],
+    target: Annotated[Path, typer.Argument(help="new folder to write the data set to")],
+    mode: Annotated[
+        Literal["synthetic", "real"], typer.Option(help="degrade clean pages, or take labelled pages as they are")
+    ] = "synthetic",
+    val_ratio: Annotated[float | None, typer.Option(help="share for validation; default: params.yaml's")] = None,
+    test_ratio: Annotated[float | None, typer.Option(help="share for the test; default: params.yaml's")] = None,
+) -> None:
+    """Write a data set as train, val and test folders of images with CSV files, as params.yaml's sections say."""
+    from winnow.domains.documents.dataset import Settings, make_dataset  # noqa: PLC0415 - a second of imports
+
+    document = Document(PARAMS_FILE)
+    seed = document.content.get("seed")
+    if not isinstance(seed, int):
+        raise ParamsError(f"`seed` is {seed!r}: a whole number is expected", where=str(PARAMS_FILE))
+    common = document.section(("documents", "common"), Common)
+    ingest = document.section(("documents", "ingest"), Ingest)
+    split = document.section(("documents", "split"), Split)
+    shares = {"val_share": val_ratio, "test_share": test_ratio}
+    changed = {name: share for name, share in shares.items() if share is not None}
+    if changed and (sum((split.model_dump() | changed)[name] for name in shares) >= 1 or min(changed.values()) <= 0):
+        raise WinnowError("the ratios leave nothing to train on, or are not positive", fix="such as 0.2 and 0.1")
+    settings = Settings(
+        preparation=definitions.Preparation(common.max_side, ingest.pdf_dpi),
+        flag_from=common.flag_from,
+        max_rejected_share=ingest.max_rejected_share,
+        label=document.section(("documents", "label"), Label),
+        split=split.model_copy(update=changed),
+        weight=document.section(("documents", "weight"), Weight),
+        seed=derive_seed(seed, "documents", "dataset"),
+    )
+    metadata = make_dataset(source, target, mode, settings)
+    print((target / "dataset_summary.txt").read_text(encoding="utf-8"), end="")
+    print(f"\n{len(metadata)} images in {target}")

@@ -1,0 +1,126 @@
+"""What the words of document quality mean: the issues, the score and the five classes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+ISSUES = (
+    "blur",
+    "noise",
+    "low_contrast",
+    "uneven_illumination",
+    "skew",
+    "compression",
+    "low_resolution",
+    "stains_or_ink",
+    "cropped",
+    "glare",
+)
+FRAMING = ("skew", "cropped")
+"""Issues of how the page lies in the picture; all others are issues of legibility."""
+LEGIBILITY = tuple(issue for issue in ISSUES if issue not in FRAMING)
+
+FURTHER = 0.25
+"""How much every issue but the worst one counts in the score."""
+
+CLASSES = ("High", "Good", "Moderate", "Poor", "Very Poor")
+"""Best first; class k holds the scores from 0.8 - 0.2 k up to 1 - 0.2 k."""
+CENTRES = (0.9, 0.7, 0.5, 0.3, 0.1)
+"""The middle of each class's scores."""
+EDGES = (0.8, 0.6, 0.4, 0.2)
+"""The lowest score of each class but the last."""
+ACCEPTABLE_FROM = 0.4
+"""A page whose true score is lower (Poor, Very Poor) should be taken again."""
+
+VERDICTS = ("accept", "warn", "retake")
+Verdict = Literal["accept", "warn", "retake"]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a file becomes the page that is judged."""
+
+    max_side: int
+    """pixels; larger pages are reduced, smaller ones stay as they are"""
+    pdf_dpi: int
+    """resolution at which PDF pages are rendered"""
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """Which parts of a page the network sees."""
+
+    patches: int
+    """number of patches at the page's own resolution"""
+    patch_size: int
+    """pixels a side"""
+    choice: Literal["inked", "grid"]
+    """where they are taken: where most edges are, or evenly over the page"""
+    views: tuple[int, ...]
+    """sides of the square pictures of the whole page"""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What turns a score and severities into a verdict; `Calibration` adds the threshold chosen on validation."""
+
+    flag_from: float
+    """severity from which an issue is flagged"""
+    accept_from: float
+    """score below which a page is not accepted without a warning"""
+    warn_severity: float
+    """severity from which a single issue is warned about"""
+
+
+def severity_score(severities: ArrayLike, issues: tuple[str, ...] = ISSUES) -> Floats:
+    """The score `(…,)` of severities `(…, 10)` in the order of `ISSUES`: 1 - min(1, worst + 0.25 × the others' sum).
+
+    With `issues` only these count: `LEGIBILITY` gives how well the page can be read, `FRAMING` how it lies in the
+    picture. The score of all issues is never above the lower one of the two.
+    """
+    chosen = np.asarray(severities, dtype=np.float64)[..., [ISSUES.index(issue) for issue in issues]]
+    worst = chosen.max(axis=-1)
+    return np.asarray(1 - np.minimum(1, worst + FURTHER * (chosen.sum(axis=-1) - worst)), dtype=np.float64)
+
+
+def class_of(score: ArrayLike) -> NDArray[np.int64]:
+    """The class, 0 (High) to 4 (Very Poor), of each score; an edge belongs to the better class."""
+    values = np.asarray(score, dtype=np.float64)
+    return np.asarray((values[..., None] < np.array(EDGES)).sum(axis=-1), dtype=np.int64)
+
+
+def class_key(name: str) -> str:
+    """A class's name in a metric's: `very_poor`."""
+    return name.lower().replace(" ", "_")
+
+
+def probability_columns() -> list[str]:
+    """Columns of the five class probabilities in a table of predictions."""
+    return [f"p_{class_key(name)}" for name in CLASSES]
+
+
+def severity_columns() -> list[str]:
+    """Columns of the ten predicted severities in a table of predictions."""
+    return [f"severity_{issue}" for issue in ISSUES]
+
+
+def decide(score: float, severities: ArrayLike, retake_below: float, decision: Decision) -> tuple[Verdict, list[str]]:
+    """The verdict on a page and its reasons, the worst issue first.
+
+    `retake` below the threshold; `warn` for a score below `accept_from` or an issue as severe as `warn_severity`;
+    otherwise `accept`, and flagged issues are named all the same.
+    """
+    values = np.asarray(severities, dtype=np.float64)
+    flagged = [int(place) for place in np.argsort(-values, kind="stable") if values[place] >= decision.flag_from]
+    named = [f"{ISSUES[place]} (severity {values[place]:.2f})" for place in flagged]
+    if score < retake_below:
+        return "retake", [f"score {score:.2f} is below the retake threshold {retake_below:.2f}", *named]
+    if score < decision.accept_from:
+        return "warn", [f"score {score:.2f} is below {decision.accept_from:.2f}", *named]
+    if values.max() >= decision.warn_severity:
+        return "warn", named
+    return "accept", [f"score {score:.2f} is {decision.accept_from:.2f} or above", *named]

@@ -1,0 +1,175 @@
+"""What a user does with the trained assessor: judge scans, and judge the assessor on another labelled set.
+
+Everything is done as the model's folder says; params.yaml decides only the device.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from winnow.domains.documents import definitions
+from winnow.domains.documents.model import judging
+from winnow.domains.documents.model.assessing import Calibration, Estimates, estimate, load_assessor
+from winnow.domains.documents.model.heatmaps import explain
+from winnow.domains.documents.model.network import Assessor
+from winnow.domains.documents.model.parts import cut, mirrored
+from winnow.domains.documents.rules.measures import measure
+from winnow.domains.documents.source import formats
+from winnow.domains.documents.source.pages import SUFFIXES, page_files, read_pages
+from winnow.images.codec import ImageError, Pixels, encode_png
+from winnow.images.parallel import map_images
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import atomic_path
+from winnow.show.heat import overlay
+
+BATCH = 16
+"""Pages at a time."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One file and its pages, or the reason why it cannot be read."""
+
+    file: Path
+    pages: list[Pixels]
+    error: str = ""
+
+
+def assess_files(paths: Sequence[Path], explained: Path | None, device: torch.device) -> list[dict[str, Any]]:
+    """One entry per page, in the order given; a folder means the files in it.
+
+    `score`, `class`, `probabilities`, `legibility`, `framing`, the flagged `issues` with their severities, `verdict`
+    and `reasons`, with the heat map's file as `explained` when a folder for them is given; or the `error` that keeps a
+    file from being judged.
+    """
+    files = _files(paths)
+    model, calibration = load_assessor(device)
+    entries: list[dict[str, Any]] = []
+    for scan in _read(files, model.preparation):
+        if scan.error:
+            entries.append({"file": str(scan.file), "error": scan.error})
+            continue
+        found = judge_pages(model, calibration, scan.pages)
+        for number, page in enumerate(scan.pages):
+            entry = _entry(scan, number, Estimates(*(values[number] for values in found)), model, calibration)
+            if explained is not None:
+                pictures = explain(model, page)
+                name = (
+                    f"{scan.file.stem}_p{number + 1}_heat.png" if len(scan.pages) > 1 else f"{scan.file.stem}_heat.png"
+                )
+                picture = overlay(encode_png(pictures.page), encode_png(pictures.heat))
+                entry["explained"] = str(_save(explained / name, picture))
+            entries.append(entry)
+    return entries
+
+
+def judge_data(path: Path, device: torch.device) -> dict[str, Any]:
+    """The assessor's metrics on a labelled folder (or its CSV). Raises SourceError, and WinnowError without a page."""
+    listing = formats.read("labelled", path)
+    model, calibration = load_assessor(device)
+    rejected = [reason for _, _, reason in listing.rejected]
+    parts, scores, labels, flags = [], [], [], []
+    verdicts: list[str] = []
+    records = {record.content: record for record in listing.records if isinstance(record.content, Path)}
+    for scan in _read(list(records), model.preparation):
+        record = records[scan.file]
+        if scan.error or (record.score is None and record.label is None):
+            rejected.append(scan.error or "neither score nor class")
+            continue
+        found = judge_pages(model, calibration, scan.pages)
+        parts.append(found)
+        score = record.score if record.score is not None else definitions.CENTRES[record.label or 0]
+        known = [np.nan if record.issues is None else float(issue in record.issues) for issue in definitions.ISSUES]
+        for number in range(len(scan.pages)):
+            scores.append(score)
+            labels.append(int(definitions.class_of(score)))
+            flags.append(known)
+            verdicts.append(_verdict(found, number, model, calibration)[0])
+    if not parts:
+        reasons = "; ".join(sorted(set(rejected))[:3])
+        raise WinnowError(f"no page of {path} can be judged: {reasons}", fix="check its CSV and its files")
+    truth = judging.Truth(np.array(scores), np.array(labels), np.array(flags))
+    joined = Estimates(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+    statistics = judging.statistics(truth, joined, calibration.retake_below, model.decision.flag_from)
+    return {
+        "pages": {"in_source": listing.rows, "rejected": len(rejected), "judged": len(scores)},
+        "reasons": sorted(set(rejected)),
+        "by_class": {name: labels.count(number) for number, name in enumerate(definitions.CLASSES)},
+        "verdicts": {verdict: verdicts.count(verdict) for verdict in definitions.VERDICTS},
+        "threshold": calibration.retake_below,
+        "metrics": judging.metrics(statistics, len(scores)),
+    }
+
+
+def judge_pages(model: Assessor, calibration: Calibration, pages: Sequence[Pixels]) -> Estimates:
+    """Calibrated estimates of pages, the mean over the model's views."""
+    prepared = list(map_images(lambda page: (cut(page, model.cutting), list(measure(page).values())), pages))
+    parts = torch.from_numpy(np.stack([row for row, _ in prepared]))
+    measures = torch.tensor([values for _, values in prepared], dtype=torch.float32)
+    views = [mirrored(parts, model.cutting, view) for view in range(model.test_views)]
+    return calibration.apply(estimate(model, views, measures, BATCH))
+
+
+def _read(files: Sequence[Path], preparation: definitions.Preparation) -> Iterator[Scan]:
+    for file in files:
+        try:
+            yield Scan(file, read_pages(file.read_bytes(), file.suffix, preparation))
+        except ImageError as error:
+            yield Scan(file, [], str(error))
+        except OSError as error:
+            yield Scan(file, [], f"cannot be read: {error.strerror}")
+
+
+def _verdict(
+    found: Estimates, number: int, model: Assessor, calibration: Calibration
+) -> tuple[definitions.Verdict, list[str]]:
+    score, severities = float(found.score[number]), found.severities[number]
+    return definitions.decide(score, severities, calibration.retake_below, model.decision)
+
+
+def _entry(scan: Scan, number: int, found: Estimates, model: Assessor, calibration: Calibration) -> dict[str, Any]:
+    score, severities = float(found.score), found.severities
+    verdict, reasons = definitions.decide(score, severities, calibration.retake_below, model.decision)
+    flagged = [
+        place for place in np.argsort(-severities, kind="stable") if severities[place] >= model.decision.flag_from
+    ]
+    return {
+        "file": str(scan.file),
+        "page": number + 1,
+        "pages": len(scan.pages),
+        "verdict": verdict,
+        "reasons": reasons,
+        "score": round(score, 4),
+        "class": definitions.CLASSES[int(found.probabilities.argmax())],
+        "probabilities": {
+            name: round(float(value), 4) for name, value in zip(definitions.CLASSES, found.probabilities, strict=True)
+        },
+        "legibility": round(float(definitions.severity_score(severities, definitions.LEGIBILITY)), 4),
+        "framing": round(float(definitions.severity_score(severities, definitions.FRAMING)), 4),
+        "issues": {definitions.ISSUES[place]: round(float(severities[place]), 4) for place in flagged},
+    }
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = page_files(path)
+            if not inside:
+                raise WinnowError(f"{path} holds no page", fix=f"one of {', '.join(SUFFIXES)}")
+            files += inside
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise WinnowError(f"{path} does not exist", fix="name images, PDF files, or folders of them")
+    return list(dict.fromkeys(files))
+
+
+def _save(target: Path, picture: Pixels) -> Path:
+    with atomic_path(target) as scratch:
+        scratch.write_bytes(encode_png(picture))
+    return target

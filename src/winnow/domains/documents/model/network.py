@@ -1,0 +1,199 @@
+"""The network that judges pages: a backbone over patches and views, page-level measures, and three heads."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from winnow.domains.documents import definitions
+from winnow.domains.documents.model.parts import split
+from winnow.vision import backbones
+
+TAPS = 7
+"""Depths of the backbone whose features are used, at most."""
+COLOURS = 3
+CLIP = 6.0
+"""Standardised inputs are cut at this many standard deviations: a page unlike all others must not shout."""
+
+
+class Outputs(NamedTuple):
+    """Logits of the three heads."""
+
+    score: Tensor
+    """(rows,): its sigmoid is the score"""
+    classes: Tensor
+    """(rows, 5): of a softmax"""
+    issues: Tensor
+    """(rows, 10): their sigmoids are the severities"""
+
+
+class Assessor(nn.Module, PyTorchModelHubMixin):
+    """Pages to a score, five classes and ten severities.
+
+    `forward(inputs, measures)` takes either bytes `(rows, length)` of patches and views (see `parts.cut`), or what
+    `embed` made of them, `(rows, patches + views, width)`: the backbone need not run again when all of it is frozen.
+
+    An image is embedded as mean and standard deviation over its area of the feature maps at up to seven depths: blur,
+    grain and blocks show early, text and layout late. Patches are pooled by attention (when used), mean and maximum.
+
+    A saved model carries what its use needs besides the weights: how pages are prepared and cut, and the limits of the
+    verdict. `calibration.json` beside it holds what was fitted on validation.
+    """
+
+    def __init__(
+        self,
+        backbone: str,
+        *,
+        frozen_blocks: int,
+        hidden_dim: int,
+        dropout_rate: float,
+        use_attention: bool,
+        test_views: int,
+        measures: Sequence[str],
+        cutting: definitions.Cutting,
+        preparation: definitions.Preparation,
+        decision: definitions.Decision,
+    ) -> None:
+        super().__init__()
+        self.measure_names = tuple(measures)
+        self.cutting = cutting
+        self.preparation = preparation
+        self.decision = decision
+        self.test_views = test_views
+        self.frozen_blocks = frozen_blocks
+        found = backbones.build(backbone)
+        self.taps = tap_places(found)
+        self.blocks = found.blocks[: self.taps[-1] + 1]
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(found.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(found.std).view(1, -1, 1, 1), persistent=False)
+        width = 2 * sum(_channels(found)[tap] for tap in self.taps)
+        parts = 1 + len(cutting.views)
+        self.patch_scale = Standardise(width)
+        self.view_scales = nn.ModuleList(Standardise(width) for _ in cutting.views)
+        self.measure_scale = Standardise(len(self.measure_names))
+        self.patch_layer = _layer(width, hidden_dim, dropout_rate)
+        self.view_layers = nn.ModuleList(_layer(width, hidden_dim, dropout_rate) for _ in cutting.views)
+        self.measure_layer = _layer(len(self.measure_names), hidden_dim, dropout_rate)
+        self.attention = nn.Linear(hidden_dim, 1) if use_attention else None
+        pooled = hidden_dim * (2 + use_attention + parts)
+        self.joint = nn.Sequential(
+            _layer(pooled, hidden_dim, dropout_rate), nn.Linear(hidden_dim, hidden_dim), nn.ReLU()
+        )
+        self.score = nn.Linear(hidden_dim, 1)
+        self.classes = nn.Linear(hidden_dim, len(definitions.CLASSES))
+        self.issues = nn.Linear(hidden_dim, len(definitions.ISSUES))
+
+    def start_from(self, backbone: backbones.Backbone) -> Self:
+        """Take the backbone's weights, freeze the front, and give the network."""
+        self.blocks.load_state_dict(backbone.blocks[: len(self.blocks)].state_dict())
+        for parameter in self.blocks[: self.frozen_blocks].parameters():
+            parameter.requires_grad = False
+        return self
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the whole backbone is."""
+        return self.frozen_blocks >= len(self.blocks)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.score.weight.device
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.blocks[: self.frozen_blocks].eval()
+        return self
+
+    def embed(self, parts: Tensor) -> Tensor:
+        """Features `(rows, patches + views, width)` of the bytes `(rows, length)` of patches and views."""
+        patches, views = split(parts, self.cutting)
+        rows, count, size = patches.shape[:3]
+        embedded = [self.embed_images(patches.reshape(rows * count, size, size)).view(rows, count, -1)]
+        return torch.cat([*embedded, *(self.embed_images(view)[:, None] for view in views)], dim=1)
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Features `(images, width)` of grey images `(images, height, width)` of bytes."""
+        found = []
+        maps = self.scaled(images)
+        for place, block in enumerate(self.blocks):
+            maps = block(maps)
+            if place in self.taps:
+                found.append(summarised(maps))
+        return torch.cat(found, dim=1)
+
+    def scaled(self, images: Tensor) -> Tensor:
+        """Grey images as the backbone expects them: `(images, 3, height, width)`."""
+        grey = images[:, None].to(self.mean.dtype).expand(-1, COLOURS, -1, -1)
+        return ((grey - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+    def forward(self, inputs: Tensor, measures: Tensor) -> Outputs:
+        """Logits of pages, from bytes or from embedded parts, and their measures `(rows, measures)`."""
+        return self.judge(inputs if inputs.ndim == 3 else self.embed(inputs), measures)
+
+    def judge(self, embedded: Tensor, measures: Tensor) -> Outputs:
+        """Logits from embedded parts `(rows, patches + views, width)`."""
+        count = self.cutting.patches
+        patches = self.patch_layer(self.patch_scale(embedded[:, :count]))
+        pooled = [patches.mean(dim=1), patches.amax(dim=1)]
+        if self.attention is not None:
+            pooled.append((self.attention(patches).softmax(dim=1) * patches).sum(dim=1))
+        views = zip(self.view_scales, self.view_layers, strict=True)
+        pooled += [layer(scale(embedded[:, count + place])) for place, (scale, layer) in enumerate(views)]
+        pooled.append(self.measure_layer(self.measure_scale(measures)))
+        joint = self.joint(torch.cat(pooled, dim=1))
+        return Outputs(self.score(joint)[:, 0], self.classes(joint), self.issues(joint))
+
+
+class Standardise(nn.Module):
+    """`(inputs - mean) / sd`, cut at ±6; the two are those of the training images, and 0 and 1 until they are set."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+
+    def fit(self, values: Tensor) -> None:
+        """Take mean and standard deviation of `(rows, width)`."""
+        exact = values.double()
+        self.mean.copy_(exact.mean(dim=0))
+        self.deviation.copy_(exact.std(dim=0).clamp(min=1e-4))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return ((inputs - self.mean) / self.deviation).clamp(-CLIP, CLIP)
+
+
+def summarised(maps: Tensor) -> Tensor:
+    """Mean and standard deviation `(images, 2 × channels)` of feature maps `(images, channels, h, w)`."""
+    mean = maps.mean(dim=(2, 3))
+    variance = (maps - mean[:, :, None, None]).square().mean(dim=(2, 3))
+    return torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)
+
+
+def tap_places(backbone: backbones.Backbone) -> list[int]:
+    """The blocks after which features are taken: the last of each width after the stem, seven at most."""
+    channels = _channels(backbone)
+    last = [place for place, width in enumerate(channels) if place + 1 == len(channels) or channels[place + 1] != width]
+    return last[1 : 1 + TAPS]
+
+
+def _channels(backbone: backbones.Backbone) -> list[int]:
+    """The number of feature maps after each block."""
+    widths = []
+    with torch.no_grad():
+        maps = torch.zeros(1, COLOURS, 64, 64)
+        for block in backbone.blocks.eval():
+            maps = block(maps)
+            widths.append(maps.shape[1])
+    backbone.blocks.train()
+    return widths
+
+
+def _layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.ReLU())

@@ -1,0 +1,215 @@
+"""The assessor's training task: the model, the batches, the loss and the validation."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from winnow.domains.documents import definitions
+from winnow.domains.documents.model import losses
+from winnow.domains.documents.model.assessing import page_inputs, raw_estimates
+from winnow.domains.documents.model.examples import Examples
+from winnow.domains.documents.model.mixing import MixedLoader, Mixing
+from winnow.domains.documents.model.network import Assessor, Outputs, Standardise
+from winnow.domains.documents.params import Train
+from winnow.learn.loaders import Loaders
+from winnow.learn.samplers import BalancedBatchSampler, BatchShare, EpochSampler
+from winnow.learn.tally import Loss
+from winnow.measure.classification import accuracies, balanced_accuracies, confusion_matrix, recalls
+from winnow.measure.regression import mae, rmse
+from winnow.vision import backbones
+from winnow.vision.loaders import PlainLoader
+
+VALIDATION_BATCH = 64
+CLASSES = len(definitions.CLASSES)
+FITTED_ON = 2000
+"""Training images, at most, whose features give the mean and deviation that inputs are scaled by."""
+EASY_ISSUES = 1
+"""The subset `easy` holds images with at most so many issues."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training of the assessor, with what it needs to know of the stages before."""
+
+    examples: Examples
+    class_weights: Tensor
+    preparation: definitions.Preparation
+    flag_from: float
+    params: Train
+    device: torch.device
+    """where frozen features are computed"""
+
+    def build(self) -> Assessor:
+        """A new network with its backbone's weights, its inputs scaled as training images are."""
+        model = self._network()
+        train = self.examples.side("train")
+        model.measure_scale.fit(self.examples.measures[train])
+        if model.frozen:
+            some = train[:: -(-len(train) // FITTED_ON)]
+            embedded, count = self.inputs[some].float(), model.cutting.patches
+            model.patch_scale.fit(embedded[:, :count].flatten(0, 1))
+            for place, scale in enumerate(model.view_scales):
+                assert isinstance(scale, Standardise)
+                scale.fit(embedded[:, count + place])
+        return model
+
+    def _network(self) -> Assessor:
+        network, retake = self.params.network, self.params.retake
+        model = Assessor(
+            network.backbone,
+            frozen_blocks=network.frozen_blocks,
+            hidden_dim=network.hidden_dim,
+            dropout_rate=network.dropout_rate,
+            use_attention=network.use_attention,
+            test_views=network.test_views,
+            measures=self.examples.measure_names,
+            cutting=self.cutting,
+            preparation=self.preparation,
+            decision=definitions.Decision(self.flag_from, retake.accept_from, retake.warn_severity),
+        )
+        return model.start_from(self.backbone).to(memory_format=torch.channels_last)
+
+    @property
+    def cutting(self) -> definitions.Cutting:
+        patches = self.params.network.patches
+        return definitions.Cutting(patches.count, patches.size, patches.choice, tuple(self.params.network.views))
+
+    @cached_property
+    def backbone(self) -> backbones.Backbone:
+        """With its weights (`none` draws them from the seed)."""
+        return backbones.pretrained(self.params.network.backbone, self.params.network.weights)
+
+    @cached_property
+    def inputs(self) -> Tensor:
+        """Of all images, whatever their side, so that every fold finds them kept."""
+        return page_inputs(self._network(), self.examples.images, self.device)
+
+    def loaders(self, subset: str, share: BatchShare) -> Loaders:
+        """Training images (of the subset) and validation images; raises TableError when a side is empty."""
+        train, val = self.examples.side("train"), self.examples.side("val")
+        if subset == "easy":
+            train = train[(self.examples.flags[train].nan_to_num().sum(dim=1) <= EASY_ISSUES)]
+        labels = self._targets(train)["labels"].numpy()
+        sampler = (
+            BalancedBatchSampler(labels, share)
+            if self.params.use_balanced_sampling
+            else EpochSampler(len(train), share)
+        )
+        reader, validated = Rows(self.inputs, train), Rows(self.inputs, val)
+        return Loaders(
+            train=MixedLoader(
+                reader.read, {**self._targets(train), "ids": train}, sampler, Mixing(self.params.augment, self.cutting)
+            ),
+            val=PlainLoader(validated, self._targets(val), VALIDATION_BATCH),
+            rows={"train": len(train), "val": len(val)},
+            weights={
+                name: (float(self.class_weights[number]), int((labels == number).sum()))
+                for number, name in enumerate(definitions.CLASSES)
+            },
+        )
+
+    def _targets(self, places: Tensor) -> dict[str, Tensor]:
+        rows = self.examples.rows.iloc[places.numpy()]
+        labels = torch.tensor(rows["label"].to_numpy(np.int64))
+        return {
+            "measures": self.examples.measures[places],
+            "scores": torch.tensor(rows["score"].to_numpy(np.float32)),
+            "classes": functional.one_hot(labels, CLASSES).float(),
+            "labels": labels.float(),
+            "severities": self.examples.severities[places],
+            "flags": self.examples.flags[places],
+        }
+
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
+        """The sum of the four losses, with the score's error and how often the class is right as parts."""
+        outputs: Outputs = model(batch["inputs"], batch["measures"])
+        parts = self._losses(outputs, batch)
+        with torch.no_grad():
+            error = (outputs.score.sigmoid() - batch["scores"]).abs().sum()
+            right = (outputs.classes.argmax(dim=1) == batch["classes"].argmax(dim=1)).sum()
+        sums = {name: values.detach().sum() for name, values in parts.items()}
+        total = torch.stack(list(parts.values())).sum()
+        return Loss(total, len(batch["scores"]), {**sums, "mae": error, "accuracy": right})
+
+    def _losses(self, outputs: Outputs, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Each head's weighted loss of each row."""
+        loss = self.params.loss
+        gamma = loss.focal_gamma if loss.use_focal else 0.0
+        weights = batch.get("class_weights")
+        classes = losses.class_loss(outputs.classes, batch["classes"], weights, gamma)
+        if loss.use_ordinal:
+            classes = classes + losses.ordinal_loss(outputs.classes, batch["classes"])
+        return {
+            "regression_loss": loss.regression * losses.score_loss(outputs.score, batch["scores"]),
+            "classification_loss": loss.classification * classes,
+            "issues_loss": loss.issues
+            * losses.issue_loss(outputs.issues, batch["severities"], batch["flags"], self.flag_from),
+            "consistency_loss": loss.consistency * losses.consistency_loss(outputs.score, outputs.classes),
+        }
+
+    def predict(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+        """Outputs and targets of each validation image."""
+        for batch in batches:
+            outputs: Outputs = model(batch["inputs"], batch["measures"])
+            targets = {name: batch[name] for name in ("scores", "classes", "labels", "severities", "flags")}
+            yield {
+                "score": outputs.score.float(),
+                "class_logits": outputs.classes.float(),
+                "issues": outputs.issues.float(),
+                **targets,
+            }
+
+    def metrics(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        """Loss as in training, errors of the score, and accuracies of the class, in all and by class."""
+        outputs = Outputs(rows["score"], rows["class_logits"], rows["issues"])
+        parts = self._losses(outputs, {**rows, **self.constants})
+        estimates = raw_estimates(outputs)
+        true = rows["labels"].long().numpy()
+        scores = rows["scores"].double().numpy()
+        confusion = confusion_matrix(true, estimates.probabilities.argmax(axis=1), CLASSES)
+        recall = recalls(confusion)
+        return {
+            "loss": float(torch.stack(list(parts.values())).sum(dim=0).mean()),
+            "mae": mae(estimates.score, scores),
+            "rmse": rmse(estimates.score, scores),
+            "accuracy": float(accuracies(confusion)),
+            "balanced_accuracy": float(balanced_accuracies(confusion)),
+            "predictions_distinct": float(len(np.unique(estimates.score.round(3)))),
+            **{
+                f"class_accuracy/{definitions.class_key(name)}": float(recall[number])
+                for number, name in enumerate(definitions.CLASSES)
+                if np.isfinite(recall[number])
+            },
+        }
+
+    @property
+    def constants(self) -> dict[str, Tensor]:
+        """The class weights, if the loss uses them; added to every batch."""
+        return {"class_weights": self.class_weights} if self.params.use_class_weights else {}
+
+    def groups(self, model: nn.Module) -> list[dict[str, Any]]:
+        """The heads at the full learning rate, the backbone at its factor of it."""
+        trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        heads = [parameter for name, parameter in trained if not name.startswith("blocks.")]
+        body = [parameter for name, parameter in trained if name.startswith("blocks.")]
+        groups: list[dict[str, Any]] = [{"params": heads}]
+        return [*groups, {"params": body, "lr_scale": self.params.backbone_lr_factor}] if body else groups
+
+
+class Rows:
+    """Inputs of which some are read, by row; kept features are mapped from their file."""
+
+    def __init__(self, inputs: Tensor, places: Tensor) -> None:
+        self._inputs = inputs
+        self._places = places
+
+    def read(self, rows: Tensor) -> Tensor:
+        """Bytes `(rows, length)`, or floats `(rows, parts, width)` of kept features."""
+        chosen = self._inputs[self._places[rows]]
+        return chosen.float() if chosen.ndim == 3 else chosen

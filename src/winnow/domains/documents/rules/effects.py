@@ -1,0 +1,112 @@
+"""Effects of transport and office that harm nothing: they change no label, so that a model learns not to mind them."""
+
+import numpy as np
+
+from winnow.domains.documents.rules.ink import ink_mask
+from winnow.images.codec import Pixels
+from winnow.images.opencv import cv2
+
+MIN_SIDE = 160
+"""A fragment's height, in pixels, is at least this."""
+
+
+def apply(page: Pixels, rng: np.random.Generator, share: float) -> tuple[Pixels, tuple[str, ...]]:
+    """The page with one to three effects, with the chance `share`, and the names of the effects."""
+    if rng.random() >= share:
+        return page, ()
+    chosen = sorted(int(place) for place in rng.permutation(len(EFFECTS))[: int(rng.integers(1, 4))])
+    for place in chosen:
+        page = list(EFFECTS.values())[place](page.copy(), rng)
+    return page, tuple(list(EFFECTS)[place] for place in chosen)
+
+
+def fragment(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """A part of the page, cut in the white between lines: it looks like a small page, not like a cropped one."""
+    white = np.flatnonzero(~ink_mask(page).any(axis=1))
+    height = len(page)
+    if len(white) < 2 or height < 2 * MIN_SIDE:
+        return page
+    length = int(rng.uniform(MIN_SIDE, height))
+    start = int(white[np.argmin(np.abs(white - int(rng.integers(0, height - length + 1))))])
+    end = int(white[np.argmin(np.abs(white - (start + length)))])
+    return page if end - start < MIN_SIDE else page[start:end]
+
+
+def paper(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """Paper that is not quite white."""
+    return np.asarray(np.rint(page * rng.uniform(0.9, 1.0)), dtype=np.uint8)
+
+
+def stamp(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """A pale round stamp."""
+    layer = np.zeros(page.shape, dtype=np.uint8)
+    reach = max(round(min(page.shape) * rng.uniform(0.04, 0.09)), 6)
+    centre = int(rng.integers(page.shape[1])), int(rng.integers(page.shape[0]))
+    for inner in (1.0, 0.7):
+        cv2.circle(layer, centre, round(reach * inner), int(rng.integers(40, 110)), 2)
+    return _darkened(page, layer)
+
+
+def fold(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """Up to two faint creases where a letter was folded."""
+    layer = np.zeros(page.shape, dtype=np.uint8)
+    for third in rng.permutation([1, 2])[: int(rng.integers(1, 3))]:
+        place = round(page.shape[0] * third / 3)
+        cv2.line(layer, (0, place), (page.shape[1], place + int(rng.integers(-4, 5))), int(rng.integers(8, 30)), 2)
+    return _darkened(page, layer)
+
+
+def holes(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """Two punched holes at the left, as they look on a dark or a light lid."""
+    reach = max(round(max(page.shape) * 0.007), 3)
+    shade, column = int(rng.choice([40, 120, 215])), round(page.shape[1] * 0.03) + reach
+    for place in (0.42, 0.58):
+        cv2.circle(page, (column, round(page.shape[0] * place)), reach, shade, -1)
+    return page
+
+
+def perforation(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """The row of small holes along the side of continuous paper."""
+    reach = max(round(max(page.shape) * 0.003), 2)
+    column = reach + 3 if rng.random() < 0.5 else page.shape[1] - reach - 4
+    for place in range(8 * reach, page.shape[0], 10 * reach):
+        cv2.circle(page, (column, place), reach, 170, -1)
+    return page
+
+
+def fax_band(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """The line that a fax machine prints at the top."""
+    size = max(page.shape[1] / 2600, 0.3)
+    text = (
+        f"{int(rng.integers(1, 29)):02}-{int(rng.integers(1, 13)):02} FROM: FREIGHT OFFICE  P.{int(rng.integers(1, 9))}"
+    )
+    cv2.putText(
+        page, text, (round(page.shape[1] * 0.05), round(26 * size) + 4), cv2.FONT_HERSHEY_PLAIN, 2 * size, 30, 1
+    )
+    return page
+
+
+def trim(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """Margins cut off close to the text, none of which is lost."""
+    ink = ink_mask(page)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if len(rows) < 20 or len(columns) < 20:
+        return page
+    left = int(rng.integers(3, 20))
+    return page[max(rows[0] - left, 0) : rows[-1] + left, max(columns[0] - left, 0) : columns[-1] + left]
+
+
+EFFECTS = {
+    "trim": trim,
+    "fragment": fragment,
+    "paper": paper,
+    "stamp": stamp,
+    "fold": fold,
+    "holes": holes,
+    "perforation": perforation,
+    "fax_band": fax_band,
+}
+
+
+def _darkened(page: Pixels, by: Pixels) -> Pixels:
+    return np.asarray(cv2.subtract(page, by), dtype=np.uint8)

@@ -1,0 +1,187 @@
+"""What can be measured of a page without a network: its sharpness, noise, contrast, light, skew, blocks and edges.
+
+These figures stand beside the network's features, and are all that the baseline of trees knows. They are shares,
+ratios and logarithms, so that pages of any size compare.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from winnow.domains.documents.rules.ink import cut_sides, ink_mask
+from winnow.images.codec import Pixels
+from winnow.images.opencv import cv2
+
+LEVELS = 4
+"""Octaves of the Laplacian pyramid."""
+TILES = 12
+"""A page is measured in so many tiles, each way."""
+ANGLES = np.arange(-13, 13.01, 0.5)
+"""Degrees at which the page's lines are looked for."""
+PROFILE_SIDE = 360
+"""Pixels of the thumbnail in which they are."""
+
+GREYS = (1, 5, 25, 50, 75, 95, 99)
+TILE_SHARES = (5, 25, 50, 75, 95)
+
+
+def measure(page: Pixels) -> dict[str, float]:
+    """Every measure of a grey page `(height, width)`; the names are `NAMES`, in this order."""
+    ink = ink_mask(page)
+    return {
+        **_greys(page, ink),
+        **_sharpness(page, ink),
+        **_noise(page),
+        **_light(page),
+        **_blocks(page),
+        **_lines(ink),
+        **_edges(page, ink),
+    }
+
+
+def _greys(page: Pixels, ink: NDArray[np.bool_]) -> dict[str, float]:
+    """Percentiles of grey, ink share, and the contrast between ink and the paper."""
+    counts = np.bincount(page.ravel(), minlength=256)
+    below = np.cumsum(counts) / page.size
+    levels = {f"grey_{share}": float(np.searchsorted(below, share / 100)) / 255 for share in GREYS}
+    paper, dark = _median(page[~ink]), _median(page[ink])
+    return {
+        **levels,
+        "white_share": float(counts[250:].sum() / page.size),
+        "ink_share": float(ink.mean()),
+        "ink_grey": dark / 255,
+        "contrast": (paper - dark) / 255,
+        "middle_share": float(((page > dark + 20) & (page < paper - 20)).mean()),
+    }
+
+
+def _median(values: Pixels) -> float:
+    if not values.size:
+        return 128.0
+    below = np.cumsum(np.bincount(values, minlength=256))
+    return float(np.searchsorted(below, below[-1] / 2))
+
+
+def _sharpness(page: Pixels, ink: NDArray[np.bool_]) -> dict[str, float]:
+    """Energy in each octave, and how steep the steepest edges are, absolutely and beside the contrast."""
+    current = page.astype(np.float32)
+    energies = []
+    for _ in range(LEVELS):
+        smooth = cv2.GaussianBlur(current, (5, 5), 1.0)
+        energies.append(float(np.log(np.mean((current - smooth) ** 2, dtype=np.float64) + 1e-2)))
+        current = np.ascontiguousarray(smooth[::2, ::2])
+    found = {f"energy_{level}": value for level, value in enumerate(energies)}
+    found |= {f"energy_step_{level}": energies[level] - energies[level + 1] for level in range(LEVELS - 1)}
+    grey = page.astype(np.int16)
+    steps = np.maximum(np.abs(grey[:, 1:] - grey[:, :-1])[1:], np.abs(grey[1:] - grey[:-1])[:, 1:])
+    below = np.cumsum(np.bincount(steps.ravel(), minlength=256)) / max(steps.size, 1)
+    steep = {share: float(np.searchsorted(below, share / 100)) for share in (90, 97, 99, 99.8)}
+    found |= {f"step_{share:g}": value / 255 for share, value in steep.items()}
+    span = max(_median(page[~ink]) - _median(page[ink]), 10.0)
+    found["edge_steepness"] = steep[99] / span
+    found["flat_share"] = float(below[0])
+    around = cv2.dilate(ink.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    laplacian = cv2.Laplacian(page, cv2.CV_16S)
+    for name, region in (("ink", around), ("paper", ~around)):
+        values = laplacian[region].astype(np.float64)
+        found[f"laplacian_{name}"] = float(np.log(np.mean(values**2) + 1)) if values.size else 0.0
+    return found
+
+
+def _noise(page: Pixels) -> dict[str, float]:
+    """Grain in the quietest and in other tiles (Immerkær 1996), and specks that stand alone."""
+    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
+    grain = np.abs(cv2.filter2D(page, cv2.CV_16S, mask)).astype(np.float32)
+    tiles = _tiles(grain)
+    found = {
+        f"grain_{share}": float(np.log1p(value))
+        for share, value in zip(TILE_SHARES, np.percentile(tiles, TILE_SHARES), strict=True)
+    }
+    alone = np.abs(page.astype(np.int16) - cv2.medianBlur(page, 3).astype(np.int16))
+    return found | {"speck_share": float((alone > 60).mean()), "median_change": float(alone.mean(dtype=np.float64))}
+
+
+def _light(page: Pixels) -> dict[str, float]:
+    """The paper without its print (a closing removes the print): its level, spread and slope over the page."""
+    small = cv2.resize(page, (max(page.shape[1] // 2, 8), max(page.shape[0] // 2, 8)), interpolation=cv2.INTER_AREA)
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((11, 11), np.uint8)).astype(np.float32)
+    tiles = _tiles(paper) / 255
+    spread = _tiles((paper - cv2.blur(paper, (25, 25))) ** 2)
+    found = {
+        f"paper_{share}": float(value)
+        for share, value in zip(TILE_SHARES, np.percentile(tiles, TILE_SHARES), strict=True)
+    }
+    found |= {
+        f"paper_spread_{share}": float(np.log1p(value))
+        for share, value in zip(TILE_SHARES, np.percentile(spread, TILE_SHARES), strict=True)
+    }
+    rows, columns = tiles.mean(axis=1), tiles.mean(axis=0)
+    return found | {
+        "paper_lowest": float(tiles.min()),
+        "paper_slope": float(max(np.ptp(rows), np.ptp(columns))),
+        "paper_deviation": float(tiles.std()),
+        "paper_roughness": float(np.abs(np.diff(tiles, axis=0)).mean() + np.abs(np.diff(tiles, axis=1)).mean()),
+        "darkened_share": float((paper < 0.85 * np.percentile(paper, 95)).mean()),
+        "washed_tiles": float((_tiles(page.astype(np.float32)) > 252).mean()),
+    }
+
+
+def _blocks(page: Pixels) -> dict[str, float]:
+    """Steps at the borders of 8 × 8 blocks against steps elsewhere, and how many rows repeat (enlarged pixels)."""
+    grey = page.astype(np.int16)
+    across, down = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(grey, axis=0))
+    ratios = []
+    for profile in (across.mean(axis=0, dtype=np.float64), down.mean(axis=1, dtype=np.float64)):
+        phases = np.array([profile[phase::8].mean() for phase in range(8)])
+        ratios.append(np.log((phases.max() + 0.05) / (np.median(phases) + 0.05)))
+    small = (across > 0) & (across < 6)
+    return {
+        "blockiness": float(np.mean(ratios)),
+        "small_steps": float(small.mean()),
+        "distinct_greys": float((np.bincount(page.ravel(), minlength=256) > page.size * 1e-5).mean()),
+    }
+
+
+def _lines(ink: NDArray[np.bool_]) -> dict[str, float]:
+    """The angle at which rows of ink are most distinct from the white between them, in degrees."""
+    side = max(ink.shape)
+    size = max(round(ink.shape[1] * PROFILE_SIDE / side), 8), max(round(ink.shape[0] * PROFILE_SIDE / side), 8)
+    small = cv2.resize(ink.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)
+    y, x = np.nonzero(small > 40)
+    if len(y) < 30:
+        return {"angle": 0.0, "line_contrast": 0.0}
+    weight = small[y, x].astype(np.float64)
+    contrasts = []
+    for angle in ANGLES:
+        place = np.floor(y - x * np.tan(np.deg2rad(angle))).astype(np.int64)
+        profile = np.bincount(place - place.min(), weights=weight)
+        contrasts.append(float(((profile[1:] - profile[:-1]) ** 2).sum()))
+    best = int(np.argmax(contrasts))
+    return {"angle": float(abs(ANGLES[best])), "line_contrast": float(np.log(contrasts[best] / np.median(contrasts)))}
+
+
+def _edges(page: Pixels, ink: NDArray[np.bool_]) -> dict[str, float]:
+    """Text that runs over each edge, the widest first; white margins; and how dark the rim is."""
+    cut = np.sort(cut_sides(ink))[::-1]
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    height, width = page.shape
+    margins = (
+        [rows[0] / height, 1 - rows[-1] / height, columns[0] / width, 1 - columns[-1] / width]
+        if len(rows)
+        else [0.5] * 4
+    )
+    rim = np.concatenate([page[:3].ravel(), page[-3:].ravel(), page[:, :3].ravel(), page[:, -3:].ravel()])
+    return {
+        **{f"cut_{place}": float(value) for place, value in enumerate(cut)},
+        "cut_sum": float(cut.sum()),
+        **{f"margin_{place}": float(value) for place, value in enumerate(sorted(margins))},
+        "rim_dark_share": float((rim < 110).mean()),
+    }
+
+
+def _tiles(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean of each of 12 × 12 tiles."""
+    tiled = cv2.resize(values, (TILES, TILES), interpolation=cv2.INTER_AREA)
+    return np.asarray(tiled, dtype=np.float64)
+
+
+NAMES = tuple(measure(np.full((64, 64), 255, dtype=np.uint8)))

@@ -1,0 +1,28 @@
+"""Which images are for training, validation and test."""
+
+import numpy as np
+import pandas as pd
+
+from winnow.curate.leakage import check_no_leakage
+from winnow.curate.settings import StratifiedSplit
+from winnow.curate.sides import SIDES
+from winnow.curate.splits import check_sides, merge_small_strata, split_folds, split_rows
+
+KEYS = ["document", "page"]
+
+
+def split_images(labels: pd.DataFrame, params: StratifiedSplit, rng: np.random.Generator) -> pd.DataFrame:
+    """The columns of `Splits`: stratified by class, all copies of a page and all pages of a document on one side.
+
+    Raises TableError when there are too few images, LeakageError when sides share.
+    """
+    group = labels["document"]
+    strata = merge_small_strata(labels[["label"]], group, params.min_stratum)
+    if params.folds:
+        side = split_folds(strata, group, params.folds, params.fold, rng)
+    else:
+        shares = {"val": params.val_share, "test": params.test_share}
+        side = split_rows(strata, group, {"train": 1 - sum(shares.values()), **shares}, rng)
+    check_sides(side, SIDES)
+    check_no_leakage(side, labels[KEYS])
+    return pd.DataFrame({"image_id": labels["image_id"], "document": group, "split": side.astype("str")})

@@ -1,0 +1,43 @@
+"""From the bytes of a file to the grey page that everything after ingest uses, at its own resolution."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from winnow.domains.documents.definitions import Preparation
+from winnow.images.codec import ImageError, Pixels, decode
+from winnow.images.pdf import render_pages
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pdf")
+MIN_SIDE = 64
+"""Pixels of the shorter side below which nothing can be said of a page."""
+
+
+def read_pages(content: bytes, suffix: str, preparation: Preparation) -> list[Pixels]:
+    """The pages of a file, `(height, width)` in grey: those of a PDF rendered, an image's one. Raises ImageError."""
+    if suffix.lower() == ".pdf":
+        return [fit(page, preparation.max_side) for page in render_pages(content, preparation.pdf_dpi)]
+    return [fit(to_grey(decode(content)[0]), preparation.max_side)]
+
+
+def to_grey(pixels: Pixels) -> Pixels:
+    """Luminance `(height, width)` of colours `(height, width, 3)`."""
+    return np.asarray(Image.fromarray(pixels).convert("L"))
+
+
+def fit(page: Pixels, max_side: int) -> Pixels:
+    """The page, reduced when its longer side has more pixels than `max_side`. Raises ImageError if it is too small."""
+    height, width = page.shape
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(f"too small: {width} × {height} pixels, and at least {MIN_SIDE} a side are needed")
+    share = max_side / max(height, width)
+    if share >= 1:
+        return page
+    size = max(round(width * share), MIN_SIDE), max(round(height * share), MIN_SIDE)
+    return np.asarray(Image.fromarray(page).resize(size, Image.Resampling.BOX))
+
+
+def page_files(folder: Path) -> list[Path]:
+    """The image and PDF files of a folder and its folders, sorted."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())

@@ -1,0 +1,179 @@
+"""The tables between the documents stages. One row per page, or copy of a page, unless the name says otherwise."""
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.typing import Series
+
+from winnow.curate import tables
+from winnow.curate.sides import SIDES
+from winnow.domains.documents import definitions
+from winnow.pipeline.tables import Table
+
+CLASSES = range(len(definitions.CLASSES))
+
+
+class Pages(Table):
+    """What is known of a page besides its pixels."""
+
+    image_id: Series[str] = pa.Field(unique=True, description="<source>/<name>, of a PDF with #<page>")
+    source: Series[str] = pa.Field(description="format it came in")
+    name: Series[str] = pa.Field(description="of the file, without suffix")
+    document: Series[str] = pa.Field(description="pages of one document have the same")
+    score: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="as the source gives it")
+    label: Series[pd.Int64Dtype] = pa.Field(nullable=True, isin=CLASSES, description="number of the class, if given")
+    issues: Series[str] = pa.Field(nullable=True, description="flagged issues, joined by `;`; missing where not given")
+    width: Series[int] = pa.Field(ge=1, description="pixels of the stored page")
+    height: Series[int] = pa.Field(ge=1)
+    contrast: Series[float] = pa.Field(description="grey levels between the darkest thousandth and the median")
+    ink_share: Series[float] = pa.Field(ge=0, le=1)
+    perceptual_hash: Series[str] = pa.Field(str_length=64)
+
+
+class Preparation(Table):
+    """One row: how ingest prepared the pages, as `definitions.Preparation`."""
+
+    max_side: Series[int] = pa.Field(ge=1)
+    pdf_dpi: Series[int] = pa.Field(ge=1)
+
+
+class Rejected(tables.Rejected):
+    name: Series[str] = pa.Field(description="of the page, as the source gives it")
+
+
+class Dropped(tables.Dropped):
+    image_id: Series[str] = pa.Field(unique=True)
+
+
+class Labels(Table):
+    """One row per image that is learnt from: a degraded copy of a clean page, or a page with labels."""
+
+    image_id: Series[str] = pa.Field(unique=True, description="<page>@<copy>, or the page's own")
+    page: Series[str] = pa.Field(description="the clean page it was made of")
+    document: Series[str]
+    score: Series[float] = pa.Field(ge=0, le=1)
+    label: Series[int] = pa.Field(isin=CLASSES, description="number of the class")
+    issues: Series[str] = pa.Field(nullable=True, description="flagged issues, joined by `;`; missing where not known")
+    effects: Series[str] = pa.Field(description="harmless effects, joined by `;`")
+
+
+class Severities(Table):
+    """One row per image and issue."""
+
+    image_id: Series[str]
+    issue: Series[str] = pa.Field(isin=definitions.ISSUES)
+    severity: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="missing where only a flag is known")
+    flagged: Series[pd.Int64Dtype] = pa.Field(nullable=True, isin=(0, 1), description="missing where not known")
+
+
+class Measures(Table):
+    """One row per image and measure, see `rules.measures`."""
+
+    image_id: Series[str]
+    measure: Series[str]
+    value: Series[float]
+
+
+class Unlabelled(Table):
+    """Pages that cannot be labelled."""
+
+    image_id: Series[str] = pa.Field(unique=True)
+    reason: Series[str]
+
+
+class Splits(Table):
+    image_id: Series[str] = pa.Field(unique=True)
+    document: Series[str] = pa.Field(description="never on two sides")
+    split: Series[str] = pa.Field(isin=SIDES)
+
+
+class ClassWeights(Table):
+    """One row per class."""
+
+    label: Series[int] = pa.Field(unique=True, isin=CLASSES)
+    name: Series[str] = pa.Field(isin=definitions.CLASSES)
+    samples: Series[int] = pa.Field(ge=0, description="training images")
+    weight: Series[float] = pa.Field(ge=0, description="samples / (classes × samples of the class); 0 without any")
+
+
+class Predictions(Table):
+    """Images of the validation and test sides, as the model judges them."""
+
+    image_id: Series[str] = pa.Field(unique=True)
+    document: Series[str]
+    split: Series[str] = pa.Field(isin=("val", "test"))
+    true_score: Series[float] = pa.Field(ge=0, le=1)
+    true_label: Series[int] = pa.Field(isin=CLASSES)
+    score: Series[float] = pa.Field(ge=0, le=1)
+    label: Series[int] = pa.Field(isin=CLASSES, description="the predicted class")
+    verdict: Series[str] = pa.Field(isin=definitions.VERDICTS)
+    legibility: Series[float] = pa.Field(ge=0, le=1)
+    framing: Series[float] = pa.Field(ge=0, le=1)
+    p_high: Series[float] = pa.Field(ge=0, le=1, description="calibrated probabilities of the classes")
+    p_good: Series[float] = pa.Field(ge=0, le=1)
+    p_moderate: Series[float] = pa.Field(ge=0, le=1)
+    p_poor: Series[float] = pa.Field(ge=0, le=1)
+    p_very_poor: Series[float] = pa.Field(ge=0, le=1)
+    severity_blur: Series[float] = pa.Field(ge=0, le=1)
+    severity_noise: Series[float] = pa.Field(ge=0, le=1)
+    severity_low_contrast: Series[float] = pa.Field(ge=0, le=1)
+    severity_uneven_illumination: Series[float] = pa.Field(ge=0, le=1)
+    severity_skew: Series[float] = pa.Field(ge=0, le=1)
+    severity_compression: Series[float] = pa.Field(ge=0, le=1)
+    severity_low_resolution: Series[float] = pa.Field(ge=0, le=1)
+    severity_stains_or_ink: Series[float] = pa.Field(ge=0, le=1)
+    severity_cropped: Series[float] = pa.Field(ge=0, le=1)
+    severity_glare: Series[float] = pa.Field(ge=0, le=1)
+
+
+class BaselinePredictions(Table):
+    """The test images, as each simple model judges them; one row per baseline and image."""
+
+    baseline: Series[str]
+    image_id: Series[str]
+    score: Series[float] = pa.Field(ge=0, le=1)
+    p_high: Series[float] = pa.Field(ge=0, le=1)
+    p_good: Series[float] = pa.Field(ge=0, le=1)
+    p_moderate: Series[float] = pa.Field(ge=0, le=1)
+    p_poor: Series[float] = pa.Field(ge=0, le=1)
+    p_very_poor: Series[float] = pa.Field(ge=0, le=1)
+
+
+class PerIssue(Table):
+    """How well each issue is found on the test side."""
+
+    issue: Series[str] = pa.Field(unique=True, isin=definitions.ISSUES)
+    samples: Series[int] = pa.Field(ge=0, description="images in which it is flagged")
+    recall: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    precision: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    average_precision: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    severity_error: Series[float] = pa.Field(nullable=True, ge=0, description="mean absolute error of the severity")
+
+
+class Reliability(Table):
+    """How often predicted classes of a confidence are right on the test side, before and after temperature scaling."""
+
+    scaled: Series[bool]
+    confidence: Series[float] = pa.Field(ge=0, le=1, description="mean of the bin")
+    accuracy: Series[float] = pa.Field(ge=0, le=1)
+    rows: Series[int] = pa.Field(ge=1)
+
+
+class Thresholds(Table):
+    """What each retake threshold would do on the validation side."""
+
+    threshold: Series[float] = pa.Field(ge=0, le=1)
+    false_rejects: Series[float] = pa.Field(ge=0, le=1, description="share of acceptable pages that are rejected")
+    found: Series[float] = pa.Field(ge=0, le=1, description="share of unacceptable pages that are rejected")
+    chosen: Series[bool] = pa.Field(description="the one that the model uses")
+
+
+class Explained(Table):
+    """Test images with the largest errors, and the heat map of what lowers their score."""
+
+    image_id: Series[str] = pa.Field(unique=True)
+    true_score: Series[float]
+    score: Series[float]
+    found: Series[str] = pa.Field(description="predicted severities of the worst issues")
+    truth: Series[str] = pa.Field(description="true severities of the worst issues")
+    png: Series[object] = pa.Field(description="the page, reduced")
+    heat: Series[object] = pa.Field(description="grey PNG of the same size, 255 where it lowers the score most")

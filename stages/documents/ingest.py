@@ -1,0 +1,58 @@
+"""
+Read clean or labelled pages of any known format, or draw them; keep each at its own resolution.
+
+    dvc repro ingest@documents
+"""
+
+from dataclasses import asdict
+
+import pandas as pd
+
+from winnow.curate.rejected import check_rejected_share
+from winnow.domains.documents import definitions
+from winnow.domains.documents.params import Common, Ingest, Source
+from winnow.domains.documents.source import formats, synthetic
+from winnow.domains.documents.source.collect import Collection, collect
+from winnow.domains.documents.tables import Pages, Preparation, Rejected
+from winnow.images.store import write_images
+from winnow.pipeline.errors import SourceError
+from winnow.pipeline.stage import Stage, run_stage
+
+
+def read_source(stage: Stage[Common, Ingest], source: Source) -> Collection:
+    """The rows of one source; raises SourceError when it is missing or not of its format."""
+    is_file = source.format == "labelled" and source.path.endswith(".csv")
+    path = stage.source(source.path) if is_file else stage.source_folder(source.path)
+    return Collection(source.format, source.path, path.stem, formats.read(source.format, path))
+
+
+def main(stage: Stage[Common, Ingest]) -> None:
+    params = stage.params
+    collections = [read_source(stage, source) for source in params.sources]
+    prefixes = [collection.prefix for collection in collections]
+    if len(set(prefixes)) < len(prefixes):
+        raise SourceError(
+            "two sources have the same name, which is part of their pages' ids",
+            where=", ".join(source.path for source in params.sources),
+            fix="rename one of them",
+        )
+    if not collections:
+        collections = [Collection("synthetic", "synthetic", "drawn", synthetic.make(params.synthetic, stage.rng()))]
+    preparation = definitions.Preparation(stage.common.max_side, params.pdf_dpi)
+    with write_images(stage.output("images.arrow")) as images:
+        found = collect(collections, preparation, images)
+    files = sum(collection.listing.rows for collection in collections)
+    check_rejected_share(found.rejected, files, params.max_rejected_share, domain=stage.domain)
+    stage.write("pages.parquet", found.pages, Pages)
+    stage.write("preparation.parquet", pd.DataFrame([asdict(preparation)]), Preparation)
+    stage.write("rejected.parquet", found.rejected, Rejected)
+    stage.account(len(found.pages) + len(found.rejected), kept=len(found.pages), rejected=len(found.rejected))
+    stage.metrics(
+        files=files,
+        documents=int(found.pages["document"].nunique()),
+        by_source=found.pages["source"].value_counts().to_dict(),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
