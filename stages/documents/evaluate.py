@@ -13,6 +13,7 @@ from winnow.domains.documents.model import baselines, judging
 from winnow.domains.documents.model.assessing import (
     Calibration,
     Estimates,
+    Raw,
     estimate,
     load_assessor,
     page_inputs,
@@ -45,7 +46,7 @@ from winnow.pipeline.stage import Stage, run_stage
 WORST_ISSUES = 3
 
 
-def estimates_of(model: Assessor, examples: Examples, places: torch.Tensor, views: int, batch_size: int) -> Estimates:
+def estimates_of(model: Assessor, examples: Examples, places: torch.Tensor, views: int, batch_size: int) -> Raw:
     """Uncalibrated estimates of some rows, the mean over mirrored views; those of the first are kept from training."""
     inputs = [page_inputs(model, examples.images, model.device)[places]]
     some = examples.images.take(places.tolist())
@@ -171,7 +172,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     tested = (predictions["split"] == "test").to_numpy(bool)
     test = predictions[tested].reset_index(drop=True)
 
-    own, uncalibrated = (Estimates(*(values[tested] for values in each)) for each in (found, raw))
+    own = Estimates(*(values[tested] for values in found))
+    before = judging.before_calibration(Raw(*(values[tested] for values in raw)))
     truth = judging.Truth(
         scores[side == "test"], labels[side == "test"], examples.flags[side == "test"].double().numpy()
     )
@@ -206,7 +208,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write("baseline_predictions.parquet", table, BaselinePredictions)
     known = examples.severities[side == "test"].double().numpy()
     stage.write("issues.parquet", judging.per_issue(truth, known, own, model.decision.flag_from), PerIssue)
-    reliability = judging.reliability_table(truth.labels, uncalibrated.probabilities, own.probabilities)
+    reliability = judging.reliability_table(truth.labels, before.probabilities, own.probabilities)
     stage.write("reliability.parquet", reliability, Reliability)
     steps = threshold_table(chosen_on["score"].to_numpy(np.float64), chosen_on["true_score"].to_numpy(np.float64))
     tried = pd.DataFrame(steps, columns=["threshold", "false_rejects", "found"])
@@ -214,7 +216,6 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write("thresholds.parquet", tried, Thresholds)
     stage.write("explained.parquet", explained_cases(model, examples, test, params.explained), Explained)
     stage.metrics(**written.metrics)
-    before = judging.statistics(truth, uncalibrated, *thresholds)
     stage.judgement(
         {
             "rows_test": len(test),
@@ -222,11 +223,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "temperature": calibration.temperature,
             "threshold": calibration.retake_below,
             "max_false_rejects": allowed,
-            "before_calibration": {
-                name: value
-                for name, value in judging.metrics(before, len(test)).items()
-                if name in ("ece", "score_ece", "mae")
-            },
+            "before_calibration": judging.calibration_metrics(truth, before),
             "verdicts": test["verdict"].value_counts().to_dict(),
             "baseline_settings": others["trees"].settings,
             **written.judgement,

@@ -357,7 +357,11 @@ EXAMPLES = {
         predictions=(("predictions.parquet", "image_id"), ("baseline_predictions.parquet", "image_id")),
         values={
             "ingest.sources": [{"format": "clean_pages", "path": "data/source/documents/mine"}],
-            "split.min_stratum": 200,
+            "ingest.synthetic.blank_share": 0.4,
+            "filter.min_contrast": 230.0,
+            "filter.min_ink_share": 0.05,
+            "filter.max_hash_distance": 0,
+            "weight.max_imbalance": 1.0,
             "train.subset": "easy",
             "train.phases": [{"subset": "easy", "epochs": 1, "learning_rate": 0.01}],
             "train.early_stopping.metric": "accuracy",
@@ -365,6 +369,7 @@ EXAMPLES = {
             "evaluate.gate.headline": "rmse",
         },
         changes_no_byte={
+            "split.min_stratum": "copies of a page have all classes, so that no stratum is small; tests/library/curate",
             "train.network.weights": "a file; tests/library/vision",
             "train.network.frozen_blocks": "asks for weights; tests/stages/test_documents_model.py",
             "evaluate.batch_size": "memory only",

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 from torch import Tensor
 
 from winnow.domains.documents import definitions
@@ -28,8 +29,20 @@ STEPS = 200
 """Retake thresholds that are tried."""
 
 
+class Raw(NamedTuple):
+    """What the network's heads say of pages."""
+
+    scores: Floats
+    """(rows, 3): of the score's head, of the documented function of the predicted severities, and of the class centres
+    weighed by the class probabilities"""
+    probabilities: Floats
+    """(rows, 5)"""
+    severities: Floats
+    """(rows, 10)"""
+
+
 class Estimates(NamedTuple):
-    """What the network says of pages."""
+    """What is said of pages after calibration."""
 
     score: Floats
     """(rows,)"""
@@ -43,8 +56,8 @@ class Estimates(NamedTuple):
 class Calibration:
     """What was fitted on the validation side, and is kept with the model."""
 
-    slope: float
-    """the score is slope × the heads' mean + intercept, within 0 and 1"""
+    weights: tuple[float, ...]
+    """of the heads' scores: the score is their weighted sum + intercept, within 0 and 1"""
     intercept: float
     temperature: float
     """of the class probabilities"""
@@ -53,21 +66,20 @@ class Calibration:
     max_false_rejects: float
     """share of acceptable validation pages that the threshold was allowed to reject"""
 
-    def apply(self, raw: Estimates) -> Estimates:
+    def apply(self, raw: Raw) -> Estimates:
         """Calibrated score and probabilities."""
-        score = np.clip(self.slope * raw.score + self.intercept, 0, 1)
+        score = np.clip(raw.scores @ np.array(self.weights) + self.intercept, 0, 1)
         return Estimates(score, with_temperature(raw.probabilities, self.temperature), raw.severities)
 
 
-def raw_estimates(outputs: Outputs) -> Estimates:
-    """The heads joined: the score is the mean of the score's head, of the documented function of the predicted
-    severities, and of the class centres weighed by the class probabilities; three views of one thing err less than one.
-    """
+def raw_estimates(outputs: Outputs) -> Raw:
+    """The heads' scores, probabilities and severities, from their logits."""
     direct = outputs.score.double().sigmoid().cpu().numpy()
     severities = outputs.issues.double().sigmoid().cpu().numpy()
     probabilities = outputs.classes.double().softmax(dim=1).cpu().numpy()
     expected = probabilities @ np.array(definitions.CENTRES)
-    return Estimates((direct + definitions.severity_score(severities) + expected) / 3, probabilities, severities)
+    scores = np.stack([direct, definitions.severity_score(severities), expected], axis=1)
+    return Raw(scores, probabilities, severities)
 
 
 def page_inputs(model: Assessor, images: Sequence[bytes], device: torch.device, mirror: int = 0) -> Tensor:
@@ -92,7 +104,7 @@ def page_inputs(model: Assessor, images: Sequence[bytes], device: torch.device, 
 
 
 @torch.inference_mode()
-def estimate(model: Assessor, inputs: Sequence[Tensor], measures: Tensor, batch_size: int) -> Estimates:
+def estimate(model: Assessor, inputs: Sequence[Tensor], measures: Tensor, batch_size: int) -> Raw:
     """Uncalibrated estimates of pages, the mean over their views: `inputs` are each view's, of the same rows."""
     model.eval()
     views = []
@@ -103,24 +115,24 @@ def estimate(model: Assessor, inputs: Sequence[Tensor], measures: Tensor, batch_
             rows = rows.float() if rows.ndim == 3 else rows
             parts.append(model(rows, measures[start : start + batch_size].to(model.device)))
         views.append(raw_estimates(Outputs(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))))
-    return Estimates(*(np.mean([view[place] for view in views], axis=0) for place in range(len(Estimates._fields))))
+    return Raw(*(np.mean([view[place] for view in views], axis=0) for place in range(len(Raw._fields))))
 
 
-def calibrate(raw: Estimates, scores: Floats, labels: NDArray[np.int64], max_false_rejects: float) -> Calibration:
+def calibrate(raw: Raw, scores: Floats, labels: NDArray[np.int64], max_false_rejects: float) -> Calibration:
     """What validation pages with these true scores and classes say.
 
-    Slope and intercept are those of least squares; the threshold is the highest that rejects at most the given share
-    of acceptable pages.
+    The weights, none below 0, and the intercept are those of least squares: three estimates of one thing err less than
+    one, and the function of severities alone is biased, since uncertain severities lie nearer to the middle. The
+    threshold is the highest that rejects at most the given share of acceptable pages.
     """
-    spread = float(np.var(raw.score))
-    slope = (
-        float(np.mean((raw.score - raw.score.mean()) * (scores - scores.mean()))) / spread if spread > 1e-12 else 1.0
-    )
-    intercept = float(scores.mean() - slope * raw.score.mean())
+    rows = len(scores)
+    columns = np.concatenate([raw.scores, np.ones((rows, 1)), -np.ones((rows, 1))], axis=1)
+    solution, _ = nnls(columns, scores)
+    weights, intercept = solution[:-2], float(solution[-2] - solution[-1])
     temperature = fit_temperature(raw.probabilities, labels)
-    calibrated = np.clip(slope * raw.score + intercept, 0, 1)
+    calibrated = np.clip(raw.scores @ weights + intercept, 0, 1)
     threshold = retake_threshold(calibrated, scores, max_false_rejects)
-    return Calibration(slope, intercept, temperature, threshold, max_false_rejects)
+    return Calibration(tuple(map(float, weights)), intercept, temperature, threshold, max_false_rejects)
 
 
 def retake_threshold(predicted: Floats, true: Floats, max_false_rejects: float) -> float:

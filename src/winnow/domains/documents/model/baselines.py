@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 from threadpoolctl import threadpool_limits
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.model.assessing import Estimates, calibrate, retake_threshold
+from winnow.domains.documents.model.assessing import Estimates, Raw, calibrate, retake_threshold
 
 CLASSES = len(definitions.CLASSES)
 LEAVES = (3, 6, 12, 24)
@@ -71,8 +71,8 @@ def trees(
         _, class_leaves, class_rounds, chosen = min(of_class, key=lambda each: each[0])
         probabilities = np.zeros((len(scores), CLASSES))
         probabilities[:, chosen.classes_] = _at(chosen.staged_predict_proba(measures), class_rounds)
-    raw = Estimates(score, probabilities, _none(len(scores)))
-    on_validation = Estimates(*(values[val] for values in raw))
+    raw = Raw(score[:, None], probabilities, _none(len(scores)))
+    on_validation = Raw(*(values[val] for values in raw))
     calibration = calibrate(on_validation, scores[val], labels[val], max_false_rejects)
     settings = {
         "score_leaves": score_leaves,

@@ -8,11 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.model.assessing import Estimates
+from winnow.domains.documents.model.assessing import Estimates, Raw
 from winnow.judge.intervals import Counts, Statistic, mean, ratio, transformed
 from winnow.measure import classification as measure
-from winnow.measure.calibration import calibration_errors, reliability
-from winnow.measure.regression import spearman_correlations
+from winnow.measure.calibration import calibration_errors, reliability, score_ece, top_label_ece
+from winnow.measure.regression import mae, spearman_correlations
 
 CLASSES = len(definitions.CLASSES)
 Floats = NDArray[np.float64]
@@ -94,6 +94,20 @@ def metrics(found: Mapping[str, Statistic], rows: int) -> dict[str, float]:
     """The statistics on the rows as they are."""
     whole: Counts = np.ones((1, rows), dtype=np.int64)
     return {name: float(statistic(whole)[0]) for name, statistic in found.items()}
+
+
+def before_calibration(raw: Raw) -> Estimates:
+    """What the heads say by themselves: the mean of their scores, and probabilities as they are."""
+    return Estimates(raw.scores.mean(axis=1), raw.probabilities, raw.severities)
+
+
+def calibration_metrics(truth: Truth, found: Estimates) -> dict[str, float]:
+    """The metrics that calibration is for."""
+    return {
+        "ece": top_label_ece(found.probabilities, truth.labels),
+        "score_ece": score_ece(found.score, truth.scores),
+        "mae": mae(found.score, truth.scores),
+    }
 
 
 def per_issue(truth: Truth, severities: Floats, found: Estimates, flag_from: float) -> pd.DataFrame:

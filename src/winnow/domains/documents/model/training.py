@@ -170,17 +170,18 @@ class Training:
         outputs = Outputs(rows["score"], rows["class_logits"], rows["issues"])
         parts = self._losses(outputs, {**rows, **self.constants})
         estimates = raw_estimates(outputs)
+        score = estimates.scores.mean(axis=1)
         true = rows["labels"].long().numpy()
         scores = rows["scores"].double().numpy()
         confusion = confusion_matrix(true, estimates.probabilities.argmax(axis=1), CLASSES)
         recall = recalls(confusion)
         return {
             "loss": float(torch.stack(list(parts.values())).sum(dim=0).mean()),
-            "mae": mae(estimates.score, scores),
-            "rmse": rmse(estimates.score, scores),
+            "mae": mae(score, scores),
+            "rmse": rmse(score, scores),
             "accuracy": float(accuracies(confusion)),
             "balanced_accuracy": float(balanced_accuracies(confusion)),
-            "predictions_distinct": float(len(np.unique(estimates.score.round(3)))),
+            "predictions_distinct": float(len(np.unique(score.round(3)))),
             **{
                 f"class_accuracy/{definitions.class_key(name)}": float(recall[number])
                 for number, name in enumerate(definitions.CLASSES)

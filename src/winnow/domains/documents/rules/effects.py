@@ -8,6 +8,8 @@ from winnow.images.opencv import cv2
 
 MIN_SIDE = 160
 """A fragment's height, in pixels, is at least this."""
+CLEAR = 3
+"""White rows on both sides of a cut that goes through no text."""
 
 
 def apply(page: Pixels, rng: np.random.Generator, share: float) -> tuple[Pixels, tuple[str, ...]]:
@@ -22,8 +24,8 @@ def apply(page: Pixels, rng: np.random.Generator, share: float) -> tuple[Pixels,
 
 def fragment(page: Pixels, rng: np.random.Generator) -> Pixels:
     """A part of the page, cut in the white between lines: it looks like a small page, not like a cropped one."""
-    white = np.flatnonzero(~ink_mask(page).any(axis=1))
-    height = len(page)
+    inked, height = ink_mask(page).any(axis=1), len(page)
+    white = np.flatnonzero(np.convolve(inked, np.ones(2 * CLEAR + 1), mode="same") < 0.5)
     if len(white) < 2 or height < 2 * MIN_SIDE:
         return page
     length = int(rng.uniform(MIN_SIDE, height))

@@ -24,8 +24,10 @@ def make(params: Synthetic, rng: np.random.Generator) -> Listing:
     for place in sorted(rng.choice(len(listing.records), again, replace=False)):
         record = listing.records[place]
         assert isinstance(record.content, np.ndarray)
-        lighter = np.minimum(record.content.astype(np.int16) + 6, 255).astype(np.uint8)
-        listing.records.append(Record(listing.rows, f"{record.name}_again", lighter))
+        moved = np.roll(record.content, (2, -1), axis=(0, 1))
+        grain = rng.normal(0, 4, moved.shape)
+        again_page = np.rint(moved + grain).clip(0, 255).astype(np.uint8)
+        listing.records.append(Record(listing.rows, f"{record.name}_again", again_page))
     return listing
 
 

@@ -1,0 +1,286 @@
+r"""
+The programs of documents on real clean pages over folds, and the trained models on real degraded pages.
+
+    env PYTHONPATH=src:. python benchmarks/documents_pages.py CLEAN --real REAL [--set documents.label.copies=38]
+
+CLEAN is a folder of clean pages; REAL holds metadata.csv with the columns file, kind, pair_clean, tesseract_word_f1 and
+rmse_to_clean (see docs/documents.md). Every page is tested once, by a model that saw no copy of it: figures are of all
+pages' predictions together, with intervals over pages. Nothing is chosen on REAL, and its pages are in no training.
+What is printed is also in benchmarks/results/documents_pages.json.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from measure import ROOT, merge
+from numpy.typing import NDArray
+
+from winnow.domains.documents import definitions
+from winnow.domains.documents.model import judging
+from winnow.domains.documents.model.application import judge_pages
+from winnow.domains.documents.model.assessing import Calibration, Estimates, load_assessor
+from winnow.domains.documents.model.network import Assessor
+from winnow.domains.documents.params import Common, Params
+from winnow.domains.documents.source.collect import document_of
+from winnow.domains.documents.source.pages import read_pages
+from winnow.images.codec import Pixels
+from winnow.images.opencv import cv2
+from winnow.judge.intervals import bootstrap, wilson
+from winnow.pipeline import presets
+from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
+from winnow.pipeline.stage import Stage
+
+SHOWN = (
+    "mae", "rmse", "ece", "score_ece", "within_one_accuracy", "retake_auc", "balanced_accuracy", "accuracy", "macro_f1",
+    "spearman_correlation", "false_reject_error", "retake_recall",
+)  # fmt: skip
+RESAMPLES, CONFIDENCE, SEED = 1000, 0.95, 1
+PROBED = 74
+"""Clean pages, at most, that complaints are tested on."""
+
+Floats = NDArray[np.float64]
+Judge = Callable[[list[Pixels]], Estimates]
+
+
+def workspace(target: Path, data: Path) -> Path:
+    """A folder with this checkout's programs, and the pages where the preset looks for them."""
+    for name in ("src", "stages", "presets"):
+        copytree(ROOT / name, target / name, ignore=ignore_patterns("__pycache__"))
+    for name in ("params.yaml", "dvc.yaml"):
+        (target / name).write_text((ROOT / name).read_text())
+    (target / "data/source/documents").mkdir(parents=True)
+    (target / "data/source/documents/clean").symlink_to(data.resolve())
+    (target / "data/params.ok").touch()
+    return target
+
+
+def run_stages(*names: str) -> dict[str, float]:
+    """The stages' programs, in this process; CPU seconds of each."""
+    document, taken = Document(PARAMS_FILE), {}
+    for name in names:
+        began = time.process_time()
+        common = document.section(("documents", "common"), Common)
+        params = document.section(("documents", name), Params.model_fields[name].annotation)
+        runtime = document.section(("runtime",), Runtime)
+        stage = Stage("documents", name, common, params, runtime, document.content["seed"])
+        importlib.import_module(f"stages.documents.{name}").main(stage)
+        stage.finish()
+        taken[name] = round(time.process_time() - began, 1)
+    return taken
+
+
+def bounds(values: Any, decimals: int = 4) -> dict[str, float]:
+    return {"low": round(float(values.low), decimals), "high": round(float(values.high), decimals)}
+
+
+def pooled(predictions: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
+    """Figures of all folds' test rows together, of the model, and of each baseline on the same rows.
+
+    A fold's retake threshold has been applied in its verdicts already, so rejection is taken from them.
+    """
+    columns = definitions.probability_columns()
+
+    def statistics(rows: pd.DataFrame) -> Any:
+        truth = judging.Truth(rows["true_score"].to_numpy(), rows["true_label"].to_numpy())
+        nothing = np.zeros((len(rows), len(definitions.ISSUES)))
+        found = Estimates(rows["score"].to_numpy(), rows[columns].to_numpy(), nothing)
+        return judging.statistics(truth, found, definitions.ACCEPTABLE_FROM, 0.5)
+
+    def shown(rows: pd.DataFrame) -> dict[str, float]:
+        values = judging.metrics(statistics(rows), len(rows))
+        return {name: round(values[name], 4) for name in SHOWN if name in values}
+
+    own = {name: statistic for name, statistic in statistics(predictions).items() if name in SHOWN}
+    rng, groups = np.random.default_rng(SEED), predictions["document"]
+    interval = bootstrap(own, len(predictions), resamples=RESAMPLES, confidence=CONFIDENCE, rng=rng, groups=groups)
+    truth = predictions[["image_id", "true_score", "true_label", "document"]]
+    others = {
+        str(name): shown(truth.merge(rows, on="image_id", validate="one_to_one"))
+        for name, rows in baseline.groupby("baseline")
+    }
+    model, rejected = shown(predictions), predictions["verdict"] == "retake"
+    acceptable = predictions["true_score"] >= definitions.ACCEPTABLE_FROM
+    model["false_reject_error"] = round(float(rejected[acceptable].mean()), 4)
+    model["retake_recall"] = round(float(rejected[~acceptable].mean()), 4)
+    return {
+        "rows": len(predictions),
+        "documents": int(predictions["document"].nunique()),
+        "model": model,
+        "interval": {name: bounds(each) for name, each in interval.items()},
+        "baseline": others,
+        "mae_of_constant": round(model["mae"] / others["constant"]["mae"], 3),
+    }
+
+
+def severity_errors(predictions: pd.DataFrame, severities: pd.DataFrame) -> dict[str, float]:
+    """Mean absolute error of each issue's severity over the images that have it."""
+    wide = severities.pivot_table(index="image_id", columns="issue", values="severity").loc[predictions["image_id"]]
+    errors = {}
+    for issue in definitions.ISSUES:
+        true = wide[issue].to_numpy()
+        error = np.abs(predictions[f"severity_{issue}"].to_numpy() - true)[true > 0]
+        errors[issue] = round(float(error.mean()), 4)
+    return errors
+
+
+def on_real_pages(judge: Judge, folder: Path) -> dict[str, Any]:
+    """The three truths of the degraded pages, by legibility and by the full score, each with its interval."""
+    table = pd.read_csv(folder / "metadata.csv")
+    clean = table["pair_clean"].dropna().unique()
+    names = [*table["file"], *clean]
+    preparation = definitions.Preparation(2000, 120)
+    pages = [read_pages((folder / name).read_bytes(), Path(name).suffix, preparation)[0] for name in names]
+    found = judge(pages)
+    legible = definitions.severity_score(found.severities, definitions.LEGIBILITY)
+    figures = {}
+    for name, values in (("legibility", legible), ("score", found.score)):
+        of = dict(zip(names, values, strict=True))
+        pairs = table[table["kind"] == "noisyoffice_pair"]
+        below = np.array([of[row.file] < of[row.pair_clean] for row in pairs.itertuples()])
+        receipts = table[(table["kind"] == "receipt_scan") & table["tesseract_word_f1"].notna()]
+        figures[name] = {
+            "pairs": len(pairs),
+            "pairs_right": round(float(below.mean()), 4),
+            "pairs_interval": bounds(wilson(int(below.sum()), len(below), CONFIDENCE)),
+            "receipts": len(receipts),
+            "receipts_spearman": _spearman([of[file] for file in receipts["file"]], receipts["tesseract_word_f1"]),
+            "distance_spearman": _spearman([1 - of[file] for file in pairs["file"]], pairs["rmse_to_clean"]),
+        }
+    return figures
+
+
+def _spearman(first: Any, second: Any) -> dict[str, float]:
+    one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+
+    def statistic(counts: NDArray[np.int64]) -> Floats:
+        return judging.spearman_correlations(one, other, counts)
+
+    whole = float(statistic(np.ones((1, len(one)), dtype=np.int64))[0])
+    rng = np.random.default_rng(SEED)
+    interval = bootstrap({"r": statistic}, len(one), resamples=RESAMPLES, confidence=CONFIDENCE, rng=rng)["r"]
+    return {"value": round(whole, 4), **bounds(interval)}
+
+
+def complaints(judge: Judge, pages: list[Pixels], model: Assessor, calibration: Calibration) -> dict[str, Any]:
+    """What users of such checkers complain of, tried on clean pages: the share that is treated as it should be."""
+    variants: dict[str, list[Pixels]] = {
+        "as_they_are": pages,
+        "bitonal": [np.where(page < 160, 0, 255).astype(np.uint8) for page in pages],
+        "high_resolution": [cv2.resize(page, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC) for page in pages],
+        "nearly_empty": [nearly_empty(page) for page in pages],
+    }
+    accepted = {}
+    for name, variant in variants.items():
+        found = judge(variant)
+        verdicts = [
+            definitions.decide(float(score), severities, calibration.retake_below, model.decision)
+            for score, severities in zip(found.score, found.severities, strict=True)
+        ]
+        right = sum(verdict == "accept" for verdict, _ in verdicts)
+        accepted[name] = {
+            "accepted": round(right / len(pages), 4),
+            "not_retaken": round(sum(verdict != "retake" for verdict, _ in verdicts) / len(pages), 4),
+            "interval": bounds(wilson(right, len(pages), CONFIDENCE)),
+            "with_reasons": all(reasons for _, reasons in verdicts),
+        }
+    small = [cv2.resize(page, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA) for page in pages]
+    large = [
+        cv2.resize(each, page.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        for each, page in zip(small, pages, strict=True)
+    ]
+    severity = judge(large).severities[:, definitions.ISSUES.index("low_resolution")]
+    flagged = float((severity >= model.decision.flag_from).mean())
+    return {"accepted": accepted, "scaled_up_is_flagged_low_resolution": round(flagged, 4)}
+
+
+def nearly_empty(page: Pixels) -> Pixels:
+    """The page with all but its upper eighth of print taken away."""
+    blank = page.copy()
+    inked = np.flatnonzero((page < 128).any(axis=1))
+    blank[inked[0] + max(len(inked) // 8, 30) if len(inked) else 0 :] = 255
+    return np.asarray(blank, dtype=np.uint8)
+
+
+def mean_figures(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of every number over the folds' models, dictionaries within dictionaries."""
+    first = parts[0]
+    return {
+        key: mean_figures([part[key] for part in parts])
+        if isinstance(value, dict)
+        else all(part[key] for part in parts)
+        if isinstance(value, bool)
+        else round(float(np.mean([part[key] for part in parts])), 4)
+        for key, value in first.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clean", type=lambda text: Path(text).resolve())
+    parser.add_argument("--real", type=lambda text: Path(text).resolve())
+    parser.add_argument("--set", nargs="*", default=[], help="further values, key=JSON")
+    parser.add_argument("--name", default="real_pages")
+    options = parser.parse_args()
+    values = presets.overrides("documents", presets.read("documents", "real_pages"))
+    values |= {key: json.loads(value) for key, value in (pair.split("=", 1) for pair in options.set)}
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(workspace(Path(scratch) / "workspace", options.clean))
+        presets.apply(dict(values), PARAMS_FILE)
+        began = time.perf_counter()
+        seconds = run_stages("ingest", "filter", "label")
+        tables: dict[str, list[pd.DataFrame]] = {"predictions": [], "baseline_predictions": []}
+        real, complained = [], []
+        for fold in range(values["documents.split.folds"]):
+            presets.apply({"documents.split.fold": fold}, PARAMS_FILE)
+            for name, taken in run_stages("split", "weight", "train", "evaluate").items():
+                seconds[name] = round(seconds.get(name, 0) + taken, 1)
+            for name, parts in tables.items():
+                parts.append(pd.read_parquet(f"data/documents/evaluate/{name}.parquet"))
+            tables["predictions"][-1] = tables["predictions"][-1].query("split == 'test'")
+            print(fold, seconds, file=sys.stderr, flush=True)
+            model, calibration = load_assessor(torch.device("cpu"))
+
+            def judge(
+                pages: list[Pixels], model: Assessor = model, calibration: Calibration = calibration
+            ) -> Estimates:
+                parts = [judge_pages(model, calibration, pages[start : start + 8]) for start in range(0, len(pages), 8)]
+                return Estimates(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+            unseen = set(tables["predictions"][-1]["document"].str.partition("/")[2])
+            files = sorted(file for file in options.clean.glob("*.png") if document_of(file.stem) in unseen)
+            pages = [read_pages(file.read_bytes(), file.suffix, model.preparation)[0] for file in files[:PROBED]]
+            if pages:
+                complained.append(complaints(judge, pages, model, calibration))
+            if options.real:
+                real.append(on_real_pages(judge, options.real))
+        severities = pd.read_parquet("data/documents/label/severities.parquet")
+        predictions = pd.concat(tables["predictions"])
+        figures: dict[str, Any] = {
+            "settings": {key: value for key, value in values.items() if not isinstance(value, list)},
+            "cpu_seconds": seconds,
+            "wall_seconds": round(time.perf_counter() - began, 1),
+            **pooled(predictions, pd.concat(tables["baseline_predictions"])),
+            "severity_error": severity_errors(predictions, severities),
+        }
+        if complained:
+            figures["complaints"] = mean_figures(complained)
+        if real:
+            figures["real"] = {"of_each_model": real, "mean": mean_figures(real)}
+    os.chdir(ROOT)
+    merge("documents_pages", {options.name: figures})
+
+
+if __name__ == "__main__":
+    main()

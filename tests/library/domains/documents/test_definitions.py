@@ -1,0 +1,63 @@
+"""The documented score, its parts, the classes and the verdict, against figures worked out by hand."""
+
+import numpy as np
+import pytest
+
+from winnow.domains.documents import definitions
+from winnow.domains.documents.definitions import Decision, class_of, decide, severity_score
+
+ISSUES = definitions.ISSUES
+
+
+def severities(**values: float) -> np.ndarray:
+    return np.array([values.get(issue, 0.0) for issue in ISSUES])
+
+
+@pytest.mark.parametrize(
+    ("values", "score", "legibility", "framing"),
+    [
+        ({}, 1.0, 1.0, 1.0),
+        ({"blur": 0.4}, 0.6, 0.6, 1.0),
+        ({"blur": 0.4, "noise": 0.2, "glare": 0.2}, 1 - 0.4 - 0.25 * 0.4, 0.5, 1.0),
+        ({"cropped": 0.6, "blur": 0.2}, 1 - 0.6 - 0.25 * 0.2, 0.8, 0.4),
+        ({"skew": 0.1, "cropped": 0.5}, 1 - 0.5 - 0.025, 1.0, 0.475),
+        ({"blur": 1.0, "noise": 1.0}, 0.0, 0.0, 1.0),
+    ],
+)
+def test_the_score_is_the_worst_severity_and_a_quarter_of_the_others(
+    values: dict[str, float], score: float, legibility: float, framing: float
+) -> None:
+    found = severities(**values)
+    assert severity_score(found) == pytest.approx(score)
+    assert severity_score(found, definitions.LEGIBILITY) == pytest.approx(legibility)
+    assert severity_score(found, definitions.FRAMING) == pytest.approx(framing)
+    assert severity_score(found) <= min(legibility, framing) + 1e-12
+
+
+def test_more_damage_never_raises_the_score() -> None:
+    rng = np.random.default_rng(0)
+    some = rng.random((200, 10))
+    more = np.minimum(some + rng.random((200, 10)) * (rng.random((200, 10)) < 0.3), 1)
+    assert (severity_score(more) <= severity_score(some) + 1e-12).all()
+
+
+def test_classes_are_fifths_and_an_edge_belongs_to_the_better_one() -> None:
+    assert class_of([1.0, 0.8, 0.79, 0.6, 0.4, 0.39, 0.2, 0.19, 0.0]).tolist() == [0, 0, 1, 1, 2, 3, 3, 4, 4]
+    assert class_of(definitions.CENTRES).tolist() == [0, 1, 2, 3, 4]
+    assert definitions.class_key("Very Poor") == "very_poor"
+
+
+def test_the_verdict_names_its_reasons_the_worst_issue_first() -> None:
+    decision = Decision(flag_from=0.2, accept_from=0.6, warn_severity=0.5)
+    found = severities(blur=0.3, glare=0.45, skew=0.1)
+    verdict, reasons = decide(0.3, found, 0.35, decision)
+    assert verdict == "retake"
+    assert reasons == [
+        "score 0.30 is below the retake threshold 0.35", "glare (severity 0.45)", "blur (severity 0.30)"
+    ]  # fmt: skip
+    assert decide(0.5, found, 0.35, decision)[0] == "warn"
+    assert decide(0.7, found, 0.35, decision) == (
+        "accept", ["score 0.70 is 0.60 or above", "glare (severity 0.45)", "blur (severity 0.30)"]
+    )  # fmt: skip
+    assert decide(0.7, severities(cropped=0.5), 0.35, decision) == ("warn", ["cropped (severity 0.50)"])
+    assert decide(0.35, severities(), 0.35, decision)[0] == "warn"  # the threshold itself is not below it

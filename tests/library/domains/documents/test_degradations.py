@@ -1,0 +1,144 @@
+"""Degradations: exact severities, no damage beyond them, and crops that are severe by the text they visibly cut."""
+
+import numpy as np
+import pytest
+
+from winnow.domains.documents import definitions
+from winnow.domains.documents.rules import copies, degradations, effects
+from winnow.domains.documents.rules.copies import draw_scores, fill_up, make_copy
+from winnow.domains.documents.rules.ink import cut_severity, cut_sides, ink_mask
+from winnow.domains.documents.source.synthetic import draw_page
+from winnow.images.codec import load_pixels
+
+Pixels = np.ndarray
+
+
+@pytest.fixture(scope="module")
+def page() -> Pixels:
+    return draw_page("letter", 500, np.random.default_rng(3))
+
+
+def distance(one: Pixels, other: Pixels) -> float:
+    return float(np.sqrt(np.mean((one.astype(float) - other) ** 2)))
+
+
+@pytest.mark.parametrize("issue", degradations.AFTER_FRAMING)
+def test_every_issue_of_legibility_harms_more_the_severer_it_is(issue: str, page: Pixels) -> None:
+    degrade = degradations.AFTER_FRAMING[issue]
+    mean = [
+        np.mean([distance(degrade(page, severity, np.random.default_rng(seed)), page) for seed in range(8)])
+        for severity in (0.1, 0.4, 0.7, 1.0)
+    ]
+    assert mean == sorted(mean)
+    assert mean[-1] > 1.5 * mean[0] > 0
+    once, twice = (degrade(page, 0.5, np.random.default_rng(1)) for _ in range(2))
+    assert (once == twice).all()
+    assert once.shape == page.shape
+    assert once.dtype == np.uint8
+
+
+def test_severities_mean_what_the_documentation_says(page: Pixels) -> None:
+    rng = np.random.default_rng(0)
+    white = np.full((400, 400), 255, np.uint8)
+    for severity in (0.2, 0.6, 1.0):
+        darker = 1 - degradations.stains_or_ink(white, severity, rng).mean() / 255
+        assert darker == pytest.approx(0.01 + 0.24 * severity, abs=0.01)
+        black = np.zeros_like(white)
+        assert degradations.glare(black, severity, rng).mean() / 255 == pytest.approx(0.01 + 0.49 * severity, abs=0.02)
+        lit = degradations.uneven_illumination(white, severity, rng)
+        assert 1 - lit.min() / 255 == pytest.approx(0.08 + 0.82 * severity, abs=0.02)
+        kept = np.ptp(degradations.low_contrast(page, severity, np.random.default_rng(0)).astype(int))
+        most = (1 - (0.1 + 0.82 * severity)) * np.ptp(page.astype(int))
+        assert 0.6 * most <= kept <= most + 1
+        angle = np.deg2rad(degradations.MAX_ANGLE * severity)
+        height, width = degradations.skew(page, severity, rng).shape
+        assert width == pytest.approx(page.shape[1] * np.cos(angle) + page.shape[0] * np.sin(angle), abs=1)
+        assert height > page.shape[0]
+
+
+def lines_of_text(size: int = 400) -> Pixels:
+    """Black lines of words on white, with margins of 40 pixels."""
+    page = np.full((size, size), 255, np.uint8)
+    for row in range(40, size - 40, 20):
+        for column in range(40, size - 44, 8):
+            page[row : row + 8, column : column + 5] = 0
+    return page
+
+
+def test_a_crop_is_severe_by_the_text_that_runs_over_the_edge() -> None:
+    page = lines_of_text()
+    assert cut_severity(ink_mask(page)) == 0
+    assert cut_severity(ink_mask(page[20:-20, 20:-20])) == 0  # white is no loss
+    assert cut_sides(ink_mask(page[:, 43:])) == pytest.approx([1, 0, 0, 0], abs=0.05)
+    assert cut_severity(ink_mask(page[:, 43:])) == pytest.approx(0.7, abs=0.03)
+    assert cut_severity(ink_mask(page[43:, 43:])) == 1.0
+    half = page.copy()
+    half[200:, 43:300] = 255  # half of the lines begin elsewhere
+    assert cut_severity(ink_mask(half[:, 43:])) < 0.5
+
+
+@pytest.mark.parametrize("wanted", [0.3, 0.6, 0.9])
+def test_a_crop_records_what_it_did(wanted: float) -> None:
+    page = draw_page("table", 500, np.random.default_rng(1))
+    for seed in range(5):
+        cut, severity = copies.crop(page, wanted, np.random.default_rng(seed))
+        if cut.shape != page.shape:
+            assert severity == cut_severity(ink_mask(page)[:1, :1]) or abs(severity - wanted) <= copies.NEAR_ENOUGH
+            assert cut_severity(ink_mask(cut)) == pytest.approx(severity, abs=0.25)  # the mask sees the edge otherwise
+        else:
+            assert severity == 0
+
+
+def test_copies_have_the_wanted_score_and_their_severities_explain_it(page: Pixels) -> None:
+    rng = np.random.default_rng(5)
+    scores = [0.9, 0.7, 0.5, 0.3, 0.1] * 6
+    off = []
+    for wanted in scores:
+        copy = make_copy(page, wanted, rng, max_issues=4, effects_share=0.3)
+        count = int((copy.severities > 0).sum())
+        assert 1 <= count <= 4
+        off.append(abs(float(definitions.severity_score(copy.severities)) - wanted))
+    assert np.mean(off) < 0.01
+    clean = make_copy(page, 1.0, rng, max_issues=4, effects_share=0.0)
+    assert (clean.page == page).all()
+    assert not clean.severities.any()
+
+
+def test_severities_are_filled_up_in_proportion() -> None:
+    start = np.zeros(10)
+    start[definitions.ISSUES.index("skew")] = 0.3
+    filled = fill_up(start, {"blur": 1.0, "noise": 0.5}, 0.4)
+    blur, noise = filled[0], filled[1]
+    assert noise == pytest.approx(blur / 2)
+    assert definitions.severity_score(filled) == pytest.approx(0.4, abs=1e-6)
+    assert filled[definitions.ISSUES.index("skew")] == 0.3
+
+
+def test_scores_lie_around_the_centres_of_all_classes_alike() -> None:
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([draw_scores(20, 0.1, 0.03, rng) for _ in range(200)])
+    dirty = scores[scores < 1]
+    assert (scores == 1).mean() == pytest.approx(0.1, abs=0.005)
+    labels = definitions.class_of(scores)
+    assert np.bincount(labels) == pytest.approx([800] * 5)
+    for number, centre in enumerate(definitions.CENTRES):
+        part = dirty[definitions.class_of(dirty) == number]
+        assert part.mean() == pytest.approx(centre, abs=0.005)
+        assert part.std() == pytest.approx(0.03, abs=0.004)
+    assert set(draw_scores(5, 0.0, 0.0, rng).round(2)) == {0.9, 0.7, 0.5, 0.3, 0.1}
+
+
+def test_effects_change_the_page_and_never_cut_text(page: Pixels) -> None:
+    rng = np.random.default_rng(2)
+    assert effects.apply(page, rng, 0.0) == (page, ())
+    for name, effect in effects.EFFECTS.items():
+        changed = [effect(page.copy(), rng) for _ in range(4)]
+        assert any(each.shape != page.shape or (each != page).any() for each in changed), name
+        if name in {"trim", "fragment"}:
+            assert max(cut_severity(ink_mask(each)) for each in changed) < 0.1, name
+
+
+def test_the_stored_copy_is_grey_and_nearly_the_copy(page: Pixels) -> None:
+    stored = load_pixels(copies.encode(page, 95), "L")
+    assert stored.shape == page.shape
+    assert distance(stored, page) < 5

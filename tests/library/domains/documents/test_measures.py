@@ -1,0 +1,61 @@
+"""What is measured of pages follows the damage it is meant to see."""
+
+import numpy as np
+import pytest
+
+from winnow.domains.documents.rules import degradations
+from winnow.domains.documents.rules.measures import NAMES, measure
+from winnow.domains.documents.source.synthetic import draw_page
+
+PAGE = draw_page("letter", 600, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize(
+    ("issue", "name", "direction"),
+    [
+        ("blur", "edge_steepness", -1),
+        ("blur", "energy_0", -1),
+        ("noise", "speck_share", 1),
+        ("low_contrast", "contrast", -1),
+        ("uneven_illumination", "paper_lowest", -1),
+        ("compression", "blockiness", 1),
+        ("low_resolution", "energy_0", -1),
+        ("stains_or_ink", "paper_spread_75", 1),
+        ("glare", "ink_share", -1),
+    ],
+)
+def test_a_measure_follows_its_issue(issue: str, name: str, direction: int) -> None:
+    degrade = degradations.AFTER_FRAMING[issue]
+    values = [
+        np.mean([measure(degrade(PAGE, severity, np.random.default_rng(seed)))[name] for seed in range(4)])
+        for severity in (0.1, 0.5, 0.9)
+    ]
+    clean = measure(PAGE)[name]
+    assert direction * values[2] > direction * clean
+    assert direction * values[2] > direction * values[0]
+
+
+@pytest.mark.parametrize("degrees", [-8.0, -3.0, 2.0, 6.5])
+def test_the_angle_is_found(degrees: float) -> None:
+    turned = degradations.rotate(PAGE, degrees, 255)
+    assert measure(turned)["angle"] == pytest.approx(abs(degrees), abs=0.5)
+    assert measure(PAGE)["angle"] == 0
+
+
+def test_cut_text_is_measured_side_by_side() -> None:
+    found = measure(np.ascontiguousarray(PAGE[:, 120:]))
+    assert found["cut_0"] > 0.5
+    assert found["cut_1"] == found["cut_2"] == found["cut_3"] == 0
+    assert found["cut_sum"] == pytest.approx(found["cut_0"])
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (64, 400), (700, 65)])
+def test_every_page_has_finite_measures_by_the_same_names(shape: tuple[int, int]) -> None:
+    for page in (
+        np.full(shape, 255, np.uint8),
+        np.zeros(shape, np.uint8),
+        np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8),
+    ):
+        found = measure(page)
+        assert tuple(found) == NAMES
+        assert np.isfinite(list(found.values())).all()

@@ -1,0 +1,298 @@
+"""The five data stages of documents: formats, bad input, copies, sides and weights."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.stages.conftest import Finished
+from tests.stages.programs import DATA_STAGES, Programs
+from winnow.domains.documents import definitions
+from winnow.domains.documents.params import Weight
+from winnow.domains.documents.rules import classes
+from winnow.domains.documents.source.synthetic import draw_page
+from winnow.images import parallel
+from winnow.images.codec import ImageError, load_pixels
+from winnow.images.pdf import render_pages
+from winnow.images.store import read_images
+from winnow.learn.samplers import BalancedBatchSampler, BatchShare
+from winnow.pipeline.errors import SourceError
+
+DOCUMENTS = Programs.tiny("documents")
+run, table, metrics = DOCUMENTS.run, DOCUMENTS.table, DOCUMENTS.metrics
+SOURCE = Path("data", "source", "documents")
+PAGES = [Image.fromarray(draw_page(kind, 300, np.random.default_rng(7))) for kind in ("letter", "table", "form")]
+LIMITS = Weight(min_class_samples=50, max_imbalance=10.0, min_train_samples=500)
+
+of_documents = pytest.mark.parametrize("finished", ["documents"], indirect=True)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with a source folder, as the working folder."""
+    monkeypatch.chdir(tmp_path)
+    SOURCE.mkdir(parents=True)
+    return tmp_path
+
+
+def ingest(form: str, path: Path, share: float = 0.99) -> pd.DataFrame:
+    """The rejected rows of a source, and its pages in the tables."""
+    run("ingest", sources=[{"format": form, "path": str(path)}], max_rejected_share=share)
+    return table("ingest/rejected.parquet")
+
+
+def clean_folder() -> Path:
+    folder = SOURCE / "clean"
+    (folder / "more").mkdir(parents=True)
+    PAGES[0].save(folder / "letter_p1.png")
+    PAGES[1].save(folder / "more" / "photo.jpg", quality=95)
+    PAGES[0].save(folder / "both.pdf", save_all=True, append_images=[PAGES[2]], resolution=100)
+    return folder
+
+
+def test_clean_pages_are_read_from_png_jpeg_and_every_page_of_a_pdf(here: Path) -> None:
+    assert ingest("clean_pages", clean_folder()).empty
+    pages = table("ingest/pages.parquet").set_index("image_id")
+    names = ["clean/both#0001", "clean/both#0002", "clean/letter_p1", "clean/more/photo"]
+    assert list(pages.index) == names == read_images(Path("data/documents/ingest/images.arrow")).ids
+    assert pages["document"].tolist() == ["clean/both", "clean/both", "clean/letter", "clean/more/photo"]
+    images = read_images(Path("data/documents/ingest/images.arrow"))
+    assert (load_pixels(images.select(["clean/letter_p1"])[0], "L") == np.asarray(PAGES[0])).all()
+    dpi = DOCUMENTS.section("ingest").pdf_dpi
+    assert pages.loc["clean/both#0001", "width"] == pytest.approx(PAGES[0].width / 100 * dpi, abs=2)
+    assert metrics("ingest")["rows_in"] == 4
+    assert metrics("ingest")["files"] == 3
+
+
+def test_pages_larger_than_the_limit_are_reduced_and_others_stay(here: Path) -> None:
+    clean_folder()
+    run("ingest", sources=[{"format": "clean_pages", "path": str(SOURCE / "clean")}], common={"max_side": 300})
+    pages = table("ingest/pages.parquet")
+    assert pages[["width", "height"]].max(axis=1).eq(300).all()
+
+
+def test_files_that_cannot_be_read_are_rejected_with_the_reason(here: Path) -> None:
+    folder = clean_folder()
+    (folder / "empty.png").touch()
+    content = (folder / "letter_p1.png").read_bytes()
+    (folder / "corrupt.png").write_bytes(content[: len(content) // 2])
+    (folder / "text.jpg").write_text("no image")
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.4\n")
+    Image.new("L", (30, 200), 255).save(folder / "narrow.png")
+    rejected = ingest("clean_pages", folder).set_index("name")["reason"]
+    assert rejected["empty"] == "the file is empty"
+    assert rejected["corrupt"].startswith("corrupt image")
+    assert rejected["text"] == "not an image file"
+    assert rejected["broken"].startswith("corrupt or encrypted PDF")
+    assert rejected["narrow"].startswith("too small: 30 × 200 pixels")
+    assert len(table("ingest/pages.parquet")) == 4
+    with pytest.raises(SourceError, match="source rows cannot be used"):
+        ingest("clean_pages", folder, 0.05)
+
+
+def test_a_pdf_without_pages_is_no_page() -> None:
+    empty = io.BytesIO()
+    body = (
+        b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\n"
+    )
+    table_at = len(body)
+    first, second = body.index(b"1 0 obj"), body.index(b"2 0 obj")
+    entries = b"0000000000 65535 f \n%010d 00000 n \n%010d 00000 n \n" % (first, second)
+    empty.write(body + b"xref\n0 3\n" + entries + b"trailer\n<</Root 1 0 R/Size 3>>\nstartxref\n%d\n%%%%EOF" % table_at)
+    with pytest.raises(ImageError, match=r"PDF"):
+        render_pages(empty.getvalue(), 100)
+    with pytest.raises(ImageError, match="the file is empty"):
+        render_pages(b"", 100)
+
+
+def labelled(rows: list[str], header: str = "filename,quality_score,quality_class,issues") -> Path:
+    folder = SOURCE / "scans"
+    folder.mkdir(exist_ok=True)
+    for number, page in enumerate(PAGES):
+        page.save(folder / f"page{number}.png")
+    (folder / "metadata.csv").write_text("\n".join([header, *rows]) + "\n")
+    return folder
+
+
+def test_labels_follow_from_score_or_class_and_issues_are_flags(here: Path) -> None:
+    ingest("labelled", labelled(["page0.png,0.65,,blur;noise", "page1.png,,Very Poor,", "page2.png,0.9,High,glare"]))
+    run("filter")
+    run("label")
+    labels = table("label/labels.parquet").set_index("image_id")
+    assert labels["score"].tolist() == [0.65, 0.1, 0.9]
+    assert labels["label"].tolist() == [1, 4, 0]
+    severities = table("label/severities.parquet")
+    assert severities["severity"].isna().all()
+    flagged = severities[severities["flagged"].eq(1)].groupby("image_id")["issue"].agg(set)
+    assert flagged.to_dict() == {"scans/page0": {"blur", "noise"}, "scans/page2": {"glare"}}
+    stored = read_images(Path("data/documents/label/images.arrow")).select(["scans/page1"])[0]
+    assert (load_pixels(stored, "L") == np.asarray(PAGES[1])).all()
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("page0.png,1.7,,", "the score 1.7 is not between 0 and 1"),
+        ("page0.png,good,,", "the score 'good' is no number"),
+        ("page0.png,nan,,", "the score nan is not between 0 and 1"),
+        ("page0.png,,Superb,", "there is no class 'Superb': High, Good, Moderate, Poor, Very Poor"),
+        ("page0.png,0.9,Poor,", "score 0.9 belongs to High, not to Poor"),
+        ("page0.png,0.9,,smell", "there is no issue 'smell'"),
+        ("nowhere.png,0.9,,", "no file nowhere.png in"),
+        (",0.9,,", "no file name"),
+        ("page0.png,,,", "neither score nor class nor issues"),
+        ("page1.png,0.5,,", "page1 is named before, in row 0"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_rejected_with_the_reason(here: Path, row: str, reason: str) -> None:
+    rejected = ingest("labelled", labelled(["page1.png,0.5,Moderate,", row]))
+    (found,) = rejected["reason"]
+    assert found.startswith(reason)
+    assert len(table("ingest/pages.parquet")) == 1
+
+
+def test_rows_with_issues_alone_are_rejected_by_label(here: Path) -> None:
+    ingest("labelled", labelled(["page0.png,,,blur", "page1.png,0.5,,"]))
+    run("filter")
+    run("label")
+    assert table("label/rejected.parquet")["image_id"].tolist() == ["scans/page0"]
+    assert metrics("label")["rows_rejected"] == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "make", "message"),
+    [
+        ("clean_pages", lambda: SOURCE / "nowhere", "does not exist"),
+        ("labelled", lambda: SOURCE / "none.csv", "does not exist"),
+        ("labelled", lambda: labelled([], header="picture,quality_score"), "has no column filename"),
+        ("labelled", lambda: labelled([], header="filename,size"), "has no label"),
+        ("labelled", lambda: labelled([]), "hold no row"),
+    ],
+)
+def test_a_source_of_another_form_is_refused(here: Path, form: str, make: object, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        ingest(form, make())  # type: ignore[operator]
+
+
+def test_folders_without_a_page_or_a_csv_are_refused(here: Path) -> None:
+    (SOURCE / "void").mkdir()
+    with pytest.raises(SourceError, match="holds no page"):
+        ingest("clean_pages", SOURCE / "void")
+    with pytest.raises(SourceError, match="holds 0 CSV files"):
+        ingest("labelled", SOURCE / "void")
+
+
+def test_blank_faint_and_repeated_pages_are_dropped(here: Path) -> None:
+    folder = SOURCE / "clean"
+    folder.mkdir()
+    PAGES[0].save(folder / "a.png")
+    PAGES[1].save(folder / "b.png")
+    PAGES[0].point(lambda value: min(255, value + 5)).save(folder / "c_again.png")
+    Image.new("L", (300, 420), 250).save(folder / "d_grey.png")
+    speck = Image.new("L", (300, 420), 255)
+    speck.putpixel((5, 5), 0)
+    for place in range(130):
+        speck.putpixel((10 + place, 60), 100)
+    speck.save(folder / "e_blank.png")
+    ingest("clean_pages", folder)
+    run("filter", min_ink_share=0.002)
+    dropped = table("filter/dropped.parquet").set_index("image_id")["rule"].to_dict()
+    assert dropped == {"clean/c_again": "duplicate", "clean/d_grey": "unreadable", "clean/e_blank": "blank"}
+
+
+@of_documents
+def test_copies_of_a_page_and_pages_of_a_document_are_on_one_side(finished: Finished) -> None:
+    root = finished.folder / "data/documents"
+    labels, splits = (pd.read_parquet(root / name) for name in ("label/labels.parquet", "split/splits.parquet"))
+    rows = labels.merge(splits[["image_id", "split"]], on="image_id", validate="one_to_one")
+    assert rows.groupby("page")["split"].nunique().eq(1).all()
+    assert rows.groupby("document")["split"].nunique().eq(1).all()
+    assert (rows.groupby("page").size() == DOCUMENTS.section("label").copies).all()
+    assert set(rows["split"]) == {"train", "val", "test"}
+
+
+@of_documents
+def test_labels_are_the_documented_score_of_the_severities(finished: Finished) -> None:
+    root = finished.folder / "data/documents/label"
+    labels = pd.read_parquet(root / "labels.parquet").set_index("image_id")
+    severities = pd.read_parquet(root / "severities.parquet")
+    wide = severities.pivot_table(index="image_id", columns="issue", values="severity").loc[labels.index]
+    worst = wide.max(axis=1)
+    score = 1 - (worst + 0.25 * (wide.sum(axis=1) - worst)).clip(upper=1)
+    assert labels["score"].to_numpy() == pytest.approx(score.to_numpy())
+    assert (labels["label"] == (4 - np.floor(score * 5 + 1e-9)).clip(lower=0)).all()
+    flagged = severities["severity"] >= DOCUMENTS.section("common").flag_from
+    assert (severities["flagged"].eq(1) == flagged).all()
+
+
+@of_documents
+def test_the_number_of_cores_changes_no_byte(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    outputs = sorted(Path("data/documents/label").iterdir())
+    before = {file.name: file.read_bytes() for file in outputs}
+    for cores in ({0}, {0, 1, 2, 3, 4}):
+        monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _, cores=cores: cores)
+        run("label")
+        assert {file.name: file.read_bytes() for file in outputs} == before
+
+
+def test_weights_are_those_of_inverse_frequency_as_the_guide_prints_them() -> None:
+    labels = pd.Series(np.repeat(range(5), [200, 72, 98, 314, 416]))
+    found = classes.weigh_classes(labels)
+    assert found["weight"].to_numpy() == pytest.approx([1100 / 5 / count for count in (200, 72, 98, 314, 416)])
+    # the guide's own figures are 250 / count: of 1250 images, though its counts sum to 1100; the ratios are the same
+    guide = np.array([1.2500, 3.4722, 2.5510, 0.7962, 0.6010])
+    assert found["weight"].to_numpy() / found["weight"][0] == pytest.approx(guide / guide[0], rel=1e-3)
+    assert classes.format_weights(found).splitlines()[0] == "  High        : 1.1000 (count: 200)"
+    absent = classes.weigh_classes(pd.Series([0, 0, 4]))
+    assert absent["weight"].tolist() == [0.75, 0, 0, 0, 1.5]
+
+
+def test_too_little_or_uneven_data_is_warned_about() -> None:
+    names = definitions.CLASSES
+    assert classes.warnings(dict.fromkeys(names, 60), 500, LIMITS) == []
+    found = classes.warnings({**dict.fromkeys(names, 600), "Poor": 49}, 499, LIMITS)
+    assert len(found) == 3
+    assert "class Poor has 49 samples, fewer than 50" in found[0]
+    assert "the largest has 600 samples, the smallest 49, more than 10 to 1" in found[1]
+    assert "499 training samples are few" in found[2]
+    assert len(classes.warnings({**dict.fromkeys(names, 600), "Poor": 60}, 500, LIMITS)) == 0
+
+
+def test_every_batch_holds_all_classes_alike() -> None:
+    labels = np.repeat(range(5), [300, 20, 40, 150, 90])
+    sampler = BalancedBatchSampler(labels, BatchShare(25, 1, 1, 0))
+    for seed in (1, 2):
+        for index in range(len(sampler) - 1):
+            counts = np.bincount(labels[sampler.batch(seed, index)], minlength=5)
+            assert counts.tolist() == [5] * 5
+        order = sampler.order(seed)
+        assert len(order) == len(labels)
+        small = np.bincount(order[labels[order] == 1])[300:]
+        assert small.max() - small.min() <= 1  # every row of a class once before any again
+    assert (sampler.order(1) != sampler.order(2)).any()
+
+
+def test_all_data_stages_run_on_labelled_pages(here: Path) -> None:
+    rng = np.random.default_rng(0)
+    folder = SOURCE / "scans"
+    folder.mkdir()
+    rows = ["filename,quality_class"]
+    for number in range(25):
+        kind = ("letter", "table", "form", "receipt", "bill_of_lading")[number % 5]
+        Image.fromarray(draw_page(kind, 300, rng)).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,{definitions.CLASSES[number % 5]}")
+    (folder / "metadata.csv").write_text("\n".join(rows))
+    ingest("labelled", folder)
+    for name in DATA_STAGES[1:]:
+        run(name)
+    assert len(table("split/splits.parquet")) >= 20
+    assert table("label/severities.parquet")["flagged"].isna().all()
+    assert metrics("weight")["warnings"]

@@ -1,0 +1,228 @@
+"""Train, evaluate and plot of documents, and its command line, on few drawn pages."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from tests.conftest import ROOT
+from tests.stages.conftest import Finished, torch_restored
+from tests.stages.programs import Programs
+from winnow.domains.documents import cli, definitions
+from winnow.domains.documents.model.network import Assessor
+from winnow.domains.documents.model.training import Training
+from winnow.domains.documents.source.synthetic import draw_page
+from winnow.learn.tally import Loss
+from winnow.pipeline.errors import SourceError, TrainingError, WinnowError
+
+DOCUMENTS = Programs.tiny("documents")
+run, table = DOCUMENTS.run, DOCUMENTS.table
+of_documents = pytest.mark.parametrize("finished", ["documents"], indirect=True)
+pytestmark = of_documents
+
+
+@pytest.fixture
+def here(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A copy of the finished folder, as the working folder."""
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree(".winnow", ignore_errors=True)
+    with torch_restored():
+        yield tmp_path
+
+
+def curve(name: str) -> list[float]:
+    file = Path("metrics/documents/train/plots/metrics", f"{name}.tsv")
+    return [float(value) for value in pd.read_csv(file, sep="\t").iloc[:, -1]]
+
+
+def winnow(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, arguments)
+
+
+def test_frozen_networks_train_on_kept_features(here: Path) -> None:
+    """Any weights will do to freeze: here those of the network trained above."""
+    model = Assessor.from_pretrained("data/documents/train/model")
+    Path("data/source/documents/models").mkdir(parents=True)
+    weights = "data/source/documents/models/blocks.pt"
+    whole = torch.nn.Sequential(*model.blocks)
+    torch.save(whole.state_dict(), weights)
+    network = {"weights": weights, "frozen_blocks": 40, "views": [40], "test_views": 2}
+    run("train", epochs=1, network=network)
+    kept = list(Path(".winnow/kept/features").glob("??/*"))
+    assert kept
+    trained = Assessor.from_pretrained("data/documents/train/model").eval()
+    for name, value in trained.blocks.state_dict().items():
+        assert torch.equal(value, whole.state_dict()[name]), name
+    assert trained.patch_scale.mean.abs().sum() > 0
+    run("evaluate")
+    # of the one view alone, of which features of all images are kept, and of another that is mirrored
+    assert len(list(Path(".winnow/kept/features").glob("??/*"))) > len(kept)
+    assert "views_2" not in json.loads(Path("metrics/documents/judgement.json").read_text())["reference"]
+
+
+def test_every_epoch_tells_errors_and_the_accuracy_of_each_class(here: Path) -> None:
+    run("train", epochs=2)
+    for name in ("train/loss", "train/mae", "train/accuracy", "val/loss", "val/mae", "val/rmse", "val/accuracy"):
+        assert len(curve(name)) == 2
+    keys = [definitions.class_key(name) for name in definitions.CLASSES]
+    each = [curve(f"val/class_accuracy/{key}")[-1] for key in keys]
+    assert curve("val/balanced_accuracy")[-1] == pytest.approx(np.mean(each))
+    parts = [curve(f"train/{name}_loss")[0] for name in ("regression", "classification", "issues", "consistency")]
+    assert sum(parts) == pytest.approx(curve("train/loss")[0], rel=1e-3)
+
+
+def test_a_curriculum_begins_with_images_of_one_issue(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    phases = [{"subset": subset, "epochs": 1, "learning_rate": 0.001} for subset in ("easy", "all")]
+    run("train", phases=phases)
+    severities = table("label/severities.parquet")
+    count = severities[severities["flagged"].eq(1)].groupby("image_id").size()
+    train = table("split/splits.parquet").query("split == 'train'")["image_id"]
+    easy = int((count.reindex(train).fillna(0) <= 1).sum())
+    said = capfd.readouterr().err
+    assert f"train       {easy} rows" in said
+    assert f"train       {len(train)} rows" in said
+
+
+def test_a_loss_that_is_not_a_number_stops_the_training(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {file: file.read_bytes() for file in Path("data/documents/label").iterdir()}
+    real = Training.loss
+
+    def broken(self: Training, model: torch.nn.Module, batch: Any) -> Loss:
+        found = real(self, model, batch)
+        return Loss(found.total * float("nan"), found.count, found.parts)
+
+    monkeypatch.setattr(Training, "loss", broken)
+    with pytest.raises(TrainingError, match=r"loss .*nan"):
+        run("train", epochs=1)
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_pictures_are_drawn_and_repeat_byte_for_byte(here: Path) -> None:
+    names = {
+        "loss", "class_accuracy", "scores", "confusion_matrix", "reliability", "issues", "threshold", "worst_errors",
+        "heat_maps",
+    }  # fmt: skip
+    files = {file.stem: file.read_bytes() for file in Path("data/documents/plot").glob("*.png")}
+    assert set(files) == names
+    run("plot")
+    assert {name: Path(f"data/documents/plot/{name}.png").read_bytes() for name in names} == files
+
+
+def test_test_time_augmentation_is_judged_beside(here: Path) -> None:
+    found = json.loads(Path("metrics/documents/judgement.json").read_text())
+    assert set(found["reference"]) == {"views_2"}
+    assert found["reference"]["views_2"]["mae"] != found["model"]["mae"]
+
+
+def scans() -> Path:
+    folder = Path("scans")
+    folder.mkdir()
+    pages = [Image.fromarray(draw_page(kind, 300, np.random.default_rng(1))) for kind in ("letter", "form")]
+    pages[0].save(folder / "a.png")
+    pages[0].save(folder / "b.pdf", save_all=True, append_images=pages[1:])
+    return folder
+
+
+def test_assess_names_verdict_figures_and_reasons_of_every_page(here: Path) -> None:
+    result = winnow("assess", str(scans()), "--explain", "heat")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    heads = [line for line in lines if "score" in line and "legibility" in line]
+    assert [head.partition(":")[0] for head in heads] == ["scans/a.png", "scans/b.pdf page 1", "scans/b.pdf page 2"]
+    assert all(any(verdict in head for verdict in ("ACCEPT", "WARN", "RETAKE")) for head in heads)
+    assert {file.name for file in Path("heat").iterdir()} == {"a_heat.png", "b_p1_heat.png", "b_p2_heat.png"}
+
+
+def test_files_that_cannot_be_judged_are_reported_and_the_exit_code_is_1(here: Path) -> None:
+    folder = scans()
+    (folder / "zero.png").touch()
+    (folder / "text.jpg").write_text("no image")
+    (folder / "none.pdf").write_bytes(b"%PDF-1.4\n")
+    result = winnow("assess", str(folder), "--json")
+    assert result.exit_code == 1
+    entries = json.loads(result.stdout)
+    errors = {Path(entry["file"]).name: entry["error"] for entry in entries if "error" in entry}
+    assert errors["zero.png"] == "the file is empty"
+    assert errors["text.jpg"] == "not an image file"
+    assert errors["none.pdf"].startswith("corrupt or encrypted PDF")
+    assert len(entries) - len(errors) == 3
+    for arguments, message in (
+        (["assess", "nowhere.png"], "nowhere.png does not exist"),
+        (["evaluate", "nowhere"], "nowhere does not exist"),
+        (["assess", "data/source"], "holds no page"),
+    ):
+        Path("data/source").mkdir(exist_ok=True, parents=True)
+        found = winnow(*arguments)
+        assert found.exit_code == 1
+        assert isinstance(found.exception, WinnowError)
+        assert message in found.exception.what
+
+
+def clean(count: int) -> Path:
+    folder = Path("clean")
+    folder.mkdir()
+    rng = np.random.default_rng(3)
+    for number in range(count):
+        kind = ("letter", "form", "table", "receipt")[number % 4]
+        Image.fromarray(draw_page(kind, 300, rng)).save(folder / f"doc{number}.png")
+    return folder
+
+
+def test_dataset_writes_the_guides_folder_and_real_mode_reads_it_again(here: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    result = winnow("dataset", str(clean(8)), "made", "--val-ratio", "0.25", "--test-ratio", "0.25")
+    assert result.exit_code == 0, result.exception
+    copies = Programs("documents").section("label").copies
+    whole = pd.read_csv("made/full_dataset_metadata.csv")
+    assert len(whole) == 8 * copies
+    assert set(whole["quality_class"]) == set(definitions.CLASSES)
+    for side in ("train", "val", "test"):
+        part = pd.read_csv(f"made/{side}/{side}_metadata.csv")
+        assert len(part) == (whole["split"] == side).sum() > 0
+        assert {file.name for file in Path("made", side).glob("*.jpg")} == set(part["filename"])
+    assert whole.groupby("document")["split"].nunique().eq(1).all()
+    assert all(Path("made", name).is_file() for name in whole["filename"])
+    severities = whole[[f"severity_{issue}" for issue in definitions.ISSUES]].to_numpy()
+    assert whole["quality_score"].to_numpy() == pytest.approx(definitions.severity_score(severities), abs=1e-5)
+    summary = Path("made/dataset_summary.txt").read_text()
+    assert f"{8 * copies} images of 8 documents" in summary
+    assert "⚠ class High has" in summary
+    assert winnow("dataset", "clean", "made").exception.what == "made is not empty"  # type: ignore[union-attr]
+
+    again = winnow("dataset", "made/full_dataset_metadata.csv", "again", "--mode", "real")
+    assert again.exit_code == 0, again.exception
+    read = pd.read_csv("again/full_dataset_metadata.csv")
+    assert sorted(read["quality_score"]) == pytest.approx(sorted(whole["quality_score"]))
+    assert read["quality_class"].value_counts().to_dict() == whole["quality_class"].value_counts().to_dict()
+
+
+def test_dataset_refuses_what_it_cannot_use(here: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    found = winnow("dataset", "nowhere", "made")
+    assert isinstance(found.exception, SourceError)
+    assert "nowhere is no folder" in found.exception.what
+    found = winnow("dataset", str(clean(4)), "made", "--val-ratio", "0.9", "--test-ratio", "0.2")
+    assert isinstance(found.exception, WinnowError)
+    assert "nothing to train on" in found.exception.what
+    assert not Path("made").exists()
+
+
+def test_the_real_pages_can_be_read(shared_data: Path, here: Path) -> None:
+    """Beside the checkout or not at all."""
+    folder = Path("data/source/documents/clean")
+    folder.mkdir(parents=True)
+    for file in sorted((shared_data / "documents" / "clean").glob("*.png"))[:6]:
+        shutil.copy(file, folder)
+    run("ingest", sources=[{"format": "clean_pages", "path": str(folder)}])
+    run("filter")
+    assert len(table("filter/pages.parquet")) == 6
+    run("label", copies=2)
+    assert table("label/labels.parquet")["score"].between(0, 1).all()

@@ -1,0 +1,211 @@
+"""What evaluate writes of documents, computed again from its tables, by scikit-learn and scipy."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from sklearn import metrics as sklearn
+from typer.testing import CliRunner
+
+from tests.stages.conftest import Finished
+from winnow.domains.documents import cli, definitions
+from winnow.domains.documents.model.assessing import Raw, calibrate, retake_threshold, threshold_table
+from winnow.images.store import read_images
+
+of_documents = pytest.mark.parametrize("finished", ["documents"], indirect=True)
+PROBABILITIES = definitions.probability_columns()
+
+
+@pytest.fixture
+def root(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(finished.folder)
+    return Path("data/documents")
+
+
+def judgement() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path("metrics/documents/judgement.json").read_text())
+    return found
+
+
+def close(values: Any) -> Any:
+    """judgement.json keeps six significant digits."""
+    return pytest.approx(values, rel=1e-5, abs=1e-6)
+
+
+def ece(confidence: np.ndarray, right: np.ndarray) -> float:
+    bins = np.minimum((confidence * 10).astype(int), 9)
+    return float(
+        sum((bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean()) for b in set(bins))
+    )
+
+
+def expected(rows: pd.DataFrame, retake_below: float) -> dict[str, float]:
+    """Every metric that needs no issue."""
+    true, score, truth = rows["true_label"], rows["score"], rows["true_score"]
+    probabilities = rows[PROBABILITIES].to_numpy()
+    label = probabilities.argmax(axis=1)
+    acceptable = truth >= 0.4
+    recall = sklearn.recall_score(true, label, labels=range(5), average=None)
+    accuracy, balanced = sklearn.accuracy_score(true, label), float(np.mean(recall))
+    return {
+        "mae": sklearn.mean_absolute_error(truth, score),
+        "rmse": sklearn.root_mean_squared_error(truth, score),
+        "accuracy": accuracy,
+        "balanced_accuracy": balanced,
+        "balance_gap_error": abs(accuracy - balanced),
+        "within_one_accuracy": (abs(true - label) <= 1).mean(),
+        "macro_f1": sklearn.f1_score(true, label, average="macro", labels=range(5), zero_division=0),
+        "ece": ece(probabilities.max(axis=1), (label == true).to_numpy()),
+        "score_ece": ece(score.to_numpy(), truth.to_numpy()),
+        "retake_auc": sklearn.roc_auc_score(~acceptable, -score),
+        "retake_recall": (score[~acceptable] < retake_below).mean(),
+        "false_reject_error": (score[acceptable] < retake_below).mean(),
+        **{
+            f"class_{definitions.class_key(name)}_recall": recall[number]
+            for number, name in enumerate(definitions.CLASSES)
+        },
+    }
+
+
+@of_documents
+def test_every_metric_of_the_judgement(root: Path) -> None:
+    found, predictions = judgement(), pd.read_parquet(root / "evaluate/predictions.parquet")
+    test = predictions[predictions["split"] == "test"]
+    assert len(test) == found["rows_test"]
+    own = expected(test, found["threshold"])
+    own["spearman_correlation"] = spearmanr(test["score"], test["true_score"]).statistic
+    severities = pd.read_parquet(root / "label/severities.parquet")
+    flags = severities.pivot_table(index="image_id", columns="issue", values="flagged").loc[test["image_id"]]
+    precisions = []
+    for issue in definitions.ISSUES:
+        truth, severity = flags[issue].to_numpy() == 1, test[f"severity_{issue}"].to_numpy()
+        own[f"{issue}_recall"] = float((severity[truth] >= 0.2).mean())
+        own[f"{issue}_average_precision"] = sklearn.average_precision_score(truth, severity)
+        precisions.append(own[f"{issue}_average_precision"])
+    own["issues_average_precision"] = float(np.mean(precisions))
+    assert found["model"] == close(own)
+    baseline = pd.read_parquet(root / "evaluate/baseline_predictions.parquet")
+    assert set(baseline["baseline"]) == {"constant", "trees"}
+    for name, rows in baseline.groupby("baseline"):
+        both = test[["image_id", "true_score", "true_label"]].merge(rows, on="image_id", validate="one_to_one")
+        theirs = expected(both, 0.0)
+        for metric in set(theirs) - {"retake_recall", "false_reject_error"}:
+            assert found["baseline"][name][metric] == close(theirs[metric]), (name, metric)
+
+
+@of_documents
+def test_the_constant_is_that_of_the_training_side(root: Path) -> None:
+    labels = pd.read_parquet(root / "label/labels.parquet").merge(
+        pd.read_parquet(root / "split/splits.parquet")[["image_id", "split"]], on="image_id"
+    )
+    train = labels[labels["split"] == "train"]
+    constant = pd.read_parquet(root / "evaluate/baseline_predictions.parquet").query("baseline == 'constant'")
+    assert constant["score"].unique() == pytest.approx([train["score"].mean()])
+    shares = np.bincount(train["label"], minlength=5) / len(train)
+    assert constant[PROBABILITIES].iloc[0].to_numpy() == pytest.approx(shares)
+
+
+@of_documents
+def test_parts_of_the_score_and_verdicts_follow_from_the_predictions(root: Path) -> None:
+    predictions, found = pd.read_parquet(root / "evaluate/predictions.parquet"), judgement()
+    severities = predictions[definitions.severity_columns()].to_numpy()
+    framing = [definitions.ISSUES.index(issue) for issue in ("skew", "cropped")]
+    worst, second = severities[:, framing].max(axis=1), severities[:, framing].min(axis=1)
+    assert predictions["framing"].to_numpy() == pytest.approx(1 - np.minimum(1, worst + second / 4))
+    rest = np.sort(np.delete(severities, framing, axis=1), axis=1)
+    legibility = 1 - np.minimum(1, rest[:, -1] + rest[:, :-1].sum(axis=1) / 4)
+    assert predictions["legibility"].to_numpy() == pytest.approx(legibility)
+    retaken = predictions["verdict"] == "retake"
+    assert (retaken == (predictions["score"] < found["threshold"])).all()
+    accepted = predictions["verdict"] == "accept"
+    assert (predictions.loc[accepted, "score"] >= 0.6).all()
+
+
+@of_documents
+def test_the_threshold_is_chosen_on_validation_for_the_stated_share(root: Path) -> None:
+    predictions, found = pd.read_parquet(root / "evaluate/predictions.parquet"), judgement()
+    val = predictions[predictions["split"] == "val"]
+    steps = pd.read_parquet(root / "evaluate/thresholds.parquet")
+    acceptable = val["true_score"] >= 0.4
+    for row in steps.itertuples():
+        rejected = val["score"] < row.threshold
+        assert row.false_rejects == pytest.approx(rejected[acceptable].mean())
+        assert row.found == pytest.approx(rejected[~acceptable].mean())
+    allowed = steps.loc[steps["false_rejects"] <= found["max_false_rejects"], "threshold"]
+    assert found["threshold"] == pytest.approx(allowed.max())
+    assert steps.loc[steps["chosen"], "threshold"].tolist() == pytest.approx([found["threshold"]])
+
+
+def test_thresholds_by_hand() -> None:
+    true = np.array([0.1, 0.2, 0.5, 0.6, 0.7, 0.9])
+    predicted = np.array([0.2, 0.45, 0.4, 0.6, 0.8, 0.9])
+    assert retake_threshold(predicted, true, 0.0) == pytest.approx(0.4)
+    assert retake_threshold(predicted, true, 0.25) == pytest.approx(0.6)
+    at = {round(step, 3): (false, found) for step, false, found in threshold_table(predicted, true)}
+    assert at[0.5] == (0.25, 1.0)
+    assert at[0.3] == (0.0, 0.5)
+
+
+def test_calibration_undoes_what_was_done_to_scores_and_probabilities() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0.1, 0.9, 400)
+    heads = np.stack([0.5 + 0.5 * (scores - 0.5), rng.random(400), 0.3 + 0.5 * scores], axis=1)
+    labels = definitions.class_of(scores)
+    logits = np.eye(5)[labels] * 2 + rng.gumbel(size=(400, 5))
+    probabilities = np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True)
+    found = calibrate(Raw(heads, probabilities, np.zeros((400, 10))), scores, labels, 0.05)
+    applied = found.apply(Raw(heads, probabilities, np.zeros((400, 10))))
+    assert applied.score == pytest.approx(scores, abs=1e-6)
+    assert found.weights[1] == pytest.approx(0, abs=1e-6)
+    assert found.temperature > 1.5  # they were too sure
+    assert retake_threshold(applied.score, scores, 0.05) == found.retake_below
+
+
+@of_documents
+def test_issues_and_worst_errors_are_those_of_the_test_side(root: Path) -> None:
+    predictions = pd.read_parquet(root / "evaluate/predictions.parquet")
+    test = predictions[predictions["split"] == "test"].copy()
+    issues = pd.read_parquet(root / "evaluate/issues.parquet").set_index("issue")
+    severities = pd.read_parquet(root / "label/severities.parquet")
+    wide = severities.pivot_table(index="image_id", columns="issue", values="severity").loc[test["image_id"]]
+    model = judgement()["model"]
+    for issue in definitions.ISSUES:
+        error = np.abs(wide[issue].to_numpy() - test[f"severity_{issue}"].to_numpy()).mean()
+        assert issues.loc[issue, "severity_error"] == pytest.approx(error, abs=1e-6)
+        assert issues.loc[issue, "samples"] == (wide[issue] >= 0.2).sum()
+        assert issues.loc[issue, "recall"] == close(model[f"{issue}_recall"])
+    test["error"] = (test["score"] - test["true_score"]).abs()
+    cases = pd.read_parquet(root / "evaluate/explained.parquet")
+    assert cases["image_id"].tolist() == test.nlargest(len(cases), "error")["image_id"].tolist()
+
+
+@of_documents
+def test_the_command_line_judges_as_the_stage_does(root: Path, tmp_path: Path) -> None:
+    predictions = pd.read_parquet(root / "evaluate/predictions.parquet").query("split == 'test'")[:12]
+    images = read_images(root / "label/images.arrow").select(predictions["image_id"])
+    rows = ["filename,quality_score,quality_class,issues"]
+    files = []
+    for number, (content, row) in enumerate(zip(images, predictions.itertuples(), strict=True)):
+        files.append(tmp_path / f"{number:02}.jpg")
+        files[-1].write_bytes(content)
+        rows.append(f"{files[-1].name},{row.true_score},,")
+    (tmp_path / "metadata.csv").write_text("\n".join(rows))
+    result = CliRunner().invoke(cli.app, ["assess", *map(str, files), "--json"], catch_exceptions=False)
+    entries = json.loads(result.stdout)
+    assert [entry["score"] for entry in entries] == pytest.approx(predictions["score"].tolist(), abs=1e-3)
+    assert [entry["verdict"] for entry in entries] == predictions["verdict"].tolist()
+    assert [entry["legibility"] for entry in entries] == pytest.approx(predictions["legibility"].tolist(), abs=1e-3)
+    assert [entry["class"] for entry in entries] == [definitions.CLASSES[label] for label in predictions["label"]]
+    assert all(entry["reasons"] for entry in entries)
+    result = CliRunner().invoke(cli.app, ["evaluate", str(tmp_path), "--json"], catch_exceptions=False)
+    found = json.loads(result.stdout)
+    assert found["pages"] == {"in_source": 12, "rejected": 0, "judged": 12}
+    error = (predictions["score"] - predictions["true_score"]).abs().mean()
+    assert found["metrics"]["mae"] == pytest.approx(error, abs=1e-3)
+    acceptable = predictions["true_score"] >= 0.4
+    rejected = (predictions["verdict"] == "retake")[acceptable].mean()
+    assert found["metrics"]["false_reject_error"] == pytest.approx(rejected)
