@@ -29,6 +29,7 @@ from winnow.domains.playlists.model.training import batch_loss
 from winnow.domains.playlists.params import Network, Synthetic, Weight
 from winnow.domains.playlists.rules.weights import track_edges, weigh_tracks
 from winnow.domains.playlists.source import synthetic
+from winnow.learn.devices import keep_freed_memory
 from winnow.learn.samplers import BatchShare
 from winnow.recommend.graph import build_graph
 from winnow.recommend.heldout import HeldOut
@@ -181,6 +182,7 @@ PARTS: dict[str, Callable[[], dict[str, object]]] = {
 
 def main() -> None:
     torch.set_num_threads(1)
+    keep_freed_memory()
     asked = sys.argv[1:]
     if asked[:1] == ["size"]:
         print(json.dumps(one_size(int(asked[1]))))

@@ -33,6 +33,7 @@ from winnow.domains.playlists.tables import (
     TrackEdges,
     Tracks,
 )
+from winnow.learn.devices import keep_freed_memory
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
@@ -62,6 +63,7 @@ def main(stage: Stage[Common, Train]) -> None:
         saved=parameters_only,
         carry=artifacts.write,
     )
+    keep_freed_memory()
     result = train_model(stage, task)
     assert isinstance(result.model, PlaylistGAT)
     with torch.inference_mode():

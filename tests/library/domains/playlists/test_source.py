@@ -112,6 +112,14 @@ def test_memory_does_not_grow_with_the_number_of_slices(tmp_path: Path) -> None:
     assert peaks[1] < 1.3 * peaks[0]
 
 
+def test_the_real_slices_are_read_whole(shared_data: Path) -> None:
+    playlists = entries = 0
+    for piece in mpd.read(shared_data / "playlists/mpd-7k"):
+        playlists, entries = playlists + len(piece.playlists), entries + len(piece.entries)
+        assert piece.rejected.empty
+    assert (playlists, entries) == (5657, 559_804)
+
+
 KAGGLE = '"user_id", "artistname", "trackname", "playlistname"\n'
 
 
