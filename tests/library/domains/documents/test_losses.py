@@ -60,9 +60,9 @@ def test_issue_loss_takes_severities_else_flags_else_nothing() -> None:
     severities[0, 0], flags[1, 0] = 0.3, 1.0
     found = losses.issue_loss(logits, severities, flags, 0.2)
     p = 1 / (1 + np.exp(-0.7))
-    assert float(found[0]) == pytest.approx(-(0.3 * np.log(p) + 0.7 * np.log(1 - p)) / 10, rel=1e-5)
+    assert float(found[0]) == pytest.approx(-(0.3 * np.log(p) + 0.7 * np.log(1 - p)), rel=1e-5)
     chance = 1 / (1 + np.exp(-(0.7 - np.log(0.2 / 0.8))))
-    assert float(found[1]) == pytest.approx(-np.log(chance) / 10, rel=1e-5)
+    assert float(found[1]) == pytest.approx(-np.log(chance), rel=1e-5)
     assert float(found[2]) == 0
 
 

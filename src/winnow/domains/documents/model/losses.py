@@ -34,7 +34,7 @@ def ordinal_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def issue_loss(logits: Tensor, severities: Tensor, flags: Tensor, flag_from: float) -> Tensor:
-    """Mean binary cross-entropy of the severities that are known, else of the flags that are; 0 where neither is.
+    """Binary cross-entropy of the severities that are known, else of the flags that are, summed over the ten issues.
 
     `severities` and `flags` are `(rows, 10)`, NaN where unknown. A flag is the event that the severity is at least
     `flag_from`, whose chance is taken as the sigmoid of the logit's distance from the threshold's.
@@ -43,7 +43,7 @@ def issue_loss(logits: Tensor, severities: Tensor, flags: Tensor, flag_from: flo
     threshold = torch.logit(torch.tensor(flag_from, device=logits.device))
     by_flag = functional.binary_cross_entropy_with_logits(logits - threshold, flags.nan_to_num(), reduction="none")
     known = torch.where(severities.isnan(), torch.where(flags.isnan(), torch.zeros_like(logits), by_flag), by_severity)
-    return known.mean(dim=1)
+    return known.sum(dim=1)
 
 
 def consistency_loss(score_logits: Tensor, class_logits: Tensor) -> Tensor:

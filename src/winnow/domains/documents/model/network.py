@@ -1,6 +1,7 @@
 """The network that judges pages: a backbone over patches and views, page-level measures, and three heads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, Self
 
 import torch
@@ -58,7 +59,7 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
     ) -> None:
         super().__init__()
         self.measure_names = tuple(measures)
-        self.cutting = cutting
+        self.cutting = replace(cutting, views=tuple(cutting.views))  # a list when read from config.json
         self.preparation = preparation
         self.decision = decision
         self.test_views = test_views
