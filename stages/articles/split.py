@@ -25,13 +25,15 @@ from winnow.pipeline.stage import Stage, run_stage
 def split_articles(labels: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
     """The columns of `Splits`. Raises TableError when there are too few articles, LeakageError when sides share.
 
-    A source's own split is kept where it has one (unless `folds` is set); other articles fill the sides that it lacks.
+    A source's own split is kept where it has one (unless `folds` is set); other articles fill the sides that it lacks,
+    or follow the official side of their group.
     """
     keys = labels[["duplicate_group", "source"]] if params.by_source else labels[["duplicate_group"]]
     group = connected_groups(keys)
     official = labels["official_side"]
     if params.folds or not params.keep_official:
         official = pd.Series(None, index=labels.index, dtype="str")
+    official = official.fillna(official.groupby(group).transform("first"))
     free = official.isna()
     side = official.copy()
     strata = merge_small_strata(labels[["tier"]], group, params.min_stratum)

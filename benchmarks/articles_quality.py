@@ -1,0 +1,139 @@
+r"""
+The programs of articles on texts that people scored, with MiniLM and with `tiny`: errors and correlations.
+
+    env PYTHONPATH=src:. python benchmarks/articles_quality.py emobank DATA            # official train → official dev
+    env PYTHONPATH=src:. python benchmarks/articles_quality.py ellipse DATA --folds 0 1 2 3 4
+    env PYTHONPATH=src:. python benchmarks/articles_quality.py emobank DATA --model tiny
+
+DATA holds emobank_train_dev.jsonl and ellipse_essays.zip. Validation is cut from the training rows (emobank) or is the
+next fold (ellipse); the test rows are scored once, by the epoch that was best on validation. Every run goes through the
+stages in a copy of this checkout; what is printed is also in benchmarks/results/articles_<set>.json, row by row.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+from typing import Any
+
+import pandas as pd
+import yaml
+from measure import ROOT, kept, merge
+
+from winnow.domains.articles.params import Common, Params
+from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
+from winnow.pipeline.presets import read
+from winnow.pipeline.stage import Stage
+
+DIMENSIONS = {
+    "emobank": ("valence", "arousal", "dominance"),
+    "ellipse": ("overall", "cohesion", "syntax", "vocabulary", "phraseology", "grammar", "conventions"),
+}
+TINY = {"model_name": "tiny", "epochs": 12, "learning_rate": 0.003, "max_length": 256}
+
+
+def rows(name: str, data: Path) -> Iterator[dict[str, Any]]:
+    """The set in the form that `scored` reads; EmoBank's own dev side is the test."""
+    if name == "emobank":
+        lines = (data / "emobank_train_dev.jsonl").read_text().splitlines()
+    else:
+        with zipfile.ZipFile(data / "ellipse_essays.zip") as archive:
+            lines = archive.read("ellipse_essays.jsonl", pwd=b"ellipse_test").decode().splitlines()
+    for line in lines:
+        row = json.loads(line)
+        found = {key: row[key] for key in ("id", "content")}
+        found["title"] = "" if name == "emobank" else row["title"]
+        if row.get("split") == "dev":
+            found["split"] = "test"
+        yield {**found, f"{name}_analysis": {"dimensions": row["scores"]}}
+
+
+def workspace(target: Path, name: str, data: Path) -> None:
+    for folder in ("src", "stages", "presets"):
+        copytree(ROOT / folder, target / folder, ignore=ignore_patterns("__pycache__"))
+    source = target / "data/source/articles"
+    copytree(ROOT / "benchmarks/articles_filters", source / "filters")
+    with (source / f"{name}.jsonl").open("w") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows(name, data))
+    (target / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
+
+
+def run_stages(*names: str) -> None:
+    document = Document(PARAMS_FILE)
+    for name in names:
+        common = document.section(("articles", "common"), Common)
+        params = document.section(("articles", name), Params.model_fields[name].annotation)
+        runtime = document.section(("runtime",), Runtime)
+        stage = Stage("articles", name, common, params, runtime, document.content["seed"])
+        importlib.import_module(f"stages.articles.{name}").main(stage)
+        stage.finish()
+
+
+def params_for(name: str, model: str, changes: dict[str, Any]) -> None:
+    """Write params.yaml with the preset and the changes of the train and split sections."""
+    content = Document(ROOT / "params.yaml").overlaid(read("articles", name), ("articles",)).content
+    own = content["articles"]
+    own["train"] |= (TINY if model == "tiny" else {}) | changes.get("train", {})
+    own["split"] |= changes.get("split", {})
+    Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def figures(seconds: float) -> dict[str, Any]:
+    judgement = json.loads(Path("metrics/articles/judgement.json").read_text())
+    table = pd.read_parquet("data/articles/evaluate/per_dimension.parquet").set_index("dimension")
+    return {
+        "minutes": round(seconds / 60, 1),
+        "rows_test": judgement["rows_test"],
+        "verdict": judgement["verdict"],
+        "best_epoch": judgement["progression"]["best_validation"],
+        "model": judgement["model"],
+        "baseline": judgement["baseline"],
+        "difference": judgement["difference"],
+        "dimensions": {
+            str(name): {key: round(float(row[key]), 4) for key in ("mae", "mean_mae", "pearson", "skill", "skill_low")}
+            for name, row in table.iterrows()
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("set", choices=DIMENSIONS)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--model", default="minilm")
+    parser.add_argument("--folds", type=int, nargs="*", default=[0])
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        workspace(Path(folder), args.set, args.data.resolve())
+        os.chdir(folder)
+        sys.path.insert(0, folder)
+        for number, fold in enumerate(args.folds):
+            split = {"fold": fold} if args.set == "ellipse" else {}
+            params_for(args.set, args.model, {"train": {"threads": args.threads}, "split": split})
+            began = time.perf_counter()
+            run_stages(*(() if number else ("ingest", "filter", "label")), "split", "weight", "train", "evaluate")
+            row = f"{args.model} fold {fold}" if args.set == "ellipse" else args.model
+            merge(f"articles_{args.set}", {row: figures(time.perf_counter() - began)})
+    found = kept(f"articles_{args.set}")
+    folds = [each for name, each in found.items() if name.startswith(f"{args.model} fold")]
+    if len(folds) > 1:
+        mean = {
+            "folds": len(folds),
+            "mae": sum(each["model"]["mae"] for each in folds) / len(folds),
+            "tfidf_ridge_mae": sum(each["baseline"]["tfidf_ridge"]["mae"] for each in folds) / len(folds),
+            "mean_mae": sum(each["baseline"]["mean"]["mae"] for each in folds) / len(folds),
+            "minutes": sum(each["minutes"] for each in folds),
+        }
+        merge(f"articles_{args.set}", {f"{args.model} mean": mean})
+
+
+if __name__ == "__main__":
+    main()

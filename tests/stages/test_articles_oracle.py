@@ -1,0 +1,369 @@
+"""The gated label stage against a real server: broken oracles, failing servers, kills, costs."""
+
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import openai._base_client
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from tests.conftest import ROOT
+from tests.stages.oracle_server import COMPLETION_TOKENS, PROMPT_TOKENS, THINKING_TOKENS, OracleServer, lot
+from tests.stages.programs import Programs
+from winnow.domains.articles.cli import app
+from winnow.domains.articles.definitions import Definition, article_text
+from winnow.domains.articles.params import Label, Oracle
+from winnow.domains.articles.rules import rounds
+from winnow.domains.articles.rules.gate import PromptRefusedError
+from winnow.domains.articles.rules.labelling import Article
+from winnow.domains.articles.rules.oracles import OracleError
+from winnow.domains.articles.rules.questions import INJECTION, hash_of
+from winnow.domains.articles.rules.samples import draw_samples
+from winnow.domains.articles.rules.stores import open_labeller
+from winnow.domains.articles.source.filters import read_filter
+from winnow.domains.articles.source.synthetic import score_words
+from winnow.pipeline.errors import WinnowError
+
+FILTER = "uplifting/v1"
+KEY = "sk-not-a-real-key-4711"
+PRICES = {"prompt": 0.3, "completion": 2.5, "thinking": 3.5}
+PRICE = (PROMPT_TOKENS * 0.3 + COMPLETION_TOKENS * 2.5 + THINKING_TOKENS * 3.5) / 1e6
+
+
+@pytest.fixture(scope="module")
+def definition() -> Definition:
+    return read_filter(FILTER, ROOT / "data/source/articles/filters")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where ingest and filter ran."""
+    folder = tmp_path_factory.mktemp("articles")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for stage in ("ingest", "filter"):
+            Programs.tiny("articles").run(stage)
+    return folder
+
+
+@pytest.fixture
+def here(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """The stages, in a folder of their own, with fast retries and a key."""
+    for name in ("data", "params.yaml", "dvc.yaml"):
+        (tmp_path / name).symlink_to(data / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WINNOW_ORACLE_KEY", KEY)
+    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0.02)
+    return Programs.tiny("articles")
+
+
+@pytest.fixture(autouse=True)
+def _no_label_left(data: Path) -> Iterator[None]:
+    yield
+    for file in (data / "data/articles").glob("label/*"):
+        file.unlink()
+
+
+def oracle(server: OracleServer, **changes: Any) -> dict[str, Any]:
+    return {"provider": "openai", "model": "stub", "base_url": server.url, "timeout": 5.0, "prices": PRICES, **changes}
+
+
+def good(definition: Definition) -> Callable[[str, Sequence[str]], str]:
+    """Scores as the articles were written, with a little noise."""
+
+    def answer(article: str, names: Sequence[str]) -> str:
+        scores = score_words(article, definition)
+        return json.dumps({name: min(max(scores[name] + 0.6 * lot(article + name) - 0.3, 0), 10) for name in names})
+
+    return answer
+
+
+SIZES = {"on_topic": 15, "off_topic": 15}
+
+
+def sample_texts(programs: Programs) -> tuple[set[str], set[str]]:
+    """The texts of the calibration and of the validation sample."""
+    kept = programs.table("filter/articles.parquet")
+    articles = programs.table("ingest/articles.parquet").set_index("article_id")
+    samples = draw_samples(kept, programs.section("label", calibration=SIZES).calibration)
+    return tuple(  # type: ignore[return-value]
+        {article_text(*articles.loc[name, ["title", "content"]]) for name in sample["article_id"]} for sample in samples
+    )
+
+
+def broken(kind: str, definition: Definition, known: set[str]) -> Callable[[str, Sequence[str]], str]:
+    right, rng = good(definition), random.Random(3)
+
+    def answer(article: str, names: Sequence[str]) -> str:
+        scores = json.loads(right(article, names))
+        if kind == "always 10":
+            scores = dict.fromkeys(names, 10)
+        elif kind == "random":
+            scores = {name: rng.uniform(0, 10) for name in names}
+        elif kind == "overfitted" and not any(text in article for text in known):
+            scores = {name: 10 * lot(name + article) for name in names}
+        elif kind == "copy":
+            scores["progress"] = scores["agency"]
+        elif kind == "toothbrush" and sum(scores.values()) < 8:
+            scores = {name: 8 + 1.5 * lot(name + article) for name in names}
+        elif kind == "unparsable" and lot(article) < 0.15:
+            return "Sorry, as a language model …"
+        return json.dumps(scores)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "reason"),
+    [
+        ("always 10", "FAIL", "dimensions that hardly vary: agency, progress"),
+        ("random", "FAIL", "asked twice, scores differ by"),
+        ("overfitted", "FAIL", "overfitted to the calibration sample"),
+        ("copy", "REVIEW", "dimensions that repeat each other: agency and progress"),
+        ("toothbrush", "FAIL", "of the off-topic articles score above 5"),
+        ("unparsable", "FAIL|REVIEW", "answers broke the schema"),
+    ],
+)
+def test_a_broken_oracle_is_refused_before_the_batch(
+    kind: str, word: str, reason: str, here: Programs, definition: Definition
+) -> None:
+    calibration, validation = sample_texts(here)
+    texts = calibration | validation
+    expected = rf"did not pass \((?:{word})[^$]*{reason}"
+    with (
+        OracleServer(broken(kind, definition, calibration)) as server,
+        pytest.raises(PromptRefusedError, match=expected),
+    ):
+        here.run("label", oracle=oracle(server, parse_retries=0), calibration=SIZES)
+    asked = {text for text in server.requests if not any(text.startswith(each) for each in texts)}
+    assert not asked, "an article outside of the two samples was asked about"
+    assert not Path("data/articles/label/labels.parquet").exists()
+    report = Path("metrics/articles/calibration_report.md").read_text()
+    assert f"# Calibration of {FILTER}: " in report
+    assert "PASS" not in report.splitlines()[0]
+    if kind != "overfitted":
+        assert "no fresh articles" in report.lower()
+
+
+def test_a_good_oracle_passes_and_is_paid_once(here: Programs, definition: Definition) -> None:
+    with OracleServer(good(definition)) as server:
+        here.run("label", oracle=oracle(server))
+        labels, use = here.table("label/labels.parquet"), here.table("label/oracle.parquet").iloc[0]
+        assert len(labels) == len(here.table("filter/articles.parquet"))
+        assert (use["prompt_tokens"], use["completion_tokens"], use["thinking_tokens"]) != (0, 0, 0)
+        count = len(server.requests)
+        assert max(server.delivered.values()) <= 3, "plain, and once more for the repeat and for the reversed probe"
+        assert here.metrics("label")["oracle"]["cost_usd"] >= count * PRICE - 1e-6
+        first = {file.name: file.read_bytes() for file in Path("data/articles/label").iterdir()}
+        here.run("label", oracle=oracle(server))
+        assert len(server.requests) == count, "a second run pays nothing"
+        assert first == {file.name: file.read_bytes() for file in Path("data/articles/label").iterdir()}
+        found = rounds.rounds(FILTER)
+        assert [each.verdict for each in found] == ["PASS", "PASS"]
+        assert found[0].paid_usd > 0 == found[1].paid_usd
+        assert rounds.summary(FILTER) == f"2 rounds of uplifting/v1 so far, ${found[0].paid_usd:.2f}"
+    scores = here.table("label/scores.parquet").set_index(["article_id", "dimension"])["score"]
+    articles = here.table("ingest/articles.parquet").set_index("article_id")
+    for name in labels["article_id"][:20]:
+        text = article_text(*articles.loc[name, ["title", "content"]])
+        assert scores[name].to_dict() == pytest.approx(json.loads(good(definition)(text, definition.names)))
+
+
+def settings(server: OracleServer, **changes: Any) -> Oracle:
+    values = Programs.tiny("articles").section("label").oracle.model_dump()
+    return Oracle.model_validate({**values, **oracle(server), **changes})
+
+
+def some_articles(count: int) -> list[Article]:
+    return [
+        Article(f"a{n}", "", f"Article {n}: volunteers rebuilt the school together, and it recovered.")
+        for n in range(count)
+    ]
+
+
+def test_a_failing_server_loses_nothing_and_is_paid_exactly(here: Programs, definition: Definition) -> None:
+    kinds = ("429", "500", "time-out", "closed", "no-json", "wrong-schema", "slow")
+    failures = dict.fromkeys(kinds, 0.05)
+    count = 300
+    with OracleServer(good(definition), failures) as server:
+        given = settings(server, timeout=0.8, retries=8, parse_retries=4, concurrency=24)
+        with open_labeller(definition, given, 100.0, 0) as labeller:
+            found = list(labeller.label_all(some_articles(count)))
+            use = labeller.use
+        assert all(server.failed[kind] > 0 for kind in kinds), server.failed
+        delivered, tokens = dict(server.delivered), server.tokens
+        with open_labeller(definition, given, 100.0, 0) as labeller:
+            again = list(labeller.label_all(some_articles(count)))
+            assert labeller.use.paid_now_usd == 0
+        assert dict(server.delivered) == delivered, "what was answered is not asked again"
+    assert [each.article_id for each in found] == [f"a{n}" for n in range(count)]
+    assert [each.scores for each in found] == [each.scores for each in again]
+    for each, article in zip(found, some_articles(count), strict=True):
+        assert each.scores == pytest.approx(json.loads(good(definition)(article.content, definition.names)))
+        assert delivered[article.content] == 1 + len(each.failures), "one answer, and one for each malformed one"
+    assert use.malformed == server.failed["no-json"] + server.failed["wrong-schema"]
+    assert (use.prompt_tokens, use.completion_tokens, use.thinking_tokens) == tokens
+    assert use.cost_usd == pytest.approx(sum(delivered.values()) * PRICE)
+    assert all(again - sent >= 0.19 for sent, again in server.retries), "Retry-After is honoured"
+    assert server.retries
+
+
+def test_killed_ten_times_it_pays_for_nothing_twice(here: Programs, definition: Definition) -> None:
+    articles, concurrency = some_articles(400), 4
+    rng = random.Random(5)
+    store = Path(".winnow/kept/articles/answers.sqlite")
+    with OracleServer(good(definition), latency=0.01) as server:
+        given = settings(server, concurrency=concurrency)
+
+        def label() -> dict[str, Any]:
+            with open_labeller(definition, given, 100.0, 0) as labeller:
+                return {each.article_id: each.scores for each in labeller.label_all(articles)}
+
+        kills = 0
+        for _ in range(10):
+            before = answered(store)
+            delivered = dict(server.delivered)
+            child = os.fork()
+            if child == 0:
+                label()
+                os._exit(0)
+            time.sleep(0.1 + 0.15 * rng.random())
+            os.kill(child, signal.SIGKILL)
+            kills += os.WIFSIGNALED(os.waitpid(child, 0)[1])
+            time.sleep(0.05)
+            again = [text for text in delivered if server.delivered[text] > delivered[text]]
+            assert len(again) <= concurrency, "only what was under way at the kill before may be asked again"
+            assert answered(store) >= before
+        assert kills >= 8
+        found = label()
+    assert len(found) == len(articles)
+    assert all(scores is not None for scores in found.values())
+    twice = sum(number - 1 for number in server.delivered.values())
+    assert twice <= concurrency * kills
+    assert answered(store) == len(articles)
+
+
+def answered(store: Path) -> int:
+    if not store.exists():
+        return 0
+    file = sqlite3.connect(store)
+    try:
+        return int(file.execute("SELECT count(*) FROM answers WHERE answer IS NOT NULL").fetchone()[0])
+    except sqlite3.OperationalError:  # killed before the table was made
+        return 0
+    finally:
+        file.close()
+
+
+def test_costs_never_pass_the_cap(here: Programs, definition: Definition) -> None:
+    with OracleServer(good(definition)) as server:
+        cap = 20.5 * PRICE
+        given = settings(server, max_tokens=COMPLETION_TOKENS + THINKING_TOKENS, concurrency=4)
+        with (
+            open_labeller(definition, given, cap, 0) as labeller,
+            pytest.raises(WinnowError, match="max_cost_usd"),
+        ):
+            list(labeller.label_all(some_articles(100)))
+        assert 0 < sum(server.delivered.values()) * PRICE <= cap
+
+
+def test_the_batch_is_not_begun_when_it_would_cost_too_much(here: Programs, definition: Definition) -> None:
+    with OracleServer(good(definition)) as server:
+        with pytest.raises(WinnowError, match=r"articles would cost about \$0\.\d+, and \$0\.\d+ of max_cost"):
+            here.run("label", oracle=oracle(server, max_tokens=100), max_cost_usd=90 * PRICE)
+        assert len(server.requests) < 90
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"), [("401", "status 401: who are you.*check the key"), ("closed", r"no answer.*tried 3 times")]
+)
+def test_a_server_that_only_refuses(failure: str, message: str, here: Programs, definition: Definition) -> None:
+    with (
+        OracleServer(good(definition), {failure: 1.0}) as server,
+        open_labeller(definition, settings(server, retries=2), 100.0, 0) as labeller,
+        pytest.raises(OracleError) as caught,
+    ):
+        list(labeller.label_all(some_articles(3)))
+    text = " ".join(str(caught.value).split())
+    assert re.search(message, text), text
+    assert KEY not in text
+
+
+def test_the_key_comes_from_the_environment_and_goes_nowhere(
+    here: Programs, definition: Definition, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with OracleServer(good(definition)) as server:
+        here.run("label", oracle=oracle(server))
+        assert server.keys == {f"Bearer {KEY}"}
+    for file in Path().rglob("*"):
+        if file.is_file():
+            assert KEY.encode() not in file.read_bytes(), file
+    assert KEY not in "".join(capfd.readouterr())
+    monkeypatch.delenv("WINNOW_ORACLE_KEY")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(OracleError, match="no key for https://api.example.org/v1"):
+        here.run("label", oracle={"provider": "openai", "base_url": "https://api.example.org/v1"})
+
+
+def run_cli(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_command_line_calibrates_first_and_labels_then(here: Programs, definition: Definition) -> None:
+    rows = [{"id": n, "title": "", "content": f"{n} volunteers rebuilt it", "page": n} for n in range(7)]
+    Path("more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "no json\n")
+    with OracleServer(good(definition)) as server:
+        content = yaml.safe_load(Path("params.yaml").read_text())
+        Path("params.yaml").unlink()
+        label = here.section("label", oracle=oracle(server), batch_size=3)
+        assert isinstance(label, Label)
+        content["articles"]["label"] = label.model_dump()
+        Path("params.yaml").write_text(yaml.safe_dump(content))
+
+        refused = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl")
+        assert isinstance(refused.exception, WinnowError)
+        assert "has not passed" in refused.exception.what
+        assert not server.requests, "nothing is spent before a prompt has passed"
+
+        passed = run_cli("calibrate")
+        assert passed.exit_code == 0, passed.output
+        assert "PASS: proceed" in passed.output
+        assert rounds.has_passed(FILTER, hash_of(definition), "stub/0/1000")
+
+        before = len(server.requests)
+        done = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl", "--max-batches", "2")
+        assert json.loads(done.stdout)["labelled"] == 6
+        assert len(server.requests) == before + 6
+        done = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl")
+        assert {key: json.loads(done.stdout)[key] for key in ("labelled", "malformed", "rejected")} == {
+            "labelled": 7, "malformed": 0, "rejected": 1,
+        }  # fmt: skip
+        assert len(server.requests) == before + 7
+        written = [json.loads(line) for line in Path("out/labelled.jsonl").read_text().splitlines()]
+        assert [row["page"] for row in written] == list(range(7))
+        assert list(written[0]["uplifting_analysis"]["dimensions"]) == definition.names
+
+        prompt = Path("data/source/articles/filters/uplifting/v1/prompt.md")
+        text = prompt.read_text()
+        try:
+            prompt.write_text(text + "\nBe strict.")
+            refused = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl")
+            assert "has not passed" in str(refused.exception), "another prompt has to pass anew"
+        finally:
+            prompt.write_text(text)
+
+
+def test_the_injection_is_the_probes_alone(here: Programs, definition: Definition) -> None:
+    with OracleServer(good(definition)) as server:
+        here.run("label", oracle=oracle(server))
+        injected = [text for text in server.requests if INJECTION.format(high=10.0) in text]
+    assert len(injected) == 2 * here.section("label").calibration.probes
