@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--folds", type=int, nargs="*", default=[0])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--epochs", type=int, help="instead of the preset's")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace(Path(folder), args.set, args.data.resolve())
@@ -117,7 +118,8 @@ def main() -> None:
         sys.path.insert(0, folder)
         for number, fold in enumerate(args.folds):
             split = {"fold": fold} if args.set == "ellipse" else {}
-            params_for(args.set, args.model, {"train": {"threads": args.threads}, "split": split})
+            train = {"threads": args.threads} | ({"epochs": args.epochs} if args.epochs else {})
+            params_for(args.set, args.model, {"train": train, "split": split})
             began = time.perf_counter()
             run_stages(*(() if number else ("ingest", "filter", "label")), "split", "weight", "train", "evaluate")
             row = f"{args.model} fold {fold}" if args.set == "ellipse" else args.model

@@ -270,10 +270,10 @@ def compare(calibration: Findings, validation: Findings, tolerance: float, width
             f"on-topic articles lie {before.points:.2f} points above off-topic ones on the calibration sample, and "
             f"{after.points:.2f} on fresh articles"
         )
-    correlation = [{check.name: check.value for check in each.checks} for each in (calibration, validation)]
-    first, second = (each.get("human_correlation") for each in correlation)
-    if first is not None and second is not None and first - second > 2 * tolerance:
-        worse.append(f"the correlation with the scores of people falls from {first:.2f} to {second:.2f}")
+    before_after = [{check.name: check for check in each.checks} for each in (calibration, validation)]
+    first, second = (each.get("human_correlation") for each in before_after)
+    if first and second and first.word == "PASS" != second.word:
+        worse.append(f"the correlation with the scores of people falls from {first.value:.2f} to {second.value:.2f}")
     overfitted = [f"the prompt is overfitted to the calibration sample: {reason}" for reason in worse]
     if validation.word == "FAIL" or (validation.word == "REVIEW" and not worse):
         return Comparison(validation.word, "start over", [*overfitted, *validation.reasons])

@@ -1,0 +1,306 @@
+"""The data stages of articles: filters, formats, prefilter, duplicates, samples, split, weights."""
+
+import gzip
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.stages.programs import Programs
+from winnow.domains.articles.source.filters import known_filters, read_filter
+from winnow.pipeline.errors import ParamsError, SourceError, TableError
+
+SHIPPED = ROOT / "data/source/articles/filters"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    monkeypatch.chdir(tmp_path)
+    Path("data/source/articles").mkdir(parents=True)
+    shutil.copytree(SHIPPED, "data/source/articles/filters")
+    return Programs.tiny("articles")
+
+
+def edit(file: str, change: Callable[[Any], Any]) -> None:
+    path = Path("data/source/articles/filters/uplifting/v1", file)
+    content = yaml.safe_load(path.read_text())
+    change(content)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def test_two_filters_are_shipped() -> None:
+    assert known_filters(SHIPPED) == ["sustainability_tech_deployment/v1", "uplifting/v1"]
+    assert len(read_filter("uplifting/v1", SHIPPED).names) == 8
+
+
+def test_a_third_filter_is_a_folder(here: Programs) -> None:
+    folder = Path("data/source/articles/filters")
+    shutil.copytree(folder / "uplifting/v1", folder / "kindness/v2")
+    config = yaml.safe_load((folder / "kindness/v2/config.yaml").read_text())
+    config |= {"name": "kindness", "version": 2, "dimensions": config["dimensions"][:3]}
+    config["tiers"]["of"] = ["agency"]
+    (folder / "kindness/v2/config.yaml").write_text(yaml.safe_dump(config))
+    common = {"definition": "kindness/v2"}
+    for stage in ("ingest", "filter", "label", "split"):
+        here.run(stage, common=common)
+    assert set(here.table("label/scores.parquet")["dimension"]) == {"agency", "progress", "collective_benefit"}
+    scores = here.table("label/scores.parquet").query("dimension == 'agency'").set_index("article_id")["score"]
+    labels = here.table("label/labels.parquet").set_index("article_id")
+    assert labels["overall"].equals(scores.loc[labels.index].rename("overall"))
+
+
+def unknown_dimension(config: Any) -> None:
+    config["tiers"]["of"][1] = "agncy"
+
+
+def overlapping(config: Any) -> None:
+    config["tiers"]["bands"][1]["minimum"] = 2
+
+
+def gap(config: Any) -> None:
+    config["tiers"]["bands"][2]["minimum"] = 6
+
+
+def gate_turned(config: Any) -> None:
+    config["gates"]["separation"] = {"target": 0.1, "review": 0.2}
+
+
+def unknown_key(config: Any) -> None:
+    config["dimensions"][0]["descripton"] = "x"
+
+
+def bad_pattern(prefilter: Any) -> None:
+    prefilter["drop"]["patterns"] = ["(unclosed"]
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("config.yaml", unknown_dimension, r"config\.yaml:\d+: `tiers\.of\[1\]`: there is no dimension 'agncy'"),
+        ("config.yaml", overlapping, r"config\.yaml:\d+: `tiers\.bands\[1\]\.minimum`: it begins at 2 and overlaps"),
+        ("config.yaml", gap, r"config\.yaml:\d+: `tiers\.bands\[2\]\.minimum`: .*nothing covers 5 to there"),
+        ("config.yaml", gate_turned, r"config\.yaml:\d+: `gates\.separation`: target \(0\.1\) is below review"),
+        ("config.yaml", unknown_key, r"config\.yaml:\d+: unknown key `dimensions\[0\]\.descripton`; did you mean"),
+        ("prefilter.yaml", bad_pattern, r"prefilter\.yaml:\d+: `drop\.patterns\[0\]`: '\(unclosed' is no regular"),
+    ],
+)
+def test_a_mistake_in_a_filter_is_named(here: Programs, file: str, change: Any, message: str) -> None:
+    edit(file, change)
+    with pytest.raises((SourceError, ParamsError), match=message):
+        here.run("ingest")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("prompt.md", " \n", r"the prompt is empty"),
+        ("config.yaml", "name: [uplifting\n", r"config\.yaml is not valid YAML"),
+        ("prefilter.yaml", "", r"prefilter\.yaml is not a mapping"),
+    ],
+)
+def test_a_file_of_a_filter_that_cannot_be_read_is_named(here: Programs, file: str, text: str, message: str) -> None:
+    Path("data/source/articles/filters/uplifting/v1", file).write_text(text)
+    with pytest.raises((SourceError, ParamsError), match=message) as caught:
+        here.run("ingest")
+    assert f"uplifting/v1/{file}" in str(caught.value)
+
+
+def test_a_filter_that_does_not_exist(here: Programs) -> None:
+    with pytest.raises(SourceError, match=r"there is no filter `kindness/v1`") as caught:
+        here.run("ingest", common={"definition": "kindness/v1"})
+    assert "uplifting/v1" in caught.value.fix
+
+
+LINES = [
+    '{"id": "a", "title": "One", "content": "It is good.", "page": 3, "published": "2024-05-01T10:00:00"}',
+    "{broken",
+    '{"title": "no id", "content": "x"}',
+    '{"id": "b"}',
+    '{"id": "a", "content": "again"}',
+    '{"id": 7, "content": "a number is an id too", "language": "en-GB", "split": "dev"}',
+    "[1, 2]",
+    '{"id": "c", "content": "x", "split": "tset"}',
+]
+REASONS = ["not valid JSON", "no id", "no content", "also in row 0", "not a JSON object", "the split is 'tset'"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_jsonl_rejects_what_is_no_article_with_row_and_reason(here: Programs, packed: bool) -> None:
+    path = Path("data/source/articles", "mine.jsonl.gz" if packed else "mine.jsonl")
+    text = "\n".join([*LINES[:3], "", *LINES[3:]]) + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    metrics = here.run("ingest", sources=[{"format": "jsonl", "path": str(path)}], max_rejected_share=0.8)
+    assert (metrics["rows_in"], metrics["rows_kept"], metrics["rows_rejected"]) == (8, 2, 6)
+    articles = here.table("ingest/articles.parquet").set_index("article_id")
+    assert json.loads(articles.loc["a", "extra"]) == {"page": 3}
+    assert articles.loc["a", "published"] == "2024-05-01"
+    assert (articles.loc["7", "language"], articles.loc["7", "official_side"]) == ("en", "val")
+    rejected = here.table("ingest/rejected.parquet")
+    assert rejected["row"].tolist() == [1, 2, 3, 4, 6, 7]
+    assert all(reason in found for reason, found in zip(REASONS, rejected["reason"], strict=True))
+    with pytest.raises(SourceError, match=r"6 of 8 source rows cannot be used"):
+        here.run("ingest", sources=[{"format": "jsonl", "path": str(path)}])
+
+
+def test_scored_reads_both_forms_and_refuses_scores_off_the_scale(here: Programs) -> None:
+    names = read_filter("uplifting/v1", SHIPPED).names
+    rows: list[dict[str, Any]] = [
+        {"uplifting_analysis": {"dimensions": {name: n for n, name in enumerate(names)}}},
+        {"labels": list(range(8)), "dimension_names": names},
+        {"uplifting_analysis": {"dimensions": dict.fromkeys(names, 11)}},
+        {"labels": [1, 2], "dimension_names": names},
+        {"labels": list(range(7)), "dimension_names": names[:7]},
+        {},
+    ]
+    path = Path("data/source/articles/scored.jsonl")
+    path.write_text("".join(json.dumps({"id": n, "content": "x y", **row}) + "\n" for n, row in enumerate(rows)))
+    here.run("ingest", sources=[{"format": "scored", "path": str(path)}], max_rejected_share=0.9)
+    scores = here.table("ingest/scores.parquet").pivot_table(index="article_id", columns="dimension", values="score")
+    assert scores.loc["0", names].tolist() == scores.loc["1", names].tolist() == list(map(float, range(8)))
+    reasons = here.table("ingest/rejected.parquet")["reason"].tolist()
+    for reason, expected in zip(
+        reasons, ("outside 0 to 10", "2 labels for 8", "wonder has no", "neither"), strict=True
+    ):
+        assert expected in reason
+
+
+def test_parquet_is_read_as_jsonl_is(here: Programs) -> None:
+    table = pd.DataFrame({"id": ["a", "b"], "title": ["T", None], "content": ["x y", None], "page": [1, 2]})
+    table.to_parquet("data/source/articles/mine.parquet")
+    source = {"format": "parquet", "path": "data/source/articles/mine.parquet"}
+    metrics = here.run("ingest", sources=[source], max_rejected_share=0.5)
+    assert (metrics["rows_kept"], metrics["rows_rejected"]) == (1, 1)
+    table[["id"]].to_parquet("data/source/articles/mine.parquet")
+    with pytest.raises(SourceError, match=r"has no column content"):
+        here.run("ingest", sources=[source])
+
+
+BODY = "the people of the town said that it was a good day for all of them and that they would do it again "
+ARTICLES: dict[str, dict[str, Any]] = {
+    "kept": {"content": BODY + "volunteers hope"},
+    "short": {"content": "too short"},
+    "german": {"content": "der die und das ist nicht mit den ein eine auf für von im dem zu sich des auch wird"},
+    "blocked": {"content": BODY + "one", "source": "spam"},
+    "early": {"content": BODY + "two", "published": "2019-12-31"},
+    "late": {"content": BODY + "three", "published": "2025-01-01"},
+    "stars": {"content": BODY + "your Horoscope"},
+    "advert": {"content": BODY + "Sponsored CONTENT"},
+    "same": {"content": (BODY + "volunteers hope").upper() + "!"},
+    "edge": {"content": BODY + "a toothbrush and hope for volunteers " + " ".join(f"word{n}" for n in range(60))},
+    "off": {"content": " ".join(f"the of and to in it was other{n}" for n in range(20))},
+}
+RULES = {
+    "short": "too_few_words", "german": "wrong_language", "blocked": "wrong_source", "early": "too_early",
+    "late": "too_late", "stars": "dropped_word", "advert": "dropped_pattern", "same": "duplicate",
+}  # fmt: skip
+
+
+def test_every_rule_of_the_prefilter_drops_its_article(here: Programs) -> None:
+    def change(prefilter: Any) -> None:
+        prefilter["sources"]["drop"] = ["spam"]
+        prefilter["dates"] = {"first": "2020-01-01", "last": "2024-12-31"}
+
+    edit("prefilter.yaml", change)
+    path = Path("data/source/articles/mine.jsonl")
+    path.write_text("".join(json.dumps({"id": name, **row}) + "\n" for name, row in ARTICLES.items()))
+    here.run("ingest", sources=[{"format": "jsonl", "path": str(path)}])
+    metrics = here.run("filter")
+    dropped = here.table("filter/dropped.parquet").set_index("article_id")["rule"].to_dict()
+    assert dropped == RULES
+    kept = here.table("filter/articles.parquet").set_index("article_id")
+    assert kept["topic"].to_dict() == {"kept": "on", "edge": "edge", "off": "off"}
+    assert kept.loc["kept", "words"] == len(ARTICLES["kept"]["content"].split())
+    assert metrics["dropped"]["duplicate"] == 1
+
+
+def test_near_duplicates_are_dropped_or_kept_together(here: Programs) -> None:
+    here.run("ingest", synthetic={"duplicate_share": 0.1})
+    kept = here.run("filter", duplicates="keep")
+    table = here.table("filter/articles.parquet")
+    texts = here.table("ingest/articles.parquet").set_index("article_id")["content"]
+    groups = table["duplicate_group"].value_counts()
+    assert 25 <= kept["near_duplicate_groups"] <= 40, "of 40 copies some are of the same article"
+    for group in groups[groups > 1].index[:10]:
+        first, *others = (texts[name] for name in table.loc[table["duplicate_group"] == group, "article_id"])
+        words = [set(zip(*(re.findall(r"\w+", text)[n:] for n in range(3)), strict=False)) for text in (first, *others)]
+        assert all(len(words[0] & each) / len(words[0] | each) > 0.7 for each in words[1:]), "exact Jaccard"
+    for stage in ("label", "split"):
+        here.run(stage)
+    splits = here.table("split/splits.parquet")
+    side = splits.set_index("article_id")["split"]
+    for _, names in table.groupby("duplicate_group")["article_id"]:
+        assert len(set(side[names])) == 1
+    here.run("filter", duplicates="drop")
+    assert not here.table("filter/articles.parquet")["duplicate_group"].duplicated().any()
+
+
+def test_by_source_keeps_a_source_on_one_side(here: Programs) -> None:
+    for stage in ("ingest", "filter", "label"):
+        here.run(stage)
+    labels = here.table("label/labels.parquet").set_index("article_id")["source"]
+    here.run("split", by_source=True)
+    splits = here.table("split/splits.parquet").set_index("article_id")["split"]
+    assert splits.groupby(labels).nunique().max() == 1
+    here.run("split")
+    splits = here.table("split/splits.parquet").set_index("article_id")["split"]
+    assert splits.groupby(labels).nunique().max() == 3
+
+
+def test_an_official_side_is_kept_and_the_others_are_filled(here: Programs) -> None:
+    for stage in ("ingest", "filter", "label"):
+        here.run(stage)
+    file = Path("data/articles/label/labels.parquet")
+    labels = pd.read_parquet(file)
+    labels["official_side"] = pd.Series(np.where(np.arange(len(labels)) % 5 == 0, "test", None), dtype="str")
+    labels.to_parquet(file, index=False)
+    here.run("split")
+    splits = here.table("split/splits.parquet")["split"]
+    assert splits[labels["official_side"] == "test"].eq("test").all()
+    assert set(splits[labels["official_side"].isna()]) == {"train", "val"}
+    here.run("split", keep_official=False)
+    assert not here.table("split/splits.parquet")["split"][labels["official_side"] == "test"].eq("test").all()
+
+
+def test_weights_make_tiers_alike_up_to_the_cap(here: Programs) -> None:
+    for stage in ("ingest", "filter", "label", "split"):
+        here.run(stage)
+    tier = here.table("label/labels.parquet").set_index("article_id")["tier"]
+
+    def weights(**params: Any) -> "pd.Series[float]":
+        here.run("weight", **params)
+        return here.table("weight/weights.parquet").set_index("article_id")["weight"]
+
+    assert weights(method="none").eq(1).all()
+    balanced = weights(method="tier", max_ratio=100.0)
+    sums = balanced.groupby(tier).sum()
+    assert np.allclose(sums, sums.iloc[0])
+    capped = weights(method="density", max_ratio=3.0)
+    assert capped.max() / capped.min() == pytest.approx(3.0)
+    assert capped.mean() == pytest.approx(1.0)
+
+
+def test_too_few_articles_of_a_topic(here: Programs) -> None:
+    here.run("ingest", synthetic={"on_topic_share": 0.02, "edge_share": 0.05})
+    here.run("filter")
+    with pytest.raises(TableError, match=r"on-topic articles are too few to calibrate on"):
+        here.run("label")
+
+
+def test_scores_of_the_source_can_be_the_labels(here: Programs) -> None:
+    here.run("ingest", synthetic={"human_share": 1.0})
+    here.run("filter")
+    metrics = here.run("label", use_scores=True)
+    assert metrics["by_origin"] == {"source": metrics["rows_labelled"]}
+    assert metrics["oracle"]["requests"] == 0
+    assert not Path("metrics/articles/calibration_report.md").exists()
+    own, known = here.table("label/scores.parquet"), here.table("ingest/scores.parquet")
+    kept = known[known["article_id"].isin(own["article_id"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(own, kept)

@@ -1,0 +1,191 @@
+"""The scorer: a real Qwen2 checkpoint with and without adapters, accumulation, two processes, files and reports."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import docx
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from transformers import Qwen2Config, Qwen2Model
+from typer.testing import CliRunner
+
+from tests.conftest import ROOT
+from tests.stages.conftest import torch_restored
+from tests.stages.programs import DATA_STAGES, Programs
+from winnow.domains.articles.cli import app
+from winnow.domains.articles.export import export_label, export_split
+from winnow.domains.articles.model.network import Scorer
+from winnow.domains.articles.model.pretrained import train_tokenizer
+from winnow.domains.articles.model.scoring import read_tokenizer, score_texts
+
+QWEN = Path("data/source/articles/models/qwen")
+TRAINED = {"model_name": QWEN.as_posix(), "epochs": 1, "max_length": 32, "learning_rate": 0.01}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where the data stages ran, with a small Qwen2 made by transformers' own classes."""
+    folder = tmp_path_factory.mktemp("articles")
+    with pytest.MonkeyPatch.context() as patch, torch_restored():
+        patch.chdir(folder)
+        for stage in DATA_STAGES:
+            Programs.tiny("articles").run(stage, **({"synthetic": {"articles": 160}} if stage == "ingest" else {}))
+        torch.manual_seed(0)
+        tokenizer = train_tokenizer(["the people of the town rebuilt the school together " * 3], 300)
+        size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+        config = Qwen2Config(vocab_size=len(tokenizer), num_attention_heads=2, num_key_value_heads=1, **size)
+        Qwen2Model(config).save_pretrained(QWEN)
+        tokenizer.save_pretrained(QWEN)
+    return folder
+
+
+@pytest.fixture
+def here(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    with torch_restored():
+        yield Programs.tiny("articles")
+
+
+def weights() -> dict[str, torch.Tensor]:
+    return load_file("data/articles/train/model/model.safetensors")
+
+
+def base() -> dict[str, torch.Tensor]:
+    return {f"backbone.{name}": value for name, value in load_file(QWEN / "model.safetensors").items()}
+
+
+def trained_scores(texts: list[str]) -> np.ndarray:
+    folder = Path("data/articles/train/model")
+    model = Scorer.from_pretrained(folder).eval()
+    return score_texts(model, read_tokenizer(folder), texts, batch_size=2)
+
+
+def test_a_local_checkpoint_is_trained_saved_and_reloaded(here: Programs) -> None:
+    here.run("train", **TRAINED)
+    found, before = weights(), base()
+    assert set(before) <= set(found)
+    assert all(not torch.equal(found[name], before[name]) for name in before if "proj.weight" in name)
+    scores = trained_scores(["a school", "the people rebuilt the school together", ""])
+    assert scores.shape == (3, 8)
+    assert ((scores >= 0) & (scores <= 10)).all()
+    history = json.loads(Path("data/articles/train/model/training_history.json").read_text())["epochs"]
+    metadata = json.loads(Path("data/articles/train/model/training_metadata.json").read_text())
+    assert metadata["best_val_mae"] == history[metadata["best_epoch"] - 1]["val"]["mae"]
+
+
+def test_padding_changes_no_score(here: Programs) -> None:
+    here.run("train", **TRAINED)
+    alone = trained_scores(["a school"])
+    beside = trained_scores(["a school", "the people of the town rebuilt the school together " * 3])
+    assert np.allclose(alone[0], beside[0], atol=1e-4)
+
+
+def test_adapters_alone_are_trained_and_kept_and_merged_at_the_end(here: Programs) -> None:
+    here.run("train", **TRAINED, lora={"rank": 4}, checkpoint_every=1)
+    (checkpoint,) = Path("data/articles/train/checkpoints").glob("epoch_*")
+    kept = load_file(checkpoint / "model.safetensors")
+    assert all("lora_" in name or not name.startswith("backbone.") for name in kept)
+    assert any("lora_" in name for name in kept)
+    found, before = weights(), base()
+    assert set(before) <= set(found)
+    assert not any("lora" in name for name in found)
+    moved = {name for name in before if not torch.equal(found[name], before[name])}
+    assert moved == {name for name in before if "proj.weight" in name}, "the linear layers, by their adapters"
+    name = next(name for name in sorted(moved) if "q_proj" in name)
+    adapter = next(each for each in kept if each.endswith("lora_A.default.weight") and "0.self_attn.q_proj" in each)
+    low, high = kept[adapter], kept[adapter.replace("lora_A", "lora_B")]
+    scale = here.section("train").lora.alpha / 4
+    assert torch.allclose(found[name], before[name] + scale * high @ low, atol=1e-5)
+    assert trained_scores(["a school"]).shape == (1, 8)
+
+
+def test_accumulation_gives_the_gradient_of_the_whole_batch(here: Programs) -> None:
+    given = {**TRAINED, "learning_rate": 0.001, "batch_size": 8, "network": {"dropout": 0.0}}
+    here.run("train", **given)
+    whole = weights()
+    shutil.rmtree(".winnow")
+    here.run("train", **given, accumulation=4)
+    pieces = weights()
+    assert all(torch.allclose(whole[name], pieces[name], atol=2e-4) for name in whole)
+    shutil.rmtree(".winnow")
+    here.run("train", **given, gradient_checkpointing=True)
+    assert all(torch.allclose(whole[name], each, atol=2e-4) for name, each in weights().items())
+
+
+def test_two_processes_train_the_same_model(here: Programs) -> None:
+    given = {"batch_size": 8, "learning_rate": 0.001}
+    here.run("train", **given)
+    alone = weights()
+    shutil.rmtree(".winnow")
+    section = here.section("train", **given).model_dump()
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["articles"]["train"] = section
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    for name in ("src", "stages"):
+        Path(name).symlink_to(ROOT / name)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*command, "stages/articles/train.py"],
+        env={**os.environ, "PYTHONPATH": "src:."},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert all(torch.allclose(alone[name], each, atol=2e-4) for name, each in weights().items())
+
+
+def test_scoring_a_file_goes_on_where_it_stopped(here: Programs) -> None:
+    here.run("train")
+    rows = [{"id": n, "title": f"T{n}", "content": "volunteers rebuilt it " * (n % 5 + 1)} for n in range(40)]
+    lines = [json.dumps(row) for row in rows]
+    lines[7] = "{broken"
+    Path("in.jsonl").write_text("\n".join(lines) + "\n")
+    runner = CliRunner()
+    first = runner.invoke(app, ["score", "in.jsonl", "--out", "whole.jsonl"])
+    assert first.exit_code == 1, "a line was refused"
+    whole = Path("whole.jsonl").read_bytes()
+    found = [json.loads(line) for line in whole.splitlines()]
+    assert [row.get("id", row.get("row")) for row in found] == list(range(40))
+    assert "not valid JSON" in found[7]["error"]
+    Path("part.jsonl").write_bytes(whole[: len(whole) // 2])
+    runner.invoke(app, ["score", "in.jsonl", "--out", "part.jsonl"])
+    assert [json.loads(line).get("id") for line in Path("part.jsonl").read_text().splitlines()] == [
+        row.get("id") for row in found
+    ]
+
+
+def test_report_and_exports(here: Programs) -> None:
+    for stage in ("train", "evaluate", "plot"):
+        here.run(stage)
+    assert CliRunner().invoke(app, ["report", "--out", "report.docx"]).exit_code == 0
+    text = "\n".join(each.text for each in docx.Document("report.docx").paragraphs)
+    judgement = here.metrics("judgement")
+    assert f"Verdict: {judgement['verdict']}" in text
+    for heading in ("Executive summary", "Method", "Results", "Conclusion"):
+        assert heading in text
+    assert len(docx.Document("report.docx").inline_shapes) == 3
+    page = Path("metrics/articles/model_evaluation.md").read_text()
+    assert judgement["reasons"][0] in page
+
+    splits = here.table("split/splits.parquet").set_index("article_id")["split"]
+    scores = here.table("label/scores.parquet").set_index(["article_id", "dimension"])["score"]
+    for file in export_split(Path("out")):
+        for line in file.read_text().splitlines():
+            row = json.loads(line)
+            assert splits[row["id"]] == file.stem
+            assert [scores[row["id"], name] for name in row["dimension_names"]] == row["labels"]
+    (labelled,) = export_label(Path("out"))
+    row = json.loads(labelled.read_text().splitlines()[0])
+    assert row["uplifting_analysis"]["dimensions"]["agency"] == scores[row["id"], "agency"]
+    assert len(labelled.read_text().splitlines()) == len(pd.unique(scores.index.get_level_values(0)))
