@@ -1,8 +1,8 @@
 """A first look at a trained network on its test playlists: `python benchmarks/playlists_mpd.py FOLDER`.
 
 FOLDER is a clone in which `benchmarks/playlists_quality.py` has trained the row `mpd`. The network, its blend and the
-strongest baselines, with settings that were chosen on validation before, are ranked over all tracks; nothing is tuned, and
-lists have 10 places, so this takes minutes where the evaluate stage takes most of an hour.
+strongest baselines, with settings chosen on validation before, are ranked over all tracks; nothing is tuned, and the
+lists have 10 places: this takes minutes, where the evaluate stage takes most of an hour.
 """
 
 import sys

@@ -17,7 +17,7 @@ from winnow.pipeline import presets
 
 SHARED = ROOT.parent / "shared/data/playlists/mpd-7k"
 FOLDER = "data/source/playlists/mpd-7k"
-BPR = {"playlists.train.loss": "bpr", "playlists.train.network.temperature": 0.2}
+BPR = {"playlists.train.loss": "bpr", "playlists.train.network.temperature": 0.5}
 ONE_EACH = {
     f"playlists.evaluate.baselines.{name}": values[:1]
     for name, values in {
