@@ -367,3 +367,20 @@ def test_the_injection_is_the_probes_alone(here: Programs, definition: Definitio
         here.run("label", oracle=oracle(server))
         injected = [text for text in server.requests if INJECTION.format(high=10.0) in text]
     assert len(injected) == 2 * here.section("label").calibration.probes
+
+
+def test_the_samples_share_no_article(here: Programs) -> None:
+    kept = here.table("filter/articles.parquet")
+    first, second = draw_samples(kept, here.section("label", calibration=SIZES).calibration)
+    assert first["topic"].value_counts().to_dict() == {"on": 15, "off": 15, "edge": 5}
+    assert not set(first["article_id"]) & set(second["article_id"])
+
+
+def test_an_article_without_a_readable_answer_has_no_score(here: Programs, definition: Definition) -> None:
+    with (
+        OracleServer(good(definition), {"no-json": 1.0}) as server,
+        open_labeller(definition, settings(server, parse_retries=1), 100.0, 0) as labeller,
+    ):
+        found = list(labeller.label_all(some_articles(3)))
+    assert [each.scores for each in found] == [None] * 3
+    assert all(each.failures == ("no JSON", "no JSON") for each in found)
