@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from typer.testing import CliRunner
 
 from winnow.cli import app
@@ -73,10 +73,8 @@ def test_every_preset_is_valid_and_survives_being_printed(
     done = CliRunner().invoke(app, ["preset", domain, name], catch_exceptions=False)
     options = done.stdout.split()
     assert options[::2] == ["-S"] * (len(options) // 2)
-    printed = dict(option.split("=", 1) for option in options[1::2])
-    assert {key: yaml.safe_load(value.replace(":", ": ")) for key, value in printed.items()} == preset_values(
-        domain, name
-    )
+    parsed = OverridesParser.create().parse_overrides(options[1::2])  # as `dvc exp run -S` reads them
+    assert {each.key_or_group: each.value() for each in parsed} == preset_values(domain, name)
     assert presets.meaning(domain, name), "its first line says what it is for"
 
 
