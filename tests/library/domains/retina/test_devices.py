@@ -34,6 +34,9 @@ def test_everything_is_computed_where_the_model_is(head: str, monkeypatch: pytes
     monkeypatch.setattr(torch.autograd, "grad", lambda _, maps: (torch.ones_like(maps),))  # needs a real GPU
     monkeypatch.setattr(heatmaps.np, "concatenate", len)  # numpy has no arrays without data
     monkeypatch.setattr(torch.Tensor, "numpy", lambda tensor: outputs.append(tensor.device))
+    monkeypatch.setattr(features, "_platform", lambda _: "a GPU")
+    monkeypatch.setattr(features, "content_key", lambda _: "")
+    monkeypatch.setattr(features, "kept_array", lambda _name, _key, _rows, compute: list(compute()))
     with FakeTensorMode(allow_non_fake_inputs=True):
         with torch.device("cuda"):
             model = grader(head)
@@ -42,7 +45,7 @@ def test_everything_is_computed_where_the_model_is(head: str, monkeypatch: pytes
         kept = torch.zeros(3, 8, 32, 16, 16, dtype=torch.float16)
         grading.grade_features(model, kept, torch.arange(3), views=2, batch_size=2)
         heatmaps.heat_maps(model, IMAGES, np.array([2, 2, 0]))
-        computed = list(features._computed(model.device, lambda batch: model.features(batch, stop=2), IMAGES))
-    outputs += [part.device for _, part in computed]
+        computed = features.kept_features("two blocks", model.blocks, lambda each: model.features(each, stop=2), IMAGES)
+    outputs += [part.device for part in computed]
     assert len(outputs) > 5
     assert {device.type for device in outputs} == {"cpu"}
