@@ -12,10 +12,11 @@ from winnow.curate.rejected import check_rejected_share
 from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Common, Ingest, Source
 from winnow.domains.documents.source import formats, synthetic
-from winnow.domains.documents.source.collect import Collection, collect
+from winnow.domains.documents.source.collect import collect
+from winnow.domains.documents.source.records import Collection
 from winnow.domains.documents.tables import Pages, Preparation, Rejected
+from winnow.images.listing import check_prefixes
 from winnow.images.store import write_images
-from winnow.pipeline.errors import SourceError
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -29,13 +30,7 @@ def read_source(stage: Stage[Common, Ingest], source: Source) -> Collection:
 def main(stage: Stage[Common, Ingest]) -> None:
     params = stage.params
     collections = [read_source(stage, source) for source in params.sources]
-    prefixes = [collection.prefix for collection in collections]
-    if len(set(prefixes)) < len(prefixes):
-        raise SourceError(
-            "two sources have the same name, which is part of their pages' ids",
-            where=", ".join(source.path for source in params.sources),
-            fix="rename one of them",
-        )
+    check_prefixes(collections)
     if not collections:
         collections = [Collection("synthetic", "synthetic", "drawn", synthetic.make(params.synthetic, stage.rng()))]
     preparation = definitions.Preparation(stage.common.max_side, params.pdf_dpi)

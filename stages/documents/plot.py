@@ -4,11 +4,11 @@ Draw scores, classes, reliability, issues, the retake threshold, training curves
     dvc repro plot@documents
 """
 
+from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Common, Plot
 from winnow.domains.documents.tables import Explained, PerIssue, Predictions, Reliability, Thresholds
 from winnow.domains.documents.view.curves import class_curves, loss_curves
 from winnow.domains.documents.view.figures import (
-    confusion_matrix,
     issue_bars,
     reliability_diagram,
     scores,
@@ -16,6 +16,7 @@ from winnow.domains.documents.view.figures import (
 )
 from winnow.domains.documents.view.sheets import error_sheet, heat_sheet
 from winnow.pipeline.stage import Stage, run_stage
+from winnow.show.confusion import confusion_matrix
 from winnow.show.curves import read_curves
 from winnow.show.figures import save_png
 
@@ -29,7 +30,9 @@ def main(stage: Stage[Common, Plot]) -> None:
         "loss": loss_curves(curves),
         "class_accuracy": class_curves(curves),
         "scores": scores(test),
-        "confusion_matrix": confusion_matrix(test),
+        "confusion_matrix": confusion_matrix(
+            test["true_label"], test["label"], definitions.CLASSES, of="class", rows="images"
+        ),
         "reliability": reliability_diagram(stage.read("evaluate/reliability.parquet", Reliability)),
         "issues": issue_bars(stage.read("evaluate/issues.parquet", PerIssue)),
         "threshold": threshold_curves(stage.read("evaluate/thresholds.parquet", Thresholds)),

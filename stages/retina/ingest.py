@@ -5,7 +5,6 @@ Read graded photographs of any known format, or draw them; crop each to the reti
 """
 
 from dataclasses import asdict
-from pathlib import Path
 
 import pandas as pd
 
@@ -13,10 +12,11 @@ from winnow.curate.rejected import check_rejected_share
 from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Ingest, Source
 from winnow.domains.retina.source import formats, synthetic
-from winnow.domains.retina.source.collect import Collection, collect
+from winnow.domains.retina.source.collect import collect
+from winnow.domains.retina.source.records import Collection
 from winnow.domains.retina.tables import Photos, Preparation, Rejected
+from winnow.images.listing import check_prefixes
 from winnow.images.store import write_images
-from winnow.pipeline.errors import SourceError
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -30,13 +30,7 @@ def read_source(stage: Stage[Common, Ingest], source: Source) -> Collection:
 def main(stage: Stage[Common, Ingest]) -> None:
     params = stage.params
     collections = [read_source(stage, source) for source in params.sources]
-    prefixes = [collection.prefix for collection in collections]
-    if len(set(prefixes)) < len(prefixes):
-        raise SourceError(
-            "two sources have the same file name, which is part of their photographs' ids",
-            where=", ".join(str(Path(source.path)) for source in params.sources),
-            fix="rename one of them",
-        )
+    check_prefixes(collections)
     if not collections:
         drawn = synthetic.make(params.synthetic, stage.rng())
         collections = [Collection("synthetic", "synthetic", "synthetic", drawn)]

@@ -8,8 +8,9 @@ from winnow.domains.retina.params import Common, Plot
 from winnow.domains.retina.tables import Explained, PerClass, Predictions, Reliability, Rocs
 from winnow.domains.retina.view.cases import case_sheet
 from winnow.domains.retina.view.curves import f1_curves, loss_curves
-from winnow.domains.retina.view.figures import confusion_matrix, f1_bars, reliability_diagram, roc_curves
+from winnow.domains.retina.view.figures import LABELS, f1_bars, reliability_diagram, roc_curves
 from winnow.pipeline.stage import Stage, run_stage
+from winnow.show.confusion import confusion_matrix
 from winnow.show.curves import read_curves
 from winnow.show.figures import save_png
 
@@ -17,8 +18,9 @@ from winnow.show.figures import save_png
 def main(stage: Stage[Common, Plot]) -> None:
     curves = read_curves(stage.curves / "plots" / "metrics")
     predictions = stage.read("evaluate/predictions.parquet", Predictions)
+    test = predictions[predictions["split"] == "test"]
     figures = {
-        "confusion_matrix": confusion_matrix(predictions[predictions["split"] == "test"]),
+        "confusion_matrix": confusion_matrix(test["grade"], test["predicted"], LABELS, of="grade", rows="photographs"),
         "roc": roc_curves(stage.read("evaluate/rocs.parquet", Rocs)),
         "f1": f1_bars(stage.read("evaluate/per_class.parquet", PerClass)),
         "reliability": reliability_diagram(stage.read("evaluate/reliability.parquet", Reliability)),

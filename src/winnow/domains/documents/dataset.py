@@ -16,7 +16,8 @@ from winnow.domains.documents.rules.classes import warnings
 from winnow.domains.documents.rules.labels import make_images, without_label
 from winnow.domains.documents.rules.sides import split_images
 from winnow.domains.documents.source import formats
-from winnow.domains.documents.source.collect import Collection, collect
+from winnow.domains.documents.source.collect import collect
+from winnow.domains.documents.source.records import Collection
 from winnow.images.store import read_images, write_images
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path, write_text

@@ -11,8 +11,9 @@ import pandas as pd
 from winnow.domains.documents import definitions
 from winnow.domains.documents.rules.ink import ink_mask
 from winnow.domains.documents.source.pages import fit, read_pages
-from winnow.domains.documents.source.records import Listing, Record
+from winnow.domains.documents.source.records import Collection, Record
 from winnow.images.codec import ImageError, Pixels, encode_png
+from winnow.images.listing import typed_frame
 from winnow.images.opencv import cv2
 from winnow.images.parallel import map_images
 from winnow.images.perceptual import SIDE, perceptual_hash
@@ -20,16 +21,6 @@ from winnow.images.store import ImageWriter
 
 PAGE_IN_NAME = re.compile(r"(?P<document>.+?)[_-]p(?:age)?[_-]?\d+", re.IGNORECASE)
 """`report_p2` is page 2 of the document `report`."""
-
-
-@dataclass(frozen=True)
-class Collection:
-    """One source: its format, the path as params.yaml names it, the prefix of its page ids, and its rows."""
-
-    form: str
-    path: str
-    prefix: str
-    listing: Listing
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,7 @@ def document_of(name: str) -> str:
 
 def collect(collections: Sequence[Collection], preparation: definitions.Preparation, images: ImageWriter) -> Collected:
     """Read every file and add its pages to `images`, in the order of their ids; what cannot be used is rejected."""
-    rejected = [_rejection(each, *row) for each in collections for row in each.listing.rejected]
+    rejected = [each.rejection(*row) for each in collections for row in each.listing.rejected]
     named = [(f"{each.prefix}/{record.name}", each, record) for each in collections for record in each.listing.records]
     named.sort(key=lambda entry: entry[0])
 
@@ -64,7 +55,7 @@ def collect(collections: Sequence[Collection], preparation: definitions.Preparat
     outcomes = map_images(prepare, (record for _, _, record in named))
     for (image_id, collection, record), outcome in zip(named, outcomes, strict=True):
         if isinstance(outcome, str):
-            rejected.append(_rejection(collection, record.row, record.name, outcome))
+            rejected.append(collection.rejection(record.row, record.name, outcome))
             continue
         for number, (png, measures) in enumerate(outcome, 1):
             page_id = f"{image_id}#{number:04}" if len(outcome) > 1 else image_id
@@ -80,7 +71,8 @@ def collect(collections: Sequence[Collection], preparation: definitions.Preparat
                 }
             )
     return Collected(
-        _typed(pages, PAGE_TYPES), _typed(rejected, REJECTED_TYPES).sort_values(["source", "row"], ignore_index=True)
+        typed_frame(pages, PAGE_TYPES),
+        typed_frame(rejected, REJECTED_TYPES).sort_values(["source", "row"], ignore_index=True),
     )
 
 
@@ -120,11 +112,3 @@ def _levels(page: Pixels) -> tuple[int, int]:
 def _labels(record: Record) -> dict[str, object]:
     issues = None if record.issues is None else ";".join(sorted(record.issues))
     return {"score": record.score, "label": record.label, "issues": issues}
-
-
-def _rejection(collection: Collection, row: int, name: str, reason: str) -> dict[str, object]:
-    return {"source": collection.path, "row": row, "name": name, "reason": reason}
-
-
-def _typed(rows: list[dict[str, object]], types: dict[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(types)).astype(types)

@@ -1,10 +1,12 @@
 """What every format gives: where each page is and what its source says about it, before any pixel is read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from winnow.images import listing
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,5 @@ class Record:
     """the flagged ones; None where the source says nothing about issues"""
 
 
-@dataclass
-class Listing:
-    """All rows of a source: those that name a page, and those that cannot be used, with the reason."""
-
-    records: list[Record] = field(default_factory=list)
-    rejected: list[tuple[int, str, str]] = field(default_factory=list)
-    """(row, name, reason)"""
-
-    @property
-    def rows(self) -> int:
-        return len(self.records) + len(self.rejected)
+Listing = listing.Listing[Record]
+Collection = listing.Collection[Record]

@@ -30,29 +30,6 @@ def scores(test: pd.DataFrame) -> Figure:
     return figure
 
 
-def confusion_matrix(test: pd.DataFrame) -> Figure:
-    """True against predicted classes: counts, shaded by the share of the true class's images."""
-    counts = pd.crosstab(test["true_label"], test["label"]).reindex(NUMBERS, columns=NUMBERS, fill_value=0)
-    values = counts.to_numpy()
-    shares = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
-    with styled():
-        figure = new_figure(6.0, 5.0)
-        axes = figure.subplots()
-        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        axes.grid(visible=False)
-        for (row, column), count in np.ndenumerate(values):
-            colour = "white" if shares[row, column] > 0.55 else "black"
-            text = f"{count}\n{shares[row, column]:.0%}"
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
-        axes.set_xticks(NUMBERS, definitions.CLASSES, fontsize=8)
-        axes.set_yticks(NUMBERS, definitions.CLASSES, fontsize=8)
-        axes.set_xlabel("predicted class")
-        axes.set_ylabel("true class")
-        axes.set_title(f"Confusion matrix, {len(test)} test images")
-        figure.colorbar(image, ax=axes, shrink=0.8, format="{x:.0%}", label="share of the true class")
-    return figure
-
-
 def reliability_diagram(bins: pd.DataFrame) -> Figure:
     """How often a class said with some confidence is right, before and after temperature scaling."""
     with styled():

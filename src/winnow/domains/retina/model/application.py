@@ -23,8 +23,8 @@ from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.rules.labels import label_photographs
 from winnow.domains.retina.rules.quality import quality_rules
 from winnow.domains.retina.source import formats
-from winnow.domains.retina.source.collect import Collected, Collection, collect
-from winnow.domains.retina.source.records import Listing, Record
+from winnow.domains.retina.source.collect import Collected, collect
+from winnow.domains.retina.source.records import Collection, Listing, Record
 from winnow.domains.retina.tables import Seen
 from winnow.images.codec import Pixels, encode_png
 from winnow.images.perceptual import near_groups

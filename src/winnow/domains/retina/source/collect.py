@@ -7,20 +7,11 @@ import pandas as pd
 
 from winnow.domains.retina.definitions import Preparation
 from winnow.domains.retina.source.photographs import Prepared, prepare
-from winnow.domains.retina.source.records import Listing, Record
+from winnow.domains.retina.source.records import Collection, Listing, Record
 from winnow.images.codec import ImageError
+from winnow.images.listing import typed_frame
 from winnow.images.parallel import map_images
 from winnow.images.store import ImageWriter
-
-
-@dataclass(frozen=True)
-class Collection:
-    """One source: what its format is, the path as params.yaml names it, the prefix of its image ids, and its rows."""
-
-    form: str
-    path: str
-    prefix: str
-    listing: Listing
 
 
 @dataclass(frozen=True)
@@ -37,7 +28,7 @@ def collect(collections: Sequence[Collection], preparation: Preparation, images:
     named: list[tuple[str, Collection, Record]] = []
     for collection in collections:
         records, repeated = _named_once(collection.listing)
-        rejected += [_rejection(collection, *row) for row in (*collection.listing.rejected, *repeated)]
+        rejected += [collection.rejection(*row) for row in (*collection.listing.rejected, *repeated)]
         named += [(f"{collection.prefix}/{record.name}", collection, record) for record in records]
     named.sort(key=lambda entry: entry[0])
 
@@ -53,7 +44,7 @@ def collect(collections: Sequence[Collection], preparation: Preparation, images:
     outcomes = map_images(prepare_record, (record for _, _, record in named))
     for (image_id, collection, record), outcome in zip(named, outcomes, strict=True):
         if isinstance(outcome, str):
-            rejected.append(_rejection(collection, record.row, record.name, outcome))
+            rejected.append(collection.rejection(record.row, record.name, outcome))
             continue
         images.add(image_id, outcome.png)
         labels = {"grade": record.grade, "official_side": record.official_side}
@@ -61,8 +52,8 @@ def collect(collections: Sequence[Collection], preparation: Preparation, images:
             {"image_id": image_id, "source": collection.form, "name": record.name, **labels, **outcome.measures}
         )
     return Collected(
-        _typed(photos, PHOTO_TYPES),
-        _typed(rejected, REJECTED_TYPES).sort_values(["source", "row"], ignore_index=True),
+        typed_frame(photos, PHOTO_TYPES),
+        typed_frame(rejected, REJECTED_TYPES).sort_values(["source", "row"], ignore_index=True),
     )
 
 
@@ -85,11 +76,3 @@ def _named_once(listing: Listing) -> tuple[list[Record], list[tuple[int, str, st
             first[record.name] = record.row
     rows = set(first.values())
     return [record for record in listing.records if record.row in rows], repeated
-
-
-def _rejection(collection: Collection, row: int, name: str, reason: str) -> dict[str, object]:
-    return {"source": collection.path, "row": row, "name": name, "reason": reason}
-
-
-def _typed(rows: list[dict[str, object]], types: dict[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(types)).astype(types)

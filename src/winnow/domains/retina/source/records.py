@@ -1,7 +1,9 @@
 """What every format gives: where each photograph is and what its source says about it, before any pixel is read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+
+from winnow.images import listing
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,5 @@ class Record:
         return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
 
 
-@dataclass
-class Listing:
-    """All rows of a source: those that name a photograph, and those that do not, with the reason."""
-
-    records: list[Record] = field(default_factory=list)
-    rejected: list[tuple[int, str, str]] = field(default_factory=list)
-    """(row, name, reason)"""
-
-    @property
-    def rows(self) -> int:
-        return len(self.records) + len(self.rejected)
+Listing = listing.Listing[Record]
+Collection = listing.Collection[Record]

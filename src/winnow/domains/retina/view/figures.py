@@ -11,32 +11,6 @@ from winnow.show.figures import PALETTE, new_figure, styled
 LABELS = [f"{grade} {name}" for grade, name in zip(definitions.GRADES, definitions.GRADE_NAMES, strict=True)]
 
 
-def confusion_matrix(test: pd.DataFrame) -> Figure:
-    """True against predicted grades: counts, shaded by the share of the true grade's photographs."""
-    counts = pd.crosstab(test["grade"], test["predicted"]).reindex(
-        definitions.GRADES, columns=definitions.GRADES, fill_value=0
-    )
-    values = counts.to_numpy()
-    shares = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
-    with styled():
-        figure = new_figure(6.2, 5.2)
-        axes = figure.subplots()
-        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        axes.grid(visible=False)
-        for (row, column), count in np.ndenumerate(values):
-            colour = "white" if shares[row, column] > 0.55 else "black"
-            axes.text(
-                column, row, f"{count}\n{shares[row, column]:.0%}", ha="center", va="center", color=colour, fontsize=8
-            )
-        axes.set_xticks(definitions.GRADES, [str(grade) for grade in definitions.GRADES])
-        axes.set_yticks(definitions.GRADES, LABELS)
-        axes.set_xlabel("predicted grade")
-        axes.set_ylabel("true grade")
-        axes.set_title(f"Confusion matrix, {len(test)} test photographs")
-        figure.colorbar(image, ax=axes, shrink=0.8, format="{x:.0%}", label="share of the true grade")
-    return figure
-
-
 def roc_curves(points: pd.DataFrame) -> Figure:
     """One curve per grade, against the rest."""
     with styled():
