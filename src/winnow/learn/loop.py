@@ -69,6 +69,8 @@ class _Run:
     ) -> None:
         self.task, self.settings, self.checkpoints, self.stop = task, settings, checkpoints, stop
         self.team = devices.Team(devices.start(runtime.device, settings))
+        if len(set(self.team.gathered(checkpoints.fingerprint))) > 1:
+            raise TrainingError("params.yaml was changed while the training started", fix="run it again")
         self.share = BatchShare(settings.batch_size, settings.accumulation, self.team.size, self.team.rank)
         self.workers = runtime.num_workers
         self.display = Display(runtime.progress, main=self.team.main)

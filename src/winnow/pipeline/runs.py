@@ -14,9 +14,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.ledger import state_folder
-from winnow.pipeline.params import PARAMS_FILE
 from winnow.pipeline.stage import Stage, is_main_process
 
 FINISHED = "finished"
@@ -29,19 +27,20 @@ LOCK_SECONDS = 7 * 24 * 3600
 """Age from which the lock file of a removed folder is removed too; much older than any process waiting for it."""
 
 
-def fingerprint(domain: str, name: str) -> str:
-    """A hash of every dep and param that dvc.yaml lists for the stage: equal inputs have equal fingerprints."""
-    stage = yaml.load(Path("dvc.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)["stages"][name]
-    values = yaml.load(PARAMS_FILE.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+def fingerprint(stage: Stage[Any, Any]) -> str:
+    """A hash of every dep that dvc.yaml lists for the stage, and of its params: equal inputs have equal fingerprints.
+
+    The params are those that the program runs with; params.yaml may have been edited since it read them.
+    """
+    pipeline = yaml.load(Path("dvc.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     digest = hashlib.sha256()
-    for dep in stage["deps"]:
-        path = Path(_resolved(dep, domain))
+    for dep in pipeline["stages"][stage.name]["deps"]:
+        path = Path(dep.replace("${item.domain}", stage.domain))
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file() and "__pycache__" not in file.parts:
                 digest.update(f"{file.as_posix()} {_file_hash(file)}\n".encode())
-    for key in stage["params"]:
-        value = _value_at(values, _resolved(key, domain))
-        digest.update(f"{key} {json.dumps(value, sort_keys=True)}\n".encode())
+    values = [stage.seed, stage.common.model_dump(mode="json"), stage.params.model_dump(mode="json")]
+    digest.update(json.dumps(values, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 
 
@@ -53,7 +52,7 @@ def run_folder(stage: Stage[Any, Any]) -> Iterator[Path]:
     folders of finished trainings of the domain are removed, and of unfinished ones all but the latest `UNFINISHED`.
     """
     runs = state_folder() / stage.name / stage.domain
-    folder = runs / fingerprint(stage.domain, stage.name)
+    folder = runs / fingerprint(stage)
     if not is_main_process():
         yield folder
         return
@@ -133,20 +132,6 @@ def _lock_path(folder: Path) -> Path:
 def _age(path: Path) -> float:
     """Seconds since the file was last written."""
     return time.time() - path.stat().st_mtime
-
-
-def _resolved(text: str, domain: str) -> str:
-    return text.replace("${item.domain}", domain)
-
-
-def _value_at(values: Any, key: str) -> Any:
-    for part in key.split("."):
-        if not isinstance(values, dict) or part not in values:
-            raise WinnowError(
-                f"`{key}` is missing", where=str(PARAMS_FILE), fix="dvc.yaml names it as a param of this stage"
-            )
-        values = values[part]
-    return values
 
 
 def _file_hash(path: Path) -> str:

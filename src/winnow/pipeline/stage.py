@@ -166,6 +166,7 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
         with ledger.entry(f"{name}@{domain}"):
             stage = load_stage(domain, name, common, params)
             main(stage)
+            check_params_unchanged(stage)
             if is_main_process():
                 stage.finish()
     except (WinnowError, OSError) as error:
@@ -178,6 +179,18 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
     except KeyboardInterrupt:
         print(f"\n{name}@{domain} was interrupted; the same command starts it again", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
+
+
+def check_params_unchanged(stage: Stage[C, P]) -> None:
+    """Raise ParamsError when params.yaml no longer holds what the stage ran with: DVC reads it when the stage ends."""
+    now = load_stage(stage.domain, stage.name, type(stage.common), type(stage.params))
+    if (now.seed, now.common, now.params) != (stage.seed, stage.common, stage.params):
+        raise ParamsError(
+            f"the params of {stage.name}@{stage.domain} were changed while it ran: DVC would record the new values "
+            "beside the results of the old ones",
+            where=str(PARAMS_FILE),
+            fix="run `dvc repro` again",
+        )
 
 
 def is_main_process() -> bool:

@@ -143,6 +143,15 @@ def test_a_training_stopped_within_an_epoch_goes_on_with_another_number_of_proce
     assert [record["epoch"] for record in history] == [1, 2]
 
 
+def test_processes_that_read_other_params_do_not_train_together(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    chosen = tiny.settings(epochs=1)
+    _train_in_two(tmp_path, chosen, code=1, fingerprints=("before the edit", "after it"))
+    assert "params.yaml was changed while the training started" in capfd.readouterr().err
+    assert not (tmp_path / "run/last").exists()
+
+
 def test_the_launcher_sets_ranks_and_gives_the_programs_exit_code(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(f"import os, sys; open(f\"{tmp_path}/{{os.environ['RANK']}}\", 'w').close(); sys.exit(3)")
@@ -169,7 +178,14 @@ def test_a_program_starts_itself_again_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(started) == 1
 
 
-def _train_in_two(folder: Path, chosen: Training, made: Task | None = None, *, code: int = 0) -> None:
+def _train_in_two(
+    folder: Path,
+    chosen: Training,
+    made: Task | None = None,
+    *,
+    code: int = 0,
+    fingerprints: tuple[str, str] = ("f", "f"),
+) -> None:
     """Two processes as torchrun sets them up, without its seconds of imports; both end with the exit code."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -179,7 +195,7 @@ def _train_in_two(folder: Path, chosen: Training, made: Task | None = None, *, c
         names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
         os.environ |= {name: str(value) for name, value in names.items()} | {"MASTER_ADDR": "127.0.0.1"}
         AcceleratorState._reset_state(reset_partial_state=True)
-        tiny.run(folder, chosen, made)
+        tiny.run(folder, chosen, made, fingerprint=fingerprints[rank])
 
     children = [fork(lambda rank=rank: work(rank)) for rank in range(2)]  # type: ignore[misc]
     assert [wait(child) for child in children] == [code, code]

@@ -75,6 +75,24 @@ def test_a_ledger_that_cannot_be_written_hides_nothing(checkout: Path) -> None:
     assert (checkout / "metrics/climb/plot.json").exists()
 
 
+def test_params_that_were_changed_while_the_stage_ran(checkout: Path) -> None:
+    """DVC reads params.yaml when the stage has ended: it would record values that made nothing."""
+    edit = f"""
+    path = "{checkout}/params.yaml"
+    text = open(path).read()
+    open(path, "w").write(text.replace(*OLD_AND_NEW))
+"""
+    program = checkout / "stages/climb/plot.py"
+    for old_and_new, code in ((("seed: 1", "seed: 2"), 1), (("progress: none", "progress: bar"), 0)):
+        program.write_text(
+            PROGRAM.replace("    stage.metrics(", edit.replace("OLD_AND_NEW", str(old_and_new)) + "    stage.metrics(")
+        )
+        done = run(checkout)
+        assert done.returncode == code, done.stderr
+        assert ("the params of plot@climb were changed while it ran" in done.stderr) == bool(code)
+        assert (checkout / "metrics/climb/plot.json").exists() == (not code)
+
+
 def test_nothing_is_written_once_dvc_was_killed(checkout: Path) -> None:
     done = run(checkout, WINNOW_PARENT="1")
     assert done.returncode == 1
