@@ -8,14 +8,19 @@ re-runs nothing but `check`.
 import ast
 import hashlib
 import io
+import json
 import sys
 import tokenize
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import grimp
 
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import write_json
+from winnow.pipeline.kept import content_key
+from winnow.pipeline.ledger import state_folder
 
 FOLDER = Path("data/code")
 PACKAGES = {"winnow": Path("src/winnow"), "stages": Path("stages")}
@@ -38,16 +43,33 @@ def program_digests() -> dict[Path, dict[str, str]]:
     finally:
         sys.path.pop()
     programs = sorted(path for path in Path("stages").glob("*/*.py") if path.name != "__init__.py")
-    digests: dict[str, str] = {}
-    found = {}
-    for program in programs:
-        domain, stage = program.parent.name, program.stem
-        modules = sorted(import_closure(graph, f"stages.{domain}.{stage}"))
-        for module in modules:
-            if module not in digests:
-                digests[module] = source_digest(_file_of(module).read_text(encoding="utf-8"))
-        found[FOLDER / domain / f"{stage}.json"] = {module: digests[module] for module in modules}
-    return found
+    closures = {
+        FOLDER / program.parent.name / f"{program.stem}.json": sorted(
+            import_closure(graph, f"stages.{program.parent.name}.{program.stem}")
+        )
+        for program in programs
+    }
+    digests = _module_digests(set().union(*closures.values()))
+    return {path: {module: digests[module] for module in modules} for path, modules in closures.items()}
+
+
+def _module_digests(modules: Iterable[str]) -> dict[str, str]:
+    """The digest of every module's source; those of sources seen in the last call come from a file in `.winnow/`."""
+    memory = state_folder() / "digests.json"
+    try:
+        known: dict[str, str] = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none yet, or damaged: parsing everything anew takes half a second
+        known = {}
+    own = Path(__file__).read_bytes()  # what the digests depend on besides the sources
+    keys, digests = {}, {}
+    for module in modules:
+        source = _file_of(module).read_text(encoding="utf-8")
+        keys[module] = content_key((own, source))
+        digests[module] = known.get(keys[module]) or source_digest(source)
+    if set(keys.values()) != set(known):
+        with suppress(OSError):
+            write_json(memory, {keys[module]: digest for module, digest in digests.items()})
+    return digests
 
 
 def import_closure(graph: grimp.ImportGraph, program: str) -> set[str]:

@@ -1,8 +1,11 @@
 """The code digests that DVC depends on: what changes them, what does not, and that they cover what really runs."""
 
+from pathlib import Path
+
 import grimp
 import pytest
 
+from winnow.pipeline import code
 from winnow.pipeline.code import import_closure, source_digest
 
 SOURCE = '''\
@@ -85,3 +88,34 @@ def test_the_closure_follows_imports_but_stops_at_params() -> None:
     ):
         graph.add_import(importer=importer, imported=imported)
     assert import_closure(graph, "stages.a.train") == {"stages.a.train", "winnow.used", "winnow.deep"}
+
+
+def test_only_sources_not_seen_before_are_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    parsed: list[str] = []
+    monkeypatch.setattr(code, "source_digest", lambda source: parsed.append(source) or source_digest(source))
+    Path("src/winnow").mkdir(parents=True)
+    sources = {"a": "x = 1\n", "b": "y = 1\n"}
+
+    def digests() -> dict[str, str]:
+        parsed.clear()
+        for name, source in sources.items():
+            Path("src/winnow", f"{name}.py").write_text(source)
+        found = code._module_digests(f"winnow.{name}" for name in sources)
+        assert found == {f"winnow.{name}": source_digest(source) for name, source in sources.items()}
+        return found
+
+    digests()
+    assert parsed == ["x = 1\n", "y = 1\n"]
+    digests()
+    assert parsed == []
+    sources["b"] = "y = 2\n"
+    digests()
+    assert parsed == ["y = 2\n"]
+    sources["b"] = "y = 1\n"  # only what the last call saw is remembered, so that the file does not grow
+    digests()
+    assert parsed == ["y = 1\n"]
+    Path(".winnow/digests.json").write_text("{half a fi")
+    digests()
+    assert parsed == ["x = 1\n", "y = 1\n"]
