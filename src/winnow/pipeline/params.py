@@ -40,8 +40,8 @@ class Document:
         self.path = path
         self.places: dict[Location, tuple[Path, int]] = {}
         try:
-            text = path.read_text(encoding="utf-8")
-            root = yaml.compose(text, Loader=yaml.CSafeLoader)
+            loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
+            root = loader.get_single_node()
         except FileNotFoundError:
             raise ParamsError(f"{path} does not exist", fix="run the command from the root of the repository") from None
         except UnicodeDecodeError as error:
@@ -55,7 +55,7 @@ class Document:
         if not isinstance(root, yaml.MappingNode):
             raise ParamsError(f"{path} is not a mapping", fix="its top level holds keys, such as `seed: 0`")
         self._note(root, ())
-        self.content: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+        self.content: dict[str, Any] = loader.construct_document(root)
 
     def _note(self, node: yaml.Node, location: Location) -> None:
         self.places[location] = (self.path, node.start_mark.line + 1)
