@@ -191,13 +191,20 @@ def noise(
 @app.command()
 def report(
     base: Annotated[str, typer.Option(help="the revision to compare the working tree with")] = "main",
+    out: Annotated[
+        Path | None, typer.Option(help="folder for report.md and its figures (default: no figures, and print it)")
+    ] = None,
 ) -> None:
-    """Print a pull request's report as Markdown: the working tree compared with `--base`, and what is stale."""
+    """Write a pull request's report as Markdown: the working tree compared with `--base`, and what is stale."""
     from winnow.compare.report import write_report  # noqa: PLC0415
     from winnow.compare.revisions import Revision  # noqa: PLC0415
     from winnow.status import stale_stages  # noqa: PLC0415
 
-    print(write_report(Revision(base), Revision(None), stale_stages()), end="")
+    written = write_report(Revision(base), Revision(None), stale_stages(), out)
+    if out is None:
+        print(written, end="")
+    else:
+        write_text(out / "report.md", written)
 
 
 for _name in domain_names():

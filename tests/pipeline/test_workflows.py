@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,6 +116,7 @@ def test_the_report_of_a_pull_request(clone: Clone, two_commits: str, tmp_path: 
     runner = Runner(clone, tmp_path, context(two_commits))
     runner.run("report", "domains")
     assert (tmp_path / "output").read_text() == 'names=["climb"]\n'
+    shutil.rmtree(clone.root / ".winnow")
     told = runner.run("report", "reproduce")
     assert set(re.findall(r"Running stage '([^']+)'", told)) == {"check", "evaluate@climb", "plot@climb"}
     clone.run("git", "checkout", "-q", ".")  # each job begins with a checkout of its own
@@ -122,7 +124,12 @@ def test_the_report_of_a_pull_request(clone: Clone, two_commits: str, tmp_path: 
     assert "Running stage 'train@climb'" not in told
     text = (clone.root / "report/report.md").read_text()
     assert "| evaluate.generation.per_grade | 3 | 2 |" in text
-    assert "| evaluate, plot |" in text
+    assert re.search(r"\| evaluate \d+ s, plot \d+ s \|", text)
+    pictures = re.findall(r"!\[\]\(([^)]+)\)", text)
+    assert "figures/climb/generated_routes-before.png" in pictures
+    assert {(clone.root / "report" / path).read_bytes()[:4] for path in pictures} == {b"\x89PNG"}
+    assert "![" not in (clone.root / "report/text.md").read_text()
+    assert (clone.root / ".winnow/ledger-climb.jsonl").exists()
     assert "perplexity" in text
     assert "not distinguishable" in text or "unchanged" in text
     assert "evaluate@climb: params: climb.evaluate" in (tmp_path / "summary").read_text()
@@ -136,7 +143,8 @@ def test_a_forks_report_is_posted_as_text(clone: Clone, tmp_path: Path, number: 
     runner = Runner(clone, tmp_path, context(""))
     runner.run("post", "comment", expect=code, where=tmp_path)
     posted = [line for line in runner.recorded() if line.startswith("cml")]
-    expected = "cml comment update --repo=https://github.example/owner/winnow --target=pr/12 fork/report/report.md"
+    address = "--repo=https://github.example/owner/winnow --target=pr/12"
+    expected = f"cml comment update --publish=false {address} fork/report/text.md"
     assert posted == ([] if code else [expected])
     assert not (tmp_path / "hacked").exists()
 

@@ -44,21 +44,26 @@ class Comparison:
 
 
 def compare(domain: str, before: Revision, after: Revision) -> Comparison:
-    """The gate's metrics in both revisions, undecided: `decide` does that over all domains at once."""
+    """The gate's metrics in both revisions, the headline first, undecided: `decide` judges all domains at once."""
     first, second = (each.json(f"metrics/{domain}/judgement.json") for each in (before, after))
     short = after.json(f"metrics/{domain}/evaluate.json")
-    names = [name for name in short if name in first.get("model", {}) and name in second.get("model", {})]
+    headline = after.yaml("params.yaml")[domain]["evaluate"]["gate"]["headline"]
+    both = (name for name in short if name in first.get("model", {}) and name in second.get("model", {}))
+    names = sorted(both, key=lambda name: (name != headline, name))
     paired, notes = _paired(domain, before, after)
     trained_again = _trained(domain, before) != _trained(domain, after)
     noise = after.json(f"metrics/{domain}/noise.json") or before.json(f"metrics/{domain}/noise.json")
-    if trained_again and not noise:
-        notes.append(f"the spread over training seeds is not known: winnow noise {domain}")
+    known = noise.get("standard_deviation", {}) if trained_again else dict.fromkeys(names, 0.0)
+    if unknown := [name for name in names if name not in known]:
+        notes.append(
+            f"the spread of {', '.join(unknown)} over training seeds is not known (winnow noise {domain}): intervals "
+            "are of the test rows alone, and decide nothing"
+        )
     found = []
     for name in names:
         values = first["model"][name], second["model"][name]
         width = _standard_error(name, paired, first, second)
-        seeds = noise.get("standard_deviation", {}).get(name, 0.0) if trained_again else 0.0
-        found.append(_difference(name, values, width, seeds, noise.get("seeds", 0)))
+        found.append(_difference(name, values, width, known.get(name), noise.get("seeds", 0)))
     verdicts = first.get("verdict", "none"), second.get("verdict", "none")
     return Comparison(domain, verdicts, found, notes)
 
@@ -116,14 +121,20 @@ def _standard_error(
     return float(math.hypot(*((bounds["high"] - bounds["low"]) / reach for bounds in own)))
 
 
-def _difference(name: str, values: tuple[float, float], rows: float | None, seeds: float, trainings: int) -> Difference:
+def _difference(
+    name: str, values: tuple[float, float], rows: float | None, seeds: float | None, trainings: int
+) -> Difference:
     """A metric's change; `rows` and `seeds` are standard deviations, the latter of one training, from `trainings`.
 
-    Both trainings carry the noise of their seed. Student's t with Welch and Satterthwaite's degrees of freedom.
+    Both trainings carry the noise of their seed. Student's t with Welch and Satterthwaite's degrees of freedom. Where
+    the noise is not known, the p-value is 1: no change can be told from chance.
     """
     before, after = values
     if rows is None:
         return Difference(name, before, after, None, 1.0)
+    if seeds is None:
+        reach = float(norm.ppf((1 + CONFIDENCE) / 2)) * rows
+        return Difference(name, before, after, Interval(after - before - reach, after - before + reach), 1.0)
     noise = 2 * seeds**2
     spread = math.sqrt(rows**2 + noise)
     if spread == 0:

@@ -1,13 +1,16 @@
 """The report of a pull request: what two revisions' results differ in, as Markdown for CML and the terminal."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from winnow.compare.differences import WORSE, Comparison, Difference, compare, decide
+from winnow.compare.figures import write_figures
 from winnow.compare.markdown import details, plain, table
 from winnow.compare.revisions import Revision
 from winnow.measure.direction import higher_is_better
+from winnow.pipeline.ledger import latest_seconds
 
 MARKS = {
     "better": "🟢 better",
@@ -19,22 +22,41 @@ WORST_SLICES = 3
 ORDER = ("ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot")
 
 
-def write_report(before: Revision, after: Revision, stale: Mapping[str, Sequence[str]] | None) -> str:
-    """The report over all domains of `after`; `stale` is what `winnow.status.stale_stages` gives, None if unknown."""
+def write_report(
+    before: Revision, after: Revision, stale: Mapping[str, Sequence[str]] | None, folder: Path | None = None
+) -> str:
+    """The report over all domains of `after`, as Markdown.
+
+    `stale` is what `winnow.status.stale_stages` gives, None if unknown. With `folder`, figures before and after are
+    written there, and the Markdown shows them by paths relative to it.
+    """
     domains = after.yaml("params.yaml").get("domains", [])
     compared = decide(compare(domain, before, after) for domain in domains)
     locks = before.yaml("dvc.lock").get("stages", {}), after.yaml("dvc.lock").get("stages", {})
     params = before.yaml("params.yaml"), after.yaml("params.yaml")
     head = f"**winnow**: {plain(after.title)} compared with {plain(before.title)}"
     if stale is not None:
-        head += f" · dvc.lock is {'**stale**: ' + ', '.join(map(plain, sorted(stale))) if stale else 'current'}"
-    rows = [_line(one, stages_run(one.domain, *locks)) for one in compared]
+        head += f" · dvc.lock is {_stale_by_domain(stale) if stale else 'current'}"
+    seconds = latest_seconds() if after.name is None else {}
+    rows = [_line(one, stages_run(one.domain, *locks), seconds) for one in compared]
     parts = [head, table(["domain", "verdict", "headline metric", "change", "stages run"], rows)]
     for one in compared:
-        body = list(_details(one, after, stages_run(one.domain, *locks), params))
+        if not stages_run(one.domain, *locks) and one.verdicts[0] == one.verdicts[1]:
+            continue
+        body = list(_details(one, after, params))
+        if folder is not None:
+            body += write_figures(one.domain, before, after, folder)
         if body:
             parts.append(details(f"<b>{plain(one.domain)}</b>", "\n\n".join(body)))
     return "\n\n".join(parts) + "\n"
+
+
+def _stale_by_domain(stages: Iterable[str]) -> str:
+    """The stale stages of each domain, in their order: `**stale**: climb (train, evaluate)`."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(stages, key=lambda name: ORDER.index(name.partition("@")[0])):
+        found.setdefault(name.partition("@")[2], []).append(name.partition("@")[0])
+    return "**stale**: " + ", ".join(f"{plain(domain)} ({', '.join(found[domain])})" for domain in sorted(found))
 
 
 def stages_run(domain: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -42,12 +64,14 @@ def stages_run(domain: str, before: Mapping[str, Any], after: Mapping[str, Any])
     return [name for name in ORDER if before.get(f"{name}@{domain}") != after.get(f"{name}@{domain}")]
 
 
-def _line(one: Comparison, run: Sequence[str]) -> list[str]:
-    """The row of a domain: what a reviewer sees before anything is unfolded."""
+def _line(one: Comparison, run: Sequence[str], seconds: Mapping[str, float]) -> list[str]:
+    """The row of a domain: what a reviewer sees before anything is unfolded; a stage's time where it is known."""
+    times = {name: seconds.get(f"{name}@{one.domain}") for name in run}
+    stages = ", ".join(name if taken is None else f"{name} {taken:.0f} s" for name, taken in times.items()) or "none"
     first, second = one.verdicts
     verdict = plain(second) if first == second else f"{plain(first)} → **{plain(second)}**"
     if not one.differences:
-        return [plain(one.domain), verdict, "", "", ", ".join(run) or "none"]
+        return [plain(one.domain), verdict, "", "", stages]
     headline = one.differences[0]
     changes = [each.decision for each in one.differences]
     worse = sum(decision == WORSE for decision in changes[1:])
@@ -55,15 +79,11 @@ def _line(one: Comparison, run: Sequence[str]) -> list[str]:
     value = f"{plain(headline.metric)} {headline.before:.4g} → {headline.after:.4g}"
     if headline.before == headline.after:
         value = f"{plain(headline.metric)} {headline.after:.4g}"
-    return [plain(one.domain), verdict, value, mark, ", ".join(run) or "none"]
+    return [plain(one.domain), verdict, value, mark, stages]
 
 
-def _details(
-    one: Comparison, after: Revision, run: Sequence[str], params: tuple[Mapping[str, Any], Mapping[str, Any]]
-) -> Iterator[str]:
-    """What is folded away for a domain; nothing where nothing changed."""
-    if not run and one.verdicts[0] == one.verdicts[1]:
-        return
+def _details(one: Comparison, after: Revision, params: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[str]:
+    """What is folded away for a domain in which something changed."""
     if one.differences:
         header = ["metric", "before", "after", "change (95%)", ""]
         yield table(header, [_row(each) for each in one.differences])

@@ -50,6 +50,15 @@ class Revision:
         content = self._bytes(path)
         return None if content is None else pd.read_parquet(io.BytesIO(content))
 
+    def pictures(self, folder: str) -> dict[str, bytes]:
+        """The PNG files of a folder by name, those that are at hand."""
+        try:
+            paths = sorted(path for path in self._files.find(folder) if path.endswith(".png"))
+        except (FileNotFoundError, DataIndexDirError, DvcException):
+            return {}
+        read = {path.rpartition("/")[2]: self._bytes(path) for path in paths}
+        return {name: content for name, content in read.items() if content is not None}
+
     def _bytes(self, path: str) -> bytes | None:
         try:
             with self._files.open(path, "rb") as file:

@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,20 @@ def state_folder() -> Path:
 def note(**facts: Any) -> None:
     """Add facts, such as the device used, to this run's entry."""
     _facts.update(facts)
+
+
+def latest_seconds() -> dict[str, float]:
+    """The seconds that each stage took when it last succeeded here, by `<stage>@<domain>`.
+
+    All of `.winnow/ledger*.jsonl` is read: a CI job that reports what other jobs ran has their ledgers beside its own.
+    """
+    found = []
+    for file in sorted(state_folder().glob("ledger*.jsonl")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError):  # cut off by a kill
+                found.append(json.loads(line))
+    found.sort(key=lambda line: line["began"])
+    return {line["stage"]: line["seconds"] for line in found if line["outcome"] == "done"}
 
 
 @contextmanager

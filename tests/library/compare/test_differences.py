@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from winnow.compare.differences import BETTER, SAME, UNCLEAR, WORSE, Comparison, compare, decide
-from winnow.compare.markdown import JOINER
 from winnow.compare.report import write_report
 from winnow.compare.revisions import Revision
 from winnow.pipeline.errors import WinnowError
@@ -51,16 +50,19 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     git("config", "user.email", "a@example.org")
     subprocess.run(["dvc", "init", "-q"], check=True)
 
-    def state(table: pd.DataFrame | None, value: float, model: str, **params: Any) -> None:
+    def state(table: pd.DataFrame | None, value: float, digest: str, **params: Any) -> None:
         for folder in ("metrics/climb", "data/climb/evaluate"):
             Path(folder).mkdir(parents=True, exist_ok=True)
         bounds = {"low": value - 0.4, "high": value + 0.4}
-        judged = {"verdict": "PASS", "reasons": ["PASS: `x`"], "model": {"perplexity": value}}
-        Path("metrics/climb/judgement.json").write_text(json.dumps({**judged, "interval": {"perplexity": bounds}}))
-        Path("metrics/climb/evaluate.json").write_text(json.dumps({"perplexity": value}))
-        out = {"path": "data/climb/train/model", "md5": model}
-        Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"train@climb": {"outs": [out]}}}))
-        Path("params.yaml").write_text(yaml.safe_dump({"domains": ["climb"], "seed": 1, "climb": {"train": params}}))
+        model = {"grade_agreement_score": 0.5, "perplexity": value}
+        judged = {"verdict": "PASS", "reasons": ["PASS: `x`"], "model": model, "interval": {"perplexity": bounds}}
+        Path("metrics/climb/judgement.json").write_text(json.dumps(judged))
+        Path("metrics/climb/evaluate.json").write_text(json.dumps(model))
+        out = {"path": "data/climb/train/model", "md5": digest}
+        lock = {"schema": "2.0", "stages": {"train@climb": {"cmd": "train", "outs": [out]}}}
+        Path("dvc.lock").write_text(yaml.safe_dump(lock))
+        section = {"train": params, "evaluate": {"gate": {"headline": "perplexity"}}}
+        Path("params.yaml").write_text(yaml.safe_dump({"domains": ["climb"], "seed": 1, "climb": section}))
         file = Path("data/climb/evaluate/predictions.parquet")
         if table is None:
             file.unlink(missing_ok=True)
@@ -85,7 +87,8 @@ def test_pairing_sees_what_separate_intervals_do_not(write: Write) -> None:
     before, after = routes(1.5, seed=1), routes(1.48, seed=2)
     write(before, perplexity(before), "one")
     write(after.sample(frac=1, random_state=0), perplexity(after), "one")
-    (found,) = compared().differences
+    found, other = compared().differences
+    assert (found.metric, other.decision) == ("perplexity", SAME)
     assert found.interval is not None
     assert found.decision == BETTER
     # the delta method over groups of two routes, by hand
@@ -112,7 +115,7 @@ def test_other_test_rows_are_said_and_not_paired(write: Write) -> None:
 def test_the_noise_of_seeds_counts_where_training_ran_again(write: Write) -> None:
     before, after = routes(1.5, seed=1), routes(1.52, seed=2)
     write(before, perplexity(before), "one")
-    noise = {"seeds": 5, "standard_deviation": {"perplexity": 0.2}}
+    noise = {"seeds": 5, "standard_deviation": {"perplexity": 0.2, "grade_agreement_score": 0.1}}
     Path("metrics/climb/noise.json").write_text(json.dumps(noise))
     write(after, perplexity(after), "two")
     assert compared().differences[0].decision == UNCLEAR
@@ -124,19 +127,31 @@ def test_the_noise_of_seeds_counts_where_training_ran_again(write: Write) -> Non
     write(before, perplexity(before), "one")
     write(after, perplexity(after), "one")
     assert compared().differences[0].decision == WORSE
-    write(before, perplexity(before), "two")
-    assert any("winnow noise climb" in note for note in compared().notes)
+    better = routes(1.3, seed=2)
+    write(better, perplexity(better), "two")
+    found = compared()
+    assert any("perplexity over training seeds is not known (winnow noise climb)" in note for note in found.notes)
+    assert found.differences[0].interval is not None
+    assert found.differences[0].interval.high < 0
+    assert found.differences[0].decision == UNCLEAR, "another seed might do the same"
+    Path("metrics/climb/noise.json").write_text(json.dumps({"seeds": 5, "standard_deviation": {"recall": 0.001}}))
+    write(before, perplexity(before), "one")
+    assert compared().differences[0].decision == UNCLEAR, "noise.json is older than the metric"
 
 
 def test_the_report_names_params_stages_and_the_verdict(write: Write) -> None:
     before, after = routes(1.5, seed=1), routes(1.3, seed=2)
+    Path("metrics/climb").mkdir(parents=True)
+    Path("metrics/climb/noise.json").write_text(json.dumps({"seeds": 5, "standard_deviation": {"perplexity": 0.01}}))
     write(before, perplexity(before), "one", epochs=1, note="<b>")
     write(after, perplexity(after), "two", epochs=2, note="@octocat | `x`")
-    text = write_report(Revision("HEAD~1"), Revision("HEAD"), {"plot@climb": ["its code has changed"]})
+    text = write_report(
+        Revision("HEAD~1"), Revision("HEAD"), {"plot@climb": ["its code has changed"], "train@climb": ["params"]}
+    )
     assert "| climb | PASS | perplexity " in text
     assert "🟢 better | train |" in text
     assert "| train.epochs | 1 | 2 |" in text
-    assert f"**stale**: plot@{JOINER}climb" in text
+    assert "**stale**: climb (train, plot)" in text
     head = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], check=True, capture_output=True, text=True).stdout
     assert f"HEAD ({head.strip()}) compared with" in text
     assert "@octocat" not in text
