@@ -1,15 +1,19 @@
 """
-Keep pages that can be read, that are not blank, and that no earlier page repeats.
+Keep pages that can be read, that are not blank, and that no earlier page repeats; warn of too few with labels.
 
     dvc repro filter@documents
 """
 
+import sys
+
 import pandas as pd
 
 from winnow.curate.filters import apply_rules, check_not_empty, dropped_rows
+from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Common, Filter
+from winnow.domains.documents.rules.classes import class_counts, warnings
 from winnow.domains.documents.rules.pages import page_rules, repeated
-from winnow.domains.documents.tables import Dropped, Pages
+from winnow.domains.documents.tables import Dropped, Pages, Repetition
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -26,13 +30,26 @@ def keep_pages(pages: pd.DataFrame, params: Filter) -> tuple[pd.DataFrame, pd.Da
     return kept, dropped_rows(pages["image_id"], reason), counts
 
 
+def warnings_of(pages: pd.DataFrame, params: Filter) -> list[str]:
+    """What is wrong with the labelled pages that stay; clean pages get their classes later, and `weight` warns."""
+    labelled = pages[pages["score"].notna() | pages["label"].notna()]
+    if labelled.empty:
+        return []
+    by_score = pd.Series(definitions.class_of(labelled["score"]), index=labelled.index)
+    labels = labelled["label"].fillna(by_score).astype("int64")
+    return warnings(class_counts(labels), len(labels), params)
+
+
 def main(stage: Stage[Common, Filter]) -> None:
     pages = stage.read("ingest/pages.parquet", Pages)
     kept, dropped, counts = keep_pages(pages, stage.params)
     stage.write("pages.parquet", kept, Pages)
     stage.write("dropped.parquet", dropped, Dropped)
+    stage.write("repetition.parquet", pd.DataFrame([{"max_hash_distance": stage.params.max_hash_distance}]), Repetition)
     stage.account(len(pages), kept=len(kept), dropped=len(dropped))
-    stage.metrics(dropped=counts)
+    found = warnings_of(kept, stage.params)
+    print("\n".join(found), end="\n" * bool(found), file=sys.stderr)
+    stage.metrics(dropped=counts, warnings=found)
 
 
 if __name__ == "__main__":

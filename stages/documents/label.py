@@ -4,10 +4,10 @@ Degrade each clean page several times with known severities, which give its scor
     dvc repro label@documents
 """
 
-from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Common, Label
+from winnow.domains.documents.rules.classes import class_counts
 from winnow.domains.documents.rules.labels import LABELLED, make_images, without_label
-from winnow.domains.documents.tables import Labels, Measures, Pages, Severities, Unlabelled
+from winnow.domains.documents.tables import Labels, Measures, Pages, Repetition, Severities, Unlabelled
 from winnow.images.store import read_images, write_images
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.stage import Stage, run_stage
@@ -26,14 +26,14 @@ def main(stage: Stage[Common, Label]) -> None:
     stage.write("severities.parquet", made.severities, Severities)
     stage.write("measures.parquet", made.measures, Measures)
     stage.write("rejected.parquet", unlabelled, Unlabelled)
+    stage.write("repetition.parquet", stage.read("filter/repetition.parquet", Repetition), Repetition)  # for train
     clean = int((usable["source"] != LABELLED).sum())
     copies = clean * (stage.params.copies - 1)  # more rows than came in
     stage.account(len(pages) + copies, labelled=len(made.labels), rejected=len(unlabelled))
     flagged = made.severities[made.severities["flagged"].eq(1).fillna(False)]
-    counts = made.labels["label"].value_counts()
     stage.metrics(
         pages=len(usable),
-        by_class={name: int(counts.get(number, 0)) for number, name in enumerate(definitions.CLASSES)},
+        by_class=class_counts(made.labels["label"]),
         by_issue=flagged["issue"].value_counts().to_dict(),
         mean_score=float(made.labels["score"].mean()),
     )

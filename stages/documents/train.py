@@ -12,17 +12,28 @@ import pandas as pd
 import torch
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.model.assessing import calibrate, estimate, page_inputs, save_calibration
+from winnow.domains.documents.model.assessing import SEEN, calibrate, estimate, page_inputs, save_calibration
 from winnow.domains.documents.model.examples import join_examples
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.training import VALIDATION_BATCH, Training
 from winnow.domains.documents.params import Common, Train
-from winnow.domains.documents.tables import ClassWeights, Labels, Measures, Preparation, Severities, Splits
+from winnow.domains.documents.tables import (
+    ClassWeights,
+    Labels,
+    Measures,
+    Pages,
+    Preparation,
+    Repetition,
+    Seen,
+    Severities,
+    Splits,
+)
 from winnow.images.store import read_images
 from winnow.learn.devices import torch_device
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
+from winnow.pipeline.tables import write_table
 
 
 def only_row(table: pd.DataFrame) -> dict[str, Any]:
@@ -31,8 +42,16 @@ def only_row(table: pd.DataFrame) -> dict[str, Any]:
     return {str(column): value for column, value in row.items()}
 
 
-def carry(training: Training, max_false_rejects: float, folder: Path) -> None:
+def seen_pages(labels: pd.DataFrame, splits: pd.DataFrame, pages: pd.DataFrame, max_distance: int) -> pd.DataFrame:
+    """The columns of `Seen`: the pages whose copies, or which themselves, are used in training or validation."""
+    used = labels.loc[labels["image_id"].isin(splits.loc[splits["split"] != "test", "image_id"]), "page"]
+    hashes = pages.loc[pages["image_id"].isin(used), ["perceptual_hash"]].drop_duplicates()
+    return hashes.sort_values("perceptual_hash", ignore_index=True).assign(max_hash_distance=max_distance)
+
+
+def carry(training: Training, max_false_rejects: float, seen: pd.DataFrame, folder: Path) -> None:
     """Calibrate the trained model on the validation side, and write what its use needs beside it."""
+    write_table(folder / SEEN, seen, Seen)
     model = Assessor.from_pretrained(folder).to(training.device)
     examples = training.examples
     val = examples.side("val")
@@ -47,9 +66,12 @@ def carry(training: Training, max_false_rejects: float, folder: Path) -> None:
 def main(stage: Stage[Common, Train]) -> None:
     labels = stage.read("label/labels.parquet", Labels)
     classes = stage.read("weight/classes.parquet", ClassWeights)
+    splits = stage.read("split/splits.parquet", Splits)
+    repetition = only_row(stage.read("label/repetition.parquet", Repetition))
+    seen = seen_pages(labels, splits, stage.read("ingest/pages.parquet", Pages), repetition["max_hash_distance"])
     examples = join_examples(
         labels,
-        stage.read("split/splits.parquet", Splits),
+        splits,
         stage.read("label/severities.parquet", Severities),
         stage.read("label/measures.parquet", Measures),
         read_images(stage.input("label/images.arrow")),
@@ -70,7 +92,7 @@ def main(stage: Stage[Common, Train]) -> None:
         metrics=training.metrics,
         constants=training.constants,
         groups=training.groups,
-        carry=partial(carry, training, stage.params.retake.max_false_rejects),
+        carry=partial(carry, training, stage.params.retake.max_false_rejects, seen),
     )
     train_model(stage, task)
 

@@ -6,9 +6,8 @@ Compute each class's weight in the loss, and warn of a data set that is too smal
 
 import sys
 
-from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Common, Weight
-from winnow.domains.documents.rules.classes import format_weights, warnings, weigh_classes
+from winnow.domains.documents.rules.classes import class_counts, format_weights, warnings, weigh_classes
 from winnow.domains.documents.tables import ClassWeights, Labels, Splits
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -18,9 +17,7 @@ def main(stage: Stage[Common, Weight]) -> None:
     splits = stage.read("split/splits.parquet", Splits)
     train = labels[labels["image_id"].isin(splits.loc[splits["split"] == "train", "image_id"])]
     classes = weigh_classes(train["label"])
-    counts = labels["label"].value_counts()
-    samples = {name: int(counts.get(number, 0)) for number, name in enumerate(definitions.CLASSES)}
-    found = warnings(samples, len(train), stage.params)
+    found = warnings(class_counts(labels["label"]), len(train), stage.params)
     print("\n".join(["class weights:", format_weights(classes), *found]), file=sys.stderr)
     stage.write("classes.parquet", classes, ClassWeights)
     stage.account(len(labels), weighed=len(train), held_out=len(labels) - len(train))

@@ -369,6 +369,8 @@ EXAMPLES = {
             "evaluate.gate.headline": "rmse",
         },
         changes_no_byte={
+            **{f"filter.{name}": "warns of labelled pages; tests/stages/test_documents_data.py" for name in (
+                "min_class_samples", "max_imbalance", "min_train_samples")},
             "split.min_stratum": "copies of a page have all classes, so that no stratum is small; tests/library/curate",
             "train.network.weights": "a file; tests/library/vision",
             "train.network.frozen_blocks": "asks for weights; tests/stages/test_documents_model.py",

@@ -87,7 +87,7 @@ def test_files_that_cannot_be_read_are_rejected_with_the_reason(here: Path) -> N
     assert rejected["empty"] == "the file is empty"
     assert rejected["corrupt"].startswith("corrupt image")
     assert rejected["text"] == "not an image file"
-    assert rejected["broken"].startswith("corrupt or encrypted PDF")
+    assert rejected["broken"] == "the PDF is corrupt, encrypted, or has no pages"
     assert rejected["narrow"].startswith("too small: 30 × 200 pixels")
     assert len(table("ingest/pages.parquet")) == 4
     with pytest.raises(SourceError, match="source rows cannot be used"):
@@ -103,8 +103,9 @@ def test_a_pdf_without_pages_is_no_page() -> None:
     first, second = body.index(b"1 0 obj"), body.index(b"2 0 obj")
     entries = b"0000000000 65535 f \n%010d 00000 n \n%010d 00000 n \n" % (first, second)
     empty.write(body + b"xref\n0 3\n" + entries + b"trailer\n<</Root 1 0 R/Size 3>>\nstartxref\n%d\n%%%%EOF" % table_at)
-    with pytest.raises(ImageError, match=r"PDF"):
-        render_pages(empty.getvalue(), 100)
+    for content in (empty.getvalue(), empty.getvalue()[:60], empty.getvalue()):  # whatever came before
+        with pytest.raises(ImageError, match="^the PDF is corrupt, encrypted, or has no pages$"):
+            render_pages(content, 100)
     with pytest.raises(ImageError, match="the file is empty"):
         render_pages(b"", 100)
 
@@ -204,6 +205,26 @@ def test_blank_faint_and_repeated_pages_are_dropped(here: Path) -> None:
     assert dropped == {"clean/c_again": "duplicate", "clean/d_grey": "unreadable", "clean/e_blank": "blank"}
 
 
+def test_filter_warns_of_labelled_pages_that_are_few_or_uneven(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ingest("labelled", labelled(["page0.png,0.65,,", "page1.png,,Very Poor,", "page2.png,0.7,Good,"]))
+    found = run("filter", min_class_samples=1, max_imbalance=1.5, min_train_samples=4)["warnings"]
+    assert capfd.readouterr().err.splitlines()[-len(found) :] == found
+    assert [name for name in definitions.CLASSES if any(f"class {name} has 0 " in line for line in found)] == [
+        "High", "Moderate", "Poor",
+    ]  # fmt: skip
+    assert "the largest has 2 samples, the smallest 0, more than 1.5 to 1" in found[3]
+    assert "at most 3 training samples are few (fewer than 4)" in found[4]
+    assert len(found) == 5
+    every = [f"page{number}.png,,{name}," for number, name in enumerate(definitions.CLASSES[:3])]
+    ingest("labelled", labelled(every))
+    assert run("filter", min_class_samples=0, max_imbalance=1e9, min_train_samples=3)["warnings"][1:] == []
+
+
+def test_filter_leaves_warnings_of_clean_pages_to_the_stage_that_knows_their_classes(here: Path) -> None:
+    ingest("clean_pages", clean_folder())
+    assert run("filter")["warnings"] == []
+
+
 @of_documents
 def test_copies_of_a_page_and_pages_of_a_document_are_on_one_side(finished: Finished) -> None:
     root = finished.folder / "data/documents"
@@ -262,7 +283,7 @@ def test_too_little_or_uneven_data_is_warned_about() -> None:
     assert len(found) == 3
     assert "class Poor has 49 samples, fewer than 50" in found[0]
     assert "the largest has 600 samples, the smallest 49, more than 10 to 1" in found[1]
-    assert "499 training samples are few" in found[2]
+    assert "at most 499 training samples are few" in found[2]
     assert len(classes.warnings({**dict.fromkeys(names, 600), "Poor": 60}, 500, LIMITS)) == 0
 
 

@@ -1,7 +1,9 @@
 """Train, evaluate and plot of documents, and its command line, on few drawn pages."""
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ from winnow.domains.documents import cli, definitions
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.training import Training
 from winnow.domains.documents.source.synthetic import draw_page
+from winnow.images.store import read_images
+from winnow.learn.interrupt import Interrupted
 from winnow.learn.tally import Loss
-from winnow.pipeline.errors import SourceError, TrainingError, WinnowError
+from winnow.pipeline.errors import ParamsError, SourceError, TrainingError, WinnowError
 
 DOCUMENTS = Programs.tiny("documents")
 run, table = DOCUMENTS.run, DOCUMENTS.table
@@ -105,6 +109,42 @@ def test_a_loss_that_is_not_a_number_stops_the_training(here: Path, monkeypatch:
     assert {file: file.read_bytes() for file in before} == before
 
 
+def test_ctrl_c_saves_an_interrupted_checkpoint_and_the_next_run_goes_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree("data/documents/train")
+    run("train", epochs=3)
+    whole = Path("data/documents/train/model/model.safetensors").read_bytes()
+    shutil.rmtree(".winnow")
+    real, steps = Training.loss, iter(range(100))
+
+    def interrupted(self: Training, model: torch.nn.Module, batch: Any) -> Loss:
+        if next(steps) == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, model, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "loss", interrupted)
+        with pytest.raises(Interrupted) as caught:
+            run("train", epochs=3)
+    assert caught.value.code == 130
+    (checkpoint,) = Path(".winnow").rglob("checkpoints/interrupted")
+    assert f"checkpoint saved to {checkpoint}" in capfd.readouterr().err.replace(f"{here}/", "")
+    run("train", epochs=3)
+    assert "resuming in phase" in capfd.readouterr().err
+    assert Path("data/documents/train/model/model.safetensors").read_bytes() == whole
+
+
+def test_params_that_are_no_yaml_are_refused_with_the_line(here: Path) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("    flag_from: 0.2", "    flag_from: [0.2"))
+    found = winnow("dataset", str(clean(2)), "made")
+    assert found.exit_code == 1
+    assert isinstance(found.exception, ParamsError)
+    assert "is not valid YAML" in found.exception.what
+    assert not Path("made").exists()
+
+
 def test_pictures_are_drawn_and_repeat_byte_for_byte(here: Path) -> None:
     names = {
         "loss", "class_accuracy", "scores", "confusion_matrix", "reliability", "issues", "threshold", "worst_errors",
@@ -152,7 +192,7 @@ def test_files_that_cannot_be_judged_are_reported_and_the_exit_code_is_1(here: P
     errors = {Path(entry["file"]).name: entry["error"] for entry in entries if "error" in entry}
     assert errors["zero.png"] == "the file is empty"
     assert errors["text.jpg"] == "not an image file"
-    assert errors["none.pdf"].startswith("corrupt or encrypted PDF")
+    assert errors["none.pdf"] == "the PDF is corrupt, encrypted, or has no pages"
     assert len(entries) - len(errors) == 3
     for arguments, message in (
         (["assess", "nowhere.png"], "nowhere.png does not exist"),
@@ -164,6 +204,31 @@ def test_files_that_cannot_be_judged_are_reported_and_the_exit_code_is_1(here: P
         assert found.exit_code == 1
         assert isinstance(found.exception, WinnowError)
         assert message in found.exception.what
+
+
+def test_evaluate_leaves_out_pages_that_were_seen_in_training(here: Path) -> None:
+    pages = table("ingest/pages.parquet")
+    sides = table("label/labels.parquet").merge(table("split/splits.parquet")[["image_id", "split"]], on="image_id")
+    of_side = sides.groupby("split")["page"].first()
+    stored = read_images(Path("data/documents/ingest/images.arrow")).select([of_side["train"], of_side["test"]])
+    folder = scans()
+    (folder / "known.png").write_bytes(stored[0])
+    Image.open(folder / "known.png").resize((240, 336)).save(folder / "known_smaller.jpg", quality=80)
+    (folder / "tested.png").write_bytes(stored[1])
+    rows = [f"{name},0.9,High," for name in ("a.png", "known.png", "known_smaller.jpg", "tested.png")]
+    (folder / "metadata.csv").write_text("\n".join(["filename,quality_score,quality_class,issues", *rows]) + "\n")
+    found = json.loads(winnow("evaluate", str(folder), "--json").stdout)
+    assert found["pages"] == {"in_source": 4, "rejected": 0, "seen_in_training": 2, "judged": 2}
+    assert "seen in training 2" in winnow("evaluate", str(folder)).stdout
+
+    carried = set(table("train/model/seen.parquet")["perceptual_hash"])
+    hashes = pages.set_index("image_id")["perceptual_hash"]
+    assert carried == set(hashes[sides.loc[sides["split"] != "test", "page"]])
+    assert not carried & set(hashes[sides.loc[sides["split"] == "test", "page"]])
+    (folder / "metadata.csv").write_text("\n".join(["filename,quality_score", "known.png,0.9"]) + "\n")
+    refused = winnow("evaluate", str(folder))
+    assert isinstance(refused.exception, WinnowError)
+    assert "1 seen in training" in refused.exception.what
 
 
 def clean(count: int) -> Path:

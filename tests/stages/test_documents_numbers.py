@@ -203,7 +203,7 @@ def test_the_command_line_judges_as_the_stage_does(root: Path, tmp_path: Path) -
     assert all(entry["reasons"] for entry in entries)
     result = CliRunner().invoke(cli.app, ["evaluate", str(tmp_path), "--json"], catch_exceptions=False)
     found = json.loads(result.stdout)
-    assert found["pages"] == {"in_source": 12, "rejected": 0, "judged": 12}
+    assert found["pages"] == {"in_source": 12, "rejected": 0, "seen_in_training": 0, "judged": 12}
     error = (predictions["score"] - predictions["true_score"]).abs().mean()
     assert found["metrics"]["mae"] == pytest.approx(error, abs=1e-3)
     acceptable = predictions["true_score"] >= 0.4

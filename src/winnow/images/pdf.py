@@ -21,13 +21,11 @@ def render_pages(content: bytes, dpi: int) -> list[Pixels]:
     with _pdfium:
         try:
             document = pypdfium2.PdfDocument(content)
-        except pypdfium2.PdfiumError as error:
-            raise ImageError(f"corrupt or encrypted PDF: {error}") from None
+        except pypdfium2.PdfiumError:  # which may name the error of an earlier file
+            raise ImageError("the PDF is corrupt, encrypted, or has no pages") from None
         with document:
-            if not len(document):
-                raise ImageError("a PDF without pages")
-            if len(document) > MAX_PAGES:
-                raise ImageError(f"a PDF of {len(document)} pages, and at most {MAX_PAGES} are read")
+            if not 1 <= len(document) <= MAX_PAGES:
+                raise ImageError(f"a PDF of {len(document)} pages, and 1 to {MAX_PAGES} are read")
             return [_render(document, number, dpi / POINTS_PER_INCH) for number in range(len(document))]
 
 

@@ -32,8 +32,7 @@ def near_groups(hashes: list[str], max_distance: int) -> NDArray[np.int64]:
     """
     if not hashes:
         return np.zeros(0, dtype=np.int64)
-    bits = np.unpackbits(np.array([list(bytes.fromhex(text)) for text in hashes], dtype=np.uint8), axis=1)
-    signs = bits.astype(np.float32) * 2 - 1
+    signs = _signs(hashes)
     width = signs.shape[1]
     first = np.arange(len(hashes))
 
@@ -50,3 +49,17 @@ def near_groups(hashes: list[str], max_distance: int) -> NDArray[np.int64]:
                 one, other = sorted((root(start + int(row)), root(start + int(column))))
                 first[other] = one
     return np.array([root(position) for position in range(len(first))], dtype=np.int64)
+
+
+def near_any(hashes: list[str], known: list[str], max_distance: int) -> NDArray[np.bool_]:
+    """Whether each hash is within `max_distance` bits of one of the known ones."""
+    if not hashes or not known:
+        return np.zeros(len(hashes), dtype=np.bool_)
+    signs, others = _signs(hashes), _signs(known)
+    return np.asarray((signs.shape[1] - (signs @ others.T).max(axis=1)) / 2 <= max_distance, dtype=np.bool_)
+
+
+def _signs(hashes: list[str]) -> NDArray[np.float32]:
+    """The bits `(hashes, 256)` as -1 and 1, so that the product of two rows counts the bits that they share."""
+    bits = np.unpackbits(np.array([list(bytes.fromhex(text)) for text in hashes], dtype=np.uint8), axis=1)
+    return bits.astype(np.float32) * 2 - 1

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winnow.images import perceptual
-from winnow.images.perceptual import near_groups, perceptual_hash
+from winnow.images.perceptual import near_any, near_groups, perceptual_hash
 
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 
@@ -41,6 +41,12 @@ def test_no_near_pair_is_parted_and_groups_are_named_after_their_first(hashes: l
         for j, other in enumerate(hashes):
             if distance(one, other) <= limit:
                 assert groups[i] == groups[j]
+
+
+@given(st.lists(HEX, max_size=6), st.lists(HEX, max_size=6), st.integers(0, 130))
+def test_near_any_is_whether_one_of_the_known_is_near(hashes: list[str], known: list[str], limit: int) -> None:
+    expected = [any(distance(one, other) <= limit for other in known) for one in hashes]
+    assert near_any([*hashes, *known[:1]], known, limit).tolist() == [*expected, *[True] * len(known[:1])]
 
 
 def test_hashes_are_compared_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

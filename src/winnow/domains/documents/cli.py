@@ -115,7 +115,7 @@ def dataset(
         max_rejected_share=ingest.max_rejected_share,
         label=document.section(("documents", "label"), Label),
         split=split.model_copy(update=changed),
-        weight=document.section(("documents", "weight"), Weight),
+        enough=document.section(("documents", "weight"), Weight),
         seed=derive_seed(seed, "documents", "dataset"),
     )
     metadata = make_dataset(source, target, mode, settings)

@@ -11,7 +11,7 @@ from winnow.curate.rejected import check_rejected_share
 from winnow.curate.settings import StratifiedSplit
 from winnow.curate.sides import SIDES
 from winnow.domains.documents import definitions
-from winnow.domains.documents.params import Label, Weight
+from winnow.domains.documents.params import Enough, Label
 from winnow.domains.documents.rules.classes import warnings
 from winnow.domains.documents.rules.labels import make_images, without_label
 from winnow.domains.documents.rules.sides import split_images
@@ -35,7 +35,7 @@ class Settings:
     max_rejected_share: float
     label: Label
     split: StratifiedSplit
-    weight: Weight
+    enough: Enough
     seed: int
 
 
@@ -72,11 +72,11 @@ def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> p
         write_text(target / side / f"{side}_metadata.csv", part.to_csv(index=False, lineterminator="\n"))
     paths = metadata.assign(filename=metadata["split"] + "/" + metadata["filename"])
     write_text(target / "full_dataset_metadata.csv", paths.to_csv(index=False, lineterminator="\n"))
-    write_text(target / "dataset_summary.txt", summary(metadata, settings.weight))
+    write_text(target / "dataset_summary.txt", summary(metadata, settings.enough))
     return metadata
 
 
-def summary(metadata: pd.DataFrame, limits: Weight) -> str:
+def summary(metadata: pd.DataFrame, limits: Enough) -> str:
     """Counts by side, class and issue, with warnings of too little data."""
     counts = {name: int((metadata["quality_class"] == name).sum()) for name in definitions.CLASSES}
     sides = {side: int((metadata["split"] == side).sum()) for side in SIDES}

@@ -42,8 +42,16 @@ class Ingest(SourceFiles[Source]):
     synthetic: Synthetic = Field(description="the embedded data")
 
 
-class Filter(Section):
-    """Which pages are kept."""
+class Enough(Section):
+    """When to warn of too little or too uneven data."""
+
+    min_class_samples: int = Field(ge=0, description="warn of a class with fewer samples")
+    max_imbalance: Float = Field(ge=1, description="warn when the largest class is this many times the smallest")
+    min_train_samples: int = Field(ge=0, description="warn of fewer training samples")
+
+
+class Filter(Enough):
+    """Which pages are kept; the limits are for pages that bring labels."""
 
     min_contrast: Float = Field(ge=0, le=255, description="grey levels between ink and paper; below it is unreadable")
     min_ink_share: Float = Field(ge=0, le=1, description="share of dark pixels below which a page is blank")
@@ -67,12 +75,8 @@ class Split(StratifiedSplit):
     """Strata are classes; a group is a document with all copies of its pages."""
 
 
-class Weight(Section):
-    """The weight of each class in the loss, and when to warn."""
-
-    min_class_samples: int = Field(ge=0, description="warn of a class with fewer samples")
-    max_imbalance: Float = Field(ge=1, description="warn when the largest class is this many times the smallest")
-    min_train_samples: int = Field(ge=0, description="warn of fewer training samples")
+class Weight(Enough):
+    """The weight of each class in the loss; the limits are for all images that are learnt from."""
 
 
 class Patches(Section):

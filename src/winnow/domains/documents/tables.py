@@ -36,6 +36,19 @@ class Preparation(Table):
     pdf_dpi: Series[int] = pa.Field(ge=1)
 
 
+class Repetition(Table):
+    """One row: which pages the filter took for the same."""
+
+    max_hash_distance: Series[int] = pa.Field(ge=0, description="bits of 256 by which their hashes may differ")
+
+
+class Seen(Table):
+    """The pages that a model was trained or validated on, or on copies of them; kept in its folder."""
+
+    perceptual_hash: Series[str] = pa.Field(str_length=64, unique=True)
+    max_hash_distance: Series[int] = pa.Field(ge=0, description="as in `Repetition`")
+
+
 class Rejected(tables.Rejected):
     name: Series[str] = pa.Field(description="of the page, as the source gives it")
 

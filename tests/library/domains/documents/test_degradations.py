@@ -134,8 +134,32 @@ def test_effects_change_the_page_and_never_cut_text(page: Pixels) -> None:
     for name, effect in effects.EFFECTS.items():
         changed = [effect(page.copy(), rng) for _ in range(4)]
         assert any(each.shape != page.shape or (each != page).any() for each in changed), name
-        if name in {"trim", "fragment"}:
+        if name in {"trim", "fragment", "sparse"}:
             assert max(cut_severity(ink_mask(each)) for each in changed) < 0.1, name
+
+
+def test_a_sparse_page_keeps_whole_lines_and_its_size(page: Pixels) -> None:
+    ink, rng = ink_mask(page), np.random.default_rng(4)
+    lines = np.flatnonzero(np.diff(np.r_[0, ink.any(axis=1).astype(int), 0]) == 1)
+    for _ in range(20):
+        changed = effects.sparse(page.copy(), rng)
+        rows = (changed != page).any(axis=1)
+        assert changed.shape == page.shape
+        assert ink.sum() * 0.003 < ink_mask(changed).sum() < ink.sum() * 0.7
+        assert (changed[rows] == 255).all()  # lines go as a whole, and leave paper
+        left = np.flatnonzero(np.diff(np.r_[0, ink_mask(changed).any(axis=1).astype(int), 0]) == 1)
+        assert set(left) <= set(lines)
+
+
+@pytest.mark.parametrize("severity", [0.2, 0.6, 1.0])
+def test_glare_washes_out_that_share_of_the_print_wherever_it_stands(severity: float, page: Pixels) -> None:
+    few = page.copy()
+    few[len(few) // 4 :] = 255
+    for each in (page, few):
+        ink = ink_mask(each)
+        washed = [degradations.glare(each, severity, np.random.default_rng(seed)) for seed in range(12)]
+        kept = [(255.0 - after[ink]).sum() / (255.0 - each[ink]).sum() for after in washed]
+        assert np.mean(kept) == pytest.approx(1 - 0.01 - 0.49 * severity, abs=0.06)
 
 
 def test_the_stored_copy_is_grey_and_nearly_the_copy(page: Pixels) -> None:

@@ -9,21 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.model import judging
-from winnow.domains.documents.model.assessing import Calibration, Estimates, estimate, load_assessor
+from winnow.domains.documents.model.assessing import SEEN, Calibration, Estimates, estimate, load_assessor
 from winnow.domains.documents.model.heatmaps import explain
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.parts import cut, mirrored
 from winnow.domains.documents.rules.measures import measure
 from winnow.domains.documents.source import formats
-from winnow.domains.documents.source.pages import SUFFIXES, page_files, read_pages
+from winnow.domains.documents.source.pages import SUFFIXES, page_files, page_hash, read_pages
+from winnow.domains.documents.tables import Seen
 from winnow.images.codec import ImageError, Pixels, encode_png
 from winnow.images.parallel import map_images
+from winnow.images.perceptual import near_any
+from winnow.learn.trained import model_folder
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
+from winnow.pipeline.tables import read_table
 from winnow.show.heat import overlay
 
 BATCH = 16
@@ -68,10 +73,14 @@ def assess_files(paths: Sequence[Path], explained: Path | None, device: torch.de
 
 
 def judge_data(path: Path, device: torch.device) -> dict[str, Any]:
-    """The assessor's metrics on a labelled folder (or its CSV). Raises SourceError, and WinnowError without a page."""
+    """The assessor's metrics on a labelled folder (or its CSV), without pages that it was trained or validated on.
+
+    Raises SourceError, and WinnowError when nothing is left to judge.
+    """
     listing = formats.read("labelled", path)
     model, calibration = load_assessor(device)
-    rejected = [reason for _, _, reason in listing.rejected]
+    seen = read_table(model_folder("documents") / SEEN, Seen)
+    rejected, known_pages = [reason for _, _, reason in listing.rejected], 0
     parts, scores, labels, flags = [], [], [], []
     verdicts: list[str] = []
     records = {record.content: record for record in listing.records if isinstance(record.content, Path)}
@@ -80,23 +89,35 @@ def judge_data(path: Path, device: torch.device) -> dict[str, Any]:
         if scan.error or (record.score is None and record.label is None):
             rejected.append(scan.error or "neither score nor class")
             continue
-        found = judge_pages(model, calibration, scan.pages)
+        new = _unseen(scan.pages, seen)
+        known_pages += len(scan.pages) - len(new)
+        if not new:
+            continue
+        found = judge_pages(model, calibration, new)
         parts.append(found)
         score = record.score if record.score is not None else definitions.CENTRES[record.label or 0]
         known = [np.nan if record.issues is None else float(issue in record.issues) for issue in definitions.ISSUES]
-        for number in range(len(scan.pages)):
+        for number in range(len(new)):
             scores.append(score)
             labels.append(int(definitions.class_of(score)))
             flags.append(known)
             verdicts.append(_verdict(found, number, model, calibration)[0])
     if not parts:
-        reasons = "; ".join(sorted(set(rejected))[:3])
-        raise WinnowError(f"no page of {path} can be judged: {reasons}", fix="check its CSV and its files")
+        reasons = [*sorted(set(rejected))[:3], *[f"{known_pages} seen in training"] * bool(known_pages)]
+        raise WinnowError(
+            f"no page of {path} can be judged: {'; '.join(reasons)}",
+            fix="check its CSV and its files, and name pages that the model was not trained on",
+        )
     truth = judging.Truth(np.array(scores), np.array(labels), np.array(flags))
     joined = Estimates(*(np.concatenate(values) for values in zip(*parts, strict=True)))
     statistics = judging.statistics(truth, joined, calibration.retake_below, model.decision.flag_from)
     return {
-        "pages": {"in_source": listing.rows, "rejected": len(rejected), "judged": len(scores)},
+        "pages": {
+            "in_source": listing.rows,
+            "rejected": len(rejected),
+            "seen_in_training": known_pages,
+            "judged": len(scores),
+        },
         "reasons": sorted(set(rejected)),
         "by_class": {name: labels.count(number) for number, name in enumerate(definitions.CLASSES)},
         "verdicts": {verdict: verdicts.count(verdict) for verdict in definitions.VERDICTS},
@@ -122,6 +143,13 @@ def _read(files: Sequence[Path], preparation: definitions.Preparation) -> Iterat
             yield Scan(file, [], str(error))
         except OSError as error:
             yield Scan(file, [], f"cannot be read: {error.strerror}")
+
+
+def _unseen(pages: Sequence[Pixels], seen: pd.DataFrame) -> list[Pixels]:
+    """The pages that show something else than those that the model was trained or validated on."""
+    hashes, limit = seen["perceptual_hash"].tolist(), int(seen["max_hash_distance"].iloc[0])
+    known = near_any([page_hash(page) for page in pages], hashes, limit)
+    return [page for page, is_known in zip(pages, known, strict=True) if not is_known]
 
 
 def _verdict(

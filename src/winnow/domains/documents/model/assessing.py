@@ -23,6 +23,8 @@ from winnow.vision.features import kept_array, kept_encoded_features
 
 Floats = NDArray[np.float64]
 CALIBRATION = "calibration.json"
+SEEN = "seen.parquet"
+"""Files beside a model's weights."""
 CUT_AT_ONCE = 32
 """Images cut at a time."""
 STEPS = 200

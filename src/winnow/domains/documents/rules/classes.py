@@ -6,7 +6,7 @@ import pandas as pd
 
 from winnow.curate.weights import balanced_class_weights
 from winnow.domains.documents import definitions
-from winnow.domains.documents.params import Weight
+from winnow.domains.documents.params import Enough
 
 
 def weigh_classes(labels: "pd.Series[int]") -> pd.DataFrame:
@@ -24,8 +24,14 @@ def format_weights(classes: pd.DataFrame) -> str:
     return "\n".join(f"  {name:<12}: {weight:.4f} (count: {samples})" for name, weight, samples in rows)
 
 
-def warnings(all_samples: Mapping[str, int], train_samples: int, params: Weight) -> list[str]:
-    """What is wrong with so many samples of each class, over all sides, and so many training samples in all."""
+def class_counts(labels: "pd.Series[int]") -> dict[str, int]:
+    """Samples of each class, by its name, of class numbers."""
+    counts = labels.value_counts()
+    return {name: int(counts.get(number, 0)) for number, name in enumerate(definitions.CLASSES)}
+
+
+def warnings(all_samples: Mapping[str, int], train_samples: int, params: Enough) -> list[str]:
+    """What is wrong with so many samples of each class, over all sides, and at most so many training samples."""
     found = [
         f"⚠ class {name} has {count} samples, fewer than {params.min_class_samples}: its figures will be unreliable"
         for name, count in all_samples.items()
@@ -39,7 +45,7 @@ def warnings(all_samples: Mapping[str, int], train_samples: int, params: Weight)
         )
     if train_samples < params.min_train_samples:
         found.append(
-            f"⚠ {train_samples} training samples are few (fewer than {params.min_train_samples}): "
+            f"⚠ at most {train_samples} training samples are few (fewer than {params.min_train_samples}): "
             "add pages, or raise documents.label.copies"
         )
     return found

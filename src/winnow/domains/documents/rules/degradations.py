@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from winnow.domains.documents.rules.ink import ink_mask
 from winnow.images.codec import Pixels
 from winnow.images.opencv import cv2
 
@@ -22,6 +23,8 @@ MAX_ANGLE = 12.0
 STAMPED = ("RECEIVED", "COPY", "PAID", "VOID", "CUSTOMS")
 COARSE = 8
 """Smooth fields are computed at every so many pixels."""
+PRINTED_FROM = 0.02
+"""Share of ink from which a place of the coarse grid counts as printed."""
 
 
 def scale(page: Pixels) -> float:
@@ -112,22 +115,25 @@ def stains_or_ink(page: Pixels, severity: float, rng: np.random.Generator) -> Pi
 
 
 def glare(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
-    """One to three bright reflections that wash out 1% to 50% of the page."""
+    """One to three bright reflections that wash out 1% to 50% of what is printed; white paper has nothing to lose."""
     y, x = _grid(page)
+    printed = _printed(page)
+    places = np.argwhere(printed) / np.array(printed.shape)
     spots = [
-        (rng.uniform(0.15, 0.85, 2), rng.uniform(0.5, 2.0), rng.uniform(0, np.pi)) for _ in range(rng.integers(1, 4))
+        (places[int(rng.integers(len(places)))], rng.uniform(0.5, 2.0), rng.uniform(0, np.pi))
+        for _ in range(rng.integers(1, 4))
     ]
     wanted = 0.01 + 0.49 * severity
 
     def lit(reach: float) -> Field:
-        total = np.zeros(np.broadcast_shapes(y.shape, x.shape), dtype=np.float32)
-        for centre, stretch, angle in spots:
-            u = (x - centre[0]) * np.cos(angle) + (y - centre[1]) * np.sin(angle)
-            v = (y - centre[1]) * np.cos(angle) - (x - centre[0]) * np.sin(angle)
+        total = np.zeros(printed.shape, dtype=np.float32)
+        for (row, column), stretch, angle in spots:
+            u = (x - column) * np.cos(angle) + (y - row) * np.sin(angle)
+            v = (y - row) * np.cos(angle) - (x - column) * np.sin(angle)
             total = np.maximum(total, np.exp(-((u / reach) ** 2 + (v / (reach * stretch)) ** 2)))
         return np.asarray(np.minimum(1.4 * total, 1), dtype=np.float32)
 
-    reach = _solve(lambda value: float(lit(value).mean()), wanted, 2.0)
+    reach = _solve(lambda value: float(lit(value)[printed].mean(dtype=np.float64)), wanted, 2.0)
     washed = _full(lit(reach), page)
     return _clipped(page + (255 - page.astype(np.float32)) * washed)
 
@@ -250,6 +256,13 @@ def _grid(page: Pixels) -> tuple[Field, Field]:
     """Coordinates from 0 to 1, `(rows, 1)` and `(1, columns)`, of a coarse grid over the page."""
     rows, columns = (max(side // COARSE, 4) for side in page.shape)
     return np.linspace(0, 1, rows, dtype=np.float32)[:, None], np.linspace(0, 1, columns, dtype=np.float32)[None]
+
+
+def _printed(page: Pixels) -> NDArray[np.bool_]:
+    """Which places of the coarse grid hold ink; all of them on a page without any."""
+    size = tuple(max(side // COARSE, 4) for side in page.shape[::-1])
+    found = cv2.resize(ink_mask(page).astype(np.float32), size, interpolation=cv2.INTER_AREA) > PRINTED_FROM
+    return np.asarray(found if found.any() else ~found, dtype=np.bool_)
 
 
 def _full(coarse: "NDArray[np.floating]", page: Pixels) -> Field:

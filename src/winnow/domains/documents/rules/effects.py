@@ -24,14 +24,22 @@ def apply(page: Pixels, rng: np.random.Generator, share: float) -> tuple[Pixels,
 
 def fragment(page: Pixels, rng: np.random.Generator) -> Pixels:
     """A part of the page, cut in the white between lines: it looks like a small page, not like a cropped one."""
-    inked, height = ink_mask(page).any(axis=1), len(page)
-    white = np.flatnonzero(np.convolve(inked, np.ones(2 * CLEAR + 1), mode="same") < 0.5)
-    if len(white) < 2 or height < 2 * MIN_SIDE:
+    height = len(page)
+    if height < 2 * MIN_SIDE:
         return page
     length = int(rng.uniform(MIN_SIDE, height))
-    start = int(white[np.argmin(np.abs(white - int(rng.integers(0, height - length + 1))))])
-    end = int(white[np.argmin(np.abs(white - (start + length)))])
-    return page if end - start < MIN_SIDE else page[start:end]
+    start, end = _whole_lines(page, int(rng.integers(0, height - length + 1)), length)
+    return page[start:end]
+
+
+def sparse(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """A page with little on it: only some neighbouring lines are printed, the rest is paper."""
+    inked = np.flatnonzero(ink_mask(page).any(axis=1))
+    if not len(inked):
+        return page
+    start, end = _whole_lines(page, int(rng.choice(inked)), int(len(page) * rng.uniform(0.03, 0.2)))
+    page[:start] = page[end:] = int(np.median(page))
+    return page
 
 
 def paper(page: Pixels, rng: np.random.Generator) -> Pixels:
@@ -101,6 +109,7 @@ def trim(page: Pixels, rng: np.random.Generator) -> Pixels:
 EFFECTS = {
     "trim": trim,
     "fragment": fragment,
+    "sparse": sparse,
     "paper": paper,
     "stamp": stamp,
     "fold": fold,
@@ -108,6 +117,13 @@ EFFECTS = {
     "perforation": perforation,
     "fax_band": fax_band,
 }
+
+
+def _whole_lines(page: Pixels, start: int, length: int) -> tuple[int, int]:
+    """First and last row of the part of a page that holds these rows and ends in the white between lines."""
+    white = np.convolve(ink_mask(page).any(axis=1), np.ones(2 * CLEAR + 1), mode="same") < 0.5
+    before, after = np.flatnonzero(white[: start + 1]), np.flatnonzero(white[start + length :])
+    return int(before[-1]) if len(before) else 0, start + length + int(after[0]) if len(after) else len(page)
 
 
 def _darkened(page: Pixels, by: Pixels) -> Pixels:

@@ -10,13 +10,11 @@ import pandas as pd
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.rules.ink import ink_mask
-from winnow.domains.documents.source.pages import fit, read_pages
+from winnow.domains.documents.source.pages import fit, page_hash, read_pages
 from winnow.domains.documents.source.records import Collection, Record
 from winnow.images.codec import ImageError, Pixels, encode_png
 from winnow.images.listing import typed_frame
-from winnow.images.opencv import cv2
 from winnow.images.parallel import map_images
-from winnow.images.perceptual import SIDE, perceptual_hash
 from winnow.images.store import ImageWriter
 
 PAGE_IN_NAME = re.compile(r"(?P<document>.+?)[_-]p(?:age)?[_-]?\d+", re.IGNORECASE)
@@ -99,7 +97,7 @@ def _measures(page: Pixels) -> dict[str, object]:
         "width": page.shape[1],
         "contrast": light - dark,
         "ink_share": float(ink.mean()),
-        "perceptual_hash": perceptual_hash(cv2.resize(page, (SIDE, SIDE), interpolation=cv2.INTER_AREA)),
+        "perceptual_hash": page_hash(page),
     }
 
 

@@ -7,7 +7,9 @@ from PIL import Image
 
 from winnow.domains.documents.definitions import Preparation
 from winnow.images.codec import ImageError, Pixels, decode
+from winnow.images.opencv import cv2
 from winnow.images.pdf import render_pages
+from winnow.images.perceptual import SIDE, perceptual_hash
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pdf")
 MIN_SIDE = 64
@@ -36,6 +38,11 @@ def fit(page: Pixels, max_side: int) -> Pixels:
         return page
     size = max(round(width * share), MIN_SIDE), max(round(height * share), MIN_SIDE)
     return np.asarray(Image.fromarray(page).resize(size, Image.Resampling.BOX))
+
+
+def page_hash(page: Pixels) -> str:
+    """The perceptual hash by which pages that show the same are found."""
+    return perceptual_hash(cv2.resize(page, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
 
 
 def page_files(folder: Path) -> list[Path]:

@@ -27,7 +27,7 @@ from winnow.domains.retina.source.collect import Collected, collect
 from winnow.domains.retina.source.records import Collection, Listing, Record
 from winnow.domains.retina.tables import Seen
 from winnow.images.codec import Pixels, encode_png
-from winnow.images.perceptual import near_groups
+from winnow.images.perceptual import near_any
 from winnow.images.store import Images, read_images, write_images
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.errors import WinnowError
@@ -143,7 +143,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 def _seen(hashes: list[str], max_distance: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
     """Whether each photograph shows the same as one that the model was trained or validated on."""
     known = read_table(model_folder("retina") / "seen.parquet", Seen)["perceptual_hash"].tolist()
-    return near_groups([*known, *hashes], max_distance)[len(known) :] < len(known)
+    return near_any(hashes, known, max_distance)
 
 
 def _heat_map_name(file: Path, graded: dict[str, Any]) -> str:
