@@ -130,7 +130,7 @@ def test_the_noise_of_seeds_counts_where_training_ran_again(write: Write) -> Non
     better = routes(1.3, seed=2)
     write(better, perplexity(better), "two")
     found = compared()
-    assert any("perplexity over training seeds is not known (winnow noise climb)" in note for note in found.notes)
+    assert any("over training seeds is not known (winnow noise climb)" in note for note in found.notes)
     assert found.differences[0].interval is not None
     assert found.differences[0].interval.high < 0
     assert found.differences[0].decision == UNCLEAR, "another seed might do the same"
