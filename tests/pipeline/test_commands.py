@@ -29,6 +29,9 @@ def test_experiments_metrics_params_and_plots(clone: Clone) -> None:
     page = (clone.root / "pages/index.html").read_text()
     for curve in ("train/loss", "val/loss_by_grade", "val/loss_by_quality", "generated_routes.png", "hold_heatmap.png"):
         assert curve in page, f"{curve} is not on the page of `dvc plots show`"
+    vega = clone.run("dvc", "plots", "diff", "HEAD", "--targets", "climb loss", "--show-vega").stdout
+    shown_revisions = [point["rev"] for point in json.loads(vega)["data"]["values"]]
+    assert {name: shown_revisions.count(name) for name in shown_revisions} == {"HEAD": 2 * 12, "workspace": 2 * 2}
 
 
 def test_own_data_goes_through_the_pipeline_and_into_experiments_of_its_own(clone: Clone) -> None:
