@@ -1,12 +1,14 @@
 """The guide's strategies on the real files, weighted and not: `python benchmarks/climb_strategies.py FOLDER`.
 
 FOLDER becomes a clone with the real data of `../shared/data/climb` as its sources; a row that is done is not run again.
-All rows are judged on the same two test sets. About two hours on one core.
+All rows are judged on the same two test sets. About two hours on one core. Further seeds of some rows:
+
+    python benchmarks/climb_strategies.py FOLDER --rows "full weighted" --seeds 2 3
 """
 
+import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -46,11 +48,11 @@ def with_real_data(folder: Path) -> Path:
     return copy
 
 
-def train_and_judge(copy: Path, strategy: str, weighted: bool) -> dict[str, object]:
+def train_and_judge(copy: Path, strategy: str, weighted: bool, seed: int) -> dict[str, object]:
     """One row of the table."""
     run(["git", "checkout", "-q", "params.yaml"], copy)
     run(["winnow", "preset", "climb", strategy, "--apply"], copy)
-    presets.apply({"climb.train.weighted": weighted}, copy / "params.yaml")
+    presets.apply({"climb.train.weighted": weighted, "climb.train.seed": seed}, copy / "params.yaml")
     run(["dvc", "repro", "plot@climb"], copy)
     judged = json.loads((copy / "metrics/climb/judgement.json").read_text())
     split = json.loads((copy / "metrics/climb/split.json").read_text())
@@ -60,7 +62,9 @@ def train_and_judge(copy: Path, strategy: str, weighted: bool) -> dict[str, obje
     subset = "full" if strategy == "progressive" else strategy
     return {
         "routes": split["subsets"][subset]["train"],
+        "seed": seed,
         "epochs_run": len(history),
+        "validation_loss": round(min(record["val"]["loss"] for record in history), 5),
         "minutes": round(trained["seconds"] / 60, 1),
         "verdict": judged["verdict"],
         "model": judged["model"],
@@ -91,17 +95,23 @@ def ngrams(copy: Path) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    rows = [f"{strategy}{suffix}" for strategy in STRATEGIES for suffix in ("", " weighted")]
+    parser.add_argument("--rows", nargs="+", choices=rows, default=rows)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    options = parser.parse_args()
+    folder: Path = options.folder
     if not folder.exists():
         with_real_data(folder)
         run(["git", "-c", "user.name=b", "-c", "user.email=b@example.org", "commit", "-qam", "real sources"], folder)
     merge("climb_strategies", {"n-grams": ngrams(folder)})
-    done = kept("climb_strategies")
-    for strategy in STRATEGIES:
-        for weighted in (False, True):
-            name = f"{strategy}{' weighted' if weighted else ''}"
-            if name not in done:
-                merge("climb_strategies", {name: train_and_judge(folder, strategy, weighted)})
+    for row in options.rows:
+        for seed in options.seeds:
+            name = row if seed == 1 else f"{row}, seed {seed}"
+            if name not in kept("climb_strategies"):
+                strategy, _, weighted = row.partition(" ")
+                merge("climb_strategies", {name: train_and_judge(folder, strategy, bool(weighted), seed)})
 
 
 if __name__ == "__main__":

@@ -390,6 +390,7 @@ EXAMPLES = {
             "evaluate.gate.headline": "accuracy",
         },
         changes_no_byte={
+            "label.neighbour_distance": "drawn photographs' names tell the patient; tests/stages/test_retina_data.py",
             "split.keep_official": "drawn photographs have no official split; tests/stages/test_retina_data.py",
             "train.subset": "there is one",
             "train.network.weights": "a file; tests/library/vision",

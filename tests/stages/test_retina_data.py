@@ -12,7 +12,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from stages.retina import split, weight
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.retina.params import Weight
-from winnow.domains.retina.rules.labels import eyes_agreement, label_photographs
+from winnow.domains.retina.rules.labels import eye_in_name, eyes_agreement, label_photographs, patients
+from winnow.domains.retina.source import formats
 from winnow.domains.retina.source.fundus import draw_fundus
 from winnow.images.codec import load_pixels
 from winnow.images.store import read_images
@@ -159,14 +160,14 @@ def test_the_eyepacs_table_has_both_eyes_of_each_patient_and_the_split_keeps_the
             "source": "eyepacs",
             "grade": rows["level"].astype("Int64"),
             "duplicate_group": "trainLabels/" + rows["image"],
-            "official_side": pd.Series(pd.NA, index=rows.index, dtype="str"),
+            **dict.fromkeys(("official_side", "patient", "eye"), pd.Series(pd.NA, index=rows.index, dtype="str")),
         }
     )
     # Data made to tempt: copies of one photograph under the names of different patients, in chains.
     copies = np.random.default_rng(0).choice(len(photos), (300, 2))
     for first, second in copies:
         photos.loc[second, "duplicate_group"] = photos.loc[first, "duplicate_group"]
-    labels, ungraded = label_photographs(photos)
+    labels, ungraded = label_photographs(photos, 0.0)
     assert len(labels) == 35_126
     assert ungraded.empty
     assert labels["grade"].value_counts().sort_index().tolist() == [25_810, 2_443, 5_292, 873, 708]
@@ -180,6 +181,70 @@ def test_the_eyepacs_table_has_both_eyes_of_each_patient_and_the_split_keeps_the
     for side, share in (("train", 0.6), ("val", 0.2), ("test", 0.2)):
         assert (splits["split"] == side).mean() == pytest.approx(share, abs=0.002)
         assert (labels["grade"][splits["split"] == side] == 4).mean() == pytest.approx(708 / 35_126, abs=0.001)
+
+
+def test_names_tell_the_patient_and_the_eye() -> None:
+    told = {
+        "10_left": ("10", "left"), "10_right_again": ("10", "right"), "P07_OD": ("P07", "right"),
+        "P07-os_2": ("P07", "left"), "2/a_L": ("a", "left"), "IDRiD_021": (None, "unknown"), "crater": (None, "unknown"),
+    }  # fmt: skip
+    assert {name: eye_in_name(name) for name in told} == told
+
+
+def test_runs_of_alike_neighbours_are_one_patients() -> None:
+    """By their numbers and colours: 3 and 4 are alike, 6 follows 4 over one that was dropped, 11 is too far away."""
+    names = ["E_1", "E_2", "E_3", "E_4", "E_6", "E_11", "F_5", "x", "7_left", "7_right"]
+    photos = pd.DataFrame(
+        {
+            "image_id": [f"mine/{name}" for name in names],
+            "name": names,
+            "source": "aptos",
+            "patient": pd.Series([None, "ann", *[None] * 8], dtype="str"),
+            "red": [10.0, 10, 100, 104, 96, 96, 96, 96, 10, 200],
+            "green": 50.0,
+            "blue": [30.0, 30, 30, 33, 30, 30, 30, 30, 30, 30],
+        }
+    ).sample(frac=1, random_state=1)
+    found = patients(photos, 12.0).loc[range(10)].tolist()
+    run = ["mine/E_3"] * 3
+    assert found == ["mine/E_1", "aptos/ann", *run, "mine/E_11", "mine/F_5", "mine/x", "aptos/7", "aptos/7"]
+    assert patients(photos, 4.0).loc[[3, 4]].tolist() == ["mine/E_4", "mine/E_6"]
+    assert patients(photos, 0.0).nunique() == 9
+
+
+def test_idrids_own_file_and_further_columns_are_read(here: Path) -> None:
+    for index in range(6):
+        draw(SOURCE / "images" / f"IDRiD_{index:03}.jpg", index % 5, index)
+    header = "Image name,Retinopathy grade,Risk of macular edema ,,PATIENT, Eye ,Split"
+    rows = ["IDRiD_000,0,0,,ann,OD,train", "IDRiD_001,1,1,,ann,os,train", "IDRiD_002,2,1,,,,validation", ",,,,,,"]
+    rows += ["IDRiD_003,3,1,,bo,left,test", "IDRiD_004,4,1,,bo,both,test", "IDRiD_005,4,1,,bo,,later"]
+    Path(SOURCE, "labels.csv").write_text("\n".join([header, *rows]), encoding="utf-8-sig")
+    source = [{"format": "idrid", "path": str(SOURCE / "labels.csv"), "images": str(SOURCE / "images")}]
+    counts = run("ingest", sources=source, max_rejected_share=0.5)
+    assert (counts["rows_in"], counts["rows_kept"]) == (6, 4)
+    reasons = table("ingest/rejected.parquet")["reason"].tolist()
+    assert reasons[0].startswith("the eye 'both' is none of left, right")
+    assert reasons[1].startswith("the split 'later' is none of train, val")
+    assert formats.guess(SOURCE / "labels.csv") == "idrid"
+    run("filter", min_sharpness=0.0, duplicates="keep", max_hash_distance=0)
+    run("label")
+    labels = table("label/labels.parquet").set_index("image_id")
+    assert labels["patient"].tolist() == ["idrid/ann", "idrid/ann", "labels/IDRiD_002", "idrid/bo"]
+    assert labels["eye"].tolist() == ["right", "left", "unknown", "left"]
+    assert labels["official_side"].tolist() == ["train", "train", "val", "test"]
+
+
+def test_a_collection_of_one_photograph_a_patient_is_warned_about(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert metrics("label")["warnings"] == []
+    for index in range(4):
+        draw(SOURCE / "mine" / str(index) / f"{index}.png", index, index)
+    run("ingest", sources=[{"format": "folders", "path": str(SOURCE / "mine"), "images": None}])
+    run("filter", min_sharpness=0.0)
+    capsys.readouterr()
+    assert "every patient has one photograph" in run("label")["warnings"][0]
+    assert "retina.label.neighbour_distance" in capsys.readouterr().err
 
 
 def test_retinamnists_own_split_is_kept(shared_data: Path, here: Path) -> None:
@@ -214,6 +279,26 @@ def test_idrid_holds_photographs_twice_some_with_two_grades(shared_data: Path, h
     assert found["duplicates"]["groups_with_conflicting_grades"] == 2
     assert found["dropped"]["conflicting_grades"] == 4
     assert found["dropped"]["duplicate"] == 1
+
+
+def test_real_photographs_pass_the_limits_at_any_size_and_too_many_that_do_not_stop_the_stage(
+    shared_data: Path, here: Path
+) -> None:
+    for file in sorted((shared_data / "retina" / "idrid_384").iterdir())[::40]:
+        target = SOURCE / "mine" / "0" / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    source = [{"format": "folders", "path": str(SOURCE / "mine"), "images": None}]
+    sharpness = []
+    for size in (48, 384):
+        run("ingest", sources=source, common={"image_size": size})
+        sharpness.append(table("ingest/photos.parquet")["sharpness"].tolist())
+        assert sum(run("filter")["dropped"].values()) == 0, size
+    assert sharpness[0] == sharpness[1]
+    limit = sorted(sharpness[0])[5]
+    assert run("filter", min_sharpness=limit, max_dropped_share=5 / 11)["dropped"]["too_blurred"] == 5
+    with pytest.raises(TableError, match=r"the limits drop 45.5% of 11 .*too_blurred 5: sharpness is .*min_sharpness"):
+        run("filter", min_sharpness=limit, max_dropped_share=0.45)
 
 
 def test_unusable_rows_are_counted_and_the_rest_goes_on(here: Path) -> None:
@@ -294,7 +379,7 @@ def test_a_leak_and_too_few_photographs_stop_the_split(here: Path) -> None:
 
 def test_nothing_gradable_stops_the_filter_and_no_grade_stops_the_label(here: Path) -> None:
     with pytest.raises(TableError, match="no row is left after filtering"):
-        run("filter", min_retina_share=1.0)
+        run("filter", min_retina_share=1.0, max_dropped_share=1.0)
     photos = table("filter/photos.parquet").assign(
         grade=pd.array([9] * len(table("filter/photos.parquet")), dtype="Int64")
     )

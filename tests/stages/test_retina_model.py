@@ -23,7 +23,6 @@ from winnow.domains.retina import cli
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.params import Common, Ingest, Params
 from winnow.domains.retina.source.fundus import draw_fundus
-from winnow.images.store import read_images
 from winnow.pipeline import presets
 from winnow.pipeline.errors import SourceError, WinnowError
 from winnow.pipeline.params import Document, Runtime
@@ -251,6 +250,13 @@ def winnow(*arguments: str) -> Result:
     return CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
 
 
+def drawn_files() -> dict[str, bytes]:
+    """The photographs as they were before ingest prepared them, by image_id."""
+    settings = Document(Path("params.yaml")).section(("retina", "ingest"), Ingest)
+    drawn = ingest.synthetic.make(settings.synthetic, np.random.default_rng(derive_seed(20, "retina", "ingest")))
+    return {f"synthetic/{record.name}": record.read() for record in drawn.records}
+
+
 def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Path) -> None:
     eyes = Path("eyes")
     eyes.mkdir()
@@ -297,9 +303,7 @@ def test_the_command_line_grades_as_evaluate_does(here: Path) -> None:
     predictions = table("evaluate/predictions.parquet").set_index("image_id")
     kept = table("filter/photos.parquet").query("source == 'synthetic'")["image_id"]
     chosen = predictions[(predictions["split"] == "test") & predictions.index.isin(kept)].index[:12].tolist()
-    settings = Document(Path("params.yaml")).section(("retina", "ingest"), Ingest)
-    drawn = ingest.synthetic.make(settings.synthetic, np.random.default_rng(derive_seed(20, "retina", "ingest")))
-    content = {f"synthetic/{record.name}": record.read() for record in drawn.records}
+    content = drawn_files()
     Path("files").mkdir()
     for number, image_id in enumerate(chosen):
         Path("files", f"{number:02}.jpg").write_bytes(content[image_id])
@@ -318,15 +322,14 @@ def test_the_model_carries_the_hashes_of_training_and_validation_alone(here: Pat
 
 
 def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Path) -> None:
-    known = table("split/splits.parquet").query("split == 'train'")["image_id"].iloc[:3].tolist()
-    stored = read_images(Path("data/retina/ingest/images.arrow")).select(known)
+    known = table("split/splits.parquet").query("split == 'train'")["image_id"].iloc[:3]
     rng = np.random.default_rng(9)
     for index in range(8):
         target = Path("other", str(index % 4), f"new_{index}.png")
         target.parent.mkdir(parents=True, exist_ok=True)
         draw_fundus(index % 4, True, 64, rng).save(target)
-    for index, image in enumerate(stored):
-        Path("other", "0", f"known_{index}.png").write_bytes(image)
+    for index, image_id in enumerate(known):
+        Path("other", "0", f"known_{index}.jpg").write_bytes(drawn_files()[image_id])
     done = winnow("evaluate", "other", "--json")
     assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)

@@ -49,10 +49,11 @@ def grade(
 @app.command()
 def evaluate(
     data: Annotated[
-        Path, typer.Argument(help="a CSV (aptos, eyepacs), a MedMNIST .npz, or a folder with one folder per grade")
+        Path,
+        typer.Argument(help="a CSV (aptos, eyepacs, idrid), a MedMNIST .npz, or a folder with one per grade"),
     ],
     form: Annotated[
-        str | None, typer.Option("--format", help="aptos, eyepacs, medmnist or folders; detected by default")
+        str | None, typer.Option("--format", help="aptos, eyepacs, idrid, medmnist or folders; detected by default")
     ] = None,
     images: Annotated[Path | None, typer.Option(help="folder of a CSV's photographs; default: the CSV's")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,

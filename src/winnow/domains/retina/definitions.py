@@ -20,6 +20,9 @@ REFERABLE_FROM = 2
 
 EYES = ("left", "right", "unknown")
 
+EYE_WORDS = {"left": "left", "right": "right", "l": "left", "r": "right", "os": "left", "od": "right"}
+"""What names and columns call the eyes: oculus sinister is the left one, oculus dexter the right one."""
+
 Decision = Literal["likeliest", "median"]
 """How five probabilities become one grade."""
 

@@ -21,9 +21,9 @@ class Common(Section):
 class Source(SourcePath):
     """One collection of the user's photographs."""
 
-    format: Literal["aptos", "eyepacs", "medmnist", "folders"] = Field(description="format of the collection")
+    format: Literal["aptos", "eyepacs", "idrid", "medmnist", "folders"] = Field(description="format of the collection")
     path: str = Field(min_length=1, description="data/source/retina/…: a CSV, an .npz, or a folder with one per grade")
-    images: str | None = Field(description="aptos, eyepacs: folder of the photographs; null: the CSV's own")
+    images: str | None = Field(description="of a CSV: folder of the photographs; null: the CSV's own")
 
 
 class Synthetic(Section):
@@ -53,7 +53,12 @@ class Filter(Section):
         ge=0, le=255, description="mean brightness of the retina above which it is too bright"
     )
     min_retina_share: Float = Field(ge=0, le=1, description="share of the square that must show retina")
-    min_sharpness: Float = Field(ge=0, le=10_000, description="sharpness below which it is too blurred")
+    min_sharpness: Float = Field(
+        ge=0, le=10_000, description="sharpness, measured at 128 pixels, below which it is too blurred"
+    )
+    max_dropped_share: Float = Field(
+        ge=0, le=1, description="the stage fails when a larger share of the photographs breaks one of these limits"
+    )
     max_hash_distance: int = Field(ge=0, le=64, description="bits of 256 by which the hashes of duplicates may differ")
     duplicates: Literal["drop", "keep"] = Field(
         description="drop: keep the first only; keep: keep all, on one side of the split"
@@ -72,7 +77,14 @@ class Filter(Section):
 
 
 class Label(Section):
-    """No settings: the scale is fixed."""
+    """Whose eye each photograph shows; the scale of grades is fixed."""
+
+    neighbour_distance: Float = Field(
+        ge=0,
+        le=255,
+        description="photographs numbered one after the other whose mean colours differ by at most this are one "
+        "patient's (levels of 255, Euclidean), where neither name nor source tells; 0 = never",
+    )
 
 
 class Split(StratifiedSplit):

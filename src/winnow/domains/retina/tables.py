@@ -18,10 +18,14 @@ class Photos(Table):
     name: Series[str] = pa.Field(description="as the source names it, such as 10_left")
     grade: Series[pd.Int64Dtype] = pa.Field(nullable=True, description="as the source gives it, possible or not")
     official_side: Series[str] = pa.Field(nullable=True, isin=SIDES, description="where the source has a split")
+    patient: Series[str] = pa.Field(nullable=True, description="where the source has a column of patients")
+    eye: Series[str] = pa.Field(nullable=True, isin=definitions.EYES, description="where it has a column of eyes")
     width: Series[int] = pa.Field(ge=1, description="pixels of the source's file")
     height: Series[int] = pa.Field(ge=1)
     brightness: Series[float] = pa.Field(ge=0, le=255, description="mean over the retina")
-    sharpness: Series[float] = pa.Field(ge=0, description="variance of the Laplacian, brightness-free, thousandths")
+    sharpness: Series[float] = pa.Field(
+        ge=0, description="variance of the Laplacian at 128 pixels, brightness-free, thousandths"
+    )
     retina_share: Series[float] = pa.Field(ge=0, le=1, description="of the square photograph")
     red: Series[float] = pa.Field(ge=0, le=255)
     green: Series[float] = pa.Field(ge=0, le=255)

@@ -78,7 +78,7 @@ def judge_data(path: Path, form: str | None, images: Path | None, device: torch.
         check_rejected_share(found.rejected, listing.rows, 1.0, domain="retina")
         gradable = found.photos[apply_rules(found.photos, quality_rules(model.limits)).isna()]
         seen = _seen(gradable["perceptual_hash"].tolist(), model.limits.max_hash_distance)
-        labels, ungraded = label_photographs(gradable[~seen].assign(duplicate_group=gradable["image_id"]))
+        labels, ungraded = label_photographs(gradable[~seen].assign(duplicate_group=gradable["image_id"]), 0.0)
         if labels.empty:
             raise WinnowError(
                 f"no photograph of {path} is left to judge", fix="use a labelled set that the model was not trained on"

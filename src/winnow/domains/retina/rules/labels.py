@@ -2,34 +2,68 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 
 from winnow.domains.retina import definitions
 
-EYE_IN_NAME = re.compile(r"(?P<patient>.+?)[_-](?P<eye>left|right)(?:_again)?", re.IGNORECASE)
-"""`10_left`; a photograph taken over again is the same patient's."""
+EYE_IN_NAME = re.compile(
+    rf"(?P<patient>.+?)[_-](?P<eye>{'|'.join(definitions.EYE_WORDS)})(?:[_-](?:again|\d+))?", re.IGNORECASE
+)
+"""`10_left`, `P07_OD_2`; a photograph taken over again is the same patient's."""
+
+NUMBER_IN_NAME = re.compile(r"(?P<series>.*?)(?P<number>\d{1,9})")
+
+NEAR = 3
+"""Numbers that may lie between two neighbours, for photographs that the filter dropped."""
+
+ONE_EACH = (
+    "⚠ every patient has one photograph: where that is not so, both eyes of a patient may stand on two sides and the\n"
+    "  test is too easy. Name them <patient>_left and <patient>_right (or _OS and _OD), give the CSV a column `patient`,\n"
+    "  or set retina.label.neighbour_distance where a patient's photographs are numbered one after the other."
+)
 
 
-def patient_and_eye(source: str, name: str) -> tuple[str, str]:
-    """Whose eye it is: `10_left` and `10_right` are patient 10's; any other name is a patient of its own."""
+def eye_in_name(name: str) -> tuple[str | None, str]:
+    """Patient and eye that a photograph's name tells: `10_left` is patient 10's left one; None and `unknown` if none."""
     found = EYE_IN_NAME.fullmatch(name.rpartition("/")[2])
-    if found is None:
-        return f"{source}/{name}", "unknown"
-    return f"{source}/{found['patient']}", found["eye"].lower()
+    return (found["patient"], definitions.EYE_WORDS[found["eye"].lower()]) if found else (None, "unknown")
 
 
-def label_photographs(photos: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def patients(photos: pd.DataFrame, neighbour_distance: float) -> "pd.Series[str]":
+    """Whose photograph each is, indexed like `photos`: as the source or the name tells, else of a patient of its own.
+
+    Among the latter, photographs of one series of numbers (`IDRiD_021`, `IDRiD_022`) that follow each other at most
+    `NEAR` numbers apart and whose mean colours lie within `neighbour_distance` are one patient's, in runs of any
+    length, named after the first. Collections that number patients one after the other, and tell them by nothing else,
+    would otherwise be split through patients. A stranger that joins a run costs nothing but one group fewer.
+    """
+    named = photos["patient"].fillna(photos["name"].map(lambda name: eye_in_name(name)[0]))
+    owner = (photos["source"] + "/" + named).fillna(photos["image_id"])
+    if not neighbour_distance:
+        return owner
+    alone = photos[named.isna()]
+    parts = alone["image_id"].str.extract(f"^{NUMBER_IN_NAME.pattern}$").dropna()
+    runs = alone.loc[parts.index].assign(series=parts["series"], number=parts["number"].astype("int64"))
+    runs = runs.sort_values(["series", "number", "image_id"])
+    before = runs.shift()
+    apart = np.sqrt(sum((runs[colour] - before[colour]) ** 2 for colour in ("red", "green", "blue")))
+    follows = (runs["series"] == before["series"]) & (runs["number"] - before["number"] <= NEAR)
+    first = runs["image_id"].where(~(follows & (apart <= neighbour_distance)))
+    return first.ffill().reindex(photos.index).fillna(owner)
+
+
+def label_photographs(photos: pd.DataFrame, neighbour_distance: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The columns of `Labels`, and of `Ungraded`: photographs whose grade is missing or none of the scale's five."""
     known = photos["grade"].isin(definitions.GRADES).astype(bool)
     reason = photos["grade"].map(lambda grade: "no grade" if pd.isna(grade) else f"grade {grade} is not one of 0 to 4")
     ungraded = photos.assign(reason=reason.astype("str"))[~known]
     graded = photos[known]
-    owners = [patient_and_eye(source, name) for source, name in zip(graded["source"], graded["name"], strict=True)]
     labels = graded.assign(
         grade=graded["grade"].astype("int64"),
         referable=(graded["grade"] >= definitions.REFERABLE_FROM).astype(bool),
-        patient=pd.Series([patient for patient, _ in owners], index=graded.index, dtype="str"),
-        eye=pd.Series([eye for _, eye in owners], index=graded.index, dtype="str"),
+        patient=patients(graded, neighbour_distance).astype("str"),
+        eye=graded["eye"].fillna(graded["name"].map(lambda name: eye_in_name(name)[1])).astype("str"),
     )
     columns = ["image_id", "grade", "referable", "patient", "eye", "duplicate_group", "official_side"]
     return labels[columns], ungraded[["image_id", "reason"]]

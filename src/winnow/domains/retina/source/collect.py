@@ -47,7 +47,12 @@ def collect(collections: Sequence[Collection], preparation: Preparation, images:
             rejected.append(collection.rejection(record.row, record.name, outcome))
             continue
         images.add(image_id, outcome.png)
-        labels = {"grade": record.grade, "official_side": record.official_side}
+        labels = {
+            "grade": record.grade,
+            "official_side": record.official_side,
+            "patient": record.patient,
+            "eye": record.eye,
+        }
         photos.append(
             {"image_id": image_id, "source": collection.form, "name": record.name, **labels, **outcome.measures}
         )
@@ -59,6 +64,7 @@ def collect(collections: Sequence[Collection], preparation: Preparation, images:
 
 PHOTO_TYPES = {
     "image_id": "str", "source": "str", "name": "str", "grade": "Int64", "official_side": "str",
+    "patient": "str", "eye": "str",
     "width": "int64", "height": "int64", "brightness": "float64", "sharpness": "float64", "retina_share": "float64",
     "red": "float64", "green": "float64", "blue": "float64", "perceptual_hash": "str",
 }  # fmt: skip

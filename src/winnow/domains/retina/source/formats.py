@@ -8,11 +8,23 @@ from zipfile import BadZipFile
 import numpy as np
 
 from winnow.curate.sides import SIDES
+from winnow.domains.retina.definitions import EYE_WORDS
 from winnow.domains.retina.source.records import Listing, Record
 from winnow.images.codec import encode_png
 from winnow.pipeline.errors import SourceError
 
-CSV_COLUMNS = {"aptos": ("id_code", "diagnosis"), "eyepacs": ("image", "level")}
+CSV_COLUMNS = {
+    "aptos": ("id_code", "diagnosis"),
+    "eyepacs": ("image", "level"),
+    "idrid": ("Image name", "Retinopathy grade"),
+}
+"""The columns of names and grades in each collection's own file."""
+
+FORMATS = (*CSV_COLUMNS, "medmnist", "folders")
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""The words of a column `split`."""
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
@@ -24,7 +36,7 @@ def read(form: str, path: Path, images: Path | None) -> Listing:
         return read_medmnist(path)
     if form == "folders":
         return read_folders(path)
-    raise SourceError(f"no format is named {form}", fix="aptos, eyepacs, medmnist or folders")
+    raise SourceError(f"no format is named {form}", fix=f"one of {', '.join(FORMATS)}")
 
 
 def guess(path: Path) -> str:
@@ -34,47 +46,65 @@ def guess(path: Path) -> str:
     if path.suffix == ".npz":
         return "medmnist"
     if path.suffix == ".csv":
-        header = path.read_text(encoding="utf-8-sig").partition("\n")[0].strip().split(",")
+        header = {_plain(column) for column in path.read_text(encoding="utf-8-sig").partition("\n")[0].split(",")}
         for form, columns in CSV_COLUMNS.items():
-            if set(columns) <= set(header):
+            if {_plain(column) for column in columns} <= header:
                 return form
-    raise SourceError(f"{path} looks like none of the formats", fix="name it: aptos, eyepacs, medmnist or folders")
+    raise SourceError(f"{path} looks like none of the formats", fix=f"name it: {', '.join(FORMATS)}")
 
 
 def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> Listing:
-    """A table of names and grades; a photograph is `<images>/<name>` with any suffix. More columns are ignored."""
+    """A table of names and grades; a photograph is `<images>/<name>` with any suffix.
+
+    The columns `patient`, `eye` and `split` are used where there are any, further ones ignored; the case of a column's
+    name and blanks around it do not matter.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text)
-            columns = reader.fieldnames or []
-            rows = list(reader)
+            header, *lines = [*csv.reader(text)] or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"{path} is no CSV file: {error}", fix="save it as comma-separated UTF-8") from None
-    missing = [name for name in (name_column, grade_column) if name not in columns]
+    columns = [_plain(column) for column in header]
+    missing = [name for name in (name_column, grade_column) if _plain(name) not in columns]
     if missing:
+        known = "; ".join(f"{form} has {','.join(names)}" for form, names in CSV_COLUMNS.items())
         raise SourceError(
             f"{path} has no column {' and no '.join(missing)}",
-            where=f"its columns: {', '.join(columns) or 'none'}",
-            fix="check the source's `format`: aptos has id_code,diagnosis; eyepacs has image,level",
+            where=f"its columns: {', '.join(filter(None, header)) or 'none'}",
+            fix=f"check the source's `format`: {known}",
         )
     if not images.is_dir():
         raise SourceError(f"{images} is no folder", where=str(path), fix="name the folder of photographs as `images`")
     present = {file.name: file for file in sorted(images.iterdir()) if file.suffix.lower() in SUFFIXES}
     by_stem = {file.stem: file for file in reversed(present.values())}
     listing = Listing()
-    for number, row in enumerate(rows):
-        name = (row[name_column] or "").strip()
-        grade = (row[grade_column] or "").strip()
+    for number, line in enumerate(line for line in lines if any(cell.strip() for cell in line)):
+        row = dict(zip(columns, (cell.strip() for cell in line), strict=False))
+        name, grade = row.get(_plain(name_column), ""), row.get(_plain(grade_column), "")
         file = present.get(name) or by_stem.get(name)
+        eye, side = row.get("eye", "").lower(), row.get("split", "").lower()
         if not name:
-            listing.rejected.append((number, name, "no name"))
+            reason = "no name"
         elif grade and not re.fullmatch(r"-?\d{1,6}(\.0+)?", grade):
-            listing.rejected.append((number, name, f"the grade {grade[:20]!r} is no number"))
+            reason = f"the grade {grade[:20]!r} is no number"
+        elif eye and eye not in EYE_WORDS:
+            reason = f"the eye {eye[:20]!r} is none of {', '.join(EYE_WORDS)}"
+        elif side and side not in SPLITS:
+            reason = f"the split {side[:20]!r} is none of {', '.join(SPLITS)}"
         elif file is None:
-            listing.rejected.append((number, name, f"no photograph {name} in {images}"))
+            reason = f"no photograph {name} in {images}"
         else:
-            listing.records.append(Record(number, file.stem, int(float(grade)) if grade else None, file))
+            told = int(float(grade)) if grade else None
+            owner = row.get("patient") or None
+            listing.records.append(Record(number, file.stem, told, file, SPLITS.get(side), owner, EYE_WORDS.get(eye)))
+            continue
+        listing.rejected.append((number, name, reason))
     return listing
+
+
+def _plain(column: str) -> str:
+    """A column's name without its case and the blanks around it."""
+    return column.strip().lower()
 
 
 def read_folders(path: Path) -> Listing:

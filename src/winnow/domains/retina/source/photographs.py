@@ -16,6 +16,9 @@ DARK_SHARE = 0.12
 """A pixel brighter than this share of the photograph's bright parts (95th percentile) is retina."""
 DARKEST = 8
 """… and brighter than this, of 255: camera noise around the retina."""
+SHARPNESS_SIDE = 128
+"""Pixels a side at which sharpness is measured, whatever `image_size`: small enough for noise and JPEG's blocks to
+be averaged out, large enough for a blur of a fiftieth of the side to show."""
 FILLED = 0.03
 """Rows and columns with a smaller share of retina lie outside its box."""
 
@@ -34,11 +37,16 @@ def prepare(content: bytes, preparation: Preparation) -> Prepared:
     Raises ImageError with a reason a person can act on.
     """
     size = preparation.image_size
-    photograph, (width, height) = decode(content, at_least=2 * size)
+    photograph, (width, height) = decode(content, at_least=2 * max(size, SHARPNESS_SIDE))
     mask = retina_mask(photograph)
-    cropped = preparation.crop and mask.any()
-    resized = resize_square(crop_to_retina(photograph, mask) if cropped else pad_to_square(photograph), size)
-    measures: dict[str, float | int | str] = {"width": width, "height": height, **measure(resized)}
+    square = crop_to_retina(photograph, mask) if preparation.crop and mask.any() else pad_to_square(photograph)
+    resized = resize_square(square, size)
+    measures: dict[str, float | int | str] = {
+        "width": width,
+        "height": height,
+        "sharpness": sharpness(resize_square(square, SHARPNESS_SIDE)),
+        **measure(resized),
+    }
     return Prepared(encode_png(ben_graham(resized) if preparation.contrast else resized), measures)
 
 
@@ -74,23 +82,32 @@ def ben_graham(photograph: Pixels) -> Pixels:
 
 
 def measure(photograph: Pixels) -> dict[str, float | str]:
-    """Brightness, sharpness, share of retina and mean colours of a square photograph, and its perceptual hash.
+    """Brightness, share of retina and mean colours of a square photograph, and its perceptual hash.
 
-    Light, colour and sharpness are those of the inner retina. The hash is that of vessels and lesions with the lighting
+    Light and colour are those of the inner retina. The hash is that of vessels and lesions with the lighting
     removed: otherwise all retinas have similar hashes, since the bright disc outweighs what distinguishes them.
     """
     size = photograph.shape[0]
     mask = retina_mask(photograph)
-    inside = ndimage.binary_erosion(mask, iterations=max(1, size // 32)) if mask.any() else mask
-    region = inside if inside.any() else np.ones_like(mask)
+    region = inner_retina(mask)
     green = photograph[..., 1].astype(np.float32)
     return {
         "brightness": brightness(photograph, region),
-        "sharpness": relative_sharpness(green, region),
         "retina_share": float(mask.mean()),
         **mean_colours(photograph, region),
         "perceptual_hash": perceptual_hash(without_lighting(green, mask, size / 8) * _disc(size, 0.46)),
     }
+
+
+def sharpness(photograph: Pixels) -> float:
+    """Of the inner retina, see `relative_sharpness`; comparable between photographs of `SHARPNESS_SIDE` pixels."""
+    return relative_sharpness(photograph[..., 1].astype(np.float32), inner_retina(retina_mask(photograph)))
+
+
+def inner_retina(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The retina without its edge, whose contrast with the black around it says nothing; everything without a retina."""
+    inside = ndimage.binary_erosion(mask, iterations=max(1, mask.shape[0] // 32)) if mask.any() else mask
+    return np.asarray(inside if inside.any() else np.ones_like(mask), dtype=np.bool_)
 
 
 def _disc(size: int, radius: float) -> NDArray[np.bool_]:

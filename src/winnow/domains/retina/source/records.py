@@ -17,6 +17,10 @@ class Record:
     content: Path | bytes
     """a file, or an encoded image"""
     official_side: str | None = None
+    patient: str | None = None
+    """as the source names whose eye it is; None where it does not"""
+    eye: str | None = None
+    """`left` or `right`, where the source says so in a column"""
 
     def read(self) -> bytes:
         """The encoded image; raises OSError when the file cannot be read."""
