@@ -186,7 +186,8 @@ def test_the_eyepacs_table_has_both_eyes_of_each_patient_and_the_split_keeps_the
 def test_names_tell_the_patient_and_the_eye() -> None:
     told = {
         "10_left": ("10", "left"), "10_right_again": ("10", "right"), "P07_OD": ("P07", "right"),
-        "P07-os_2": ("P07", "left"), "2/a_L": ("a", "left"), "IDRiD_021": (None, "unknown"), "crater": (None, "unknown"),
+        "P07-os_2": ("P07", "left"), "2/a_L": ("a", "left"), "IDRiD_021": (None, "unknown"),
+        "crater": (None, "unknown"),
     }  # fmt: skip
     assert {name: eye_in_name(name) for name in told} == told
 

@@ -19,13 +19,13 @@ NEAR = 3
 
 ONE_EACH = (
     "⚠ every patient has one photograph: where that is not so, both eyes of a patient may stand on two sides and the\n"
-    "  test is too easy. Name them <patient>_left and <patient>_right (or _OS and _OD), give the CSV a column `patient`,\n"
+    "  test is too easy. Name them <patient>_left and <patient>_right (or _OS, _OD), give the CSV a column `patient`,\n"
     "  or set retina.label.neighbour_distance where a patient's photographs are numbered one after the other."
 )
 
 
 def eye_in_name(name: str) -> tuple[str | None, str]:
-    """Patient and eye that a photograph's name tells: `10_left` is patient 10's left one; None and `unknown` if none."""
+    """Patient and eye that a photograph's name tells: `10_left` is patient 10's left one; else None and `unknown`."""
     found = EYE_IN_NAME.fullmatch(name.rpartition("/")[2])
     return (found["patient"], definitions.EYE_WORDS[found["eye"].lower()]) if found else (None, "unknown")
 

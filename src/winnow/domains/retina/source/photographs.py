@@ -105,7 +105,7 @@ def sharpness(photograph: Pixels) -> float:
 
 
 def inner_retina(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The retina without its edge, whose contrast with the black around it says nothing; everything without a retina."""
+    """The retina without its edge, whose contrast is with the black around it; all pixels where there is no retina."""
     inside = ndimage.binary_erosion(mask, iterations=max(1, mask.shape[0] // 32)) if mask.any() else mask
     return np.asarray(inside if inside.any() else np.ones_like(mask), dtype=np.bool_)
 
