@@ -59,14 +59,17 @@ def _rank_block(
     listed = torch.where(torch.isfinite(best), lists, -1).cpu().numpy()
     listed = np.pad(listed, ((0, 0), (0, places - listed.shape[1])), constant_values=-1)
     row, item = _coordinates(hidden, scores)
-    first = torch.full((len(scores),), -torch.inf, device=scores.device)
-    first = first.scatter_reduce(0, row, scores[row, item], "amax")
-    rows_of = zip(scores.cpu().numpy(), first.tolist(), strict=True)
-    ahead = np.array([np.count_nonzero(row > least) for row, least in rows_of])  # 20 times as fast as in PyTorch
+    ahead = np.array([_ahead(own, items) for own, items in zip(scores.cpu().numpy(), hidden, strict=True)])
     keys = row.cpu().numpy() * scores.shape[1] + item.cpu().numpy()
     own = np.arange(len(listed))[:, None] * scores.shape[1] + listed
     hits = np.isin(own, keys) & (listed >= 0)
     return listed, hits, 1.0 / (1.0 + ahead)
+
+
+def _ahead(scores: NDArray[np.float32], hidden: NDArray[np.int64]) -> int:
+    """How many items stand before the first hidden one. In NumPy: 20 times as fast as in PyTorch."""
+    first = hidden[np.argmax(scores[hidden])]  # the first of equal ones: `hidden` is sorted
+    return np.count_nonzero(scores > scores[first]) + np.count_nonzero(scores[:first] == scores[first])
 
 
 def _coordinates(items: list[NDArray[np.int64]], scores: Tensor) -> tuple[Tensor, Tensor]:

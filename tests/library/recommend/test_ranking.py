@@ -59,6 +59,15 @@ def test_the_best_are_those_of_a_stable_sort(items: int, values: int) -> None:
     assert torch.equal(found, scores.gather(1, numbers))
 
 
+@pytest.mark.parametrize("values", [1, 2, 5])
+def test_ties_are_no_wins_in_the_reciprocal_rank(values: int) -> None:
+    """Equal scores go by the item's number there as in the lists: a recommender that knows nothing has no MRR of 1."""
+    scores = torch.randint(values, (small.USERS, small.ITEMS), generator=torch.Generator().manual_seed(2)).float()
+    found = rank_by(lambda users: scores[torch.from_numpy(users)], held(), places=small.ITEMS, block=7)
+    assert found.hits.any(axis=1).all()
+    assert found.reciprocal_rank == pytest.approx(1 / (1 + found.hits.argmax(axis=1)))
+
+
 def test_the_size_of_a_block_changes_nothing() -> None:
     scores = torch.randn(small.USERS, small.ITEMS)
     lists = [
