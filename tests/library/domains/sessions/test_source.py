@@ -1,12 +1,18 @@
 """Reading listening data: every format, and every way in which a file may be wrong."""
 
 import gzip
+from collections import Counter
 from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
-from winnow.domains.sessions.params import Events, Synthetic
+from winnow.domains.sessions.params import Events, Filter, Synthetic
+from winnow.domains.sessions.rules.plays import keep_plays
 from winnow.domains.sessions.source import events, hetrec, lightgcn, synthetic
 from winnow.domains.sessions.source.merge import catalogue, merge_plays, song_genres
 from winnow.pipeline.errors import SourceError
@@ -88,8 +94,18 @@ def test_hetrec_rows_with_gaps_and_bad_counts(tmp_path: Path) -> None:
     )
     found = hetrec.read(tmp_path / "user_artists.dat")
     assert found.plays["song"].tolist() == ["51", "99999"]
-    assert found.rejected["reason"].tolist() == ["the weight is no count of plays", "the user or the artist is missing"]
+    uncountable, missing = found.rejected["reason"]
+    assert uncountable == "the weight is no whole number of plays from 1 to 2,147,483,647"
+    assert missing == "the user or the artist is missing"
     assert found.genres.empty
+
+
+@pytest.mark.parametrize("weight", ["inf", "-inf", "nan", "1e30", "1.9", "0", "-3", "0.5", ""])
+def test_a_weight_that_counts_nothing_is_rejected(tmp_path: Path, weight: str) -> None:
+    (tmp_path / "user_artists.dat").write_text(f"userID\tartistID\tweight\n2\t51\t10\n2\t52\t{weight}\n")
+    found = hetrec.read(tmp_path / "user_artists.dat")
+    assert found.plays["plays"].tolist() == [10]
+    assert len(found.rejected) == 1
 
 
 def test_plays_told_twice_are_one_and_times_are_put_in_order(tmp_path: Path) -> None:
@@ -101,10 +117,46 @@ def test_plays_told_twice_are_one_and_times_are_put_in_order(tmp_path: Path) -> 
     assert merged["play"].tolist() == [0, 1, 2, 3]
 
 
+def test_plays_without_times_are_added_and_skipped_ones_stay_apart(tmp_path: Path) -> None:
+    rows = "ann,a,,,,\n" * 50 + "ann,b,,,true,\nann,b,,,,0.9\nann,b,,,true,\n"
+    merged = merge_plays([events.read(log(tmp_path, rows), COLUMNS)])
+    assert merged.groupby("song")["plays"].sum().to_dict() == {"a": 50, "b": 3}
+    assert merged[merged["skipped"].fillna(False)]["plays"].tolist() == [2]
+
+
+ROW = st.tuples(
+    st.sampled_from(["ann", "bob"]),
+    st.sampled_from(["one", "two", "three"]),
+    st.sampled_from(["", "10", "500"]),
+    st.just(""),
+    st.sampled_from(["", "true", "false"]),
+    st.sampled_from(["", "0.1", "0.5", "1.0"]),
+)
+
+
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(st.lists(ROW, min_size=1, max_size=40), st.randoms(use_true_random=False))
+def test_the_order_of_a_log_s_rows_decides_nothing(rows: list[tuple[str, ...]], random: Random) -> None:
+    """Nor does it change what the filter keeps: every play that is not skipped or cut short, counted once."""
+    lists = [rows, random.sample(rows, len(rows))]
+    with TemporaryDirectory() as folder:
+        logs = [events.read(log(Path(folder), "\n".join(map(",".join, each)) + "\n"), COLUMNS) for each in lists]
+    merged, other = (merge_plays([each]) for each in logs)
+    pd.testing.assert_frame_equal(merged, other)
+    heard = [row for row in rows if row[4] != "true" and not float(row[5] or 1) < 0.3]
+    untimed = Counter((user, song) for user, song, time, *_ in heard if not time)
+    expected = untimed + Counter({row[:2]: 0 for row in heard}) + Counter(key[:2] for key in {row[:3] for row in heard if row[2]})
+    rules = Filter(
+        drop_skipped=True, min_share_played=0.3, repeat_seconds=0, bot_plays_per_day=10**6, min_user_songs=1, min_song_users=1
+    )
+    kept = keep_plays(merged, rules)[0] if heard else merged.iloc[:0]
+    assert kept.groupby(["user", "song"])["plays"].sum().to_dict() == dict(expected)
+
+
 def test_counts_of_the_same_pair_are_added(tmp_path: Path) -> None:
     (tmp_path / "user_artists.dat").write_text("userID\tartistID\tweight\n2\t51\t10\n2\t51\t10\n2\t51\t5\n")
     merged = merge_plays([hetrec.read(tmp_path / "user_artists.dat")])
-    assert merged["plays"].tolist() == [15]
+    assert merged["plays"].tolist() == [25]
 
 
 def test_the_synthetic_world_is_what_it_tells_of_itself() -> None:

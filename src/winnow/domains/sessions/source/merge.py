@@ -4,22 +4,29 @@ import pandas as pd
 
 from winnow.domains.sessions.source.listening import PLAYS, Listening
 
+ATTRIBUTES = ["skipped", "share_played", "side"]
+"""What tells apart rows of the same user and song without a time."""
+
 
 def merge_plays(parts: list[Listening]) -> pd.DataFrame:
     """The columns of `Plays`, in the order user, time, song, whatever the order in the files.
 
-    Repeated rows are merged into one. Where a source has no times, rows of the same user and song are one
-    with their plays added (a row that both of a source's sides name belongs to its training side).
+    A user plays a song once at a time: of several rows for it the one that counts most stays, not skipped before
+    unknown before skipped, then by the largest share played. Rows without a time that are alike are one, with their
+    plays added; what was skipped or cut short stays apart, for the filter to judge.
     """
     plays = pd.concat([part.plays for part in parts], ignore_index=True)
     timed = plays["timestamp"].notna()
     same = ["user", "song", "timestamp"]
-    once = plays[timed].sort_values([*same, "share_played", "row"]).drop_duplicates(same)
-    counted = plays[~timed].drop_duplicates(list(PLAYS))
-    rules = {name: "first" for name in PLAYS if name not in {"user", "song"}} | {"plays": "sum", "side": "max"}
-    counted = counted.groupby(["user", "song"], sort=True).agg(rules).reset_index()
+    order = plays.assign(doubt=plays["skipped"].astype("Float64").fillna(0.5))[timed]
+    order = order.sort_values([*same, "doubt", "share_played", "plays"], ascending=[True] * 4 + [False] * 2)
+    once = order.drop_duplicates(same)
+    counted = plays[~timed].copy()
+    alike = ["user", "song", *ATTRIBUTES]
+    counted["plays"] = counted.groupby(alike, dropna=False)["plays"].transform("sum")
+    counted = counted.drop_duplicates(alike)
     merged = pd.concat([once[list(PLAYS)], counted[list(PLAYS)]], ignore_index=True).astype(PLAYS)
-    merged = merged.sort_values(["user", "timestamp", "song"], ignore_index=True)
+    merged = merged.sort_values(["user", "timestamp", "song", *ATTRIBUTES], ignore_index=True)
     merged.insert(0, "play", range(len(merged)))
     return merged
 
