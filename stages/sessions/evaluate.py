@@ -122,7 +122,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     types = stage.read("split/user_types.parquet", UserTypes)
     users = stage.read("label/users.parquet", Users).merge(types, on="user_index", validate="one_to_one")
     songs = stage.read("label/songs.parquet", Songs)
-    genres = stage.read("label/genres.parquet", Genres)
+    genres = stage.read("split/genres.parquet", Genres)
     splits = stage.read("split/splits.parquet", Splits)
     model = load_trained(GraphRecommender, stage.domain, device)
     data = make_evaluation(splits, users, len(songs), model.sides)

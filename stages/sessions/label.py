@@ -5,8 +5,8 @@ Turn plays into implicit positives (user, song) with a confidence.
 """
 
 from winnow.domains.sessions.params import Common, Label
-from winnow.domains.sessions.rules.positives import number_genres, number_songs, number_users, positives
-from winnow.domains.sessions.tables import Catalogue, Genres, Interactions, Plays, SongGenres, Songs, Users
+from winnow.domains.sessions.rules.positives import number_songs, number_tags, number_users, positives
+from winnow.domains.sessions.tables import Catalogue, Interactions, Plays, SongGenres, Songs, Tags, Users
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -14,17 +14,17 @@ def main(stage: Stage[Common, Label]) -> None:
     plays = stage.read("filter/plays.parquet", Plays)
     users = number_users(plays)
     songs = number_songs(plays, stage.read("ingest/catalogue.parquet", Catalogue))
-    genres = number_genres(stage.read("ingest/genres.parquet", SongGenres), songs)
+    tags = number_tags(stage.read("ingest/genres.parquet", SongGenres), users, songs)
     found = positives(plays, users, songs, stage.params)
     stage.write("users.parquet", users, Users)
     stage.write("songs.parquet", songs, Songs)
-    stage.write("genres.parquet", genres, Genres)
+    stage.write("tags.parquet", tags, Tags)
     stage.write("interactions.parquet", found, Interactions)
     stage.account(len(plays), positives=len(found), played_again=len(plays) - len(found))
     stage.metrics(
         users=len(users),
         songs=len(songs),
-        genres=int(genres["genre_index"].nunique()),
+        genres=tags["genre"].nunique(),
         density=len(found) / (len(users) * len(songs)),
     )
 

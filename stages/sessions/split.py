@@ -1,5 +1,5 @@
 """
-Split each user's songs into train, validation and test, hold out cold-start users, and assign user types.
+Split each user's songs into train, validation and test, hold out cold-start users, assign user types and genres.
 
     dvc repro split@sessions
 """
@@ -13,7 +13,8 @@ from winnow.curate.sides import SIDES
 from winnow.curate.splits import check_sides
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Common, Split
-from winnow.domains.sessions.tables import Interactions, Splits, Users, UserTypes
+from winnow.domains.sessions.rules.genres import training_genres
+from winnow.domains.sessions.tables import Genres, Interactions, Splits, Tags, Users, UserTypes
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -74,19 +75,17 @@ def _cold_users(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
 
 
 def user_types(pairs: pd.DataFrame, splits: pd.DataFrame, users: int, params: Split) -> pd.DataFrame:
-    """The columns of `UserTypes`: by plays of training songs, and of cold-start users by plays of their given songs.
+    """The columns of `UserTypes`: by plays of training songs; unknown for users without any.
 
-    Validation and test plays do not count: a type based on them would leak the number of held-out songs. The
-    bounds are those of the trained users.
+    Validation and test plays do not count: a type based on them would leak the number of held-out songs. The few given
+    songs of a cold-start user would always say casual.
     """
-    known = splits[splits["split"].isin(["train", "cold_given"])].merge(pairs, on=["user_index", "song_index"])
-    plays = known.groupby("user_index")["plays"].sum().reindex(range(users), fill_value=0).to_numpy()
-    trained = splits.loc[splits["split"] == "train", "user_index"].unique()
-    bounds = np.quantile(plays[trained], [params.regular_from, params.power_from])
-    kind = np.searchsorted(bounds, plays)
-    return pd.DataFrame(
-        {"user_index": np.arange(users), "user_type": pd.Series(np.array(definitions.USER_TYPES)[kind], dtype="str")}
-    )
+    known = splits[splits["split"] == "train"].merge(pairs, on=["user_index", "song_index"])
+    plays = known.groupby("user_index")["plays"].sum()
+    bounds = np.quantile(plays, [params.regular_from, params.power_from])
+    kind = pd.Series(np.array(definitions.USER_TYPES)[np.searchsorted(bounds, plays)], index=plays.index, dtype="str")
+    types = kind.reindex(range(users), fill_value=definitions.UNKNOWN_TYPE)
+    return pd.DataFrame({"user_index": np.arange(users), "user_type": types.to_numpy()}).astype({"user_type": "str"})
 
 
 def main(stage: Stage[Common, Split]) -> None:
@@ -102,12 +101,16 @@ def main(stage: Stage[Common, Split]) -> None:
     types = user_types(pairs, splits, len(users), stage.params)
     stage.write("splits.parquet", splits, Splits)
     stage.write("user_types.parquet", types, UserTypes)
+    tags = stage.read("label/tags.parquet", Tags)
+    genres = training_genres(tags, splits)
+    stage.write("genres.parquet", genres, Genres)
     sides = splits["split"].value_counts()
     stage.account(len(pairs), **{side: int(sides.get(side, 0)) for side in definitions.SIDES})
     heard = set(splits.loc[splits["split"] == "train", "song_index"])
     stage.metrics(
         users={side: int(splits.loc[splits["split"] == side, "user_index"].nunique()) for side in definitions.SIDES},
         by_user_type=types["user_type"].value_counts().to_dict(),
+        songs_without_genre=len(set(splits["song_index"]) - set(genres["song_index"])),
         songs_never_in_train=int((~splits["song_index"].drop_duplicates().isin(heard)).sum()),
     )
 

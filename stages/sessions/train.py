@@ -27,7 +27,7 @@ def main(stage: Stage[Common, Train]) -> None:
     params = stage.params
     types = stage.read("split/user_types.parquet", UserTypes)
     songs = stage.read("label/songs.parquet", Songs)
-    genres = stage.read("label/genres.parquet", Genres)
+    genres = stage.read("split/genres.parquet", Genres)
     pairs = stage.read("weight/interactions.parquet", InteractionWeights)
     sampling = stage.read("weight/sampling.parquet", Sampling)
     data = training_data(types, len(songs), pairs, params)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,35 @@ def test_a_user_s_type_sees_no_play_that_is_to_be_found(here: Path) -> None:
     trained = before[before["user_index"].isin(sides.loc[sides["split"] == "train", "user_index"])]
     shares = trained["user_type"].value_counts(normalize=True)
     assert shares[["casual", "regular", "power"]].to_numpy() == pytest.approx([0.5, 0.35, 0.15], abs=0.03)
+
+
+def test_tags_of_held_out_songs_tell_nothing(here: Path) -> None:
+    """Who tags an artist listens to it: only the tags of training rows are used, whatever the others say."""
+    folder = Path("data/source/sessions")
+    folder.mkdir(parents=True, exist_ok=True)
+    heard = [(user, artist) for user in range(12) for artist in range(15) if (user + artist) % 3]
+    played = "".join(f"{user}\t{artist}\t5\n" for user, artist in heard)
+    (folder / "user_artists.dat").write_text("userID\tartistID\tweight\n" + played)
+    (folder / "tags.dat").write_text("tagID\ttagValue\n" + "".join(f"{tag}\ttag {tag}\n" for tag in range(4)))
+    entry = {"format": "lastfm_hetrec", "path": str(folder / "user_artists.dat"), "events": None}
+
+    def genres(tag: Callable[[tuple[int, int]], int]) -> pd.DataFrame:
+        given = "".join(f"{user}\t{artist}\t{tag((user, artist))}\n" for user, artist in heard)
+        (folder / "user_taggedartists.dat").write_text("userID\tartistID\ttagID\n" + given)
+        run("ingest", sources=[entry])
+        for name in ("filter", "label", "split"):
+            run(name)
+        return table("split/genres.parquet")
+
+    before = genres(lambda pair: pair[1] % 4)
+    users, songs = table("label/users.parquet")["user"], table("label/songs.parquet")["song"]
+    sides = table("split/splits.parquet")
+    train = sides[sides["split"] == "train"]
+    learned = set(zip(users[train["user_index"]].astype(int), songs[train["song_index"]].astype(int), strict=True))
+    assert 0 < len(learned) < len(heard)
+    pd.testing.assert_frame_equal(genres(lambda pair: pair[1] % 4 if pair in learned else (pair[1] + 1) % 4), before)
+    assert not genres(lambda pair: (pair[1] + 1) % 4 if pair in learned else pair[1] % 4).equals(before)
+    assert before.groupby("song_index")["share"].sum().to_numpy() == pytest.approx(1)
 
 
 def test_a_pair_on_two_sides_is_leakage(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ class World:
         self.types = table("split/user_types.parquet")["user_type"]
         self.shape = len(table("label/users.parquet")), len(table("label/songs.parquet"))
         self.train = self.side("train")
-        genres = table("label/genres.parquet")
+        genres = table("split/genres.parquet")
         self.genres = genres.pivot_table("share", "song_index", "genre_index", fill_value=0).reindex(
             range(self.shape[1]), fill_value=0
         )
@@ -130,7 +130,7 @@ class World:
 
     @property
     def type_numbers(self) -> np.ndarray:
-        return self.types.map({"casual": 0, "regular": 1, "power": 2}.__getitem__).to_numpy()
+        return self.types.map({"casual": 0, "regular": 1, "power": 2, "unknown": -1}.__getitem__).to_numpy()
 
     def lists(self, *, cold: bool = False, scores: Matrix | None = None) -> Lists:
         """Lists for the test songs, or for those of cold-start users, by the model unless scores are given."""
@@ -305,11 +305,16 @@ def test_the_judgement_is_the_mean_of_the_stored_rows(world: World, judgement: d
             for column, metric in names.items():
                 assert metrics[f"{prefix}{metric}"] == pytest.approx(rows[column].mean(), rel=1e-5), metric
     slices = table("evaluate/slices.parquet")
-    both = pd.concat([rows_of("model", cold=False), rows_of("model", cold=True)])
-    for by, column in (("user_type", "user_type"), ("history", "history"), ("cold_start", "cold")):
+    trained = rows_of("model", cold=False)
+    both = pd.concat([trained, rows_of("model", cold=True)])
+    for by, column, rows in (
+        ("user_type",) * 2 + (trained,),
+        ("history",) * 2 + (trained,),
+        ("cold_start", "cold", both),
+    ):
         for metric in ("recall_at_10", "ndcg_at_10"):
             mine = slices[(slices["by"] == by) & (slices["metric"] == metric)].set_index("value")["score"]
-            means = both.groupby(column)[metric].mean().rename({True: "cold-start", False: "known"})
+            means = rows.groupby(column)[metric].mean().rename({True: "cold-start", False: "known"})
             assert mine.to_dict() == pytest.approx(means.to_dict())
 
 
@@ -374,7 +379,7 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
     users = table("label/users.parquet").set_index("user")["user_index"]
     songs = table("label/songs.parquet").set_index("song")["song_index"]
     titles = table("label/songs.parquet").set_index("title")["song_index"]
-    genres = table("label/genres.parquet").drop_duplicates("genre").set_index("genre")["genre_index"]
+    genres = table("split/genres.parquet").drop_duplicates("genre").set_index("genre")["genre_index"]
     vectors, scores = dense.users(world.train, world.type_numbers), dense.scores(world.train, world.type_numbers)
     tests = world.side("test")
     reasons = table("evaluate/reasons.parquet")
@@ -413,14 +418,13 @@ def test_explanation_accuracy_counts_what_held(
     assert found["interval"]["explanation_accuracy"] == pytest.approx({"low": low, "high": high}, rel=1e-4)
 
 
-def test_cold_start_users_have_the_type_of_their_given_plays(world: World) -> None:
+def test_users_without_training_plays_have_no_type(world: World) -> None:
     plays = table("label/interactions.parquet").merge(world.splits, on=["user_index", "song_index"])
-    assert len(set(world.types[world.users("cold_target")])) > 1, "or the type of cold-start users is not tested"
-    known = plays[plays["split"].isin(["train", "cold_given"])].groupby("user_index")["plays"].sum()
-    trained = known[known.index.isin(world.users("train"))]
-    bounds = [-1, trained.quantile(0.5), trained.quantile(0.85), np.inf]
+    known = plays[plays["split"] == "train"].groupby("user_index")["plays"].sum()
+    bounds = [-1, known.quantile(0.5), known.quantile(0.85), np.inf]
     expected = pd.cut(known, bounds, labels=["casual", "regular", "power"])
     assert world.types[known.index].tolist() == expected.tolist()
+    assert set(world.types[world.users("cold_target")]) == {"unknown"}
 
 
 def test_weights_count_training_plays_only(world: World) -> None:

@@ -5,6 +5,9 @@ from winnow.curate import sides
 USER_TYPES = ("casual", "regular", "power")
 """From few plays to many."""
 
+UNKNOWN_TYPE = "unknown"
+"""Of users without training plays: the network gives them the mean of the types."""
+
 SIDES = (*sides.SIDES, "cold_given", "cold_target")
 """Sides of the split. A cold-start user is not trained on: their given songs are folded in, the others are to find."""
 

@@ -8,6 +8,8 @@ from winnow.curate import tables
 from winnow.domains.sessions import definitions
 from winnow.pipeline.tables import Table
 
+TYPES = [*definitions.USER_TYPES, definitions.UNKNOWN_TYPE]
+
 
 class Plays(Table):
     """One row per play, or per user and song where the source only counts."""
@@ -30,11 +32,12 @@ class Catalogue(Table):
 
 
 class SongGenres(Table):
-    """What a song is; the shares of a song sum to 1. A song without genre has no row."""
+    """What a song was said to be. A song without genre has no row."""
 
     song: Series[str]
     genre: Series[str]
-    share: Series[float] = pa.Field(gt=0, le=1)
+    user: Series[str] = pa.Field(nullable=True, description="who said so; missing where the source does not tell")
+    count: Series[float] = pa.Field(gt=0, description="how often")
 
 
 class Tastes(Table):
@@ -72,8 +75,17 @@ class Songs(Table):
     title: Series[str]
 
 
+class Tags(Table):
+    """The genres that numbered songs were given, by kept users or by the source itself."""
+
+    song_index: Series[int] = pa.Field(ge=0)
+    genre: Series[str]
+    user_index: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=0, description="who said so; missing: the source")
+    count: Series[float] = pa.Field(gt=0, description="how often")
+
+
 class Genres(Table):
-    """The genres of numbered songs."""
+    """The genres of numbered songs, as the training rows tell them."""
 
     song_index: Series[int] = pa.Field(ge=0)
     genre_index: Series[int] = pa.Field(ge=0, description="0 … n-1 in the order of the names")
@@ -99,16 +111,19 @@ class Splits(Table):
 
 
 class UserTypes(Table):
-    """What kind of listener each user is, by training plays alone; one row per user, in their order."""
+    """What kind of listener each user is, by training plays alone; one row per user, in their order.
+
+    Cold-start users have none: their type is unknown.
+    """
 
     user_index: Series[int] = pa.Field(unique=True, ge=0)
-    user_type: Series[str] = pa.Field(isin=list(definitions.USER_TYPES))
+    user_type: Series[str] = pa.Field(isin=TYPES)
 
 
 class KnownUsers(Users):
     """The users of a trained model."""
 
-    user_type: Series[str] = pa.Field(isin=list(definitions.USER_TYPES))
+    user_type: Series[str] = pa.Field(isin=TYPES)
 
 
 class GenreNames(Table):
@@ -149,7 +164,7 @@ class Ranked(Table):
     recommender: Series[str] = pa.Field(description="model, or a baseline's name")
     user_index: Series[int] = pa.Field(ge=0)
     cold: Series[bool] = pa.Field(description="a cold-start user, folded in")
-    user_type: Series[str] = pa.Field(isin=list(definitions.USER_TYPES))
+    user_type: Series[str] = pa.Field(isin=TYPES)
     history: Series[str] = pa.Field(isin=list(definitions.HISTORY_BINS), description="songs known of the user")
     held_out: Series[int] = pa.Field(ge=1)
     recall_at_5: Series[float] = pa.Field(ge=0, le=1)
@@ -167,7 +182,7 @@ class Reasons(Table):
     """Recommendations with what weighed most for them."""
 
     user: Series[str]
-    user_type: Series[str] = pa.Field(isin=list(definitions.USER_TYPES))
+    user_type: Series[str] = pa.Field(isin=TYPES)
     place: Series[int] = pa.Field(ge=1)
     song: Series[str]
     title: Series[str]

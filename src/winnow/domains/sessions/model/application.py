@@ -13,7 +13,7 @@ from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model.artifacts import read_artifacts
 from winnow.domains.sessions.model.explanations import SongExplainer
 from winnow.domains.sessions.model.network import GraphRecommender
-from winnow.domains.sessions.model.tensors import graph_of, pairs_of, type_indices
+from winnow.domains.sessions.model.tensors import UNKNOWN, graph_of, pairs_of, type_indices
 from winnow.domains.sessions.source.listening import Listening
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.errors import WinnowError
@@ -22,7 +22,6 @@ from winnow.recommend.graph import fold_in
 from winnow.recommend.heldout import hold_out
 from winnow.recommend.ranking import Scorer, dot_scorer, rank_by, rank_metrics
 
-UNKNOWN_TYPE = -1
 BLOCK = 512
 HIDDEN_SHARE = 0.2
 
@@ -64,7 +63,7 @@ class Recommender:
     def for_likes(self, names: list[str], count: int) -> list[Recommendation]:
         """`count` songs for an unknown user who likes songs given by their ids or titles."""
         songs = sorted({self._song(name) for name in names})
-        return self._recommend(np.array(songs, dtype=np.int64), UNKNOWN_TYPE, count)
+        return self._recommend(np.array(songs, dtype=np.int64), UNKNOWN, count)
 
     def _song(self, name: str) -> int:
         titles = self.songs.index[self.songs["title"].str.lower() == name.lower()]
@@ -124,7 +123,7 @@ class Recommender:
         graph = fold_in(pairs_of(known), users, self.graph)
         held = hold_out(graph, hidden=pairs_of(hidden), known=pairs_of(known))
         weights = self.model.edge_weights(graph.to(self.device), self.plain)
-        vectors = self.model.user_vectors(weights, self.vectors, torch.full((users,), UNKNOWN_TYPE, device=self.device))
+        vectors = self.model.user_vectors(weights, self.vectors, torch.full((users,), UNKNOWN, device=self.device))
         popularity = self.graph.popularity.float()
         scorers: dict[str, Scorer] = {
             "model": dot_scorer(vectors, self.vectors, self.model.song_bias()),

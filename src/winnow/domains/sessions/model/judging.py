@@ -46,10 +46,11 @@ def per_user(
 
 
 def slices(table: pd.DataFrame) -> pd.DataFrame:
-    """The model's figures by user type, by history length, and for cold-start users."""
+    """The model's figures by user type and history length of trained users, and for cold-start users."""
+    trained = ~table["cold"]
     named = table.assign(
-        user_type=pd.Categorical(table["user_type"], definitions.USER_TYPES),
-        history=pd.Categorical(table["history"], definitions.HISTORY_BINS),
+        user_type=pd.Categorical(table["user_type"].where(trained), definitions.USER_TYPES),
+        history=pd.Categorical(table["history"].where(trained), definitions.HISTORY_BINS),
         cold_start=np.where(table["cold"], "cold-start", "known"),
     )
     metrics = {name: (lambda part, name=name: float(part[name].mean())) for name in ("recall_at_10", "ndcg_at_10")}

@@ -13,9 +13,14 @@ from winnow.pipeline.errors import TrainingError
 from winnow.recommend.graph import Graph, Pairs, build_graph
 
 
+UNKNOWN = -1
+"""The index of an unknown user type."""
+
+
 def type_indices(types: pd.DataFrame) -> Tensor:
-    """(users,): the index of each user's type, from the column user_type."""
-    return torch.tensor(types["user_type"].map(definitions.USER_TYPES.index).to_numpy(dtype=np.int64))
+    """(users,): the index of each user's type, from the column user_type; `UNKNOWN` where it is unknown."""
+    indices = {kind: index for index, kind in enumerate(definitions.USER_TYPES)} | {definitions.UNKNOWN_TYPE: UNKNOWN}
+    return torch.tensor(types["user_type"].map(indices).to_numpy(dtype=np.int64))
 
 
 def pairs_of(table: pd.DataFrame) -> Pairs:

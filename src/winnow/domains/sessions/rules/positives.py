@@ -18,15 +18,15 @@ def number_songs(plays: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"song_index": np.arange(len(songs)), "song": songs["song"], "title": songs["title"]})
 
 
-def number_genres(genres: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `Genres`, for the songs that were kept."""
-    kept = genres[genres["song"].isin(songs["song"])]
-    names = sorted(kept["genre"].unique())
-    index = kept["song"].map(songs.set_index("song")["song_index"])
-    number = kept["genre"].map({name: place for place, name in enumerate(names)})
-    table = pd.DataFrame({"song_index": index, "genre_index": number, "genre": kept["genre"], "share": kept["share"]})
-    types = {"song_index": "int64", "genre_index": "int64"}
-    return table.astype(types).sort_values(["song_index", "genre_index"], ignore_index=True)
+def number_tags(genres: pd.DataFrame, users: pd.DataFrame, songs: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `Tags`: genres of the songs that were kept, without those given by users who were not."""
+    told = genres["user"].isna() | genres["user"].isin(users["user"])
+    kept = genres[told & genres["song"].isin(songs["song"])]
+    song = kept["song"].map(songs.set_index("song")["song_index"])
+    user = kept["user"].map(users.set_index("user")["user_index"])
+    table = pd.DataFrame({"song_index": song, "genre": kept["genre"], "user_index": user, "count": kept["count"]})
+    types = {"song_index": "int64", "user_index": "Int64"}
+    return table.astype(types).sort_values(["song_index", "genre", "user_index"], ignore_index=True)
 
 
 def positives(plays: pd.DataFrame, users: pd.DataFrame, songs: pd.DataFrame, params: Label) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from winnow.domains.sessions.source.listening import (
     Listening,
     no_genres,
     no_titles,
+    of_songs,
     part,
     plays_table,
     read_lines,
@@ -109,4 +110,4 @@ def _genres(song: "pd.Series[str]", genre: "pd.Series[str]", good: "pd.Series[bo
     rows = pd.DataFrame({"song": song[good], "genre": genre[good].str.lower().str.split("|")}).explode("genre")
     rows["genre"] = rows["genre"].str.strip()
     rows = rows[rows["genre"].fillna("") != ""]
-    return rows.groupby(["song", "genre"]).size().rename("count").reset_index() if len(rows) else no_genres()
+    return of_songs(rows.groupby(["song", "genre"]).size().rename("count").reset_index()) if len(rows) else no_genres()

@@ -59,13 +59,12 @@ def _titles(path: Path) -> "pd.Series[str]":
 
 
 def _genres(path: Path) -> pd.DataFrame:
-    """How often each artist was given each tag; tags that differ in case alone are one."""
+    """Which artist was given which tag by whom; tags that differ in case alone are one."""
     assigned, tags = beside(path, "user_taggedartists.dat"), beside(path, "tags.dat")
     if not (assigned.exists() and tags.exists()):
         return no_genres()
     names = _table(tags, ["tagID", "tagValue"], "latin-1").drop_duplicates("tagID").set_index("tagID")["tagValue"]
     given = _table(assigned, ["userID", "artistID", "tagID"])
     genre = given["tagID"].map(names).str.strip().str.lower()
-    found = pd.DataFrame({"song": given["artistID"], "genre": genre}).dropna()
-    found = found[found["genre"] != ""]
-    return found.groupby(["song", "genre"]).size().rename("count").reset_index()
+    found = pd.DataFrame({"song": given["artistID"], "genre": genre, "user": given["userID"]}).dropna()
+    return found[found["genre"] != ""].drop_duplicates().assign(count=1.0)

@@ -32,7 +32,7 @@ class Listening:
     titles: "pd.Series[str]"
     """song → title, for songs that have one"""
     genres: pd.DataFrame
-    """song, genre, count"""
+    """song, genre, user (who said so; missing where the source does not tell), count"""
     rejected: pd.DataFrame
     """row, reason"""
 
@@ -55,8 +55,15 @@ def part(plays: pd.DataFrame, reasons: "pd.Series[str]") -> tuple[pd.DataFrame, 
     return plays[~bad].reset_index(drop=True), rejected.reset_index(drop=True)
 
 
+def of_songs(genres: pd.DataFrame) -> pd.DataFrame:
+    """Genres (song, genre, count) that the source tells of a song itself: no user gave them."""
+    return genres.assign(user=pd.Series(None, index=genres.index, dtype="str"))
+
+
 def no_genres() -> pd.DataFrame:
-    return pd.DataFrame({"song": pd.Series(dtype="str"), "genre": pd.Series(dtype="str"), "count": np.zeros(0)})
+    return of_songs(
+        pd.DataFrame({"song": pd.Series(dtype="str"), "genre": pd.Series(dtype="str"), "count": np.zeros(0)})
+    )
 
 
 def no_titles() -> "pd.Series[str]":

@@ -42,9 +42,9 @@ def catalogue(plays: pd.DataFrame, parts: list[Listening]) -> pd.DataFrame:
 def song_genres(songs: "pd.Series[str]", parts: list[Listening], most: int) -> pd.DataFrame:
     """The columns of `SongGenres` for known songs, over the `most` genres that most songs have."""
     counts = pd.concat([part.genres for part in parts], ignore_index=True)
-    counts = counts[counts["song"].isin(songs)].groupby(["song", "genre"])["count"].sum().reset_index()
-    frequency = counts.groupby("genre")["song"].size().rename("songs").reset_index()
+    counts = counts[counts["song"].isin(songs)].groupby(["song", "genre", "user"], dropna=False)["count"].sum()
+    table = counts.reset_index()
+    frequency = table.groupby("genre")["song"].nunique().rename("songs").reset_index()
     frequent = frequency.sort_values(["songs", "genre"], ascending=[False, True]).head(most)["genre"]
-    counts = counts[counts["genre"].isin(frequent)].sort_values(["song", "genre"])
-    share = counts["count"] / counts.groupby("song")["count"].transform("sum")
-    return pd.DataFrame({"song": counts["song"], "genre": counts["genre"], "share": share.astype(float)})
+    table = table[table["genre"].isin(frequent)].sort_values(["song", "genre", "user"], ignore_index=True)
+    return table.astype({"song": "str", "genre": "str", "user": "str", "count": "float64"})

@@ -14,7 +14,7 @@ import pandas as pd
 
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Synthetic
-from winnow.domains.sessions.source.listening import Listening, no_titles, plays_table
+from winnow.domains.sessions.source.listening import Listening, no_titles, of_songs, plays_table
 
 START = 1_700_000_000
 DAYS = 90
@@ -127,4 +127,4 @@ def _genres(songs: np.ndarray, genre: np.ndarray, genres: int, rng: np.random.Ge
     second = rng.integers(genres, size=len(songs))
     has = (rng.random(len(songs)) < SECOND_GENRE) & (second != genre)
     main = pd.DataFrame({"song": songs, "genre": names[genre], "count": 7.0})
-    return pd.concat([main, pd.DataFrame({"song": songs[has], "genre": names[second[has]], "count": 3.0})])
+    return of_songs(pd.concat([main, pd.DataFrame({"song": songs[has], "genre": names[second[has]], "count": 3.0})]))
