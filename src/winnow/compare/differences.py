@@ -51,7 +51,8 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     both = (name for name in short if name in first.get("model", {}) and name in second.get("model", {}))
     names = sorted(both, key=lambda name: (name != headline, name))
     paired, notes = _paired(domain, before, after)
-    trained_again = _trained(domain, before) != _trained(domain, after)
+    model = f"train@{domain}", f"data/{domain}/train/model"
+    trained_again = _digest(*model, before) != _digest(*model, after)
     noise = after.json(f"metrics/{domain}/noise.json") or before.json(f"metrics/{domain}/noise.json")
     known = noise.get("standard_deviation", {}) if trained_again else dict.fromkeys(names, 0.0)
     if unknown := [name for name in names if name not in known]:
@@ -100,8 +101,12 @@ def _paired(domain: str, before: Revision, after: Revision) -> tuple[dict[str, I
     if missing:
         return {}, [f"no stored predictions for {' and '.join(missing)} (dvc pull): metrics are compared unpaired"]
     first, second = (predictions.rows(table) for table in tables if table is not None)
-    if not same_rows(first, second, predictions.key):
-        return {}, ["the test rows are others: metrics are compared unpaired"]
+    numbers = [
+        [_digest(f"{stage}@{domain}", f"data/{domain}/{stage}", each) for stage in predictions.numbered_by]
+        for each in (before, after)
+    ]
+    if numbers[0] != numbers[1] or not same_rows(first, second, predictions):
+        return {}, ["the test set has changed: metrics are compared unpaired, and on other rows"]
     intervals = paired_intervals(
         predictions, first, second, resamples=RESAMPLES, confidence=CONFIDENCE, rng=np.random.default_rng(0)
     )
@@ -145,9 +150,8 @@ def _difference(
     return Difference(name, before, after, Interval(after - before - reach, after - before + reach), p_value)
 
 
-def _trained(domain: str, revision: Revision) -> str | None:
-    """The digest of the trained model in dvc.lock."""
-    outs = revision.yaml("dvc.lock").get("stages", {}).get(f"train@{domain}", {}).get("outs", [])
-    found = {out["path"]: out["md5"] for out in outs}
-    digest: str | None = found.get(f"data/{domain}/train/model")
+def _digest(stage: str, path: str, revision: Revision) -> str | None:
+    """The digest of a stage's output in dvc.lock."""
+    outs = revision.yaml("dvc.lock").get("stages", {}).get(stage, {}).get("outs", [])
+    digest: str | None = {out["path"]: out["md5"] for out in outs}.get(path)
     return digest

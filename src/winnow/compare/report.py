@@ -56,7 +56,8 @@ def _stale_by_domain(stages: Iterable[str]) -> str:
     found: dict[str, list[str]] = {}
     for name in sorted(stages, key=lambda name: ORDER.index(name.partition("@")[0])):
         found.setdefault(name.partition("@")[2], []).append(name.partition("@")[0])
-    return "**stale**: " + ", ".join(f"{plain(domain)} ({', '.join(found[domain])})" for domain in sorted(found))
+    listed = {domain: ", ".join(names) if len(names) < len(ORDER) else "all stages" for domain, names in found.items()}
+    return "**stale**: " + ", ".join(f"{plain(domain)} ({listed[domain]})" for domain in sorted(found))
 
 
 def stages_run(domain: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """What a domain says of its stored predictions, so that two trained models can be compared on the same test rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +23,17 @@ class Predictions:
     """the test rows of the stored table"""
     groups: str | None = None
     """the column of rows that are resampled together"""
+    truth: Sequence[str] = ()
+    """columns that do not depend on the model: rows are the same test rows where these are equal too"""
+    numbered_by: Sequence[str] = ()
+    """stages on whose outputs it depends what a `key` stands for, where it is only a number"""
 
 
-def same_rows(before: pd.DataFrame, after: pd.DataFrame, key: str) -> bool:
-    """Whether both tables hold the same test rows, in any order."""
-    return set(before[key]) == set(after[key])
+def same_rows(before: pd.DataFrame, after: pd.DataFrame, predictions: Predictions) -> bool:
+    """Whether both tables hold the same test rows with the same truth, in any order."""
+    columns = [predictions.key, *predictions.truth]
+    first, second = (table[columns].sort_values(predictions.key, ignore_index=True) for table in (before, after))
+    return first.equals(second)
 
 
 def paired_intervals(

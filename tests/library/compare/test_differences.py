@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from winnow.compare.differences import BETTER, SAME, UNCLEAR, WORSE, Comparison, compare, decide
 from winnow.compare.report import write_report
 from winnow.compare.revisions import Revision
+from winnow.domains.climb import comparison
 from winnow.pipeline.errors import WinnowError
 
 ROUTES = 400
@@ -30,6 +32,7 @@ def routes(loss: float, seed: int, ids: int = 0) -> pd.DataFrame:
             "hold_set": [f"h{number // 2}" for number in range(ROUTES)],
             "in_full": True,
             "in_quality": False,
+            "grade": "6B",
             "tokens": 4,
             "nll": nll,
             "nll_grade_bigram": 12.0,
@@ -50,7 +53,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     git("config", "user.email", "a@example.org")
     subprocess.run(["dvc", "init", "-q"], check=True)
 
-    def state(table: pd.DataFrame | None, value: float, digest: str, **params: Any) -> None:
+    def state(table: pd.DataFrame | None, value: float, digest: str, split: str = "same", **params: Any) -> None:
         for folder in ("metrics/climb", "data/climb/evaluate"):
             Path(folder).mkdir(parents=True, exist_ok=True)
         bounds = {"low": value - 0.4, "high": value + 0.4}
@@ -59,8 +62,9 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
         Path("metrics/climb/judgement.json").write_text(json.dumps(judged))
         Path("metrics/climb/evaluate.json").write_text(json.dumps(model))
         out = {"path": "data/climb/train/model", "md5": digest}
-        lock = {"schema": "2.0", "stages": {"train@climb": {"cmd": "train", "outs": [out]}}}
-        Path("dvc.lock").write_text(yaml.safe_dump(lock))
+        sides = {"path": "data/climb/split", "md5": split}
+        stages = {name: {"cmd": name, "outs": [made]} for name, made in (("train@climb", out), ("split@climb", sides))}
+        Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
         section = {"train": params, "evaluate": {"gate": {"headline": "perplexity"}}}
         Path("params.yaml").write_text(yaml.safe_dump({"domains": ["climb"], "seed": 1, "climb": section}))
         file = Path("data/climb/evaluate/predictions.parquet")
@@ -103,13 +107,19 @@ def test_pairing_sees_what_separate_intervals_do_not(write: Write) -> None:
     assert "no stored predictions for HEAD" in found.notes[0]
 
 
-def test_other_test_rows_are_said_and_not_paired(write: Write) -> None:
-    before, after = routes(1.5, seed=1), routes(1.48, seed=2, ids=5)
+@pytest.mark.parametrize("changed", ["other routes", "other labels", "other numbers", "nothing"])
+def test_another_test_set_is_said_and_not_paired(write: Write, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
+    predictions = replace(comparison.PREDICTIONS, numbered_by=["split"])
+    monkeypatch.setattr(comparison, "PREDICTIONS", predictions)
+    before, after = routes(1.5, seed=1), routes(1.48, seed=2, ids=5 if changed == "other routes" else 0)
+    if changed == "other labels":
+        after.loc[3, "grade"] = "6C"
     write(before, perplexity(before), "one")
-    write(after, perplexity(after), "one")
+    write(after, perplexity(after), "one", split="another" if changed == "other numbers" else "same")
     found = compared()
-    assert found.differences[0].decision == UNCLEAR
-    assert "test rows are others" in found.notes[0]
+    assert (found.differences[0].decision == UNCLEAR) == (changed != "nothing")
+    assert [note for note in found.notes if "the test set has changed" in note] == found.notes
+    assert bool(found.notes) == (changed != "nothing")
 
 
 def test_the_noise_of_seeds_counts_where_training_ran_again(write: Write) -> None:

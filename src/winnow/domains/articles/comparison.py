@@ -13,8 +13,8 @@ def _articles(table: pd.DataFrame) -> pd.DataFrame:
     """One row per test article: its mean absolute and mean squared error over the dimensions."""
     test = table[table["split"] == "test"]
     error = (test["predicted"] - test["true"]).abs()
-    named = test[["article_id", "group"]].assign(absolute=error, squared=error**2)
-    return named.groupby(["article_id", "group"], as_index=False)[["absolute", "squared"]].mean()
+    named = test[["article_id", "group", "true"]].assign(absolute=error, squared=error**2)
+    return named.groupby(["article_id", "group"], as_index=False)[["true", "absolute", "squared"]].mean()
 
 
 def _statistics(articles: pd.DataFrame) -> Mapping[str, Statistic]:
@@ -22,5 +22,10 @@ def _statistics(articles: pd.DataFrame) -> Mapping[str, Statistic]:
 
 
 PREDICTIONS = Predictions(
-    "evaluate/predictions.parquet", key="article_id", groups="group", statistics=_statistics, rows=_articles
+    "evaluate/predictions.parquet",
+    key="article_id",
+    groups="group",
+    truth=["true"],
+    statistics=_statistics,
+    rows=_articles,
 )

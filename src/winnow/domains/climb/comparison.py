@@ -7,6 +7,7 @@ PREDICTIONS = Predictions(
     "evaluate/predictions.parquet",
     key="route_id",
     groups="hold_set",
+    truth=["tokens", "grade"],
     statistics=lambda routes: (
         perplexity_statistics(routes) | {"perplexity_reduction_score": reduction_statistic(routes)}
     ),

@@ -31,6 +31,7 @@ PREDICTIONS = Predictions(
     "evaluate/predictions.parquet",
     key="image_id",
     groups="document",
+    truth=["true_score", "true_label"],
     statistics=_statistics,
     rows=lambda table: table[table["split"] == "test"],
 )

@@ -22,6 +22,7 @@ PREDICTIONS = Predictions(
     "evaluate/predictions.parquet",
     key="image_id",
     groups="patient",
+    truth=["grade"],
     statistics=_statistics,
     rows=lambda table: table[table["split"] == "test"],
 )
