@@ -86,6 +86,13 @@ def test_the_noise_of_training_seeds_is_measured_by_queued_experiments(clone: Cl
     assert " ± " in shown[2]
 
 
+def test_noise_is_not_measured_beside_stale_results(clone: Clone) -> None:
+    clone.override({"climb.train.epochs": 11})
+    told = clone.run("winnow", "noise", "climb", "--seeds", "2", expect=1)
+    assert "the results of train@climb are stale" in told.stderr
+    assert "Queued" not in told.stdout
+
+
 def test_generate_writes_new_possible_routes(clone: Clone) -> None:
     ask = ("winnow", "climb", "generate", "--grade", "6C+", "--count", "4", "--board", "2017", "--angle", "25")
     first = json.loads(clone.run(*ask, "--json").stdout)

@@ -11,6 +11,7 @@ from winnow.experiments import flat_params, read_experiments
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_json
 from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.status import stale_stages
 
 SEED = "train.seed"
 
@@ -24,6 +25,9 @@ def measure_noise(domain: str, seeds: int) -> Path:
     file = Path("metrics", domain, "evaluate.json")
     if not file.exists():
         raise WinnowError(f"{domain} has not been evaluated", fix=f"dvc repro evaluate@{domain}")
+    stale = [name for name in stale_stages() if name.endswith(f"@{domain}") and not name.startswith("plot@")]
+    if stale:
+        raise WinnowError(f"the results of {', '.join(stale)} are stale", fix=f"dvc repro evaluate@{domain}")
     document = Document(PARAMS_FILE)
     params = flat_params(document.content, domain)
     others = [params[SEED] + step for step in range(1, seeds)]
