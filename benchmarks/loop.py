@@ -23,7 +23,7 @@ ROWS, ROUNDS, BATCH = 3200, 15, 16
 SETTINGS = {
     "subset": "all", "epochs": 1, "learning_rate": 1e-3, "phases": [], "weight_decay": 0.01, "batch_size": BATCH,
     "accumulation": 1, "clip_norm": 1.0, "precision": "fp32", "threads": 1, "seed": 0, "checkpoint_every": 0,
-    "checkpoint_steps": 0, "validate_steps": 0, "keep": 1, "select": "last", "start_from": None,
+    "checkpoint_steps": 0, "validate_steps": 0, "averaging": 0.0, "keep": 1, "select": "last", "start_from": None,
     "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
     "scheduler": {"name": "cosine", "warmup": 0.0, "period": 1, "factor": 0.5, "patience": 0, "minimum": 0.0},
 }  # fmt: skip

@@ -21,7 +21,8 @@ SECTION = {
     "train": {
         "subset": "all", "epochs": 4, "learning_rate": 0.05, "phases": [], "weight_decay": 0.0, "batch_size": 32,
         "accumulation": 1, "clip_norm": 1.0, "precision": "fp32", "threads": 1, "seed": 0, "checkpoint_every": 2,
-        "checkpoint_steps": 0, "keep": 2, "validate_steps": 0, "select": "best", "start_from": None, "hidden": 8,
+        "checkpoint_steps": 0, "keep": 2, "validate_steps": 0, "averaging": 0.0, "select": "best", "start_from": None,
+        "hidden": 8,
         "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
         "scheduler": {
             "name": "cosine", "warmup": 0.1, "period": 1, "factor": 0.5, "patience": 1, "minimum": 0.0,

@@ -39,6 +39,8 @@ class Progress:
     """one record per validation"""
     sums: dict[str, float] = field(default_factory=dict)
     """sums over the batches since the last validation"""
+    averaged: int = 0
+    """steps of the phase that the weights' moving average has seen"""
     scaler: dict[str, Any] = field(default_factory=dict)
     random: list[dict[str, Any]] = field(default_factory=list)
     """each process's generators, within an epoch"""
@@ -68,9 +70,11 @@ class Checkpoints:
         progress: Progress,
         optimizer: Optimizer,
         random: Mapping[str, Tensor],
+        average: Mapping[str, Tensor],
     ) -> None:
         """Replace `last`, the state to resume from; a kill at any moment leaves the old or the new one."""
         tensors = {f"random.{key}": value for key, value in random.items()}
+        tensors |= {f"average.{key}": value.cpu().contiguous() for key, value in average.items()}
         for index, entries in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": value.detach().cpu().contiguous() for key, value in entries.items()}
         self._write("last", model, saved, progress, tensors)
@@ -122,6 +126,11 @@ class Checkpoints:
     def random(self, rank: int) -> dict[str, Tensor]:
         """The states in `last` of a process's generators; empty at an epoch's end."""
         tensors, prefix = load_file(self.path("last") / STATE), f"random.{rank}."
+        return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+    def average(self) -> dict[str, Tensor]:
+        """The weights' moving average in `last`; empty where none is kept."""
+        tensors, prefix = load_file(self.path("last") / STATE), "average."
         return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
     def load_optimizer(self, optimizer: Optimizer) -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from winnow.learn import devices
+from winnow.learn.averaging import Averaged
 from winnow.learn.checkpoints import WEIGHTS, Checkpoints, Progress, load_weights
 from winnow.learn.curves import Curves, checked
 from winnow.learn.interrupt import Interrupted, StopRequest, interruption_message, stop_request
@@ -89,6 +90,8 @@ class _Run:
             self.display.say(f"weights from {settings.start_from}{', but not ' * bool(left_out)}{', '.join(left_out)}")
         self.model: nn.Module = self.team.accelerator.prepare(model)  # wrapped for mixed precision and DDP
         self.bare: nn.Module = self.team.accelerator.unwrap_model(self.model)
+        average = checkpoints.average() if self.resumed else None
+        self.average = Averaged(self.bare, self.saved, settings.averaging, self.progress.averaged, average)
         self.constants = self.team.to_device(dict(task.constants))
         self.curves = Curves(curves, self.progress.history, settings.early_stopping.metric) if self.team.main else None
 
@@ -100,8 +103,10 @@ class _Run:
             self.checkpoints.load_optimizer(stepper.optimizer)
             stepper.load_scale(self.progress.scaler)
         elif number > 0:
-            if self.settings.select == "best":
-                load_weights(self.bare, self.checkpoints.path("best"), self.saved)
+            self.save(f"phase_{number}")
+            chosen = "best" if self.settings.select == "best" else f"phase_{number}"
+            load_weights(self.bare, self.checkpoints.path(chosen), self.saved)
+            self.average = Averaged(self.bare, self.saved, self.settings.averaging)
             self.progress = Progress(phase=number, history=self.progress.history)
             self.save_last(stepper)  # before this phase writes a `best` of its own
         loaders = self.task.loaders(phase.subset, self.share)
@@ -184,6 +189,7 @@ class _Run:
                 # DDP has averaged the gradients over processes: now the sum of losses by the count of the whole batch
                 factor = self.team.summed(count).reciprocal() * share.processes
                 stepper.step(schedule.rate(progress.epoch * steps + step, drops), factor)
+                self.average.update()
                 count = None
                 progress.batch = index + 1
                 self.after_step(tally, loaders, stepper, step=step, seed=seed, end=end)
@@ -217,7 +223,7 @@ class _Run:
         """The domain's metrics; each process predicts its share of the batches, the main one computes the metrics."""
         self.bare.eval()
         numbers = range(self.team.rank, len(loaders.val), self.team.size)
-        with torch.inference_mode():
+        with torch.inference_mode(), self.average.applied():
             batches = map(self.on_device, prefetch(loaders.val.__getitem__, numbers, self.workers))
             own = [
                 {name: values.cpu() for name, values in rows.items()} for rows in self.task.predict(self.bare, batches)
@@ -264,21 +270,24 @@ class _Run:
         return self.progress.epoch >= phase.epochs or 0 < rule.patience <= waited
 
     def save(self, name: str) -> None:
-        """Write a named checkpoint on the main process; the others wait."""
+        """Write a named checkpoint, of the averaged weights if they are, on the main process; the others wait."""
         if self.team.main:
-            self.checkpoints.save(name, self.bare, self.saved, self.progress)
+            with torch.no_grad(), self.average.applied():
+                self.checkpoints.save(name, self.bare, self.saved, self.progress)
         self.team.wait()
 
     def save_last(self, stepper: Stepper) -> None:
         """Write the state to resume from on the main process; the others wait."""
-        self.progress.scaler = stepper.scale()
+        self.progress.scaler, self.progress.averaged = stepper.scale(), self.average.steps
         random: dict[str, Tensor] = {}
         if self.progress.batch:
             states = self.team.gathered(devices.random_state())
             self.progress.random = [values for values, _ in states]
             random = {f"{rank}.{key}": state for rank, (_, own) in enumerate(states) for key, state in own.items()}
         if self.team.main:
-            self.checkpoints.save_last(self.bare, self.saved, self.progress, stepper.optimizer, random)
+            self.checkpoints.save_last(
+                self.bare, self.saved, self.progress, stepper.optimizer, random, self.average.state
+            )
         self.team.wait()
 
     def stop_if_requested(self, stepper: Stepper) -> None:
@@ -293,8 +302,8 @@ class _Run:
     def finish(self) -> Result:
         """The result; processes other than the main one end here."""
         if self.team.main:
-            self.checkpoints.name_last("final")
             self.checkpoints.remove("interrupted")
+        self.save("final")
         model = self.team.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         self.team.accelerator.end_training()
         if self.curves is None:

@@ -65,6 +65,9 @@ class Training(Section):
     checkpoint_steps: int = Field(ge=0, description="steps between resumable states within an epoch; 0 = none")
     keep: int = Field(ge=1, description="number of most recent checkpoints epoch_NNNN that are kept")
     validate_steps: int = Field(ge=0, description="steps between validations; 0 = at the end of each epoch only")
+    averaging: Float = Field(
+        ge=0, lt=1, description="decay of the weights' moving average over steps, which is validated and kept; 0 = none"
+    )
     select: Literal["best", "last"] = Field(description="validation whose weights are the model and start a next phase")
     early_stopping: EarlyStopping = Field(description="the watched metric, and when a phase ends before its epochs")
     scheduler: Scheduler = Field(description="learning rate schedule")

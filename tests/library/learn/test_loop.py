@@ -222,6 +222,40 @@ def test_phases_go_from_one_to_the_next_with_the_best_weights(tmp_path: Path) ->
     assert first[-1]["val"]["loss"] > best, "the settings should overfit, or the test says nothing"
     assert result.history[6]["val"]["loss"] == pytest.approx(best, rel=1e-5)
     assert result.best_epoch > 6
+    first_phase = json.loads((result.checkpoints / "phase_1/checkpoint.json").read_text())
+    assert len(first_phase["history"]) == 6
+
+
+def test_averaged_weights_are_validated_kept_and_start_the_next_phase(tmp_path: Path) -> None:
+    """By hand: the weights after every step, averaged by the formula."""
+    weights: list[Tensor] = []
+
+    def loss(model: nn.Module, batch: Any) -> Loss:
+        if model.training:
+            weights.append(model[0].weight.detach().clone())  # type: ignore[index]
+        return tiny.loss(model, batch)
+
+    phases = [{"subset": "all", "epochs": count, "learning_rate": 0.1} for count in (2, 1)]
+    chosen = tiny.settings(phases=phases, select="last", averaging=0.9)
+    result = tiny.run(tmp_path, chosen, tiny.task(loss=loss))
+    steps = len(weights) // 3
+    average = weights[0]
+    for step, after in enumerate(weights[1 : 2 * steps]):
+        decay = min(0.9, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * after
+    last = load_file(result.checkpoints / "phase_1/model.safetensors")["0.weight"]
+    final = tmp_path / "run/last/state.safetensors"
+    assert torch.equal(result.model.state_dict()["0.weight"], load_file(final)["average.0.weight"])
+    assert not torch.allclose(average, weights[2 * steps - 1], atol=1e-3), "nothing to tell apart"
+    # the average has also seen the weights after the phase's last step, which no loss was computed on
+    decay = min(0.9, 2 * steps / (2 * steps + 9))
+    after_last = (last - decay * average) / (1 - decay)
+    assert (after_last - weights[2 * steps - 1]).abs().max() < 0.2
+    assert torch.equal(weights[2 * steps], last), "the next phase starts from the average"
+    with torch.inference_mode():
+        val = _val()
+        found = tiny.metrics({"logits": result.model(val["x"]), "y": val["y"]})
+    assert found["loss"] == pytest.approx(result.history[-1]["val"]["loss"], rel=1e-6)
 
 
 def test_params_groups_scale_the_learning_rate(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ PHASES = [
         {"accumulation": 2, "checkpoint_steps": 2},
         {"validate_steps": 4, "checkpoint_steps": 3, "scheduler__name": "cosine"},
         {"validate_steps": 4, "phases": PHASES, "early_stopping__patience": 1, "learning_rate": 0.3},
+        {"averaging": 0.9, "validate_steps": 4, "phases": PHASES},
+        {"averaging": 0.8, "phases": PHASES, "select": "last"},
     ],
     ids=lambda changes: " ".join(str(value) for value in changes.values() if isinstance(value, (str, int))),
 )

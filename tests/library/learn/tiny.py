@@ -35,6 +35,7 @@ SETTINGS: dict[str, Any] = {
     "checkpoint_steps": 0,
     "keep": 2,
     "validate_steps": 0,
+    "averaging": 0.0,
     "select": "best",
     "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
     "scheduler": {
