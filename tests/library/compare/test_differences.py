@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from winnow.compare import differences
 from winnow.compare.differences import BETTER, SAME, UNCLEAR, WORSE, Comparison, compare, decide
 from winnow.compare.report import write_report
 from winnow.compare.revisions import Revision
@@ -147,6 +148,20 @@ def test_the_noise_of_seeds_counts_where_training_ran_again(write: Write) -> Non
     Path("metrics/climb/noise.json").write_text(json.dumps({"seeds": 5, "standard_deviation": {"recall": 0.001}}))
     write(before, perplexity(before), "one")
     assert compared().differences[0].decision == UNCLEAR, "noise.json is older than the metric"
+
+
+@pytest.mark.parametrize("rows", [0.01, 1.5])
+def test_of_changes_that_are_chance_one_in_twenty_looks_real(rows: float) -> None:
+    """Two trainings, each with the noise of its seed, whose spread is estimated from five others."""
+    rng, seeds, trials = np.random.default_rng(0), 5, 3000
+    noise = rng.normal(size=(trials, seeds)).std(axis=1, ddof=1)
+    first, second = rng.normal(size=(2, trials))
+    apart = second - first + rng.normal(0, rows, trials)
+    found = [differences._difference("mae", (0.0, a), rows, s, seeds) for a, s in zip(apart, noise, strict=True)]
+    share = np.mean([each.p_value < 0.05 for each in found])
+    assert share == pytest.approx(0.05, abs=0.015)
+    outside = [each.interval is not None and each.interval.low * each.interval.high > 0 for each in found]
+    assert np.mean(outside) == pytest.approx(share, abs=0.002)
 
 
 def test_the_report_names_params_stages_and_the_verdict(write: Write) -> None:
