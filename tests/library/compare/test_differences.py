@@ -1,6 +1,7 @@
 """Differences between two models whose predictions are known, in a repository of its own."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,10 +14,11 @@ import pytest
 import yaml
 
 from winnow.compare import differences
-from winnow.compare.differences import BETTER, SAME, UNCLEAR, WORSE, Comparison, compare, decide
+from winnow.compare.differences import BETTER, SAME, UNCLEAR, WORSE, Comparison, Difference, compare, decide
 from winnow.compare.report import write_report
 from winnow.compare.revisions import Revision
 from winnow.domains.climb import comparison
+from winnow.judge.intervals import Interval
 from winnow.pipeline.errors import WinnowError
 
 ROUTES = 400
@@ -24,9 +26,9 @@ Write = Callable[..., None]
 
 
 def routes(loss: float, seed: int, ids: int = 0) -> pd.DataFrame:
-    """Test routes of four tokens; their losses share what is hard about each route."""
+    """Test routes of four tokens, in groups of two; two models share what is hard about each route."""
     difficulty = np.random.default_rng(0).normal(0, 0.5, ROUTES)
-    nll = 4 * np.abs(loss + difficulty + np.random.default_rng(seed).normal(0, 0.02, ROUTES))
+    nll = 4 * np.abs(loss + difficulty + np.random.default_rng(seed).normal(0, 0.02, ROUTES // 2).repeat(2))
     return pd.DataFrame(
         {
             "route_id": [f"r{ids + number:04}" for number in range(ROUTES)],
@@ -105,6 +107,9 @@ def test_pairing_sees_what_separate_intervals_do_not(write: Write) -> None:
     git("commit", "-q", "-m", "no predictions")
     found = decide([compare("climb", Revision("HEAD~2"), Revision("HEAD"))])[0]
     assert found.differences[0].decision == UNCLEAR, "intervals of ±0.4 do not tell 0.09 apart"
+    unpaired = found.differences[0].interval
+    assert unpaired is not None
+    assert unpaired.high - unpaired.low == pytest.approx(0.8 * np.sqrt(2)), "of two independent samples"
     assert "no stored predictions for HEAD" in found.notes[0]
 
 
@@ -148,6 +153,28 @@ def test_the_noise_of_seeds_counts_where_training_ran_again(write: Write) -> Non
     Path("metrics/climb/noise.json").write_text(json.dumps({"seeds": 5, "standard_deviation": {"recall": 0.001}}))
     write(before, perplexity(before), "one")
     assert compared().differences[0].decision == UNCLEAR, "noise.json is older than the metric"
+
+
+def test_looking_at_more_metrics_takes_stronger_evidence() -> None:
+    changed = Difference("mae", 0.5, 0.4, Interval(-0.19, -0.01), p_value=0.03)
+    (one,) = decide([Comparison("a", ("", ""), [changed], [])])
+    assert one.differences[0].decision == BETTER
+    for two in (
+        [Comparison("a", ("", ""), [changed, changed], [])],
+        [Comparison(name, ("", ""), [changed], []) for name in "ab"],
+    ):
+        assert {each.decision for found in decide(two) for each in found.differences} == {UNCLEAR}
+
+
+def test_the_report_shows_the_worst_parts_of_the_test_set(write: Write) -> None:
+    write(routes(1.5, seed=1), 3.0, "one")
+    parts = [
+        {"by": "grade", "value": f"{value}", "rows": 9, "metric": "perplexity", "score": value} for value in range(9)
+    ]
+    pd.DataFrame(parts).to_parquet("data/climb/evaluate/slices.parquet")
+    write(routes(1.3, seed=1), 2.0, "two")
+    text = write_report(Revision("HEAD~1"), Revision("HEAD"), None)
+    assert re.findall(r"\| grade (\d) \|", text) == ["8", "7", "6"], "high perplexity is bad"
 
 
 @pytest.mark.parametrize("rows", [0.01, 1.5])
