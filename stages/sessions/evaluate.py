@@ -12,6 +12,7 @@ from torch import Tensor
 
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model import judging
+from winnow.domains.sessions.model.artifacts import read_blend
 from winnow.domains.sessions.model.explanations import SongExplainer, explain
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.tensors import graph_of, pairs_of, type_indices
@@ -20,14 +21,15 @@ from winnow.domains.sessions.params import Common, Evaluate
 from winnow.domains.sessions.tables import Genres, Ranked, Reasons, Scenes, Songs, Splits, Tastes, Users, UserTypes
 from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
-from winnow.learn.trained import load_trained
+from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.recommend.baselines import matrix_of, matrix_scorer
 from winnow.recommend.explanations import check_first_reasons
+from winnow.recommend.filters import Blend
 from winnow.recommend.graph import fold_in
 from winnow.recommend.heldout import HeldOut, hold_out
 from winnow.recommend.lists import coverage, exposure
-from winnow.recommend.ranking import Ranking, Scorer, dot_scorer, rank_by, rank_metrics
+from winnow.recommend.ranking import Ranking, Scorer, rank_by, rank_metrics
 from winnow.recommend.tables import Exposure
 from winnow.recommend.tuning import baseline_grids, tune
 
@@ -82,17 +84,17 @@ class Lists:
     cold: Ranking | None
 
 
-def model_scorers(model: GraphRecommender, data: Evaluation) -> tuple[SongExplainer, Scorer, Scorer | None]:
-    """The network over its graph: its reasons for trained users, its scores of trained and of cold-start users."""
+def model_explainers(
+    model: GraphRecommender, data: Evaluation, blend: Blend | None
+) -> tuple[SongExplainer, SongExplainer | None]:
+    """The recommender over its graph, for trained and for cold-start users: its scores and its reasons."""
     device, plain = model.song.device, model.plain_songs()
     graph, types = data.warm.graph.to(device), data.types.to(device)
     songs = model.walk(model.edge_weights(graph, plain), plain)
-    warm = SongExplainer(model, graph, types, songs, plain)
-    bias = model.song_bias()
+    warm = SongExplainer(model, graph, types, songs, plain, blend)
     if data.cold is None:
-        return warm, dot_scorer(warm.users, songs, bias), None
-    cold = SongExplainer(model, data.cold.graph.to(device), types, songs, plain)
-    return warm, dot_scorer(warm.users, songs, bias), dot_scorer(cold.users, songs, bias)
+        return warm, None
+    return warm, SongExplainer(model, data.cold.graph.to(device), types, songs, plain, blend)
 
 
 def baseline_lists(
@@ -128,15 +130,19 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     data = make_evaluation(splits, users, len(songs), model.sides)
     options = {"places": PLACES, "block": params.block}
 
-    explainer, score_warm, score_cold = model_scorers(model, data)
+    blend = read_blend(model_folder(stage.domain), data.warm.graph)
+    explainer, folded_in = model_explainers(model, data, blend)
     lists, chosen = baseline_lists(data, params, int(rng.integers(2**31)))
-    cold = rank_by(score_cold, data.cold, **options) if data.cold and score_cold else None
-    lists["model"] = Lists(rank_by(score_warm, data.warm, **options), cold)
-    tastes, reference = stage.read("ingest/tastes.parquet", Tastes), {}
+    cold = rank_by(folded_in.scores, data.cold, **options) if data.cold and folded_in else None
+    lists["model"] = Lists(rank_by(explainer.scores, data.warm, **options), cold)
+    references: dict[str, Scorer] = {} if blend is None else {"network": explainer.network}
+    tastes = stage.read("ingest/tastes.parquet", Tastes)
     if len(tastes):
-        truth = truth_scorer(tastes, stage.read("ingest/scenes.parquet", Scenes), users, songs)
-        by_truth = rank_metrics(rank_by(truth, data.warm, **options), definitions.CUTOFFS)
-        reference["truth"] = {name: float(values.mean()) for name, values in by_truth.items()}
+        references["truth"] = truth_scorer(tastes, stage.read("ingest/scenes.parquet", Scenes), users, songs)
+    reference = {}
+    for name, scorer in references.items():
+        by_cutoff = rank_metrics(rank_by(scorer, data.warm, **options), definitions.CUTOFFS)
+        reference[name] = {metric: float(values.mean()) for metric, values in by_cutoff.items()}
 
     listeners, shares = data.warm.graph.popularity.numpy(), judging.genre_shares(genres, len(songs))
     tables, extra = {}, {}
@@ -147,12 +153,12 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         tables[name] = pd.concat(parts, ignore_index=True)
         extra[name] = {"coverage_score": coverage(own.warm, len(songs), definitions.LIST_LENGTH)}
     for side, held in (("train", data.fit), ("val", data.val)):
-        found = rank_metrics(rank_by(score_warm, held, **options), definitions.CUTOFFS)
+        found = rank_metrics(rank_by(explainer.scores, held, **options), definitions.CUTOFFS)
         extra["model"] |= {f"{side}_{name}": float(values.mean()) for name, values in found.items()}
 
     ranked = lists["model"].warm
     drawn = rng.permutation(len(ranked.users))[: params.truth_checks]
-    recommended = [(int(ranked.users[row]), int(ranked.lists[row, 0])) for row in drawn]
+    recommended = [(int(ranked.users[row]), int(ranked.lists[row, 0])) for row in drawn if ranked.lists[row, 0] >= 0]
     checks = check_first_reasons(explainer, recommended, rng)
     by_kind = {kind: [check.holds for check in checks if check.kind == kind] for kind in ("song", "genre")}
 
@@ -170,6 +176,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "users_test": len(data.warm.users),
             "explanations": {kind: {"checked": len(held), "held": sum(held)} for kind, held in by_kind.items()},
             "baseline_settings": chosen,
+            "filter_weight": 0.0 if blend is None else blend.weight,
             **written.judgement,
         }
     )

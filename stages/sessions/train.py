@@ -6,7 +6,11 @@ Train the recommender: a graph attention network over who listened to what.
 
 from functools import partial
 
-from winnow.domains.sessions.model.artifacts import make_artifacts
+import torch
+
+from winnow.domains.sessions.model.artifacts import make_artifacts, write_blend
+from winnow.domains.sessions.model.blending import choose_blend
+from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.tensors import build_model
 from winnow.domains.sessions.model.training import (
     batch_loss,
@@ -45,7 +49,10 @@ def main(stage: Stage[Common, Train]) -> None:
         constants={"graph": data.graph, "types": data.types},
         carry=artifacts.write,
     )
-    train_model(stage, task)
+    result = train_model(stage, task)
+    assert isinstance(result.model, GraphRecommender)
+    with torch.inference_mode():
+        write_blend(stage.output("model"), choose_blend(result.model, data, params, params.seed))
 
 
 if __name__ == "__main__":

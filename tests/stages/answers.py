@@ -422,6 +422,10 @@ EXAMPLES = {
             "evaluate.baselines.ease_l2": [1000.0],
             "evaluate.baselines.als_factors": [4],
             "evaluate.baselines.als_regularisation": [100.0],
+            "train.network.filter_weight": [1.0],
+            "evaluate.baselines.filter_factors": [4],
+            "evaluate.baselines.filter_alphas": [0.05],
+            "evaluate.baselines.filter_sharpenings": [2.5],
             "evaluate.baselines.als_alpha": [1.0],
         },
         matters_when={

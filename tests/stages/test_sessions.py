@@ -225,7 +225,7 @@ def test_evaluate_says_all_that_is_asked(here: Path) -> None:
     }
     more = {"mrr_score", "coverage_score", "novelty_score", "diversity_score", "explanation_accuracy", "cold_mrr_score"}
     assert names | more <= set(found["model"])
-    assert set(found["baseline"]) == {"popularity", "item_knn", "ease", "als", "lightgcn"}
+    assert set(found["baseline"]) == {"popularity", "item_knn", "ease", "als", "graph_filter", "lightgcn"}
     assert found["reference"]["truth"]["recall_at_10"] > found["baseline"]["popularity"]["recall_at_10"]
     assert (
         found["interval"]["recall_at_10"]["low"]
@@ -235,7 +235,7 @@ def test_evaluate_says_all_that_is_asked(here: Path) -> None:
     slices = table("evaluate/slices.parquet")
     assert set(slices["by"]) == {"user_type", "history", "cold_start"}
     ranked = table("evaluate/ranked.parquet")
-    assert (ranked.groupby("recommender").size() == len(ranked) // 6).all()
+    assert (ranked.groupby("recommender").size() == len(ranked) // 7).all()
     assert sorted(file.name for file in Path("data/sessions/plot").iterdir()) == [
         "explanations.png", "learning_curves.png", "popularity_bias.png", "recall.png", "recall_by_user.png",
     ]  # fmt: skip

@@ -17,17 +17,18 @@ from sklearn.metrics import ndcg_score
 from sklearn.metrics.pairwise import cosine_distances
 
 from stages.sessions import evaluate
-from tests.library.domains.sessions.dense import Dense, Matrix
+from tests.library.domains.sessions.dense import Dense, Matrix, filter_matrix
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.recommend.explanations import Check
 
 CUTOFFS = (5, 10, 20)
 SESSIONS = Programs.tiny("sessions")
+FILTER = {"filter_weight": [0.0, 2.0, 4.0], "filter_factors": 6, "filter_alpha": 0.3, "filter_sharpening": 1.5}
 CHANGES: dict[str, dict[str, Any]] = {
     "split": {"cold_ratio": 0.2, "cold_given": 15},
     "weight": {"interactions": "confidence"},
-    "train": {"epochs": 6},
+    "train": {"epochs": 6, "network": FILTER},
     "evaluate": {
         "truth_checks": 20,
         "baselines": {
@@ -132,11 +133,26 @@ class World:
     def type_numbers(self) -> np.ndarray:
         return self.types.map({"casual": 0, "regular": 1, "power": 2, "unknown": -1}.__getitem__).to_numpy()
 
+    @cached_property
+    def filter(self) -> Matrix:
+        """(songs, songs), times the weight."""
+        weight = SESSIONS.metrics("judgement")["filter_weight"]
+        return weight * filter_matrix(
+            self.train, *(FILTER[f"filter_{name}"] for name in ("factors", "alpha", "sharpening"))
+        )
+
+    def scores(self, known: Matrix, types: np.ndarray) -> Matrix:
+        """Of users known by `known`: the network's, plus the filter's of rows of length 1."""
+        return self.model.scores(known, types) + self.filtered(known)
+
+    def filtered(self, known: Matrix) -> Matrix:
+        return (known / np.sqrt(np.maximum(known.sum(axis=1, keepdims=True), 1))) @ self.filter
+
     def lists(self, *, cold: bool = False, scores: Matrix | None = None) -> Lists:
         """Lists for the test songs, or for those of cold-start users, by the model unless scores are given."""
         if scores is None:
             known = self.side("cold_given") if cold else self.train
-            scores = self.model.scores(known, self.type_numbers)
+            scores = self.scores(known, self.type_numbers)
         if cold:
             return Lists(scores, self.users("cold_target"), self.side("cold_given"), self.side("cold_target"))
         return Lists(scores, self.users("test"), self.side("train", "val"), self.side("test"))
@@ -159,6 +175,20 @@ def rows_of(recommender: str, *, cold: bool) -> pd.DataFrame:
     ranked = table("evaluate/ranked.parquet")
     chosen = ranked[(ranked["recommender"] == recommender) & (ranked["cold"] == cold)]
     return chosen.sort_values("user_index").reset_index(drop=True)
+
+
+def test_the_filter_s_weight_is_the_best_on_validation(world: World, judgement: dict[str, Any]) -> None:
+    alone, rest = world.model.scores(world.train, world.type_numbers), world.filtered(world.train)
+    chosen = judgement["filter_weight"]
+    assert chosen > 0, "or the filter is not tested"
+    recalls = {
+        weight: world.validation(alone + weight / chosen * rest).recall(10).mean() for weight in FILTER["filter_weight"]
+    }
+    assert recalls[chosen] == pytest.approx(max(recalls.values()), abs=1e-6)
+    assert recalls[chosen] > recalls[0.0]
+    network = world.lists(scores=alone)
+    for k in CUTOFFS:
+        assert judgement["reference"]["network"][f"recall_at_{k}"] == pytest.approx(network.recall(k).mean(), rel=1e-4)
 
 
 def baseline_scores(world: World, name: str, known: Matrix, settings: dict[str, float]) -> Matrix:
@@ -284,7 +314,7 @@ def test_tuning_gets_the_validation_songs_and_no_others(
     monkeypatch.setattr(evaluate, "baseline_grids", grids)
     monkeypatch.setattr(evaluate, "tune", tune)
     run("evaluate", **FEW_BASELINES)
-    assert len(seen) == 5
+    assert len(seen) == 6
     for held in seen:
         assert held.users.tolist() == world.users("val")
         for user, hidden, known in zip(held.users, held.hidden, held.known, strict=True):
@@ -330,7 +360,7 @@ def test_coverage_and_exposure_are_those_of_the_listed_songs(world: World, judge
 
 
 def test_train_and_validation_are_ranked_as_they_are_said_to_be(world: World, judgement: dict[str, Any]) -> None:
-    scores = world.model.scores(world.train, world.type_numbers)
+    scores = world.scores(world.train, world.type_numbers)
     learned = Lists(scores, world.users("train"), np.zeros(world.shape), world.train)
     for prefix, lists in (("train", learned), ("val", world.validation(scores))):
         for k in CUTOFFS:
@@ -380,7 +410,7 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
     songs = table("label/songs.parquet").set_index("song")["song_index"]
     titles = table("label/songs.parquet").set_index("title")["song_index"]
     genres = table("split/genres.parquet").drop_duplicates("genre").set_index("genre")["genre_index"]
-    vectors, scores = dense.users(world.train, world.type_numbers), dense.scores(world.train, world.type_numbers)
+    vectors, scores = dense.users(world.train, world.type_numbers), world.scores(world.train, world.type_numbers)
     tests = world.side("test")
     reasons = table("evaluate/reasons.parquet")
     assert {"song", "genre"} == set(reasons["kind"])
@@ -393,6 +423,7 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
             known[0, titles[row.reason]] = 0
             (without,) = dense.users(known, world.type_numbers[[user]])
             effect = (vectors[user] - without) @ dense.songs[song]
+            effect += (world.filtered(world.train[[user]]) - world.filtered(known))[0, song]
         else:
             genre = genres[row.reason]
             share = dense.state["genre_share"][song, genre]

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import linalg, sparse
-from scipy.sparse import linalg as splinalg
 
 from winnow.recommend.cooccurrence import Matrix, similar_items
 from winnow.recommend.graph import Graph
@@ -24,7 +23,7 @@ Fit = Callable[[Matrix], Fitted]
 def matrix_of(graph: Graph) -> Matrix:
     """The graph as a matrix (users, items) of 0 and 1."""
     ones = np.ones(len(graph.item), dtype=np.float32)
-    return sparse.csr_matrix((ones, graph.item.numpy(), graph.starts.numpy()), shape=graph.shape)
+    return sparse.csr_matrix((ones, graph.item.cpu().numpy(), graph.starts.cpu().numpy()), shape=graph.shape)
 
 
 def matrix_scorer(score: Fitted, known: Matrix) -> Scorer:
@@ -83,24 +82,6 @@ def _group_shares(group: NDArray[np.int64]) -> Fitted:
         return found
 
     return shares
-
-
-def fit_graph_filter(train: Matrix, *, factors: int, alpha: float, seed: int) -> Fitted:
-    """A linear graph filter plus `alpha` times an ideal low-pass filter of `factors` frequencies (Shen et al. 2021)."""
-    by_user = np.maximum(np.asarray(train.sum(axis=1)).ravel(), 1) ** -0.5
-    by_item = np.maximum(np.asarray(train.sum(axis=0)).ravel(), 1) ** -0.5
-    scaled = (sparse.diags(by_user) @ train @ sparse.diags(by_item)).tocsr().astype(np.float32)
-    start = np.random.default_rng(seed).normal(size=min(scaled.shape)).astype(np.float32)
-    _, _, basis = splinalg.svds(scaled, k=min(factors, min(scaled.shape) - 1), v0=start)
-    low = np.ascontiguousarray(basis * np.sqrt(by_item.astype(np.float32) ** -2))  # D^½
-    into = np.ascontiguousarray(basis * by_item.astype(np.float32)).T
-    back = scaled.T.tocsr()
-
-    def score(known: Matrix) -> NDArray[np.float32]:
-        linear = ((known @ back) @ scaled).toarray()
-        return np.asarray(linear + alpha * ((known @ into) @ low), dtype=np.float32)
-
-    return score
 
 
 def fit_ease(train: Matrix, *, l2: float, items: int) -> Fitted:

@@ -1,6 +1,7 @@
 """A baseline: torch_geometric's LightGCN (He et al. 2020), trained with its own BPR loss."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,38 @@ SELECTED_AT = 10
 """K of the validation Recall@K that selects the epoch."""
 
 
+Score = Callable[[sparse.csr_matrix], NDArray[np.float32]]
+
+
+@dataclass
+class EarlyStopped:
+    """Fits that take as many epochs as the first one, whose best epoch by Recall@10 on `val` counts.
+
+    So that a fit to more rows, which may hold those of `val`, is not stopped by rows that it learns from.
+    """
+
+    dim: int
+    epochs: int
+    learning_rate: float
+    val: HeldOut
+    seed: int
+    chosen: int | None = None
+    """epochs, once they are known"""
+
+    def __call__(self, train: sparse.csr_matrix) -> Score:
+        val = self.val if self.chosen is None else None
+        options = {"dim": self.dim, "learning_rate": self.learning_rate, "seed": self.seed}
+        score, best = fit(train, epochs=self.chosen or self.epochs, val=val, **options)
+        self.chosen = self.chosen or best
+        return score
+
+
 @torch.enable_grad()  # its callers evaluate, without gradients
 def fit(
-    train: sparse.csr_matrix, *, dim: int, epochs: int, learning_rate: float, val: HeldOut, seed: int
-) -> Callable[[sparse.csr_matrix], NDArray[np.float32]]:
+    train: sparse.csr_matrix, *, dim: int, epochs: int, learning_rate: float, val: HeldOut | None, seed: int
+) -> tuple[Score, int]:
     """
-    The best epoch by validation Recall@10.
+    The scores of the best epoch by validation Recall@10 and its number, from 1; without `val` those of the last.
 
     A user of the training matrix has their trained vector; any other user has the sum of their items' vectors over
     √(items of the user · users of the item), one step of LightGCN's propagation.
@@ -43,8 +70,8 @@ def fit(
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     pairs = train.tocoo()
     ends = np.stack([pairs.row, pairs.col + users]).astype(np.int64)
-    best, waited, kept = -1.0, 0, torch.zeros(0)
-    for _ in range(epochs):
+    best, best_epoch, kept = -1.0, 0, torch.zeros(0)
+    for epoch in range(1, epochs + 1):
         order = rng.permutation(ends.shape[1])
         for start in range(0, len(order), BATCH):
             chosen = torch.from_numpy(ends[:, order[start : start + BATCH]])
@@ -57,13 +84,16 @@ def fit(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+        if val is None and epoch < epochs:
+            continue
         with torch.no_grad():
             vectors = model.get_embedding(adjacency)
-        recall = _recall(vectors[:users], vectors[users:], val)
-        best, waited, kept = (recall, 0, vectors) if recall > best else (best, waited + 1, kept)
-        if waited >= PATIENCE:
+        recall = 0.0 if val is None else _recall(vectors[:users], vectors[users:], val)
+        if recall > best:
+            best, best_epoch, kept = recall, epoch, vectors
+        elif epoch - best_epoch >= PATIENCE:
             break
-    return _scorer(train, kept[:users].numpy(), kept[users:].numpy())
+    return _scorer(train, kept[:users].numpy(), kept[users:].numpy()), best_epoch
 
 
 def _adjacency(train: sparse.csr_matrix) -> Tensor:

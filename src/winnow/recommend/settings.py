@@ -15,6 +15,11 @@ class Baselines(Section):
     als_regularisation: list[Float] = Field(min_length=1, description="ALS: ridge penalty")
     als_alpha: list[Float] = Field(min_length=1, description="ALS: confidence of a positive is 1 + this")
     als_rounds: int = Field(ge=1, le=100, description="ALS: alternations")
+    filter_factors: list[int] = Field(min_length=1, description="graph filter: frequencies of the low-pass filter")
+    filter_alphas: list[Float] = Field(min_length=1, description="graph filter: weight of the low-pass filter")
+    filter_sharpenings: list[Float] = Field(
+        min_length=1, description="graph filter: how long it is sharpened afterwards (0: GF-CF; 2.5: BSPM)"
+    )
 
 
 class GraphBaselines(Baselines):

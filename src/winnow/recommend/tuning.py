@@ -6,7 +6,6 @@ from functools import partial
 from itertools import product
 
 from winnow.measure.ranking import recall_at
-from winnow.recommend import lightgcn
 from winnow.recommend.baselines import (
     Fit,
     Fitted,
@@ -17,7 +16,9 @@ from winnow.recommend.baselines import (
     matrix_scorer,
 )
 from winnow.recommend.cooccurrence import Matrix
+from winnow.recommend.filters import graph_filter_grid
 from winnow.recommend.heldout import HeldOut
+from winnow.recommend.lightgcn import EarlyStopped
 from winnow.recommend.ranking import rank_by
 from winnow.recommend.settings import Baselines, GraphBaselines
 
@@ -69,19 +70,13 @@ def baseline_grids(settings: GraphBaselines, *, ease_items: int, val: HeldOut, s
     """The grid of every baseline by its name: `linear_grids`, and LightGCN, which chooses its epoch on `val`."""
     grids = linear_grids(settings, ease_items=ease_items, seed=seed)
     if settings.lightgcn_dims:
-        fit = partial(
-            lightgcn.fit,
-            epochs=settings.lightgcn_epochs,
-            learning_rate=settings.lightgcn_learning_rate,
-            val=val,
-            seed=seed,
-        )
-        grids["lightgcn"] = (({"dim": dim}, partial(fit, dim=dim)) for dim in settings.lightgcn_dims)
+        options = (settings.lightgcn_epochs, settings.lightgcn_learning_rate, val, seed)
+        grids["lightgcn"] = (({"dim": dim}, EarlyStopped(dim, *options)) for dim in settings.lightgcn_dims)
     return grids
 
 
 def linear_grids(settings: Baselines, *, ease_items: int, seed: int) -> dict[str, Grid]:
-    """The grids of popularity, item-kNN, EASE and ALS.
+    """The grids of popularity, item-kNN, EASE, ALS and the graph filter.
 
     EASE works on the `ease_items` most popular items, since it inverts a matrix of them.
     """
@@ -101,4 +96,21 @@ def linear_grids(settings: Baselines, *, ease_items: int, seed: int) -> dict[str
             )
             for factors, ridge, alpha in product(settings.als_factors, settings.als_regularisation, settings.als_alpha)
         ),
+        "graph_filter": graph_filter_grid(
+            settings.filter_factors, settings.filter_alphas, settings.filter_sharpenings, seed
+        ),
+    }
+
+
+def grid_values(settings: Baselines, name: str) -> dict[str, Sequence[float]]:
+    """The values over which a baseline of `linear_grids` is tuned, by the settings' names."""
+    filters = name == "graph_filter"
+    return {
+        "neighbours": settings.knn_neighbours,
+        "shrink": settings.knn_shrink,
+        "l2": settings.ease_l2,
+        "regularisation": settings.als_regularisation,
+        "factors": settings.filter_factors if filters else settings.als_factors,
+        "alpha": settings.filter_alphas if filters else settings.als_alpha,
+        "sharpening": settings.filter_sharpenings,
     }

@@ -10,7 +10,6 @@ from tests.library.recommend import small
 from winnow.recommend.baselines import (
     fit_als,
     fit_ease,
-    fit_graph_filter,
     fit_group_popularity,
     fit_item_knn,
     fit_item_knn_with_groups,
@@ -100,18 +99,6 @@ def test_tuning_chooses_the_setting_that_finds_most_and_the_first_of_equal_ones(
     assert best.validation_recall == 1
     with pytest.raises(ValueError, match="the grid is empty"):
         tune(iter([]), matrix_of(small.graph()), held, block=1000)
-
-
-def test_the_graph_filter_is_the_linear_filter_plus_the_low_pass_filter() -> None:
-    """Shen et al.: r R̃ᵀR̃ + α r D^-½ V Vᵀ D^½ with the leading right singular vectors V of R̃."""
-    known = dense()
-    by_user, by_item = known.sum(1) ** -0.5, known.sum(0) ** -0.5
-    scaled = by_user[:, None] * known * by_item
-    low = np.linalg.svd(scaled)[2][:6]
-    expected = known @ scaled.T @ scaled + 0.3 * known @ (by_item[:, None] * low.T) @ (low / by_item)
-    train = matrix_of(small.graph())
-    score = fit_graph_filter(train, factors=6, alpha=0.3, seed=0)
-    np.testing.assert_allclose(score(train), expected, atol=1e-3)
 
 
 def test_group_popularity_is_popularity_times_the_share_of_the_group() -> None:

@@ -139,8 +139,6 @@ class Baselines(settings.Baselines):
         min_length=1, description="item-kNN with recency: the track n places from the end weighs exp(-n / this) + floor"
     )
     recency_floors: list[Float] = Field(min_length=1, description="item-kNN with recency: least weight of a track")
-    filter_factors: list[int] = Field(min_length=1, description="graph filter: frequencies of the low-pass filter")
-    filter_alphas: list[Float] = Field(min_length=1, description="graph filter: weight of the low-pass filter")
     tuning_playlists: int = Field(
         ge=10, description="largest number of playlists on which settings are chosen, spread evenly over all"
     )

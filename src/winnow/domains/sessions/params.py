@@ -1,6 +1,6 @@
 """The section `sessions` of params.yaml."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -135,6 +135,14 @@ class Network(Section):
     temperature: Float = Field(gt=0, le=10, description="scores are divided by this")
     dropout: Float = Field(ge=0, lt=1, description="dropout probability in training")
     genre_weight: Float = Field(ge=0, le=10, description="genre_gat: weight of the genres in a song's vector")
+    filter_weight: list[Annotated[Float, Field(ge=0)]] = Field(
+        min_length=1,
+        description="how much a graph filter's score counts beside the network's; the best by early_stopping.metric on"
+        " validation is taken; [0.0] = it is not added",
+    )
+    filter_factors: int = Field(ge=1, description="graph filter: frequencies of its low-pass part")
+    filter_alpha: Float = Field(ge=0, description="graph filter: weight of its low-pass part")
+    filter_sharpening: Float = Field(ge=0, description="graph filter: how long it is sharpened (0: GF-CF; 2.5: BSPM)")
 
     @model_validator(mode="after")
     def _even(self) -> Self:
@@ -176,6 +184,8 @@ class Train(Training):
             wrong = [f"{name}: {wanted}" for name, (value, wanted) in required.items() if value != wanted]
             if wrong:
                 raise ValueError(f"mode simple has no validation to stop or select by; it needs {', '.join(wrong)}")
+            if len(self.network.filter_weight) > 1:
+                raise ValueError("mode simple has no validation to choose by: network.filter_weight needs one value")
         return self
 
 

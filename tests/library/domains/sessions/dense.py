@@ -15,6 +15,16 @@ def unit(rows: Matrix) -> Matrix:
     return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
 
 
+def filter_matrix(train: Matrix, factors: int, alpha: float, sharpening: float) -> Matrix:
+    """(items, items): what a graph filter makes of the items a user is known by."""
+    by_user, by_item = (np.maximum(train.sum(axis=axis), 1) ** -0.5 for axis in (1, 0))
+    scaled = by_user[:, None] * train * by_item
+    linear, low = scaled.T @ scaled, np.linalg.svd(scaled)[2][:factors]
+    series = [np.linalg.matrix_power(-sharpening * linear, power) for power in range(5)]
+    sharpened = sum(term / factorial for term, factorial in zip(series, (1, 1, 2, 6, 24), strict=True))
+    return np.asarray((linear + alpha * (by_item[:, None] * low.T) @ (low / by_item)) @ sharpened)
+
+
 @dataclass(frozen=True)
 class Dense:
     """The parameters of a `GraphRecommender`, and the matrix (users, songs) of 0 and 1 of its training graph."""

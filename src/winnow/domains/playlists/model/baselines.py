@@ -1,6 +1,6 @@
 """The baselines, each tuned on validation, and their lists for the test playlists."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -14,14 +14,13 @@ from winnow.domains.playlists.model.sequences import Sequences, sequences_of
 from winnow.domains.playlists.model.training import held_out
 from winnow.domains.playlists.params import Baselines
 from winnow.recommend.baselines import (
-    fit_graph_filter,
     fit_group_popularity,
     fit_item_knn_with_groups,
     matrix_scorer,
 )
 from winnow.recommend.heldout import HeldOut
 from winnow.recommend.ranking import Ranking, rank_by
-from winnow.recommend.tuning import Grid, Tuned, at_edge, linear_grids, tune
+from winnow.recommend.tuning import Grid, Tuned, at_edge, grid_values, linear_grids, tune
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,6 @@ class TunedBaselines:
         self.recency: dict[str, tuple[float, float]] = {}
         grids = linear_grids(settings, ease_items=settings.ease_tracks, seed=seed)
         grids["artist_popularity"] = iter([({}, partial(fit_group_popularity, group=artist))])
-        grids["graph_filter"] = (
-            ({"factors": factors, "alpha": alpha}, partial(fit_graph_filter, factors=factors, alpha=alpha, seed=seed))
-            for factors, alpha in product(settings.filter_factors, settings.filter_alphas)
-        )
         for name, grid in grids.items():
             self._keep(name, self._tune(grid))
         self._keep("item_knn_artist", self._tune(self._with_artist("item_knn", artist)))
@@ -88,19 +83,12 @@ class TunedBaselines:
         self.found[name] = Tuned(chosen, tuned.validation_recall, tuned.score, tuned.fit)
         self.edges[name] = at_edge(chosen, self._values(name))
 
-    def _values(self, name: str) -> dict[str, list[float]]:
+    def _values(self, name: str) -> dict[str, Sequence[float]]:
         """The values of a baseline's grid by the settings' names."""
-        own = self.settings
-        return {
-            "neighbours": [*own.knn_neighbours],
-            "shrink": own.knn_shrink,
-            "l2": own.ease_l2,
-            "regularisation": own.als_regularisation,
-            "factors": [*(own.als_factors if name == "als" else own.filter_factors)],
-            "alpha": own.als_alpha if name == "als" else own.filter_alphas,
-            "artist_weight": own.artist_weights,
-            "decay": own.recency_decays,
-            "floor": own.recency_floors,
+        return grid_values(self.settings, name) | {
+            "artist_weight": self.settings.artist_weights,
+            "decay": self.settings.recency_decays,
+            "floor": self.settings.recency_floors,
         }
 
     def _with_artist(self, base: str, artist: NDArray[np.int64]) -> Grid:

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from winnow.domains.sessions import definitions
-from winnow.domains.sessions.model.artifacts import read_artifacts
+from winnow.domains.sessions.model.artifacts import read_artifacts, read_blend
 from winnow.domains.sessions.model.explanations import SongExplainer
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.tensors import UNKNOWN, graph_of, pairs_of, type_indices
@@ -20,7 +20,7 @@ from winnow.pipeline.errors import WinnowError
 from winnow.recommend.explanations import Reason
 from winnow.recommend.graph import fold_in
 from winnow.recommend.heldout import hold_out
-from winnow.recommend.ranking import Scorer, dot_scorer, rank_by, rank_metrics
+from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
 
 BLOCK = 512
 HIDDEN_SHARE = 0.2
@@ -51,6 +51,7 @@ class Recommender:
         self.graph = graph_of(trained, (len(self.users), len(self.songs)))
         self.plain = self.model.plain_songs()
         self.vectors = self.model.walk(self.model.edge_weights(self.graph.to(device), self.plain), self.plain)
+        self.blend = read_blend(model_folder("sessions"), self.graph)
 
     @torch.no_grad()
     def for_user(self, user: str, count: int) -> list[Recommendation]:
@@ -72,8 +73,8 @@ class Recommender:
     def _recommend(self, known: np.ndarray, kind: int, count: int) -> list[Recommendation]:
         graph = fold_in((np.zeros(len(known), dtype=np.int64), known), 1, self.graph).to(self.device)
         types = torch.tensor([kind], device=self.device)
-        explainer = SongExplainer(self.model, graph, types, self.vectors, self.plain)
-        scores = self.vectors @ explainer.users[0] + self.model.song_bias()
+        explainer = SongExplainer(self.model, graph, types, self.vectors, self.plain, self.blend)
+        scores = explainer.scores(np.array([0]))[0]
         scores[torch.tensor(known)] = -torch.inf
         best = torch.topk(scores, min(count, len(scores) - len(known))).indices.tolist()
         return [
@@ -122,11 +123,11 @@ class Recommender:
     def _metrics(self, hidden: pd.DataFrame, known: pd.DataFrame, users: int) -> dict[str, Any]:
         graph = fold_in(pairs_of(known), users, self.graph)
         held = hold_out(graph, hidden=pairs_of(hidden), known=pairs_of(known))
-        weights = self.model.edge_weights(graph.to(self.device), self.plain)
-        vectors = self.model.user_vectors(weights, self.vectors, torch.full((users,), UNKNOWN, device=self.device))
+        types = torch.full((users,), UNKNOWN, device=self.device)
+        explainer = SongExplainer(self.model, graph.to(self.device), types, self.vectors, self.plain, self.blend)
         popularity = self.graph.popularity.float()
         scorers: dict[str, Scorer] = {
-            "model": dot_scorer(vectors, self.vectors, self.model.song_bias()),
+            "model": explainer.scores,
             "popularity": lambda numbers: popularity.repeat(len(numbers), 1),
         }
         found = {}

@@ -1,12 +1,21 @@
 """What the trained recommender's folder holds besides the network, so that recommending reads nothing else."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from winnow.domains.sessions.tables import GenreNames, KnownSongs, KnownUsers, Songs
+from winnow.pipeline.errors import TableError
+from winnow.pipeline.files import atomic_path, write_json
 from winnow.pipeline.tables import read_table, write_table
+from winnow.recommend.baselines import matrix_of
+from winnow.recommend.filters import Blend, GraphFilter
+from winnow.recommend.graph import Graph
+
+SETTINGS, BASIS = "filter.json", "filter.npy"
 
 KNOWN_SIDES = ("train", "val", "cold_given")
 """Sides of the split by which a user is known once the model is in use; what was held out to judge it stays out."""
@@ -54,3 +63,25 @@ def read_artifacts(folder: Path) -> Artifacts:
         read_table(folder / "genres.parquet", GenreNames),
         read_table(folder / "known.parquet", KnownSongs),
     )
+
+
+def write_blend(folder: Path, blend: Blend | None) -> None:
+    """Add the filter to a model's folder; its training matrix is known from the songs of the users there."""
+    if blend is None:
+        write_json(folder / SETTINGS, {"weight": 0.0})
+        return
+    with atomic_path(folder / BASIS) as scratch, scratch.open("wb") as file:
+        np.save(file, blend.filter.basis)
+    own = {"weight": blend.weight, "alpha": blend.filter.alpha, "sharpening": blend.filter.sharpening}
+    write_json(folder / SETTINGS, own)
+
+
+def read_blend(folder: Path, graph: Graph) -> Blend | None:
+    """The filter of a model's folder over the graph it was trained on; None where the network scores alone."""
+    if not (folder / SETTINGS).is_file():
+        raise TableError(f"{folder / SETTINGS} does not exist", fix="bring it back with `dvc checkout train@sessions`")
+    own = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    if own["weight"] == 0:
+        return None
+    fitted = GraphFilter(matrix_of(graph), np.load(folder / BASIS), own["alpha"], own["sharpening"])
+    return Blend(fitted, own["weight"])

@@ -67,7 +67,8 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
     def forward(self, graph: Graph, types: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Vectors of users (users, dim) and songs (songs, dim) and the songs' bias (songs,).
 
-        `types` (users,) are indices of user types, -1 (their mean) where unknown; `keep` (edges,) is 0 for hidden edges.
+        `types` (users,) are indices of user types, -1 (the mean of all) where unknown; `keep` (edges,) is 0 where an
+        edge is hidden.
         """
         plain = self.plain_songs()
         weights = self.edge_weights(graph, plain, keep)

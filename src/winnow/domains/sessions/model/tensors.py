@@ -12,7 +12,6 @@ from winnow.domains.sessions.params import Network
 from winnow.pipeline.errors import TrainingError
 from winnow.recommend.graph import Graph, Pairs, build_graph
 
-
 UNKNOWN = -1
 """The index of an unknown user type."""
 

@@ -1,0 +1,41 @@
+"""Which weight a graph filter beside the network gets: the one that finds most validation songs."""
+
+import numpy as np
+
+from winnow.domains.sessions import definitions
+from winnow.domains.sessions.model.network import GraphRecommender
+from winnow.domains.sessions.model.training import VALIDATION_BLOCK, TrainingData
+from winnow.domains.sessions.params import Train
+from winnow.recommend.baselines import matrix_of
+from winnow.recommend.filters import Blend, blended, fit_graph_filter
+from winnow.recommend.ranking import dot_scorer, rank_by, rank_metrics
+
+
+def choose_blend(model: GraphRecommender, data: TrainingData, params: Train, seed: int) -> Blend | None:
+    """The filter of the training graph with the weight that is best on validation, the first of equal ones.
+
+    None when that is 0. A single weight is taken as it is. Called without gradients.
+    """
+    network = params.network
+    if network.filter_weight == [0.0]:
+        return None
+    train = matrix_of(data.graph)
+    fitted = fit_graph_filter(
+        train,
+        factors=network.filter_factors,
+        alpha=network.filter_alpha,
+        sharpening=network.filter_sharpening,
+        seed=seed,
+    )
+    blends = [Blend(fitted, weight) for weight in network.filter_weight]
+    if len(blends) == 1:
+        return blends[0]
+    alone = dot_scorer(*model(data.graph, data.types))
+    found = []
+    for blend in blends:
+        ranked = rank_by(
+            blended(alone, blend, train), data.val, places=max(definitions.CUTOFFS), block=VALIDATION_BLOCK
+        )
+        found.append(rank_metrics(ranked, definitions.CUTOFFS)[params.early_stopping.metric].mean())
+    best = blends[int(np.argmax(found))]
+    return best if best.weight > 0 else None
