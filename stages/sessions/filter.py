@@ -5,8 +5,8 @@ Drop skipped and repeated plays and bots, and keep the k-core of users and songs
 """
 
 from winnow.domains.sessions.params import Common, Filter
-from winnow.domains.sessions.rules.plays import keep_plays
-from winnow.domains.sessions.tables import Dropped, Plays
+from winnow.domains.sessions.rules.plays import keep_plays, rules_table
+from winnow.domains.sessions.tables import Dropped, PlayRules, Plays
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -15,6 +15,7 @@ def main(stage: Stage[Common, Filter]) -> None:
     kept, dropped, counts, rounds = keep_plays(plays, stage.params)
     stage.write("plays.parquet", kept, Plays)
     stage.write("dropped.parquet", dropped, Dropped)
+    stage.write("rules.parquet", rules_table(stage.params), PlayRules)
     stage.account(len(plays), kept=len(kept), dropped=len(dropped))
     stage.metrics(dropped=counts, k_core_rounds=rounds, users=kept["user"].nunique(), songs=kept["song"].nunique())
 

@@ -6,7 +6,7 @@ Turn plays into implicit positives (user, song) with a confidence.
 
 from winnow.domains.sessions.params import Common, Label
 from winnow.domains.sessions.rules.positives import number_songs, number_tags, number_users, positives
-from winnow.domains.sessions.tables import Catalogue, Interactions, Plays, SongGenres, Songs, Tags, Users
+from winnow.domains.sessions.tables import Catalogue, Interactions, PlayRules, Plays, SongGenres, Songs, Tags, Users
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -20,6 +20,7 @@ def main(stage: Stage[Common, Label]) -> None:
     stage.write("songs.parquet", songs, Songs)
     stage.write("tags.parquet", tags, Tags)
     stage.write("interactions.parquet", found, Interactions)
+    stage.write("rules.parquet", stage.read("filter/rules.parquet", PlayRules), PlayRules)
     stage.account(len(plays), positives=len(found), played_again=len(plays) - len(found))
     stage.metrics(
         users=len(users),

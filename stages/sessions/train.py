@@ -21,7 +21,16 @@ from winnow.domains.sessions.model.training import (
     training_sides,
 )
 from winnow.domains.sessions.params import Common, Train
-from winnow.domains.sessions.tables import Genres, InteractionWeights, Sampling, Songs, Splits, Users, UserTypes
+from winnow.domains.sessions.tables import (
+    Genres,
+    InteractionWeights,
+    PlayRules,
+    Sampling,
+    Songs,
+    Splits,
+    Users,
+    UserTypes,
+)
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
@@ -36,7 +45,12 @@ def main(stage: Stage[Common, Train]) -> None:
     sampling = stage.read("weight/sampling.parquet", Sampling)
     data = training_data(types, len(songs), pairs, params)
     artifacts = make_artifacts(
-        stage.read("label/users.parquet", Users), types, songs, genres, stage.read("split/splits.parquet", Splits)
+        stage.read("label/users.parquet", Users),
+        types,
+        songs,
+        genres,
+        stage.read("split/splits.parquet", Splits),
+        stage.read("label/rules.parquet", PlayRules),
     )
     task = Task(
         build=lambda: build_model(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from stages.sessions import split
 from tests.stages.programs import DATA_STAGES, Programs
@@ -276,11 +277,22 @@ def test_recommendations_for_a_user_and_for_a_stranger(here: Path) -> None:
     assert len(told) == 7
     assert not {one.song for one in told} & set(songs.iloc[known])
     assert [one.score for one in told] == sorted((one.score for one in told), reverse=True)
-    assert {name for _, name, _ in told[0].reasons} == set(songs.iloc[known])
-    liked = songs.iloc[known.to_numpy()[:4]].tolist()
-    for_stranger = found.for_likes(liked, 5)
-    assert not {one.song for one in for_stranger} & set(liked)
-    assert {name for _, name, _ in for_stranger[0].reasons} == set(liked)
+    titles = table("label/songs.parquet")["title"]
+    assert {name for _, name, _ in told[0].reasons} == set(titles.iloc[known])
+    own = known.to_numpy()[:4]
+    for_stranger = found.for_likes(", ".join(songs.iloc[own]), 5)
+    assert not {one.song for one in for_stranger} & set(songs.iloc[own])
+    assert {name for _, name, _ in for_stranger[0].reasons} == set(titles.iloc[own])
+
+
+def test_titles_with_commas_are_recognised_among_those_that_are_liked(here: Path) -> None:
+    found = recommender()
+    found.songs.loc[[3, 5], "title"] = ["Earth, Wind & Fire", "Fire"]
+    songs = found.songs["song"]
+    told = found.for_likes(f"{songs[8]}, earth, wind & fire,Fire, ", 1)
+    assert {name for _, name, _ in told[0].reasons} == {"Earth, Wind & Fire", "Fire", found.songs["title"][8]}
+    with pytest.raises(WinnowError, match="there is no song 'Wind & Fire' in the training data"):
+        found.for_likes("Wind & Fire, Fire", 1)
 
 
 @pytest.mark.parametrize("model", ["gat", "genre_gat"])
@@ -288,7 +300,7 @@ def test_somebody_who_likes_one_song_gets_it_as_the_reason(here: Path, model: st
     run("train", model=model, epochs=1)
     found = recommender()
     song = str(found.songs["song"].iloc[0])
-    recommended = found.for_likes([song], 3)
+    recommended = found.for_likes(song, 3)
     assert len(recommended) == 3
     for one in recommended:
         assert [name for kind, name, _ in one.reasons if kind == "song"] == [found.songs["title"].iloc[0]]
@@ -300,7 +312,7 @@ def test_unknown_users_and_songs_are_told_with_the_nearest(here: Path) -> None:
         found.for_user("u00001", 5)
     assert re.fullmatch(r"such as u\d{6}, u\d{6}, u\d{6}", error.value.fix)
     with pytest.raises(WinnowError, match="there is no song 'nonsense' in the training data"):
-        found.for_likes(["nonsense"], 5)
+        found.for_likes("nonsense", 5)
 
 
 def test_other_listeners_are_judged(here: Path) -> None:
@@ -316,3 +328,28 @@ def test_other_listeners_are_judged(here: Path) -> None:
     assert judged["users_judged"] == 20
     assert judged["songs_unknown"] == 1
     assert judged["model"]["recall_at_10"] > judged["popularity"]["recall_at_10"]
+
+
+def test_other_listeners_plays_count_as_the_training_data_s_do(here: Path) -> None:
+    """Skipped and short plays, repeats and bots are no songs to be found, as the model's own rules say."""
+    from winnow.domains.sessions.cli import app  # noqa: PLC0415
+
+    songs = table("label/songs.parquet")["song"][:12].tolist()
+    rows = [f"new{user},{song},{1000 * place},false,0.9" for user in range(6) for place, song in enumerate(songs[:5])]
+    known = [f"new{user},{song},,{skip},{share}" for user in range(6) for song, skip, share in (
+        (songs[6], "true", 0.9), (songs[7], "false", 0.01),
+    )]  # fmt: skip
+    bot = [f"bot,{songs[number % 12]},{number},false,1" for number in range(1001)]
+
+    def judged(lines: list[str]) -> dict[str, Any]:
+        Path("log.csv").write_text("who,what,at,skip,heard\n" + "\n".join(lines) + "\n")
+        columns = {"user": "who", "item": "what", "timestamp": "at", "skipped": "skip", "share": "heard"}
+        options = [word for name, column in columns.items() for word in (f"--{name}-column", column)]
+        done = CliRunner().invoke(app, ["evaluate", "log.csv", "--json", *options], catch_exceptions=False)
+        assert done.exit_code == 0
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    alone, mixed = judged(rows), judged([*rows, *known, *bot])
+    assert mixed["plays_dropped"] == len(known) + len(bot)
+    assert mixed | {"plays_dropped": 0} == alone

@@ -22,7 +22,8 @@ NAMED = {"user_artists.dat": "lastfm_hetrec", "train.txt": "lightgcn"}
 def recommend(
     user: Annotated[str | None, typer.Argument(help="id of a user of the training data")] = None,
     likes: Annotated[
-        str | None, typer.Option(help="songs an unknown user likes: ids or titles, separated by commas")
+        str | None,
+        typer.Option(help="songs an unknown user likes: ids or titles, separated by commas (titles may hold commas)"),
     ] = None,
     k: Annotated[int, typer.Option(min=1, max=1000, help="songs to recommend")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="show the main reasons of each recommendation")] = False,
@@ -33,14 +34,13 @@ def recommend(
         raise WinnowError(
             "name either a user, or songs with --likes", fix="winnow sessions recommend USER, or --likes SONG,…"
         )
-    liked = [name.strip() for name in (likes or "").split(",") if name.strip()]
-    if user is None and not liked:
+    if user is None and not (likes or "").replace(",", "").strip():
         raise WinnowError("--likes names no song", fix="--likes SONG,SONG")
     from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415 - torch takes seconds to import
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
     recommender = Recommender(configured_device())
-    found = recommender.for_likes(liked, k) if user is None else recommender.for_user(user, k)
+    found = recommender.for_likes(likes or "", k) if user is None else recommender.for_user(user, k)
     if as_json:
         print(json.dumps([dataclasses.asdict(one) for one in found], indent=2, ensure_ascii=False))
         return
@@ -64,13 +64,28 @@ def evaluate(
     item_column: Annotated[
         list[str] | None, typer.Option(help="event log: a column that names the song; may be repeated (default: item)")
     ] = None,
+    timestamp_column: Annotated[str | None, typer.Option(help="event log: the column of times")] = None,
+    skipped_column: Annotated[str | None, typer.Option(help="event log: the column of true/false")] = None,
+    share_column: Annotated[str | None, typer.Option(help="event log: the column of the share played")] = None,
     seed: Annotated[int, typer.Option(min=0, help="random seed of the choice of hidden songs")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Evaluate the recommender on new users: it has to find a hidden fifth of each user's songs."""
+    """Evaluate the recommender on new users: it has to find a hidden fifth of each user's songs.
+
+    Plays are counted by the rules of the training data: name the columns by which it knows skipped and repeated ones.
+    """
     if not data.is_file():
         raise WinnowError(f"{data} does not exist", fix="name a file of listening data")
-    source = _source(data, form, user_column, item_column or ["item"])
+    columns = Events(
+        header=True,
+        user=user_column,
+        item=[*(item_column or ["item"])],
+        timestamp=timestamp_column,
+        genre=None,
+        skipped=skipped_column,
+        share_played=share_column,
+    )
+    source = _source(data, form, columns)
     listening = formats.read(source, data)
     from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415
     from winnow.learn.devices import configured_device  # noqa: PLC0415
@@ -86,11 +101,10 @@ def evaluate(
         print(f"{recommender:<12}" + "".join(f"{found[recommender][name]:>15.4f}" for name in names))
 
 
-def _source(path: Path, form: str | None, user: str, item: list[str]) -> Source:
+def _source(path: Path, form: str | None, columns: Events) -> Source:
     known = ("lastfm_hetrec", "lightgcn", "events")
     form = form or NAMED.get(path.name.removesuffix(".gz"), "events")
     if form not in known:
         raise WinnowError(f"there is no format {form}", fix=f"one of {', '.join(known)}")
-    columns = Events(header=True, user=user, item=[*item], timestamp=None, genre=None, skipped=None, share_played=None)
     events = columns if form == "events" else None
     return Source.model_validate({"format": form, "path": str(path), "events": events})

@@ -56,6 +56,15 @@ class Scenes(Table):
     probability: Series[float] = pa.Field(gt=0, le=1)
 
 
+class PlayRules(Table):
+    """One row: which plays count. The model carries it, so that other listeners' plays are judged by the same rules."""
+
+    drop_skipped: Series[bool]
+    min_share_played: Series[float] = pa.Field(ge=0, le=1)
+    repeat_seconds: Series[int] = pa.Field(ge=0)
+    bot_plays_per_day: Series[int] = pa.Field(ge=1)
+
+
 class Dropped(tables.Dropped):
     play: Series[int] = pa.Field(unique=True, ge=0)
 

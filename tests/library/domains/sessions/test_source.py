@@ -182,6 +182,12 @@ def test_the_synthetic_world_is_what_it_tells_of_itself() -> None:
     liked = set(zip(world.tastes["user"], world.tastes["scene"], strict=True))
     own = [pair in liked for pair in zip(plays["user"], plays["song"].map(scene_of), strict=True)]
     assert np.mean(own) > 0.85
+    titles = world.listening.titles
+    assert set(titles.index) >= set(plays["song"])
+    assert titles.is_unique
+    many = synthetic._titles(np.arange(3000))
+    assert many.is_unique
+    assert not many.str.contains(r"s\d{6}").any()
     genres = song_genres(catalogue(plays, [world.listening])["song"], [world.listening], 5)
     assert set(genres["song"]) == set(plays["song"])
     assert genres["user"].isna().all()

@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 import torch
 
+from winnow.curate.filters import apply_rules
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model.artifacts import read_artifacts, read_blend
 from winnow.domains.sessions.model.explanations import SongExplainer
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.tensors import UNKNOWN, graph_of, pairs_of, type_indices
+from winnow.domains.sessions.rules.plays import play_rules
 from winnow.domains.sessions.source.listening import Listening
+from winnow.domains.sessions.source.merge import merge_plays
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.errors import WinnowError
 from winnow.recommend.explanations import Reason
@@ -45,6 +48,7 @@ class Recommender:
         self.model = load_trained(GraphRecommender, "sessions", device)
         artifacts = read_artifacts(model_folder("sessions"))
         self.users, self.songs, self.known = artifacts.users, artifacts.songs, artifacts.known
+        self.rules = play_rules(artifacts.rules)
         self.genre_names = artifacts.genres.set_index("genre_index")["genre"]
         self.types = type_indices(self.users)
         trained = self.known[self.known["split"].isin(self.model.sides)]
@@ -61,14 +65,28 @@ class Recommender:
         return self._recommend(songs, int(self.types[index]), count)
 
     @torch.no_grad()
-    def for_likes(self, names: list[str], count: int) -> list[Recommendation]:
-        """`count` songs for an unknown user who likes songs given by their ids or titles."""
-        songs = sorted({self._song(name) for name in names})
-        return self._recommend(np.array(songs, dtype=np.int64), UNKNOWN, count)
+    def for_likes(self, text: str, count: int) -> list[Recommendation]:
+        """`count` songs for an unknown user who likes songs given by their ids or titles, separated by commas."""
+        return self._recommend(np.array(sorted(set(self._songs(text))), dtype=np.int64), UNKNOWN, count)
 
-    def _song(self, name: str) -> int:
-        titles = self.songs.index[self.songs["title"].str.lower() == name.lower()]
-        return int(titles[0]) if len(titles) else _find(name, self.songs["song"], "song", more=self.songs["title"])
+    def _songs(self, text: str) -> list[int]:
+        """The songs of a list; a title with commas is recognised, as the longest run of parts that is a title."""
+        numbers = dict(zip(self.songs["title"].str.lower()[::-1], self.songs.index[::-1], strict=True))
+        numbers |= dict(zip(self.songs["song"].str.lower(), self.songs.index, strict=True))
+        parts, found, start = text.split(","), [], 0
+        while start < len(parts):
+            ends = range(len(parts), start, -1)
+            names = {end: ",".join(parts[start:end]).strip().lower() for end in ends}
+            end = next((end for end in ends if names[end] in numbers), start + 1)
+            if names[end]:
+                name = parts[start].strip()
+                found.append(
+                    numbers[names[end]]
+                    if names[end] in numbers
+                    else _find(name, self.songs["song"], "song", more=self.songs["title"])
+                )
+            start = end
+        return found
 
     def _recommend(self, known: np.ndarray, kind: int, count: int) -> list[Recommendation]:
         graph = fold_in((np.zeros(len(known), dtype=np.int64), known), 1, self.graph).to(self.device)
@@ -95,16 +113,19 @@ class Recommender:
     def judge(self, listening: Listening, rng: np.random.Generator) -> dict[str, Any]:
         """Metrics on users the model was not trained on: a share of their songs is hidden and to be found.
 
-        Songs the model does not know and users it was trained on are left out and counted. Raises WinnowError when no
-        user is left.
+        Plays that the training data's rules drop (skipped, cut short, repeated, a bot's), songs the model does not know
+        and users it was trained on are left out and counted. Raises WinnowError when no user is left.
         """
-        pairs = listening.plays[["user", "song"]].drop_duplicates().sort_values(["user", "song"])
+        plays = merge_plays([listening])
+        dropped = apply_rules(plays, self.rules).notna()
+        pairs = plays.loc[~dropped, ["user", "song"]].drop_duplicates().sort_values(["user", "song"])
         trained = pairs["user"].isin(self.users["user"])
         index = pairs["song"].map(self.songs.set_index("song")["song_index"])
         usable = pairs[~trained & index.notna()].assign(song_index=index)
         usable = usable[usable.groupby("user")["song"].transform("size") > 1].reset_index(drop=True)
         counts = {
             "rows_rejected": len(listening.rejected),
+            "plays_dropped": int(plays.loc[dropped, "plays"].sum()),
             "users_trained_on": int(pairs.loc[trained, "user"].nunique()),
             "songs_unknown": int(pairs.loc[index.isna(), "song"].nunique()),
             "users_judged": int(usable["user"].nunique()),

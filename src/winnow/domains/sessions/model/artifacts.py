@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from winnow.domains.sessions.tables import GenreNames, KnownSongs, KnownUsers, Songs
+from winnow.domains.sessions.tables import GenreNames, KnownSongs, KnownUsers, PlayRules, Songs
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import atomic_path, write_json
 from winnow.pipeline.tables import read_table, write_table
@@ -33,6 +33,8 @@ class Artifacts:
     """`GenreNames`"""
     known: pd.DataFrame
     """`KnownSongs`"""
+    rules: pd.DataFrame
+    """`PlayRules`"""
 
     def write(self, folder: Path) -> None:
         """Add the tables to a model's folder."""
@@ -40,18 +42,25 @@ class Artifacts:
         write_table(folder / "songs.parquet", self.songs, Songs)
         write_table(folder / "genres.parquet", self.genres, GenreNames)
         write_table(folder / "known.parquet", self.known, KnownSongs)
+        write_table(folder / "rules.parquet", self.rules, PlayRules)
 
 
 def make_artifacts(
-    users: pd.DataFrame, types: pd.DataFrame, songs: pd.DataFrame, genres: pd.DataFrame, splits: pd.DataFrame
+    users: pd.DataFrame,
+    types: pd.DataFrame,
+    songs: pd.DataFrame,
+    genres: pd.DataFrame,
+    splits: pd.DataFrame,
+    rules: pd.DataFrame,
 ) -> Artifacts:
-    """From `Users`, `UserTypes`, `Songs`, `Genres` and `Splits`."""
+    """From `Users`, `UserTypes`, `Songs`, `Genres`, `Splits` and `PlayRules`."""
     names = genres[["genre_index", "genre"]].drop_duplicates("genre_index").sort_values("genre_index")
     return Artifacts(
         users.merge(types, on="user_index", validate="one_to_one"),
         songs,
         names.reset_index(drop=True),
         splits[splits["split"].isin(KNOWN_SIDES)].sort_values(["user_index", "song_index"], ignore_index=True),
+        rules,
     )
 
 
@@ -62,6 +71,7 @@ def read_artifacts(folder: Path) -> Artifacts:
         read_table(folder / "songs.parquet", Songs),
         read_table(folder / "genres.parquet", GenreNames),
         read_table(folder / "known.parquet", KnownSongs),
+        read_table(folder / "rules.parquet", PlayRules),
     )
 
 

@@ -5,17 +5,25 @@ import pandas as pd
 from winnow.curate.core import k_core
 from winnow.curate.filters import Rule, apply_rules, check_not_empty, dropped_rows, rule_counts
 from winnow.domains.sessions.params import Filter
+from winnow.domains.sessions.tables import PlayRules
 
 DAY = 86_400
 
 
-def play_rules(params: Filter) -> list[Rule]:
-    """The rules in the order in which they are applied; a value that the source does not give breaks none."""
+def rules_table(params: Filter) -> pd.DataFrame:
+    """The columns of `PlayRules`."""
+    names = list(PlayRules.to_schema().columns)
+    return pd.DataFrame([params.model_dump(include=set(names))])[names]
+
+
+def play_rules(table: pd.DataFrame) -> list[Rule]:
+    """The rules of `PlayRules` in the order in which they are applied; a value that a source lacks breaks none."""
+    drop_skipped, least_share, seconds, most = table.iloc[0]
     return [
-        Rule("bot", lambda plays: plays["user"].isin(_bots(plays, params.bot_plays_per_day))),
-        Rule("skipped", lambda plays: plays["skipped"] & params.drop_skipped),
-        Rule("too_short", lambda plays: plays["share_played"] < params.min_share_played),
-        Rule("repeated", lambda plays: _repeats(plays, params.repeat_seconds)),
+        Rule("bot", lambda plays: plays["user"].isin(_bots(plays, most))),
+        Rule("skipped", lambda plays: plays["skipped"] & drop_skipped),
+        Rule("too_short", lambda plays: plays["share_played"] < least_share),
+        Rule("repeated", lambda plays: _repeats(plays, seconds)),
     ]
 
 
@@ -24,7 +32,7 @@ def keep_plays(plays: pd.DataFrame, params: Filter) -> tuple[pd.DataFrame, pd.Da
 
     Raises TableError when none is kept.
     """
-    rules = play_rules(params)
+    rules = play_rules(rules_table(params))
     reason = apply_rules(plays, rules)
     counts = rule_counts(reason, rules)
     left = plays[reason.isna()]

@@ -86,7 +86,7 @@ def _column(path: Path, table: pd.DataFrame, column: Column | None) -> "pd.Serie
     if not places:
         raise SourceError(
             f"{path} has no column {column!r}",
-            where="the columns of the source's `events` in params.yaml, or --user-column and --item-column",
+            where="the columns of the source's `events` in params.yaml, or --user-column and the like",
             fix=f"its columns: {', '.join(map(str, table.columns))} (or a position from 0 to {table.shape[1] - 1})",
         )
     return table.iloc[:, places[0]]

@@ -14,7 +14,7 @@ import pandas as pd
 
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Synthetic
-from winnow.domains.sessions.source.listening import Listening, no_titles, of_songs, plays_table
+from winnow.domains.sessions.source.listening import Listening, of_songs, plays_table
 
 START = 1_700_000_000
 DAYS = 90
@@ -28,6 +28,14 @@ HOME_GENRE = 0.7
 """Share of a user's scenes that are of the user's home genre."""
 SECOND_GENRE = 0.3
 """Share of songs with a second genre."""
+FIRST = ("Amber", "Blue", "Broken", "Burning", "Distant", "Electric", "Empty", "Endless", "Fading", "Falling", "Golden",
+         "Hollow", "Hidden", "Last", "Little", "Lonely", "Lost", "Midnight", "Northern", "Paper", "Quiet", "Restless",
+         "Scarlet", "Second", "Silver", "Slow", "Velvet", "Wild", "Winter", "Young")  # fmt: skip
+SECOND = ("Avenue", "Bridge", "Carnival", "Circles", "City", "Coast", "Dream", "Engine", "Fire", "Garden", "Harbour",
+          "Heart", "Hours", "Island", "Letters", "Light", "Machine", "Mirror", "Moon", "Morning", "Ocean", "Radio",
+          "Rain", "River", "Road", "Shadow", "Signal", "Sky", "Stranger", "Summer", "Train", "Waltz", "Water",
+          "Window")  # fmt: skip
+"""Words of the songs' titles."""
 TOP_GENRES = ("rock", "pop", "electronic", "hip hop", "jazz", "metal", "folk", "soul", "indie", "classical")
 
 
@@ -76,7 +84,17 @@ def make(params: Synthetic, rng: np.random.Generator) -> World:
     )
     genres = _genres(songs, genre_of_scene[scene_of], params.genres, rng)
     rejected = pd.DataFrame({"row": pd.Series(dtype="int64"), "reason": pd.Series(dtype="str")})
-    return World(Listening(plays, no_titles(), genres, rejected), pd.concat(tastes, ignore_index=True), scenes)
+    return World(Listening(plays, _titles(songs), genres, rejected), pd.concat(tastes, ignore_index=True), scenes)
+
+
+def _titles(songs: np.ndarray) -> "pd.Series[str]":
+    """Song → title, no two alike: the titles of two words in an order without pattern, then again with numbers."""
+    numbers = np.arange(len(songs))
+    count = len(FIRST) * len(SECOND)
+    place = numbers * 617 % count  # 617 has no common factor with the number of titles
+    names = [f"{FIRST[at // len(SECOND)]} {SECOND[at % len(SECOND)]}" for at in place]
+    parts = ["" if turn == 0 else f" No. {turn + 1}" for turn in numbers // count]
+    return pd.Series([name + part for name, part in zip(names, parts, strict=True)], index=songs, dtype="str")
 
 
 def _scenes(songs: np.ndarray, scene_of: np.ndarray, popularity: np.ndarray) -> pd.DataFrame:
