@@ -29,7 +29,7 @@ from winnow.recommend.filters import Blend
 from winnow.recommend.graph import fold_in
 from winnow.recommend.heldout import HeldOut, hold_out
 from winnow.recommend.lists import coverage, exposure
-from winnow.recommend.ranking import Ranking, Scorer, rank_by, rank_metrics
+from winnow.recommend.ranking import Ranking, rank_by, rank_metrics
 from winnow.recommend.tables import Exposure
 from winnow.recommend.tuning import baseline_grids, tune
 
@@ -135,14 +135,13 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     lists, chosen = baseline_lists(data, params, int(rng.integers(2**31)))
     cold = rank_by(folded_in.scores, data.cold, **options) if data.cold and folded_in else None
     lists["model"] = Lists(rank_by(explainer.scores, data.warm, **options), cold)
-    references: dict[str, Scorer] = {} if blend is None else {"network": explainer.network}
+    if blend is not None:
+        cold = rank_by(folded_in.network, data.cold, **options) if data.cold and folded_in else None
+        lists["network"] = Lists(rank_by(explainer.network, data.warm, **options), cold)
     tastes = stage.read("ingest/tastes.parquet", Tastes)
     if len(tastes):
-        references["truth"] = truth_scorer(tastes, stage.read("ingest/scenes.parquet", Scenes), users, songs)
-    reference = {}
-    for name, scorer in references.items():
-        by_cutoff = rank_metrics(rank_by(scorer, data.warm, **options), definitions.CUTOFFS)
-        reference[name] = {metric: float(values.mean()) for metric, values in by_cutoff.items()}
+        truth = truth_scorer(tastes, stage.read("ingest/scenes.parquet", Scenes), users, songs)
+        lists["truth"] = Lists(rank_by(truth, data.warm, **options), None)
 
     listeners, shares = data.warm.graph.popularity.numpy(), judging.genre_shares(genres, len(songs))
     tables, extra = {}, {}
@@ -168,7 +167,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write("exposure.parquet", pd.concat(shown), Exposure)
     named = {"users": users, "songs": songs, "genres": genres}
     stage.write("reasons.parquet", explain(explainer, ranked, named, params, rng), Reasons)
-    written = judging.report(tables, extra, reference, [check.holds for check in checks], params, rng)
+    written = judging.report(tables, extra, [check.holds for check in checks], params, rng)
     stage.metrics(**written.metrics)
     stage.judgement(
         {

@@ -236,7 +236,9 @@ def test_evaluate_says_all_that_is_asked(here: Path) -> None:
     slices = table("evaluate/slices.parquet")
     assert set(slices["by"]) == {"user_type", "history", "cold_start"}
     ranked = table("evaluate/ranked.parquet")
-    assert (ranked.groupby("recommender").size() == len(ranked) // 7).all()
+    rows = ranked.groupby("recommender").size()
+    assert (rows.drop("truth") == rows["model"]).all()
+    assert rows["truth"] == (~ranked["cold"] & (ranked["recommender"] == "model")).sum()
     assert sorted(file.name for file in Path("data/sessions/plot").iterdir()) == [
         "explanations.png", "learning_curves.png", "popularity_bias.png", "recall.png", "recall_by_user.png",
     ]  # fmt: skip

@@ -356,7 +356,7 @@ def test_coverage_and_exposure_are_those_of_the_listed_songs(world: World, judge
     found = table("evaluate/exposure.parquet")
     mine = found[found["recommender"] == "model"].set_index("decile")["share"]
     assert mine.to_dict() == pytest.approx(shares.to_dict())
-    assert set(found["recommender"]) == {"model", *judgement["baseline"]}
+    assert set(found["recommender"]) == {"model", *judgement["baseline"], *judgement["reference"]}
 
 
 def test_train_and_validation_are_ranked_as_they_are_said_to_be(world: World, judgement: dict[str, Any]) -> None:

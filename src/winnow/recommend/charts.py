@@ -5,6 +5,7 @@ recall_at_K. Loads no torch.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,21 +38,25 @@ def learning_curves(curves: pd.DataFrame, items: str, cutoffs: Sequence[int]) ->
 
 
 def recall_chart(parts: Mapping[str, pd.DataFrame], cutoffs: Sequence[int]) -> Figure:
-    """Mean Recall@K of every recommender, side by side for each part's `ranked` rows; empty parts are left out."""
+    """Mean Recall@K of every recommender, side by side for each part's `ranked` rows; empty parts are left out.
+
+    The recommender `truth`, which knows how drawn data came about, is a dashed line.
+    """
     shown = {title: part for title, part in parts.items() if len(part)}
     columns = [f"recall_at_{k}" for k in cutoffs]
     with styled():
         figure = new_figure(4.6 * len(shown) + 1.6, 4.0)
         for axes, (title, part) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
             means = part.groupby("recommender")[columns].mean()
-            for name, (colour, width) in _lines(means.index).items():
-                axes.plot(cutoffs, means.loc[name], marker="o", color=colour, linewidth=width, label=name)
+            for name, style in _lines(means.index).items():
+                axes.plot(cutoffs, means.loc[name], label=name, **style)
             axes.set_xticks(cutoffs)
             axes.set_xlabel("K")
             axes.set_ylabel("Recall@K")
             axes.set_ylim(bottom=0)
             axes.set_title(title)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+        first = figure.axes[0]
+        figure.legend(*first.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     return figure
 
 
@@ -69,19 +74,25 @@ def recall_by_group(ranked: pd.DataFrame, groups: Mapping[str, tuple[str, Sequen
         for axes, (column, (label, order)) in zip(panels, groups.items(), strict=True):
             _bars(axes, ranked, column, order, names, metric)
             axes.set_xlabel(label)
-        panels[0].set_ylabel(f"Recall@{k}")
+        panels[0].set_ylabel(f"Recall@{k}, with the 95% interval of the mean")
         panels[-1].legend(fontsize=8)
     return figure
 
 
 def popularity_bias(exposure: pd.DataFrame, items: str, length: int) -> Figure:
-    """How the places of the lists are shared by tenths of the items, from `Exposure`; `items` is their plural name."""
+    """How the places of the lists are shared by tenths of the items, from `Exposure`; `items` is their plural name.
+
+    On a logarithmic axis: popular items have most places, and the others differ by orders of magnitude. A tenth without
+    any place has no point.
+    """
     with styled():
         figure = new_figure(7.4, 4.0)
         axes = figure.subplots()
-        for name, (colour, width) in _lines(sorted(exposure["recommender"].unique())).items():
-            line = exposure[exposure["recommender"] == name].sort_values("decile")
-            axes.plot(line["decile"], line["share"], marker="o", color=colour, linewidth=width, label=name)
+        for name, style in _lines(sorted(exposure["recommender"].unique())).items():
+            line = exposure[(exposure["recommender"] == name) & (exposure["share"] > 0)].sort_values("decile")
+            axes.plot(line["decile"], line["share"], label=name, **style)
+        axes.set_yscale("log")
+        axes.axhline(0.1, color=GREY, linewidth=0.8, linestyle=":", label="equal shares")
         axes.set_xticks(range(1, 11))
         axes.set_xlabel(f"tenth of the {items} by number of users (10: the most popular)")
         axes.set_ylabel(f"share of all places in the lists of {length}")
@@ -103,7 +114,14 @@ def _bars(
     axes.set_xticks(places, [f"{value}\n{users[value]} users" for value in present], fontsize=8)
 
 
-def _lines(names: Sequence[str] | pd.Index) -> dict[str, tuple[str, float]]:
-    """Each recommender's colour and line width: the first colour and a wide line for the model."""
+def _lines(names: Sequence[str] | pd.Index) -> dict[str, dict[str, Any]]:
+    """How each recommender's line is drawn: the first colour and a wide line for the model, dashes for the truth."""
+    own: dict[str, dict[str, Any]] = {
+        "model": {"color": PALETTE[0], "linewidth": 2.6},
+        "truth": {"color": "black", "linewidth": 1.4, "linestyle": "--"},
+    }
     others = iter([*PALETTE[1:], *PALETTE[1:]])
-    return {str(name): (PALETTE[0], 2.6) if name == "model" else (next(others), 1.4) for name in names}
+    return {
+        str(name): {"marker": "o"} | (own[name] if name in own else {"color": next(others), "linewidth": 1.4})
+        for name in names
+    }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 
 import numpy as np
@@ -69,7 +69,7 @@ class GraphFilter:
 def scaled_matrix(train: Matrix) -> Matrix:
     """R̃ = D_u^-½ R D_i^-½, (users, items)."""
     by_user, by_item = (np.maximum(np.asarray(train.sum(axis=axis)).ravel(), 1) ** -0.5 for axis in (1, 0))
-    scaled = (sparse.diags(by_user) @ train @ sparse.diags(by_item)).tocsr().astype(np.float32)
+    scaled: Matrix = (sparse.diags(by_user) @ train @ sparse.diags(by_item)).tocsr().astype(np.float32)
     scaled.sort_indices()
     return scaled
 
@@ -102,14 +102,14 @@ def graph_filter_grid(
     """The settings of graph filters, each with the function that fits it; a matrix is decomposed once for all."""
     bases: dict[int, tuple[Matrix, NDArray[np.float32]]] = {}
 
-    def fit(train: Matrix, count: int, alpha: float, sharpening: float) -> GraphFilter:
+    def fit(train: Matrix, *, factors_kept: int, alpha: float, sharpening: float) -> GraphFilter:
         if id(train) not in bases:
             bases[id(train)] = train, low_frequencies(train, max(factors), seed)
-        return GraphFilter(train, bases[id(train)][1][:count], alpha, sharpening)
+        return GraphFilter(train, bases[id(train)][1][:factors_kept], alpha, sharpening)
 
     for count, alpha, sharpening in product(factors, alphas, sharpenings):
         settings = {"factors": count, "alpha": alpha, "sharpening": sharpening}
-        yield settings, lambda train, chosen=(count, alpha, sharpening): fit(train, *chosen)
+        yield settings, partial(fit, factors_kept=count, alpha=alpha, sharpening=sharpening)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ class Blend:
     def scores(self, known: Matrix) -> NDArray[np.float32]:
         """(users, items) from `known` (users, items)."""
         length = np.sqrt(np.maximum(np.asarray(known.sum(axis=1), dtype=np.float32), 1))
-        return self.filter(known) * (np.float32(self.weight) / length)
+        scores: NDArray[np.float32] = self.filter(known) * (np.float32(self.weight) / length)
+        return scores
 
     def effects(self, items: NDArray[np.int64]) -> NDArray[np.float32]:
         """By how much a user's scores fall without each of their `items`: (items of the user, all items)."""
@@ -131,8 +132,8 @@ class Blend:
         apart = sparse.csr_matrix((ones, (np.arange(count), items)), shape=(count, self.filter.train.shape[1]))
         each = self.filter(apart)
         whole = each.sum(axis=0)
-        effects: NDArray[np.float32] = whole / np.sqrt(count) - (whole - each) / np.sqrt(max(count - 1, 1))
-        return effects * np.float32(self.weight)
+        effects = whole / np.sqrt(count) - (whole - each) / np.sqrt(max(count - 1, 1))
+        return np.asarray(effects * self.weight, dtype=np.float32)
 
 
 def blended(scorer: Scorer, blend: Blend | None, known: Matrix) -> Scorer:

@@ -43,8 +43,8 @@ class EarlyStopped:
 
     def __call__(self, train: sparse.csr_matrix) -> Score:
         val = self.val if self.chosen is None else None
-        options = {"dim": self.dim, "learning_rate": self.learning_rate, "seed": self.seed}
-        score, best = fit(train, epochs=self.chosen or self.epochs, val=val, **options)
+        epochs = self.chosen or self.epochs
+        score, best = fit(train, dim=self.dim, epochs=epochs, learning_rate=self.learning_rate, val=val, seed=self.seed)
         self.chosen = self.chosen or best
         return score
 

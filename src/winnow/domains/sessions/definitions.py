@@ -11,6 +11,9 @@ UNKNOWN_TYPE = "unknown"
 SIDES = (*sides.SIDES, "cold_given", "cold_target")
 """Sides of the split. A cold-start user is not trained on: their given songs are folded in, the others are to find."""
 
+REFERENCES = ("network", "truth")
+"""Recommenders that are no baselines: the network without its graph filter, and the generator's own probabilities."""
+
 CUTOFFS = (5, 10, 20)
 """The K of Recall@K and NDCG@K."""
 

@@ -170,7 +170,7 @@ class Sampling(Table):
 class Ranked(Table):
     """How well each user's held-out songs were ranked, for the model and every baseline."""
 
-    recommender: Series[str] = pa.Field(description="model, or a baseline's name")
+    recommender: Series[str] = pa.Field(description="model, a baseline's name, or a reference's")
     user_index: Series[int] = pa.Field(ge=0)
     cold: Series[bool] = pa.Field(description="a cold-start user, folded in")
     user_type: Series[str] = pa.Field(isin=TYPES)

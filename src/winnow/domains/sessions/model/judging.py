@@ -67,12 +67,11 @@ def genre_shares(genres: pd.DataFrame, songs: int) -> NDArray[np.float32]:
 def report(
     tables: dict[str, pd.DataFrame],
     extra: dict[str, dict[str, float]],
-    reference: dict[str, dict[str, float]],
     checks: Sequence[bool],
     params: Evaluate,
     rng: np.random.Generator,
 ) -> Report:
-    """The model's metrics with intervals, beside the baselines' over the same users.
+    """The model's metrics with intervals, beside the baselines' and the references' over the same users.
 
     `extra` holds metrics that are no means over users, by recommender; `checks` whether each checked reason held.
     """
@@ -84,13 +83,16 @@ def report(
     paired: dict[str, dict[str, Interval]] = {}
     for prefix in ("", "cold_"):
         part = {name: table[table["cold"] == bool(prefix)].reset_index(drop=True) for name, table in tables.items()}
-        if part["model"].empty:
+        part = {name: table for name, table in part.items() if len(table)}
+        if "model" not in part:
             continue
         for name, table in part.items():
             figures[name] |= mean_metrics(table, prefix)
         own = metric_statistics(part["model"], prefix)
         interval |= bootstrap(own, len(part["model"]), rng=rng, **options)
         if compared in part["model"]:
-            paired[f"{prefix}{compared}"] = paired_differences(part, compared, rng, options)
-    baseline = {name: values for name, values in figures.items() if name != "model"}
+            rivals = {name: table for name, table in part.items() if name not in definitions.REFERENCES}
+            paired[f"{prefix}{compared}"] = paired_differences(rivals, compared, rng, options)
+    reference = {name: figures[name] for name in definitions.REFERENCES if name in figures}
+    baseline = {name: values for name, values in figures.items() if name != "model" and name not in reference}
     return make_report(params.gate, Findings(figures["model"], interval, baseline, reference, paired))

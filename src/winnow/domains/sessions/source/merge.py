@@ -41,8 +41,8 @@ def catalogue(plays: pd.DataFrame, parts: list[Listening]) -> pd.DataFrame:
 
 def song_genres(songs: "pd.Series[str]", parts: list[Listening], most: int) -> pd.DataFrame:
     """The columns of `SongGenres` for known songs, over the `most` genres that most songs have."""
-    counts = pd.concat([part.genres for part in parts], ignore_index=True)
-    counts = counts[counts["song"].isin(songs)].groupby(["song", "genre", "user"], dropna=False)["count"].sum()
+    told = pd.concat([part.genres for part in parts], ignore_index=True)
+    counts = told[told["song"].isin(songs)].groupby(["song", "genre", "user"], dropna=False)["count"].sum()
     table = counts.reset_index()
     frequency = table.groupby("genre")["song"].nunique().rename("songs").reset_index()
     frequent = frequency.sort_values(["songs", "genre"], ascending=[False, True]).head(most)["genre"]
