@@ -10,6 +10,8 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from measure import numeric_settings
+
 IMPORTED = (
     *("accelerate", "dvc.repo", "huggingface_hub", "hypothesis", "matplotlib.figure", "pandas", "pandera.pandas"),
     *("PIL.Image", "pyarrow.parquet", "pydantic", "scipy.stats", "sklearn.ensemble", "torch", "torch_geometric"),
@@ -23,7 +25,11 @@ class Runner:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__],
+            env={**os.environ, **numeric_settings()},  # as tests/conftest.py sets them, before numpy is imported
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def run(

@@ -23,7 +23,7 @@ from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import MutationVisitor, mutate_code
 from cosmic_ray.plugins import get_operator
 from measure import RESULTS, ROOT, kept
-from planting import Planting, plant_all
+from planting import BYTES, Planting, plant_all
 
 from winnow.pipeline.files import write_json
 
@@ -152,7 +152,14 @@ def write(mutants: list[Mutant], seed: int) -> None:
     tried = [mutant for mutant in mutants if mutant.tried]
     share = round(len(seen) / max(1, len(tried) - sum(mutant.tried for mutant in equivalent)), 4)
     total = {"mutants": len(mutants), "tried": len(tried), "seen": len(seen), "equivalent": len(equivalent)}
-    figures = {**total, "seed": seed, "seen_share": share, "all": [asdict(mutant) for mutant in mutants]}
+    by_bytes = sum(mutant.seen_by.startswith(BYTES) for mutant in seen)
+    figures = {
+        **total,
+        "seen_by_bytes": by_bytes,
+        "seed": seed,
+        "seen_share": share,
+        "all": [asdict(mutant) for mutant in mutants],
+    }
     RESULTS.mkdir(exist_ok=True)
     write_json(RESULTS / "mutants.json", figures)
 

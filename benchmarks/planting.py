@@ -15,9 +15,11 @@ from covering import Covering
 from forking import TIMED_OUT, Runner
 from measure import ROOT, clone
 
+from winnow.domains.load import domain_names
 from winnow.pipeline.code import program_digests
 
 EVERY_VALUE = "tests/stages/test_every_value_matters.py"
+BYTES = "tests/stages/test_bytes.py"
 SECONDS = 400
 """After which tests count as having seen a fault: it made them hang."""
 
@@ -34,11 +36,12 @@ class Planting:
 def plant_all(plantings: Sequence[Planting], jobs: int, *, fast: bool = False) -> Iterator[str]:
     """For each planting, in order, the first test that fails with it; empty when none does.
 
-    `fast` leaves out the tests that train once for every param. Raises RuntimeError when the test fails without the
-    fault too: it has seen nothing.
+    `fast` leaves out the tests that train once for every param, and begins with the one that compares bytes; otherwise
+    that one is left out, so that what sees a fault says what is wrong. Raises RuntimeError when the test fails without
+    the fault too: it has seen nothing.
     """
     with tempfile.TemporaryDirectory() as name:
-        slow = ["--deselect", EVERY_VALUE] if fast else []
+        slow = ["--deselect", EVERY_VALUE if fast else BYTES]
         covering = Covering(clone(Path(name, "covered", "winnow")), ["tests/library", "tests/stages", *slow])
         benches: Queue[Bench] = Queue()
         for number in range(jobs):
@@ -77,7 +80,10 @@ class Bench:
         return failed[0].split(" ")[1] if failed else f"pytest ended with {code} in {' '.join(tests)}"
 
     def tests_for(self, module: str, lines: set[int]) -> Iterator[list[str]]:
-        """Arguments of pytest for the tests that run the lines: first those that do so themselves, by file."""
+        """Arguments of pytest for the tests that run the lines: after that of bytes those that do so themselves."""
+        domain = (*Path(module).parts, "", "")[1 if module.startswith("stages/") else 3]
+        if BYTES not in self.left_out and domain in domain_names():
+            yield [BYTES, "-k", domain]
         tests, elsewhere = self.covering.tests_at(module, lines)
         if tests:
             yield tests

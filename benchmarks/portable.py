@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -20,14 +19,14 @@ import time
 from pathlib import Path
 
 import yaml
-from measure import ROOT, clone, merge
+from measure import ROOT, clone, merge, numeric_settings
 
 EMULATED = ("EPYC-Milan", "Haswell")
 STAGES = ("ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot")
 TRAINED_EPOCHS = 2
 REPEATS = 3
-PORTABLE = ("MKL_CBWR", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
-"""What makes the bytes agree; OPENBLAS_NUM_THREADS stays in both runs that are timed."""
+SINGLE_THREAD = "OPENBLAS_NUM_THREADS"
+"""The setting that stays in both runs that are timed."""
 
 DRIVER = """\
 import runpy, sys
@@ -37,18 +36,11 @@ for stage in sys.argv[2:]:
 """
 
 
-def settings() -> dict[str, str]:
-    """The environment that dvc.yaml gives to every program."""
-    (variables,) = yaml.safe_load((ROOT / "dvc.yaml").read_text())["vars"]
-    words = shlex.split(variables["run"])
-    return dict(word.split("=", 1) for word in words if "=" in word and not word.startswith("WINNOW_PARENT"))
-
-
 def run_stages(folder: Path, domain: str, cpu: str | None) -> None:
     """All stages of a domain as one process, natively or on an emulated CPU."""
     emulator = ["qemu-x86_64", "-cpu", cpu] if cpu else []
     command = [*emulator, os.path.realpath(sys.executable), "-W", "ignore", "-c", DRIVER, domain, *STAGES]
-    environment = {**os.environ, **settings(), "PYTHONPATH": f"src:{site_packages()}"}
+    environment = {**os.environ, **numeric_settings(), "PYTHONPATH": f"src:{site_packages()}"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{domain} on {cpu or 'this CPU'} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
@@ -98,7 +90,7 @@ def tiny(domain: str) -> dict[str, object]:
 def seconds_to_train(folder: Path, domain: str, *, portable: bool) -> float:
     """Wall time of the train program on the clone's data, without resuming anything."""
     shutil.rmtree(folder / ".winnow", ignore_errors=True)
-    chosen = {name: value for name, value in settings().items() if portable or name not in PORTABLE}
+    chosen = {name: value for name, value in numeric_settings().items() if portable or name == SINGLE_THREAD}
     environment = {**os.environ, **chosen}
     began = time.perf_counter()
     subprocess.run(
@@ -110,7 +102,7 @@ def seconds_to_train(folder: Path, domain: str, *, portable: bool) -> float:
 def measure_cost(folder: Path, domain: str) -> dict[str, float]:
     """Training time with the settings over the time without, the fastest of some runs in turn."""
     for stage in STAGES[:5]:
-        environment = {**os.environ, **settings()}
+        environment = {**os.environ, **numeric_settings()}
         program = [sys.executable, f"stages/{domain}/{stage}.py"]
         subprocess.run(program, cwd=folder, env=environment, capture_output=True, check=True)
     taken: dict[bool, list[float]] = {True: [], False: []}

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.measure import numeric_settings
+
+os.environ.update(numeric_settings())  # before numpy and torch are imported: what tests compute has the programs' bytes
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
