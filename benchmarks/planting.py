@@ -81,8 +81,8 @@ class Bench:
 
     def tests_for(self, module: str, lines: set[int]) -> Iterator[list[str]]:
         """Arguments of pytest for the tests that run the lines: after that of bytes those that do so themselves."""
-        domain = (*Path(module).parts, "", "")[1 if module.startswith("stages/") else 3]
-        if BYTES not in self.left_out and domain in domain_names():
+        domain = next((name for name in domain_names() if f"/{name}/" in module), None)
+        if BYTES not in self.left_out and domain is not None:
             yield [BYTES, "-k", domain]
         tests, elsewhere = self.covering.tests_at(module, lines)
         if tests:
