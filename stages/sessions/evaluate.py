@@ -159,7 +159,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     drawn = rng.permutation(len(ranked.users))[: params.truth_checks]
     recommended = [(int(ranked.users[row]), int(ranked.lists[row, 0])) for row in drawn if ranked.lists[row, 0] >= 0]
     checks = check_first_reasons(explainer, recommended, rng)
-    by_kind = {kind: [check.holds for check in checks if check.kind == kind] for kind in ("song", "genre")}
+    by_attention = check_first_reasons(explainer, recommended, rng, explainer.by_attention)
 
     stage.write("ranked.parquet", pd.concat(tables.values()), Ranked)
     stage.write("slices.parquet", judging.slices(tables["model"]), Slices)
@@ -173,7 +173,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "users_test": len(data.warm.users),
-            "explanations": {kind: {"checked": len(held), "held": sum(held)} for kind, held in by_kind.items()},
+            "explanations": judging.explanations(checks, by_attention),
             "baseline_settings": chosen,
             "filter_weight": 0.0 if blend is None else blend.weight,
             **written.judgement,

@@ -422,7 +422,7 @@ def test_explanation_accuracy_counts_what_held(
     assert judgement["explanations_checked"] == 20
     shutil.copytree(judged, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
     monkeypatch.chdir(tmp_path)
-    checks = [Check("track", True)] * 3 + [Check("artist", False)] * 5
+    checks = [Check("track", 2.0, 1.0)] * 3 + [Check("artist", 1.0, 2.0)] * 5
     monkeypatch.setattr(evaluate, "check_first_reasons", lambda *_: checks)
     with torch_restored():
         PLAYLISTS.run("evaluate")

@@ -434,16 +434,22 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
 def test_explanation_accuracy_counts_what_held(
     judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judgement: dict[str, Any]
 ) -> None:
-    checked = [counts["checked"] for counts in judgement["explanations"].values()]
-    held = [counts["held"] for counts in judgement["explanations"].values()]
-    assert sum(checked) == 20
-    assert judgement["model"]["explanation_accuracy"] == pytest.approx(sum(held) / sum(checked))
+    kinds = [judgement["explanations"][kind] for kind in ("song", "genre")]
+    assert sum(kind["checked"] for kind in kinds) == 20
+    held = sum(kind["held"] for kind in kinds)
+    assert judgement["model"]["explanation_accuracy"] == pytest.approx(held / 20)
+    assert judgement["explanations"]["most_attention"]["checked"] == 20
     copy_of(judged, tmp_path, monkeypatch)
-    checks = [Check("song", True)] * 3 + [Check("song", False)] * 2 + [Check("genre", False)] * 3
-    monkeypatch.setattr(evaluate, "check_first_reasons", lambda *_: checks)
+    falls = [("song", 3.0, 1.0)] * 3 + [("song", 1.0, 2.0)] * 2 + [("genre", 0.5, 0.5)] * 3
+    checks = [Check(*fall) for fall in falls]
+    monkeypatch.setattr(evaluate, "check_first_reasons", lambda *more: checks[:1] if len(more) > 3 else checks)
     run("evaluate", **FEW_BASELINES)
     found = SESSIONS.metrics("judgement")
-    assert found["explanations"] == {"song": {"checked": 5, "held": 3}, "genre": {"checked": 3, "held": 0}}
+    assert found["explanations"] == {
+        "song": {"checked": 5, "held": 3, "fall": 2.2, "other": 1.4},
+        "genre": {"checked": 3, "held": 0, "fall": 0.5, "other": 0.5},
+        "most_attention": {"checked": 1, "held": 1, "fall": 3.0, "other": 1.0},
+    }
     assert found["model"]["explanation_accuracy"] == 3 / 8
     low, high = stats.binomtest(3, 8).proportion_ci(0.95, method="wilson")
     assert found["interval"]["explanation_accuracy"] == pytest.approx({"low": low, "high": high}, rel=1e-4)

@@ -5,6 +5,7 @@ The effect of a reason is by how much the score of the recommended item falls wi
 by a shortcut; the check removes reasons from the model's input one at a time and computes the score again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +27,9 @@ class Reason:
 class Explainer(Protocol):
     """A trained model over a graph."""
 
+    def score(self, user: int, item: int) -> float:
+        """The model's score of the item for the user."""
+
     def reasons(self, user: int, item: int) -> list[Reason]:
         """All reasons for recommending the item to the user, in the order of `sort_reasons`."""
 
@@ -44,22 +48,38 @@ class Check:
 
     kind: str
     """of the first reason"""
-    holds: bool
-    """whether the score falls further without the first reason than without the other one"""
+    fall: float
+    """of the score without the first reason"""
+    other: float
+    """of the score without the other one"""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the score falls further without the first reason."""
+        return self.fall > self.other
 
 
 def check_first_reasons(
-    explainer: Explainer, recommended: list[tuple[int, int]], rng: np.random.Generator
+    explainer: Explainer,
+    recommended: list[tuple[int, int]],
+    rng: np.random.Generator,
+    rank: Callable[[int, list[Reason]], list[Reason]] | None = None,
 ) -> list[Check]:
-    """A check of each recommended (user, item) that has two reasons or more."""
+    """A check of each recommended (user, item) that has two reasons or more.
+
+    `rank` puts a user's reasons in another order than by their effects, such as one to compare that order with.
+    """
     checks = []
     for user, item in recommended:
         reasons = explainer.reasons(user, item)
+        if rank is not None:
+            reasons = rank(user, reasons)
         if len(reasons) < 2:
             continue
+        score = explainer.score(user, item)
         first, other = reasons[0], reasons[int(rng.integers(1, len(reasons)))]
-        without_first, without_other = (explainer.score_without(user, item, reason) for reason in (first, other))
-        checks.append(Check(first.kind, without_first < without_other))
+        falls = [score - explainer.score_without(user, item, reason) for reason in (first, other)]
+        checks.append(Check(first.kind, *falls))
     return checks
 
 

@@ -122,8 +122,7 @@ class Blend:
     def scores(self, known: Matrix) -> NDArray[np.float32]:
         """(users, items) from `known` (users, items)."""
         length = np.sqrt(np.maximum(np.asarray(known.sum(axis=1), dtype=np.float32), 1))
-        scores: NDArray[np.float32] = self.filter(known) * (np.float32(self.weight) / length)
-        return scores
+        return np.asarray(self.filter(known) * (np.float32(self.weight) / length), dtype=np.float32)
 
     def effects(self, items: NDArray[np.int64]) -> NDArray[np.float32]:
         """By how much a user's scores fall without each of their `items`: (items of the user, all items)."""

@@ -15,6 +15,9 @@ class Claims:
     def __init__(self, claimed: dict[int, float]) -> None:
         self.claimed = claimed
 
+    def score(self, user: int, item: int) -> float:
+        return 10.0
+
     def reasons(self, user: int, item: int) -> list[Reason]:
         return sort_reasons([Reason("item", index, effect) for index, effect in self.claimed.items()])
 
@@ -30,6 +33,14 @@ def test_the_first_reason_holds_when_the_score_falls_most_without_it(claimed: di
     assert len(checks) == 400
     assert {check.kind for check in checks} == {"item"}
     assert np.mean([check.holds for check in checks]) == pytest.approx(share, abs=0.08)
+
+
+def test_another_ranking_is_checked_by_the_same_falls() -> None:
+    checks = check_first_reasons(
+        Claims(TRUE_EFFECTS), [(0, 0)] * 50, np.random.default_rng(0), lambda _user, reasons: reasons[:0:-1]
+    )
+    assert {(check.fall, check.other) for check in checks} == {(1.0, 2.0)}
+    assert not any(check.holds for check in checks)
 
 
 def test_a_recommendation_with_one_reason_cannot_be_checked() -> None:

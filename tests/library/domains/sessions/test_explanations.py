@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.library.domains.sessions import small
+from tests.library.domains.sessions.dense import Dense
 from tests.library.recommend import small as data
 from winnow.domains.sessions.model.explanations import SongExplainer
 from winnow.recommend.explanations import check_first_reasons
@@ -65,3 +66,19 @@ def test_a_user_with_one_song_has_it_as_a_reason(genres: int) -> None:
         else float(torch.nn.functional.normalize(network.user_type[1], dim=0) / network.temperature @ songs[9])
     )
     assert reason.effect == pytest.approx(score - without, abs=1e-5)
+
+
+@torch.no_grad()
+def test_attention_ranks_songs_by_their_weight_in_the_user_s_vector() -> None:
+    """That of dense matrices; genres are no matter of attention."""
+    found = explainer(layers=2)
+    known = np.zeros((data.USERS, data.ITEMS))
+    known[found.graph.user, found.graph.item] = 1
+    state = {name: part.double().numpy() for name, part in found.model.state_dict().items()}
+    weights = Dense(state, found.model.genre_weight, 0.5, 2, 2, known).weights(known).mean(axis=0)
+    for user in (3, 8):
+        ranked = found.by_attention(user, found.reasons(user, 30))
+        assert {reason.kind for reason in ranked} == {"song"}
+        own = weights[user][[reason.index for reason in ranked]]
+        assert len(own) == known[user].sum()
+        assert (np.diff(own) <= 1e-6).all()

@@ -36,12 +36,26 @@ class SongExplainer:
         """`graph` has the users to explain; `songs` and `plain` are the song vectors of the training graph."""
         self.model, self.graph, self.types, self.songs, self.plain = model, graph, types, songs, plain
         self.blend, self.known = blend, matrix_of(graph)
-        self.users = model.user_vectors(model.edge_weights(graph, plain), songs, types)
+        weights = model.edge_weights(graph, plain)
+        self.users = model.user_vectors(weights, songs, types)
+        self.attention = (weights.strength * weights.share[graph.user]).mean(dim=1) * graph.rarity[graph.item]
+        """(edges,): how much each of a user's songs weighs in the user's vector"""
         self.network = dot_scorer(self.users, songs, model.song_bias())
         """scores of the users by the network alone"""
         self.scores = blended(self.network, blend, self.known)
         self._without: tuple[int, Tensor] = -1, songs[:0]
         self._blended: tuple[int, Tensor] = -1, songs[:0]
+
+    def score(self, user: int, item: int) -> float:
+        """The score of a song."""
+        return float(self.scores(np.array([user]))[0, item])
+
+    def by_attention(self, user: int, reasons: list[Reason]) -> list[Reason]:
+        """The songs among a user's reasons, those with most attention (the mean over heads) first."""
+        strength = self.attention[int(self.graph.starts[user]) : int(self.graph.starts[user + 1])]
+        weight = dict(zip(self.graph.items_of(user).tolist(), strength.tolist(), strict=True))
+        songs = [reason for reason in reasons if reason.kind == "song"]
+        return sorted(songs, key=lambda reason: (-weight[reason.index], reason.index))
 
     def reasons(self, user: int, item: int) -> list[Reason]:
         """All reasons for recommending song `item`, the one with the largest effect first."""

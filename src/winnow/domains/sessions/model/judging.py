@@ -12,6 +12,7 @@ from winnow.judge.gates import Findings
 from winnow.judge.intervals import Interval, bootstrap, wilson
 from winnow.judge.report import Report, make_report
 from winnow.judge.slices import slice_metrics
+from winnow.recommend.explanations import Check
 from winnow.recommend.heldout import HeldOut
 from winnow.recommend.lists import list_diversity
 from winnow.recommend.metrics import mean_metrics, metric_statistics, paired_differences, user_metrics
@@ -62,6 +63,29 @@ def genre_shares(genres: pd.DataFrame, songs: int) -> NDArray[np.float32]:
     shares = np.zeros((songs, int(genres["genre_index"].max()) + 1 if len(genres) else 0), dtype=np.float32)
     shares[genres["song_index"], genres["genre_index"]] = genres["share"]
     return shares
+
+
+def explanations(checks: Sequence[Check], by_attention: Sequence[Check]) -> dict[str, dict[str, float]]:
+    """How often first reasons held, by kind, and by how much scores fell; beside the songs with most attention.
+
+    The first reason has the largest effect by construction, so what attention ranks first is the measure for it.
+    """
+    parts = {kind: [check for check in checks if check.kind == kind] for kind in ("song", "genre")}
+    parts["most_attention"] = list(by_attention)
+    return {
+        name: {"checked": len(own), "held": sum(check.holds for check in own)} | _falls(own)
+        for name, own in parts.items()
+    }
+
+
+def _falls(checks: Sequence[Check]) -> dict[str, float]:
+    """The mean fall of the scores without the first reason, and without another one."""
+    if not checks:
+        return {}
+    return {
+        "fall": float(np.mean([check.fall for check in checks])),
+        "other": float(np.mean([check.other for check in checks])),
+    }
 
 
 def report(
