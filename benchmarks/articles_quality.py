@@ -59,7 +59,7 @@ def workspace(target: Path, name: str, data: Path) -> None:
     for folder in ("src", "stages", "presets"):
         copytree(ROOT / folder, target / folder, ignore=ignore_patterns("__pycache__"))
     source = target / "data/source/articles"
-    copytree(ROOT / "benchmarks/articles_filters", source / "filters")
+    copytree(ROOT / "data/source/articles/filters", source / "filters")
     with (source / f"{name}.jsonl").open("w") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows(name, data))
     (target / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())

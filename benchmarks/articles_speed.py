@@ -12,6 +12,8 @@ import os
 import resource
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import Any
 
 from measure import ROOT, report
@@ -50,13 +52,33 @@ def prefilter(articles: int) -> dict[str, float]:
     }
 
 
+def bare(url: str, requests: int) -> float:
+    """Seconds of the same number of plain requests on kept connections: what the machine allows at this moment."""
+    host, _, _ = url.removeprefix("http://").partition("/")
+    schema = {"json_schema": {"schema": {"properties": {}}}}
+    messages = [{}, {"content": "<article>\nbare\n</article>"}]
+    body = json.dumps({"model": "stub", "messages": messages, "response_format": schema})
+
+    def ask(_: int) -> None:
+        connection = HTTPConnection(host)
+        for _ in range(requests // CONCURRENCY):
+            connection.request("POST", "/v1/chat/completions", body, {"Authorization": "none"})
+            connection.getresponse().read()
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        list(pool.map(ask, range(CONCURRENCY)))
+    return time.perf_counter() - began
+
+
 def labelling() -> dict[str, float]:
     definition = read_filter("uplifting/v1")
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=serve, args=(theirs,))
     process.start()
     params = Document(ROOT / "params.yaml").section(("articles", "label"), Label).oracle.model_dump()
-    given = {**params, "provider": "openai", "base_url": ours.recv(), "concurrency": CONCURRENCY}
+    url = ours.recv()
+    given = {**params, "provider": "openai", "base_url": url, "concurrency": CONCURRENCY}
     settings = type(Document(ROOT / "params.yaml").section(("articles", "label"), Label).oracle).model_validate(given)
     rows = [Article(f"a{n}", "", f"Article {n}: volunteers rebuilt it.") for n in range(REQUESTS)]
     with tempfile.TemporaryDirectory() as folder:
@@ -66,6 +88,7 @@ def labelling() -> dict[str, float]:
             began, cpu = time.perf_counter(), time.process_time()
             list(labeller.label_all(rows[50:]))
             seconds, used = time.perf_counter() - began, time.process_time() - cpu
+    plain = bare(url, REQUESTS)
     ours.send("done")
     process.join()
     count, ideal = len(rows) - 50, CONCURRENCY / LATENCY
@@ -75,6 +98,7 @@ def labelling() -> dict[str, float]:
         "latency_seconds": LATENCY,
         "per_second": round(count / seconds, 1),
         "share_of_ideal": round(count / seconds / ideal, 3),
+        "bare_share_of_ideal": round(REQUESTS / plain / ideal, 3),
         "client_cpu_ms_per_request": round(1000 * used / count, 2),
     }
 

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from shutil import copytree, ignore_patterns
+from shutil import copyfile, copytree, ignore_patterns
 from typing import Any
 
 import numpy as np
@@ -60,8 +60,7 @@ def workspace(target: Path, data: Path) -> Path:
         copytree(ROOT / name, target / name, ignore=ignore_patterns("__pycache__"))
     for name in ("params.yaml", "dvc.yaml"):
         (target / name).write_text((ROOT / name).read_text())
-    (target / "data/source/documents").mkdir(parents=True)
-    (target / "data/source/documents/clean").symlink_to(data.resolve())
+    copytree(data, target / "data/source/documents/clean", copy_function=copyfile)
     (target / "data/params.ok").touch()
     return target
 

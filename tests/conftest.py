@@ -9,6 +9,7 @@ import pytest
 from benchmarks.measure import numeric_settings
 
 os.environ.update(numeric_settings())  # before numpy and torch are imported: what tests compute has the programs' bytes
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of several tests at once would wait for one another
 
 ROOT = Path(__file__).resolve().parent.parent
 

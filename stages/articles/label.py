@@ -5,7 +5,6 @@ Score the articles by the oracle, but only when its prompt has passed calibratio
 """
 
 import sys
-from dataclasses import asdict
 from itertools import islice
 
 import pandas as pd
@@ -94,7 +93,7 @@ def main(stage: Stage[Common, Label]) -> None:
     stage.write("labels.parquet", labels[list(Labels.to_schema().columns)], Labels)
     stage.write("scores.parquet", scores, Scores)
     stage.write("unlabelled.parquet", left, Unlabelled)
-    spent = {name: value for name, value in asdict(use).items() if name in OracleUse.to_schema().columns}
+    spent = {"requests": use.requests, "malformed": use.malformed, **use.tokens._asdict(), "cost_usd": use.cost_usd}
     oracle = {"provider": params.oracle.provider, "model": params.oracle.model, **spent}
     stage.write("oracle.parquet", pd.DataFrame([oracle]), OracleUse)
     stage.account(len(kept), labelled=len(labels), unlabelled=len(left))

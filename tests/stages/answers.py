@@ -366,6 +366,7 @@ EXAMPLES = {
             "train.phases": [{"subset": "easy", "epochs": 1, "learning_rate": 0.01}],
             "train.early_stopping.metric": "accuracy",
             "train.network.views": [48],
+            "evaluate.tree_rounds": 1,
             "evaluate.gate.headline": "rmse",
         },
         changes_no_byte={

@@ -36,8 +36,10 @@ def edit(file: str, change: Callable[[Any], Any]) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def test_two_filters_are_shipped() -> None:
-    assert known_filters(SHIPPED) == ["sustainability_tech_deployment/v1", "uplifting/v1"]
+def test_filters_are_shipped() -> None:
+    assert known_filters(SHIPPED) == [
+        "ellipse/v1", "emobank/v1", "sustainability_tech_deployment/v1", "uplifting/v1",
+    ]  # fmt: skip
     assert len(read_filter("uplifting/v1", SHIPPED).names) == 8
 
 

@@ -21,11 +21,11 @@ from tests.stages.oracle_server import COMPLETION_TOKENS, PROMPT_TOKENS, THINKIN
 from tests.stages.programs import Programs
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import Definition, article_text
-from winnow.domains.articles.params import Label, Oracle
+from winnow.domains.articles.params import Label, Oracle, Prices
 from winnow.domains.articles.rules import rounds
 from winnow.domains.articles.rules.gate import PromptRefusedError
-from winnow.domains.articles.rules.labelling import Article
-from winnow.domains.articles.rules.oracles import OracleError
+from winnow.domains.articles.rules.labelling import Article, Use
+from winnow.domains.articles.rules.oracles import OracleError, Reply, Tokens
 from winnow.domains.articles.rules.questions import INJECTION, hash_of
 from winnow.domains.articles.rules.samples import draw_samples
 from winnow.domains.articles.rules.stores import open_labeller
@@ -193,9 +193,9 @@ def some_articles(count: int) -> list[Article]:
 def test_a_failing_server_loses_nothing_and_is_paid_exactly(here: Programs, definition: Definition) -> None:
     kinds = ("429", "500", "time-out", "closed", "no-json", "wrong-schema", "slow")
     failures = dict.fromkeys(kinds, 0.05)
-    count = 300
+    count = 1000
     with OracleServer(good(definition), failures) as server:
-        given = settings(server, timeout=0.8, retries=8, parse_retries=4, concurrency=24)
+        given = settings(server, timeout=0.8, retries=8, parse_retries=4, concurrency=48)
         with open_labeller(definition, given, 100.0, 0) as labeller:
             found = list(labeller.label_all(some_articles(count)))
             use = labeller.use
@@ -211,8 +211,8 @@ def test_a_failing_server_loses_nothing_and_is_paid_exactly(here: Programs, defi
         assert each.scores == pytest.approx(json.loads(good(definition)(article.content, definition.names)))
         assert delivered[article.content] == 1 + len(each.failures), "one answer, and one for each malformed one"
     assert use.malformed == server.failed["no-json"] + server.failed["wrong-schema"]
-    assert (use.prompt_tokens, use.completion_tokens, use.thinking_tokens) == tokens
-    assert use.cost_usd == pytest.approx(sum(delivered.values()) * PRICE)
+    assert use.tokens == tokens
+    assert use.cost_usd == (tokens[0] * 0.3 + tokens[1] * 2.5 + tokens[2] * 3.5) / 1e6, "to the last digit"
     assert all(again - sent >= 0.19 for sent, again in server.retries), "Retry-After is honoured"
     assert server.retries
 
@@ -384,3 +384,35 @@ def test_an_article_without_a_readable_answer_has_no_score(here: Programs, defin
         found = list(labeller.label_all(some_articles(3)))
     assert [each.scores for each in found] == [None] * 3
     assert all(each.failures == ("no JSON", "no JSON") for each in found)
+
+
+def test_costs_do_not_depend_on_the_order_of_answers() -> None:
+    replies = [Reply("", Tokens(n, 7 * n % 11, 13 * n % 17)) for n in range(1, 400)]
+    prices = Prices(prompt=0.1, completion=0.7, thinking=1.3)
+    costs = set()
+    for seed in range(20):
+        use = Use(prices)
+        for reply in random.Random(seed).sample(replies, len(replies)):
+            use.add(reply, now=True)
+        costs |= {use.cost_usd, use.paid_now_usd}
+    assert len(costs) == 1
+
+
+def test_answers_are_on_the_disk_before_they_are_used(
+    here: Programs, definition: Definition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        real(file)
+        synced.append(answered(Path(".winnow/kept/articles/answers.sqlite")))
+
+    monkeypatch.setattr("winnow.pipeline.kept.os.fsync", fsync)
+    with (
+        OracleServer(good(definition)) as server,
+        open_labeller(definition, settings(server, concurrency=4), 100.0, 0) as labeller,
+    ):
+        for number, _ in enumerate(labeller.label_all(some_articles(40)), 1):
+            assert synced[-1] >= number
+    assert len(synced) <= 41

@@ -11,10 +11,12 @@ from typing import NamedTuple
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle as Settings
 from winnow.domains.articles.params import Prices
-from winnow.domains.articles.rules.oracles import Oracle, Reply
+from winnow.domains.articles.rules.oracles import Oracle, Reply, Tokens
 from winnow.domains.articles.rules.questions import MalformedAnswer, Question, Variant, parse_answer, question
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.kept import KeptAnswers
+
+NONE = Tokens(0, 0, 0)
 
 
 class Article(NamedTuple):
@@ -36,26 +38,30 @@ class Labelled:
 
 @dataclass
 class Use:
-    """Answers and what they cost, whether they were paid now or before."""
+    """Answers and what they cost, whether they were paid now or before.
 
+    Costs are those of the tokens' sums, which are whole numbers: the order in which answers arrive changes no digit.
+    """
+
+    prices: Prices
     requests: int = 0
     malformed: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    thinking_tokens: int = 0
-    cost_usd: float = 0.0
-    paid_now_usd: float = 0.0
-    asked_now: int = 0
+    tokens: Tokens = NONE
+    tokens_now: Tokens = NONE
 
-    def add(self, reply: Reply, prices: Prices, *, now: bool) -> None:
-        cost = reply.cost(prices)
+    def add(self, reply: Reply, *, now: bool) -> None:
         self.requests += 1
-        self.prompt_tokens += reply.prompt_tokens
-        self.completion_tokens += reply.completion_tokens
-        self.thinking_tokens += reply.thinking_tokens
-        self.cost_usd += cost
-        self.asked_now += now
-        self.paid_now_usd += cost if now else 0.0
+        self.tokens = self.tokens.plus(reply.tokens)
+        if now:
+            self.tokens_now = self.tokens_now.plus(reply.tokens)
+
+    @property
+    def cost_usd(self) -> float:
+        return self.tokens.cost(self.prices)
+
+    @property
+    def paid_now_usd(self) -> float:
+        return self.tokens_now.cost(self.prices)
 
 
 @dataclass
@@ -93,8 +99,9 @@ class Labeller:
     ) -> None:
         self.oracle, self.kept, self.definition, self.settings = oracle, kept, definition, settings
         self.budget = Budget(max_cost_usd)
-        self.use = Use()
+        self.use = Use(settings.prices)
         self._lock = threading.Lock()
+        self._under_way = threading.Semaphore(settings.concurrency)
 
     def estimate(self, articles: Iterable[Article], variant: Variant = "plain") -> tuple[int, float]:
         """Questions about these articles that no stored answer answers, and what they may cost at most."""
@@ -113,7 +120,7 @@ class Labeller:
             yield from (self.label(article, variant) for article in articles)
             return
         pending: deque[Future[Labelled]] = deque()
-        pool = ThreadPoolExecutor(width)
+        pool = ThreadPoolExecutor(2 * width)  # as many wait for the disk as for the oracle
         try:
             for article in articles:
                 pending.append(pool.submit(self.label, article, variant))
@@ -148,16 +155,19 @@ class Labeller:
             self.budget.reserve(most)
             try:
                 reply = self.oracle.ask(asked)
-                cost = reply.cost(self.settings.prices)
+                cost = reply.tokens.cost(self.settings.prices)
                 asked_now = True
             finally:
                 self.budget.settle(most, cost)
-            return json.dumps(reply._asdict())
+            return json.dumps({"text": reply.text, **reply.tokens._asdict()})
 
-        stored = self.kept.obtain(asked.key(self.oracle.name, attempt), ask) if self.kept else ask()
-        reply = Reply(**json.loads(stored))
+        with self._under_way:
+            stored = json.loads(self.kept.obtain(asked.key(self.oracle.name, attempt), ask) if self.kept else ask())
+        if self.kept and asked_now:
+            self.kept.flush()
+        reply = Reply(stored.pop("text"), Tokens(**stored))
         with self._lock:
-            self.use.add(reply, self.settings.prices, now=asked_now)
+            self.use.add(reply, now=asked_now)
         return reply.text
 
     def _question(self, article: Article, variant: Variant) -> Question:

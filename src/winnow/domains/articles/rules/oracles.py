@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from winnow.domains.articles.source.synthetic import score_words
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.kept import content_key
 
-if TYPE_CHECKING:
-    pass
-
 KEYS = ("WINNOW_ORACLE_KEY", "OPENAI_API_KEY")
 """Environment variables that may hold the key, the first one found counts."""
 
@@ -24,13 +21,15 @@ CHARACTERS_PER_TOKEN = 3.0
 """For estimates: English has about 4, other languages fewer."""
 
 
-class Reply(NamedTuple):
-    """An answer and what it took. `completion_tokens` are without thinking."""
+class Tokens(NamedTuple):
+    """What an answer took; the completion is counted without thinking."""
 
-    text: str
     prompt_tokens: int
     completion_tokens: int
     thinking_tokens: int
+
+    def plus(self, other: "Tokens") -> "Tokens":
+        return Tokens(*map(sum, zip(self, other, strict=True)))
 
     def cost(self, prices: Prices) -> float:
         """US dollars."""
@@ -39,6 +38,13 @@ class Reply(NamedTuple):
             + self.completion_tokens * prices.completion
             + self.thinking_tokens * prices.thinking
         ) / 1e6
+
+
+class Reply(NamedTuple):
+    """An answer and what it took."""
+
+    text: str
+    tokens: Tokens
 
 
 class Oracle(Protocol):
@@ -75,7 +81,7 @@ class RulesOracle:
             for name, score in score_words(question.text, self.definition).items()
         }
         scores = {name: round(2 * min(max(score, scale.low), scale.high)) / 2 for name, score in drawn.items()}
-        return Reply(json.dumps(scores), 0, 0, 0)
+        return Reply(json.dumps(scores), Tokens(0, 0, 0))
 
     def highest_cost(self, question: Question) -> float:
         del question
@@ -114,18 +120,18 @@ class OpenAIOracle:
     def ask(self, question: Question) -> Reply:
         """Raises OracleError when the server refuses, or does not answer after all retries."""
         import openai  # noqa: PLC0415
+        from openai.types.chat import ChatCompletion  # noqa: PLC0415
 
-        try:
-            found = self.client.chat.completions.create(
-                model=self.settings.model,
-                messages=[{"role": "system", "content": question.system}, {"role": "user", "content": question.user}],
-                temperature=self.settings.temperature,
-                max_tokens=self.settings.max_tokens,
-                response_format={
-                    "type": "json_schema",
-                    "json_schema": {"name": "scores", "strict": True, "schema": dict(question.schema)},
-                },
-            )
+        schema = {"name": "scores", "strict": True, "schema": dict(question.schema)}
+        body = {
+            "model": self.settings.model,
+            "messages": [{"role": "system", "content": question.system}, {"role": "user", "content": question.user}],
+            "temperature": self.settings.temperature,
+            "max_tokens": self.settings.max_tokens,
+            "response_format": {"type": "json_schema", "json_schema": schema},
+        }
+        try:  # what `chat.completions.create` does, without its walk through the types of the body
+            found = self.client.post("/chat/completions", cast_to=ChatCompletion, body=body)
         except openai.APIStatusError as error:
             raise OracleError(
                 f"the oracle's server refused with status {error.status_code}: {_message(error)}",
@@ -158,12 +164,12 @@ def _reply(found: Any) -> Reply:
     text = found.choices[0].message.content if getattr(found, "choices", None) else None
     usage = getattr(found, "usage", None)
     if usage is None:
-        return Reply(text or "", 0, 0, 0)
+        return Reply(text or "", Tokens(0, 0, 0))
     prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
     details = usage.completion_tokens_details
     inside = min((details.reasoning_tokens or 0) if details else 0, completion)
     beside = max((usage.total_tokens or 0) - prompt - completion, 0)
-    return Reply(text or "", prompt, completion - inside, inside + beside)
+    return Reply(text or "", Tokens(prompt, completion - inside, inside + beside))
 
 
 def _is_local(url: str) -> bool:
