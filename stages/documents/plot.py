@@ -10,7 +10,6 @@ from winnow.domains.documents.tables import Explained, PerIssue, Predictions, Re
 from winnow.domains.documents.view.curves import class_curves, loss_curves
 from winnow.domains.documents.view.figures import (
     issue_bars,
-    reliability_diagram,
     scores,
     threshold_curves,
 )
@@ -19,6 +18,7 @@ from winnow.pipeline.stage import Stage, run_stage
 from winnow.show.confusion import confusion_matrix
 from winnow.show.curves import read_curves
 from winnow.show.figures import save_png
+from winnow.show.reliability import reliability_diagram
 
 
 def main(stage: Stage[Common, Plot]) -> None:
@@ -33,7 +33,7 @@ def main(stage: Stage[Common, Plot]) -> None:
         "confusion_matrix": confusion_matrix(
             test["true_label"], test["label"], definitions.CLASSES, of="class", rows="images"
         ),
-        "reliability": reliability_diagram(stage.read("evaluate/reliability.parquet", Reliability)),
+        "reliability": reliability_diagram(stage.read("evaluate/reliability.parquet", Reliability), of="class"),
         "issues": issue_bars(stage.read("evaluate/issues.parquet", PerIssue)),
         "threshold": threshold_curves(stage.read("evaluate/thresholds.parquet", Thresholds)),
         "worst_errors": error_sheet(explained, stage.params.sheet_columns),

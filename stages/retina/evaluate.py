@@ -4,14 +4,18 @@ Evaluate the grader on the test side, compare it with baselines, check for overf
     dvc repro evaluate@retina
 """
 
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from winnow.domains.retina import definitions
 from winnow.domains.retina.model import baselines, judging
-from winnow.domains.retina.model.grading import grade_collection
-from winnow.domains.retina.model.heatmaps import heat_maps
+from winnow.domains.retina.model.calibration import load as load_calibration
+from winnow.domains.retina.model.grading import BEFORE_REFIT, before_refit, grade_collection
+from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.params import Common, Evaluate
 from winnow.domains.retina.tables import (
@@ -31,7 +35,7 @@ from winnow.judge.gates import Findings
 from winnow.judge.intervals import Interval, bootstrap, difference
 from winnow.judge.report import Report, make_report
 from winnow.learn.devices import device_for
-from winnow.learn.trained import load_trained
+from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.vision import backbones
 from winnow.vision.features import kept_features
@@ -46,22 +50,40 @@ def join(stage: Stage[Common, Evaluate]) -> pd.DataFrame:
     return rows.sort_values("image_id", ignore_index=True)
 
 
-def baseline_probabilities(
-    rows: pd.DataFrame, images: Images, model: Grader, params: Evaluate, rng: np.random.Generator
-) -> dict[str, NDArray[np.float64]]:
-    """Of the models that a network must beat: their probabilities (test rows, grades)."""
-    grades, side, decision = rows["grade"].to_numpy(np.int64), rows["split"].to_numpy(str), model.decision
+def grade_sides(
+    rows: pd.DataFrame, images: Images, model: Grader, folder: Path, batch_size: int
+) -> NDArray[np.float64]:
+    """Probabilities `(rows, 5)` before calibration: of test photographs by the model, of others as it was fitted."""
+    values = np.zeros((len(rows), len(definitions.GRADES)))
+    tested = (rows["split"] == "test").to_numpy(bool)
+    for grader, mask in ((model, tested), (before_refit(model, folder), ~tested)):
+        places = np.flatnonzero(mask)
+        values[places] = grade_collection(grader, images, places, batch_size=batch_size)
+    return values
+
+
+def judge_baselines(
+    rows: pd.DataFrame, images: Images, model: Grader, folder: Path, params: Evaluate, rng: np.random.Generator
+) -> dict[str, pd.DataFrame]:
+    """The models that a network must beat: the columns of `Judged` for the test rows."""
+    refit, seed = (folder / BEFORE_REFIT).exists(), int(rng.integers(2**31))
+    train = rows.loc[rows["split"] == "train", "grade"].to_numpy(np.int64)
     probabilities = {
-        "majority": baselines.majority(grades[side == "train"], len(rows)),
-        "metadata": baselines.metadata_model(rows, grades, side, decision, int(rng.integers(2**31))),
+        "majority": baselines.majority(train, len(rows)),
+        "metadata": baselines.metadata_model(rows, model.decision, refit=refit, seed=seed),
     }
     if params.feature_baseline != "none":
         network = backbones.pretrained(params.feature_baseline, "imagenet")
         network.blocks.to(model.device)
         pooled = kept_features("pooled", network.blocks, lambda batch: network.features(batch).mean(dim=(2, 3)), images)
         features = pooled.double().numpy()
-        probabilities["frozen_features"] = baselines.feature_model(features, grades, side, decision)
-    return {name: values[side == "test"] for name, values in probabilities.items()}
+        probabilities["frozen_features"] = baselines.feature_model(features, rows, model.decision, refit=refit)
+    graded = baselines.judged(probabilities, rows, model.decision, load_calibration(folder).refer_sensitivity)
+    of_photographs = rows[["image_id", "patient", "split", "grade"]]
+    return {
+        name: pd.concat([of_photographs, values], axis=1)[rows["split"] == "test"].reset_index(drop=True)
+        for name, values in graded.items()
+    }
 
 
 def choose_cases(test: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -81,59 +103,56 @@ def explain(model: Grader, cases: pd.DataFrame, images: Images) -> pd.DataFrame:
     heat = heat_maps(model, chosen, cases["predicted"].to_numpy(np.int64))
     return cases[["image_id", "grade", "predicted", "probability"]].assign(
         png=pd.Series(list(chosen), index=cases.index, dtype=object),
-        heat=pd.Series([encode_png(each) for each in heat], index=cases.index, dtype=object),
+        heat=pd.Series(
+            [
+                encode_png(within_retina(each, image, model.preparation)[0])
+                for each, image in zip(heat, chosen, strict=True)
+            ],
+            index=cases.index,
+            dtype=object,
+        ),
     )
 
 
 def report(
-    test: pd.DataFrame,
-    decision: definitions.Decision,
-    baseline: dict[str, NDArray[np.float64]],
-    params: Evaluate,
-    rng: np.random.Generator,
+    test: pd.DataFrame, baseline: dict[str, pd.DataFrame], params: Evaluate, rng: np.random.Generator
 ) -> tuple[Report, dict[str, Interval]]:
     """The model's metrics with intervals over patients, beside the baselines' on the same photographs."""
-    true, options = test["grade"].to_numpy(np.int64), params.bootstrap.model_dump()
-    own = judging.statistics(
-        true, test["predicted"].to_numpy(np.int64), test[definitions.probability_columns()].to_numpy()
-    )
-    others = {
-        name: judging.statistics(true, definitions.decide(values, decision), values)
-        for name, values in baseline.items()
-    }
-    interval = bootstrap(own, len(test), rng=rng, groups=test["patient"], **options)
+    own = judging.statistics(test)
+    others = {name: judging.statistics(rows) for name, rows in baseline.items()}
+    interval = judging.intervals(test, params.bootstrap, rng)
     headline = params.gate.headline
     apart = {name: difference(own[headline], each[headline]) for name, each in others.items() if headline in own}
+    paired = bootstrap(apart, len(test), rng=rng, groups=test["patient"], **params.bootstrap.model_dump())
     found = Findings(
         judging.metrics(own, len(test)),
         interval,
         baseline={name: judging.metrics(each, len(test)) for name, each in others.items()},
-        difference={headline: bootstrap(apart, len(test), rng=rng, groups=test["patient"], **options)},
+        difference={headline: paired},
     )
     return make_report(params.gate, found), interval
 
 
 def main(stage: Stage[Common, Evaluate]) -> None:
-    params, rng = stage.params, stage.rng()
+    params, rng, folder = stage.params, stage.rng(), model_folder(stage.domain)
     rows = join(stage)
     images = read_images(stage.input("ingest/images.arrow")).select(rows["image_id"])
     model = load_trained(Grader, stage.domain, device_for(stage.runtime, params.threads))
-    tested = (rows["split"] == "test").to_numpy(bool)
-    values = grade_collection(model, images, tested, batch_size=params.batch_size)
-    table = pd.DataFrame(values, columns=definitions.probability_columns(), index=rows.index)
-    rows = pd.concat([rows, table], axis=1).assign(predicted=definitions.decide(values, model.decision))
+    raw = grade_sides(rows, images, model, folder, params.batch_size)
+    calibration = load_calibration(folder)
+    baseline = judge_baselines(rows, images, model, folder, params, rng)
+    rows = pd.concat([rows, judging.grade_rows(raw, model.decision, calibration)], axis=1)
     test = rows[rows["split"] == "test"].reset_index(drop=True)
-    baseline = baseline_probabilities(rows, images, model, params, rng)
-    written, interval = report(test, model.decision, baseline, params, rng)
+    written, interval = report(test, baseline, params, rng)
     classes = judging.per_class(rows, interval)
 
-    true, predicted = test["grade"].to_numpy(np.int64), test["predicted"].to_numpy(np.int64)
-    probabilities = test[definitions.probability_columns()].to_numpy()
     stage.write("predictions.parquet", rows[list(Predictions.to_schema().columns)], Predictions)
-    stage.write("baseline_predictions.parquet", baselines.table(test["image_id"], baseline), BaselinePredictions)
+    named = pd.concat([each.assign(baseline=name) for name, each in baseline.items()])
+    columns = list(BaselinePredictions.to_schema().columns)
+    stage.write("baseline_predictions.parquet", named[columns], BaselinePredictions)
     stage.write("per_class.parquet", classes, PerClass)
-    stage.write("rocs.parquet", judging.rocs(true, probabilities), Rocs)
-    stage.write("reliability.parquet", judging.reliability_table(true, predicted, probabilities), Reliability)
+    stage.write("rocs.parquet", judging.rocs(test), Rocs)
+    stage.write("reliability.parquet", judging.reliability_table(test), Reliability)
     stage.write("explained.parquet", explain(model, choose_cases(test, params.explained), images), Explained)
     stage.metrics(**written.metrics)
     stage.judgement(
@@ -141,6 +160,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "rows_test": len(test),
             "overfitting": judging.overfitting(classes, params.overfit_gap),
             "confusion": pd.crosstab(test["grade"], test["predicted"]).to_dict("index"),
+            "calibration": asdict(calibration),
             **written.judgement,
         }
     )

@@ -8,11 +8,12 @@ from winnow.domains.retina.params import Common, Plot
 from winnow.domains.retina.tables import Explained, PerClass, Predictions, Reliability, Rocs
 from winnow.domains.retina.view.cases import case_sheet
 from winnow.domains.retina.view.curves import f1_curves, loss_curves
-from winnow.domains.retina.view.figures import LABELS, f1_bars, reliability_diagram, roc_curves
+from winnow.domains.retina.view.figures import LABELS, f1_bars, roc_curves
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.show.confusion import confusion_matrix
 from winnow.show.curves import read_curves
 from winnow.show.figures import save_png
+from winnow.show.reliability import reliability_diagram
 
 
 def main(stage: Stage[Common, Plot]) -> None:
@@ -23,7 +24,7 @@ def main(stage: Stage[Common, Plot]) -> None:
         "confusion_matrix": confusion_matrix(test["grade"], test["predicted"], LABELS, of="grade", rows="photographs"),
         "roc": roc_curves(stage.read("evaluate/rocs.parquet", Rocs)),
         "f1": f1_bars(stage.read("evaluate/per_class.parquet", PerClass)),
-        "reliability": reliability_diagram(stage.read("evaluate/reliability.parquet", Reliability)),
+        "reliability": reliability_diagram(stage.read("evaluate/reliability.parquet", Reliability), of="grade"),
         "cases": case_sheet(stage.read("evaluate/explained.parquet", Explained), stage.params.sheet_columns),
         "loss": loss_curves(curves),
         "f1_by_epoch": f1_curves(curves),

@@ -4,17 +4,23 @@ Train the grader: focal loss with class weights, weighted sampling, or both, ove
     dvc repro train@retina
 """
 
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 from winnow.domains.retina import definitions
-from winnow.domains.retina.model.training import Training
+from winnow.domains.retina.model.calibration import Calibration, calibrate, save
+from winnow.domains.retina.model.grading import BEFORE_REFIT, before_refit, grade_collection
+from winnow.domains.retina.model.network import Grader
+from winnow.domains.retina.model.training import VALIDATION_BATCH, Training
 from winnow.domains.retina.params import Common, Train
+from winnow.domains.retina.rules.labels import patient_digest
 from winnow.domains.retina.tables import (
     ClassWeights,
     Labels,
@@ -26,6 +32,7 @@ from winnow.domains.retina.tables import (
     Weights,
 )
 from winnow.images.store import read_images
+from winnow.learn.checkpoints import WEIGHTS
 from winnow.learn.devices import torch_device
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
@@ -40,16 +47,22 @@ BOTH = (
 
 
 def join(labels: pd.DataFrame, splits: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
-    """image_id, grade, split and weight (NaN off the training side) of every labelled photograph, by image_id."""
-    rows = labels[["image_id", "grade"]].merge(splits[["image_id", "split"]], on="image_id", validate="one_to_one")
+    """image_id, grade, patient, split and weight (NaN off the training side) of labelled photographs, by image_id."""
+    rows = labels[["image_id", "grade", "patient"]].merge(
+        splits[["image_id", "split"]], on="image_id", validate="one_to_one"
+    )
     rows = rows.merge(weights, on="image_id", how="left", validate="one_to_one")
     return rows.sort_values("image_id", ignore_index=True)
 
 
 def seen_photographs(photographs: pd.DataFrame, photos: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `Seen`: hashes of the photographs that training and validation use."""
-    used = photographs.loc[photographs["split"] != "test", ["image_id"]].merge(photos, on="image_id")
-    return used[["perceptual_hash"]].drop_duplicates().sort_values("perceptual_hash")
+    """The columns of `Seen`: of the photographs that training and validation use, by hash."""
+    used = photographs.loc[photographs["split"] != "test", ["image_id", "grade", "split", "patient"]]
+    used = used.merge(photos.drop(columns=["grade", "patient"]), on="image_id", validate="one_to_one")
+    alone = used["patient"].isin(photos["image_id"])  # a patient whom nothing names but the photograph
+    used["patient"] = used["patient"].mask(alone).map(patient_digest, na_action="ignore").astype("str")
+    columns = list(Seen.to_schema().columns)
+    return used.sort_values(["perceptual_hash", "image_id"]).drop_duplicates("perceptual_hash")[columns]
 
 
 def only_row(table: pd.DataFrame) -> dict[str, Any]:
@@ -61,6 +74,15 @@ def only_row(table: pd.DataFrame) -> dict[str, Any]:
 def carry(seen: pd.DataFrame, folder: Path) -> None:
     """Write what the model's use needs besides its configuration and weights."""
     write_table(folder / "seen.parquet", seen, Seen)
+
+
+def calibrate_model(training: Training, folder: Path) -> Calibration:
+    """What validation says of the model in `folder`, as it was while the validation photographs were new to it."""
+    model = before_refit(Grader.from_pretrained(folder).to(training.device).eval(), folder)
+    val = np.flatnonzero(training.photographs["split"] == "val")
+    raw = grade_collection(model, training.images, val, batch_size=VALIDATION_BATCH)
+    grades = training.photographs["grade"].to_numpy(np.int64)[val]
+    return calibrate(raw, grades, training.params.refer_sensitivity)
 
 
 def format_sampling(classes: pd.DataFrame) -> str:
@@ -104,7 +126,11 @@ def main(stage: Stage[Common, Train]) -> None:
         summarise=training.summarise,
         carry=partial(carry, seen),
     )
-    train_model(stage, task)
+    result = train_model(stage, task)
+    folder = stage.output("model")
+    if stage.params.refits:
+        shutil.copy(result.checkpoints / f"phase_{len(stage.params.phases) - 1}" / WEIGHTS, folder / BEFORE_REFIT)
+    save(folder, calibrate_model(training, folder))
 
 
 if __name__ == "__main__":

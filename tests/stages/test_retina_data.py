@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -113,33 +114,49 @@ def test_over_all_folds_each_photograph_is_tested_once(here: Path) -> None:
     assert sorted(tested) == sorted(table("label/labels.parquet")["image_id"])
 
 
+def weights(**changes: Any) -> Weight:
+    return Weight.model_validate({"method": "balanced", "effective_beta": 0.999, "max_class_weight": 100.0, **changes})
+
+
 def test_class_weights_are_scikit_learns_and_the_guides_counts_give_its_formula(here: Path) -> None:
     grades = pd.Series(np.repeat(range(5), GUIDE))
-    plain = weight.weigh_classes(grades, Weight(max_class_weight=10.0, normalise=False))
+    plain = weight.weigh_classes(grades, weights())
     expected = compute_class_weight("balanced", classes=np.arange(5), y=grades)
     assert plain["weight"].to_numpy() == pytest.approx(expected)
     assert plain["weight"].round(3).tolist() == [0.243, 5.408, 2.001, 12.506, 8.337]
-    lines = weight.format_weights(plain, Weight(max_class_weight=10.0, normalise=False))
+    lines = weight.format_weights(plain)
     assert "Class 3: 1600 samples, weight: 12.5056" in lines
-    (warning,) = (line for line in lines if line.startswith("⚠"))
-    assert warning.startswith("⚠ class 3's balanced weight is 12.51, above 10")
-    assert warning.endswith("consider normalise: true")
-    scaled = weight.weigh_classes(grades, Weight(max_class_weight=10.0, normalise=True))
-    assert scaled["weight"].mean() == pytest.approx(1)
-    assert (scaled["weight"] / plain["weight"]).std() == pytest.approx(0, abs=1e-12)
+    assert not any(line.startswith("⚠") for line in lines)
     stored = table("weight/classes.parquet")
     assert stored["samples"].sum() == len(table("weight/weights.parquet"))
 
 
+def test_large_class_weights_are_cut_rooted_or_those_of_the_effective_number() -> None:
+    grades = pd.Series(np.repeat(range(5), GUIDE))
+    cut = weight.weigh_classes(grades, weights(max_class_weight=10.0))
+    assert cut["weight"].round(3).tolist() == [0.243, 5.408, 2.001, 10.0, 8.337]
+    (warning,) = (line for line in weight.format_weights(cut) if line.startswith("⚠"))
+    assert warning.startswith("⚠ class 3's weight 12.51 is cut to 10: a few photographs would dominate the loss")
+    counts = np.array(GUIDE)
+    rooted = weight.weigh_classes(grades, weights(method="sqrt"))["weight"].to_numpy()
+    assert rooted[1:] / rooted[0] == pytest.approx(np.sqrt(counts[0] / counts[1:]))
+    beta = 0.9999
+    found = weight.weigh_classes(grades, weights(method="effective_number", effective_beta=beta))["weight"].to_numpy()
+    effective = [sum(beta**n for n in range(count)) for count in GUIDE]  # the sum that Cui's formula sums up
+    assert found[1:] / found[0] == pytest.approx(effective[0] / np.array(effective[1:]))
+    for weighed in (rooted, found):
+        assert (weighed * counts).sum() == pytest.approx(counts.sum())
+
+
 def test_a_class_with_one_sample_and_a_class_with_none() -> None:
-    params = Weight(max_class_weight=10.0, normalise=True)
-    classes = weight.weigh_classes(pd.Series([0] * 50 + [2] * 20 + [3]), params).set_index("grade")
-    assert classes["samples"].tolist() == [50, 0, 20, 1, 0]
-    assert classes.loc[[1, 4], "weight"].tolist() == [0, 0]
-    assert classes.loc[[0, 2, 3], "weight"].mean() == pytest.approx(1)
-    lines = weight.format_weights(classes.reset_index(), params)
-    assert "⚠ class 1 has no training sample: the model cannot learn it" in lines
-    assert any("class 3's balanced weight is 23.67" in line for line in lines)
+    for method in ("balanced", "sqrt", "effective_number"):
+        params = weights(method=method, max_class_weight=5.0)
+        classes = weight.weigh_classes(pd.Series([0] * 50 + [2] * 20 + [3]), params).set_index("grade")
+        assert classes["samples"].tolist() == [50, 0, 20, 1, 0]
+        assert classes.loc[[1, 4], "weight"].tolist() == [0, 0]
+        lines = weight.format_weights(classes.reset_index())
+        assert "⚠ class 1 has no training sample: the model cannot learn it" in lines
+        assert any("class 3's weight 23.67 is cut to 5" in line for line in lines) == (method == "balanced")
 
 
 def test_weighted_sampling_draws_each_class_a_fifth_of_an_epoch() -> None:

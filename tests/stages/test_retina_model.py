@@ -20,14 +20,20 @@ from stages.retina import evaluate, ingest, label, plot, split, train, weight
 from stages.retina import filter as filter_stage
 from tests.conftest import ROOT
 from winnow.domains.retina import cli
+from winnow.domains.retina.model.grading import grade_photographs
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.params import Common, Ingest, Params
+from winnow.domains.retina.rules.labels import patient_digest
 from winnow.domains.retina.source.fundus import draw_fundus
+from winnow.domains.retina.tables import Seen
+from winnow.images.store import read_images
+from winnow.learn.checkpoints import load_weights
 from winnow.pipeline import presets
 from winnow.pipeline.errors import SourceError, WinnowError
 from winnow.pipeline.params import Document, Runtime
 from winnow.pipeline.seeds import derive_seed
 from winnow.pipeline.stage import Stage
+from winnow.pipeline.tables import write_table
 
 STAGES: dict[str, ModuleType] = {
     "ingest": ingest,
@@ -239,10 +245,9 @@ def test_every_kind_of_head_preparation_and_backbone_learns_and_is_judged(choice
     losses = curve("train/loss")
     assert losses[-1] < 0.8 * losses[0]
     rows = table("evaluate/predictions.parquet").query("split == 'train'")
-    true, probabilities = rows["grade"].to_numpy(np.int64), rows[[f"p{grade}" for grade in range(5)]].to_numpy()
     assert set(judgement()["interval"]) == set(judgement()["model"])
     if choice == "corn_on_contrast":  # the others' batch statistics are not yet those of their weights
-        assert evaluate.judging.judge(true, probabilities, "likeliest")["macro_auc"] > 0.7
+        assert evaluate.judging.judge(rows)["macro_auc"] > 0.7
 
 
 def winnow(*arguments: str) -> Result:
@@ -269,9 +274,23 @@ def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Pat
     assert one["file"] == "eyes/one.png"
     assert one["grade"] in range(5)
     assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-3)
-    assert one["referable"] == (one["grade"] >= 2)
+    calibration = json.loads(Path("data/retina/train/model/calibration.json").read_text())
+    assert one["referable"] == (one["referable_probability"] >= calibration["refer_from"])
     assert Image.open(one["explained"]).size == (32, 32)
-    assert two["quality"] == "too_dark"
+    assert two == {
+        "file": "eyes/two.png", "grade": None, "name": "ungradable", "referable": True, "quality": "too_dark",
+    }  # fmt: skip
+    assert 0 <= one["unseen_share"] < 1
+    plain = winnow("grade", "eyes", "three.jpg", "--out", "grades.csv")
+    assert plain.exit_code == 1
+    assert "eyes/two.png: ungradable: refer   ⚠ too dark" in plain.stdout
+    rows = pd.read_csv("grades.csv").set_index("file")
+    assert rows.loc["eyes/one.png", "grade"] == one["grade"]
+    assert rows.loc["eyes/one.png", [f"p{grade}" for grade in range(5)]].sum() == pytest.approx(1, abs=1e-3)
+    assert rows.loc["eyes/two.png", ["grade", "referable"]].isna().tolist() == [True, False]
+    assert rows["error"].dropna().to_dict() == {"three.jpg": "not an image file"}
+    assert winnow("grade", "eyes/one.png").exit_code == 0
+    assert winnow("grade", "eyes/two.png").exit_code == 1
     assert three == {"file": "three.jpg", "error": "not an image file"}
     with pytest.raises(WinnowError, match="nowhere.png does not exist"):
         winnow("grade", "nowhere.png")
@@ -285,7 +304,7 @@ def test_nothing_that_is_edited_after_training_changes_an_answer(here: Path) -> 
         eye.point(lambda v, index=index: v * (0.2 if index == 5 else 1)).save(eyes / str(index % 3) / f"{index}.png")
     commands = [("grade", "eyes/0", "eyes/1", "eyes/2", "--json"), ("evaluate", "eyes", "--json")]
     before = [winnow(*arguments) for arguments in commands]
-    assert [each.exit_code for each in before] == [0, 0], before[0].stderr + before[1].stderr
+    assert [each.exit_code for each in before] == [1, 0], before[0].stderr + before[1].stderr
     assert [each["quality"] for each in json.loads(before[0].stdout)].count("too_dark") == 1
     edited = {
         "common.image_size": 48, "ingest.crop": False, "ingest.contrast": True, "filter.min_brightness": 0.0,
@@ -319,6 +338,50 @@ def test_the_model_carries_the_hashes_of_training_and_validation_alone(here: Pat
     carried = set(table("train/model/seen.parquet")["perceptual_hash"])
     assert carried == hashes["train"] | hashes["val"]
     assert not carried & hashes["test"]
+
+
+def test_a_model_refitted_on_validation_keeps_what_validation_decided(here: Path) -> None:
+    before = json.loads(Path("data/retina/train/model/calibration.json").read_text())
+    phases = [{"subset": name, "epochs": 2, "learning_rate": 0.003} for name in ("full", "with_validation")]
+    presets.apply({"retina.train.phases": phases, "retina.train.select": "last"}, Path("params.yaml"))
+    run("train", "evaluate")
+    folder = Path("data/retina/train/model")
+    names = ("model.safetensors", "before_refit.safetensors")
+    weights = {name: load_file(folder / name)["head.weight"] for name in names}
+    assert not torch.equal(*weights.values())
+    first = load_file(folder.parent / "checkpoints/phase_1/model.safetensors")["head.weight"]
+    assert torch.equal(weights["before_refit.safetensors"], first)
+    rows = table("evaluate/predictions.parquet")
+    images = read_images(Path("data/retina/ingest/images.arrow")).select(rows["image_id"])
+    model = Grader.from_pretrained(folder).eval()
+    raw = {"test": grade_photographs(model, images, views=2, batch_size=64)}
+    load_weights(model, folder / "before_refit.safetensors")
+    raw["train"] = raw["val"] = grade_photographs(model, images, views=2, batch_size=64)
+    for side, values in raw.items():
+        own = (rows["split"] == side).to_numpy()
+        assert rows.loc[own, "raw_confidence"].to_numpy() == pytest.approx(values[own].max(axis=1), abs=1e-4)
+    assert judgement()["calibration"]["temperature"] != before["temperature"]
+
+
+def test_evaluate_leaves_out_other_eyes_of_training_patients(here: Path) -> None:
+    labels = table("label/labels.parquet").merge(table("split/splits.parquet"), on="image_id")
+    known = labels.query("split == 'train'")["patient"].iloc[0].rpartition("/")[2]
+    Path("other").mkdir()
+    rng, rows = np.random.default_rng(9), []
+    for index, name in enumerate([f"{known}_left", f"{known}_right", "new_left", "new_right"]):
+        draw_fundus(index, True, 90, rng).save(Path("other", f"{name}.png"))
+        rows.append(f"{name},{index},{known if name.startswith(known) else 'stranger'}\n")
+    Path("other.csv").write_text("image,level,patient\n" + "".join(rows))
+    seen = table("train/model/seen.parquet")
+    assert not seen.astype(str).apply(lambda column: column.str.contains(known).any()).any()
+    seen.loc[0, "patient"] = patient_digest(f"eyepacs/{known}")  # as if the training had been on files of this format
+    write_table(Path("data/retina/train/model/seen.parquet"), seen, Seen)
+    found = json.loads(winnow("evaluate", "other.csv", "--images", "other", "--json").stdout)
+    assert found["photographs"]["of_patients_in_training"] == 2
+    assert found["photographs"]["judged"] == 2
+    assert set(found["baseline"]) == {"majority", "metadata"}
+    assert set(found["interval"]) == set(found["metrics"])
+    assert "95% interval" in winnow("evaluate", "other.csv", "--images", "other").stdout
 
 
 def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Path) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from scipy.stats import norm
 from sklearn import metrics as sklearn
 from typer.testing import CliRunner
 
@@ -24,6 +25,7 @@ from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.source import synthetic
 from winnow.images.codec import load_pixels
 from winnow.images.store import read_images
+from winnow.measure.calibration import fit_temperature
 from winnow.pipeline.seeds import derive_seed
 
 RETINA = Programs.tiny("retina")
@@ -63,8 +65,8 @@ def held_out() -> pd.DataFrame:
 
 
 def of_table(rows: pd.DataFrame) -> dict[str, float]:
-    """Every metric of rows with a grade, a predicted one and probabilities."""
-    return metrics_of(rows["grade"].to_numpy(), rows["predicted"].to_numpy(), rows[PROBABILITIES].to_numpy())
+    """Every metric of rows of `Judged` with their true grade."""
+    return metrics_of(rows)
 
 
 @of_retina
@@ -76,8 +78,9 @@ def test_every_metric_of_the_judgement(judged: Path) -> None:
     assert found["baseline"].keys() == {"majority", "metadata"} == set(baseline["baseline"])
     for name, values in baseline.groupby("baseline"):
         rows = test[["image_id", "grade"]].merge(values, on="image_id", validate="one_to_one")
-        expected = of_table(rows.assign(predicted=median_grade(rows[PROBABILITIES].to_numpy())))
-        assert found["baseline"][name] == close(expected)
+        assert found["baseline"][name] == close(of_table(rows))
+        if name != "majority":
+            assert rows["predicted"].tolist() == median_grade(rows[PROBABILITIES].to_numpy()).tolist()
     confusion = sklearn.confusion_matrix(test["grade"], test["predicted"], labels=range(5))
     for grade, counts in found["confusion"].items():
         assert counts == {predicted: confusion[int(grade), int(predicted)] for predicted in counts}
@@ -93,7 +96,7 @@ def test_every_metric_of_the_judgement(judged: Path) -> None:
 
 
 @of_retina
-def test_probabilities_are_the_mean_over_views_on_the_test_side(judged: Path) -> None:
+def test_probabilities_are_the_calibrated_mean_over_views(judged: Path) -> None:
     rows = table("evaluate/predictions.parquet")
     images = read_images(Path("data/retina/ingest/images.arrow")).select(rows["image_id"])
     pictures = np.stack([load_pixels(image).transpose(2, 0, 1) for image in images])
@@ -101,9 +104,29 @@ def test_probabilities_are_the_mean_over_views_on_the_test_side(judged: Path) ->
     with torch.no_grad():
         turned = [torch.from_numpy(np.rot90(pictures, turn, (-2, -1)).copy()) for turn in range(VIEWS)]
         each = np.stack([model(view).softmax(dim=1).numpy() for view in turned])
-    expected = np.where((rows["split"] == "test").to_numpy()[:, None], each.mean(axis=0), each[0])
+    calibration = json.loads(Path("data/retina/train/model/calibration.json").read_text())
+    scaled = each.mean(axis=0).astype(float) ** (1 / calibration["temperature"])
+    expected = scaled / scaled.sum(axis=1, keepdims=True)
     assert np.abs(each.mean(axis=0) - each[0]).max() > 1e-3  # ten times the tolerance below
     assert rows[PROBABILITIES].to_numpy() == pytest.approx(expected, abs=1e-4)
+    assert rows["raw_confidence"].to_numpy() == pytest.approx(each.mean(axis=0).max(axis=1), abs=1e-4)
+    assert (rows["referred"] == (rows[PROBABILITIES[2:]].sum(axis=1) >= calibration["refer_from"])).all()
+
+
+@of_retina
+def test_temperature_and_threshold_are_validations(judged: Path) -> None:
+    """By a fine grid over temperatures; the calibrated probabilities of validation are least surprised there."""
+    val = table("evaluate/predictions.parquet").query("split == 'val'")
+    calibrated = val[PROBABILITIES].to_numpy()
+    model = json.loads(Path("data/retina/train/model/calibration.json").read_text())
+    assert judgement()["calibration"] == model
+    losses = []
+    for more in (0.97, 1.0, 1.03):
+        scaled = calibrated ** (1 / more)
+        chosen = (scaled / scaled.sum(axis=1, keepdims=True))[np.arange(len(val)), val["grade"]]
+        losses.append(-np.log(chosen).mean())
+    assert losses[1] == pytest.approx(min(losses), abs=2e-3)
+    assert val.query("grade >= 2")["referred"].mean() >= 0.88  # evaluate averages other views here
 
 
 @of_retina
@@ -114,10 +137,14 @@ def test_baselines_are_fitted_on_training_and_chosen_on_validation(judged: Path)
     baseline = table("evaluate/baseline_predictions.parquet").set_index(["baseline", "image_id"])
     test = rows.loc[side == "test", "image_id"]
     shares = np.bincount(grades[side == "train"], minlength=5) / (side == "train").sum()
-    assert (baseline.loc["majority"].loc[test].to_numpy() == shares).all()
+    majority = baseline.loc["majority"].loc[test]
+    assert set(majority["predicted"]) == {shares.argmax()}
+    assert majority["raw_confidence"].to_numpy() == pytest.approx(shares.max())
     drawn = int(np.random.default_rng(derive_seed(SEED, "retina", "evaluate")).integers(2**31))
-    metadata = metadata_probabilities(rows, grades, side, drawn)[side == "test"]
-    assert baseline.loc["metadata"].loc[test].to_numpy() == pytest.approx(metadata)
+    metadata = metadata_probabilities(rows, grades, side, drawn)
+    scaled = metadata ** (1 / fit_temperature(metadata[side == "val"], grades[side == "val"]))
+    expected = (scaled / scaled.sum(axis=1, keepdims=True))[side == "test"]
+    assert baseline.loc["metadata"].loc[test, PROBABILITIES].to_numpy() == pytest.approx(expected)
 
 
 @of_retina
@@ -142,11 +169,12 @@ def test_tables_of_classes_curves_and_reliability(judged: Path) -> None:
         area = np.trapezoid(points["recall"], points["false_positive_rate"])
         assert area == pytest.approx(sklearn.roc_auc_score(test["grade"] == grade, test[f"p{grade}"]))
     bins = table("evaluate/reliability.parquet")
-    assert bins["rows"].sum() == len(test)
-    error = ((bins["confidence"] - bins["accuracy"]).abs() * bins["rows"]).sum() / len(test)
-    assert error == pytest.approx(found["model"]["ece"], rel=1e-5)
-    right = (bins["accuracy"] * bins["rows"]).sum() / len(test)
-    assert right == pytest.approx(found["model"]["accuracy"], rel=1e-5)
+    likeliest = (test[PROBABILITIES].to_numpy().argmax(axis=1) == test["grade"]).mean()
+    for scaled, part in bins.groupby("scaled"):
+        assert part["rows"].sum() == len(test)
+        error = ((part["confidence"] - part["accuracy"]).abs() * part["rows"]).sum() / len(test)
+        assert error == pytest.approx(found["model"]["ece" if scaled else "uncalibrated_ece"], rel=1e-5)
+        assert (part["accuracy"] * part["rows"]).sum() / len(test) == pytest.approx(likeliest)
 
 
 def cases() -> pd.DataFrame:
@@ -158,7 +186,8 @@ def cases() -> pd.DataFrame:
     patients = np.repeat([f"p{number}" for number in range(21)], np.resize([1, 2, 3], 21))[:40]
     rows = pd.DataFrame({"image_id": [f"i{number:02}" for number in range(40)], "patient": patients, "grade": grades})
     rows[PROBABILITIES] = values
-    return rows.assign(predicted=values.argmax(axis=1))
+    referred = values[:, 2:].sum(axis=1) > 0.4
+    return rows.assign(predicted=values.argmax(axis=1), referred=referred, raw_confidence=values.max(axis=1))
 
 
 def bounds(values: Sequence[float]) -> list[Any]:
@@ -169,12 +198,40 @@ def kappa(true: "pd.Series[int]", predicted: "pd.Series[int]") -> float:
     return float(sklearn.cohen_kappa_score(true, predicted, labels=range(5), weights="quadratic"))
 
 
+PROPORTIONS = ("accuracy", "referable_sensitivity", "referable_specificity")
+
+
+def shares(rows: pd.DataFrame, name: str) -> tuple[int, int]:
+    """Hits and trials of a share of photographs."""
+    if name == "accuracy":
+        return int((rows["grade"] == rows["predicted"]).sum()), len(rows)
+    if name.startswith("referable"):
+        ill = name.endswith("sensitivity")
+        part = rows[(rows["grade"] >= 2) == ill]
+        return int((part["referred"] == ill).sum()), len(part)
+    _, grade, kind = name.split("_")
+    part = rows[rows["grade" if kind == "recall" else "predicted"] == int(grade)]
+    return int((part["grade"] == part["predicted"]).sum()), len(part)
+
+
+def proportion_confint(hits: int, trials: int) -> tuple[float, float]:
+    """Wilson's interval (1927), by its formula; everything without a trial."""
+    z = norm.ppf(0.975)
+    if not trials:
+        return np.inf, -np.inf
+    share, spread = hits / trials, z**2 / trials
+    middle, reach = share + spread / 2, z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return (middle - reach) / (1 + spread), (middle + reach) / (1 + spread)
+
+
 def test_intervals_and_differences_resample_patients() -> None:
     """By loops over resamples of whole patients, which the same generator draws in the same order."""
     test, rng = cases(), np.random.default_rng(3)
-    other = rng.dirichlet(np.ones(5), len(test))
+    values = rng.dirichlet(np.ones(5), len(test))
+    other = test.assign(predicted=values.argmax(axis=1))
+    other[PROBABILITIES] = values
     params = RETINA.section("evaluate")
-    written, _ = evaluate.report(test, "likeliest", {"other": other}, params, np.random.default_rng(5))
+    written, _ = evaluate.report(test, {"other": other}, params, np.random.default_rng(5))
     names, replayed = sorted(set(test["patient"])), np.random.default_rng(5)
     places = [np.flatnonzero(test["patient"] == name) for name in names]
 
@@ -182,11 +239,16 @@ def test_intervals_and_differences_resample_patients() -> None:
         drawn = replayed.integers(len(names), size=(params.bootstrap.resamples, len(names)))
         return (test.iloc[np.concatenate([places[unit] for unit in draw])] for draw in drawn)
 
-    values = [of_table(part) for part in resamples()]
+    resampled = [of_table(part) for part in resamples()]
     assert set(written.judgement["interval"]) == set(of_table(test))
     for name, interval in written.judgement["interval"].items():
-        assert list(interval.values()) == bounds([each[name] for each in values if name in each]), name
-    test = test.assign(other=other.argmax(axis=1))
+        low, high = np.quantile([each[name] for each in resampled if name in each], [0.025, 0.975])
+        if name in PROPORTIONS or name.endswith(("_recall", "_precision")):
+            hits, trials = shares(test, name)
+            wilson = proportion_confint(hits, trials)
+            low, high = min(low, wilson[0]), max(high, wilson[1])
+        assert list(interval.values()) == [pytest.approx(low), pytest.approx(high)], name
+    test = test.assign(other=other["predicted"])
     apart = [kappa(part["grade"], part["predicted"]) - kappa(part["grade"], part["other"]) for part in resamples()]
     assert list(written.judgement["difference"]["quadratic_weighted_kappa"]["other"].values()) == bounds(apart)
 
@@ -269,5 +331,5 @@ def test_sampling_weights_give_every_grade_the_same_share(judged: Path) -> None:
         assert classes.loc[grade, "samples"] == count
         assert classes.loc[grade, "balanced"] == pytest.approx(len(rows) / (present * count))
         assert f"  Class {grade}: {len(rows) / (present * count):.3g}" in train.format_sampling(classes.reset_index())
-    inverse = {grade: (1 / count) / (1 / counts).mean() for grade, count in counts.items()}
+    inverse = {grade: min(len(rows) / (present * count), 10.0) for grade, count in counts.items()}
     assert classes["weight"].loc[list(inverse)].tolist() == pytest.approx(list(inverse.values()))

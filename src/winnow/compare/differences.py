@@ -107,6 +107,8 @@ def _paired(domain: str, before: Revision, after: Revision) -> tuple[dict[str, I
     ]
     if numbers[0] != numbers[1] or not same_rows(first, second, predictions):
         return {}, ["the test set has changed: metrics are compared unpaired, and on other rows"]
+    if set(first.columns) != set(second.columns):
+        return {}, ["predictions are stored in another form: metrics are compared unpaired"]
     intervals = paired_intervals(
         predictions, first, second, resamples=RESAMPLES, confidence=CONFIDENCE, rng=np.random.default_rng(0)
     )

@@ -35,6 +35,18 @@ def balanced_class_weights(labels: pd.Series) -> "pd.Series[float]":
     return len(labels) / (len(counts) * counts)
 
 
+def effective_number_weights(labels: pd.Series, beta: float) -> "pd.Series[float]":
+    """One weight per class found, 1 / effective number of its rows, the mean over rows 1; indexed by class, sorted.
+
+    The effective number of n rows is (1 - beta^n) / (1 - beta) (Cui et al. 2019): rows of a class resemble each other,
+    so the next one adds less, and above 1 / (1 - beta) rows hardly anything. With beta near 0 all classes weigh alike,
+    near 1 as `balanced_class_weights`.
+    """
+    counts = labels.value_counts().sort_index()
+    weights = (1 - beta) / (1 - beta**counts)
+    return weights * len(labels) / (weights * counts).sum()
+
+
 def inverse_frequency_weights(labels: pd.Series) -> "pd.Series[float]":
     """One weight per row so that each class is drawn equally often; mean 1; indexed like `labels`."""
     return labels.map(balanced_class_weights(labels)).astype(float)

@@ -94,6 +94,18 @@ def pretrained(name: str, weights: str) -> Backbone:
     return _from_file(name, Path(weights))
 
 
+def widths(backbone: Backbone) -> list[int]:
+    """The number of feature maps after each block."""
+    found = []
+    with torch.no_grad():
+        maps = torch.zeros(1, 3, 64, 64)
+        for block in backbone.blocks.eval():
+            maps = block(maps)
+            found.append(maps.shape[1])
+    backbone.blocks.train()
+    return found
+
+
 def _of_torchvision(name: str, weights: str | None) -> Backbone:
     from torchvision import models  # noqa: PLC0415 - a second that the small networks need not spend
 

@@ -26,27 +26,25 @@ MAX_BYTES = 32 * 2**30
 
 
 class BlockNetwork(Protocol):
-    """A network whose first part is a sequence of blocks."""
+    """A network whose first part is a sequence of blocks, some of them frozen."""
 
     blocks: nn.Sequential
+    frozen_blocks: int
+    pooled_blocks: tuple[int, ...]
 
-    def features(self, images: Tensor, stop: int | None = None) -> Tensor:
-        """Feature maps `(rows, channels, h, w)` that the first `stop` blocks make of images of bytes."""
+    def frozen(self, images: Tensor) -> Tensor:
+        """What the frozen blocks make of images of bytes: `(rows, channels, h, w)`, pooled (h = w = 1) if all are."""
 
 
-def frozen_features(network: BlockNetwork, frozen_blocks: int, images: Sequence[bytes]) -> Tensor:
-    """Half-precision features `(images, VIEWS, channels, h, w)` of the first `frozen_blocks` blocks, for each view.
-
-    When all blocks are frozen the features are pooled (h = w = 1): a head needs no more.
-    """
-    pooled = frozen_blocks >= len(network.blocks)
+def frozen_features(network: BlockNetwork, images: Sequence[bytes]) -> Tensor:
+    """Half-precision features `(images, VIEWS, channels, h, w)` of the network's frozen blocks, for each view."""
+    count = network.frozen_blocks
 
     def compute(batch: Tensor) -> Tensor:
-        maps = [network.features(view(batch, number), stop=frozen_blocks) for number in range(VIEWS)]
-        return torch.stack([each.mean(dim=(2, 3), keepdim=True) if pooled else each for each in maps], dim=1)
+        return torch.stack([network.frozen(view(batch, number)) for number in range(VIEWS)], dim=1)
 
-    what = f"{VIEWS} views, {frozen_blocks} blocks{', pooled' * pooled}"
-    return kept_features(what, network.blocks[:frozen_blocks], compute, images)
+    pooled = f", pooled {network.pooled_blocks}" if count >= len(network.blocks) else ""
+    return kept_features(f"{VIEWS} views, {count} blocks{pooled}", network.blocks[:count], compute, images)
 
 
 def kept_features(

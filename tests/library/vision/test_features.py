@@ -20,16 +20,19 @@ from winnow.vision.views import VIEWS, view
 class Network(nn.Module):
     """The blocks of a backbone, as a domain's network has them."""
 
-    def __init__(self) -> None:
+    pooled_blocks = ()
+
+    def __init__(self, frozen_blocks: int) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.blocks = build("small_resnet").blocks
+        self.frozen_blocks = frozen_blocks
         self.calls = 0
 
-    def features(self, images: torch.Tensor, stop: int | None = None) -> torch.Tensor:
+    def frozen(self, images: torch.Tensor) -> torch.Tensor:
         self.calls += 1
-        out: torch.Tensor = self.blocks[:stop](images.float() / 255)
-        return out
+        maps: torch.Tensor = self.blocks[: self.frozen_blocks](images.float() / 255)
+        return maps.mean(dim=(2, 3), keepdim=True) if self.frozen_blocks >= len(self.blocks) else maps
 
 
 class Counted(Sequence[bytes]):
@@ -72,12 +75,12 @@ def test_features_computed_in_another_way_are_not_used(images: Counted, monkeypa
         lambda: monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2"),
     ]
     try:
-        frozen_features(Network(), 1, images)
+        frozen_features(Network(1), images)
         for change in changes:
             change()
-            again, once_more = Network(), Network()
-            frozen_features(again, 1, images)
-            frozen_features(once_more, 1, images)
+            again, once_more = Network(1), Network(1)
+            frozen_features(again, images)
+            frozen_features(once_more, images)
             assert (again.calls > 0, once_more.calls) == (True, 0)
     finally:
         torch.set_num_threads(threads)
@@ -85,8 +88,8 @@ def test_features_computed_in_another_way_are_not_used(images: Counted, monkeypa
 
 @pytest.mark.parametrize(("frozen", "shape"), [(2, (10, VIEWS, 32, 8, 8)), (5, (10, VIEWS, 128, 1, 1))])
 def test_frozen_features_are_those_of_every_view(frozen: int, shape: tuple[int, ...], images: Counted) -> None:
-    network = Network()
-    found = frozen_features(network, frozen, images)
+    network = Network(frozen)
+    found = frozen_features(network, images)
     assert found.shape == shape
     assert found.dtype == torch.float16
     assert found.device.type == "cpu"
@@ -95,26 +98,26 @@ def test_frozen_features_are_those_of_every_view(frozen: int, shape: tuple[int, 
     network.eval()
     with torch.inference_mode():
         for number in range(VIEWS):
-            maps = network.features(view(decode(images), number), stop=frozen)
-            expected = maps.mean(dim=(2, 3), keepdim=True) if frozen == 5 else maps
+            expected = network.frozen(view(decode(images), number))
             assert torch.allclose(found[:, number].float(), expected, atol=2e-3, rtol=2e-3)
 
 
 def test_features_are_computed_once_and_anew_for_other_weights_images_and_blocks(images: Counted) -> None:
-    network = Network()
-    first = frozen_features(network, 2, images).clone()
+    network = Network(2)
+    first = frozen_features(network, images).clone()
     calls = network.calls
-    assert torch.equal(frozen_features(network, 2, images), first)
+    assert torch.equal(frozen_features(network, images), first)
     with torch.no_grad():
         next(network.blocks[4].parameters()).add_(1)  # behind the frozen part
-    assert torch.equal(frozen_features(network, 2, images), first)
+    assert torch.equal(frozen_features(network, images), first)
     assert network.calls == calls
-    assert torch.equal(frozen_features(network, 2, images[::-1]), first.flip(0))
+    assert torch.equal(frozen_features(network, images[::-1]), first.flip(0))
     assert network.calls == 2 * calls
     with torch.no_grad():
         next(network.blocks[1].parameters()).add_(0.1)
-    assert not torch.equal(frozen_features(network, 2, images), first)
-    frozen_features(network, 1, images)
+    assert not torch.equal(frozen_features(network, images), first)
+    network.frozen_blocks = 1
+    frozen_features(network, images)
     assert network.calls == 4 * calls
     assert len(list(Path(".winnow/kept/features").glob("??/*"))) == 4
 

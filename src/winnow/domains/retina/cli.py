@@ -1,49 +1,87 @@
 """`winnow retina …`: grade photographs, and evaluate the grader on another labelled set."""
 
+import csv
+import io
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from winnow.domains.retina import definitions
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import write_text
 
 app = typer.Typer(no_args_is_help=True, help="Grade diabetic retinopathy on fundus photographs.")
 
 SHOWN = (
     "quadratic_weighted_kappa", "accuracy", "balanced_accuracy", "macro_f1", "rare_f1", "macro_auc",
-    "referable_sensitivity", "referable_specificity", "referable_auc", "ece",
+    "referable_sensitivity", "referable_specificity", "referable_auc", "ece", "uncalibrated_ece",
 )  # fmt: skip
+
+UNSEEN = 0.25
+"""Share of a heat map's heat outside the retina above which the explanation is doubted."""
 
 
 @app.command()
 def grade(
     paths: Annotated[list[Path], typer.Argument(help="photographs, or folders of them")],
     explain: Annotated[Path | None, typer.Option(help="folder for the photographs with their heat maps")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file for the grades")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the grades as JSON")] = False,
 ) -> None:
-    """Grade photographs with the trained model. Files that cannot be graded are reported; the exit code is then 1."""
+    """Grade photographs with the trained model.
+
+    Photographs that cannot be graded are to be referred. The exit code is 1 if there is one, or a file that cannot be
+    read.
+    """
     from winnow.domains.retina.model import application  # noqa: PLC0415 - torch takes seconds to import
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
     graded = application.grade_files(paths, explain, configured_device())
+    if out is not None:
+        write_text(out, as_csv(graded))
     if as_json:
         print(json.dumps(graded, indent=2))
     else:
         for each in graded:
-            if "error" in each:
-                print(f"{each['file']}: {each['error']}", file=sys.stderr)
-                continue
-            chances = "  ".join(f"{g} {p:.0%}" for g, p in each["probabilities"].items())
-            refer = "refer" if each["referable"] else "do not refer"
-            doubt = f"   ⚠ {each['quality'].replace('_', ' ')}" if each["quality"] else ""
-            print(f"{each['file']}: grade {each['grade']} ({each['name']}), {refer}   {chances}{doubt}")
-            if "explained" in each:
-                print(f"    heat map: {each['explained']}")
-    if any("error" in each for each in graded):
+            print(*_told(each), sep="\n", file=sys.stderr if "error" in each else sys.stdout)
+    hot = [each["file"] for each in graded if each.get("unseen_share", 0) > UNSEEN]
+    if hot:
+        print(
+            f"⚠ {len(hot)} of {len(graded)} heat maps lie by more than {UNSEEN:.0%} outside the retina, where no "
+            f"lesion can be ({', '.join(hot[:3])}{', …' if len(hot) > 3 else ''}): do not rely on these explanations",
+            file=sys.stderr,
+        )
+    if any("error" in each or each["quality"] for each in graded):
         raise typer.Exit(1)
+
+
+def _told(graded: dict[str, Any]) -> list[str]:
+    """The lines that tell what is said of a photograph."""
+    if "error" in graded:
+        return [f"{graded['file']}: {graded['error']}"]
+    if graded["quality"]:
+        return [f"{graded['file']}: ungradable: refer   ⚠ {graded['quality'].replace('_', ' ')}"]
+    chances = "  ".join(f"{grade} {chance:.0%}" for grade, chance in graded["probabilities"].items())
+    refer = "refer" if graded["referable"] else "do not refer"
+    line = f"{graded['file']}: grade {graded['grade']} ({graded['name']}), {refer}   {chances}"
+    return [line, f"    heat map: {graded['explained']}"] if "explained" in graded else [line]
+
+
+def as_csv(graded: Sequence[Mapping[str, Any]]) -> str:
+    """A row for each photograph; what is not known of it is empty."""
+    columns = [f"p{number}" for number in definitions.GRADES]
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["file", "grade", "referable", "referable_probability", *columns, "quality", "error"])
+    for each in graded:
+        first = [each.get(name, "") for name in ("file", "grade", "referable", "referable_probability")]
+        chances = [each.get("probabilities", {}).get(str(number), "") for number in definitions.GRADES]
+        table.writerow([*first, *chances, each.get("quality"), each.get("error", "")])
+    return text.getvalue()
 
 
 @app.command()
@@ -58,7 +96,7 @@ def evaluate(
     images: Annotated[Path | None, typer.Option(help="folder of a CSV's photographs; default: the CSV's")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Evaluate the grader on another labelled set; photographs that it was trained on are excluded."""
+    """Evaluate the grader on another labelled set, without the photographs and patients that it was trained on."""
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a CSV, an .npz, or a folder with one folder per grade")
     from winnow.domains.retina.model import application  # noqa: PLC0415
@@ -69,9 +107,13 @@ def evaluate(
         print(json.dumps(found, indent=2, sort_keys=True))
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["photographs"].items()))
+    print(f"  {'':<26}{'model':>8}{'95% interval':>16}" + "".join(f"{name:>12}" for name in found["baseline"]))
     for name in SHOWN:
         if name in found["metrics"]:
-            print(f"  {name:<26}{found['metrics'][name]:>8.3f}")
+            bounds = found["interval"][name]
+            interval = f"{bounds['low']:.3f} to {bounds['high']:.3f}"
+            others = "".join(f"{values[name]:>12.3f}" for values in found["baseline"].values())
+            print(f"  {name:<26}{found['metrics'][name]:>8.3f}{interval:>16}{others}")
     print(f"\n  {'grade':<8}{'samples':>9}{'precision':>11}{'recall':>9}{'F1':>7}")
     for number in definitions.GRADES:
         if f"class_{number}_f1" in found["metrics"]:

@@ -69,6 +69,11 @@ def decide(probabilities: ArrayLike, rule: Decision) -> NDArray[np.int64]:
     return np.asarray((exceeded > 0.5).sum(axis=1), dtype=np.int64)
 
 
+def referable_probability(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Chance of a grade to be referred `(rows,)`, of probabilities `(rows, 5)`."""
+    return np.asarray(np.asarray(probabilities, dtype=np.float64)[:, REFERABLE_FROM:].sum(axis=1))
+
+
 def grade_counts(grades: Sequence[int] | NDArray[np.int64]) -> dict[str, int]:
     """Photographs of each grade, `{"0": …, …, "4": …}`."""
     counts = np.bincount(np.asarray(grades, dtype=np.int64), minlength=len(GRADES))

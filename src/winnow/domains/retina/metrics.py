@@ -26,6 +26,7 @@ GATE_METRICS = (
     "referable_specificity",
     "referable_auc",
     "ece",
+    "uncalibrated_ece",
     *(f"class_{grade}_{name}" for grade in GRADES for name in ("precision", "recall", "f1")),
 )
 """What evaluate measures of the model, of grades that have a test photograph: names for the gate."""

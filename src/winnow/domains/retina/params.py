@@ -11,6 +11,9 @@ from winnow.pipeline.section import Float, ModelPath, Section
 from winnow.show.settings import Drawing
 from winnow.vision.settings import Augment, BackboneName
 
+WITH_VALIDATION = "with_validation"
+"""The subset of a last phase that trains on validation photographs too."""
+
 
 class Common(Section):
     """What several stages share."""
@@ -96,8 +99,15 @@ class Split(StratifiedSplit):
 class Weight(Section):
     """The weight of each grade in the loss."""
 
-    max_class_weight: Float = Field(gt=0, le=1e6, description="a balanced weight above this is warned about")
-    normalise: bool = Field(description="scale the weights to a mean of 1 over the grades")
+    method: Literal["balanced", "sqrt", "effective_number"] = Field(
+        description="by inverse frequency, by its square root, or by the inverse effective number of photographs"
+    )
+    effective_beta: Float = Field(
+        gt=0, lt=1, description="effective_number: above 1 / (1 - beta) photographs, more of a grade hardly count"
+    )
+    max_class_weight: Float = Field(
+        gt=0, le=1e6, description="larger weights are cut to this, and warned about; the mean over photographs is 1"
+    )
 
 
 class Network(Section):
@@ -110,6 +120,10 @@ class Network(Section):
     frozen_blocks: int = Field(
         ge=0, le=40, description="leading blocks that are not trained (their features are stored between runs)"
     )
+    pooled_blocks: list[int] = Field(
+        description="blocks, from 0, whose maps' mean and standard deviation the head sees, all of them frozen; "
+        "empty: the mean of the last block's maps"
+    )
     head: Literal["softmax", "corn"] = Field(description="softmax over five classes, or CORN's four conditional steps")
     dropout: Float = Field(ge=0, lt=1, description="dropout probability of the pooled features in training")
     decision: Literal["likeliest", "median"] = Field(description="how a grade is chosen from the probabilities")
@@ -119,6 +133,13 @@ class Network(Section):
     def _frozen_only_with_weights(self) -> Self:
         if self.frozen_blocks and self.weights == "none":
             raise ValueError("frozen_blocks needs pretrained weights: untrained frozen blocks would stay random")
+        if self.pooled_blocks != sorted({place for place in self.pooled_blocks if place >= 0}):
+            raise ValueError(f"pooled_blocks {self.pooled_blocks} are not numbers from 0 on that rise")
+        if self.pooled_blocks and self.frozen_blocks <= self.pooled_blocks[-1]:
+            raise ValueError(
+                f"pooled_blocks names block {self.pooled_blocks[-1]}, which is trained: set frozen_blocks to "
+                f"{self.pooled_blocks[-1] + 1} or more"
+            )
         return self
 
 
@@ -134,7 +155,7 @@ class Loss(Section):
 class Train(Training):
     """Training the grader."""
 
-    subsets: ClassVar[tuple[str, ...]] = ("full",)
+    subsets: ClassVar[tuple[str, ...]] = ("full", WITH_VALIDATION)
 
     use_class_weights: bool = Field(description="the weight stage's class weights as the focal loss's alpha")
     use_weighted_sampling: bool = Field(description="draw photographs so that all grades are equally frequent")
@@ -144,6 +165,9 @@ class Train(Training):
     backbone_lr_factor: Float = Field(
         gt=0, le=1, description="learning rate of the backbone, relative to that of the head"
     )
+    refer_sensitivity: Float = Field(
+        gt=0, le=1, description="share of validation's referable photographs that the referral threshold must refer"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -151,7 +175,19 @@ class Train(Training):
             raise ValueError("frozen_blocks keeps features of the eight flips: set augment.rotation and colour to 0")
         if self.network.head == "corn" and self.loss.label_spread:
             raise ValueError("label_spread is for the softmax head; CORN models the order itself")
+        *earlier, last = (phase.subset for phase in self.curriculum)
+        if WITH_VALIDATION in earlier or (last == WITH_VALIDATION and not earlier):
+            raise ValueError(
+                f"{WITH_VALIDATION} is for the last of several phases: temperature and threshold need others"
+            )
+        if self.refits and (self.select != "last" or self.early_stopping.patience):
+            raise ValueError(f"{WITH_VALIDATION} leaves nothing to validate on: set select to last and patience to 0")
         return self
+
+    @property
+    def refits(self) -> bool:
+        """Whether the last phase trains on validation photographs too."""
+        return self.curriculum[-1].subset == WITH_VALIDATION
 
 
 class Evaluate(Judging):

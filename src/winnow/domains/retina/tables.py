@@ -52,9 +52,18 @@ class QualityLimits(Table):
 
 
 class Seen(Table):
-    """The photographs that a model was trained or validated on, kept in its folder."""
+    """The photographs that a model was trained or validated on, kept in its folder: nothing that names a patient."""
 
     perceptual_hash: Series[str] = pa.Field(str_length=64, unique=True)
+    patient: Series[str] = pa.Field(nullable=True, str_length=64, description="SHA-256, where name or source tells it")
+    split: Series[str] = pa.Field(isin=("train", "val"))
+    grade: Series[int] = pa.Field(isin=definitions.GRADES)
+    width: Series[int] = pa.Field(ge=1)
+    height: Series[int] = pa.Field(ge=1)
+    brightness: Series[float] = pa.Field(ge=0, le=255)
+    red: Series[float] = pa.Field(ge=0, le=255)
+    green: Series[float] = pa.Field(ge=0, le=255)
+    blue: Series[float] = pa.Field(ge=0, le=255)
 
 
 class Rejected(tables.Rejected):
@@ -117,34 +126,37 @@ class ClassWeights(Table):
     grade: Series[int] = pa.Field(unique=True, isin=definitions.GRADES)
     samples: Series[int] = pa.Field(ge=0, description="training photographs")
     balanced: Series[float] = pa.Field(ge=0, description="samples / (classes × samples of the class); 0 without any")
+    uncut: Series[float] = pa.Field(ge=0, description="by the chosen method; the mean over photographs is 1")
     weight: Series[float] = pa.Field(ge=0, description="as the loss uses it")
 
 
-class Predictions(Table):
-    """Photographs of all sides, as the model grades them."""
+class Judged(Table):
+    """Photographs as a model grades them: calibrated probabilities and what follows from them."""
+
+    image_id: Series[str]
+    predicted: Series[int] = pa.Field(isin=definitions.GRADES)
+    referred: Series[bool] = pa.Field(description="the chance of grade 2 or more reaches the model's threshold")
+    raw_confidence: Series[float] = pa.Field(ge=0, le=1, description="highest probability before calibration")
+    p0: Series[float] = pa.Field(ge=0, le=1)
+    p1: Series[float] = pa.Field(ge=0, le=1)
+    p2: Series[float] = pa.Field(ge=0, le=1)
+    p3: Series[float] = pa.Field(ge=0, le=1)
+    p4: Series[float] = pa.Field(ge=0, le=1)
+
+
+class Predictions(Judged):
+    """Photographs of all sides; those of training and validation as graded before a last phase `with_validation`."""
 
     image_id: Series[str] = pa.Field(unique=True)
     patient: Series[str]
     split: Series[str] = pa.Field(isin=SIDES)
     grade: Series[int] = pa.Field(isin=definitions.GRADES)
-    predicted: Series[int] = pa.Field(isin=definitions.GRADES)
-    p0: Series[float] = pa.Field(ge=0, le=1)
-    p1: Series[float] = pa.Field(ge=0, le=1)
-    p2: Series[float] = pa.Field(ge=0, le=1)
-    p3: Series[float] = pa.Field(ge=0, le=1)
-    p4: Series[float] = pa.Field(ge=0, le=1)
 
 
-class BaselinePredictions(Table):
+class BaselinePredictions(Judged):
     """The test photographs, as each simple model grades them; one row per baseline and photograph."""
 
     baseline: Series[str]
-    image_id: Series[str]
-    p0: Series[float] = pa.Field(ge=0, le=1)
-    p1: Series[float] = pa.Field(ge=0, le=1)
-    p2: Series[float] = pa.Field(ge=0, le=1)
-    p3: Series[float] = pa.Field(ge=0, le=1)
-    p4: Series[float] = pa.Field(ge=0, le=1)
 
 
 class PerClass(Table):
@@ -169,8 +181,9 @@ class Rocs(Table):
 
 
 class Reliability(Table):
-    """How often predictions of a confidence are right, on the test side."""
+    """How often the likeliest grade is right at a confidence, on the test side, before and after calibration."""
 
+    scaled: Series[bool]
     confidence: Series[float] = pa.Field(ge=0, le=1, description="mean of the bin")
     accuracy: Series[float] = pa.Field(ge=0, le=1)
     rows: Series[int] = pa.Field(ge=1)

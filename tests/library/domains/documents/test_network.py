@@ -7,12 +7,13 @@ import torch
 from winnow.domains.documents.definitions import Cutting, Decision, Preparation
 from winnow.domains.documents.model.heatmaps import explain
 from winnow.domains.documents.model.mixing import MixedLoader, Mixing
-from winnow.domains.documents.model.network import Assessor, summarised
+from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.parts import cut, cut_all, mirrored, places, split
 from winnow.domains.documents.params import Augment
 from winnow.domains.documents.rules.measures import NAMES
 from winnow.images.codec import encode_png
 from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.vision.pooling import summarised
 
 CUTTING = Cutting(patches=3, patch_size=32, choice="inked", views=(40,))
 

@@ -13,23 +13,24 @@ def median_grade(probabilities: np.ndarray) -> np.ndarray:
     return np.array([next(g for g in range(5) if 1 - row[: g + 1].sum() <= 0.5) for row in probabilities])
 
 
-def metrics_of(true: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Every metric of the grader that is defined on these rows."""
+def metrics_of(rows: pd.DataFrame) -> dict[str, float]:
+    """Every metric that is defined on these rows: grade, predicted, referred, raw_confidence, p0 to p4."""
+    true, predicted = rows["grade"].to_numpy(), rows["predicted"].to_numpy()
+    probabilities = rows[[f"p{grade}" for grade in range(5)]].to_numpy()
     present = sorted(set(true.tolist()))
     rare = [grade for grade in (3, 4) if grade in present]
-    referable, referred, score = true >= 2, predicted >= 2, probabilities[:, 2:].sum(axis=1)
+    referable, referred, score = true >= 2, rows["referred"].to_numpy(), probabilities[:, 2:].sum(axis=1)
     precision, recall, f1, _ = sklearn.precision_recall_fscore_support(
         true, predicted, labels=range(5), zero_division=0
     )
     each = [sklearn.roc_auc_score(true == g, probabilities[:, g]) for g in present if len(present) > 1]
-    sure, right = probabilities[np.arange(len(true)), predicted], predicted == true
-    bins = np.minimum((sure * 10).astype(int), 9)
-    gaps = [abs(right[bins == b].mean() - sure[bins == b].mean()) * (bins == b).mean() for b in set(bins.tolist())]
+    right = probabilities.argmax(axis=1) == true
     found = {
         "accuracy": sklearn.accuracy_score(true, predicted),
         "balanced_accuracy": recall[present].mean(),
         "macro_f1": sklearn.f1_score(true, predicted, labels=present, average="macro", zero_division=0),
-        "ece": sum(gaps),
+        "ece": calibration_error(probabilities.max(axis=1), right),
+        "uncalibrated_ece": calibration_error(rows["raw_confidence"].to_numpy(), right),
         "quadratic_weighted_kappa": 0.0,
     }
     if len({*true.tolist(), *predicted.tolist()}) > 1:
@@ -51,16 +52,24 @@ def metrics_of(true: np.ndarray, predicted: np.ndarray, probabilities: np.ndarra
     return {name: float(value) for name, value in found.items()}
 
 
+def calibration_error(sure: np.ndarray, right: np.ndarray) -> float:
+    """Mean distance of confidence and accuracy over ten bins, weighed by their rows."""
+    bins = np.minimum((sure * 10).astype(int), 9)
+    gaps = [abs(right[bins == b].mean() - sure[bins == b].mean()) * (bins == b).mean() for b in set(bins.tolist())]
+    return float(sum(gaps))
+
+
 def metadata_probabilities(photos: pd.DataFrame, grades: np.ndarray, side: np.ndarray, seed: int) -> np.ndarray:
-    """Of the four forests on `METADATA` the one whose median grades agree best with validation, (rows, 5)."""
+    """Of the six forests on `METADATA` the one whose median grades agree best with validation, (rows, 5)."""
     inputs, found = photos[METADATA].to_numpy(float), []
-    for leaf in (1, 10):
+    for leaf in (1, 10, 30):
         for weight in (None, "balanced"):
             forest = RandomForestClassifier(100, min_samples_leaf=leaf, class_weight=weight, random_state=seed)
             forest.fit(inputs[side == "train"], grades[side == "train"])
             probabilities = np.zeros((len(inputs), 5))
             probabilities[:, forest.classes_] = forest.predict_proba(inputs)
             val = side == "val"
-            kappa = metrics_of(grades[val], median_grade(probabilities[val]), probabilities[val])
-            found.append((kappa["quadratic_weighted_kappa"], probabilities))
+            predicted = median_grade(probabilities[val])
+            kappa = sklearn.cohen_kappa_score(grades[val], predicted, labels=range(5), weights="quadratic")
+            found.append((kappa, probabilities))
     return max(found, key=lambda pair: pair[0])[1]

@@ -19,6 +19,7 @@ def grader(head: str) -> Grader:
         "small_resnet",
         head,  # type: ignore[arg-type]
         frozen_blocks=2,
+        pooled_blocks=(),
         dropout=0.0,
         decision="median",
         views=2,

@@ -10,13 +10,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from winnow.domains.retina import definitions
-from winnow.domains.retina.model.heatmaps import heat_maps
+from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
 from winnow.domains.retina.model.losses import corn_loss, focal_loss, spread_labels, weighted
-from winnow.domains.retina.model.network import Grader, probabilities
+from winnow.domains.retina.model.network import Grader, decided, probabilities
 from winnow.images.codec import encode_png
 from winnow.learn.checkpoints import load_weights, save_weights
 from winnow.pipeline.errors import TrainingError
 from winnow.vision import backbones
+from winnow.vision.pooling import Standardise
 
 PREPARATION = definitions.Preparation(image_size=32, crop=True, contrast=False)
 LIMITS = definitions.QualityLimits(20.0, 200.0, 0.3, 8.0, 28)
@@ -28,6 +29,7 @@ def grader(head: str = "softmax", frozen: int = 0, backbone: str = "small_resnet
         backbone,
         head,  # type: ignore[arg-type]
         frozen_blocks=frozen,
+        pooled_blocks=(),
         dropout=0.0,
         decision="median",
         views=3,
@@ -156,3 +158,51 @@ def test_weights_of_another_head_are_refused(tmp_path: Path) -> None:
     save_weights(grader("corn"), tmp_path / "other.safetensors")
     with pytest.raises(TrainingError, match="of another model"):
         load_weights(grader(), tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize("decision", ["likeliest", "median"])
+def test_grades_are_decided_alike_in_training_and_use(decision: definitions.Decision) -> None:
+    chances = torch.randn(200, 5, generator=torch.Generator().manual_seed(2)).softmax(dim=1)
+    assert decided(chances, decision).tolist() == definitions.decide(chances.numpy(), decision).tolist()
+
+
+def pooled_grader() -> Grader:
+    torch.manual_seed(0)
+    return Grader(
+        "small_resnet",
+        "softmax",
+        frozen_blocks=4,
+        pooled_blocks=(1, 3),
+        dropout=0.0,
+        decision="median",
+        views=1,
+        preparation=PREPARATION,
+        limits=LIMITS,
+    ).start_from(backbones.build("small_resnet"))
+
+
+def test_a_head_on_several_depths_sees_mean_and_deviation_of_each(photographs: torch.Tensor) -> None:
+    model = pooled_grader().eval()
+    assert len(model.blocks) == 4
+    with torch.no_grad():
+        maps = [model.features(photographs, stop=stop) for stop in (2, 4)]
+        flat = [each.flatten(start_dim=2) for each in maps]
+        parts = [part for each in flat for part in (each.mean(dim=2), (each.var(dim=2, correction=0) + 1e-6).sqrt())]
+        assert isinstance(model.scale, Standardise)
+        model.scale.fit(torch.cat(parts, dim=1))
+        scaled = [(part - part.mean(dim=0)) / part.std(dim=0).clamp(min=1e-4) for part in parts]
+        expected = model.head(torch.cat(scaled, dim=1).clamp(-6, 6))
+        assert torch.allclose(model(photographs), expected, atol=0.02)
+        assert torch.allclose(model(model.frozen(photographs), start=4), model(photographs), atol=1e-5)
+    pngs = [encode_png(each.permute(1, 2, 0).numpy()) for each in photographs]
+    assert heat_maps(model, pngs, np.full(len(pngs), 2)).shape == (6, 32, 32)
+
+
+def test_a_heat_map_is_cut_to_the_retina_and_its_share_outside_is_told() -> None:
+    photograph = np.zeros((32, 32, 3), np.uint8)
+    photograph[8:24, 8:24] = 150
+    heat = np.full((32, 32), 100, np.uint8)
+    inside, share = within_retina(heat, encode_png(photograph), PREPARATION)
+    assert share == pytest.approx(0.75)
+    assert (inside > 0).sum() == 16 * 16
+    assert within_retina(np.zeros_like(heat), encode_png(photograph), PREPARATION)[1] == 0

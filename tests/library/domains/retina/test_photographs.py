@@ -5,10 +5,18 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from scipy import ndimage
 
 from winnow.domains.retina.definitions import Preparation
 from winnow.domains.retina.source.fundus import draw_fundus
-from winnow.domains.retina.source.photographs import ben_graham, crop_to_retina, prepare, retina_mask
+from winnow.domains.retina.source.photographs import (
+    ben_graham,
+    crop_to_retina,
+    prepare,
+    prepared_retina,
+    retina_mask,
+)
+from winnow.images.resizing import resize_square
 
 SIZE = 64
 
@@ -67,3 +75,16 @@ def test_contrast_takes_the_light_out_and_leaves_the_lesions() -> None:
     assert np.abs(lifted_lit[inner].astype(int) - lifted_dim[inner]).mean() < 0.5 * apart
     assert lifted_lit[inner].std() > 20
     assert (lifted_lit[0, 0] == 128).all()
+
+
+def test_contrast_leaves_no_bright_rim_round_or_cut_off() -> None:
+    """The contrast with the black around stands out from what the retina itself shows by more than its lesions do."""
+    whole = np.asarray(draw_fundus(0, True, 200, np.random.default_rng(5)))
+    for photograph in (whole, np.concatenate([np.zeros_like(whole[:20]), whole[40:160], np.zeros_like(whole[:20])])):
+        square = resize_square(crop_to_retina(photograph, retina_mask(photograph)), 200)
+        lifted = ben_graham(square)
+        shown = prepared_retina(lifted, Preparation(200, crop=True, contrast=True))
+        edge = shown & ~ndimage.binary_erosion(shown, iterations=8)
+        assert 0.5 < shown.mean() / retina_mask(square).mean() < 0.9
+        assert (lifted[edge] == 255).mean() < 0.01
+    assert not prepared_retina(whole, Preparation(200, crop=True, contrast=False))[0].any()

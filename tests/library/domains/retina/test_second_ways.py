@@ -1,5 +1,6 @@
 """Metrics against scikit-learn, on resampled rows too; baselines fitted by hand; probabilities averaged by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,115 +8,169 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import cohen_kappa_score
 
 from tests.library.domains.retina.by_hand import METADATA, median_grade, metadata_probabilities, metrics_of
 from winnow.domains.retina import definitions
 from winnow.domains.retina.model import baselines, judging
+from winnow.domains.retina.model.calibration import Calibration, calibrate
 from winnow.domains.retina.model.grading import grade_collection
 from winnow.domains.retina.model.network import Grader
 from winnow.images.codec import encode_png
 from winnow.images.store import read_images, write_images
+from winnow.judge.intervals import bootstrap
+from winnow.judge.settings import Bootstrap
 from winnow.vision import backbones
 from winnow.vision.loaders import decode
 
 
-def graded(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Grades and probabilities (rows, 5) that know something of them, some of them twice."""
+def graded(rows: int, seed: int) -> pd.DataFrame:
+    """Grades and probabilities that know something of them, some of them twice, and what follows from these."""
     rng = np.random.default_rng(seed)
     true = rng.choice(5, p=[0.4, 0.2, 0.2, 0.1, 0.1], size=rows)
     logits = rng.normal(size=(rows, 5)) + 1.2 * np.eye(5)[true]
-    probabilities = np.exp(logits).round(1) + 0.05
-    return true, probabilities / probabilities.sum(axis=1, keepdims=True)
+    raw = np.exp(logits).round(1) + 0.05
+    raw /= raw.sum(axis=1, keepdims=True)
+    calibration = Calibration(temperature=0.7, refer_from=0.4, refer_sensitivity=0.9)
+    return judging.grade_rows(raw, "median", calibration).assign(grade=true)
+
+
+def test_what_follows_from_probabilities() -> None:
+    raw = np.array([[0.4, 0.1, 0.1, 0.2, 0.2], [0.3, 0.25, 0.25, 0.1, 0.1]])
+    found = judging.grade_rows(raw, "median", Calibration(temperature=0.5, refer_from=0.3, refer_sensitivity=0.9))
+    squares = raw**2 / (raw**2).sum(axis=1, keepdims=True)
+    assert found[definitions.probability_columns()].to_numpy() == pytest.approx(squares)
+    assert found["predicted"].tolist() == median_grade(squares).tolist() == [0, 1]
+    assert found["referred"].tolist() == (squares[:, 2:].sum(axis=1) >= 0.3).tolist() == [True, True]
+    assert found["raw_confidence"].tolist() == [0.4, 0.3]
 
 
 def test_every_metric_is_scikit_learns_on_all_rows_and_on_resampled_ones() -> None:
-    true, probabilities = graded(60, 0)
-    predicted = probabilities.argmax(axis=1)
-    statistics = judging.statistics(true, predicted, probabilities)
-    assert judging.metrics(statistics, 60) == pytest.approx(metrics_of(true, predicted, probabilities))
+    rows = graded(60, 0)
+    statistics = judging.statistics(rows)
+    assert judging.metrics(statistics, 60) == pytest.approx(metrics_of(rows))
     rng = np.random.default_rng(1)
     for _ in range(12):
         drawn = rng.integers(60, size=60)
         counts = np.bincount(drawn, minlength=60)[None]
-        expected = metrics_of(true[drawn], predicted[drawn], probabilities[drawn])
         found = {name: statistic(counts)[0] for name, statistic in statistics.items()}
         defined = {name: value for name, value in found.items() if np.isfinite(value)}
-        assert defined == pytest.approx(expected)
+        assert defined == pytest.approx(metrics_of(rows.iloc[drawn]))
 
 
 @pytest.mark.parametrize("grades", [[0, 1], [2, 3, 4], [0, 2]])
 def test_metrics_that_are_undefined_on_these_rows_are_left_out(grades: list[int]) -> None:
-    true, probabilities = graded(60, 2)
-    kept = np.isin(true, grades)
-    true, probabilities = true[kept], probabilities[kept]
-    predicted = median_grade(probabilities)
-    found = judging.judge(true, probabilities, "median")
-    assert found == pytest.approx(metrics_of(true, predicted, probabilities))
+    rows = graded(60, 2)
+    rows = rows[rows["grade"].isin(grades)]
+    assert judging.judge(rows) == pytest.approx(metrics_of(rows))
+
+
+def test_no_interval_of_a_proportion_is_a_point() -> None:
+    """7 hits in 7 are compatible with a share of .65 (Wilson: 7 / (7 + 1.96²)), in 7 patients as in any."""
+    rows = graded(40, 5).assign(patient=[f"p{row}" for row in range(40)])
+    rows["referred"] = rows["grade"] >= 2
+    rows.loc[rows.index[rows["grade"] >= 2][7:], "grade"] = 0
+    rows["referred"] = rows["grade"] >= 2
+    found = judging.intervals(rows, Bootstrap(resamples=200, confidence=0.95), np.random.default_rng(0))
+    sensitivity = found["referable_sensitivity"]
+    assert (sensitivity.low, sensitivity.high) == (pytest.approx(7 / (7 + 1.96**2), abs=1e-3), 1.0)
+    rng, groups = np.random.default_rng(0), rows["patient"]
+    plain = bootstrap(judging.statistics(rows), 40, resamples=200, confidence=0.95, rng=rng, groups=groups)
+    assert found["macro_auc"] == plain["macro_auc"]
+    assert found["accuracy"].low <= plain["accuracy"].low < plain["accuracy"].high <= found["accuracy"].high
+    for name, (hits, trials) in judging.proportions(rows).items():
+        if trials:
+            assert hits / trials == pytest.approx(metrics_of(rows).get(name, hits / trials)), name
 
 
 def test_rows_of_each_class_by_side_are_scikit_learns() -> None:
-    true, probabilities = graded(90, 3)
-    predicted = probabilities.argmax(axis=1)
-    side = np.repeat(["train", "val", "test"], 30)
-    table = pd.DataFrame({"split": side, "grade": true, "predicted": predicted})
-    for row in judging.per_class(table, {}).to_dict("records"):
-        own = side == row["split"]
-        expected = metrics_of(true[own], predicted[own], probabilities[own])
-        assert row["samples"] == (true[own] == row["grade"]).sum()
+    rows = graded(90, 3).assign(split=np.repeat(["train", "val", "test"], 30))
+    for row in judging.per_class(rows, {}).to_dict("records"):
+        own = rows[rows["split"] == row["split"]]
+        expected = metrics_of(own)
+        assert row["samples"] == (own["grade"] == row["grade"]).sum()
         for name in ("precision", "recall", "f1"):
             assert row[name] == pytest.approx(expected[f"class_{row['grade']}_{name}"])
 
 
-def told_apart(seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Photographs whose metadata know something of the grade, other columns everything; grades and sides."""
+def test_the_referral_threshold_reaches_the_sensitivity_and_is_the_highest_that_does() -> None:
+    rng = np.random.default_rng(4)
+    grades = rng.integers(5, size=60)
+    raw = rng.dirichlet(np.ones(5), 60) + 0.3 * np.eye(5)[grades]
+    raw /= raw.sum(axis=1, keepdims=True)
+    for wanted in (0.5, 0.9, 1.0):
+        found = calibrate(raw, grades, wanted)
+        referred = found.refers(found.probabilities(raw))
+        assert referred[grades >= 2].mean() >= wanted
+        stricter = replace(found, refer_from=found.refer_from + 2e-4)
+        assert stricter.refers(found.probabilities(raw))[grades >= 2].mean() < wanted
+    healthy = calibrate(raw[grades < 2], grades[grades < 2], 0.9)
+    assert healthy.refer_from == 0.5
+
+
+def told_apart(seed: int) -> pd.DataFrame:
+    """Photographs whose metadata know something of the grade, other columns everything, with grade and side."""
     rng = np.random.default_rng(seed)
     grades = rng.integers(5, size=150)
     photos = pd.DataFrame({name: rng.normal(size=150) + 0.6 * grades for name in METADATA})
-    return (
-        photos.assign(sharpness=grades, retina_share=grades),
-        grades,
-        np.resize(["train", "train", "val", "test"], 150),
-    )
+    sides = np.resize(["train", "train", "val", "test"], 150)
+    return photos.assign(sharpness=grades, retina_share=grades, grade=grades, split=sides)
 
 
 def test_the_metadata_model_is_a_forest_on_six_columns_of_training_chosen_on_validation() -> None:
-    photos, grades, side = told_apart(0)
-    found = baselines.metadata_model(photos, grades, side, "median", 7)
+    photos = told_apart(0)
+    grades, side = photos["grade"].to_numpy(), photos["split"].to_numpy(str)
+    found = baselines.metadata_model(photos, "median", refit=False, seed=7)
     assert found == pytest.approx(metadata_probabilities(photos, grades, side, 7))
     assert found.sum(axis=1) == pytest.approx(1)
 
 
 def test_the_feature_model_is_a_logistic_regression_on_training_chosen_on_validation() -> None:
-    photos, grades, side = told_apart(1)
+    photos = told_apart(1)
+    grades, side = photos["grade"].to_numpy(), photos["split"].to_numpy(str)
     features = photos[METADATA].to_numpy()
     train, val = side == "train", side == "val"
-    scaled = (features - features[train].mean(axis=0)) / features[train].std(axis=0)
-    best: tuple[float, np.ndarray] | None = None
-    for strength in (1e-4, 1e-3, 1e-2):
+    found = []
+    for strength in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1):
         for weight in (None, "balanced"):
             model = LogisticRegression(C=strength, class_weight=weight, max_iter=3000)
+            scaled = (features - features[train].mean(axis=0)) / features[train].std(axis=0)
             probabilities = model.fit(scaled[train], grades[train]).predict_proba(scaled)
-            kappa = metrics_of(grades[val], median_grade(probabilities[val]), probabilities[val])
-            if best is None or kappa["quadratic_weighted_kappa"] > best[0]:
-                best = kappa["quadratic_weighted_kappa"], probabilities
-    assert best is not None
-    assert baselines.feature_model(features, grades, side, "median") == pytest.approx(best[1], abs=1e-4)
+            again = (features - features[side != "test"].mean(axis=0)) / features[side != "test"].std(axis=0)
+            refitted = model.fit(again[side != "test"], grades[side != "test"]).predict_proba(again)
+            kappa = cohen_kappa_score(
+                grades[val], median_grade(probabilities[val]), labels=range(5), weights="quadratic"
+            )
+            found.append((kappa, probabilities, refitted))
+    _, once, refitted = max(found, key=lambda each: each[0])
+    assert baselines.feature_model(features, photos, "median", refit=False) == pytest.approx(once, abs=1e-4)
+    both = baselines.feature_model(features, photos, "median", refit=True)
+    assert both == pytest.approx(np.where((side == "test")[:, None], refitted, once), abs=1e-4)
 
 
-def test_no_baseline_reads_the_test_side() -> None:
-    photos, grades, side = told_apart(2)
-    tested = side == "test"
-    poisoned_grades, poisoned = grades.copy(), photos.copy()
-    poisoned_grades[tested] = 4 - grades[tested]
+@pytest.mark.parametrize("refit", [False, True])
+def test_no_baseline_reads_the_test_side(refit: bool) -> None:
+    photos = told_apart(2)
+    tested = (photos["split"] == "test").to_numpy()
+    poisoned = photos.copy()
+    poisoned.loc[tested, "grade"] = 4 - photos.loc[tested, "grade"]
     changed = tested & (np.arange(150) % 8 < 4)
     poisoned.loc[changed, METADATA] = -3.0
-    clean = baselines.metadata_model(photos, grades, side, "median", 7)
-    again = baselines.metadata_model(poisoned, poisoned_grades, side, "median", 7)
+    clean, again = (baselines.metadata_model(each, "median", refit=refit, seed=7) for each in (photos, poisoned))
     assert (clean[~changed] == again[~changed]).all()
-    plain, other = photos[METADATA].to_numpy(), poisoned[METADATA].to_numpy()
-    clean = baselines.feature_model(plain, grades, side, "median")
-    again = baselines.feature_model(other, poisoned_grades, side, "median")
+    clean, again = (
+        baselines.feature_model(each[METADATA].to_numpy(), each, "median", refit=refit) for each in (photos, poisoned)
+    )
     assert (clean[~changed] == again[~changed]).all()
+
+
+def test_the_majority_is_predicted_as_such_whatever_the_rule() -> None:
+    """Of .435, .2, .2, .1 and .065 the median grade is 1; the commonest is 0."""
+    rows = pd.DataFrame({"grade": [0] * 87 + [1] * 40 + [2] * 40 + [3] * 20 + [4] * 13, "split": "val"})
+    shares = baselines.majority(rows["grade"].to_numpy(), len(rows))
+    found = baselines.judged({"majority": shares, "other": shares}, rows, "median", 0.9)
+    assert set(found["majority"]["predicted"]) == {0}
+    assert set(found["other"]["predicted"]) == {1}
 
 
 def test_the_majority_is_the_training_shares_on_every_row() -> None:
@@ -138,6 +193,7 @@ def test_probabilities_are_the_mean_over_the_models_views(
         "small_resnet",
         "softmax",
         frozen_blocks=frozen,
+        pooled_blocks=(),
         dropout=0.5,
         decision="median",
         views=6,
@@ -147,13 +203,13 @@ def test_probabilities_are_the_mean_over_the_models_views(
     model.start_from(backbones.build("small_resnet")).eval()
     with torch.no_grad():
         model.head.weight.mul_(30)  # so that the views differ
-    tested = np.array([True, False, True, True, False, True, False])
-    found = grade_collection(model, stored, tested, batch_size=3)
+    places = np.array([0, 2, 3, 5])
+    found = grade_collection(model, stored, places, batch_size=3)
     pictures = decode(list(stored)).numpy()
     sixth = [np.rot90(each, turn, (-2, -1)) for each in (pictures, pictures[..., ::-1]) for turn in range(4)][:6]
     with torch.no_grad():
         each = np.stack([model(torch.from_numpy(view.copy())).softmax(dim=1).numpy() for view in sixth])
-    expected = np.where(tested[:, None], each.mean(axis=0), each[0])
-    assert np.abs(each.mean(axis=0) - each[0])[tested].max() > 0.02
+    expected = each.mean(axis=0)[places]
+    assert np.abs(expected - each[0][places]).max() > 0.02
     assert found == pytest.approx(expected, abs=0.005 if frozen else 1e-5)
     assert found.sum(axis=1) == pytest.approx(1)

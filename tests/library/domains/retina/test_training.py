@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from pydantic import ValidationError
 from sklearn.metrics import cohen_kappa_score, f1_score
 from torch import nn
 
@@ -23,6 +24,7 @@ from winnow.learn.samplers import BatchShare
 from winnow.learn.stepper import Stepper
 from winnow.vision import backbones
 from winnow.vision.loaders import decode
+from winnow.vision.pooling import Standardise
 
 GRADES = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 2, 3, 4, 0, 1, 2, 3, 4, 0, 4])
 SIDES = np.array(["train"] * 13 + ["val"] * 5 + ["test"] * 2)
@@ -125,7 +127,7 @@ def test_the_loss_is_the_sum_of_weighted_focal_losses_of_rows(
 
 
 def test_training_f1_and_shares_are_those_of_the_rows_drawn(make: Make) -> None:
-    training = make(network__head="softmax")
+    training = make(network__head="softmax", network__decision="likeliest")
     grades = torch.tensor([0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 3, 4])
     said = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 3, 0, 0, 0])
     logits = 5 * nn.functional.one_hot(said, 5).float()
@@ -139,6 +141,46 @@ def test_training_f1_and_shares_are_those_of_the_rows_drawn(make: Make) -> None:
     assert shares == pytest.approx([4 / 12, 2 / 12, 2 / 12, 3 / 12, 1 / 12])
     assert epoch["accuracy"] == pytest.approx((grades == said).float().mean().item())
     assert epoch["loss"] == 0.5
+
+
+def test_training_and_validation_f1_follow_one_rule(make: Make) -> None:
+    """.4, .05, .05, .2, .3: grade 0 is the likeliest, 2 the median."""
+    torn = torch.tensor([[0.4, 0.05, 0.05, 0.2, 0.3]]).log()
+    for rule, grade in (("likeliest", 0), ("median", 2)):
+        training = make(network__head="softmax", network__decision=rule)
+        grades = torch.tensor([grade])
+        assert training.loss(passed_on, {"inputs": torn, "grades": grades}).parts[f"right/{grade}"] == 1  # type: ignore[arg-type]
+        assert training.metrics({"logits": torn, "grades": grades})["accuracy"] == 1
+
+
+def test_the_last_phase_may_train_on_validation_too(make: Make) -> None:
+    phases = [{"subset": name, "epochs": 1, "learning_rate": 0.01} for name in ("full", "with_validation")]
+    training = make(phases=phases, select="last", use_weighted_sampling=True)
+    first, last = (training.loaders(phase["subset"], ALL) for phase in phases)
+    assert dict(last.rows) == {"train": (SIDES != "test").sum(), "val": (SIDES == "val").sum()}
+    assert first.rows["val"] == last.rows["val"]
+    drawn = last.train.batch(1, 0)["ids"].tolist() + last.train.batch(2, 0)["ids"].tolist()
+    assert {SIDES[row] for row in drawn} == {"train", "val"}
+    with pytest.raises(ValidationError, match="for the last of several phases"):
+        make(phases=phases[1:], select="last")
+    with pytest.raises(ValidationError, match="for the last of several phases"):
+        make(phases=phases[::-1], select="last")
+    with pytest.raises(ValidationError, match="set select to last"):
+        make(phases=phases, select="best")
+
+
+def test_pooled_features_are_scaled_as_training_photographs_are(make: Make) -> None:
+    changes = frozen(network__frozen_blocks=4, network__pooled_blocks=[1, 3])
+    training = make(**changes)
+    model = training.build()
+    features = training.kept_features[np.flatnonzero(SIDES == "train"), 0, :, 0, 0].float()
+    assert isinstance(model.scale, Standardise)
+    assert torch.allclose(model.scale.mean, features.mean(dim=0), atol=1e-3)
+    assert not model.head.weight.any()
+    with pytest.raises(ValidationError, match="pooled_blocks names block 3, which is trained: set frozen_blocks to 4"):
+        make(**{**changes, "network__frozen_blocks": 3})
+    with pytest.raises(ValidationError, match="are not numbers from 0 on that rise"):
+        make(**{**changes, "network__pooled_blocks": [3, 1]})
 
 
 def test_validation_metrics_are_scikit_learns(make: Make) -> None:

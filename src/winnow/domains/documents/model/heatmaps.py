@@ -7,11 +7,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from winnow.domains.documents.model.network import Assessor, summarised
+from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.parts import cut, places, split
 from winnow.domains.documents.rules.measures import measure
 from winnow.images.codec import Pixels
 from winnow.vision.heatmaps import grad_cam
+from winnow.vision.pooling import summarised
 
 SHOWN_SIDE = 700
 """Longest side of the pictures, in pixels."""

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from winnow.domains.documents import definitions
 from winnow.domains.documents.model.parts import split
 from winnow.vision import backbones
+from winnow.vision.pooling import Standardise, summarised
 
 TAPS = 7
 """Depths of the backbone whose features are used, at most."""
 COLOURS = 3
-CLIP = 6.0
-"""Standardised inputs are cut at this many standard deviations: a page unlike all others must not shout."""
 
 
 class Outputs(NamedTuple):
@@ -71,7 +70,8 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(found.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(found.std).view(1, -1, 1, 1), persistent=False)
-        width = 2 * sum(_channels(found)[tap] for tap in self.taps)
+        widths = backbones.widths(found)
+        width = 2 * sum(widths[tap] for tap in self.taps)
         parts = 1 + len(cutting.views)
         self.patch_scale = Standardise(width)
         self.view_scales = nn.ModuleList(Standardise(width) for _ in cutting.views)
@@ -150,50 +150,11 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
         return Outputs(self.score(joint)[:, 0], self.classes(joint), self.issues(joint))
 
 
-class Standardise(nn.Module):
-    """`(inputs - mean) / sd`, cut at ±6; the two are those of the training images, and 0 and 1 until they are set."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.mean: Tensor
-        self.deviation: Tensor
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("deviation", torch.ones(width))
-
-    def fit(self, values: Tensor) -> None:
-        """Take mean and standard deviation of `(rows, width)`."""
-        exact = values.double()
-        self.mean.copy_(exact.mean(dim=0))
-        self.deviation.copy_(exact.std(dim=0).clamp(min=1e-4))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return ((inputs - self.mean) / self.deviation).clamp(-CLIP, CLIP)
-
-
-def summarised(maps: Tensor) -> Tensor:
-    """Mean and standard deviation `(images, 2 × channels)` of feature maps `(images, channels, h, w)`."""
-    mean = maps.mean(dim=(2, 3))
-    variance = (maps - mean[:, :, None, None]).square().mean(dim=(2, 3))
-    return torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)
-
-
 def tap_places(backbone: backbones.Backbone) -> list[int]:
     """The blocks after which features are taken: the last of each width after the stem, seven at most."""
-    channels = _channels(backbone)
+    channels = backbones.widths(backbone)
     last = [place for place, width in enumerate(channels) if place + 1 == len(channels) or channels[place + 1] != width]
     return last[1 : 1 + TAPS]
-
-
-def _channels(backbone: backbones.Backbone) -> list[int]:
-    """The number of feature maps after each block."""
-    widths = []
-    with torch.no_grad():
-        maps = torch.zeros(1, COLOURS, 64, 64)
-        for block in backbone.blocks.eval():
-            maps = block(maps)
-            widths.append(maps.shape[1])
-    backbone.blocks.train()
-    return widths
 
 
 def _layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:

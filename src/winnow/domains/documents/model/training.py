@@ -15,7 +15,7 @@ from winnow.domains.documents.model import losses
 from winnow.domains.documents.model.assessing import page_inputs, raw_estimates
 from winnow.domains.documents.model.examples import Examples
 from winnow.domains.documents.model.mixing import MixedLoader, Mixing
-from winnow.domains.documents.model.network import Assessor, Outputs, Standardise
+from winnow.domains.documents.model.network import Assessor, Outputs
 from winnow.domains.documents.params import Train
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BalancedBatchSampler, BatchShare, EpochSampler
@@ -24,6 +24,7 @@ from winnow.measure.classification import accuracies, balanced_accuracies, confu
 from winnow.measure.regression import mae, rmse
 from winnow.vision import backbones
 from winnow.vision.loaders import PlainLoader
+from winnow.vision.pooling import Standardise
 
 VALIDATION_BATCH = 64
 CLASSES = len(definitions.CLASSES)

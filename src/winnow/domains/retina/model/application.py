@@ -3,7 +3,7 @@
 Everything is done as the model's folder says; params.yaml decides only the device.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,19 +16,22 @@ import torch
 from winnow.curate.filters import apply_rules
 from winnow.curate.rejected import check_rejected_share
 from winnow.domains.retina import definitions
-from winnow.domains.retina.model import judging
-from winnow.domains.retina.model.grading import grade_photographs
-from winnow.domains.retina.model.heatmaps import heat_maps
+from winnow.domains.retina.model import baselines
+from winnow.domains.retina.model.calibration import Calibration, load
+from winnow.domains.retina.model.grading import BEFORE_REFIT, grade_photographs
+from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
+from winnow.domains.retina.model.judging import grade_rows, intervals, judge
 from winnow.domains.retina.model.network import Grader
-from winnow.domains.retina.rules.labels import label_photographs
+from winnow.domains.retina.rules.labels import label_photographs, patient_digest
 from winnow.domains.retina.rules.quality import quality_rules
 from winnow.domains.retina.source import formats
 from winnow.domains.retina.source.collect import Collected, collect
 from winnow.domains.retina.source.records import Collection, Listing, Record
 from winnow.domains.retina.tables import Seen
 from winnow.images.codec import Pixels, encode_png
-from winnow.images.perceptual import near_any
+from winnow.images.perceptual import near_groups
 from winnow.images.store import Images, read_images, write_images
+from winnow.judge.settings import Bootstrap
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
@@ -37,70 +40,100 @@ from winnow.show.heat import overlay
 
 BATCH = 64
 """Photographs at a time."""
+BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95)
 
 
 def grade_files(paths: Sequence[Path], explain: Path | None, device: torch.device) -> list[dict[str, Any]]:
     """One entry per photograph, in the order given; a folder means the photographs in it.
 
-    `grade`, `probabilities`, `referable`, the limit of quality it breaks as `quality`, and the heat map's file as
-    `explained` when a folder for them is given; or the `error` that keeps a file from being graded.
+    `grade`, `probabilities` and `referable`, and the heat map's file as `explained` when a folder for them is given,
+    with `unseen_share`, the share of its heat outside the retina. A photograph that breaks a limit of quality, named as
+    `quality`, has no grade and is `referable`. A file that cannot be read has the `error`.
     """
     files = _files(paths)
-    model = load_trained(Grader, "retina", device)
+    model, calibration = load_trained(Grader, "retina", device), load(model_folder("retina"))
     records = [Record(row, str(file), None, file) for row, file in enumerate(files)]
     with _prepared(Collection("files", "command line", "files", Listing(records)), model) as (found, images):
         names = found.photos["name"].tolist()
-        values = grade_photographs(model, images, views=model.views, batch_size=BATCH)
-        grades = definitions.decide(values, model.decision)
         broken = apply_rules(found.photos, quality_rules(model.limits))
-        graded = {
-            name: _grading(name, int(grade), row, quality)
-            for name, grade, row, quality in zip(names, grades, values, broken, strict=True)
-        }
+        graded = {name: _ungradable(name, str(rule)) for name, rule in zip(names, broken, strict=True)}
+        places = np.flatnonzero(broken.isna())
+        gradable = images.take(places)
+        raw = grade_photographs(model, gradable, views=model.views, batch_size=BATCH)
+        rows = grade_rows(raw, model.decision, calibration)
+        for place, row in zip(places, rows.to_dict("records"), strict=True):
+            graded[names[place]] = _grading(names[place], row)
         if explain is not None:
-            maps = heat_maps(model, images, grades)
-            for name, image, heat in zip(names, images, maps, strict=True):
-                target = explain / _heat_map_name(Path(name), graded)
-                graded[name]["explained"] = str(_save(target, overlay(image, encode_png(heat))))
+            maps = heat_maps(model, gradable, rows["predicted"].to_numpy(np.int64))
+            for place, image, heat in zip(places, gradable, maps, strict=True):
+                entry = graded[names[place]]
+                inside, entry["unseen_share"] = within_retina(heat, image, model.preparation)
+                target = explain / _heat_map_name(Path(names[place]), graded)
+                entry["explained"] = str(_save(target, overlay(image, encode_png(inside))))
     errors = dict(zip(found.rejected["name"], found.rejected["reason"], strict=True))
     return [graded.get(str(file)) or {"file": str(file), "error": errors[str(file)]} for file in files]
 
 
 def judge_data(path: Path, form: str | None, images: Path | None, device: torch.device) -> dict[str, Any]:
-    """The grader's metrics on another labelled set, without photographs that it was trained or validated on.
+    """The grader's metrics on another labelled set, with intervals over patients, beside baselines'.
 
-    Raises SourceError, and WinnowError when nothing is left to judge.
+    Without photographs that it was trained or validated on, and without other photographs of those patients. Raises
+    SourceError, and WinnowError when nothing is left to judge.
     """
     form = form or formats.guess(path)
     listing = formats.read(form, path, images)
-    model = load_trained(Grader, "retina", device)
+    model, calibration = load_trained(Grader, "retina", device), load(model_folder("retina"))
+    known = read_table(model_folder("retina") / "seen.parquet", Seen)
     with _prepared(Collection(form, str(path), path.stem, listing), model) as (found, stored):
         check_rejected_share(found.rejected, listing.rows, 1.0, domain="retina")
         gradable = found.photos[apply_rules(found.photos, quality_rules(model.limits)).isna()]
-        seen = _seen(gradable["perceptual_hash"].tolist(), model.limits.max_hash_distance)
-        labels, ungraded = label_photographs(gradable[~seen].assign(duplicate_group=gradable["image_id"]), 0.0)
-        if labels.empty:
+        labels, ungraded = label_photographs(gradable.assign(duplicate_group=gradable["image_id"]), 0.0)
+        photos = labels.merge(gradable.drop(columns=["grade", "patient", "eye", "official_side"]), on="image_id")
+        seen = _seen(photos["perceptual_hash"].tolist(), known, model.limits.max_hash_distance)
+        of_known = photos["patient"].map(patient_digest).isin(known["patient"].dropna()).to_numpy(bool) & ~seen
+        photos = photos[~seen & ~of_known].reset_index(drop=True)
+        if photos.empty:
             raise WinnowError(
                 f"no photograph of {path} is left to judge", fix="use a labelled set that the model was not trained on"
             )
-        chosen = stored.select(labels["image_id"])
-        values = grade_photographs(model, chosen, views=model.views, batch_size=BATCH)
-    true = labels["grade"].to_numpy(np.int64)
-    predicted = definitions.decide(values, model.decision)
-    confusion = pd.crosstab(pd.Series(true, name="true"), pd.Series(predicted, name="predicted"))
+        raw = grade_photographs(model, stored.select(photos["image_id"]), views=model.views, batch_size=BATCH)
+    rows = pd.concat([photos, grade_rows(raw, model.decision, calibration)], axis=1)
     return {
         "photographs": {
             "in_source": listing.rows,
             "rejected": len(found.rejected),
-            "dropped": len(found.photos) - len(gradable),
-            "seen_in_training": int(seen.sum()),
+            "ungradable": len(found.photos) - len(gradable),
             "without_grade": len(ungraded),
-            "judged": len(labels),
+            "seen_in_training": int(seen.sum()),
+            "of_patients_in_training": int(of_known.sum()),
+            "judged": len(rows),
         },
-        "by_grade": definitions.grade_counts(true),
-        "metrics": judging.judge(true, values, model.decision),
-        "confusion": {str(grade): {str(c): int(n) for c, n in row.items()} for grade, row in confusion.iterrows()},
+        "by_grade": definitions.grade_counts(rows["grade"].to_numpy(np.int64)),
+        "metrics": judge(rows),
+        "interval": {
+            name: {"low": bounds.low, "high": bounds.high}
+            for name, bounds in intervals(rows, BOOTSTRAP, np.random.default_rng(0)).items()
+        },
+        "baseline": _baselines(photos, known, model, calibration),
+        "confusion": pd.crosstab(rows["grade"], rows["predicted"]).to_dict("index"),
     }
+
+
+def _baselines(
+    photos: pd.DataFrame, known: pd.DataFrame, model: Grader, calibration: Calibration
+) -> dict[str, dict[str, float]]:
+    """The metrics of evaluate's simple models, fitted on what the model's folder tells of its training photographs."""
+    columns = ["grade", "split", *baselines.METADATA]
+    rows = pd.concat([known[columns], photos.assign(split="test")[columns]], ignore_index=True)
+    train = rows.loc[rows["split"] == "train", "grade"].to_numpy(np.int64)
+    refit = (model_folder("retina") / BEFORE_REFIT).exists()
+    probabilities = {
+        "majority": baselines.majority(train, len(rows)),
+        "metadata": baselines.metadata_model(rows, model.decision, refit=refit, seed=0),
+    }
+    graded = baselines.judged(probabilities, rows, model.decision, calibration.refer_sensitivity)
+    tested = rows["split"] == "test"
+    return {name: judge(pd.concat([rows[["grade"]], each], axis=1)[tested]) for name, each in graded.items()}
 
 
 @contextmanager
@@ -113,16 +146,23 @@ def _prepared(collection: Collection, model: Grader) -> Iterator[tuple[Collected
         yield found, read_images(store)
 
 
-def _grading(name: str, grade: int, probabilities: "np.ndarray[Any, Any]", quality: Any) -> dict[str, Any]:
+def _grading(name: str, row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """What is said of a photograph that can be graded, a row of `grade_rows`."""
+    probabilities = np.array([[row[column] for column in definitions.probability_columns()]])
     return {
         "file": name,
-        "grade": grade,
-        "name": definitions.GRADE_NAMES[grade],
-        "referable": grade >= definitions.REFERABLE_FROM,
-        "referable_probability": round(float(probabilities[definitions.REFERABLE_FROM :].sum()), 4),
-        "probabilities": {str(each): round(float(probabilities[each]), 4) for each in definitions.GRADES},
-        "quality": None if pd.isna(quality) else str(quality),
+        "grade": int(row["predicted"]),
+        "name": definitions.GRADE_NAMES[int(row["predicted"])],
+        "referable": bool(row["referred"]),
+        "referable_probability": round(float(definitions.referable_probability(probabilities)[0]), 4),
+        "probabilities": {str(each): round(float(probabilities[0, each]), 4) for each in definitions.GRADES},
+        "quality": None,
     }
+
+
+def _ungradable(name: str, rule: str) -> dict[str, Any]:
+    """What is said of a photograph that breaks a limit: nobody can tell that its eye is healthy."""
+    return {"file": name, "grade": None, "name": "ungradable", "referable": True, "quality": rule}
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
@@ -140,10 +180,10 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-def _seen(hashes: list[str], max_distance: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+def _seen(hashes: list[str], known: pd.DataFrame, max_distance: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
     """Whether each photograph shows the same as one that the model was trained or validated on."""
-    known = read_table(model_folder("retina") / "seen.parquet", Seen)["perceptual_hash"].tolist()
-    return near_any(hashes, known, max_distance)
+    before = known["perceptual_hash"].tolist()
+    return near_groups([*before, *hashes], max_distance)[len(before) :] < len(before)
 
 
 def _heat_map_name(file: Path, graded: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """Grading photographs with a trained model, on the device that the model is on."""
 
 from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,9 +11,22 @@ from torch import Tensor
 
 from winnow.domains.retina.model.network import Grader
 from winnow.images.store import Images
+from winnow.learn.checkpoints import load_weights
 from winnow.vision.features import frozen_features
 from winnow.vision.loaders import decode
 from winnow.vision.views import view
+
+BEFORE_REFIT = "before_refit.safetensors"
+"""In a model's folder: the weights before a last phase that trained on validation photographs too."""
+
+
+def before_refit(model: Grader, folder: Path) -> Grader:
+    """The network of a model's folder as it was while validation photographs were new to it; mostly `model` itself."""
+    if not (folder / BEFORE_REFIT).exists():
+        return model
+    earlier = deepcopy(model)
+    load_weights(earlier, folder / BEFORE_REFIT)
+    return earlier
 
 
 @torch.inference_mode()
@@ -39,23 +54,15 @@ def grade_features(
     return _rows(parts)
 
 
-def grade_collection(
-    model: Grader, images: Images, tested: NDArray[np.bool_], *, batch_size: int
-) -> NDArray[np.float64]:
-    """Probabilities `(rows, 5)` of a whole collection: the mean over the model's views where `tested`, else of one.
+def grade_collection(model: Grader, images: Images, rows: NDArray[np.int64], *, batch_size: int) -> NDArray[np.float64]:
+    """Probabilities `(len(rows), 5)` of these rows of a collection, the mean over the model's views.
 
     From the frozen blocks' kept features where the model has any.
     """
-    values = np.zeros((len(images), 5))
-    features = frozen_features(model, model.frozen_blocks, images) if model.frozen_blocks else None
-    for mask, views in ((tested, model.views), (~tested, 1)):
-        rows = np.flatnonzero(mask)
-        if features is not None:
-            places = torch.from_numpy(rows)
-            values[rows] = grade_features(model, features, places, views=views, batch_size=batch_size)
-        else:
-            values[rows] = grade_photographs(model, images.take(rows), views=views, batch_size=batch_size)
-    return values
+    if not model.frozen_blocks:
+        return grade_photographs(model, images.take(rows), views=model.views, batch_size=batch_size)
+    features = frozen_features(model, images)
+    return grade_features(model, features, torch.from_numpy(rows), views=model.views, batch_size=batch_size)
 
 
 def _mean(of_views: list[Tensor]) -> Tensor:

@@ -10,28 +10,48 @@ from sklearn.metrics import roc_curve
 
 from winnow.curate.sides import SIDES
 from winnow.domains.retina import definitions
-from winnow.judge.intervals import Counts, Interval, Statistic
+from winnow.domains.retina.model.calibration import Calibration
+from winnow.judge.intervals import Counts, Interval, Statistic, bootstrap, wilson
+from winnow.judge.settings import Bootstrap
 from winnow.measure import classification as measure
 from winnow.measure.calibration import calibration_errors, reliability
 
 CLASSES = len(definitions.GRADES)
 Floats = NDArray[np.float64]
-Grades = NDArray[np.int64]
 
 
-def statistics(true: Grades, predicted: Grades, probabilities: Floats) -> dict[str, Statistic]:
-    """Every metric as a function of how often each row is drawn; only those that are defined on these rows."""
+def grade_rows(raw: Floats, decision: definitions.Decision, calibration: Calibration) -> pd.DataFrame:
+    """The columns of `Judged` but for the image_id, of probabilities `(rows, 5)` before calibration."""
+    values = calibration.probabilities(raw)
+    return pd.DataFrame(values, columns=definitions.probability_columns()).assign(
+        predicted=definitions.decide(values, decision),
+        referred=calibration.refers(values),
+        raw_confidence=raw.max(axis=1),
+    )
+
+
+def statistics(rows: pd.DataFrame) -> dict[str, Statistic]:
+    """Every metric as a function of how often each row is drawn; only those that are defined on these rows.
+
+    `rows` has the columns of `Judged` and the true `grade`.
+    """
+    true, predicted = rows["grade"].to_numpy(np.int64), rows["predicted"].to_numpy(np.int64)
+    probabilities = rows[definitions.probability_columns()].to_numpy(np.float64)
 
     def of_confusion(function: Callable[[Floats], Floats]) -> Statistic:
         return lambda counts: function(measure.resampled_confusions(true, predicted, CLASSES, counts))
 
-    referable, referred = true >= definitions.REFERABLE_FROM, predicted >= definitions.REFERABLE_FROM
-    score = probabilities[:, definitions.REFERABLE_FROM :].sum(axis=1)
+    referable, referred = true >= definitions.REFERABLE_FROM, rows["referred"].to_numpy(bool)
+    score = definitions.referable_probability(probabilities)
 
     def referral(function: Callable[[Floats], Floats], row: int) -> Statistic:
         return lambda counts: function(measure.resampled_confusions(referable, referred, 2, counts))[..., row]
 
-    confidence = probabilities[np.arange(len(true)), predicted]
+    likeliest = probabilities.argmax(axis=1) == true
+
+    def calibration_error(confidence: Floats) -> Statistic:
+        return lambda counts: calibration_errors(confidence, likeliest, counts)
+
     found: dict[str, Statistic] = {
         "quadratic_weighted_kappa": of_confusion(measure.quadratic_weighted_kappas),
         "accuracy": of_confusion(measure.accuracies),
@@ -42,7 +62,8 @@ def statistics(true: Grades, predicted: Grades, probabilities: Floats) -> dict[s
         "referable_sensitivity": referral(measure.recalls, 1),
         "referable_specificity": referral(measure.recalls, 0),
         "referable_auc": lambda counts: measure.aucs(referable, score, counts),
-        "ece": lambda counts: calibration_errors(confidence, predicted == true, counts),
+        "ece": calibration_error(probabilities.max(axis=1)),
+        "uncalibrated_ece": calibration_error(rows["raw_confidence"].to_numpy(np.float64)),
     }
     for grade in definitions.GRADES:
         if (true == grade).any():
@@ -72,9 +93,39 @@ def metrics(found: Mapping[str, Statistic], rows: int) -> dict[str, float]:
     return {name: float(statistic(whole)[0]) for name, statistic in found.items()}
 
 
-def judge(true: Grades, probabilities: Floats, decision: definitions.Decision) -> dict[str, float]:
-    """All metrics of one model's probabilities."""
-    return metrics(statistics(true, definitions.decide(probabilities, decision), probabilities), len(true))
+def judge(rows: pd.DataFrame) -> dict[str, float]:
+    """All metrics of rows with the columns of `Judged` and the true `grade`."""
+    return metrics(statistics(rows), len(rows))
+
+
+def intervals(rows: pd.DataFrame, params: Bootstrap, rng: np.random.Generator) -> dict[str, Interval]:
+    """Of every metric, over resamples of patients.
+
+    A proportion's is never narrower than Wilson's at either end: resamples of 7 hits in 7 are all 7 hits in 7.
+    """
+    found = bootstrap(statistics(rows), len(rows), rng=rng, groups=rows["patient"], **params.model_dump())
+    for name, (hits, trials) in proportions(rows).items():
+        if name in found and trials:
+            own, least = found[name], wilson(hits, trials, params.confidence)
+            found[name] = Interval(min(own.low, least.low), max(own.high, least.high))
+    return found
+
+
+def proportions(rows: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """(hits, trials) of the metrics that are shares of photographs."""
+    true, predicted = rows["grade"].to_numpy(np.int64), rows["predicted"].to_numpy(np.int64)
+    confusion = measure.confusion_matrix(true, predicted, CLASSES).astype(np.int64)
+    referable, referred = true >= definitions.REFERABLE_FROM, rows["referred"].to_numpy(bool)
+    found = {
+        "accuracy": (int(np.trace(confusion)), len(rows)),
+        "referable_sensitivity": (int((referable & referred).sum()), int(referable.sum())),
+        "referable_specificity": (int((~referable & ~referred).sum()), int((~referable).sum())),
+    }
+    for grade in definitions.GRADES:
+        hits = int(confusion[grade, grade])
+        found[f"class_{grade}_recall"] = (hits, int(confusion[grade].sum()))
+        found[f"class_{grade}_precision"] = (hits, int(confusion[:, grade].sum()))
+    return found
 
 
 def per_class(predictions: pd.DataFrame, interval: Mapping[str, Interval]) -> pd.DataFrame:
@@ -117,17 +168,23 @@ def overfitting(table: pd.DataFrame, gap: float) -> dict[str, Any]:
     return {"verdict": verdict, "f1_gap": {str(grade): float(value) for grade, value in gaps.items()}}
 
 
-def rocs(true: Grades, probabilities: Floats) -> pd.DataFrame:
+def rocs(rows: pd.DataFrame) -> pd.DataFrame:
     """The columns of `Rocs`, for the grades that some rows have and some have not."""
     parts = []
     for grade in definitions.GRADES:
-        if 0 < (true == grade).sum() < len(true):
-            false_positive, recall, _ = roc_curve(true == grade, probabilities[:, grade])
+        true = rows["grade"] == grade
+        if 0 < true.sum() < len(true):
+            false_positive, recall, _ = roc_curve(true, rows[f"p{grade}"])
             parts.append(pd.DataFrame({"grade": grade, "false_positive_rate": false_positive, "recall": recall}))
     return pd.concat(parts, ignore_index=True)
 
 
-def reliability_table(true: Grades, predicted: Grades, probabilities: Floats) -> pd.DataFrame:
-    """The columns of `Reliability`."""
-    confidence = probabilities[np.arange(len(true)), predicted]
-    return pd.DataFrame(reliability(confidence, predicted == true), columns=["confidence", "accuracy", "rows"])
+def reliability_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `Reliability`: of the likeliest grade, before and after calibration."""
+    probabilities = rows[definitions.probability_columns()].to_numpy(np.float64)
+    right = probabilities.argmax(axis=1) == rows["grade"].to_numpy()
+    parts = [
+        pd.DataFrame(reliability(confidence, right), columns=["confidence", "accuracy", "rows"]).assign(scaled=scaled)
+        for scaled, confidence in ((False, rows["raw_confidence"]), (True, probabilities.max(axis=1)))
+    ]
+    return pd.concat(parts, ignore_index=True)[["scaled", "confidence", "accuracy", "rows"]]

@@ -1,5 +1,6 @@
 """The network that grades photographs: a backbone, a pooled feature vector, and a head over the five grades."""
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from winnow.domains.retina import definitions
 from winnow.vision import backbones
+from winnow.vision.pooling import Standardise, summarised
 
 Head = Literal["softmax", "corn"]
 
@@ -15,8 +17,10 @@ Head = Literal["softmax", "corn"]
 class Grader(nn.Module, PyTorchModelHubMixin):
     """Photographs `(rows, 3, size, size)` as bytes to logits: five of a softmax, or CORN's four.
 
-    The first `frozen_blocks` blocks never change, their batch statistics included; `features` gives what they make of
-    photographs, and `forward(features, start=frozen_blocks)` goes on from there. `class_weights` are kept beside the
+    The first `frozen_blocks` blocks never change, their batch statistics included; `frozen` gives what they make of
+    photographs, and `forward(features, start=frozen_blocks)` goes on from there. The head sees the mean of the last
+    maps, or mean and standard deviation of the maps after each of `pooled_blocks`, on one scale: lesions are small, and
+    show in the spread of early maps more than in the mean of the last. `class_weights` are kept beside the
     weights when the loss used any; nothing but the loss reads them, so a model loads with and without them.
 
     A saved model carries all that grading with it needs besides the weights: how photographs are prepared, the limits
@@ -29,6 +33,7 @@ class Grader(nn.Module, PyTorchModelHubMixin):
         head: Head,
         *,
         frozen_blocks: int,
+        pooled_blocks: Sequence[int],
         dropout: float,
         decision: definitions.Decision,
         views: int,
@@ -38,6 +43,7 @@ class Grader(nn.Module, PyTorchModelHubMixin):
         super().__init__()
         self.head_name: Head = head
         self.frozen_blocks = frozen_blocks
+        self.pooled_blocks = tuple(pooled_blocks)
         self.decision: definitions.Decision = decision
         self.views = views
         self.preparation = preparation
@@ -46,20 +52,23 @@ class Grader(nn.Module, PyTorchModelHubMixin):
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("class_weights", None)
-        self._take(backbones.build(backbone))
+        found = backbones.build(backbone)
+        self.register_buffer("mean", torch.tensor(found.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(found.std).view(1, 3, 1, 1), persistent=False)
         outputs = len(definitions.GRADES) - (head == "corn")
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.channels, outputs)
-
-    def _take(self, backbone: backbones.Backbone) -> None:
-        self.blocks = backbone.blocks
-        self.channels = backbone.channels
-        self.register_buffer("mean", torch.tensor(backbone.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
+        self.blocks = found.blocks
+        self.scale: nn.Module = nn.Identity()
+        if self.pooled_blocks:
+            widths = backbones.widths(found)
+            width = 2 * sum(widths[place] for place in self.pooled_blocks)
+            self.blocks = found.blocks[: max(self.pooled_blocks) + 1]
+            self.scale = Standardise(width)
+        self.head = nn.Linear(width if self.pooled_blocks else found.channels, outputs)
 
     def start_from(self, backbone: backbones.Backbone) -> Self:
         """Take the backbone's weights, freeze the front, and give the network."""
-        self.blocks.load_state_dict(backbone.blocks.state_dict())
+        self.blocks.load_state_dict(backbone.blocks[: len(self.blocks)].state_dict())
         for parameter in self.blocks[: self.frozen_blocks].parameters():
             parameter.requires_grad = False
         return self
@@ -76,22 +85,54 @@ class Grader(nn.Module, PyTorchModelHubMixin):
 
     def features(self, photographs: Tensor, stop: int | None = None) -> Tensor:
         """What the first `stop` blocks (all when None) make of photographs; bytes are scaled first."""
-        out: Tensor = self.blocks[:stop]((photographs.to(self.mean.dtype) - self.mean) / self.std)
+        out: Tensor = self.blocks[:stop](self.scaled(photographs))
         return out
 
-    def forward(self, inputs: Tensor, start: int = 0) -> Tensor:
-        """Logits of photographs, or of the features after the first `start` blocks."""
-        maps = self.blocks[start:](inputs) if start else self.features(inputs)
-        return self.classify(maps)
+    def scaled(self, photographs: Tensor) -> Tensor:
+        """Bytes as the backbone expects them; in one memory format, on which the last bits of convolutions depend."""
+        scaled = (photographs.to(self.mean.dtype) - self.mean) / self.std
+        return scaled.contiguous(memory_format=torch.channels_last)
 
-    def classify(self, maps: Tensor) -> Tensor:
-        """Logits of the last feature maps `(rows, channels, h, w)`."""
-        logits: Tensor = self.head(self.dropout(maps.mean(dim=(2, 3))))
+    def frozen(self, photographs: Tensor) -> Tensor:
+        """What the frozen blocks make of photographs: maps, or all that the head needs, `(rows, width, 1, 1)`."""
+        if self.frozen_blocks < len(self.blocks):
+            return self.features(photographs, stop=self.frozen_blocks)
+        return self.pooled(self.scaled(photographs))[:, :, None, None]
+
+    def forward(self, inputs: Tensor, start: int = 0) -> Tensor:
+        """Logits of photographs, or of what the first `start` blocks, those that are frozen, made of them."""
+        if start >= len(self.blocks):
+            return self.classify(inputs[:, :, 0, 0])
+        return self.classify(self.pooled(inputs if start else self.scaled(inputs), start))
+
+    def pooled(self, maps: Tensor, start: int = 0) -> Tensor:
+        """What the head sees, `(rows, width)`, of the maps after the first `start` blocks."""
+        found = []
+        for place, block in enumerate(self.blocks[start:], start):
+            maps = block(maps)
+            if place in self.pooled_blocks:
+                found.append(self.pool(maps))
+        return torch.cat(found, dim=1) if found else self.pool(maps)
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """A vector of each row's maps `(rows, channels, h, w)`."""
+        return summarised(maps) if self.pooled_blocks else maps.mean(dim=(2, 3))
+
+    def classify(self, pooled: Tensor) -> Tensor:
+        """Logits of pooled maps `(rows, width)`."""
+        logits: Tensor = self.head(self.dropout(self.scale(pooled)))
         return logits
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """`(rows, 5)` of logits."""
         return probabilities(logits, self.head_name)
+
+
+def decided(probabilities: Tensor, rule: definitions.Decision) -> Tensor:
+    """Grades `(rows,)` of probabilities `(rows, 5)`, as `definitions.decide`, on their device."""
+    if rule == "likeliest":
+        return probabilities.argmax(dim=1)
+    return (1 - probabilities.double().cumsum(dim=1)[:, :-1] > 0.5).sum(dim=1)
 
 
 def probabilities(logits: Tensor, head: Head) -> Tensor:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from winnow.domains.retina import definitions
 from winnow.domains.retina.model.losses import grade_losses, weighted
-from winnow.domains.retina.model.network import Grader, probabilities
-from winnow.domains.retina.params import Train
+from winnow.domains.retina.model.network import Grader, decided, probabilities
+from winnow.domains.retina.params import WITH_VALIDATION, Train
 from winnow.images.store import Images
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare, EpochSampler
@@ -25,6 +26,7 @@ from winnow.vision import backbones
 from winnow.vision.augmentation import vary
 from winnow.vision.features import frozen_features
 from winnow.vision.loaders import EncodedImages, KeptFeatures, PlainLoader, VariedLoader
+from winnow.vision.pooling import Standardise
 from winnow.vision.settings import Augment
 from winnow.vision.views import VIEWS
 
@@ -48,12 +50,25 @@ class Training:
     """where frozen features are computed"""
 
     def build(self) -> Grader:
-        """A new network, its front frozen, with the class weights that its loss will use, if any."""
+        """A new network, its front frozen, with the class weights that its loss will use, if any.
+
+        Pooled features are scaled as the training photographs' are, and their head starts at zero.
+        """
+        model = self._network()
+        if isinstance(model.scale, Standardise):
+            train = torch.from_numpy(np.flatnonzero(self.photographs["split"] == "train"))
+            model.scale.fit(self.kept_features[train, 0, :, 0, 0].float())
+            nn.init.zeros_(model.head.weight)
+            nn.init.zeros_(model.head.bias)
+        return model
+
+    def _network(self) -> Grader:
         network = self.params.network
         model = Grader(
             network.backbone,
             network.head,
             frozen_blocks=network.frozen_blocks,
+            pooled_blocks=network.pooled_blocks,
             dropout=network.dropout,
             decision=network.decision,
             views=network.views,
@@ -70,16 +85,22 @@ class Training:
         return backbones.pretrained(self.params.network.backbone, self.params.network.weights)
 
     def loaders(self, subset: str, share: BatchShare) -> Loaders:
-        """Training and validation photographs; raises TableError when a side is empty."""
-        del subset  # there is one
+        """Training and validation photographs; raises TableError when a side is empty.
+
+        The subset `with_validation` trains on both, so that its validation figures are none.
+        """
         photographs, weighted = self.photographs, self.params.use_weighted_sampling
-        sides = {side: np.flatnonzero(photographs["split"] == side) for side in ("train", "val")}
+        trained_on = ["train", "val"] if subset == WITH_VALIDATION else ["train"]
+        sides = {
+            "train": np.flatnonzero(photographs["split"].isin(trained_on)),
+            "val": np.flatnonzero(photographs["split"] == "val"),
+        }
         for side, rows in sides.items():
             if not len(rows):
                 raise TableError(f"no photograph is on the {side} side", fix="raise its share, or use more data")
         grades = torch.tensor(photographs["grade"].to_numpy(np.int64))
         train, val = sides["train"], sides["val"]
-        weights = photographs["weight"].to_numpy(np.float64)[train] if weighted else None
+        weights = self._sampling_weights(train) if weighted else None
         sampler = EpochSampler(len(train), share, weights)
         targets = {"grades": grades[train], "ids": torch.from_numpy(train)}
         plain: EncodedImages | KeptFeatures
@@ -99,7 +120,13 @@ class Training:
     @cached_property
     def kept_features(self) -> Tensor:
         """Frozen blocks' features of all photographs, whatever their side: so every fold finds them kept."""
-        return frozen_features(self.build().to(self.device), self.params.network.frozen_blocks, self.images)
+        return frozen_features(self._network().to(self.device), self.images)
+
+    def _sampling_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Of these rows; a validation photograph has the weight of the training photographs of its grade."""
+        photographs = self.photographs
+        of_grade = photographs["grade"].map(photographs.groupby("grade")["weight"].first())
+        return photographs["weight"].fillna(of_grade).fillna(1.0).to_numpy(np.float64)[rows]
 
     def _weight_table(self, grades: Tensor) -> dict[str, tuple[float, int]]:
         weights = self.class_weights if self.params.use_class_weights else torch.ones(CLASSES)
@@ -111,7 +138,8 @@ class Training:
         logits = model(batch["inputs"], start=self.params.network.frozen_blocks)
         loss = weighted(self._losses(logits, grades), grades, batch.get("class_weights")).sum()
         with torch.no_grad():
-            predicted = probabilities(logits.detach(), self.params.network.head).argmax(dim=1)
+            network = self.params.network
+            predicted = decided(probabilities(logits.detach(), network.head), network.decision)
             drawn, chosen = functional.one_hot(grades, CLASSES), functional.one_hot(predicted, CLASSES)
         counts = {"drawn": drawn.sum(dim=0), "predicted": chosen.sum(dim=0), "right": (drawn * chosen).sum(dim=0)}
         parts = {f"{name}/{grade}": count for name, c in counts.items() for grade, count in enumerate(c.unbind())}

@@ -1,5 +1,6 @@
 """The labels of a photograph: its grade, and whose eye it shows."""
 
+import hashlib
 import re
 
 import numpy as np
@@ -67,6 +68,11 @@ def label_photographs(photos: pd.DataFrame, neighbour_distance: float) -> tuple[
     )
     columns = ["image_id", "grade", "referable", "patient", "eye", "duplicate_group", "official_side"]
     return labels[columns], ungraded[["image_id", "reason"]]
+
+
+def patient_digest(patient: str) -> str:
+    """SHA-256 of a patient's name, by which a model's folder knows them again and tells nobody who they are."""
+    return hashlib.sha256(patient.encode()).hexdigest()
 
 
 def eyes_agreement(labels: pd.DataFrame) -> dict[str, float]:

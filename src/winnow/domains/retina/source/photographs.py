@@ -22,6 +22,11 @@ be averaged out, large enough for a blur of a fiftieth of the side to show."""
 FILLED = 0.03
 """Rows and columns with a smaller share of retina lie outside its box."""
 
+RIM = 0.05
+"""Share of the side, a tenth of the radius, by which Ben Graham's contrast stays within the retina."""
+GREY = 128
+"""What it leaves outside."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -69,7 +74,8 @@ def crop_to_retina(photograph: Pixels, mask: NDArray[np.bool_]) -> Pixels:
 
 
 def ben_graham(photograph: Pixels) -> Pixels:
-    """The difference from the surroundings, on middle grey, within 98% of the radius.
+    """The difference from the surroundings, on middle grey, within 90% of the radius: the edge against the black around
+    it would be a bright rim.
 
     Graham's preparation for the Kaggle competition of 2015: 4 × (image - Gaussian blur of radius / 30) + 128.
     """
@@ -77,8 +83,15 @@ def ben_graham(photograph: Pixels) -> Pixels:
     image = photograph.astype(np.float32)
     blurred = np.stack([ndimage.gaussian_filter(image[..., channel], size / 60) for channel in range(3)], axis=2)
     lifted = np.clip(4 * (image - blurred) + 128, 0, 255).astype(np.uint8)
-    lifted[~_disc(size, 0.49) | ~ndimage.binary_fill_holes(retina_mask(photograph))] = 128
+    retina = np.pad(ndimage.binary_fill_holes(retina_mask(photograph)), 1)  # it may reach the photograph's edge
+    lifted[ndimage.distance_transform_edt(retina)[1:-1, 1:-1] < RIM * size] = GREY
     return np.asarray(lifted, dtype=np.uint8)
+
+
+def prepared_retina(photograph: Pixels, preparation: Preparation) -> NDArray[np.bool_]:
+    """Pixels of a prepared photograph that show retina, its dark parts included."""
+    shown = (photograph != GREY).any(axis=2) if preparation.contrast else retina_mask(photograph)
+    return np.asarray(ndimage.binary_fill_holes(shown), dtype=np.bool_)
 
 
 def measure(photograph: Pixels) -> dict[str, float | str]:

@@ -1,4 +1,4 @@
-"""How well each grade is recognised: confusion matrix, ROC curves, F1 bars, reliability."""
+"""How well each grade is recognised: confusion matrix, ROC curves, F1 bars."""
 
 import numpy as np
 import pandas as pd
@@ -54,24 +54,4 @@ def f1_bars(classes: pd.DataFrame) -> Figure:
         axes.set_ylabel("F1")
         axes.set_title("F1 of each grade")
         axes.legend(ncols=3, fontsize=8, loc="upper right")
-    return figure
-
-
-def reliability_diagram(bins: pd.DataFrame) -> Figure:
-    """How often predictions of a confidence are right; on the dashed line a model is as sure as it is right."""
-    with styled():
-        figure = new_figure(5.2, 4.8)
-        axes = figure.subplots()
-        axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", linewidth=1)
-        size = 20 + 300 * bins["rows"] / bins["rows"].sum()
-        axes.plot(bins["confidence"], bins["accuracy"], color=PALETTE[0], linewidth=1.5)
-        axes.scatter(bins["confidence"], bins["accuracy"], s=size, color=PALETTE[0], zorder=3)
-        for x, y, rows in zip(bins["confidence"], bins["accuracy"], bins["rows"], strict=True):
-            axes.annotate(str(rows), (x, y), textcoords="offset points", xytext=(0, -14), ha="center", fontsize=7)
-        axes.set_xlim(0, 1.02)
-        axes.set_ylim(-0.08, 1.04)
-        axes.set_xlabel("confidence in the predicted grade")
-        axes.set_ylabel("share right")
-        axes.set_title("Reliability (numbers: photographs)")
-        axes.set_aspect("equal")
     return figure
