@@ -16,8 +16,8 @@ from tests.pipeline.test_resume import programs
 
 FOLDERS = ("data/climb/train", "metrics/climb/train")
 DELAYS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-FAST = {(0.1, 1), (2.0, 2)}
-"""What `make test` runs; `make test-long` runs every delay with one and two devices."""
+FAST = {(2.0, 1)}
+"""What `make test` runs, since it found most; `make test-long` runs every delay with one and two devices."""
 
 
 @pytest.fixture

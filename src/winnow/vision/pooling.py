@@ -10,8 +10,8 @@ CLIP = 6.0
 def summarised(maps: Tensor) -> Tensor:
     """Mean and standard deviation `(images, 2 × channels)` of feature maps `(images, channels, h, w)`."""
     mean = maps.mean(dim=(2, 3))
-    variance = (maps - mean[:, :, None, None]).square().mean(dim=(2, 3))
-    return torch.cat([mean, (variance + 1e-6).sqrt()], dim=1)
+    variance = (maps - mean[:, :, None, None]).square().mean(dim=(2, 3)) + 1e-6
+    return torch.cat([mean, variance * variance.rsqrt()], dim=1)  # `sqrt` differs between CPU makers in the last bit
 
 
 class Standardise(nn.Module):
