@@ -17,6 +17,7 @@ from measure import RESULTS, ROOT, clone, kept, merge, run
 
 from winnow.judge.intervals import bootstrap, mean
 from winnow.pipeline import presets
+from winnow.pipeline.params import Document
 
 SHARED = ROOT.parent / "shared/data/sessions"
 LASTFM = ("hetrec2011-lastfm-2k", "lastfm_hetrec", "user_artists.dat.gz")
@@ -26,14 +27,16 @@ COLD = {"sessions.split.cold_ratio": 0.1}
 ONE_EACH = {
     f"sessions.evaluate.baselines.{name}": value
     for name, value in {
-        "knn_neighbours": [200], "ease_l2": [150.0], "als_regularisation": [100.0], "als_alpha": [20.0],
+        "knn_neighbours": [500], "knn_shrink": [5.0], "filter_factors": [128], "filter_alphas": [0.3],
+        "filter_sharpenings": [0.0], "ease_l2": [150.0], "als_regularisation": [100.0], "als_alpha": [20.0],
         "lightgcn_dims": [],
     }.items()
 }  # fmt: skip
 """The settings that the full grids of the row `gat` chose; only there are the baselines tuned."""
+DEGREE = {"sessions.train.network.attention": "degree"}
 BPR = {"sessions.train.loss": "bpr", "sessions.train.l2": 0.01, "sessions.train.network.temperature": 0.15}
 
-ROWS: dict[str, tuple[tuple[str, str, str] | None, str, dict[str, Any]]] = {
+ROWS: dict[str, tuple[tuple[str, str, str] | None, str | None, dict[str, Any]]] = {
     "gat": (LASTFM, "lastfm", {}),
     "genre_gat": (LASTFM, "lastfm_enhanced", ONE_EACH),
     "gat cold": (LASTFM, "lastfm", COLD | ONE_EACH),
@@ -44,7 +47,10 @@ ROWS: dict[str, tuple[tuple[str, str, str] | None, str, dict[str, Any]]] = {
     "genre_gat seed 2": (LASTFM, "lastfm_enhanced", {"sessions.train.seed": 2} | ONE_EACH),
     "gat seed 3": (LASTFM, "lastfm", {"sessions.train.seed": 3} | ONE_EACH),
     "genre_gat seed 3": (LASTFM, "lastfm_enhanced", {"sessions.train.seed": 3} | ONE_EACH),
+    "gat degree": (LASTFM, "lastfm", DEGREE | ONE_EACH),
     "gowalla": (GOWALLA, "gowalla", {}),
+    "default": (None, None, {}),
+    "default degree": (None, None, DEGREE),
     "synthetic simple": (None, "simple", {}),
     "synthetic advanced": (None, "advanced", {}),
     "synthetic enhanced": (None, "enhanced", {}),
@@ -67,7 +73,8 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
             shutil.copy(file, copy / "data/source/sessions")
         sources = [{"format": form, "path": f"data/source/sessions/{main}", "events": None}]
     run(["git", "checkout", "-q", "params.yaml"], copy)
-    run(["winnow", "preset", "sessions", preset, "--apply"], copy)
+    if preset:
+        run(["winnow", "preset", "sessions", preset, "--apply"], copy)
     presets.apply({"sessions.ingest.sources": sources} | overrides, copy / "params.yaml")
     run(["dvc", "repro", "plot@sessions"], copy)
     keep_users(name, pd.read_parquet(copy / "data/sessions/evaluate/ranked.parquet"))
@@ -85,8 +92,10 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
         "difference",
         "reference",
         "explanations",
+        "filter_weight",
     )
     return {name: judged[name] for name in names if name in judged} | {
+        "seed": Document(copy / "params.yaml").content["sessions"]["train"]["seed"],
         "train_seconds": round(trained["seconds"]),
         "epoch_seconds": trained["epoch_seconds"],
         "evaluate_seconds": round(last["evaluate@sessions"]["seconds"]),

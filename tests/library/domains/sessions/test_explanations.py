@@ -1,15 +1,18 @@
 """Reasons of recommendations."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from tests.library.domains.sessions import small
 from tests.library.domains.sessions.dense import Dense
 from tests.library.recommend import small as data
-from winnow.domains.sessions.model.explanations import SongExplainer
+from winnow.domains.sessions.model.explanations import SongExplainer, explain
+from winnow.domains.sessions.params import Evaluate
 from winnow.recommend.explanations import check_first_reasons
 from winnow.recommend.graph import fold_in
+from winnow.recommend.ranking import Ranking
 
 
 def explainer(layers: int) -> SongExplainer:
@@ -82,3 +85,18 @@ def test_attention_ranks_songs_by_their_weight_in_the_user_s_vector() -> None:
         own = weights[user][[reason.index for reason in ranked]]
         assert len(own) == known[user].sum()
         assert (np.diff(own) <= 1e-6).all()
+
+
+@torch.no_grad()
+def test_an_empty_place_of_a_list_is_no_song() -> None:
+    found = explainer(layers=2)
+    songs = pd.DataFrame({"song": [f"s{n}" for n in range(data.ITEMS)], "title": [f"t{n}" for n in range(data.ITEMS)]})
+    users = pd.DataFrame({"user": [f"u{n}" for n in range(data.USERS)], "user_type": "casual"})
+    genres = pd.DataFrame({"genre_index": range(4), "genre": list("abcd")})
+    lists, none = np.array([[17, -1, -1]]), np.zeros((1, 3), dtype=bool)
+    ranked = Ranking(np.array([3]), lists, none, np.array([1]), np.array([0.5]))
+    params = Evaluate.model_construct(explained_users=1, explained_songs=3, reasons=2)
+    tables = {"users": users, "songs": songs, "genres": genres}
+    reasons = explain(found, ranked, tables, params, np.random.default_rng(0))
+    assert set(reasons["song"]) == {"s17"}
+    assert len(reasons) == 2

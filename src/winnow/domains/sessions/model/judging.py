@@ -97,12 +97,15 @@ def report(
 ) -> Report:
     """The model's metrics with intervals, beside the baselines' and the references' over the same users.
 
-    `extra` holds metrics that are no means over users, by recommender; `checks` whether each checked reason held.
+    `extra` holds metrics that are no means over users, by recommender; `checks` whether each checked reason held: without
+    any, which users with two songs or more would give, there is no `explanation_accuracy`.
     """
     options = params.bootstrap.model_dump()
     figures = {name: dict(values) for name, values in extra.items()}
-    figures["model"]["explanation_accuracy"] = sum(checks) / len(checks)
-    interval = {"explanation_accuracy": wilson(sum(checks), len(checks), params.bootstrap.confidence)}
+    interval: dict[str, Interval] = {}
+    if checks:
+        figures["model"]["explanation_accuracy"] = sum(checks) / len(checks)
+        interval["explanation_accuracy"] = wilson(sum(checks), len(checks), params.bootstrap.confidence)
     compared = params.gate.headline.removeprefix("cold_")
     paired: dict[str, dict[str, Interval]] = {}
     for prefix in ("", "cold_"):
