@@ -77,6 +77,11 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
         run(["winnow", "preset", "sessions", preset, "--apply"], copy)
     presets.apply({"sessions.ingest.sources": sources} | overrides, copy / "params.yaml")
     run(["dvc", "repro", "plot@sessions"], copy)
+    return measured(copy, name)
+
+
+def measured(copy: Path, name: str) -> dict[str, Any]:
+    """The row of what was run last."""
     keep_users(name, pd.read_parquet(copy / "data/sessions/evaluate/ranked.parquet"))
     judged = json.loads((copy / "metrics/sessions/judgement.json").read_text())
     ledger = [json.loads(line) for line in (copy / ".winnow/ledger.jsonl").read_text().splitlines()]

@@ -100,20 +100,29 @@ def model_explainers(
 def baseline_lists(
     data: Evaluation, params: Evaluate, seed: int
 ) -> tuple[dict[str, Lists], dict[str, dict[str, float]]]:
-    """Each baseline's lists, fitted to the songs the model learned from, and the settings chosen on validation."""
+    """Each baseline's lists, fitted to the songs the model learned from, and the settings chosen on validation.
+
+    In mode simple those are more than are tuned with: there a single setting is not fitted twice.
+    """
     train, learned = matrix_of(data.tuning.graph), matrix_of(data.warm.graph)
     same = train.nnz == learned.nnz
     grids = baseline_grids(params.baselines, ease_items=params.baselines.ease_songs, val=data.tuning, seed=seed)
     options = {"places": PLACES, "block": params.block}
     lists, chosen = {}, {}
     for name, grid in grids.items():
-        tuned = tune(grid, train, data.tuning, block=params.block)
-        score = tuned.score if same else tuned.fit(learned)
+        settings = list(grid)
+        if len(settings) == 1 and not same and name != "lightgcn":  # whose epochs are tuned, too
+            (own, fit), *_ = settings
+            score = fit(learned)
+        else:
+            tuned = tune(iter(settings), train, data.tuning, block=params.block)
+            score = tuned.score if same else tuned.fit(learned)
+            own = tuned.settings | {"val_recall_at_10": tuned.validation_recall}
         cold = None
         if data.cold is not None:
             cold = rank_by(matrix_scorer(score, matrix_of(data.cold.graph)), data.cold, **options)
         lists[name] = Lists(rank_by(matrix_scorer(score, learned), data.warm, **options), cold)
-        chosen[name] = tuned.settings | {"val_recall_at_10": tuned.validation_recall}
+        chosen[name] = own
     return lists, chosen
 
 

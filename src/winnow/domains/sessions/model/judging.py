@@ -97,8 +97,8 @@ def report(
 ) -> Report:
     """The model's metrics with intervals, beside the baselines' and the references' over the same users.
 
-    `extra` holds metrics that are no means over users, by recommender; `checks` whether each checked reason held: without
-    any, which users with two songs or more would give, there is no `explanation_accuracy`.
+    `extra` holds metrics that are no means over users, by recommender; `checks` whether each checked reason held.
+    Without any check, as where no user has two reasons, there is no `explanation_accuracy`.
     """
     options = params.bootstrap.model_dump()
     figures = {name: dict(values) for name, values in extra.items()}
