@@ -1,0 +1,51 @@
+"""What the charts of recommenders show."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from winnow.recommend.charts import popularity_bias, recall_by_group, recall_chart
+
+NAMES = ("ease", "model", "truth")
+
+
+def ranked() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"recommender": name, "kind": "ab"[user % 2], "recall_at_5": rng.random() / 2, "recall_at_10": rng.random()}
+        for name in NAMES
+        for user in range(20)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_truth_is_a_dashed_line_beside_the_recommenders() -> None:
+    (axes,) = recall_chart({"Users": ranked(), "None": ranked().iloc[:0]}, (5, 10)).axes
+    lines = {str(line.get_label()): line for line in axes.get_lines()}
+    assert set(lines) == set(NAMES)
+    assert {name for name, line in lines.items() if line.get_linestyle() == "--"} == {"truth"}
+    means = ranked().groupby("recommender")[["recall_at_5", "recall_at_10"]].mean()
+    assert lines["truth"].get_ydata() == pytest.approx(means.loc["truth"].to_numpy())
+
+
+def test_shares_of_places_are_on_a_logarithmic_axis_without_empty_tenths() -> None:
+    rows = [
+        {"recommender": name, "decile": decile, "share": 0.0 if decile < 3 else 1 / 8}
+        for name in NAMES
+        for decile in range(1, 11)
+    ]
+    (axes,) = popularity_bias(pd.DataFrame(rows), "songs", 10).axes
+    assert axes.get_yscale() == "log"
+    lines = {str(line.get_label()): line for line in axes.get_lines()}
+    assert list(lines["model"].get_xdata()) == list(range(3, 11))
+
+
+def test_intervals_are_named_and_are_those_of_the_mean() -> None:
+    table = ranked()[lambda rows: rows["recommender"] != "truth"]
+    (axes,) = recall_by_group(table, {"kind": ("kind", ["a", "b"])}, 10).axes
+    assert "95% interval" in axes.get_ylabel()
+    own = table[(table["recommender"] == "model") & (table["kind"] == "a")]["recall_at_10"]
+    (bars, *_) = axes.containers[1::2]
+    assert bars.patches[0].get_height() == pytest.approx(own.mean())
+    (segments,) = [c.errorbar.lines[2][0].get_segments() for c in [bars]]
+    assert segments[0][:, 1] == pytest.approx([own.mean() - 1.96 * own.sem(), own.mean() + 1.96 * own.sem()])
