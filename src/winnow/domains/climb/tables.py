@@ -20,7 +20,9 @@ class Routes(Table):
     grade: Series[str] = pa.Field(nullable=True, description="Font grade as the best source gives it")
     repeats: Series[pd.Int64Dtype] = pa.Field(nullable=True, ge=0, description="ascents logged; unknown stays unknown")
     benchmark: Series[bool]
-    user_rating: Series[float] = pa.Field(nullable=True, ge=0, le=5, description="stars on the source's own scale")
+    user_rating: Series[float] = pa.Field(
+        nullable=True, ge=0, le=1, description="share of the best rating: sources have 3 or 5 stars"
+    )
     name: Series[str] = pa.Field(nullable=True)
     method: Series[str] = pa.Field(nullable=True, description="how feet may be used")
     source: Series[str] = pa.Field(description="formats that hold it, best first, joined by +")

@@ -20,9 +20,9 @@ def holds(cells: str, role: str = "unknown") -> list[tuple[str, str]]:
     return [(cell, role) for cell in cells.split()]
 
 
-MINIMAL = EMPTY._replace(grade="7B", user_rating=2.0, holds=holds("F18 A5 C9"))
+MINIMAL = EMPTY._replace(grade="7B", user_rating=0.4, holds=holds("F18 A5 C9"))
 APP = EMPTY._replace(grade="7A", repeats=20, benchmark=True, name="Dyno", holds=holds("A5 C9 F18", "move"))
-GUIDEBOOK = APP._replace(grade="7C", repeats=30, user_rating=4.5, name="DYNO")
+GUIDEBOOK = APP._replace(grade="7C", repeats=30, user_rating=0.9, name="DYNO")
 
 
 def test_the_same_problem_becomes_one_row_with_the_richest_fields() -> None:
@@ -32,7 +32,7 @@ def test_the_same_problem_becomes_one_row_with_the_richest_fields() -> None:
     assert route["source"] == "app+guidebook+minimal"
     assert route["grade"] == "7A", "the grade is the app's"
     assert route["repeats"] == 30, "repeats only grow"
-    assert route["user_rating"] == 4.5, "the first that is known"
+    assert route["user_rating"] == 0.9, "the first that is known"
     assert route["name"] == "Dyno"
     assert route["benchmark"]
     assert found.holds["hold"].tolist() == ["A5", "C9", "F18"]

@@ -8,8 +8,10 @@ from winnow.domains.climb.source.problems import Problem, Problems
 
 BOARDS = {1: "2016", 15: "2017", 17: "2019", 19: "2020"}
 """By Moon Climbing's number of the hold setup."""
-ANGLES = {0: 40, 1: 40, 2: 25}
-"""By Moon Climbing's number of the board configuration; 0 is the board of 2016, which has one angle."""
+ANGLES = {1: 40, 2: 25}
+"""By Moon Climbing's number of the board configuration."""
+STARS = 5
+"""The best user rating."""
 
 
 def read(path: Path) -> Problems:
@@ -18,14 +20,24 @@ def read(path: Path) -> Problems:
     return problems.collect(problems.rows_of(document, under="data", sign="holdsetup", path=path), _problem)
 
 
+def angle_of(board: str, configuration: Any) -> int:
+    """Degrees of a board in a configuration; the board of 2016 has one angle, and 0 or none. Raises UnusableError."""
+    if not configuration:
+        if board == "2016":
+            return 40
+        raise problems.UnusableError(f"board {board} has several angles, and no configuration says which")
+    return problems.one_of(ANGLES, configuration, "angle")
+
+
 def _problem(row: dict[str, Any]) -> Problem:
+    board = problems.one_of(BOARDS, problems.need(row, "holdsetup", dict).get("apiId"), "board")
     return Problem(
-        board=problems.one_of(BOARDS, problems.need(row, "holdsetup", dict).get("apiId"), "board"),
-        angle=problems.one_of(ANGLES, row.get("moonBoardConfigurationId"), "angle"),
+        board=board,
+        angle=angle_of(board, row.get("moonBoardConfigurationId")),
         grade=problems.grade(row, "grade"),
         repeats=problems.count(row, "repeats"),
         benchmark=problems.need(row, "isBenchmark", bool),
-        user_rating=problems.stars(row, "userRating"),
+        user_rating=problems.stars(row, "userRating", STARS),
         name=problems.text(row, "name"),
         method=problems.text(row, "method"),
         holds=problems.moves(row, "moves", ("description", "isStart", "isEnd")),

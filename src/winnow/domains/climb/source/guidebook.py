@@ -11,6 +11,9 @@ BOARDS = {0: "2016", 1: "2017", 2: "2017", 3: "2019", 4: "2019", 5: "2020"}
 ANGLES = {0: 40, 1: 25, 2: 40, 3: 25, 4: 40, 5: 40}
 HOLDS = {"start_holds": "start", "mid_holds": "move", "end_holds": "finish"}
 
+STARS = 5
+"""The best user rating."""
+
 
 def read(path: Path) -> Problems:
     """The problems of one file; raises SourceError."""
@@ -27,7 +30,7 @@ def _problem(row: dict[str, Any]) -> Problem:
         grade=definitions.GRADES[grade] if 0 <= grade < len(definitions.GRADES) else None,
         repeats=problems.count(row, "repeats"),
         benchmark=True,
-        user_rating=problems.stars(row, "avg_user_stars"),
+        user_rating=problems.stars(row, "avg_user_stars", STARS),
         name=problems.text(row, "name"),
         method=None,
         holds=problems.some(

@@ -6,6 +6,9 @@ from typing import Any
 from winnow.domains.climb.source import problems
 from winnow.domains.climb.source.problems import Problem, Problems
 
+STARS = 3
+"""The best user rating."""
+
 
 def read(path: Path) -> Problems:
     """The problems of one file; raises SourceError."""
@@ -20,7 +23,7 @@ def _problem(row: dict[str, Any]) -> Problem:
         grade=problems.grade(row, "Grade"),
         repeats=None,
         benchmark=False,
-        user_rating=problems.stars(row, "UserRating"),
+        user_rating=problems.stars(row, "UserRating", STARS),
         name=None,
         method=None,
         holds=problems.some([(problems.cell(hold), "unknown") for hold in problems.need(row, "Moves", list)]),

@@ -149,14 +149,14 @@ def count(row: dict[str, Any], key: str) -> int:
     return value
 
 
-def stars(row: dict[str, Any], key: str) -> float | None:
-    """A user rating, None if there is none; raises UnusableError."""
+def stars(row: dict[str, Any], key: str, most: int) -> float | None:
+    """A user rating as a share of the best one, None if there is none; raises UnusableError."""
     if row.get(key) is None:
         return None
     value = float(need(row, key, (int, float)))
-    if not 0 <= value <= 5:
-        raise UnusableError(f"`{key}` is {value}: 0 to 5 stars are expected")
-    return value
+    if not 0 <= value <= most:
+        raise UnusableError(f"`{key}` is {value:g}: 0 to {most} stars are expected")
+    return value / most
 
 
 def text(row: dict[str, Any], key: str) -> str | None:

@@ -22,6 +22,7 @@ GRADE_SHARES = {
     "7B": 8, "7B+": 6, "7C": 4, "7C+": 2, "8A": 1.5, "8A+": 1, "8B": 0.3, "8B+": 0.2,
 }  # fmt: skip
 LOWEST_START = 2
+STARS = 5
 TWO_ANGLES_SHARE = 0.1
 """Share of the problems at 25 degrees that are set at 40 degrees as well, with another grade."""
 BATCH = 10_000
@@ -142,7 +143,7 @@ def _routes(
     grade = np.array(list(GRADE_SHARES))[np.searchsorted(limits, rank)]
     appeal = rng.normal(size=number)
     repeats = np.floor(np.exp(3.4 - 0.5 * _standard(difficulty) + 0.8 * appeal + rng.normal(0, 1.4, size=number)))
-    stars = np.clip(np.round(3.4 + 0.8 * appeal), 1, 5)
+    stars = np.clip(np.round(3.4 + 0.8 * appeal), 1, STARS)
     # Benchmarks are well repeated; setters choose them, so not the most repeated ones without exception.
     fame = np.where(unknown, np.inf, -np.log1p(repeats) + rng.normal(0, 1, size=number))
     routes = pd.DataFrame(
@@ -153,7 +154,7 @@ def _routes(
             "grade": pd.Series(grade, dtype="str"),
             "repeats": pd.Series(repeats).astype("Int64"),
             "benchmark": _first_of(fame, benchmark_share) & ~unknown,
-            "user_rating": stars,
+            "user_rating": stars / STARS,
             "name": pd.Series([f"Problem {index + 1}" for index in range(number)], dtype="str"),
             "method": pd.Series("Feet follow hands", index=range(number), dtype="str"),
         }

@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from winnow.domains.climb.source import problems
-from winnow.domains.climb.source.app import ANGLES, BOARDS
+from winnow.domains.climb.source.app import BOARDS, angle_of
 from winnow.domains.climb.source.problems import Problem, Problems
+
+STARS = 3
+"""The best user rating."""
 
 
 def read(path: Path) -> Problems:
@@ -16,17 +19,17 @@ def read(path: Path) -> Problems:
 
 def _problem(row: dict[str, Any]) -> Problem:
     setup = problems.need(row, "Holdsetup", dict)
-    # The board of 2016 has one angle only, and no configuration.
-    configuration = row.get("MoonBoardConfiguration") or {"Id": 0}
+    configuration = row.get("MoonBoardConfiguration") or {}
     if not isinstance(configuration, dict):
         raise problems.UnusableError(f"`MoonBoardConfiguration` is {configuration!r:.40}")
+    board = problems.one_of(BOARDS, setup.get("Id"), "board")
     return Problem(
-        board=problems.one_of(BOARDS, setup.get("Id"), "board"),
-        angle=problems.one_of(ANGLES, configuration.get("Id"), "angle"),
+        board=board,
+        angle=angle_of(board, configuration.get("Id")),
         grade=problems.grade(row, "Grade"),
         repeats=problems.count(row, "Repeats"),
         benchmark=problems.need(row, "IsBenchmark", bool),
-        user_rating=problems.stars(row, "UserRating"),
+        user_rating=problems.stars(row, "UserRating", STARS),
         name=problems.text(row, "Name"),
         method=problems.text(row, "Method"),
         holds=problems.moves(row, "Moves", ("Description", "IsStart", "IsEnd")),
