@@ -1,15 +1,22 @@
 """Using the trained generator: new routes are new, and of what it was trained on."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from tests.stages.programs import Programs
 from winnow.domains.climb import definitions
+from winnow.domains.climb.model.generation import generate, make_limits, make_sampling
+from winnow.domains.climb.model.sequences import conditions
+from winnow.domains.climb.tables import Labels, Splits, Weights
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.tables import write_table
 
 CLIMB = Programs.tiny("climb")
 of_climb = pytest.mark.parametrize("finished", ["climb"], indirect=True)
@@ -80,3 +87,62 @@ def test_what_the_model_was_not_trained_on_is_refused(generator: Any, options: d
     with pytest.raises(WinnowError, match=message):
         generator.check_trained_on(**options)
     generator.check_trained_on(board="2016", angle=40, grade="6C")
+
+
+def judgement() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path("metrics/climb/judgement.json").read_text())
+    return found
+
+
+@of_climb
+def test_an_export_of_one_grade_is_judged_but_for_its_grades(domain: Programs) -> None:
+    labels = CLIMB.table("label/labels.parquet")
+    labels = labels.assign(grade="6C", grade_index=definitions.GRADE_INDEX["6C"])
+    write_table(Path("data/climb/label/labels.parquet"), labels, Labels)
+    domain.run("train")
+    found = domain.run("evaluate")
+    domain.run("plot")
+    assert found["verdict"] != "PASS"
+    assert "grade_agreement_score" not in found
+    judged = judgement()
+    assert any(
+        reason.startswith(
+            "REVIEW: grade_agreement_score cannot be measured: the training routes are too few, or of one"
+        )
+        for reason in judged["reasons"]
+    )
+    assert judged["unmeasured"].keys() == {"grade_agreement_score"}
+
+
+@of_climb
+def test_a_board_without_training_routes_is_left_out_with_the_reason(domain: Programs) -> None:
+    labels, splits = CLIMB.table("label/labels.parquet"), CLIMB.table("split/splits.parquet")
+    rare = labels.loc[labels["board"] == "2019", "route_id"]
+    splits.loc[splits["route_id"].isin(rare), "split"] = "test"
+    write_table(Path("data/climb/split/splits.parquet"), splits, Splits)
+    weights = CLIMB.table("weight/weights.parquet")
+    write_table(Path("data/climb/weight/weights.parquet"), weights[~weights["route_id"].isin(rare)], Weights)
+    domain.run("train")
+    domain.run("evaluate")
+    domain.run("plot")
+    judged = judgement()
+    assert judged["boards_left_out"]["2019"].startswith("its training routes show too few holds")
+    assert "2019" not in judged["told_apart"]
+    generated = CLIMB.table("evaluate/judged.parquet").query("origin == 'model'")
+    assert "2019" not in set(generated["board"])
+
+
+@of_climb
+def test_without_constraints_an_untrained_network_makes_few_valid_routes(generator: Any, domain: Programs) -> None:
+    """As told beside the validity of constrained routes, which is all of them whatever the network."""
+    domain.run("evaluate")
+    own = judgement()["model"]
+    assert own["validity_score"] == 1.0
+    assert 0 <= own["unconstrained_validity_score"] < 0.9
+    limits = make_limits(generator.model, generator.artifacts.settings.limits)
+    sampling = make_sampling(generator.artifacts.settings.sampling)
+    wanted = conditions(pd.concat([REQUESTED] * 10, ignore_index=True))
+    free = generate(generator.model, wanted, limits, sampling, torch.Generator().manual_seed(0), constrained=False)
+    assert (np.diff(np.where(free.tokens < definitions.CELLS, free.tokens, 10_000)) >= 0).all(), (
+        "bottom up all the same"
+    )

@@ -22,6 +22,8 @@ class Findings:
     """for comparison only, never what the model must beat: real data, other people's models, the truth of drawn data"""
     difference: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
     """by metric and baseline, for baselines measured on the same rows: the paired interval of model - baseline"""
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+    """by metric, why these data cannot tell it: a condition on it asks for a review"""
 
 
 class Grade(IntEnum):
@@ -48,7 +50,7 @@ def decide(gate: Gate, found: Findings) -> Verdict:
     side of 0 (without shared rows: the model's own interval on the better side of the baseline's value), REVIEW if the
     value is better, else FAIL. A condition: PASS if the metric's interval lies wholly on the good side of `target`, the
     target included (without an interval: if the value does), REVIEW if the value is on the good side of `target` or of
-    `review`, else FAIL. The worst of these words is the verdict.
+    `review`, else FAIL; REVIEW if these data cannot tell it. The worst of these words is the verdict.
 
     Raises WinnowError when a metric that the gate names was not measured, or the headline has no interval.
     """
@@ -80,6 +82,8 @@ def _headline(metric: str, found: Findings) -> tuple[Grade, str]:
 
 
 def _condition(condition: Condition, found: Findings) -> tuple[Grade, str]:
+    if condition.metric in found.unmeasured:
+        return Grade.UNSURE, f"{condition.metric} cannot be measured: {found.unmeasured[condition.metric]}"
     metric, value = condition.metric, _measured(condition.metric, found)
     sign = "≥" if higher_is_better(metric) else "≤"
     reason, least = f"{metric} {value:.4g}", value

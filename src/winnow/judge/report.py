@@ -35,7 +35,7 @@ def make_report(gate: Gate, found: Findings) -> Report:
         f"{headline}_low": interval[headline]["low"],
         f"{headline}_high": interval[headline]["high"],
         f"{headline}_baseline": found.baseline[strongest(found.baseline, headline)][headline],
-        **{condition.metric: found.model[condition.metric] for condition in gate.conditions},
+        **{each.metric: found.model[each.metric] for each in gate.conditions if each.metric not in found.unmeasured},
     }
     judgement = {
         "verdict": verdict.word,

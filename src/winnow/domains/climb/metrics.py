@@ -20,6 +20,7 @@ GATE_METRICS = (
     "quality_perplexity",
     "perplexity_reduction_score",
     "validity_score",
+    "unconstrained_validity_score",
     "novelty_score",
     "train_distance_score",
     "distinct_score",

@@ -46,6 +46,10 @@ class Limits:
         self.start = self.known & (rows <= definitions.START_ROWS)
         self.further = _further_holds(self.known, self.top, self.reach, max_holds)
 
+    def possible(self, boards: Tensor) -> Tensor:
+        """(batch,): whether there is any route on boards (batch,) that keeps within the limits."""
+        return self.allowed(torch.zeros(len(boards), 0, dtype=torch.int64), boards).any(dim=1)
+
     def allowed(self, routes: Tensor, boards: Tensor) -> Tensor:
         """(batch, VOCABULARY): what may follow routes of (batch, n) cells on (batch,) boards.
 
@@ -89,11 +93,18 @@ def _further_holds(known: Tensor, top: Tensor, reach: Tensor, max_holds: int) ->
 
 @torch.inference_mode()
 def generate(
-    model: RouteTransformer, conditions: Integers, limits: Limits, sampling: Sampling, generator: torch.Generator
+    model: RouteTransformer,
+    conditions: Integers,
+    limits: Limits,
+    sampling: Sampling,
+    generator: torch.Generator,
+    *,
+    constrained: bool = True,
 ) -> Sequences:
     """One route for each of the (routes, 3) conditions: board, angle and grade indices; ids count from 0000.
 
-    The network computes where it is; holds are drawn on the CPU, where `generator` is.
+    The network computes where it is; holds are drawn on the CPU, where `generator` is. Not `constrained`, holds are
+    drawn as the network would have them, and one too many where it does not end.
     Raises WinnowError when the limits leave no way to the top.
     """
     model.eval()
@@ -104,10 +115,12 @@ def generate(
         if len(active) == 0:
             break
         holds = tokens[active, :count]
-        allowed = limits.allowed(holds, given[active, 0])
-        _check_possible(allowed, given[active, 0])
         before = torch.cat([torch.full((len(active), 1), START), holds], dim=1)
         log_odds = _log_odds(model, before, given[active], sampling.guidance) / sampling.temperature
+        allowed = log_odds.isfinite()
+        if constrained:
+            allowed = limits.allowed(holds, given[active, 0])
+            _check_possible(allowed, given[active, 0])
         chances = log_odds.masked_fill(~allowed, -torch.inf).softmax(dim=1)
         tokens[active, count] = torch.multinomial(_nucleus(chances, sampling.top_p), 1, generator=generator)[:, 0]
         active = active[tokens[active, count] != END]

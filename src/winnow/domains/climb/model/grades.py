@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold
@@ -43,13 +44,16 @@ class GradeJudge:
 
 
 def fit_judge(train: Sequences, *, trees: int, min_leaf: int, neighbour_weight: float, seed: int) -> GradeJudge:
-    """A judge fitted on training routes, five or more.
+    """A judge fitted on training routes; of one grade alone, or of fewer than five routes, it says the commonest grade.
 
     A ridge regression of the grade on the holds estimates the difficulty of each hold; its coefficients, for training
     routes from folds that did not see them, join the geometry in a forest and a logistic regression, which vote by
     probability.
     """
     grades = train.conditions[:, 2]
+    if not can_judge(train):
+        same = DummyClassifier(strategy="prior").fit(grades[:, None], grades)
+        return GradeJudge(_difficulties(train, np.arange(len(grades))), same, neighbour_weight)
     folds = list(KFold(FOLDS, shuffle=True, random_state=seed).split(grades))
     parts = [_features(_difficulties(train, fitted_on), _take(train, held_out)) for fitted_on, held_out in folds]
     seen = np.concatenate(parts)[np.argsort(np.concatenate([held_out for _, held_out in folds]))]
@@ -57,6 +61,11 @@ def fit_judge(train: Sequences, *, trees: int, min_leaf: int, neighbour_weight: 
     logistic = make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=1000))
     vote = VotingClassifier([("forest", forest), ("logistic", logistic)], voting="soft").fit(seen, grades)
     return GradeJudge(_difficulties(train, np.arange(len(grades))), vote, neighbour_weight)
+
+
+def can_judge(train: Sequences) -> bool:
+    """Whether training routes tell one grade from another."""
+    return len(train.tokens) >= FOLDS and len(np.unique(train.conditions[:, 2])) > 1
 
 
 def _difficulties(routes: Sequences, rows: NDArray[np.int64]) -> Ridge:

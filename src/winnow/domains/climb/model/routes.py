@@ -94,13 +94,7 @@ def judge_routes(
 ) -> pd.DataFrame:
     """The `Judged` table of a collection."""
     routes = collection.routes[["route_id", "board", "angle", "grade"]].reset_index(drop=True)
-    broken = broken_rules_of_generated(
-        routes,
-        collection.holds,
-        min_holds=common.min_holds,
-        max_holds=common.max_holds,
-        max_reach=common.max_reach,
-    )
+    broken = broken_rules(collection, common)
     distance = train_distances(collection.sequences, train)
     routes.insert(0, "origin", origin)
     judged = routes.assign(
@@ -111,6 +105,17 @@ def judge_routes(
         train_distance=distance,
     )
     return judged.astype(dict.fromkeys(["origin", "route_id", "board", "grade", "judged_grade", "broken_rule"], "str"))
+
+
+def broken_rules(collection: Collection, common: Common) -> pd.DataFrame:
+    """Which rules each route breaks: a boolean column for each rule."""
+    return broken_rules_of_generated(
+        collection.routes,
+        collection.holds,
+        min_holds=common.min_holds,
+        max_holds=common.max_holds,
+        max_reach=common.max_reach,
+    )
 
 
 def train_distances(sequences: Sequences, train: Sequences) -> Floats:

@@ -1,0 +1,51 @@
+"""The classifier two-sample test: chance for routes of one source, sure for others, board by board."""
+
+import numpy as np
+import pytest
+
+from winnow.domains.climb import definitions
+from winnow.domains.climb.model.sequences import END, START, Sequences
+from winnow.domains.climb.model.telling_apart import told_apart
+from winnow.judge.settings import Bootstrap
+
+OPTIONS = Bootstrap(resamples=200, confidence=0.95)
+
+
+def routes(count: int, seed: int, *, board: int = 0, columns: tuple[int, ...] = tuple(range(11))) -> Sequences:
+    """Routes of five holds in rising rows, in some columns."""
+    rng = np.random.default_rng(seed)
+    rows = np.sort(np.stack([rng.permutation(18)[:5] for _ in range(count)]), axis=1)
+    cells = rows * len(definitions.COLUMNS) + rng.choice(columns, size=rows.shape)
+    tokens = np.concatenate([cells, np.full((count, 1), END), np.full((count, 2), START)], axis=1)
+    conditions = np.stack([np.full(count, board), np.ones(count), rng.integers(3, 8, count)], axis=1)
+    return Sequences(tuple(f"{board}-{seed}-{number}" for number in range(count)), tokens, conditions.astype(np.int64))
+
+
+def joined(*parts: Sequences) -> Sequences:
+    return Sequences(
+        tuple(name for part in parts for name in part.ids),
+        np.concatenate([part.tokens for part in parts]),
+        np.concatenate([part.conditions for part in parts]),
+    )
+
+
+def test_each_board_is_told_apart_by_itself_or_left_out_with_the_reason() -> None:
+    generated = joined(routes(250, 1), routes(60, 2, board=1, columns=(0, 1, 2)), routes(5, 3, board=2))
+    real = joined(routes(250, 4), routes(60, 5, board=1, columns=(6, 7, 8)), routes(60, 6, board=2))
+    found, left_out = told_apart(generated, np.ones(315), real, OPTIONS, np.random.default_rng(0))
+    chance = found["2016"]
+    assert chance.auc == pytest.approx(0.5, abs=0.1)
+    assert chance.interval.low < chance.auc < chance.interval.high < chance.interval.low + 0.15
+    assert found["2017"].auc > 0.99
+    assert left_out == {"2019": "5 generated and 60 real routes, and 20 of each are needed"}
+
+
+def test_weights_decide_which_generated_routes_count() -> None:
+    """Half of the generated routes are like no real one; with nearly no weight they tell nothing."""
+    generated = joined(routes(80, 1, columns=(3, 4)), routes(80, 2, columns=(9, 10)))
+    real = routes(80, 3, columns=(3, 4))
+    weights = np.repeat([2.0, 1e-9], 80)
+    plain, _ = told_apart(generated, np.ones(160), real, OPTIONS, np.random.default_rng(0))
+    weighted, _ = told_apart(generated, weights, real, OPTIONS, np.random.default_rng(0))
+    assert plain["2016"].auc > 0.65
+    assert weighted["2016"].auc == pytest.approx(0.5, abs=0.15)
