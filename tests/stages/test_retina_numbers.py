@@ -331,5 +331,6 @@ def test_sampling_weights_give_every_grade_the_same_share(judged: Path) -> None:
         assert classes.loc[grade, "samples"] == count
         assert classes.loc[grade, "balanced"] == pytest.approx(len(rows) / (present * count))
         assert f"  Class {grade}: {len(rows) / (present * count):.3g}" in train.format_sampling(classes.reset_index())
-    inverse = {grade: min(len(rows) / (present * count), 10.0) for grade, count in counts.items()}
-    assert classes["weight"].loc[list(inverse)].tolist() == pytest.approx(list(inverse.values()))
+    roots = {grade: count**-0.5 for grade, count in counts.items()}
+    mean = sum(roots[grade] * count for grade, count in counts.items()) / len(rows)
+    assert classes["weight"].loc[list(roots)].tolist() == pytest.approx([root / mean for root in roots.values()])
