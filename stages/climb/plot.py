@@ -11,7 +11,7 @@ from winnow.domains.climb.params import Common, Plot
 from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds
 from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
 from winnow.domains.climb.view.heatmap import hold_heatmap
-from winnow.domains.climb.view.losses import grade_curves, loss_curves, quality_curves
+from winnow.domains.climb.view.losses import grade_curves, loss_curves, quality_curves, sample_curves
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.show.curves import read_curves
 from winnow.show.figures import save_png
@@ -42,6 +42,7 @@ def main(stage: Stage[Common, Plot]) -> None:
         "loss": loss_curves(curves),
         "loss_by_grade": grade_curves(curves),
         "loss_by_quality": quality_curves(curves),
+        "generated_while_training": sample_curves(curves),
         "hold_heatmap": hold_heatmap(usage),
         "generated_routes": sheet_of_boards(routes, stage.params.sheet_columns),
     }

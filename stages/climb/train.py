@@ -10,6 +10,7 @@ from functools import partial
 import pandas as pd
 
 from winnow.domains.climb.model.artifacts import Settings, make_artifacts
+from winnow.domains.climb.model.samples import Samples
 from winnow.domains.climb.model.sequences import encode
 from winnow.domains.climb.model.training import batch_loss, build_model, make_loaders, metrics, predict
 from winnow.domains.climb.params import Common, Train
@@ -45,7 +46,12 @@ def main(stage: Stage[Common, Train]) -> None:
     task = make_task(join(labels, splits, weights), tokens, stage.common, stage.params)
     settings = Settings(limits=stage.common, sampling=stage.params.sampling)
     bins = stage.read("label/quality_bins.parquet", QualityBins)
-    train_model(stage, replace(task, carry=make_artifacts(settings, labels, splits, tokens, bins).write))
+    task = replace(task, carry=make_artifacts(settings, labels, splits, tokens, bins).write)
+    if stage.params.curve_routes:
+        train = encode(labels[labels["route_id"].isin(weights["route_id"])], tokens)
+        samples = Samples(settings, train, stage.params.curve_routes)
+        task = replace(task, predict=samples.predict, metrics=samples.metrics)
+    train_model(stage, task)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Using the trained generator: new routes are new, and of what it was trained on."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from winnow.domains.climb import definitions
 from winnow.domains.climb.model.generation import generate, make_limits, make_sampling
 from winnow.domains.climb.model.sequences import conditions
 from winnow.domains.climb.tables import Labels, Splits, Weights
+from winnow.learn.checkpoints import load_weights
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.tables import write_table
 
@@ -146,3 +148,47 @@ def test_without_constraints_an_untrained_network_makes_few_valid_routes(generat
     assert (np.diff(np.where(free.tokens < definitions.CELLS, free.tokens, 10_000)) >= 0).all(), (
         "bottom up all the same"
     )
+
+
+@of_climb
+def test_routes_generated_while_training_have_curves_and_change_no_weight(domain: Programs) -> None:
+    weights = Path("data/climb/train/model/model.safetensors").read_bytes()
+    history = json.loads(Path("data/climb/train/checkpoints/final/checkpoint.json").read_text())["history"]
+    names = {
+        f"sample/{name}" for name in ("unconstrained_validity_score", "novelty_score", "grade_within_one_accuracy")
+    }
+    for record in history:
+        assert names <= set(record["val"])
+        assert all(0 <= record["val"][name] <= 1 for name in names)
+    assert Path("data/climb/plot/generated_while_training.png").exists()
+    for old in (Path("data/climb/train"), Path(".winnow")):
+        shutil.rmtree(old)
+    domain.run("train", curve_routes=0)
+    domain.run("plot")
+    assert Path("data/climb/train/model/model.safetensors").read_bytes() == weights
+
+
+@of_climb
+def test_the_samples_curves_are_those_of_routes_generated_so(generator: Any, domain: Programs) -> None:
+    """The last record is that of the model kept last: generated again, by way of the command line's functions."""
+    history = json.loads(Path("data/climb/train/checkpoints/final/checkpoint.json").read_text())["history"]
+    load_weights(generator.model, Path("data/climb/train/checkpoints/final"))
+    labels = CLIMB.table("label/labels.parquet").merge(CLIMB.table("split/splits.parquet"), on="route_id")
+    wanted = conditions(labels[labels["split"] == "val"].head(32))
+    limits = make_limits(generator.model, generator.artifacts.settings.limits)
+    sampling = make_sampling(generator.artifacts.settings.sampling)
+    made, free = (
+        generate(generator.model, wanted, limits, sampling, torch.Generator().manual_seed(0), constrained=constrained)
+        for constrained in (True, False)
+    )
+    known = {(board, cells) for board, cells in routes_of(generator.artifacts.sequences("train"))}
+    novel = np.mean([route not in known for route in routes_of(made)])
+    assert history[-1]["val"]["sample/novelty_score"] == pytest.approx(novel)
+    short = np.mean([3 <= len(cells) <= 14 for _, cells in routes_of(free)])
+    assert history[-1]["val"]["sample/unconstrained_validity_score"] <= short
+
+
+def routes_of(sequences: Any) -> list[tuple[int, frozenset[int]]]:
+    """Board and cells of each route."""
+    cells = [frozenset(row[row < definitions.CELLS].tolist()) for row in sequences.tokens]
+    return list(zip(sequences.conditions[:, 0].tolist(), cells, strict=True))

@@ -10,6 +10,9 @@ VALIDATION_METRICS = (
     "perplexity",
     *(f"loss_by_grade/{grade}" for grade in GRADES),
     *(f"loss_by_quality/{quality}" for quality in QUALITY_BINS),
+    "sample/unconstrained_validity_score",
+    "sample/novelty_score",
+    "sample/grade_within_one_accuracy",
 )
 """What train measures after each epoch, of groups that have a validation route: names for early stopping."""
 

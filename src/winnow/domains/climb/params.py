@@ -140,6 +140,9 @@ class Train(Training):
     subsets: ClassVar[tuple[str, ...]] = ("benchmark", "quality", "full")
 
     grade_dropout: Float = Field(ge=0, lt=1, description="share of training routes whose grade is hidden, for guidance")
+    curve_routes: int = Field(
+        ge=0, le=256, description="routes generated after each validation, for curves of their quality; 0 = none"
+    )
     weighted: bool = Field(description="draw training routes by the weight stage's weights; false: each once per epoch")
     network: Network = Field(description="the transformer")
     sampling: Sampling = Field(description="how the trained model samples holds, in evaluate and `winnow climb`")

@@ -32,6 +32,23 @@ def quality_curves(curves: pd.DataFrame) -> Figure:
     return figure
 
 
+def sample_curves(curves: pd.DataFrame) -> Figure:
+    """Quality of the few routes generated after every epoch; empty where none were."""
+    named = {
+        "unconstrained_validity_score": "valid without constraints",
+        "novelty_score": "no training route",
+        "grade_within_one_accuracy": "judged within a grade of the requested one",
+    }
+    with styled():
+        figure = new_figure(6.4, 4.0)
+        axes = figure.subplots()
+        draw_curves(axes, curves, {f"val/sample/{metric}": label for metric, label in named.items()})
+        axes.set_ylim(0, 1.02)
+        axes.set_ylabel("share of the generated routes")
+        axes.set_title("Generated routes while training")
+    return figure
+
+
 def grade_curves(curves: pd.DataFrame) -> Figure:
     """Validation loss by grade and epoch, easy grades light and hard ones dark."""
     shown = [grade for grade in definitions.GRADES if f"val/loss_by_grade/{grade}" in set(curves["metric"])]
