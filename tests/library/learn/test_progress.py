@@ -33,6 +33,11 @@ def test_losses_that_diverge_for_three_validations() -> None:
     assert warnings(records) == []
 
 
+def test_both_losses_rising_is_no_overfitting() -> None:
+    trained = (0.5, 0.6, 0.55, 0.5)
+    assert warnings([record({"loss": loss}, {"loss": 1.0 + epoch}) for epoch, loss in enumerate(trained)]) == []
+
+
 @pytest.mark.parametrize(("distinct", "said"), [(1.0, 1), (2.0, 0)])
 def test_collapsed_predictions(distinct: float, said: int) -> None:
     found = warnings([record({"loss": 1.0}, {"loss": 1.0, "predictions_distinct": distinct})])

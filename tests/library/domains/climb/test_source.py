@@ -101,6 +101,12 @@ def test_the_2016_board_has_no_configuration_on_the_web(tmp_path: Path) -> None:
     assert read("web", [row], tmp_path).routes[["board", "angle"]].iloc[0].tolist() == ["2016", 40]
 
 
+@pytest.mark.parametrize(("setup", "board"), [(1, "2016"), (15, "2017"), (17, "2019"), (19, "2020")])
+def test_the_app_names_boards_by_their_hold_setup(setup: int, board: str, tmp_path: Path) -> None:
+    row = {**APP, "holdsetup": {"apiId": setup}, "moonBoardConfigurationId": 1}
+    assert read("app", [row], tmp_path).routes["board"].tolist() == [board]
+
+
 def test_a_hold_told_twice_counts_once_and_in_its_stronger_role(tmp_path: Path) -> None:
     row = {**GUIDEBOOK, "mid_holds": ["C9", "A5"]}
     holds = read("guidebook", [row], tmp_path).holds
