@@ -192,6 +192,7 @@ def test_every_metric_of_the_judgement(judged: Path) -> None:
         **origins["model"],
         "perplexity_reduction_score": 1 - np.exp(apart),
         "grade_agreement_score": agreement,
+        "unconstrained_validity_score": found["model"]["unconstrained_validity_score"],  # its routes are not kept
     }
     assert found["model"] == close(model)
     assert found["baseline"].keys() == {"uniform", "unigram", "bigram", "grade_bigram"}
@@ -371,7 +372,7 @@ def test_intervals_resample_hold_sets_and_weighted_routes() -> None:
     """Everything by loops over resamples that the same generator draws in the same order."""
     predicted, routes, measured = hand_made()
     params = CLIMB.section("evaluate")
-    found = evaluate.report(predicted, routes, measured, params, np.random.default_rng(5)).judgement
+    found = evaluate.report(predicted, routes, measured, (8, 12), {}, params, np.random.default_rng(5)).judgement
     rng, draws = np.random.default_rng(5), params.bootstrap.resamples
     model, hold_sets = routes["model"], predicted["hold_set"].tolist()
     expected = by_name([perplexities(predicted.iloc[rows]) for rows in resampled(rng, hold_sets, draws)])
@@ -382,10 +383,11 @@ def test_intervals_resample_hold_sets_and_weighted_routes() -> None:
     ]
     expected["grade_agreement_score"] = [above / below for above, below in zip(*within, strict=True) if below]
     paired = by_name([differences(predicted.iloc[rows]) for rows in resampled(rng, hold_sets, draws)])
-    assert found["interval"].keys() == expected.keys() | {"validity_score", "novelty_score"}
+    shares = ("validity_score", "novelty_score", "unconstrained_validity_score")
+    assert found["interval"].keys() == {*expected, *shares}
     for name, values in expected.items():
         assert tuple(found["interval"][name].values()) == bounds(values), name
-    for name in ("validity_score", "novelty_score"):
+    for name in shares:
         assert tuple(found["interval"][name].values()) == pytest.approx(wilson(8, 12))
     for name, values in paired.items():
         assert tuple(found["difference"]["perplexity"][name].values()) == bounds(values), name
