@@ -30,7 +30,7 @@ SECTION = {
     },
     "evaluate": {
         "threads": 1, "bootstrap": {"resamples": 100, "confidence": 0.95},
-        "gate": {"headline": "accuracy", "conditions": []},
+        "gate": {"headline": "accuracy", "conditions": [], "expected": None},
     },
     "plot": {"dpi": 60},
 }  # fmt: skip

@@ -57,7 +57,11 @@ def decide(gate: Gate, found: Findings) -> Verdict:
     results = [_headline(gate.headline, found)]
     results += [_condition(condition, found) for condition in gate.conditions]
     results.sort(key=lambda result: -result[0])
-    return Verdict(gate.words[results[0][0]], [f"{gate.words[grade]}: {reason}" for grade, reason in results])
+    worst = results[0][0]
+    reasons = [f"{gate.words[grade]}: {reason}" for grade, reason in results]
+    if worst is not Grade.GOOD and gate.expected is not None:
+        reasons[0] += f" (expected: {gate.expected})"
+    return Verdict(gate.words[worst], reasons)
 
 
 def _headline(metric: str, found: Findings) -> tuple[Grade, str]:

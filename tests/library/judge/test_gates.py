@@ -13,7 +13,11 @@ from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.tables import validate
 
 GATE = Gate.model_validate(
-    {"headline": "perplexity", "conditions": [{"metric": "valid_score", "target": 0.99, "review": 0.9}]}
+    {
+        "headline": "perplexity",
+        "conditions": [{"metric": "valid_score", "target": 0.99, "review": 0.9}],
+        "expected": None,
+    }
 )
 BASELINES = {"uniform": {"perplexity": 100.0}, "bigram": {"perplexity": 10.0}, "prior": {"valid_score": 0.1}}
 
@@ -47,7 +51,7 @@ def test_the_worst_condition_decides(perplexity: float, low: float, high: float,
 
 
 def test_higher_is_better_uses_the_low_end() -> None:
-    gate = Gate.model_validate({"headline": "accuracy", "conditions": []})
+    gate = Gate.model_validate({"headline": "accuracy", "conditions": [], "expected": None})
     baselines = {"majority": {"accuracy": 0.5}}
     for low, word in ((0.6, "PASS"), (0.4, "REVIEW")):
         assert decide(gate, Findings({"accuracy": 0.7}, {"accuracy": Interval(low, 0.8)}, baselines)).word == word
@@ -97,7 +101,7 @@ def test_a_condition_passes_only_with_its_whole_interval(value: float, interval:
 
 def test_lower_is_better_uses_the_high_end() -> None:
     gate = Gate.model_validate(
-        {"headline": "accuracy", "conditions": [{"metric": "mae", "target": 1.0, "review": 1.5}]}
+        {"headline": "accuracy", "conditions": [{"metric": "mae", "target": 1.0, "review": 1.5}], "expected": None}
     )
     for high, word in ((1.0, "PASS"), (1.1, "REVIEW")):
         intervals = {"accuracy": Interval(0.8, 1.0), "mae": Interval(0.5, high)}
@@ -109,7 +113,7 @@ def test_a_domain_has_its_own_words() -> None:
     class Deploying(Gate):
         words = ("DEPLOY", "REVIEW", "FAIL")
 
-    gate = Deploying.model_validate({"headline": "accuracy", "conditions": []})
+    gate = Deploying.model_validate({"headline": "accuracy", "conditions": [], "expected": None})
     found = decide(gate, Findings({"accuracy": 0.7}, {"accuracy": Interval(0.6, 0.8)}, {"a": {"accuracy": 0.5}}))
     assert found.word == "DEPLOY"
     assert found.reasons[0].startswith("DEPLOY: accuracy 0.7")
@@ -140,7 +144,7 @@ def test_a_headline_without_interval_is_an_error() -> None:
 
 def test_a_gate_on_a_name_without_direction_is_refused() -> None:
     with pytest.raises(ValidationError, match="`valid_share` does not imply whether"):
-        Gate.model_validate({"headline": "valid_share", "conditions": []})
+        Gate.model_validate({"headline": "valid_share", "conditions": [], "expected": None})
 
 
 def findings(valid: float = 1.0, truth: float = 5.0) -> Findings:
@@ -196,3 +200,20 @@ def test_slices_are_tidy_and_in_order() -> None:
     assert slices["value"].tolist() == ["small", "big", "2019", "2020"]
     assert slices["rows"].tolist() == [1, 2, 2, 2]
     assert slices["score"].tolist() == [2.0, 2.0, 4.0, 2.0]
+
+
+def test_what_data_cannot_tell_asks_for_a_review_and_what_is_expected_is_told_with_it() -> None:
+    values = {"perplexity": 8.0}
+    interval = {"perplexity": Interval(7.0, 9.0)}
+    found = Findings(values, interval, BASELINES, unmeasured={"valid_score": "there is no route"})
+    report = make_report(GATE.model_copy(update={"expected": "REVIEW, for it is a test"}), found)
+    assert report.metrics["verdict"] == "REVIEW"
+    assert "valid_score" not in report.metrics
+    first, second = report.judgement["reasons"]
+    assert first == ("REVIEW: valid_score cannot be measured: there is no route (expected: REVIEW, for it is a test)")
+    assert second.startswith("PASS: perplexity 8")
+    passed = decide(
+        GATE.model_copy(update={"expected": "FAIL"}), Findings(values | {"valid_score": 1.0}, interval, BASELINES)
+    )
+    assert passed.word == "PASS"
+    assert not any("expected" in reason for reason in passed.reasons)
