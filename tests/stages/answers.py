@@ -239,19 +239,23 @@ def articles_commands() -> list[list[str]]:
 
 
 def articles_poison() -> list[str]:
-    """Give every other test article the scores turned upside down, another tier, and another one's text."""
+    """Give three of four test articles the same middling scores, another tier, and another one's text.
+
+    Whoever chose a penalty on them would choose a higher one: the mean is nearly right.
+    """
     folder = Path("data/articles")
     splits = pd.read_parquet(folder / "split/splits.parquet")
     tested = sorted(splits.loc[splits["split"] == "test", "article_id"])
-    changed = tested[::2]
+    untouched = tested[::4]
+    changed = sorted(set(tested) - set(untouched))
     labels, scores, articles = (
         pd.read_parquet(folder / name)
         for name in ("label/labels.parquet", "label/scores.parquet", "ingest/articles.parquet")
     )
     own = scores["article_id"].isin(changed)
-    scores.loc[own, "score"] = 10 - scores.loc[own, "score"]
+    scores.loc[own, "score"] = 3.0
     own = labels["article_id"].isin(changed)
-    labels.loc[own, "overall"] = 10 - labels.loc[own, "overall"]
+    labels.loc[own, "overall"] = 3.0
     labels.loc[own, "tier"] = "impact"
     texts = articles.set_index("article_id")[["title", "content"]]
     texts.loc[changed] = texts.loc[changed[::-1]].to_numpy()
@@ -259,7 +263,7 @@ def articles_poison() -> list[str]:
     write_table(folder / "label/labels.parquet", labels, ArticlesLabels)
     write_table(folder / "label/scores.parquet", scores, Scores)
     write_table(folder / "ingest/articles.parquet", articles, Articles)
-    return tested[1::2]
+    return untouched
 
 
 def playlists_poison() -> list[int]:
