@@ -324,7 +324,7 @@ def test_names_are_found_whatever_their_case_and_dash_and_unknown_ones_told(here
         assert found.complete([name], 3) == expected
     with pytest.raises(WinnowError, match="there is no track 'artist 00001 - track 9' in the training data") as error:
         found.complete(["artist 00001 - track 9"], 3)
-    assert re.fullmatch(r"such as artist \d{6} – track \d{7}(; artist \d{6} – track \d{7}){2}", error.value.fix)
+    assert re.fullmatch(r"such as [^;]+ – [^;]+(; [^;]+ – [^;]+){2}", error.value.fix)
     result = CliRunner().invoke(app, ["complete", "--tracks", " ; "])
     assert isinstance(result.exception, WinnowError)
     assert "names no track" in result.exception.what

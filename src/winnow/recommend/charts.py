@@ -16,6 +16,8 @@ from winnow.show.curves import draw_curves
 from winnow.show.figures import PALETTE, new_figure, styled
 
 GREY = "#9a9a9a"
+DASHES = ({}, {"linestyle": "-.", "markerfacecolor": "white"}, {"linestyle": ":", "markerfacecolor": "white"})
+"""Lines after the first ones, whose colours repeat."""
 
 
 def learning_curves(curves: pd.DataFrame, items: str, cutoffs: Sequence[int]) -> Figure:
@@ -120,8 +122,5 @@ def _lines(names: Sequence[str] | pd.Index) -> dict[str, dict[str, Any]]:
         "model": {"color": PALETTE[0], "linewidth": 2.6},
         "truth": {"color": "black", "linewidth": 1.4, "linestyle": "--"},
     }
-    others = iter([*PALETTE[1:], *PALETTE[1:]])
-    return {
-        str(name): {"marker": "o"} | (own[name] if name in own else {"color": next(others), "linewidth": 1.4})
-        for name in names
-    }
+    others = ({"color": colour, "linewidth": 1.4} | dash for dash in DASHES for colour in PALETTE[1:])
+    return {str(name): {"marker": "o"} | (own[name] if name in own else next(others)) for name in names}

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from winnow.domains.playlists import definitions
 from winnow.domains.playlists.source import formats
 from winnow.pipeline.errors import WinnowError
 
 app = typer.Typer(no_args_is_help=True, help="Complete playlists.")
 
 SHOWN_REASONS = 3
-BECAUSE = {"track": "because of", "artist": "artist", "genre": "genre"}
 
 
 @app.command()
@@ -39,7 +39,7 @@ def complete(
         if explain:
             helped = [reason for reason in one.reasons if reason[2] > 0]
             for kind, reason, effect in helped[:SHOWN_REASONS]:
-                print(f"       {effect:+8.3f}  {BECAUSE[kind]} {reason}")
+                print(f"       {effect:+8.3f}  {definitions.BECAUSE[kind]} {reason}")
 
 
 @app.command()

@@ -22,3 +22,5 @@ GIVEN_SIDES = SIDES[:2]
 
 JOIN = " – "
 """Between artist and title."""
+BECAUSE = {"track": "because of", "artist": "its artist", "genre": "its genre"}
+"""How a reason of each kind is told, before its name."""

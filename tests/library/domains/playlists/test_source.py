@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from winnow.domains.playlists.params import Synthetic
-from winnow.domains.playlists.source import formats, genres, mpd, synthetic, table
+from winnow.domains.playlists.source import formats, genres, mpd, names, synthetic, table
 from winnow.domains.playlists.source.listing import Piece
 from winnow.pipeline.errors import SourceError
 
@@ -33,6 +33,13 @@ def write_slice(folder: Path, first: int, playlists: list[object], suffix: str =
 
 def joined(pieces: list[Piece]) -> pd.DataFrame:
     return pd.concat([piece.entries for piece in pieces], ignore_index=True)
+
+
+def test_drawn_artists_and_tracks_have_names_of_their_own() -> None:
+    artists, titles = ([name(number) for number in range(60_000)] for name in (names.artist_name, names.track_title))
+    assert len(set(artists)) == len(set(titles)) == 60_000
+    assert not any(character in "".join(artists + titles) for character in ";–")
+    assert all(not character.isdigit() for name in artists for character in name)
 
 
 def test_slices_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -202,7 +209,7 @@ def test_the_embedded_world_has_what_playlists_have() -> None:
         entries.groupby("playlist")["position"].agg(["min", "max", "size"]).eval("max == size - 1 and min == 0")
     ).all()
     assert entries["playlist"].nunique() == 2500
-    number = entries["artist"].str[-6:].astype(int)
+    number = entries["artist"].map({names.artist_name(number): number for number in range(300)})
     same = entries["playlist"].eq(entries["playlist"].shift())
     steps = (number - number.shift()).abs()[same]
     drawn = np.random.default_rng(2).permutation(number)
@@ -210,6 +217,6 @@ def test_the_embedded_world_has_what_playlists_have() -> None:
     assert steps.median() < apart.mean() / 4, "tracks beside each other are of artists near each other"
     counts = entries["track"].value_counts()
     assert counts.iloc[:30].mean() > 10 * counts.median(), "few tracks are in many playlists"
-    assert set(world.genres["artist"]) == {synthetic.artist_name(number) for number in range(300)}
+    assert set(world.genres["artist"]) == {names.artist_name(number).lower() for number in range(300)}
     again = joined(list(synthetic.make_pieces(params, world, np.random.default_rng(1))))
     assert again.equals(entries)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from winnow.domains.playlists.params import Synthetic
 from winnow.domains.playlists.source.listing import Piece, make_piece
+from winnow.domains.playlists.source.names import artist_name, track_title
 
 PIECE = 1000
 """Playlists made at a time."""
@@ -57,7 +58,7 @@ def make_world(params: Synthetic, rng: np.random.Generator) -> World:
     first = np.minimum((middle * params.genres).astype(int), params.genres - 1)
     second = rng.integers(params.genres, size=params.artists)
     has = (rng.random(params.artists) < SECOND_GENRE) & (second != first)
-    labels = pd.Series([artist_name(number) for number in range(params.artists)], dtype="str")
+    labels = pd.Series([artist_name(number).lower() for number in range(params.artists)], dtype="str")
     genres = pd.concat(
         [
             pd.DataFrame({"artist": labels, "genre": names[first], "count": 7.0}),
@@ -111,11 +112,7 @@ def _piece(start: int, playlist: NDArray[np.int64], track: NDArray[np.int64], wo
             "playlist": (playlist + start).tolist(),
             "position": (np.arange(len(playlist)) - first).tolist(),
             "track": [f"t{number:07d}" for number in track],
-            "title": [f"track {number:07d}" for number in track],
+            "title": [track_title(number) for number in track],
             "artist": [artist_name(number) for number in world.artist[track]],
         },
     )
-
-
-def artist_name(number: int) -> str:
-    return f"artist {number:06d}"

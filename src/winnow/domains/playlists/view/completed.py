@@ -3,13 +3,13 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from winnow.domains.playlists import definitions
 from winnow.show.figures import PALETTE, new_figure, styled
 
 ROW = 0.24
 """Inches of a line."""
 LONGEST = 60
 """Letters of a name."""
-BECAUSE = {"track": "because of", "artist": "its artist", "genre": "its genre"}
 
 
 def completed_sheet(completed: pd.DataFrame, playlists: int) -> Figure:
@@ -22,7 +22,7 @@ def completed_sheet(completed: pd.DataFrame, playlists: int) -> Figure:
         for _, part in own.groupby("place"):
             first = part.iloc[0]
             name = f"{first['place']}. {_short(first['track'])}{'  ✓' if first['found'] else ''}"
-            reason = f"{BECAUSE[first['kind']]} {_short(first['reason'])} ({first['effect']:+.3f})"
+            reason = f"{definitions.BECAUSE[first['kind']]} {_short(first['reason'])} ({first['effect']:+.3f})"
             lines.append((name, reason, "found" if first["found"] else "added"))
         lines.append(("", "", "added"))
     colours = {"title": "black", "found": PALETTE[2], "added": "#404040"}
