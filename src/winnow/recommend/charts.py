@@ -16,7 +16,11 @@ from winnow.show.curves import draw_curves
 from winnow.show.figures import PALETTE, new_figure, styled
 
 GREY = "#9a9a9a"
-DASHES = ({}, {"linestyle": "-.", "markerfacecolor": "white"}, {"linestyle": ":", "markerfacecolor": "white"})
+DASHES: tuple[dict[str, Any], ...] = (
+    {},
+    {"linestyle": "-.", "markerfacecolor": "white"},
+    {"linestyle": ":", "markerfacecolor": "white"},
+)
 """Lines after the first ones, whose colours repeat."""
 
 
