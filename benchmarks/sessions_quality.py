@@ -27,7 +27,7 @@ COLD = {"sessions.split.cold_ratio": 0.1}
 ONE_EACH = {
     f"sessions.evaluate.baselines.{name}": value
     for name, value in {
-        "knn_neighbours": [500], "knn_shrink": [5.0], "filter_factors": [128], "filter_alphas": [0.3],
+        "knn_neighbours": [500], "knn_shrink": [5.0], "filter_factors": [128], "filter_alphas": [0.1],
         "filter_sharpenings": [0.0], "ease_l2": [150.0], "als_regularisation": [100.0], "als_alpha": [20.0],
         "lightgcn_dims": [],
     }.items()
