@@ -100,7 +100,7 @@ def preset_values(domain: str, name: str) -> dict[str, object]:
     [
         (["preset", "climb", "nonsense"], "there is no preset `nonsense` for climb"),
         (["export", "nonsense", "split"], "there is no domain `nonsense`"),
-        (["export", "climb", "nonsense"], "climb has no export of `nonsense`"),
+        (["export", "climb", "nonsense"], "climb has no export of `nonsense`\n  to do: one of split"),
         (["summarize", "nonsense"], "there is no domain `nonsense`"),
         (["preset", "nonsense", "list"], "there is no domain `nonsense`"),
     ],

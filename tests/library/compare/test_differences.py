@@ -203,6 +203,7 @@ def test_the_report_names_params_stages_and_the_verdict(write: Write) -> None:
     assert "| climb | PASS | perplexity " in text
     assert "🟢 better | train |" in text
     assert "| train.epochs | 1 | 2 |" in text
+    assert "- PASS: \\`x\\`" in text
     assert "**stale**: climb (train, plot)" in text
     head = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], check=True, capture_output=True, text=True).stdout
     assert f"HEAD ({head.strip()}) compared with" in text

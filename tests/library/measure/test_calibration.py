@@ -26,6 +26,7 @@ def test_ece_of_scores_by_hand() -> None:
     # bins: .1 (mean truth .3, mean score .15), .8
     assert score_ece([0.1, 0.2 - 1e-9, 0.8], [0.2, 0.4, 0.75]) == pytest.approx(2 / 3 * 0.15 + 1 / 3 * 0.05)
     assert score_ece([1.0, 0.0], [1.0, 0.0]) == 0
+    assert score_ece([0.85, 0.95], [0.95, 0.85]) == pytest.approx(0.1), "bins of .8 and .9: their errors do not cancel"
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
