@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from typing import Any
 
-from measure import ROOT, report
+from measure import ROOT, merge
 
 from tests.stages.oracle_server import OracleServer
 from winnow.domains.articles.params import Label
@@ -104,7 +104,8 @@ def labelling() -> dict[str, float]:
 
 
 def main() -> None:
-    report("articles_speed", {"prefilter": prefilter(100_000), "labelling": labelling()})
+    merge("articles_speed", {"prefilter": prefilter(100_000)})
+    merge("articles_speed", {"labelling": labelling()})
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from huggingface_hub.errors import LocalTokenNotFoundError
 from safetensors.torch import load_file
 from transformers import Qwen2Config, Qwen2Model
 from typer.testing import CliRunner
@@ -21,11 +22,13 @@ from typer.testing import CliRunner
 from tests.conftest import ROOT
 from tests.stages.conftest import torch_restored
 from tests.stages.programs import DATA_STAGES, Programs
+from winnow.cli import app as winnow
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.export import export_label, export_split
 from winnow.domains.articles.model.network import Scorer
 from winnow.domains.articles.model.pretrained import train_tokenizer
 from winnow.domains.articles.model.scoring import read_tokenizer, score_texts
+from winnow.pipeline.errors import WinnowError
 
 QWEN = Path("data/source/articles/models/qwen")
 TRAINED = {"model_name": QWEN.as_posix(), "epochs": 1, "max_length": 32, "learning_rate": 0.01}
@@ -189,3 +192,77 @@ def test_report_and_exports(here: Programs) -> None:
     row = json.loads(labelled.read_text().splitlines()[0])
     assert row["uplifting_analysis"]["dimensions"]["agency"] == scores[row["id"], "agency"]
     assert len(labelled.read_text().splitlines()) == len(pd.unique(scores.index.get_level_values(0)))
+
+
+def test_export_writes_jsonl_and_refuses_other_formats(here: Programs) -> None:
+    done = CliRunner().invoke(winnow, ["export", "articles", "split", "--format", "jsonl", "--out", "out"])
+    assert done.exit_code == 0, done.exception
+    assert done.stdout.splitlines() == ["out/train.jsonl", "out/val.jsonl", "out/test.jsonl"]
+    rows = [json.loads(line) for name in done.stdout.splitlines() for line in Path(name).read_text().splitlines()]
+    assert len(rows) == len(here.table("split/splits.parquet"))
+    refused = CliRunner().invoke(winnow, ["export", "articles", "label", "--format", "csv", "--out", "other"])
+    assert isinstance(refused.exception, WinnowError)
+    assert (refused.exception.what, refused.exception.fix) == ("unknown format `csv`", "--format jsonl")
+    assert not Path("other").exists()
+
+
+class Hub:
+    """Stands for the Hugging Face hub: who is logged in, and what was sent."""
+
+    user: str | None = "someone"
+    sent: list[tuple[str, Any]]
+
+    def whoami(self) -> dict[str, str]:
+        if self.user is None:
+            raise LocalTokenNotFoundError("no token")
+        return {"name": self.user}
+
+    def create_repo(self, repo: str, *, private: bool, exist_ok: bool) -> str:
+        self.sent.append(("repository", (repo, private, exist_ok)))
+        return f"https://hub/{repo}"
+
+    def upload_folder(self, *, repo_id: str, folder_path: Path, commit_message: str) -> None:
+        self.sent.append(("folder", sorted(file.name for file in folder_path.rglob("*"))))
+
+    def upload_file(self, *, repo_id: str, path_or_fileobj: bytes, path_in_repo: str, commit_message: str) -> None:
+        self.sent.append((path_in_repo, path_or_fileobj.decode()))
+
+
+def test_publish_says_who_is_logged_in_and_uploads_model_and_card(
+    here: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, Any]] = []
+    monkeypatch.setattr(Hub, "sent", sent, raising=False)
+    monkeypatch.setattr("winnow.learn.publishing.HfApi", Hub)
+
+    def publish(*options: str) -> Any:
+        return CliRunner().invoke(winnow, ["publish", "articles", "--repo", "someone/judge", *options])
+
+    assert "does not exist" in publish("--dry-run").exception.what
+    for stage in ("train", "evaluate"):
+        here.run(stage)
+    dry = publish("--dry-run")
+    assert dry.stdout.splitlines()[0] == "logged in as someone"
+    listed = {line.split()[0] for line in dry.stdout.splitlines() if line.startswith("  ")}
+    model = Path("data/articles/train/model")
+    files = {file.relative_to(model).as_posix() for file in model.rglob("*") if file.is_file()}
+    assert listed == files | {"README.md"}
+    assert "nothing was uploaded" in dry.stdout
+    assert not sent
+
+    assert "uploaded to https://hub/someone/judge" in publish("--private").stdout
+    assert [name for name, _ in sent] == ["repository", "folder", "README.md"]
+    assert sent[0][1] == ("someone/judge", True, True)
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(sent[1][1])
+    card = sent[2][1]
+    metrics = here.metrics("judgement")["model"]
+    assert card.startswith("---\nlibrary_name: winnow\n")
+    assert all(f"| {name} | {value:.4f} |" in card for name, value in metrics.items())
+
+    monkeypatch.setattr(Hub, "user", None)
+    assert publish("--dry-run").stdout.startswith("not logged in")
+    refused = publish()
+    assert "no one is logged in" in refused.exception.what
+    assert len(sent) == 3
+    wrong = CliRunner().invoke(winnow, ["publish", "articles", "--repo", "judge", "--dry-run"])
+    assert "no name of a repository" in wrong.exception.what  # type: ignore[union-attr]
