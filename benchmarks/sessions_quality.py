@@ -35,6 +35,15 @@ ONE_EACH = {
 """The settings that the full grids of the row `gat` chose; only there are the baselines tuned."""
 DEGREE = {"sessions.train.network.attention": "degree"}
 BPR = {"sessions.train.loss": "bpr", "sessions.train.l2": 0.01, "sessions.train.network.temperature": 0.15}
+NARROW = {
+    "sessions.train.phases": [
+        {"subset": "all", "epochs": 22, "learning_rate": 0.01}, {"subset": "all", "epochs": 10, "learning_rate": 0.001}
+    ],
+    "sessions.train.network.embedding_dim": 64,
+    "sessions.train.network.filter_weight": [0.0],
+    "sessions.evaluate.baselines.ease_songs": 12000,
+}  # fmt: skip
+"""Gowalla's network as it was before the filter."""
 
 ROWS: dict[str, tuple[tuple[str, str, str] | None, str | None, dict[str, Any]]] = {
     "gat": (LASTFM, "lastfm", {}),
@@ -49,6 +58,7 @@ ROWS: dict[str, tuple[tuple[str, str, str] | None, str | None, dict[str, Any]]] 
     "genre_gat seed 3": (LASTFM, "lastfm_enhanced", {"sessions.train.seed": 3} | ONE_EACH),
     "gat degree": (LASTFM, "lastfm", DEGREE | ONE_EACH),
     "gowalla": (GOWALLA, "gowalla", {}),
+    "gowalla 64 dimensions": (GOWALLA, "gowalla", NARROW),
     "default": (None, None, {}),
     "default degree": (None, None, DEGREE),
     "synthetic simple": (None, "simple", {}),
