@@ -253,6 +253,9 @@ def test_every_model_and_loss_learns(here: Path, loss: str) -> None:
 
 def test_mode_simple_learns_from_validation_too(here: Path) -> None:
     simple = {"early_stopping": {"patience": 0}, "select": "last", "scheduler": {"name": "constant"}}
+    with pytest.raises(ValueError, match="no validation to choose by: network.filter_weight needs one value"):
+        run("train", mode="simple", **simple)
+    simple["network"] = {"filter_weight": [40.0]}
     run("train", mode="simple", **simple)
     run("evaluate", baselines={"lightgcn_dims": [], "als_factors": [8]})
     config = json.loads(Path("data/sessions/train/model/config.json").read_text())

@@ -89,7 +89,7 @@ def test_the_training_graph_and_its_weights_are_the_rows_of_the_mode(mode: str, 
         }
     ).sample(frac=1, random_state=1)
     unseen = {"select": "last", "early_stopping": {"patience": 0}, "scheduler": {"name": "constant"}}
-    params = Programs("sessions").section("train", mode=mode, **unseen)
+    params = Programs("sessions").section("train", mode=mode, network={"filter_weight": [0.0]}, **unseen)
     found = training_data(pd.DataFrame({"user_type": ["casual"] * data.USERS}), data.ITEMS, pairs, params)
     learned = pairs[pairs["split"].isin(sides)]
     expected = dict(zip(zip(learned["user_index"], learned["song_index"], strict=True), learned["weight"], strict=True))
