@@ -23,10 +23,10 @@ from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.stage import Stage, run_stage
-from winnow.recommend.baselines import matrix_of, matrix_scorer
+from winnow.recommend.baselines import matrix_scorer
 from winnow.recommend.explanations import check_first_reasons
 from winnow.recommend.filters import Blend
-from winnow.recommend.graph import fold_in
+from winnow.recommend.graph import fold_in, matrix_of
 from winnow.recommend.heldout import HeldOut, hold_out
 from winnow.recommend.lists import coverage, exposure
 from winnow.recommend.ranking import Ranking, rank_by, rank_metrics

@@ -12,18 +12,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
-from winnow.recommend.cooccurrence import Matrix, similar_items
-from winnow.recommend.graph import Graph
+from winnow.recommend.cooccurrence import similar_items
+from winnow.recommend.graph import Matrix
 from winnow.recommend.ranking import Scorer
 
 Fitted = Callable[[Matrix], NDArray[np.float32]]
 Fit = Callable[[Matrix], Fitted]
-
-
-def matrix_of(graph: Graph) -> Matrix:
-    """The graph as a matrix (users, items) of 0 and 1."""
-    ones = np.ones(len(graph.item), dtype=np.float32)
-    return sparse.csr_matrix((ones, graph.item.cpu().numpy(), graph.starts.cpu().numpy()), shape=graph.shape)
 
 
 def matrix_scorer(score: Fitted, known: Matrix) -> Scorer:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-Matrix = sparse.csr_matrix
 BLOCK = 2048
 """Items whose neighbours are held at a time."""
 
@@ -25,7 +24,7 @@ class Neighbours:
     """(items, neighbours): users that have both"""
 
 
-def similar_items(train: Matrix, *, neighbours: int, shrink: float) -> Matrix:
+def similar_items(train: sparse.csr_matrix, *, neighbours: int, shrink: float) -> sparse.csr_matrix:
     """(items, items): each row has the shrunk cosines of its nearest items (and of those equal to the last of them).
 
     `train` (users, items) of 0 and 1. The cosine's denominator is √(users of one · users of the other) + `shrink`.
@@ -38,7 +37,7 @@ def similar_items(train: Matrix, *, neighbours: int, shrink: float) -> Matrix:
 
 
 def nearest_neighbours(
-    train: Matrix, *, neighbours: int, shrink: float, candidates: NDArray[np.bool_] | None = None
+    train: sparse.csr_matrix, *, neighbours: int, shrink: float, candidates: NDArray[np.bool_] | None = None
 ) -> Neighbours:
     """The nearest of the `candidates` (items,) by shrunk cosine; of equal ones those with the lower number."""
     items = train.shape[1]
@@ -58,7 +57,9 @@ def nearest_neighbours(
     return Neighbours(item, together)
 
 
-def _cosines(train: Matrix, shrink: float, candidates: NDArray[np.bool_] | None = None) -> Iterator[Matrix]:
+def _cosines(
+    train: sparse.csr_matrix, shrink: float, candidates: NDArray[np.bool_] | None = None
+) -> Iterator[sparse.csr_matrix]:
     """Blocks of rows of the items' shrunk cosines, without each item's own."""
     norm = np.sqrt(np.asarray(train.sum(axis=0)).ravel())
     transposed = train.T.tocsr()
@@ -72,7 +73,7 @@ def _cosines(train: Matrix, shrink: float, candidates: NDArray[np.bool_] | None 
         yield block
 
 
-def _keep_nearest(block: Matrix, neighbours: int, *, ties: bool = True) -> None:
+def _keep_nearest(block: sparse.csr_matrix, neighbours: int, *, ties: bool = True) -> None:
     """Drop all but the largest values of each row; with `ties` those equal to the last of them stay too."""
     values = block.data
     for start, end in zip(block.indptr[:-1], block.indptr[1:], strict=True):

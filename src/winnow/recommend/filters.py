@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.sparse import linalg
 from torch import Tensor
 
-from winnow.recommend.cooccurrence import Matrix
+from winnow.recommend.graph import Matrix
 from winnow.recommend.ranking import Scorer
 from winnow.recommend.sparse import csr, times
 

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import sparse
 from torch import Tensor
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Users and items, (pairs,) each: user n belongs to item n."""
+Matrix = sparse.csr_matrix
+"""(users, items) of 0 and 1"""
 
 
 @dataclass(frozen=True)
@@ -76,3 +79,9 @@ def build_graph(pairs: Pairs, shape: tuple[int, int], popularity: Tensor | None 
 def fold_in(pairs: Pairs, users: int, training: Graph) -> Graph:
     """The graph of `users` new users over the items of the training graph, whose popularity stays as it was."""
     return build_graph(pairs, (users, training.items), training.popularity)
+
+
+def matrix_of(graph: Graph) -> Matrix:
+    """The graph as a matrix (users, items) of 0 and 1."""
+    ones = np.ones(len(graph.item), dtype=np.float32)
+    return sparse.csr_matrix((ones, graph.item.cpu().numpy(), graph.starts.cpu().numpy()), shape=graph.shape)

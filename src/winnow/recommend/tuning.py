@@ -15,8 +15,8 @@ from winnow.recommend.baselines import (
     fit_popularity,
     matrix_scorer,
 )
-from winnow.recommend.cooccurrence import Matrix
 from winnow.recommend.filters import graph_filter_grid
+from winnow.recommend.graph import Matrix
 from winnow.recommend.heldout import HeldOut
 from winnow.recommend.lightgcn import EarlyStopped
 from winnow.recommend.ranking import rank_by

@@ -14,8 +14,8 @@ from winnow.recommend.baselines import (
     fit_item_knn,
     fit_item_knn_with_groups,
     fit_popularity,
-    matrix_of,
 )
+from winnow.recommend.graph import matrix_of
 from winnow.recommend.heldout import hold_out
 from winnow.recommend.tuning import at_edge, tune
 

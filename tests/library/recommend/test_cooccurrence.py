@@ -5,8 +5,8 @@ import pytest
 
 from tests.library.recommend import small
 from winnow.recommend import cooccurrence
-from winnow.recommend.baselines import matrix_of
 from winnow.recommend.cooccurrence import edge_weights, nearest_neighbours, similar_items
+from winnow.recommend.graph import matrix_of
 
 
 def dense_cosines(shrink: float) -> tuple[np.ndarray, np.ndarray]:

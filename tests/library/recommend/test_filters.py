@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tests.library.recommend import small
-from winnow.recommend.baselines import matrix_of
 from winnow.recommend.filters import Blend, GraphFilter, blended, fit_graph_filter, graph_filter_grid, low_frequencies
+from winnow.recommend.graph import matrix_of
 
 
 def by_hand(known: np.ndarray, factors: int, alpha: float, sharpening: float) -> np.ndarray:

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from tests.library.recommend import small
 from winnow.recommend import lightgcn
-from winnow.recommend.baselines import matrix_of
+from winnow.recommend.graph import matrix_of
 from winnow.recommend.heldout import hold_out
 from winnow.recommend.lightgcn import EarlyStopped, _scorer, fit
 

@@ -11,9 +11,8 @@ from winnow.domains.sessions.tables import GenreNames, KnownSongs, KnownUsers, P
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import atomic_path, write_json
 from winnow.pipeline.tables import read_table, write_table
-from winnow.recommend.baselines import matrix_of
 from winnow.recommend.filters import Blend, GraphFilter
-from winnow.recommend.graph import Graph
+from winnow.recommend.graph import Graph, matrix_of
 
 SETTINGS, BASIS = "filter.json", "filter.npy"
 

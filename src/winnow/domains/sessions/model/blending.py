@@ -6,8 +6,8 @@ from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.training import VALIDATION_BLOCK, TrainingData
 from winnow.domains.sessions.params import Train
-from winnow.recommend.baselines import matrix_of
 from winnow.recommend.filters import Blend, blended, fit_graph_filter
+from winnow.recommend.graph import matrix_of
 from winnow.recommend.ranking import dot_scorer, rank_by, rank_metrics
 
 

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.params import Evaluate
-from winnow.recommend.baselines import matrix_of
 from winnow.recommend.explanations import Reason, leave_one_out, sort_reasons
 from winnow.recommend.filters import Blend, blended
-from winnow.recommend.graph import Graph
+from winnow.recommend.graph import Graph, matrix_of
 from winnow.recommend.ranking import Ranking, dot_scorer
 
 
