@@ -84,6 +84,15 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     assert "`train.learning_rate` is 3" in str(caught.value)
 
 
+def test_places_are_told_by_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("# a comment\nseed: 1\ntrain:\n  epochs: 5\n")
+    document = Document(path)
+    assert [document.at(place) for place in ((), ("seed",), ("train",), ("train", "epochs"), ("train", "other"))] == [
+        f"{path}:{line}" for line in (2, 2, 3, 4, 3)
+    ]
+
+
 def test_a_missing_file_is_one_clear_message(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="does not exist"):
         Document(tmp_path / "params.yaml")

@@ -204,6 +204,7 @@ def test_the_embedded_world_has_what_playlists_have() -> None:
     pieces = list(synthetic.make_pieces(params, world, np.random.default_rng(1)))
     assert len(pieces) == 3
     entries = joined(pieces)
+    assert pd.concat([piece.playlists for piece in pieces])["playlist"].tolist() == list(range(2500))
     assert not entries.duplicated(["playlist", "track"]).any()
     assert (
         entries.groupby("playlist")["position"].agg(["min", "max", "size"]).eval("max == size - 1 and min == 0")

@@ -11,26 +11,33 @@ from tests.library.recommend import small as data
 from winnow.domains.sessions.model.explanations import SongExplainer, explain
 from winnow.domains.sessions.params import Evaluate
 from winnow.recommend.explanations import check_first_reasons
-from winnow.recommend.graph import fold_in
+from winnow.recommend.filters import Blend, fit_graph_filter
+from winnow.recommend.graph import fold_in, matrix_of
 from winnow.recommend.ranking import Ranking
 
 
-def explainer(layers: int) -> SongExplainer:
+def explainer(layers: int, filter_weight: float = 0.0) -> SongExplainer:
     network = small.network(genres=4, layers=layers)
     graph = data.graph()
+    alone = fit_graph_filter(matrix_of(graph), factors=6, alpha=0.3, sharpening=1.0, seed=0)
+    blend = Blend(alone, filter_weight) if filter_weight else None
     plain = network.plain_songs()
     songs = network.walk(network.edge_weights(graph, plain), plain)
-    return SongExplainer(network, graph, small.types(), songs, plain)
+    return SongExplainer(network, graph, small.types(), songs, plain, blend)
 
 
 @torch.no_grad()
-def test_an_effect_is_what_the_score_loses() -> None:
+@pytest.mark.parametrize("filter_weight", [0.0, 50.0])
+def test_an_effect_is_what_the_score_loses(filter_weight: float) -> None:
     """With one layer a user's songs do not change each other, and the reason is exact."""
-    found = explainer(layers=1)
+    found = explainer(layers=1, filter_weight=filter_weight)
     network = found.model
     users, songs, bias = network(found.graph, found.types)
     for user, song in ((3, 17), (8, 30)):
         score = float(users[user] @ songs[song] + bias[song])
+        if found.blend is not None:
+            score += float(found.blend.scores(found.known[[user]])[0, song])
+            assert abs(score - float(users[user] @ songs[song] + bias[song])) > 0.1
         reasons = found.reasons(user, song)
         assert {reason.kind for reason in reasons} == {"song", "genre"}
         assert [reason.effect for reason in reasons] == sorted((reason.effect for reason in reasons), reverse=True)
