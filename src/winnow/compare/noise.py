@@ -41,9 +41,10 @@ def measure_noise(domain: str, seeds: int) -> Path:
         raise WinnowError(
             f"no result of the training seed(s) {', '.join(map(str, missing))}", fix="dvc queue logs, dvc exp show"
         )
-    judged = json.loads(file.read_text(encoding="utf-8"))
-    own = {name: value for name, value in judged.items() if isinstance(value, int | float)}
-    values = {name: [own[name], *(runs[seed][name] for seed in others)] for name in sorted(own)}
+    own = json.loads(file.read_text(encoding="utf-8"))
+    measured = json.loads(file.with_name("judgement.json").read_text(encoding="utf-8"))["model"]
+    names = sorted(own.keys() & measured.keys())  # without the ends of intervals, and the baseline
+    values = {name: [own[name], *(runs[seed][name] for seed in others)] for name in names}
     target = Path("metrics", domain, "noise.json")
     write_json(
         target,
