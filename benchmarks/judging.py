@@ -41,6 +41,7 @@ def judged(domain: str, copy: Path, seeds: range) -> dict[str, object]:
         alike, improved = {}, {}
         for seed in seeds:
             for name, changes in (("seed", {}), ("short", {"epochs": 1})):
+                run(["git", "checkout", "-q", "."], copy)  # an experiment leaves its params in the workspace
                 values = {"seed": seed, **changes}
                 options = [part for key, value in values.items() for part in ("-S", f"{domain}.train.{key}={value}")]
                 run(["dvc", "exp", "run", "--quiet", "--name", f"{name}-{seed}", f"evaluate@{domain}", *options], copy)
