@@ -20,6 +20,7 @@ if name == "check":
     made = [pathlib.Path("data/params.ok")]
     made += [pathlib.Path("data/code", *path.with_suffix(".json").parts[1:]) for path in programs]
 elif name == "train":
+    made += [pathlib.Path("data", domain, name, "checkpoints", "empty")]
     made += [metrics / "train/metrics.json", metrics / "train/plots/metrics/x.tsv"]
 elif name != "plot":
     made += [metrics / f"{name}.json"]
