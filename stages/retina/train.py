@@ -128,7 +128,7 @@ def main(stage: Stage[Common, Train]) -> None:
     )
     result = train_model(stage, task)
     folder = stage.output("model")
-    if stage.params.refits:
+    if stage.params.curriculum[-1].subset == definitions.WITH_VALIDATION:
         shutil.copy(result.checkpoints / f"phase_{len(stage.params.phases) - 1}" / WEIGHTS, folder / BEFORE_REFIT)
     save(folder, calibrate_model(training, folder))
 

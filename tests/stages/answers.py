@@ -390,6 +390,7 @@ EXAMPLES = {
         values={
             "ingest.sources": [{"format": "folders", "path": "data/source/retina/mine", "images": None}],
             "split.min_stratum": 200,
+            "weight.max_class_weight": 1.5,
             "train.phases": [{"subset": "full", "epochs": 1, "learning_rate": 0.01}],
             "train.early_stopping.metric": "accuracy",
             "evaluate.gate.headline": "accuracy",

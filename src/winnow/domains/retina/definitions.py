@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 GRADES = (0, 1, 2, 3, 4)
 """International Clinical Diabetic Retinopathy severity scale (Wilkinson et al. 2003)."""
+WITH_VALIDATION = "with_validation"
+"""The subset of a last phase that trains on validation photographs too."""
 
 GRADE_NAMES = ("no retinopathy", "mild", "moderate", "severe", "proliferative")
 

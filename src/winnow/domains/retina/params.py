@@ -5,14 +5,12 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
+from winnow.domains.retina.definitions import WITH_VALIDATION
 from winnow.judge.settings import Judging
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, ModelPath, Section
 from winnow.show.settings import Drawing
 from winnow.vision.settings import Augment, BackboneName
-
-WITH_VALIDATION = "with_validation"
-"""The subset of a last phase that trains on validation photographs too."""
 
 
 class Common(Section):
@@ -180,14 +178,9 @@ class Train(Training):
             raise ValueError(
                 f"{WITH_VALIDATION} is for the last of several phases: temperature and threshold need others"
             )
-        if self.refits and (self.select != "last" or self.early_stopping.patience):
+        if last == WITH_VALIDATION and (self.select != "last" or self.early_stopping.patience):
             raise ValueError(f"{WITH_VALIDATION} leaves nothing to validate on: set select to last and patience to 0")
         return self
-
-    @property
-    def refits(self) -> bool:
-        """Whether the last phase trains on validation photographs too."""
-        return self.curriculum[-1].subset == WITH_VALIDATION
 
 
 class Evaluate(Judging):

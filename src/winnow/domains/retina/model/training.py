@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from winnow.domains.retina import definitions
+from winnow.domains.retina.definitions import WITH_VALIDATION
 from winnow.domains.retina.model.losses import grade_losses, weighted
 from winnow.domains.retina.model.network import Grader, decided, probabilities
-from winnow.domains.retina.params import WITH_VALIDATION, Train
+from winnow.domains.retina.params import Train
 from winnow.images.store import Images
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare, EpochSampler
