@@ -19,6 +19,7 @@ from dvc.stage import Stage
 from winnow.pipeline.code import program_digests
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import as_json
+from winnow.pipeline.params import PARAMS_FILE, Document
 
 CHECKED = Path("data/params.ok")
 """What `check` writes when params.yaml is valid; its content is constant."""
@@ -38,19 +39,30 @@ def stale_stages() -> dict[str, list[str]]:
         path.as_posix(): hashlib.md5(as_json(digests).encode(), usedforsecurity=False).hexdigest()
         for path, digests in program_digests().items()
     }
+    params = Document(PARAMS_FILE).content
     made = {out.def_path: out.hash_info.value for stage in stages.values() for out in stage.outs}
-    found = {name: list(_reasons(stage, code, made)) for name, stage in stages.items() if name != "check"}
+    found = {name: list(_reasons(stage, params, code, made)) for name, stage in stages.items() if name != "check"}
     return {name: reasons for name, reasons in found.items() if reasons}
 
 
-def _reasons(stage: Stage, code: Mapping[str, str], made: Mapping[str, str]) -> Iterator[str]:
+def _reasons(
+    stage: Stage, params: Mapping[str, Any], code: Mapping[str, str], made: Mapping[str, str]
+) -> Iterator[str]:
     """Why a stage has to run again."""
     if not any(out.hash_info for out in stage.outs):
         yield "it has never run"
         return
     if stage.changed_stage():
         yield "its command is another"
-    yield from filter(None, (_dependency_reason(dep, code, made) for dep in stage.deps))
+    for dep in stage.deps:
+        if isinstance(dep, ParamsDependency):
+            changed = sorted(
+                name for name in dep.params if _value_at(params, name) != (dep.hash_info.value or {}).get(name)
+            )
+            if changed:
+                yield f"params: {', '.join(changed)}"
+        elif reason := _dependency_reason(dep, code, made):
+            yield reason
     for out in stage.outs:
         if not out.use_cache and out.workspace_status():  # Git keeps it
             yield f"{out.def_path} is not what the stage wrote"
@@ -59,14 +71,19 @@ def _reasons(stage: Stage, code: Mapping[str, str], made: Mapping[str, str]) -> 
 def _dependency_reason(dep: Output, code: Mapping[str, str], made: Mapping[str, str]) -> str:
     """What is not as it was when the stage ran; empty when everything is."""
     path, locked = dep.def_path, dep.hash_info.value
-    if isinstance(dep, ParamsDependency):
-        changed = dep.workspace_status().get(str(dep), {})
-        return f"params: {', '.join(sorted(changed))}" if changed else ""
     if path in code:
         return "its code has changed" if locked != code[path] else ""
     if path in made:
         return f"{path} is another" if locked != made[path] and path != CHECKED.as_posix() else ""
     return f"{path} has changed" if _is_here(dep) and dep.workspace_status() else ""
+
+
+def _value_at(params: Mapping[str, Any], name: str) -> Any:
+    """The value of a dotted name; None where there is none."""
+    value: Any = params
+    for key in name.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def _is_here(dep: Output) -> bool:

@@ -50,7 +50,7 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     headline = after.yaml("params.yaml")[domain]["evaluate"]["gate"]["headline"]
     both = (name for name in short if name in first.get("model", {}) and name in second.get("model", {}))
     names = sorted(both, key=lambda name: (name != headline, name))
-    paired, notes = _paired(domain, before, after)
+    paired, notes = _paired(domain, before, after, names)
     model = f"train@{domain}", f"data/{domain}/train/model"
     trained_again = _digest(*model, before) != _digest(*model, after)
     noise = after.json(f"metrics/{domain}/noise.json") or before.json(f"metrics/{domain}/noise.json")
@@ -90,7 +90,9 @@ def _decision(difference: Difference, p_value: float) -> str:
     return BETTER if (difference.after > difference.before) == higher_is_better(difference.metric) else WORSE
 
 
-def _paired(domain: str, before: Revision, after: Revision) -> tuple[dict[str, Interval], list[str]]:
+def _paired(
+    domain: str, before: Revision, after: Revision, names: Sequence[str]
+) -> tuple[dict[str, Interval], list[str]]:
     """The paired intervals of what stored predictions give, and why there are none."""
     if not has_module(domain, "comparison"):
         return {}, [f"{domain} has no comparison.py: metrics are compared unpaired"]
@@ -110,7 +112,7 @@ def _paired(domain: str, before: Revision, after: Revision) -> tuple[dict[str, I
     if set(first.columns) != set(second.columns):
         return {}, ["predictions are stored in another form: metrics are compared unpaired"]
     intervals = paired_intervals(
-        predictions, first, second, resamples=RESAMPLES, confidence=CONFIDENCE, rng=np.random.default_rng(0)
+        predictions, first, second, names, resamples=RESAMPLES, confidence=CONFIDENCE, rng=np.random.default_rng(0)
     )
     return intervals, []
 

@@ -32,6 +32,7 @@ class Revision:
                 raise WinnowError(f"there is no revision `{name}` ({error})", fix="git log, or dvc exp list") from None
         self.title = f"{name} ({commit[:7]})" if commit else "the working tree"
         self._files = DVCFileSystem(rev=commit)
+        self._parsed: dict[str, dict[str, Any]] = {}
 
     def json(self, path: str) -> dict[str, Any]:
         """A JSON file; empty where there is none."""
@@ -40,10 +41,11 @@ class Revision:
         return found
 
     def yaml(self, path: str) -> dict[str, Any]:
-        """A YAML file; empty where there is none."""
-        content = self._bytes(path)
-        found: dict[str, Any] = yaml.safe_load(content) if content else {}
-        return found
+        """A YAML file, parsed once; empty where there is none."""
+        if path not in self._parsed:
+            content = self._bytes(path)
+            self._parsed[path] = yaml.load(content, Loader=yaml.CSafeLoader) if content else {}
+        return self._parsed[path]
 
     def table(self, path: str) -> pd.DataFrame | None:
         """A Parquet file; None when it is neither here, in DVC's cache, nor in the default remote."""

@@ -1,6 +1,6 @@
 """What a domain says of its stored predictions, so that two trained models can be compared on the same test rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,17 +40,18 @@ def paired_intervals(
     predictions: Predictions,
     before: pd.DataFrame,
     after: pd.DataFrame,
+    names: Collection[str],
     *,
     resamples: int,
     confidence: float,
     rng: np.random.Generator,
 ) -> dict[str, Interval]:
-    """The interval of each metric's change from `before` to `after` over resamples of the test rows both have.
+    """The interval of the change of the metrics `names` from `before` to `after`, over resamples of the test rows.
 
     Metrics that only one of them defines are left out.
     """
     first, second = (table.sort_values(predictions.key, ignore_index=True) for table in (before, after))
     own, other = predictions.statistics(first), predictions.statistics(second)
-    apart = {name: difference(other[name], own[name]) for name in own if name in other}
+    apart = {name: difference(other[name], own[name]) for name in own if name in other and name in names}
     groups = first[predictions.groups] if predictions.groups else None
     return bootstrap(apart, len(first), resamples=resamples, confidence=confidence, rng=rng, groups=groups)
