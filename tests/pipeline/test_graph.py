@@ -223,3 +223,13 @@ def test_no_stage_names_runtime() -> None:
 def test_no_source_path_is_listed_by_hand() -> None:
     deps = {dep for name, stage in PIPELINE["stages"].items() if name != "check" for dep in stage["deps"]}
     assert not [dep for dep in deps if dep.startswith(("src/", "stages/"))]
+
+
+def test_every_plot_is_drawn_from_columns_that_exist() -> None:
+    """DVC leaves out what it does not find, with one line among many."""
+    plots = [(title, plot["y"]) for each in PIPELINE["plots"] for title, plot in each.items()]
+    assert {title.split()[0] for title, _ in plots} == set(DOMAINS)
+    for title, columns in plots:
+        for path, column in columns.items():
+            header = (ROOT / path).read_text().partition("\n")[0].split("\t")
+            assert column in header, f"{title}: {path} has no column {column}"
