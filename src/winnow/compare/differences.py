@@ -85,7 +85,7 @@ def decide(comparisons: Iterable[Comparison]) -> list[Comparison]:
 
 
 def _decision(difference: Difference, p_value: float) -> str:
-    if difference.interval is None or p_value > 1 - CONFIDENCE:
+    if difference.interval is None or not p_value <= 1 - CONFIDENCE:  # NaN decides nothing
         return UNCLEAR
     return BETTER if (difference.after > difference.before) == higher_is_better(difference.metric) else WORSE
 

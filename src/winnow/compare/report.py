@@ -54,7 +54,8 @@ def write_report(
 def _stale_by_domain(stages: Iterable[str]) -> str:
     """The stale stages of each domain, in their order: `**stale**: climb (train, evaluate)`."""
     found: dict[str, list[str]] = {}
-    for name in sorted(stages, key=lambda name: ORDER.index(name.partition("@")[0])):
+    known = (name for name in stages if name.partition("@")[0] in ORDER)  # not imported files, such as x.csv.dvc
+    for name in sorted(known, key=lambda name: ORDER.index(name.partition("@")[0])):
         found.setdefault(name.partition("@")[2], []).append(name.partition("@")[0])
     listed = {domain: ", ".join(names) if len(names) < len(ORDER) else "all stages" for domain, names in found.items()}
     return "**stale**: " + ", ".join(f"{plain(domain)} ({listed[domain]})" for domain in sorted(found))
