@@ -106,7 +106,7 @@ def test_abandoned_trainings_are_removed_beyond_a_number(clone: Clone) -> None:
 
 @pytest.mark.parametrize(("stage", "delay"), [("check", 0.1), ("ingest@climb", 1.5), ("train@climb", 0.5)])
 def test_ctrl_c_is_one_line_also_while_a_program_imports(clone: Clone, stage: str, delay: float) -> None:
-    clone.override({"climb.ingest.synthetic.routes": 20_000, "climb.train.epochs": 40})
+    clone.override({"climb.ingest.synthetic.routes": 500_000, "climb.train.epochs": 40})
     name = stage.partition("@")[0]
     if name != "check":
         clone.run("dvc", "repro", "--quiet", "check")
