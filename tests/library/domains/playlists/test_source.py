@@ -83,6 +83,8 @@ def test_what_a_slice_lacks_is_rejected_with_its_row(tmp_path: Path) -> None:
         ('{"playlists": [{"pid": 1, "tracks": [{"track_u', "is no whole JSON"),
         ('{"lists": []}', "has no list `playlists`"),
         ("[]", "has no list `playlists`"),
+        ("[" * 100_000, "is no whole JSON"),
+        ('{"playlists": ' + "9" * 5000 + "}", "is no whole JSON"),
     ],
 )
 def test_a_slice_that_is_none_is_one_clear_message(tmp_path: Path, content: str, told: str) -> None:
@@ -92,6 +94,16 @@ def test_a_slice_that_is_none_is_one_clear_message(tmp_path: Path, content: str,
         list(mpd.read(file))
     assert "mpd.slice.0-999.json" in error.value.what
     assert error.value.fix
+
+
+def test_half_of_a_surrogate_pair_is_a_question_mark(tmp_path: Path) -> None:
+    file = tmp_path / "mpd.slice.0-999.json"
+    file.write_text(
+        json.dumps({"playlists": [{"pid": 1, "name": "x\ud83c", "tracks": [track(1, track_name="\ud83d!")]}]})
+    )
+    (piece,) = mpd.read(file)
+    assert piece.entries["title"].tolist() == ["?!"]
+    assert piece.playlists["name"].tolist() == ["x?"]
 
 
 def test_a_truncated_gzip_and_an_empty_folder_are_told(tmp_path: Path) -> None:
@@ -175,7 +187,12 @@ def test_other_headers_and_playlists_over_several_pieces(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [("", "is empty"), ("user,artist,song\n", "has no column playlist and track")]
+    ("content", "told"),
+    [
+        ("", "is empty"),
+        ("user,artist,song\n", "has no column playlist and track"),
+        (KAGGLE, "holds nothing but its header"),
+    ],
 )
 def test_a_csv_without_the_columns_is_told(tmp_path: Path, content: str, told: str) -> None:
     file = tmp_path / "lists.csv"
@@ -192,6 +209,12 @@ def test_genres_of_artists(tmp_path: Path) -> None:
     assert genres.read(file)["count"].tolist() == [1.0]
     file.write_text("artist,genre,count\nA,x,1\nB,,1\nC,y,none\n")
     with pytest.raises(SourceError, match=r"line 3: artist, genre or a count above 0 is missing \(2 such lines\)"):
+        genres.read(file)
+    file.write_text("artist,genre,count\n\nA,x,inf\n")
+    with pytest.raises(SourceError, match="line 3: artist, genre or a count above 0 is missing"):
+        genres.read(file)
+    file.write_text("artist,genre\nA,x\n" + "B" * 200_000 + ",y\n")
+    with pytest.raises(SourceError, match="line 3: field larger than field limit"):
         genres.read(file)
     file.write_text("name,style\n")
     with pytest.raises(SourceError, match="does not begin with the columns artist, genre"):

@@ -8,6 +8,9 @@ import pandas as pd
 from winnow.domains.playlists.source.listing import open_text
 from winnow.pipeline.errors import SourceError
 
+MOST = 1e15
+"""The largest count; beyond it sums are not exact."""
+
 
 def no_genres() -> pd.DataFrame:
     """The columns of `ArtistGenres`, without rows."""
@@ -18,8 +21,7 @@ def no_genres() -> pd.DataFrame:
 
 def read(path: Path) -> pd.DataFrame:
     """The columns of `ArtistGenres`, sorted; names in lower case. Raises SourceError."""
-    with open_text(path) as file:
-        rows = [row for row in csv.reader(file, skipinitialspace=True) if row]
+    rows, lines = _rows(path)
     header = [name.strip().lower() for name in rows[0]] if rows else []
     if header[:2] != ["artist", "genre"]:
         raise SourceError(
@@ -37,10 +39,22 @@ def read(path: Path) -> pd.DataFrame:
             ),
         }
     )
-    bad = table[(table["artist"] == "") | (table["genre"] == "") | ~(table["count"] > 0)]
+    bad = table[(table["artist"] == "") | (table["genre"] == "") | ~table["count"].between(0, MOST, inclusive="right")]
     if len(bad):
+        first = f"{path}, line {lines[bad.index[0] + 1]}"
         raise SourceError(
-            f"{path}, line {bad.index[0] + 2}: artist, genre or a count above 0 is missing ({len(bad)} such lines)",
+            f"{first}: artist, genre or a count above 0 is missing ({len(bad)} such lines)",
             fix="repair or remove these lines",
         )
     return table.groupby(["artist", "genre"])["count"].sum().reset_index().astype({"count": "float64"})
+
+
+def _rows(path: Path) -> tuple[list[list[str]], list[int]]:
+    """The fields of every line that has some, and the lines' numbers in the file, from 1."""
+    with open_text(path) as file:
+        reader = csv.reader(file, skipinitialspace=True)
+        try:
+            numbered = [(row, reader.line_num) for row in reader if row]
+        except csv.Error as error:
+            raise SourceError(f"{path}, line {reader.line_num}: {error}", fix="repair or remove this line") from None
+    return [row for row, _ in numbered], [line for _, line in numbered]

@@ -53,5 +53,5 @@ def open_text(path: Path) -> Iterator[TextIO]:
             yield file
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise SourceError(
-            f"{path} cannot be read: {error}", fix="copy the file again; .gz files must be gzip"
+            f"{path} cannot be read: {error}", fix="copy the file again; it must be text in UTF-8, and .gz files gzip"
         ) from None

@@ -42,10 +42,9 @@ def _playlists(file: Path) -> list[Any]:
         raise SourceError(f"{file} is empty", fix="copy the slice again")
     try:
         content = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(
-            f"{file} is no whole JSON: {error.msg} in line {error.lineno}, column {error.colno}",
-            fix="the file may be cut off: copy the slice again",
+            f"{file} is no whole JSON: {error}", fix="the file may be cut off: copy the slice again"
         ) from None
     playlists = content.get("playlists") if isinstance(content, dict) else None
     if not isinstance(playlists, list):
@@ -62,7 +61,7 @@ def _piece(playlists: list[Any], first: int, row: int) -> tuple[Piece, int]:
     columns: dict[str, list[object]] = {name: [] for name in ENTRIES}
     for number, playlist in enumerate(playlists, first):
         about = playlist if isinstance(playlist, dict) else {}
-        listed.append((number, str(about.get("pid", number)), str(about.get("name") or "")))
+        listed.append((number, _text(about.get("pid", number)), _text(about.get("name") or "")))
         tracks = about.get("tracks")
         if not isinstance(tracks, list) or not tracks:
             rejected.append((row, "the playlist has no tracks"))
@@ -83,5 +82,10 @@ def _track(track: Any) -> tuple[str, str, str | None] | None:
     """Id, title and artist; None without an id."""
     if not isinstance(track, dict) or not track.get("track_uri"):
         return None
-    artist = str(track.get("artist_name") or "").strip()
-    return str(track["track_uri"]), str(track.get("track_name") or track["track_uri"]), artist or None
+    artist = _text(track.get("artist_name") or "").strip()
+    return _text(track["track_uri"]), _text(track.get("track_name") or track["track_uri"]), artist or None
+
+
+def _text(value: Any) -> str:
+    """As text; what JSON may escape and UTF-8 cannot hold, half of a surrogate pair, becomes a question mark."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")

@@ -38,6 +38,8 @@ def read(path: Path) -> Iterator[Piece]:
         while lines := list(islice(file, LINES)):
             yield _piece(lines, start, places, width, numbers, lengths)
             start += len(lines)
+        if not start:
+            raise SourceError(f"{path} holds nothing but its header", fix="name a file with one line per track")
 
 
 def _piece(
