@@ -366,6 +366,53 @@ def test_an_unknown_track_to_find_counts_as_not_found(here: Path) -> None:
     assert judged["model"]["recall_at_100"] == pytest.approx(alone["model"]["recall_at_100"] * 3 / 5)
 
 
+def test_metrics_of_other_playlists_are_those_of_a_full_sort(here: Path) -> None:
+    """Unknown tracks are to be found, too, and a playlist that goes on with such tracks alone has found nothing."""
+    found = completer()
+    order = found.known.tracks.sort_values("playlists", ascending=False)["track"].tolist()
+    from winnow.domains.playlists.model.sequences import sequences_from  # noqa: PLC0415
+    from winnow.domains.playlists.source.listing import make_piece  # noqa: PLC0415
+
+    rng = np.random.default_rng(1)
+    lists = [[order[n] for n in rng.permutation(60)[:12]] for _ in range(30)]
+    for number, own in enumerate(lists):
+        own[-3:] = ["new", "new", "newer"][: number % 4] + own[len(own) - 3 + number % 4 :]
+    size, expected = 3, []
+    for own in lists:
+        once = list(dict.fromkeys(own))
+        known = [found.find(name, name) for name in once[:-size]]
+        hidden = [found.find(name, name) for name in once[-size:]]
+        given = sequences_from([np.array(known)], found.count)
+        with torch.no_grad():
+            scores = found.completer.scores(given, np.array([0]))[0].numpy()
+        scores[known] = -np.inf
+        hits = np.isin(np.argsort(-scores, kind="stable"), [number for number in hidden if number is not None])
+        gain = 1 / np.log2(np.arange(2, 12))
+        ndcg = (hits[:10] * gain).sum() / gain[:size].sum()
+        clicks = hits.argmax() // 10 if hits[:500].any() else 51
+        expected.append([hits[:10].sum() / size, ndcg, hits[:size].sum() / size, clicks])
+    rows = [(n, place, track) for n, own in enumerate(lists) for place, track in enumerate(own)]
+    playlist, position, names = zip(*rows, strict=True)
+    columns = {
+        "playlist": playlist, "position": position, "track": names, "title": names, "artist": [None] * len(rows)
+    }  # fmt: skip
+    judged = found.judge([make_piece([(n, f"{n}", "") for n in range(30)], columns)], size)
+    assert (judged["playlists_judged"], judged["playlists_not_judged"]) == (30, 0)
+    assert judged["tracks_unknown"] == sum(len({"new", "newer"} & set(own)) for own in lists)
+    metrics = [judged["model"][name] for name in ("recall_at_10", "ndcg_at_10", "r_precision", "clicks")]
+    assert metrics == pytest.approx(np.mean(expected, axis=0).tolist(), rel=1e-5)
+
+
+def test_only_tracks_of_training_playlists_are_added_however_many_are_asked_for(here: Path) -> None:
+    found = completer()
+    counts = found.known.tracks.set_index("track")["playlists"]
+    assert (counts == 0).any(), "or the test shows nothing"
+    first = counts.index[counts > 0][0]
+    assert {one.track for one in found.complete([first], 1000)} == set(counts.index[counts > 0]) - {first}
+    with pytest.raises(WinnowError, match="the playlist has all tracks of the training data"):
+        found.complete(counts.index.tolist(), 5)
+
+
 def test_weight_checks_the_graph_it_reads(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked = []
     monkeypatch.setattr(weight, "check_graph", lambda *tables: checked.append([len(each) for each in tables]))

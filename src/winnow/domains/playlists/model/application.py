@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch.nn.functional import pad
 
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.model import judging
@@ -61,14 +62,18 @@ class PlaylistCompleter:
     def complete(self, names: list[str], count: int) -> list[Completion]:
         """`count` tracks for a playlist of tracks given as "artist – title", title or id; none that it has.
 
-        Raises WinnowError for a track that is not known, with the nearest ones.
+        Fewer where training playlists have no others. Raises WinnowError for a track that is not known, with the
+        nearest ones, and when none is left to add.
         """
         own = list(dict.fromkeys(self._track(name) for name in names))
         given = sequences_from([np.array(own)], self.count)
         explainer = CompletionExplainer(self.completer, given)
         scores = self.completer.scores(given, np.array([0]))[0]
-        scores[torch.tensor(own)] = -torch.inf
-        best = best_of(scores[None], min(count, self.count - len(own)))
+        left = self.completer.model.candidate.clone()
+        left[torch.tensor(own)] = False
+        if not left.any():
+            raise WinnowError("the playlist has all tracks of the training data", fix="leave some out")
+        best = best_of(scores.masked_fill(~left, -torch.inf)[None], min(count, int(left.sum())))
         return [
             Completion(
                 str(self.known.tracks["track"].iloc[track]),
@@ -109,59 +114,59 @@ class PlaylistCompleter:
         before its last ones.
         """
         size = holdout or self.known.holdout_size
-        lists, hidden, lost = [], [], []
+        lists, hidden = [], []
         counts = {"rows_rejected": 0, "playlists_not_judged": 0, "tracks_unknown": 0}
         for entries in _whole(pieces, counts):
             numbers = self._numbers(entries)
             before, after = numbers[:-size], numbers[-size:]
             counts["tracks_unknown"] += int((numbers < 0).sum())
-            if not (before >= 0).any() or not (after >= 0).any():
+            if not (before >= 0).any():
                 counts["playlists_not_judged"] += 1
                 continue
             lists.append(before[before >= 0])
-            hidden.append(after[after >= 0])
-            lost.append(int((after < 0).sum()))
+            hidden.append(np.where(after >= 0, after, self.count))
         counts["playlists_judged"] = len(lists)
         if not lists:
             listed = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
             raise WinnowError(
                 f"no playlist is left to judge ({listed})", fix="name other playlists, or a smaller --holdout"
             )
-        return counts | self._metrics(lists, hidden, np.array(lost))
+        return counts | self._metrics(lists, hidden)
 
     def _numbers(self, entries: pd.DataFrame) -> NDArray[np.int64]:
         """The numbers of a playlist's tracks, each once; -1 for those the network does not know."""
         numbers = []
-        for track, title, artist in zip(entries["track"], entries["title"], entries["artist"], strict=True):
+        once = entries.drop_duplicates("track")
+        for track, title, artist in zip(once["track"], once["title"], once["artist"], strict=True):
             number = self.find(track, title if pd.isna(artist) else artist + definitions.JOIN + title)
             if number is None or number not in numbers:
                 numbers.append(-1 if number is None else number)
         return np.array(numbers, dtype=np.int64)
 
-    def _metrics(
-        self, lists: list[NDArray[np.int64]], hidden: list[NDArray[np.int64]], lost: NDArray[np.int64]
-    ) -> dict[str, Any]:
+    def _metrics(self, lists: list[NDArray[np.int64]], hidden: list[NDArray[np.int64]]) -> dict[str, Any]:
+        """All that the network does not know is one more track, which no list has."""
         given = sequences_from(lists, self.count)
         owner = np.repeat(np.arange(len(lists)), [len(each) for each in hidden])
         known = np.repeat(np.arange(len(lists)), given.lengths()), given.track
-        graph = build_graph(known, (len(lists), self.count))
+        graph = build_graph(known, (len(lists), self.count + 1))
         held = hold_out(graph, hidden=(owner, np.concatenate(hidden)), known=known)
-        popularity = self.known.tracks["playlists"].to_numpy()
-        common = torch.from_numpy(popularity.astype(np.float32))
+        popularity = np.append(self.known.tracks["playlists"], 0)
+        common = torch.from_numpy(popularity[:-1].astype(np.float32))
         scorers: dict[str, Scorer] = {
             "model": self.completer.scorer(given),
             "popularity": lambda numbers: common.repeat(len(numbers), 1),
         }
-        artist = self.known.tracks["artist_index"].to_numpy()
+        artist = np.append(self.known.tracks["artist_index"], -1)
         found = {}
         for name, scorer in scorers.items():
-            ranked = rank_by(scorer, held, places=definitions.PLACES, block=BLOCK)
-            table = judging.per_playlist(name, ranked, held, popularity, artist)
-            share = ranked.relevant / (ranked.relevant + lost)
-            for column in ("r_precision", *(f"recall_at_{k}" for k in definitions.CUTOFFS)):
-                table[column] *= share  # unknown tracks were to be found, too
-            found[name] = judging.figures(table)
+            ranked = rank_by(_never_listed(scorer), held, places=definitions.PLACES, block=BLOCK)
+            found[name] = judging.figures(judging.per_playlist(name, ranked, held, popularity, artist))
         return found
+
+
+def _never_listed(scorer: Scorer) -> Scorer:
+    """With one more track, the last, which comes after all others."""
+    return lambda numbers: pad(scorer(numbers), (0, 1), value=-torch.inf)
 
 
 def _whole(pieces: Iterable[Piece], counts: dict[str, int]) -> Iterable[pd.DataFrame]:
