@@ -57,11 +57,11 @@ def per_playlist(
 
 
 def slices(table: pd.DataFrame) -> pd.DataFrame:
-    """The model's figures by the number of known tracks of a playlist."""
+    """The model's figures by the number of known tracks of a playlist, where they are defined for one."""
     named = table.assign(length=pd.Categorical(table["length"], definitions.LENGTH_BINS))
     names = ("recall_at_10", "seen_recall_at_10", "ndcg_at_10", "r_precision", "clicks")
-    metrics = {name: (lambda part, name=name: float(part[name].fillna(0).mean())) for name in names}
-    return slice_metrics(named, ["length"], metrics)
+    metrics = {name: (lambda part, name=name: float(part[name].mean())) for name in names}
+    return slice_metrics(named, ["length"], metrics).dropna(subset=["score"])
 
 
 def figures(table: pd.DataFrame) -> dict[str, float]:
