@@ -26,7 +26,7 @@ from winnow.domains.playlists.tables import (
     Tracks,
 )
 from winnow.judge.slices import Slices
-from winnow.learn.devices import device_for
+from winnow.learn.devices import device_for, keep_freed_memory
 from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.recommend.explanations import check_first_reasons
@@ -39,6 +39,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     params, rng = stage.params, stage.rng()
     device = device_for(stage.runtime, params.threads)
     torch.set_grad_enabled(False)
+    keep_freed_memory()
     names = {
         "playlists": stage.read("label/playlists.parquet", NumberedPlaylists),
         "tracks": stage.read("label/tracks.parquet", Tracks),
@@ -56,7 +57,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     options = {"places": definitions.PLACES, "block": params.block}
     lists: dict[str, Ranking] = {"model": rank_by(completer.scorer(data.known), data.test, **options)}
     alone = (
-        rank_by(Completer(model, None).scorer(data.known), data.test, **options) if completer.blend else lists["model"]
+        rank_by(completer.without_blend().scorer(data.known), data.test, **options)
+        if completer.blend
+        else lists["model"]
     )
     baselines = TunedBaselines(data, artist, params.baselines, block=params.block, seed=int(rng.integers(2**31)))
     lists |= dict(baselines.lists(definitions.PLACES))

@@ -57,6 +57,16 @@ def test_edges_are_those_of_the_graph_without_the_tracks_to_find(loss: str) -> N
         np.testing.assert_allclose(edges[row], cosines(whole)[rows[row]], atol=1e-5)
 
 
+def test_some_playlists_are_numbered_anew() -> None:
+    given = small.sequences()
+    chosen = np.array([7, 2, 19])
+    some = given.some(chosen)
+    assert lists_of(some) == [lists_of(given)[number] for number in chosen]
+    np.testing.assert_array_equal(
+        some.recency_matrix(2.0, 0.1).toarray(), given.recency_matrix(2.0, 0.1)[chosen].toarray()
+    )
+
+
 def test_both_ways_of_the_matrix_agree() -> None:
     batch = small.loader(small.sequences()).batch(0, 0)
     rows, nodes = len(batch["starts"]) - 1, len(batch["nodes"])

@@ -1,5 +1,6 @@
 """Scores of all tracks for playlists given by their tracks: the network's, and where it is blended item-kNN's."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ class Neighbourhood:
 
     def scores(self, given: Sequences, playlists: NDArray[np.int64]) -> NDArray[np.float32]:
         """(playlists, tracks), 0 to `weight`."""
-        known = given.recency_matrix(self.decay, self.floor)[playlists]
+        known = given.some(playlists).recency_matrix(self.decay, self.floor)
         total = np.maximum(np.asarray(known.sum(axis=1)), 1e-9)
         return np.asarray((known @ self.similar).toarray() * (self.weight / total), dtype=np.float32)
 
@@ -56,6 +57,12 @@ class Completer:
         if self.blend is not None:
             scores += torch.from_numpy(self.blend.scores(given, playlists)).to(scores.device)
         return scores
+
+    def without_blend(self) -> "Completer":
+        """The same network alone."""
+        alone = copy.copy(self)
+        alone.blend = None
+        return alone
 
     def scorer(self, given: Sequences) -> Scorer:
         """The scores of playlists by their numbers in `given`, as `rank_by` takes them."""

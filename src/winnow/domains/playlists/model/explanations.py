@@ -122,6 +122,7 @@ def explain(
         playlist = int(ranked.users[place])
         own = explainer.given.track[explainer.given.starts[playlist] : explainer.given.starts[playlist + 1]]
         for position, track in enumerate(ranked.lists[place][: params.explained_tracks].tolist(), 1):
+            score = explainer.score(playlist, track)
             rows += [
                 {
                     "playlist": f"{playlist} {listed['name'].iloc[playlist]}".strip(),
@@ -129,7 +130,7 @@ def explain(
                     "place": position,
                     "track": tracks[track],
                     "found": bool(ranked.hits[place, position - 1]),
-                    "score": explainer.score(playlist, track),
+                    "score": score,
                     "kind": reason.kind,
                     "reason": str(names[reason.kind][reason.index]),
                     "effect": reason.effect,

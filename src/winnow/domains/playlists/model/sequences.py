@@ -32,6 +32,13 @@ class Sequences:
         inside = place >= self.starts[playlists][:, None]
         return np.where(inside, self.track[np.where(inside, place, 0)], -1)
 
+    def some(self, playlists: NDArray[np.int64]) -> "Sequences":
+        """Those of some playlists, numbered anew in this order."""
+        lengths = self.lengths()[playlists]
+        starts = np.append(0, np.cumsum(lengths))
+        place = np.arange(starts[-1]) + np.repeat(self.starts[playlists] - starts[:-1], lengths)
+        return Sequences(starts, self.track[place], self.tracks)
+
     def matrix(self) -> sparse.csr_matrix:
         """(playlists, tracks) of 0 and 1."""
         return self._matrix(np.ones(len(self.track), dtype=np.float32))
