@@ -11,7 +11,7 @@ from winnow import experiments
 from winnow.domains.load import domain_names, has_module, load
 from winnow.pipeline import presets
 from winnow.pipeline.errors import WinnowError, from_os_error
-from winnow.pipeline.files import write_text
+from winnow.pipeline.files import write_json, write_text
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.stage import check_code_location
 from winnow.validation import params_model, validate_params
@@ -125,6 +125,7 @@ def verdicts() -> None:
 @app.command()
 def status(
     check: Annotated[bool, typer.Option("--check", help="exit with code 1 when dvc.lock is stale")] = False,
+    out: Annotated[Path | None, typer.Option(help="file for the stale stages, for `winnow report --stale`")] = None,
 ) -> None:
     """Print each domain's data, verdict and headline metric, and whether dvc.lock is current for code and params."""
     from winnow.status import describe, stale_stages  # noqa: PLC0415 - imports DVC
@@ -133,6 +134,11 @@ def status(
     stale = stale_stages()
     for domain in document.content["domains"]:
         print("\n".join(describe(domain, document.content[domain], stale)))
+    for name in stale:
+        if name.endswith(".dvc"):
+            print(f"{name}: {'; '.join(stale[name])}")
+    if out is not None:
+        write_json(out, stale)
     if check and stale:
         raise WinnowError(
             f"dvc.lock is stale for {len(stale)} stage(s)", fix="dvc repro, and commit dvc.lock and metrics/"
@@ -194,13 +200,18 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="folder for report.md and its figures (default: no figures, and print it)")
     ] = None,
+    stale: Annotated[
+        Path | None,
+        typer.Option(help="what was stale before `dvc repro`, by `winnow status --out` (default: what is stale now)"),
+    ] = None,
 ) -> None:
     """Write a pull request's report as Markdown: the working tree compared with `--base`, and what is stale."""
     from winnow.compare.report import write_report  # noqa: PLC0415
     from winnow.compare.revisions import Revision  # noqa: PLC0415
     from winnow.status import stale_stages  # noqa: PLC0415
 
-    written = write_report(Revision(base), Revision(None), stale_stages(), out)
+    known = stale_stages() if stale is None else json.loads(stale.read_text(encoding="utf-8"))
+    written = write_report(Revision(base), Revision(None), known, out)
     if out is None:
         print(written, end="")
     else:

@@ -84,6 +84,13 @@ def test_the_noise_of_training_seeds_is_measured_by_queued_experiments(clone: Cl
     assert shown[0].startswith("| runs | perplexity ")
 
 
+def test_noise_runs_nobody_elses_experiments(clone: Clone) -> None:
+    clone.run("dvc", "exp", "run", "--queue", "plot@climb", "-S", "climb.plot.dpi=43")
+    told = clone.run("winnow", "noise", "climb", "--seeds", "2", expect=1)
+    assert "DVC's queue holds 1 experiment(s), which would be run too" in told.stderr
+    assert clone.run("dvc", "queue", "status").stdout.count("Queued") == 1
+
+
 def test_noise_is_not_measured_beside_stale_results(clone: Clone) -> None:
     clone.override({"climb.train.epochs": 11})
     told = clone.run("winnow", "noise", "climb", "--seeds", "2", expect=1)

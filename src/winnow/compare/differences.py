@@ -1,19 +1,21 @@
 """Is a difference between two models real? Its uncertainty by the choice of test rows, and by the training's seed."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy.stats import norm, t
 
+from winnow.compare.noise import read_noise
 from winnow.compare.revisions import Revision
 from winnow.domains.load import has_module, load
 from winnow.judge.intervals import Interval
 from winnow.judge.multiple import holm
 from winnow.judge.paired import Predictions, paired_intervals, same_rows
 from winnow.measure.direction import higher_is_better
+from winnow.pipeline.errors import WinnowError
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000
@@ -29,7 +31,8 @@ class Difference:
     after: float
     interval: Interval | None
     """of the change, without the correction for looking at many metrics; None when it cannot be known"""
-    p_value: float
+    p_value: float | None
+    """None where nothing is known that could tell the change from chance"""
     decision: str = ""
 
 
@@ -46,46 +49,49 @@ class Comparison:
 def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     """The gate's metrics in both revisions, the headline first, undecided: `decide` judges all domains at once."""
     first, second = (each.json(f"metrics/{domain}/judgement.json") for each in (before, after))
-    short = after.json(f"metrics/{domain}/evaluate.json")
+    old, new = (
+        each.json(f"metrics/{domain}/evaluate.json").keys() & judged.get("model", {})
+        for each, judged in ((before, first), (after, second))
+    )
     headline = after.yaml("params.yaml")[domain]["evaluate"]["gate"]["headline"]
-    both = (name for name in short if name in first.get("model", {}) and name in second.get("model", {}))
-    names = sorted(both, key=lambda name: (name != headline, name))
+    names = sorted(old & new, key=lambda name: (name != headline, name))
     paired, notes = _paired(domain, before, after, names)
+    if old and new and old != new:
+        notes.append(f"measured in only one of the two: {', '.join(sorted(old ^ new))}")
     model = f"train@{domain}", f"data/{domain}/train/model"
     trained_again = _digest(*model, before) != _digest(*model, after)
-    noise = after.json(f"metrics/{domain}/noise.json") or before.json(f"metrics/{domain}/noise.json")
-    known = noise.get("standard_deviation", {}) if trained_again else dict.fromkeys(names, 0.0)
-    if unknown := [name for name in names if name not in known]:
-        notes.append(
-            f"the spread of {', '.join(unknown)} over training seeds is not known (winnow noise {domain}): intervals "
-            "are of the test rows alone, and decide nothing"
-        )
+    noise = None
+    try:
+        noise = read_noise(domain, after) or read_noise(domain, before)
+    except WinnowError as error:
+        notes.append(error.what)
+    spreads = noise.standard_deviation if noise else {}
     found = []
     for name in names:
         values = first["model"][name], second["model"][name]
+        seeds = (spreads.get(name) or None) if trained_again else 0.0  # few equal trainings do not show that all are
         width = _standard_error(name, paired, first, second)
-        found.append(_difference(name, values, width, known.get(name), noise.get("seeds", 0)))
+        found.append(_difference(name, values, width, seeds, noise.seeds if noise else 0))
     verdicts = first.get("verdict", "none"), second.get("verdict", "none")
-    return Comparison(domain, verdicts, found, notes)
+    return Comparison(domain, verdicts, found, [*notes, *_undecided(domain, found, trained_again)])
 
 
 def decide(comparisons: Iterable[Comparison]) -> list[Comparison]:
     """The same with decisions: Holm's correction over all metrics of all domains that changed."""
     known = list(comparisons)
-    changed = [each for one in known for each in one.differences if each.before != each.after]
-    adjusted = iter(holm([each.p_value for each in changed]))
-    decided = []
-    for one in known:
-        differences = [
-            replace(each, decision=_decision(each, next(adjusted)) if each.before != each.after else SAME)
-            for each in one.differences
-        ]
-        decided.append(replace(one, differences=differences))
-    return decided
+    everything = [each for one in known for each in one.differences if each.before != each.after]
+    adjusted = iter(holm([each.p_value for each in everything if each.p_value is not None]))
+
+    def decided(each: Difference) -> Difference:
+        if each.before == each.after:
+            return replace(each, decision=SAME)
+        return replace(each, decision=UNCLEAR if each.p_value is None else _decision(each, next(adjusted)))
+
+    return [replace(one, differences=[decided(each) for each in one.differences]) for one in known]
 
 
 def _decision(difference: Difference, p_value: float) -> str:
-    if difference.interval is None or not p_value <= 1 - CONFIDENCE:  # NaN decides nothing
+    if not p_value <= 1 - CONFIDENCE:  # NaN decides nothing
         return UNCLEAR
     return BETTER if (difference.after > difference.before) == higher_is_better(difference.metric) else WORSE
 
@@ -102,18 +108,20 @@ def _paired(
     missing = [each.title for each, table in zip((before, after), tables, strict=True) if table is None]
     if missing:
         return {}, [f"no stored predictions for {' and '.join(missing)} (dvc pull): metrics are compared unpaired"]
-    first, second = (predictions.rows(table) for table in tables if table is not None)
     numbers = [
         [_digest(f"{stage}@{domain}", f"data/{domain}/{stage}", each) for stage in predictions.numbered_by]
         for each in (before, after)
     ]
-    if numbers[0] != numbers[1] or not same_rows(first, second, predictions):
-        return {}, ["the test set has changed: metrics are compared unpaired, and on other rows"]
-    if set(first.columns) != set(second.columns):
-        return {}, ["predictions are stored in another form: metrics are compared unpaired"]
-    intervals = paired_intervals(
-        predictions, first, second, names, resamples=RESAMPLES, confidence=CONFIDENCE, rng=np.random.default_rng(0)
-    )
+    try:
+        first, second = (predictions.rows(table) for table in tables if table is not None)
+        if numbers[0] != numbers[1] or not same_rows(first, second, predictions):
+            return {}, ["the test set has changed: metrics are compared unpaired, and on other rows"]
+        intervals = paired_intervals(
+            predictions, first, second, names, resamples=RESAMPLES, confidence=CONFIDENCE, rng=np.random.default_rng(0)
+        )
+    except (KeyError, ValueError) as error:  # another revision's evaluate may store other columns
+        reason = f"{type(error).__name__}: {error}"
+        return {}, [f"stored predictions cannot be paired ({reason}): metrics are compared unpaired"]
     return intervals, []
 
 
@@ -136,22 +144,30 @@ def _difference(
     """A metric's change; `rows` and `seeds` are standard deviations, the latter of one training, from `trainings`.
 
     Both trainings carry the noise of their seed. Student's t with Welch and Satterthwaite's degrees of freedom. Where
-    the noise is not known, the p-value is 1: no change can be told from chance.
+    a standard deviation is not known (None), or both are zero, there is no p-value.
     """
     before, after = values
     if rows is None:
-        return Difference(name, before, after, None, 1.0)
-    if seeds is None:
-        reach = float(norm.ppf((1 + CONFIDENCE) / 2)) * rows
-        return Difference(name, before, after, Interval(after - before - reach, after - before + reach), 1.0)
-    noise = 2 * seeds**2
+        return Difference(name, before, after, None, None)
+    noise = 2 * (seeds or 0.0) ** 2
     spread = math.sqrt(rows**2 + noise)
-    if spread == 0:
-        return Difference(name, before, after, Interval(after - before, after - before), float(before == after))
     freedom = spread**4 / (noise**2 / (trainings - 1)) if noise else math.inf
     reach = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * spread
-    p_value = float(2 * t.sf(abs(after - before) / spread, freedom))
+    known = seeds is not None and spread > 0
+    p_value = float(2 * t.sf(abs(after - before) / spread, freedom)) if known else None
     return Difference(name, before, after, Interval(after - before - reach, after - before + reach), p_value)
+
+
+def _undecided(domain: str, differences: Iterable[Difference], trained_again: bool) -> Iterator[str]:
+    """Why nothing can be decided about metrics that changed."""
+    changed = [each for each in differences if each.before != each.after and each.p_value is None]
+    if names := [each.metric for each in changed if each.interval is None]:
+        yield f"no interval is known of {', '.join(names)}: nothing is decided about it"
+    if names := [each.metric for each in changed if each.interval is not None]:
+        why = "the interval has no width"
+        if trained_again:
+            why = f"the spread over training seeds is not known, or was zero (winnow noise {domain})"
+        yield f"nothing is decided about {', '.join(names)}: {why}"
 
 
 def _digest(stage: str, path: str, revision: Revision) -> str | None:

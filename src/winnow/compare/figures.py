@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import vl_convert
@@ -20,16 +20,19 @@ FOLDER = "figures"
 def write_figures(domain: str, before: Revision, after: Revision, folder: Path) -> Iterator[str]:
     """Write the domain's figures that changed to `folder/figures/<domain>/`; gives the Markdown that shows them.
 
-    The Markdown's paths are relative to `folder`. Raises WinnowError when DVC cannot plot the curves.
+    The Markdown's paths are relative to `folder`. In place of curves that DVC cannot plot there is a note.
     """
     if curves_changed(domain, before, after):
         for title in curve_titles(domain, after):
             path = f"{FOLDER}/{domain}/curves-{re.sub(r'[^a-z0-9]+', '-', title.lower())}.png"
-            picture = curve(title, before, after)
-            if picture is None:
+            try:
+                picture = curve(title, before, after)
+            except WinnowError as error:  # the rest of the report stands without it
+                yield f"_{plain(error.what)}_"
                 continue
-            _write(folder / path, picture)
-            yield f"![{plain(title)}, both revisions]({path})"
+            if picture is not None:
+                _write(folder / path, picture)
+                yield f"![{plain(title)}, both revisions]({path})"
     first, second = (each.pictures(f"data/{domain}/plot") for each in (before, after))
     for name in sorted(second):
         if name in first and first[name] != second[name]:
@@ -47,15 +50,25 @@ def curves_changed(domain: str, before: Revision, after: Revision) -> bool:
 
 
 def curve_titles(domain: str, revision: Revision) -> list[str]:
-    """The names of the plots in dvc.yaml that are drawn from the domain's curves."""
-    plots = [item for each in revision.yaml("dvc.yaml").get("plots", []) for item in each.items()]
-    return [title for title, plot in plots if all(path.startswith(f"metrics/{domain}/") for path in plot["y"])]
+    """The names of the plots in dvc.yaml that are drawn from the domain's curves.
+
+    A plot is a path, or a name with its settings, of which `y` may name files; without, the name is the file's path.
+    """
+    found = []
+    for entry in revision.yaml("dvc.yaml").get("plots", []):
+        named = {entry: None} if isinstance(entry, str) else entry
+        for title, settings in named.items():
+            y = (settings or {}).get("y")
+            paths = list(y) if isinstance(y, Mapping) else [title]
+            if all(path.startswith(f"metrics/{domain}/") for path in paths):
+                found.append(title)
+    return found
 
 
 def curve(title: str, before: Revision, after: Revision) -> bytes | None:
     """The plot of that name with both revisions' curves, drawn by DVC's template without a browser or Node.
 
-    None when DVC has nothing to draw. Raises WinnowError when it fails.
+    None when DVC has nothing to draw. Raises WinnowError when DVC or the renderer fails.
     """
     revisions = [each.name for each in (before, after) if each.name is not None]
     command = [sys.executable, "-m", "dvc", "plots", "diff", *revisions, "--targets", title, "--show-vega"]
@@ -64,7 +77,10 @@ def curve(title: str, before: Revision, after: Revision) -> bytes | None:
         raise WinnowError(f"DVC cannot plot `{title}`: {done.stderr.strip()}", fix=" ".join(command[1:]))
     if not done.stdout.strip():
         return None
-    picture: bytes = vl_convert.vegalite_to_png(json.loads(done.stdout), scale=1.5)
+    try:
+        picture: bytes = vl_convert.vegalite_to_png(json.loads(done.stdout), scale=1.5)
+    except ValueError as error:
+        raise WinnowError(f"`{title}` cannot be drawn: {error}") from None
     return picture
 
 

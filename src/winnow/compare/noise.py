@@ -1,12 +1,18 @@
 """How much a domain's metrics vary over training seeds alone, on the same data, split and params."""
 
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Annotated
 
+from dvc.repo import Repo
+from pydantic import BaseModel, Field, ValidationError
+
+from winnow.compare.revisions import Revision
 from winnow.experiments import flat_params, read_experiments
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_json
@@ -16,11 +22,39 @@ from winnow.status import stale_stages
 SEED = "train.seed"
 
 
+class Noise(BaseModel):
+    """What `metrics/<domain>/noise.json` says of a comparison's metrics."""
+
+    seeds: int = Field(ge=2)
+    """trainings that it was measured with"""
+    standard_deviation: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+
+
+def noise_path(domain: str) -> Path:
+    """Where a domain's noise is kept, in Git."""
+    return Path("metrics", domain, "noise.json")
+
+
+def read_noise(domain: str, revision: Revision) -> Noise | None:
+    """The noise that a revision has; None where there is none. Raises WinnowError when it cannot be used."""
+    path = noise_path(domain).as_posix()
+    content = revision.bytes(path)
+    if content is None:
+        return None
+    try:
+        return Noise.model_validate_json(content)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, each['loc']))} {each['msg']}".strip() for each in error.errors()]
+        raise WinnowError(
+            f"{path} cannot be used: {'; '.join(problems)}", where=revision.title, fix=f"winnow noise {domain}"
+        ) from None
+
+
 def measure_noise(domain: str, seeds: int) -> Path:
     """Train with the params' own seed and the `seeds` - 1 next ones, as queued experiments; write `noise.json`.
 
-    The working tree's results count as those of its own seed. Raises WinnowError when they are stale or missing, or an
-    experiment fails.
+    The working tree's results count as those of its own seed. Raises WinnowError when they are stale or missing, when
+    DVC's queue is not empty (it is run as a whole), or when an experiment fails.
     """
     file = Path("metrics", domain, "evaluate.json")
     if not file.exists():
@@ -28,33 +62,41 @@ def measure_noise(domain: str, seeds: int) -> Path:
     stale = [name for name in stale_stages() if name.endswith(f"@{domain}") and not name.startswith("plot@")]
     if stale:
         raise WinnowError(f"the results of {', '.join(stale)} are stale", fix=f"dvc repro evaluate@{domain}")
-    document = Document(PARAMS_FILE)
-    params = flat_params(document.content, domain)
-    others = [params[SEED] + step for step in range(1, seeds)]
-    named = ",".join(map(str, others))
-    _dvc("exp", "run", "--queue", f"evaluate@{domain}", "-S", f"{domain}.{SEED}={named}")
-    _dvc("exp", "run", "--run-all")
-    found, _ = read_experiments(domain, 1)
-    runs = {one.params[SEED]: one.metrics for one in found if {**one.params, SEED: params[SEED]} == params}
-    missing = [seed for seed in others if seed not in runs]
-    if missing:
+    if waiting := queued_experiments():
         raise WinnowError(
-            f"no result of the training seed(s) {', '.join(map(str, missing))}", fix="dvc queue logs, dvc exp show"
+            f"DVC's queue holds {waiting} experiment(s), which would be run too",
+            fix="dvc queue start, and wait until `dvc queue status` shows none waiting; or dvc queue remove --queued",
         )
+    own_seed = flat_params(Document(PARAMS_FILE).content, domain)[SEED]
+    run = secrets.token_hex(3)  # tells these experiments from those of an earlier measurement
+    names = {seed: f"noise-{domain}-{run}-{seed}" for seed in range(own_seed + 1, own_seed + seeds)}
+    for seed, name in names.items():
+        _dvc("exp", "run", "--queue", "--name", name, f"evaluate@{domain}", "-S", f"{domain}.{SEED}={seed}")
+    _dvc("exp", "run", "--run-all")
+    runs = {one.name: one.metrics for one in read_experiments(domain, 1)[0]}
+    missing = [name for name in names.values() if name not in runs]
+    if missing:
+        raise WinnowError(f"no result of {', '.join(missing)}", fix="dvc queue logs, dvc exp show")
     own = json.loads(file.read_text(encoding="utf-8"))
     measured = json.loads(file.with_name("judgement.json").read_text(encoding="utf-8"))["model"]
-    names = sorted(own.keys() & measured.keys())  # without the ends of intervals, and the baseline
-    values = {name: [own[name], *(runs[seed][name] for seed in others)] for name in names}
-    target = Path("metrics", domain, "noise.json")
+    metrics = sorted(own.keys() & measured.keys())  # without the ends of intervals, and the baseline
+    values = {metric: [own[metric], *(runs[name][metric] for name in names.values())] for metric in metrics}
+    target = noise_path(domain)
     write_json(
         target,
         {
             "seeds": seeds,
-            "mean": {name: fmean(each) for name, each in values.items()},
-            "standard_deviation": {name: stdev(each) for name, each in values.items()},
+            "mean": {metric: fmean(each) for metric, each in values.items()},
+            "standard_deviation": {metric: stdev(each) for metric, each in values.items()},
         },
     )
     return target
+
+
+def queued_experiments() -> int:
+    """How many experiments wait in DVC's queue, or are being run from it."""
+    queue = Repo().experiments.celery_queue
+    return len([*queue.iter_queued(), *queue.iter_active()])
 
 
 def _dvc(*arguments: str) -> None:

@@ -30,21 +30,26 @@ def write_report(
     `stale` is what `winnow.status.stale_stages` gives, None if unknown. With `folder`, figures before and after are
     written there, and the Markdown shows them by paths relative to it.
     """
-    domains = after.yaml("params.yaml").get("domains", [])
-    compared = decide(compare(domain, before, after) for domain in domains)
     locks = before.yaml("dvc.lock").get("stages", {}), after.yaml("dvc.lock").get("stages", {})
     params = before.yaml("params.yaml"), after.yaml("params.yaml")
+    earlier, domains = (each.get("domains", []) for each in params)
+    removed = [domain for domain in earlier if domain not in domains]
+    compared = decide(compare(domain, before, after) for domain in domains)
     head = f"**winnow**: {plain(after.title)} compared with {plain(before.title)}"
     if stale is not None:
         head += f" · dvc.lock is {_stale_by_domain(stale) if stale else 'current'}"
     seconds = latest_seconds() if after.name is None else {}
     rows = [_line(one, stages_run(one.domain, *locks), seconds) for one in compared]
+    rows += [[plain(domain), "**removed**", "", "", ""] for domain in removed]
     parts = [head, table(["domain", "verdict", "headline metric", "change", "stages run"], rows)]
+    parts += _params_table(
+        *({name: each[name] for name in each if name not in (*earlier, *domains)} for each in params)
+    )
     for one in compared:
-        if not stages_run(one.domain, *locks) and one.verdicts[0] == one.verdicts[1]:
-            continue
-        body = list(_details(one, after, params))
-        if folder is not None:
+        results_changed = stages_run(one.domain, *locks) or one.verdicts[0] != one.verdicts[1]
+        body = list(_details(one, after)) if results_changed else []
+        body += _params_table(*(each.get(one.domain) or {} for each in params))
+        if results_changed and folder is not None:
             body += write_figures(one.domain, before, after, folder)
         if body:
             parts.append(details(f"<b>{plain(one.domain)}</b>", "\n\n".join(body)))
@@ -52,13 +57,14 @@ def write_report(
 
 
 def _stale_by_domain(stages: Iterable[str]) -> str:
-    """The stale stages of each domain, in their order: `**stale**: climb (train, evaluate)`."""
+    """The stale stages of each domain, in their order: `**stale**: climb (train, evaluate)`; then imported files."""
     found: dict[str, list[str]] = {}
-    known = (name for name in stages if name.partition("@")[0] in ORDER)  # not imported files, such as x.csv.dvc
+    known = [name for name in stages if name.partition("@")[0] in ORDER]
     for name in sorted(known, key=lambda name: ORDER.index(name.partition("@")[0])):
         found.setdefault(name.partition("@")[2], []).append(name.partition("@")[0])
     listed = {domain: ", ".join(names) if len(names) < len(ORDER) else "all stages" for domain, names in found.items()}
-    return "**stale**: " + ", ".join(f"{plain(domain)} ({listed[domain]})" for domain in sorted(found))
+    imported = sorted(plain(name) for name in stages if name not in known)  # such as data/source/climb/x.csv.dvc
+    return "**stale**: " + ", ".join([*(f"{plain(domain)} ({listed[domain]})" for domain in sorted(found)), *imported])
 
 
 def stages_run(domain: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -84,7 +90,7 @@ def _line(one: Comparison, run: Sequence[str], seconds: Mapping[str, float]) -> 
     return [plain(one.domain), verdict, value, mark, stages]
 
 
-def _details(one: Comparison, after: Revision, params: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[str]:
+def _details(one: Comparison, after: Revision) -> Iterator[str]:
     """What is folded away for a domain in which something changed."""
     if one.differences:
         header = ["metric", "before", "after", "change (95%)", ""]
@@ -96,10 +102,12 @@ def _details(one: Comparison, after: Revision, params: tuple[Mapping[str, Any], 
     worst = _worst_slices(one, after)
     if worst:
         yield "Worst parts of the test set:\n\n" + table(["part", "rows", "metric", "value"], worst)
-    changed = changed_params(*({"seed": each.get("seed"), **(each.get(one.domain) or {})} for each in params))
-    if changed:
-        rows = [[plain(name), *map(_value, values)] for name, values in changed.items()]
-        yield table(["param", "before", "after"], rows)
+
+
+def _params_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The params that changed, as a table; nothing when none did."""
+    rows = [[plain(name), *map(_value, values)] for name, values in changed_params(before, after).items()]
+    return [table(["param", "before", "after"], rows)] if rows else []
 
 
 def _row(each: Difference) -> list[str]:

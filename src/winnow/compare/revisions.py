@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,32 +25,40 @@ class Revision:
 
     def __init__(self, name: str | None) -> None:
         self.name = name
-        commit = None
+        try:
+            commit: str = resolve_rev(Repo().scm, name or "HEAD")
+        except (RevError, SCMError) as error:
+            raise WinnowError(f"there is no revision `{name}` ({error})", fix="git log, or dvc exp list") from None
+        self.title = f"the working tree at {commit[:7]}"
         if name is not None:
-            try:
-                commit = resolve_rev(Repo().scm, name)
-            except (RevError, SCMError) as error:
-                raise WinnowError(f"there is no revision `{name}` ({error})", fix="git log, or dvc exp list") from None
-        self.title = f"{name} ({commit[:7]})" if commit else "the working tree"
-        self._files = DVCFileSystem(rev=commit)
+            self.title = commit[:7] if commit.startswith(name) else f"{name} ({commit[:7]})"
+        self._files = DVCFileSystem(rev=commit if name else None)
         self._parsed: dict[str, dict[str, Any]] = {}
 
     def json(self, path: str) -> dict[str, Any]:
-        """A JSON file; empty where there is none."""
-        content = self._bytes(path)
-        found: dict[str, Any] = json.loads(content) if content else {}
+        """A JSON file; empty where there is none. Raises WinnowError when it is not valid JSON."""
+        content = self.bytes(path)
+        try:
+            found: dict[str, Any] = json.loads(content) if content else {}
+        except ValueError as error:
+            raise WinnowError(
+                f"{path} is not valid JSON: {error}", where=self.title, fix="dvc repro writes it"
+            ) from None
         return found
 
     def yaml(self, path: str) -> dict[str, Any]:
-        """A YAML file, parsed once; empty where there is none."""
+        """A YAML file, parsed once; empty where there is none. Raises WinnowError when it is not valid YAML."""
         if path not in self._parsed:
-            content = self._bytes(path)
-            self._parsed[path] = yaml.load(content, Loader=yaml.CSafeLoader) if content else {}
+            content = self.bytes(path)
+            try:
+                self._parsed[path] = yaml.load(content, Loader=yaml.CSafeLoader) if content else {}
+            except yaml.YAMLError as error:
+                raise WinnowError(f"{path} is not valid YAML: {error}", where=self.title) from None
         return self._parsed[path]
 
     def table(self, path: str) -> pd.DataFrame | None:
         """A Parquet file; None when it is neither here, in DVC's cache, nor in the default remote."""
-        content = self._bytes(path)
+        content = self.bytes(path)
         return None if content is None else pd.read_parquet(io.BytesIO(content))
 
     def pictures(self, folder: str) -> dict[str, bytes]:
@@ -58,10 +67,13 @@ class Revision:
             paths = sorted(path for path in self._files.find(folder) if path.endswith(".png"))
         except (FileNotFoundError, DataIndexDirError, DvcException):
             return {}
-        read = {path.rpartition("/")[2]: self._bytes(path) for path in paths}
+        read = {path.rpartition("/")[2]: self.bytes(path) for path in paths}
         return {name: content for name, content in read.items() if content is not None}
 
-    def _bytes(self, path: str) -> bytes | None:
+    def bytes(self, path: str) -> "bytes | None":
+        """A file's content; None when it is neither here, in Git, in DVC's cache, nor in the default remote."""
+        if self.name is None and Path(path).is_file():  # need not be looked up in dvc.lock
+            return Path(path).read_bytes()
         try:
             with self._files.open(path, "rb") as file:
                 content: bytes = file.read()

@@ -1,88 +1,19 @@
 """Differences between two models whose predictions are known, in a repository of its own."""
 
 import json
-import re
-import subprocess
-from collections.abc import Callable
+import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-import yaml
 
+from tests.library.compare.conftest import Write, git, perplexity, routes
 from winnow.compare import differences
 from winnow.compare.differences import BETTER, SAME, UNCLEAR, WORSE, Comparison, Difference, compare, decide
-from winnow.compare.report import write_report
 from winnow.compare.revisions import Revision
 from winnow.domains.climb import comparison
 from winnow.judge.intervals import Interval
-from winnow.pipeline.errors import WinnowError
-
-ROUTES = 400
-Write = Callable[..., None]
-
-
-def routes(loss: float, seed: int, ids: int = 0) -> pd.DataFrame:
-    """Test routes of four tokens, in groups of two; two models share what is hard about each route."""
-    difficulty = np.random.default_rng(0).normal(0, 0.5, ROUTES)
-    nll = 4 * np.abs(loss + difficulty + np.random.default_rng(seed).normal(0, 0.02, ROUTES // 2).repeat(2))
-    return pd.DataFrame(
-        {
-            "route_id": [f"r{ids + number:04}" for number in range(ROUTES)],
-            "hold_set": [f"h{number // 2}" for number in range(ROUTES)],
-            "in_full": True,
-            "in_quality": False,
-            "grade": "6B",
-            "tokens": 4,
-            "nll": nll,
-            "nll_grade_bigram": 12.0,
-        }
-    )
-
-
-def perplexity(table: pd.DataFrame) -> float:
-    return float(np.exp(table["nll"].sum() / table["tokens"].sum()))
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes and commits one state of climb's results."""
-    monkeypatch.chdir(tmp_path)
-    git("init", "-q", "-b", "main")
-    git("config", "user.name", "a")
-    git("config", "user.email", "a@example.org")
-    subprocess.run(["dvc", "init", "-q"], check=True)
-
-    def state(table: pd.DataFrame | None, value: float, digest: str, split: str = "same", **params: Any) -> None:
-        for folder in ("metrics/climb", "data/climb/evaluate"):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-        bounds = {"low": value - 0.4, "high": value + 0.4}
-        model = {"grade_agreement_score": 0.5, "perplexity": value}
-        judged = {"verdict": "PASS", "reasons": ["PASS: `x`"], "model": model, "interval": {"perplexity": bounds}}
-        Path("metrics/climb/judgement.json").write_text(json.dumps(judged))
-        Path("metrics/climb/evaluate.json").write_text(json.dumps(model))
-        out = {"path": "data/climb/train/model", "md5": digest}
-        sides = {"path": "data/climb/split", "md5": split}
-        stages = {name: {"cmd": name, "outs": [made]} for name, made in (("train@climb", out), ("split@climb", sides))}
-        Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
-        section = {"train": params, "evaluate": {"gate": {"headline": "perplexity"}}}
-        Path("params.yaml").write_text(yaml.safe_dump({"domains": ["climb"], "seed": 1, "climb": section}))
-        file = Path("data/climb/evaluate/predictions.parquet")
-        if table is None:
-            file.unlink(missing_ok=True)
-        else:
-            table.to_parquet(file)
-        git("add", "-A")
-        git("commit", "-q", "--allow-empty", "-m", "state")
-
-    return state
-
-
-def git(*arguments: str) -> None:
-    subprocess.run(["git", *arguments], check=True)
 
 
 def compared() -> Comparison:
@@ -146,7 +77,7 @@ def test_the_noise_of_seeds_counts_where_training_ran_again(write: Write) -> Non
     better = routes(1.3, seed=2)
     write(better, perplexity(better), "two")
     found = compared()
-    assert any("over training seeds is not known (winnow noise climb)" in note for note in found.notes)
+    assert any("perplexity: the spread over training seeds is not known" in note for note in found.notes)
     assert found.differences[0].interval is not None
     assert found.differences[0].interval.high < 0
     assert found.differences[0].decision == UNCLEAR, "another seed might do the same"
@@ -159,22 +90,14 @@ def test_looking_at_more_metrics_takes_stronger_evidence() -> None:
     changed = Difference("mae", 0.5, 0.4, Interval(-0.19, -0.01), p_value=0.03)
     (one,) = decide([Comparison("a", ("", ""), [changed], [])])
     assert one.differences[0].decision == BETTER
+    unknown = replace(changed, interval=None, p_value=None)
+    (one,) = decide([Comparison("a", ("", ""), [unknown, changed, unknown], [])])
+    assert [each.decision for each in one.differences] == [UNCLEAR, BETTER, UNCLEAR], "what is not tested costs nothing"
     for two in (
         [Comparison("a", ("", ""), [changed, changed], [])],
         [Comparison(name, ("", ""), [changed], []) for name in "ab"],
     ):
         assert {each.decision for found in decide(two) for each in found.differences} == {UNCLEAR}
-
-
-def test_the_report_shows_the_worst_parts_of_the_test_set(write: Write) -> None:
-    write(routes(1.5, seed=1), 3.0, "one")
-    parts = [
-        {"by": "grade", "value": f"{value}", "rows": 9, "metric": "perplexity", "score": value} for value in range(9)
-    ]
-    pd.DataFrame(parts).to_parquet("data/climb/evaluate/slices.parquet")
-    write(routes(1.3, seed=1), 2.0, "two")
-    text = write_report(Revision("HEAD~1"), Revision("HEAD"), None)
-    assert re.findall(r"\| grade (\d) \|", text) == ["8", "7", "6"], "high perplexity is bad"
 
 
 @pytest.mark.parametrize("rows", [0.01, 1.5])
@@ -191,27 +114,94 @@ def test_of_changes_that_are_chance_one_in_twenty_looks_real(rows: float) -> Non
     assert np.mean(outside) == pytest.approx(share, abs=0.002)
 
 
-def test_the_report_names_params_stages_and_the_verdict(write: Write) -> None:
+def test_a_p_value_that_is_not_a_number_decides_nothing() -> None:
+    undefined = Difference("mae", 0.5, 0.4, Interval(-0.2, -0.1), p_value=math.nan)
+    (one,) = decide([Comparison("a", ("", ""), [undefined], [])])
+    assert one.differences[0].decision == UNCLEAR
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"seeds": 1, "standard_deviation": {"perplexity": 0.01}}',
+        '{"standard_deviation": {"perplexity": 0.01}}',
+        '{"seeds": 5}',
+        '{"seeds": 5, "standard_deviation": {"perplexity": NaN}}',
+        '{"seeds": 5, "standard_deviation": {"perplexity": null}}',
+    ],
+)
+def test_noise_that_cannot_be_used_is_unknown(write: Write, content: str) -> None:
     before, after = routes(1.5, seed=1), routes(1.3, seed=2)
-    Path("metrics/climb").mkdir(parents=True)
-    Path("metrics/climb/noise.json").write_text(json.dumps({"seeds": 5, "standard_deviation": {"perplexity": 0.01}}))
-    write(before, perplexity(before), "one", epochs=1, note="<b>")
-    write(after, perplexity(after), "two", epochs=2, note="@octocat | `x`")
-    text = write_report(
-        Revision("HEAD~1"), Revision("HEAD"), {"plot@climb": ["its code has changed"], "train@climb": ["params"]}
-    )
-    assert "| climb | PASS | perplexity " in text
-    assert "🟢 better | train |" in text
-    assert "| train.epochs | 1 | 2 |" in text
-    assert "- PASS: \\`x\\`" in text
-    assert "**stale**: climb (train, plot)" in text
-    head = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], check=True, capture_output=True, text=True).stdout
-    assert f"HEAD ({head.strip()}) compared with" in text
-    assert "@octocat" not in text
-    assert "<b>" not in text.replace("<b>climb</b>", "")
+    write(before, perplexity(before), "one")
+    Path("metrics/climb/noise.json").write_text(content)
+    write(after, perplexity(after), "two")
+    found = compared()
+    assert found.differences[0].decision == UNCLEAR
+    assert "metrics/climb/noise.json cannot be used: " in found.notes[0]
 
 
-def test_a_revision_that_is_not_there(write: Write) -> None:
-    write(None, 3.0, "one")
-    with pytest.raises(WinnowError, match="there is no revision `nowhere`"):
-        Revision("nowhere")
+def test_a_spread_of_zero_is_no_certainty(write: Write) -> None:
+    before, after = routes(1.5, seed=1), routes(1.3, seed=2)
+    write(before, perplexity(before), "one")
+    Path("metrics/climb/noise.json").write_text(json.dumps({"seeds": 5, "standard_deviation": {"perplexity": 0.0}}))
+    write(after, perplexity(after), "two")
+    found = compared()
+    assert found.differences[0].decision == UNCLEAR, "five equal trainings do not show that the sixth is"
+    assert any("is not known, or was zero" in note for note in found.notes)
+    assert differences._difference("mae", (0.0, 1.0), 0.0, 0.0, 0).p_value is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("grade", "grade", "'grade'"),
+        ("hold_set", "grade", "'grade'"),
+        ("nll", "nll", "'nll'"),
+        ("tokens", "", "'tokens'"),
+    ],
+)
+def test_predictions_of_another_form_are_not_paired(write: Write, old: str, new: str, why: str) -> None:
+    before, after = routes(1.5, seed=1), routes(1.48, seed=2)
+    write(before.drop(columns=old), perplexity(before), "one")
+    write(after.drop(columns=[new] if new else []), perplexity(after), "one")
+    found = compared()
+    assert why in found.notes[0]
+    assert "cannot be paired" in found.notes[0]
+    assert found.differences[0].decision == UNCLEAR, "intervals of ±0.4 do not tell 0.09 apart"
+
+
+def test_a_metric_that_is_undefined_on_every_resample_is_not_paired(write: Write) -> None:
+    nothing = routes(1.5, seed=1).assign(tokens=0)
+    write(nothing, 3.0, "one")
+    write(nothing.assign(nll=1.0), 3.1, "one")
+    assert "undefined on every resample" in compared().notes[0]
+
+
+def test_a_change_without_an_interval_is_told_and_decides_nothing(write: Write) -> None:
+    table = routes(1.5, seed=1)
+    write(table, perplexity(table), "one")
+    write(table, perplexity(table), "one")
+    file = Path("metrics/climb/judgement.json")
+    judged = json.loads(file.read_text())
+    judged["model"]["grade_agreement_score"] = 0.9
+    file.write_text(json.dumps(judged))
+    git("commit", "-qam", "other agreement")
+    found = compared()
+    (changed,) = (each for each in found.differences if each.decision != SAME)
+    assert (changed.metric, changed.decision, changed.interval) == ("grade_agreement_score", UNCLEAR, None)
+    assert found.notes == ["no interval is known of grade_agreement_score: nothing is decided about it"]
+
+
+def test_metrics_of_one_revision_alone_are_named(write: Write) -> None:
+    table = routes(1.5, seed=1)
+    write(table, perplexity(table), "one")
+    write(table, perplexity(table), "one")
+    for name, content in (
+        ("judgement", {"model": {"perplexity": 4.5}, "interval": {}}),
+        ("evaluate", {"perplexity": 4.5}),
+    ):
+        Path(f"metrics/climb/{name}.json").write_text(json.dumps(content))
+    git("commit", "-qam", "agreement is measured no more")
+    assert "measured in only one of the two: grade_agreement_score" in compared().notes

@@ -2,27 +2,32 @@
 
 import io
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import vl_convert
 import yaml
 from PIL import Image
 
-from tests.library.compare.test_differences import Write, git, routes, write  # noqa: F401 - a fixture
-from winnow.compare.figures import write_figures
+from tests.library.compare.conftest import Write, git, routes
+from winnow.compare.figures import curve_titles, write_figures
 from winnow.compare.report import write_report
 from winnow.compare.revisions import Revision
 
 CURVE = "metrics/climb/train/plots/metrics/val/loss.tsv"
 OTHER = "metrics/retina/train/plots/metrics/val/loss.tsv"
-PLOTS = [
+PLOTS: list[Any] = [
     {"climb loss": {"x": "step", "y": {CURVE: "loss"}}},
     {"retina loss": {"x": "step", "y": {OTHER: "loss"}}},
+    {"retina alone": None},
+    str(Path(OTHER).parent),
 ]
 
 
-def state(write: Write, losses: list[float], shade: int, model: str) -> None:  # noqa: F811
+def state(write: Write, losses: list[float], shade: int, model: str) -> None:
     """Commit a training's curve and two pictures, of which one is always the same."""
     for folder in (Path(CURVE).parent, Path(OTHER).parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +43,7 @@ def state(write: Write, losses: list[float], shade: int, model: str) -> None:  #
 
 
 @pytest.fixture
-def trained_again(write: Write) -> tuple[Revision, Revision]:  # noqa: F811
+def trained_again(write: Write) -> tuple[Revision, Revision]:
     state(write, [3.0, 2.0], 10, "one")
     state(write, [3.0, 2.5, 1.5], 200, "two")
     return Revision("HEAD~1"), Revision("HEAD")
@@ -64,6 +69,32 @@ def test_a_curve_shows_both_trainings(trained_again: tuple[Revision, Revision], 
     assert list(write_figures("climb", after, Revision("HEAD"), tmp_path / "none")) == []
     colours = drawn(tmp_path / "both/figures/climb/curves-climb-loss.png")
     assert len(colours) >= 2, "one line for each revision"
+
+
+@pytest.mark.parametrize("broken", ["DVC", "the renderer"])
+def test_a_curve_that_cannot_be_drawn_is_told_in_its_place(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    state(write, [3.0, 2.0], 10, "one")
+    state(write, [3.0, 1.5], 200, "two")
+    if broken == "DVC":
+        monkeypatch.setitem(PLOTS[0]["climb loss"], "template", "nowhere")
+        Path("dvc.yaml").write_text(yaml.safe_dump({"plots": PLOTS}))
+        git("commit", "-qam", "another template")
+    else:
+        monkeypatch.setattr(vl_convert, "vegalite_to_png", lambda *_, **__: json.loads("no specification"))
+    revisions = Revision("HEAD~2" if broken == "DVC" else "HEAD~1"), Revision("HEAD")
+    text = write_report(*revisions, None, tmp_path / "report")
+    assert ("_DVC cannot plot " if broken == "DVC" else " cannot be drawn") in text
+    assert len(re.findall("climb loss", text)) == 1
+    assert "figures/climb/grades-after.png" in text
+    assert not (tmp_path / "report/figures/climb/curves-climb-loss.png").exists()
+
+
+def test_a_plot_may_be_a_path_alone(write: Write) -> None:
+    state(write, [3.0, 2.0], 10, "one")
+    assert curve_titles("climb", Revision("HEAD")) == ["climb loss"]
+    assert curve_titles("retina", Revision("HEAD")) == ["retina loss", str(Path(OTHER).parent)]
 
 
 def drawn(path: Path) -> set[tuple[int, ...]]:

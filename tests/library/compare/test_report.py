@@ -1,0 +1,94 @@
+"""What a report says of two revisions' results."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.library.compare.conftest import Write, git, perplexity, routes
+from winnow.compare.report import write_report
+from winnow.compare.revisions import Revision
+from winnow.pipeline.errors import WinnowError
+
+
+def test_the_report_shows_the_worst_parts_of_the_test_set(write: Write) -> None:
+    write(routes(1.5, seed=1), 3.0, "one")
+    parts = [
+        {"by": "grade", "value": f"{value}", "rows": 9, "metric": "perplexity", "score": value} for value in range(9)
+    ]
+    pd.DataFrame(parts).to_parquet("data/climb/evaluate/slices.parquet")
+    write(routes(1.3, seed=1), 2.0, "two")
+    text = write_report(Revision("HEAD~1"), Revision("HEAD"), None)
+    assert re.findall(r"\| grade (\d) \|", text) == ["8", "7", "6"], "high perplexity is bad"
+
+
+def test_the_report_names_params_stages_and_the_verdict(write: Write) -> None:
+    before, after = routes(1.5, seed=1), routes(1.3, seed=2)
+    Path("metrics/climb").mkdir(parents=True)
+    Path("metrics/climb/noise.json").write_text(json.dumps({"seeds": 5, "standard_deviation": {"perplexity": 0.01}}))
+    write(before, perplexity(before), "one", epochs=1, note="<b>")
+    write(after, perplexity(after), "two", epochs=2, note="@octocat | `x`")
+    text = write_report(
+        Revision("HEAD~1"), Revision("HEAD"), {"plot@climb": ["its code has changed"], "train@climb": ["params"]}
+    )
+    assert "| climb | PASS | perplexity " in text
+    assert "🟢 better | train |" in text
+    assert "| train.epochs | 1 | 2 |" in text
+    assert "- PASS: \\`x\\`" in text
+    assert "**stale**: climb (train, plot)" in text
+    head = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], check=True, capture_output=True, text=True).stdout
+    assert f"HEAD ({head.strip()}) compared with" in text
+    assert "@octocat" not in text
+    assert "<b>" not in text.replace("<b>climb</b>", "")
+
+
+def test_a_revision_that_is_not_there(write: Write) -> None:
+    write(None, 3.0, "one")
+    with pytest.raises(WinnowError, match="there is no revision `nowhere`"):
+        Revision("nowhere")
+
+
+@pytest.mark.parametrize("file", ["metrics/climb/judgement.json", "params.yaml"])
+def test_a_file_that_cannot_be_read_is_named(write: Write, file: str) -> None:
+    write(None, 3.0, "one")
+    write(None, 3.0, "one")
+    Path(file).write_text("{ not: [closed")
+    with pytest.raises(WinnowError, match=f"{file} is not valid") as caught:
+        write_report(Revision("HEAD"), Revision(None), None)
+    assert "the working tree at " in str(caught.value)
+
+
+def test_revisions_are_named_with_their_commits(write: Write) -> None:
+    write(None, 3.0, "one")
+    shown = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert Revision(None).title == f"the working tree at {shown[:7]}"
+    assert Revision("main").title == f"main ({shown[:7]})"
+    assert Revision(shown).title == shown[:7]
+
+
+def test_imported_files_that_are_stale_are_named(write: Write) -> None:
+    write(None, 3.0, "one")
+    write(None, 3.0, "one")
+    stale = {"data/source/climb/x.csv.dvc": ["has changed"], "train@climb": ["params"]}
+    text = write_report(Revision("HEAD~1"), Revision("HEAD"), stale)
+    assert "dvc.lock is **stale**: climb (train), data/source/climb/x.csv.dvc\n" in text
+
+
+def test_params_are_shown_also_where_nothing_was_run_and_of_all_domains(write: Write) -> None:
+    write(None, 3.0, "one", epochs=1)
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content |= {"domains": ["climb", "retina"], "runtime": {"device": "cuda"}, "retina": {"train": {"rate": 0.5}}}
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    git("commit", "-qam", "more")
+    write(None, 3.0, "one", epochs=2)
+    text = write_report(Revision("HEAD~1"), Revision("HEAD"), None)
+    top, folded = text.split("<details>")
+    assert "| retina | **removed** |  |  |  |" in top
+    assert '| domains | ["climb", "retina"] | ["climb"] |'.replace("[", "\\[").replace("]", "\\]") in top
+    assert '| runtime.device | "cuda" | null |' in top
+    assert "| train.epochs | 1 | 2 |" in folded
+    assert "retina" not in folded
