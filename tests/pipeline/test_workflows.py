@@ -1,6 +1,7 @@
 """The GitHub workflows: checked by their linters, and their `run:` steps run as they are, in a real clone.
 
-`make`, `npm` and `cml` are recorders: the first would install and test all of this again, the others need the network.
+`make`, `npm`, `gh` and `cml` are recorders: the first would install and test all of this again, the others need the
+network. Each job begins in a clone of its own, and has of other jobs what their artifacts hold.
 """
 
 import json
@@ -22,6 +23,8 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 RECORDER = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$RECORD"
 """
+PULL_HEAD = "0123456789abcdef0123456789abcdef01234567"
+"""What `gh` tells of any pull request: the commit that it is at."""
 
 
 class Runner:
@@ -31,9 +34,9 @@ class Runner:
         self.clone, self.folder, self.context = clone, folder, context
         programs = folder / "bin"
         programs.mkdir()
-        for name in ("make", "npm", "cml"):
-            (programs / name).write_text(RECORDER)
-            (programs / name).chmod(0o755)
+        self.programs = programs
+        for name in ("make", "npm", "cml", "gh"):
+            self.program(name, RECORDER + (f"echo {PULL_HEAD}\n" if name == "gh" else ""))
         self.environment = clean_environment() | {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PYTHONPATH": "src",  # the checkout's code, where a runner installs it
@@ -41,11 +44,35 @@ class Runner:
             "RECORD": str(folder / "record"),
             "GITHUB_OUTPUT": str(folder / "output"),
             "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+            "RUNNER_TEMP": str(folder),
         }
+
+    def program(self, name: str, script: str) -> None:
+        """Put a script before all other programs of that name."""
+        (self.programs / name).write_text(script)
+        (self.programs / name).chmod(0o755)
+
+    def checkout(self, name: str) -> None:
+        """What a job begins with: the last commit, and nothing that Git ignores."""
+        fresh = self.folder / name
+        self.clone.run("git", "clone", "-q", str(self.clone.root), str(fresh))
+        self.clone = Clone(fresh)
+
+    def download(self, workflow: str, job: str, source: Path) -> None:
+        """Copy what the job's artifact holds of `source` into the present checkout."""
+        for step in steps(workflow, job):
+            if "upload-artifact" in step.get("uses", ""):
+                for path in [path for pattern in step["with"]["path"].split() for path in source.glob(pattern)]:
+                    target = self.clone.root / path.relative_to(source)
+                    if path.is_dir():
+                        shutil.copytree(path, target)
+                    else:
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copy2(path, target)
 
     def run(self, workflow: str, job: str, expect: int = 0, *, where: Path | None = None) -> str:
         """The combined output of the job's `run:` steps, in order."""
-        found = yaml.safe_load((ROOT / f".github/workflows/{workflow}.yml").read_text())["jobs"][job]
+        found = workflow_file(workflow)["jobs"][job]
         told = ""
         for step in found["steps"]:
             if "run" in step:
@@ -74,18 +101,33 @@ class Runner:
         return record.read_text().splitlines() if record.exists() else []
 
 
+def steps(workflow: str, job: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = workflow_file(workflow)["jobs"][job]["steps"]
+    return found
+
+
+def workflow_file(name: str) -> dict[Any, Any]:
+    content: dict[Any, Any] = yaml.safe_load((ROOT / f".github/workflows/{name}.yml").read_text())
+    return content
+
+
 @pytest.fixture
-def two_commits(clone: Clone) -> str:
-    """A pull request that changes one param of evaluate; gives the commit it starts from."""
-    base = clone.run("git", "rev-parse", "HEAD").stdout.strip()
+def base(clone: Clone) -> str:
+    """A pull request that changes one param of evaluate; gives the branch it is for, which has moved on meanwhile."""
+    clone.run("git", "checkout", "-q", "-b", "ahead")
+    clone.override({"climb.plot.dpi": 41})
+    clone.commit("larger pictures")
+    tip = clone.run("git", "rev-parse", "HEAD").stdout.strip()
+    clone.run("git", "checkout", "-q", "main")
     clone.override({"climb.evaluate.generation.per_grade": 2})
     clone.commit("fewer routes")
-    return base
+    return tip
 
 
 def context(base: str, **more: str) -> dict[str, str]:
     return {
         "github.event.pull_request.base.sha": base,
+        "github.event.workflow_run.head_sha": PULL_HEAD,
         "github.event.pull_request.number": "7",
         "github.server_url": "https://github.example",
         "github.repository": "owner/winnow",
@@ -112,40 +154,69 @@ def test_actions_are_pinned_and_rights_are_least(file: Path) -> None:
         assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", uses), uses
 
 
-def test_the_report_of_a_pull_request(clone: Clone, two_commits: str, tmp_path: Path) -> None:
-    runner = Runner(clone, tmp_path, context(two_commits))
+def test_the_report_of_a_pull_request(clone: Clone, base: str, tmp_path: Path) -> None:
+    runner = Runner(clone, tmp_path, context(base))
+    runner.checkout("domains")
     runner.run("report", "domains")
     assert (tmp_path / "output").read_text() == 'names=["climb"]\n'
-    shutil.rmtree(clone.root / ".winnow")
+    runner.checkout("reproduce")
     told = runner.run("report", "reproduce")
-    assert set(re.findall(r"Running stage '([^']+)'", told)) == {"check", "evaluate@climb", "plot@climb"}
-    clone.run("git", "checkout", "-q", ".")  # each job begins with a checkout of its own
+    ran = re.findall(r"Running stage '([^']+)'", told)
+    assert ran.count("train@climb") == 1, "of the commit that the pull request starts from; nothing is cached yet"
+    assert ran[-2:] == ["evaluate@climb", "plot@climb"]
+    reproduced = runner.clone.root
+    runner.checkout("report")
+    runner.download("report", "reproduce", reproduced)
     told = runner.run("report", "report")
     assert "Running stage 'train@climb'" not in told
-    text = (clone.root / "report/report.md").read_text()
-    assert "| evaluate.generation.per_grade | 3 | 2 |" in text
+    report = runner.clone.root / "report"
+    text = (report / "report.md").read_text()
+    head = clone.run("git", "rev-parse", "--short=7", "HEAD").stdout.strip()
+    start = clone.run("git", "rev-parse", "--short=7", "HEAD~1").stdout.strip()
+    stale = "dvc.lock is **stale**: climb (evaluate)"
+    assert text.startswith(f"**winnow**: the working tree at {head} compared with {start} · {stale}\n")
     assert re.search(r"\| evaluate \d+ s, plot \d+ s \|", text)
+    rows = re.findall(r"^\| (\w+\.[\w.]+) \|", text, re.MULTILINE)
+    assert rows == ["evaluate.generation.per_grade"], "the other branch's params are not this pull request's"
+    assert "| evaluate.generation.per_grade | 3 | 2 |" in text
+    assert "unpaired" not in text
     pictures = re.findall(r"!\[\]\(([^)]+)\)", text)
     assert "figures/climb/generated_routes-before.png" in pictures
-    assert {(clone.root / "report" / path).read_bytes()[:4] for path in pictures} == {b"\x89PNG"}
-    assert "![" not in (clone.root / "report/text.md").read_text()
-    assert (clone.root / ".winnow/ledger-climb.jsonl").exists()
+    assert {(report / path).read_bytes()[:4] for path in pictures} == {b"\x89PNG"}
+    assert "![" not in (report / "text.md").read_text()
     assert "perplexity" in text
-    assert "not distinguishable" in text or "unchanged" in text
     assert "evaluate@climb: params: climb.evaluate" in (tmp_path / "summary").read_text()
     assert runner.recorded()[-1] == "cml comment update --target=pr/7 report/report.md"
 
 
-@pytest.mark.parametrize(("number", "code"), [("12", 0), ("12; touch hacked", 1), ("", 1)])
-def test_a_forks_report_is_posted_as_text(clone: Clone, tmp_path: Path, number: str, code: int) -> None:
+def test_pull_requests_start_from_what_main_has_cached() -> None:
+    content = workflow_file("report")
+    assert content[True]["push"] == {"branches": ["main"]}, "YAML reads `on` as true"
+    (cache,) = (step["with"] for step in steps("report", "reproduce") if "actions/cache@" in step.get("uses", ""))
+    assert cache["path"] == ".dvc/cache"
+    assert cache["key"].startswith(cache["restore-keys"])
+    only = "github.event_name == 'pull_request'"
+    assert content["jobs"]["report"]["if"] == only
+    assert [step["if"] for step in steps("report", "reproduce") if "if" in step] == [only, only]
+
+
+@pytest.mark.parametrize(
+    ("number", "commit", "code"),
+    [("12", PULL_HEAD, 0), ("12; touch hacked", PULL_HEAD, 1), ("", PULL_HEAD, 1), ("12", "other", 1)],
+)
+def test_a_forks_report_is_posted_as_text_on_its_own_pull_request(
+    tmp_path: Path, number: str, commit: str, code: int
+) -> None:
     (tmp_path / "fork/report").mkdir(parents=True)
     (tmp_path / "fork/report/number.txt").write_text(f"{number}\n")
-    runner = Runner(clone, tmp_path, context(""))
-    runner.run("post", "comment", expect=code, where=tmp_path)
+    runner = Runner(Clone(tmp_path), tmp_path, context("") | {"github.event.workflow_run.head_sha": commit})
+    runner.run("post", "comment", expect=code)
     posted = [line for line in runner.recorded() if line.startswith("cml")]
     address = "--repo=https://github.example/owner/winnow --target=pr/12"
     expected = f"cml comment update --publish=false {address} fork/report/text.md"
     assert posted == ([] if code else [expected])
+    if number == "12":
+        assert runner.recorded()[0] == "gh api repos/owner/winnow/pulls/12 --jq .head.sha"
     assert not (tmp_path / "hacked").exists()
 
 
@@ -172,6 +243,21 @@ def test_verify_runs_everything_again_and_compares(clone: Clone, tmp_path: Path)
     metrics.write_text(metrics.read_text().replace("1", "2"))
     clone.commit("other figures")
     assert "label@climb" in runner.run("verify", "verify", expect=1)
+
+
+def test_verify_without_avx2_compares_the_bytes_of_the_data_stages(clone: Clone, tmp_path: Path) -> None:
+    runner = Runner(clone, tmp_path, context(""))
+    runner.program("grep", "#!/bin/sh\nexit 1\n")
+    lock = clone.root / "dvc.lock"
+    stages = yaml.safe_load(lock.read_text())["stages"]
+    (labels,) = (out["md5"] for out in stages["label@climb"]["outs"] if out["path"] == "data/climb/label")
+    lock.write_text(lock.read_text().replace(labels, f"{'0' * 32}.dir"))  # the figures in metrics/ are the same
+    clone.commit("other bytes")
+    told = runner.run("verify", "verify", expect=1)
+    assert "no AVX2" in told
+    assert f"+      md5: {labels}" in told
+    assert "Running stage 'weight@climb'" in told
+    assert "Running stage 'train@climb'" not in told
 
 
 def test_ci_runs_the_tests(clone: Clone, tmp_path: Path) -> None:
