@@ -14,7 +14,7 @@ from winnow.pipeline.params import Runtime
 
 def epoch_seconds(task: Task, settings: Training) -> float:
     """
-    Seconds of one epoch from its first batch to its last.
+    Processor seconds of one epoch from its first batch to its last: what else runs on the machine does not count.
 
     Validation, checkpoints and curves, which a bare loop lacks, are not part of it.
     """
@@ -22,9 +22,9 @@ def epoch_seconds(task: Task, settings: Training) -> float:
     train = loop._Run.train
 
     def timed(run: loop._Run, *arguments: object, **named: object) -> dict[str, float]:
-        began = time.perf_counter()
+        began = time.process_time()
         means = train(run, *arguments, **named)  # type: ignore[arg-type]
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.process_time() - began)
         return means
 
     loop._Run.train = timed  # type: ignore[method-assign]

@@ -145,12 +145,12 @@ class Team:
             return number
         return int(self.accelerator.gather(torch.tensor([number], device=self.accelerator.device)).max())
 
-    def summed(self, value: Tensor) -> Tensor:
-        """The sum of the processes' values, on every process."""
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of the processes' values, on every process."""
         if self.size == 1:
             return value
-        total: Tensor = self.accelerator.reduce(value, reduction="sum")
-        return total
+        mean: Tensor = self.accelerator.reduce(value, reduction="mean")
+        return mean
 
     def to_device(self, batch: Any) -> Any:
         """The batch where the model is; on the CPU it is there already."""

@@ -180,14 +180,14 @@ class _Run:
                 loss = self.task.loss(self.model, self.on_device(batch))
                 if sampler.is_filler(index):
                     loss = loss.zeroed()
-                accelerator.backward(loss.total)
+                stepper.backward(loss.total)
             own = torch.as_tensor(loss.count, dtype=torch.float32, device=accelerator.device)
             count = own if count is None else count + own
             tally.add(loss, own)
             if step_now:
                 step = index // share.accumulation
-                # DDP has averaged the gradients over processes: now the sum of losses by the count of the whole batch
-                factor = self.team.summed(count).reciprocal() * share.processes
+                # DDP has averaged the gradients over processes, so they are divided by the average of the counts
+                factor = self.team.mean(count).reciprocal()
                 stepper.step(schedule.rate(progress.epoch * steps + step, drops), factor)
                 self.average.update()
                 count = None

@@ -17,6 +17,10 @@ class Stepper:
         self.rate = 0.0
         self.parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of `loss` (scalar). Accelerate's own also divides by 1, an operation each way."""
+        (self.scaler.scale(loss) if self.scaler else loss).backward()
+
     def step(self, rate: float, factor: Tensor) -> None:
         """Multiply the gradients by `factor` (scalar), clip them, update the parameters, and reset the gradients."""
         self.rate = rate
