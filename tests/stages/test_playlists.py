@@ -85,6 +85,7 @@ def test_the_last_tracks_are_the_test_and_those_before_the_validation(here: Path
     found = run("split", holdout_size=3, max_playlists=20)
     splits = table("split/splits.parquet")
     assert splits["playlist_index"].nunique() == 20
+    assert splits["playlist_index"].max() > 19, "drawn from all"
     assert (splits[splits["split"] == "test"].groupby("playlist_index").size() == 3).all()
     assert found["rows_not_used"] == len(table("label/entries.parquet")) - len(splits)
 
@@ -204,6 +205,22 @@ def test_genres_of_a_file_reach_the_network(here: Path) -> None:
     assert PLAYLISTS.metrics("label")["artists_without_genre"] == 7
     run("label", genres_per_artist=1)
     assert table("label/genre_edges.parquet")["share"].tolist() == [1, 1]
+
+
+def test_of_several_titles_and_artists_of_a_track_the_first_counts(here: Path) -> None:
+    lists = random_lists()
+    for own in lists[1:]:
+        for entry in own:
+            entry |= {"track_name": "another", "artist_name": "someone"}
+    run("ingest", **slices(lists))
+    run("filter", "label")
+    tracks = table("label/tracks.parquet").merge(table("label/artists.parquet"), on="artist_index").set_index("track")
+    for entry in lists[0]:
+        assert tracks.loc[entry["track_uri"], ["title", "artist"]].tolist() == [
+            entry["track_name"],
+            entry["artist_name"],
+        ]
+    assert (tracks["title"] == "another").any()
 
 
 def test_negatives_follow_popularity_and_edges_common_playlists(here: Path) -> None:

@@ -1,23 +1,29 @@
 """The settings of the recommenders' baselines that several domains share. Loads no torch."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from winnow.pipeline.section import Float, Section
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[Float, Field(gt=0)]
+NotNegative = Annotated[Float, Field(ge=0)]
 
 
 class Baselines(Section):
     """The baseline recommenders; each is tuned on validation over its lists of settings."""
 
-    knn_neighbours: list[int] = Field(min_length=1, description="item-kNN: neighbours of an item")
-    knn_shrink: list[Float] = Field(min_length=1, description="item-kNN: added to a similarity's denominator")
-    ease_l2: list[Float] = Field(min_length=1, description="EASE: ridge penalty")
-    als_factors: list[int] = Field(min_length=1, description="ALS: factors")
-    als_regularisation: list[Float] = Field(min_length=1, description="ALS: ridge penalty")
-    als_alpha: list[Float] = Field(min_length=1, description="ALS: confidence of a positive is 1 + this")
+    knn_neighbours: list[Count] = Field(min_length=1, description="item-kNN: neighbours of an item")
+    knn_shrink: list[NotNegative] = Field(min_length=1, description="item-kNN: added to a similarity's denominator")
+    ease_l2: list[Positive] = Field(min_length=1, description="EASE: ridge penalty")
+    als_factors: list[Count] = Field(min_length=1, description="ALS: factors")
+    als_regularisation: list[Positive] = Field(min_length=1, description="ALS: ridge penalty")
+    als_alpha: list[NotNegative] = Field(min_length=1, description="ALS: confidence of a positive is 1 + this")
     als_rounds: int = Field(ge=1, le=100, description="ALS: alternations")
-    filter_factors: list[int] = Field(min_length=1, description="graph filter: frequencies of the low-pass filter")
-    filter_alphas: list[Float] = Field(min_length=1, description="graph filter: weight of the low-pass filter")
-    filter_sharpenings: list[Float] = Field(
+    filter_factors: list[Count] = Field(min_length=1, description="graph filter: frequencies of the low-pass filter")
+    filter_alphas: list[NotNegative] = Field(min_length=1, description="graph filter: weight of the low-pass filter")
+    filter_sharpenings: list[NotNegative] = Field(
         min_length=1, description="graph filter: how long it is sharpened afterwards (0: GF-CF; 2.5: BSPM)"
     )
 
@@ -25,6 +31,6 @@ class Baselines(Section):
 class GraphBaselines(Baselines):
     """With LightGCN, which takes longer."""
 
-    lightgcn_dims: list[int] = Field(description="LightGCN (torch_geometric): sizes; empty = it is left out")
+    lightgcn_dims: list[Count] = Field(description="LightGCN (torch_geometric): sizes; empty = it is left out")
     lightgcn_epochs: int = Field(ge=1, le=10_000, description="LightGCN: epochs; the best by validation counts")
     lightgcn_learning_rate: Float = Field(gt=0, description="LightGCN: Adam's learning rate")

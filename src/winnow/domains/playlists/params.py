@@ -105,7 +105,7 @@ class Network(Section):
 class Blend(Section):
     """The score of item-kNN with recency, which may be added to the network's."""
 
-    weights: list[Float] = Field(
+    weights: list[settings.NotNegative] = Field(
         min_length=1, description="how much it counts; the best on validation is taken; [0.0] = it is not added"
     )
     neighbours: int = Field(ge=1, description="neighbours of a track")
@@ -134,11 +134,15 @@ class Baselines(settings.Baselines):
     """The baseline recommenders."""
 
     ease_tracks: int = Field(ge=10, le=50_000, description="EASE: the most popular tracks only (it inverts a matrix)")
-    artist_weights: list[Float] = Field(min_length=1, description="item-kNN + artist: weight of the artist's share")
-    recency_decays: list[Float] = Field(
+    artist_weights: list[settings.NotNegative] = Field(
+        min_length=1, description="item-kNN + artist: weight of the artist's share"
+    )
+    recency_decays: list[settings.Positive] = Field(
         min_length=1, description="item-kNN with recency: the track n places from the end weighs exp(-n / this) + floor"
     )
-    recency_floors: list[Float] = Field(min_length=1, description="item-kNN with recency: least weight of a track")
+    recency_floors: list[settings.NotNegative] = Field(
+        min_length=1, description="item-kNN with recency: least weight of a track"
+    )
     tuning_playlists: int = Field(
         ge=10, description="largest number of playlists on which settings are chosen, spread evenly over all"
     )
