@@ -205,6 +205,7 @@ def test_genres_of_a_file_reach_the_network(here: Path) -> None:
     assert PLAYLISTS.metrics("label")["artists_without_genre"] == 7
     run("label", genres_per_artist=1)
     assert table("label/genre_edges.parquet")["share"].tolist() == [1, 1]
+    assert table("label/genres.parquet")["genre"].tolist() == ["rock"], "the most frequent one"
 
 
 def test_of_several_titles_and_artists_of_a_track_the_first_counts(here: Path) -> None:

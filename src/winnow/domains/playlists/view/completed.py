@@ -34,10 +34,13 @@ def completed_sheet(completed: pd.DataFrame, playlists: int) -> Figure:
         axes.set_xlim(0, 1)
         for row, (name, reason, kind) in enumerate(lines):
             weight = "bold" if kind == "title" else "normal"
-            axes.text(
-                0.0 if kind == "title" else 0.02, row, name, fontsize=8, color=colours[kind], weight=weight, va="top"
+            left = 0.0 if kind == "title" else 0.02
+            texts = (
+                axes.text(left, row, name, fontsize=8, color=colours[kind], weight=weight, va="top"),
+                axes.text(0.52, row, reason, fontsize=7, color="#707070", va="top"),
             )
-            axes.text(0.52, row, reason, fontsize=7, color="#707070", va="top")
+            for text in texts:
+                text.set_parse_math(False)  # a dollar is a letter of a name
     return figure
 
 

@@ -28,15 +28,15 @@ def explained_sheet(reasons: pd.DataFrame, users: int) -> Figure:
                 f"{'because of ' if kind == 'song' else 'genre '}{_short(name)}"
                 for kind, name in zip(part["kind"], part["reason"], strict=True)
             ]
-            axes.set_yticks(part.index, labels, fontsize=7)
+            axes.set_yticks(part.index, labels, fontsize=7, parse_math=False)  # a dollar is a letter
             axes.invert_yaxis()
-            axes.set_title(f"{user}, {part['user_type'].iloc[0]}", fontsize=9, loc="left")
+            axes.set_title(f"{user}, {part['user_type'].iloc[0]}", fontsize=9, loc="left", parse_math=False)
             beside = blended_transform_factory(axes.transAxes, axes.transData)
             for _, rows in part.groupby("place"):
                 first = rows.iloc[0]
                 mark = "  ✓ played" if first["found"] else ""
                 label = f"{first['place']}. {_short(first['title'])}{mark}"
-                axes.text(1.01, rows.index[0], label, transform=beside, fontsize=8, va="center")
+                axes.text(1.01, rows.index[0], label, transform=beside, fontsize=8, va="center", parse_math=False)
         columns[-1, 0].set_xlabel("by how much the score falls without it (blue: a song they played, orange: a genre)")
     return figure
 
