@@ -3,6 +3,7 @@
 python benchmarks/report_speed.py     after `dvc repro`: the stored predictions are repeated until there are 10,000 rows
 """
 
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -20,7 +21,8 @@ ROWS = 10_000
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         copy = clone(Path(folder, "winnow"))
-        (copy / ".dvc/config.local").write_text(f"[cache]\n    dir = {ROOT / '.dvc/cache'}\n")
+        cache = subprocess.run(["dvc", "cache", "dir"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        (copy / ".dvc/config.local").write_text(f"[cache]\n    dir = {cache}\n")
         run(["dvc", "checkout", "--quiet"], copy)
         (copy / ".dvc/config.local").write_text(f"[cache]\n    dir = {Path(folder, 'cache')}\n")
         domains = Document(copy / "params.yaml").content["domains"]

@@ -38,7 +38,7 @@ def noise_path(domain: str) -> Path:
 def read_noise(domain: str, revision: Revision) -> Noise | None:
     """The noise that a revision has; None where there is none. Raises WinnowError when it cannot be used."""
     path = noise_path(domain).as_posix()
-    content = revision.bytes(path)
+    content = revision.read(path)
     if content is None:
         return None
     try:

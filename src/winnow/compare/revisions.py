@@ -37,7 +37,7 @@ class Revision:
 
     def json(self, path: str) -> dict[str, Any]:
         """A JSON file; empty where there is none. Raises WinnowError when it is not valid JSON."""
-        content = self.bytes(path)
+        content = self.read(path)
         try:
             found: dict[str, Any] = json.loads(content) if content else {}
         except ValueError as error:
@@ -49,7 +49,7 @@ class Revision:
     def yaml(self, path: str) -> dict[str, Any]:
         """A YAML file, parsed once; empty where there is none. Raises WinnowError when it is not valid YAML."""
         if path not in self._parsed:
-            content = self.bytes(path)
+            content = self.read(path)
             try:
                 self._parsed[path] = yaml.load(content, Loader=yaml.CSafeLoader) if content else {}
             except yaml.YAMLError as error:
@@ -58,7 +58,7 @@ class Revision:
 
     def table(self, path: str) -> pd.DataFrame | None:
         """A Parquet file; None when it is neither here, in DVC's cache, nor in the default remote."""
-        content = self.bytes(path)
+        content = self.read(path)
         return None if content is None else pd.read_parquet(io.BytesIO(content))
 
     def pictures(self, folder: str) -> dict[str, bytes]:
@@ -67,13 +67,14 @@ class Revision:
             paths = sorted(path for path in self._files.find(folder) if path.endswith(".png"))
         except (FileNotFoundError, DataIndexDirError, DvcException):
             return {}
-        read = {path.rpartition("/")[2]: self.bytes(path) for path in paths}
+        read = {path.rpartition("/")[2]: self.read(path) for path in paths}
         return {name: content for name, content in read.items() if content is not None}
 
-    def bytes(self, path: str) -> "bytes | None":
+    def read(self, path: str) -> bytes | None:
         """A file's content; None when it is neither here, in Git, in DVC's cache, nor in the default remote."""
-        if self.name is None and Path(path).is_file():  # need not be looked up in dvc.lock
-            return Path(path).read_bytes()
+        here = Path(path)
+        if self.name is None and here.parent.is_dir():  # need not be looked up in dvc.lock
+            return here.read_bytes() if here.is_file() else None
         try:
             with self._files.open(path, "rb") as file:
                 content: bytes = file.read()
