@@ -132,7 +132,7 @@ def _standard_error(
     reach = 2 * norm.ppf((1 + CONFIDENCE) / 2)
     if name in paired:
         return float((paired[name].high - paired[name].low) / reach)
-    own = [judged["interval"].get(name) for judged in (first, second)]
+    own = [judged.get("interval", {}).get(name) for judged in (first, second)]
     if None in own:
         return None
     return float(math.hypot(*((bounds["high"] - bounds["low"]) / reach for bounds in own)))
