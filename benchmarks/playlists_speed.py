@@ -1,10 +1,11 @@
 """How PlaylistGAT grows, and two ways to train it: `python benchmarks/playlists_speed.py [PART …]`.
 
 scale: processor seconds and memory of an epoch over 1,000, 5,000, 20,000 and 50,000 generated playlists of 66 tracks
-(200,000 tracks), each in a process of its own; steps are timed on a part of the epoch and counted up. ranking: 2,048
-playlists against 200,000 tracks, beside a blocked product and `topk` without anything around them. formulations: a step
-of 128 playlists by the loader's nearest edges, and by sums over the whole graph of playlists and tracks (LightGCN's two
-hops) as products of sparse matrices. One thread; processor seconds, since other work may share the machine.
+(200,000 tracks), each in a process of its own; steps are timed on a part of the epoch and counted up, and without the
+optimiser's update. ranking: 2,048 playlists against 200,000 tracks, beside a blocked product and `topk` without
+anything around them. formulations: a step of 128 playlists by the loader's nearest edges, and by sums over the whole
+graph of playlists and tracks (LightGCN's two hops) as products of sparse matrices. One thread; processor seconds, since
+other work may share the machine.
 """
 
 import json
@@ -20,6 +21,7 @@ import pandas as pd
 import torch
 from measure import ROOT, merge
 from numpy.typing import NDArray
+from torch import Tensor
 
 from winnow.domains.playlists.model.batches import PlaylistLoader, TrackGraph
 from winnow.domains.playlists.model.network import PlaylistGAT
@@ -71,7 +73,7 @@ def loader_of(sequences: Sequences, graph: TrackGraph, probability: NDArray[np.f
     )  # fmt: skip
 
 
-def per_step(step: Callable[[int], None], steps: int = STEPS) -> float:
+def per_step(step: Callable[[int], object], steps: int = STEPS) -> float:
     """Median processor seconds of a step, after two that warm up."""
     taken = []
     for number in range(steps + 2):
@@ -86,18 +88,24 @@ def one_size(playlists: int) -> dict[str, float]:
     loader = loader_of(sequences, graph, probability, batch=64)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
 
-    def step(number: int) -> None:
-        loss = batch_loss(
-            model, loader.batch(0, number % len(loader.sampler)), loss="sampled_softmax", temperature=0.08
-        )
-        (loss.total / loss.count).backward()
-        optimizer.step()
+    def batch(number: int) -> dict[str, Tensor]:
+        return loader.batch(0, number % len(loader.sampler))
+
+    def gradient(number: int) -> None:
+        loss = batch_loss(model, batch(number), loss="sampled_softmax", temperature=0.08)
         optimizer.zero_grad(set_to_none=True)
+        (loss.total / loss.count).backward()
+
+    def step(number: int) -> None:
+        gradient(number)
+        optimizer.step()
 
     seconds = per_step(step)
     return {
         "steps": len(loader.sampler),
         "step_seconds": seconds,
+        "batch_seconds": per_step(batch),
+        "batch_and_gradient_seconds": per_step(gradient),
         "epoch_seconds": seconds * len(loader.sampler),
         "edges_seconds": edge_seconds,
         "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
