@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
-from winnow.pipeline.errors import SourceError
+from winnow.pipeline.errors import SourceError, WinnowError
 
 Record = TypeVar("Record")
 
@@ -36,6 +37,31 @@ class Collection(Generic[Record]):
     def rejection(self, row: int, name: str, reason: str) -> dict[str, object]:
         """A row of `curate.tables.Rejected`."""
         return {"source": self.path, "row": row, "name": name, "reason": reason}
+
+
+def files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The files of a folder and its folders that have one of the suffixes (lower case, with their dot), sorted."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
+
+
+def image_files(paths: Sequence[Path], suffixes: Sequence[str], what: str) -> list[Path]:
+    """
+    The files that a command line names, each once: files as they are, and of folders what has one of the suffixes.
+
+    Raises WinnowError for a path that does not exist and for a folder without `what` (a noun: page, photograph).
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = files_below(path, suffixes)
+            if not inside:
+                raise WinnowError(f"{path} holds no {what}", fix=f"one of {', '.join(suffixes)}")
+            files += inside
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise WinnowError(f"{path} does not exist", fix=f"name a file ({', '.join(suffixes)}) or a folder of them")
+    return list(dict.fromkeys(files))
 
 
 def check_prefixes(collections: Sequence[Collection[Any]]) -> None:

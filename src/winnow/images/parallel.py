@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from winnow.images.codec import ImageError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -27,3 +29,17 @@ def map_images(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+
+
+def map_readable(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R | str]:
+    """As `map_images`; for an image that cannot be read, the reason in its place."""
+
+    def attempt(item: T) -> R | str:
+        try:
+            return function(item)
+        except ImageError as error:
+            return str(error)
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+
+    return map_images(attempt, items)

@@ -19,7 +19,7 @@ class Stepper:
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of `loss` (scalar). Accelerate's own also divides by 1, an operation each way."""
-        (self.scaler.scale(loss) if self.scaler else loss).backward()
+        torch.autograd.backward(self.scaler.scale(loss) if self.scaler else loss)
 
     def step(self, rate: float, factor: Tensor) -> None:
         """Multiply the gradients by `factor` (scalar), clip them, update the parameters, and reset the gradients."""

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from winnow.pipeline.errors import TableError
-from winnow.show.figures import PALETTE
+from winnow.show.figures import PALETTE, new_figure, styled
 
 
 def read_curves(folder: Path) -> pd.DataFrame:
@@ -42,6 +43,21 @@ def draw_curves(axes: Axes, curves: pd.DataFrame, labels: Mapping[str, str]) -> 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8)
+
+
+def curve_figure(
+    curves: pd.DataFrame, labels: Mapping[str, str], *, title: str, ylabel: str, share: bool = False
+) -> Figure:
+    """A figure of one line per metric of `labels`; with `share`, its axis is from 0 to 1."""
+    with styled():
+        figure = new_figure(6.4, 4.0)
+        axes = figure.subplots()
+        draw_curves(axes, curves, labels)
+        if share:
+            axes.set_ylim(0, 1.02)
+        axes.set_ylabel(ylabel)
+        axes.set_title(title)
+    return figure
 
 
 def _colours(count: int) -> list[str]:

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from winnow.show.curves import draw_curves
+from winnow.show.curves import curve_figure, draw_curves
 from winnow.show.figures import new_figure, styled
 
 PREFIX = "val/dimension_mae/"
@@ -23,13 +23,7 @@ def overall_metrics(curves: pd.DataFrame) -> Figure:
 
 def loss_curves(curves: pd.DataFrame) -> Figure:
     """Training and validation loss by epoch."""
-    with styled():
-        figure = new_figure(6.4, 4.0)
-        axes = figure.subplots()
-        draw_curves(axes, curves, {"train/loss": "train", "val/loss": "validation"})
-        axes.set_ylabel("loss")
-        axes.set_title("Loss")
-    return figure
+    return curve_figure(curves, {"train/loss": "train", "val/loss": "validation"}, title="Loss", ylabel="loss")
 
 
 def per_dimension_mae(curves: pd.DataFrame) -> Figure:

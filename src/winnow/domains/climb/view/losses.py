@@ -6,47 +6,31 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from winnow.domains.climb import definitions
-from winnow.show.curves import draw_curves
+from winnow.show.curves import curve_figure
 from winnow.show.figures import new_figure, styled
 
 
 def loss_curves(curves: pd.DataFrame) -> Figure:
     """Training and validation loss by epoch."""
-    with styled():
-        figure = new_figure(6.4, 4.0)
-        axes = figure.subplots()
-        draw_curves(axes, curves, {"train/loss": "train", "val/loss": "validation"})
-        axes.set_ylabel("loss, nats per token")
-        axes.set_title("Loss")
-    return figure
+    labels = {"train/loss": "train", "val/loss": "validation"}
+    return curve_figure(curves, labels, title="Loss", ylabel="loss, nats per token")
 
 
 def quality_curves(curves: pd.DataFrame) -> Figure:
     """Validation loss by quality bin and epoch."""
-    with styled():
-        figure = new_figure(6.4, 4.0)
-        axes = figure.subplots()
-        draw_curves(axes, curves, {f"val/loss_by_quality/{name}": name for name in definitions.QUALITY_BINS})
-        axes.set_ylabel("validation loss, nats per token")
-        axes.set_title("Loss by quality bin (repeats)")
-    return figure
+    labels = {f"val/loss_by_quality/{name}": name for name in definitions.QUALITY_BINS}
+    return curve_figure(curves, labels, title="Loss by quality bin (repeats)", ylabel="validation loss, nats per token")
 
 
 def sample_curves(curves: pd.DataFrame) -> Figure:
     """Quality of the few routes generated after every epoch; empty where none were."""
-    named = {
-        "unconstrained_validity_score": "valid without constraints",
-        "novelty_score": "no training route",
-        "grade_within_one_accuracy": "judged within a grade of the requested one",
+    labels = {
+        "val/sample/unconstrained_validity_score": "valid without constraints",
+        "val/sample/novelty_score": "no training route",
+        "val/sample/grade_within_one_accuracy": "judged within a grade of the requested one",
     }
-    with styled():
-        figure = new_figure(6.4, 4.0)
-        axes = figure.subplots()
-        draw_curves(axes, curves, {f"val/sample/{metric}": label for metric, label in named.items()})
-        axes.set_ylim(0, 1.02)
-        axes.set_ylabel("share of the generated routes")
-        axes.set_title("Generated routes while training")
-    return figure
+    title = "Generated routes while training"
+    return curve_figure(curves, labels, title=title, ylabel="share of the generated routes", share=True)
 
 
 def grade_curves(curves: pd.DataFrame) -> Figure:

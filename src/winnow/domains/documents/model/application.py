@@ -20,9 +20,10 @@ from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.parts import cut, mirrored
 from winnow.domains.documents.rules.measures import measure
 from winnow.domains.documents.source import formats
-from winnow.domains.documents.source.pages import SUFFIXES, page_files, page_hash, read_pages
+from winnow.domains.documents.source.pages import SUFFIXES, page_hash, read_pages
 from winnow.domains.documents.tables import Seen
 from winnow.images.codec import ImageError, Pixels, encode_png
+from winnow.images.listing import image_files
 from winnow.images.parallel import map_images
 from winnow.images.perceptual import near_any
 from winnow.learn.trained import model_folder
@@ -51,7 +52,7 @@ def assess_files(paths: Sequence[Path], explained: Path | None, device: torch.de
     and `reasons`, with the heat map's file as `explained` when a folder for them is given; or the `error` that keeps a
     file from being judged.
     """
-    files = _files(paths)
+    files = image_files(paths, SUFFIXES, "page")
     model, calibration = load_assessor(device)
     entries: list[dict[str, Any]] = []
     for scan in _read(files, model.preparation):
@@ -180,21 +181,6 @@ def _entry(scan: Scan, number: int, found: Estimates, model: Assessor, calibrati
         "framing": round(float(definitions.severity_score(severities, definitions.FRAMING)), 4),
         "issues": {definitions.ISSUES[place]: round(float(severities[place]), 4) for place in flagged},
     }
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = page_files(path)
-            if not inside:
-                raise WinnowError(f"{path} holds no page", fix=f"one of {', '.join(SUFFIXES)}")
-            files += inside
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise WinnowError(f"{path} does not exist", fix="name images, PDF files, or folders of them")
-    return list(dict.fromkeys(files))
 
 
 def _save(target: Path, picture: Pixels) -> Path:

@@ -12,9 +12,9 @@ from winnow.domains.documents import definitions
 from winnow.domains.documents.rules.ink import ink_mask
 from winnow.domains.documents.source.pages import fit, page_hash, read_pages
 from winnow.domains.documents.source.records import Collection, Record
-from winnow.images.codec import ImageError, Pixels, encode_png
+from winnow.images.codec import Pixels, encode_png
 from winnow.images.listing import typed_frame
-from winnow.images.parallel import map_images
+from winnow.images.parallel import map_readable
 from winnow.images.store import ImageWriter
 
 PAGE_IN_NAME = re.compile(r"(?P<document>.+?)[_-]p(?:age)?[_-]?\d+", re.IGNORECASE)
@@ -41,16 +41,11 @@ def collect(collections: Sequence[Collection], preparation: definitions.Preparat
     named = [(f"{each.prefix}/{record.name}", each, record) for each in collections for record in each.listing.records]
     named.sort(key=lambda entry: entry[0])
 
-    def prepare(record: Record) -> list[tuple[bytes, dict[str, object]]] | str:
-        try:
-            return [(encode_png(page), _measures(page)) for page in _pages(record, preparation)]
-        except ImageError as error:
-            return str(error)
-        except OSError as error:
-            return f"cannot be read: {error.strerror}"
+    def prepare(record: Record) -> list[tuple[bytes, dict[str, object]]]:
+        return [(encode_png(page), _measures(page)) for page in _pages(record, preparation)]
 
     pages: list[dict[str, object]] = []
-    outcomes = map_images(prepare, (record for _, _, record in named))
+    outcomes = map_readable(prepare, (record for _, _, record in named))
     for (image_id, collection, record), outcome in zip(named, outcomes, strict=True):
         if isinstance(outcome, str):
             rejected.append(collection.rejection(record.row, record.name, outcome))

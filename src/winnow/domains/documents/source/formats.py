@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.source.pages import SUFFIXES, page_files
+from winnow.domains.documents.source.pages import SUFFIXES
 from winnow.domains.documents.source.records import Listing, Record
+from winnow.images.listing import files_below
 from winnow.pipeline.errors import SourceError
 
 METADATA = "metadata.csv"
@@ -31,7 +32,7 @@ def read_clean_pages(folder: Path) -> Listing:
     """Every image and PDF file below a folder. Raises SourceError when there is none."""
     if not folder.is_dir():
         raise SourceError(f"{folder} is no folder", fix="name a folder of clean pages: PNG, JPEG, TIFF or PDF files")
-    files = page_files(folder)
+    files = files_below(folder, SUFFIXES)
     if not files:
         raise SourceError(f"{folder} holds no page", fix=f"put clean pages there: {', '.join(SUFFIXES)}")
     names = [file.relative_to(folder).as_posix().rpartition(".")[0] for file in files]

@@ -1,7 +1,5 @@
 """From the bytes of a file to the grey page that everything after ingest uses, at its own resolution."""
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
@@ -43,8 +41,3 @@ def fit(page: Pixels, max_side: int) -> Pixels:
 def page_hash(page: Pixels) -> str:
     """The perceptual hash by which pages that show the same are found."""
     return perceptual_hash(cv2.resize(page, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
-
-
-def page_files(folder: Path) -> list[Path]:
-    """The image and PDF files of a folder and its folders, sorted."""
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from winnow.domains.documents import definitions
-from winnow.show.curves import draw_curves
+from winnow.show.curves import curve_figure, draw_curves
 from winnow.show.figures import new_figure, styled
 
 
@@ -32,11 +32,6 @@ def loss_curves(curves: pd.DataFrame) -> Figure:
 
 def class_curves(curves: pd.DataFrame) -> Figure:
     """Validation accuracy of each class by epoch."""
-    with styled():
-        figure = new_figure(6.0, 3.8)
-        axes = figure.subplots()
-        named = {f"val/class_accuracy/{definitions.class_key(name)}": name for name in definitions.CLASSES}
-        draw_curves(axes, curves, named)
-        axes.set_ylim(0, 1.02)
-        axes.set_title("Validation accuracy of each class")
-    return figure
+    labels = {f"val/class_accuracy/{definitions.class_key(name)}": name for name in definitions.CLASSES}
+    title = "Validation accuracy of each class"
+    return curve_figure(curves, labels, title=title, ylabel="accuracy", share=True)

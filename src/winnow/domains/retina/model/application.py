@@ -29,6 +29,7 @@ from winnow.domains.retina.source.collect import Collected, collect
 from winnow.domains.retina.source.records import Collection, Listing, Record
 from winnow.domains.retina.tables import Seen
 from winnow.images.codec import Pixels, encode_png
+from winnow.images.listing import image_files
 from winnow.images.perceptual import near_groups
 from winnow.images.store import Images, read_images, write_images
 from winnow.judge.settings import Bootstrap
@@ -50,7 +51,7 @@ def grade_files(paths: Sequence[Path], explain: Path | None, device: torch.devic
     with `unseen_share`, the share of its heat outside the retina. A photograph that breaks a limit of quality, named as
     `quality`, has no grade and is `referable`. A file that cannot be read has the `error`.
     """
-    files = _files(paths)
+    files = image_files(paths, formats.SUFFIXES, "photograph")
     model, calibration = load_trained(Grader, "retina", device), load(model_folder("retina"))
     records = [Record(row, str(file), None, file) for row, file in enumerate(files)]
     with _prepared(Collection("files", "command line", "files", Listing(records)), model) as (found, images):
@@ -163,21 +164,6 @@ def _grading(name: str, row: Mapping[Hashable, Any]) -> dict[str, Any]:
 def _ungradable(name: str, rule: str) -> dict[str, Any]:
     """What is said of a photograph that breaks a limit: nobody can tell that its eye is healthy."""
     return {"file": name, "grade": None, "name": "ungradable", "referable": True, "quality": rule}
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in formats.SUFFIXES)
-            if not inside:
-                raise WinnowError(f"{path} holds no photograph", fix=f"one of {', '.join(formats.SUFFIXES)}")
-            files += inside
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise WinnowError(f"{path} does not exist", fix="name photographs, or folders of them")
-    return list(dict.fromkeys(files))
 
 
 def _seen(hashes: list[str], known: pd.DataFrame, max_distance: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from winnow.domains.retina.definitions import Preparation
-from winnow.domains.retina.source.photographs import Prepared, prepare
+from winnow.domains.retina.source.photographs import prepare
 from winnow.domains.retina.source.records import Collection, Listing, Record
-from winnow.images.codec import ImageError
 from winnow.images.listing import typed_frame
-from winnow.images.parallel import map_images
+from winnow.images.parallel import map_readable
 from winnow.images.store import ImageWriter
 
 
@@ -32,16 +31,8 @@ def collect(collections: Sequence[Collection], preparation: Preparation, images:
         named += [(f"{collection.prefix}/{record.name}", collection, record) for record in records]
     named.sort(key=lambda entry: entry[0])
 
-    def prepare_record(record: Record) -> Prepared | str:
-        try:
-            return prepare(record.read(), preparation)
-        except ImageError as error:
-            return str(error)
-        except OSError as error:
-            return f"cannot be read: {error.strerror}"
-
     photos: list[dict[str, object]] = []
-    outcomes = map_images(prepare_record, (record for _, _, record in named))
+    outcomes = map_readable(lambda record: prepare(record.read(), preparation), (record for _, _, record in named))
     for (image_id, collection, record), outcome in zip(named, outcomes, strict=True):
         if isinstance(outcome, str):
             rejected.append(collection.rejection(record.row, record.name, outcome))
