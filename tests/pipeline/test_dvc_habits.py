@@ -71,6 +71,8 @@ def test_an_imported_file_is_a_source_that_can_be_updated(clone: Clone, tmp_path
     clone.run("dvc", "repro", "--quiet", "ingest@climb")
     clone.commit("imported")
     address.write_text(json.dumps(export(210)))
+    assert f"\n{mine}.dvc: {address} has changed\n" in clone.run("winnow", "status").stdout
+    assert clone.run("winnow", "report", "--base", "HEAD").stdout.splitlines()[0].endswith(f", {mine}.dvc")
     clone.run("dvc", "update", f"{mine}.dvc")
     assert "Running stage 'ingest@climb'" in clone.run("dvc", "repro", "ingest@climb").stdout
     assert json.loads((clone.root / "metrics/climb/ingest.json").read_text())["by_source"] == {"web": 210}
