@@ -28,7 +28,9 @@ class Revision:
         try:
             commit: str = resolve_rev(Repo().scm, name or "HEAD")
         except (RevError, SCMError) as error:
-            raise WinnowError(f"there is no revision `{name or 'HEAD'}` ({error})", fix="git log, or dvc exp list") from None
+            raise WinnowError(
+                f"there is no revision `{name or 'HEAD'}` ({error})", fix="git log, or dvc exp list"
+            ) from None
         self.title = f"the working tree at {commit[:7]}"
         if name is not None:
             self.title = commit[:7] if commit.startswith(name) else f"{name} ({commit[:7]})"
