@@ -6,7 +6,13 @@ Hold out the last tracks of every playlist, and make the training graph without 
 
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.params import Common, Split
-from winnow.domains.playlists.rules.holdout import check_graph, choose_playlists, split_entries, training_graph
+from winnow.domains.playlists.rules.holdout import (
+    check_findable,
+    check_graph,
+    choose_playlists,
+    split_entries,
+    training_graph,
+)
 from winnow.domains.playlists.tables import NumberedEntries, Splits, TrainingGraph
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -17,6 +23,7 @@ def main(stage: Stage[Common, Split]) -> None:
     splits = split_entries(used, stage.params)
     graph = training_graph(splits)
     check_graph(graph, splits)
+    check_findable(graph, splits)
     stage.write("splits.parquet", splits, Splits)
     stage.write("graph.parquet", graph, TrainingGraph)
     sides = splits["split"].value_counts()

@@ -1,7 +1,6 @@
-"""The eight stages of playlists, on the real params with a small world, and what a user types afterwards."""
+"""The eight stages of playlists, on the real params with a small world."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from typer.testing import CliRunner
 
 from stages.playlists import ingest, split, weight
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import DATA_STAGES, Programs
-from winnow.domains.playlists.cli import app
-from winnow.pipeline.errors import LeakageError, SourceError, TableError, WinnowError
+from winnow.pipeline.errors import LeakageError, SourceError, TableError
 
 PLAYLISTS = Programs.tiny("playlists")
 table = PLAYLISTS.table
@@ -104,6 +100,19 @@ def test_a_playlist_shorter_than_the_holdout_is_trained_on_and_counted(here: Pat
         run("ingest", **slices([[track(n) for n in range(7)]] * 2))
         run("filter", min_tracks=2)
         run("label", "split")
+
+
+@pytest.mark.parametrize(("side", "places"), [("val", slice(-10, -5)), ("test", slice(-5, None))])
+def test_held_out_tracks_that_no_training_playlist_has_are_nothing_to_find(
+    here: Path, side: str, places: slice
+) -> None:
+    lists = random_lists()
+    for number, own in enumerate(lists):
+        own[places] = [track(1000 + number * 5 + n) for n in range(5)]
+    run("ingest", **slices(lists))
+    run("filter", "label")
+    with pytest.raises(TableError, match=f"no {side} track is in any training playlist: there is nothing to find"):
+        run("split")
 
 
 def test_held_out_edges_in_the_training_graph_are_leakage(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,6 +281,16 @@ def test_every_loss_learns(here: Path, loss: str) -> None:
     assert curve.iloc[-1] < 0.95 * curve.iloc[0]
 
 
+def test_every_value_of_the_network_changes_the_loss(here: Path) -> None:
+    """The model's folder tells these values, so that its bytes change whether they are used or not."""
+    losses = []
+    changes = {"dropout": 0.5, "temperature": 0.5, "heads": 1, "history": 2, "embedding_dim": 16}
+    for change in ({}, *({name: value} for name, value in changes.items())):
+        run("train", network=change, epochs=1)
+        losses.append(Path("metrics/playlists/train/plots/metrics/train/loss.tsv").read_text())
+    assert len(set(losses)) == len(losses)
+
+
 def test_checkpoints_hold_parameters_and_the_model_its_graph(here: Path) -> None:
     from safetensors import safe_open  # noqa: PLC0415
 
@@ -297,138 +316,6 @@ def test_evaluate_says_all_that_is_asked(here: Path) -> None:
     assert sorted(file.name for file in Path("data/playlists/plot").iterdir()) == [
         "completed.png", "learning_curves.png", "popularity_bias.png", "recall.png", "recall_by_length.png",
     ]  # fmt: skip
-
-
-def completer() -> Any:
-    from winnow.domains.playlists.model.application import PlaylistCompleter  # noqa: PLC0415
-
-    return PlaylistCompleter(torch.device("cpu"))
-
-
-def test_completions_of_a_playlist_never_seen(here: Path) -> None:
-    found = completer()
-    given = [found.names[number] for number in (4, 9, 2)]
-    told = found.complete(given, 7)
-    assert len({one.track for one in told}) == 7
-    assert not {one.name for one in told} & set(given)
-    assert [one.score for one in told] == sorted((one.score for one in told), reverse=True)
-    assert {name for kind, name, _ in told[0].reasons if kind == "track"} == set(given)
-    assert {"artist", "genre"} <= {kind for kind, _, _ in told[0].reasons}
-    other = found.complete(given[::-1], 7)
-    assert [one.score for one in other] != [one.score for one in told], "the order matters"
-    counts = found.known.tracks.set_index("track")["playlists"]
-    assert (counts[[one.track for one in told]] > 0).all()
-
-
-def test_a_playlist_that_was_trained_on_is_completed_as_evaluate_did(here: Path) -> None:
-    found = completer()
-    splits, tracks = table("split/splits.parquet"), table("label/tracks.parquet")
-    first = table("evaluate/completed.parquet").iloc[0]
-    playlist = int(first["playlist"].split()[0])
-    own = splits[(splits["playlist_index"] == playlist) & (splits["split"] != "test")].sort_values("position")
-    told = found.complete(tracks["track"].iloc[own["track_index"]].tolist(), 3)
-    assert told[0].name == first["track"]
-    assert told[0].score == pytest.approx(first["score"], abs=1e-5)
-    kind, name, effect = told[0].reasons[0]
-    assert (kind, name) == (first["kind"], first["reason"])
-    assert effect == pytest.approx(first["effect"], abs=1e-5)
-
-
-def test_names_are_found_whatever_their_case_and_dash_and_unknown_ones_told(here: Path) -> None:
-    found = completer()
-    artist, title = found.names[5].split(" – ")
-    expected = found.complete([found.names[5]], 3)
-    for name in (f"{artist.upper()} - {title}", f"  {artist} — {title.title()} ", title):
-        assert found.complete([name], 3) == expected
-    with pytest.raises(WinnowError, match="there is no track 'artist 00001 - track 9' in the training data") as error:
-        found.complete(["artist 00001 - track 9"], 3)
-    assert re.fullmatch(r"such as [^;]+ – [^;]+(; [^;]+ – [^;]+){2}", error.value.fix)
-    result = CliRunner().invoke(app, ["complete", "--tracks", " ; "])
-    assert isinstance(result.exception, WinnowError)
-    assert "names no track" in result.exception.what
-
-
-def test_other_playlists_are_judged(here: Path) -> None:
-    found = completer()
-    tracks = table("label/tracks.parquet")["track"]
-    rng = np.random.default_rng(0)
-    lists = [[track(0, track_uri=tracks[int(n)]) for n in rng.permutation(len(tracks))[:15]] for _ in range(9)]
-    lists.append([track(0, track_uri=f"unknown {n}") for n in range(9)])
-    lists[0][-1] = track(0, track_uri="unknown", track_name="unheard")
-    file = Path("mpd.slice.0-9.json")
-    file.write_text(json.dumps({"playlists": [{"pid": n, "tracks": own} for n, own in enumerate(lists)]}))
-    from winnow.domains.playlists.source import mpd  # noqa: PLC0415
-
-    judged = found.judge(mpd.read(file), None)
-    assert (judged["playlists_judged"], judged["playlists_not_judged"], judged["tracks_unknown"]) == (9, 1, 10)
-    assert set(judged["model"]) == set(judged["popularity"])
-    with pytest.raises(WinnowError, match="no playlist is left to judge"):
-        found.judge(mpd.read(file), 50)
-    result = CliRunner().invoke(app, ["evaluate", "nothing.json"])
-    assert isinstance(result.exception, WinnowError)
-    assert "does not exist" in result.exception.what
-
-
-def test_an_unknown_track_to_find_counts_as_not_found(here: Path) -> None:
-    """Recall@100 of all tracks of a playlist of few tracks would be 1 else."""
-    found = completer()
-    order = found.known.tracks.sort_values("playlists", ascending=False)["track"].tolist()
-    from winnow.domains.playlists.source.listing import make_piece  # noqa: PLC0415
-
-    names = [*order[:6], *order[6:9], "unknown one", "unknown two"]
-    columns = {"playlist": [0] * 11, "position": range(11), "track": names, "title": names, "artist": [None] * 11}
-    judged = found.judge([make_piece([(0, "k", "n")], columns)], 5)
-    assert judged["model"]["recall_at_100"] <= 3 / 5
-    known = {name: values[:9] for name, values in columns.items()}
-    alone = found.judge([make_piece([(0, "k", "n")], known)], 3)
-    assert judged["model"]["recall_at_100"] == pytest.approx(alone["model"]["recall_at_100"] * 3 / 5)
-
-
-def test_metrics_of_other_playlists_are_those_of_a_full_sort(here: Path) -> None:
-    """Unknown tracks are to be found, too, and a playlist that goes on with such tracks alone has found nothing."""
-    found = completer()
-    order = found.known.tracks.sort_values("playlists", ascending=False)["track"].tolist()
-    from winnow.domains.playlists.model.sequences import sequences_from  # noqa: PLC0415
-    from winnow.domains.playlists.source.listing import make_piece  # noqa: PLC0415
-
-    rng = np.random.default_rng(1)
-    lists = [[order[n] for n in rng.permutation(60)[:12]] for _ in range(30)]
-    for number, own in enumerate(lists):
-        own[-3:] = ["new", "new", "newer"][: number % 4] + own[len(own) - 3 + number % 4 :]
-    size, expected = 3, []
-    for own in lists:
-        once = list(dict.fromkeys(own))
-        known = [found.find(name, name) for name in once[:-size]]
-        hidden = [found.find(name, name) for name in once[-size:]]
-        given = sequences_from([np.array(known)], found.count)
-        with torch.no_grad():
-            scores = found.completer.scores(given, np.array([0]))[0].numpy()
-        scores[known] = -np.inf
-        hits = np.isin(np.argsort(-scores, kind="stable"), [number for number in hidden if number is not None])
-        gain = 1 / np.log2(np.arange(2, 12))
-        ndcg = (hits[:10] * gain).sum() / gain[:size].sum()
-        clicks = hits.argmax() // 10 if hits[:500].any() else 51
-        expected.append([hits[:10].sum() / size, ndcg, hits[:size].sum() / size, clicks])
-    rows = [(n, place, track) for n, own in enumerate(lists) for place, track in enumerate(own)]
-    playlist, position, names = zip(*rows, strict=True)
-    columns = {
-        "playlist": playlist, "position": position, "track": names, "title": names, "artist": [None] * len(rows)
-    }  # fmt: skip
-    judged = found.judge([make_piece([(n, f"{n}", "") for n in range(30)], columns)], size)
-    assert (judged["playlists_judged"], judged["playlists_not_judged"]) == (30, 0)
-    assert judged["tracks_unknown"] == sum(len({"new", "newer"} & set(own)) for own in lists)
-    metrics = [judged["model"][name] for name in ("recall_at_10", "ndcg_at_10", "r_precision", "clicks")]
-    assert metrics == pytest.approx(np.mean(expected, axis=0).tolist(), rel=1e-5)
-
-
-def test_only_tracks_of_training_playlists_are_added_however_many_are_asked_for(here: Path) -> None:
-    found = completer()
-    counts = found.known.tracks.set_index("track")["playlists"]
-    assert (counts == 0).any(), "or the test shows nothing"
-    first = counts.index[counts > 0][0]
-    assert {one.track for one in found.complete([first], 1000)} == set(counts.index[counts > 0]) - {first}
-    with pytest.raises(WinnowError, match="the playlist has all tracks of the training data"):
-        found.complete(counts.index.tolist(), 5)
 
 
 def test_weight_checks_the_graph_it_reads(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

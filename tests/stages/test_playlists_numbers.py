@@ -219,11 +219,14 @@ def test_artists_of_a_list_novelty_coverage_and_exposure(world: World, judgement
     for row, own in enumerate(listed):
         assert found["diversity"][row] == pytest.approx(len(set(artist[own])) / 10)
         assert found["novelty"][row] == pytest.approx(bits[own].mean(), rel=1e-5)
-    assert judgement["model"]["coverage_score"] == pytest.approx(len(set(listed.ravel())) / world.shape[1], rel=1e-5)
     decile = pd.Series(world.counts).rank(method="first").sub(1) * 10 // world.shape[1] + 1
-    shares = pd.Series(decile[listed.ravel()]).value_counts(normalize=True).reindex(range(1, 11), fill_value=0)
-    exposed = table("evaluate/exposure.parquet").query("recommender == 'model'").set_index("decile")["share"]
-    assert exposed.to_dict() == pytest.approx(shares.to_dict())
+    popular = world.tests(baseline_scores(world, "popularity", {}, "train", "val")).order[:, :10]
+    for name, lists in (("model", listed), ("popularity", popular)):
+        figures = judgement["baseline"].get(name, judgement["model"])
+        assert figures["coverage_score"] == pytest.approx(len(set(lists.ravel())) / world.shape[1], rel=1e-5)
+        shares = pd.Series(decile[lists.ravel()]).value_counts(normalize=True).reindex(range(1, 11), fill_value=0)
+        exposed = table("evaluate/exposure.parquet").query(f"recommender == '{name}'").set_index("decile")["share"]
+        assert exposed.to_dict() == pytest.approx(shares.to_dict())
 
 
 def baseline_scores(world: World, name: str, chosen: dict[str, float], *sides: str) -> Matrix:

@@ -65,5 +65,5 @@ def evaluate(
         print(json.dumps(found, indent=2))
         return
     print("   ".join(f"{name.replace('_', ' ')} {value}" for name, value in found.items() if isinstance(value, int)))
-    for name in found["model"]:
+    for name in (name for name in found["model"] if name in found["popularity"]):
         print(f"{name:<20}" + "".join(f"{who:>12} {found[who][name]:.4f}" for who in ("model", "popularity")))

@@ -1,6 +1,7 @@
 """Using the trained network: completing a playlist, with reasons, and its evaluation on other playlists."""
 
 import difflib
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -144,7 +145,7 @@ class PlaylistCompleter:
         return np.array(numbers, dtype=np.int64)
 
     def _metrics(self, lists: list[NDArray[np.int64]], hidden: list[NDArray[np.int64]]) -> dict[str, Any]:
-        """All that the network does not know is one more track, which no list has."""
+        """Those that are defined. All that the network does not know is one more track, which no list has."""
         given = sequences_from(lists, self.count)
         owner = np.repeat(np.arange(len(lists)), [len(each) for each in hidden])
         known = np.repeat(np.arange(len(lists)), given.lengths()), given.track
@@ -160,7 +161,8 @@ class PlaylistCompleter:
         found = {}
         for name, scorer in scorers.items():
             ranked = rank_by(_never_listed(scorer), held, places=definitions.PLACES, block=BLOCK)
-            found[name] = judging.figures(judging.per_playlist(name, ranked, held, popularity, artist))
+            means = judging.figures(judging.per_playlist(name, ranked, held, popularity, artist))
+            found[name] = {metric: mean for metric, mean in means.items() if not math.isnan(mean)}
         return found
 
 

@@ -7,7 +7,7 @@ from winnow.curate.holdout import hold_out_last
 from winnow.curate.splits import check_sides
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.params import Split
-from winnow.pipeline.errors import LeakageError
+from winnow.pipeline.errors import LeakageError, TableError
 
 
 def choose_playlists(entries: pd.DataFrame, most: int | None, rng: np.random.Generator) -> pd.DataFrame:
@@ -56,3 +56,13 @@ def check_graph(graph: pd.DataFrame, splits: pd.DataFrame) -> None:
             where="data/playlists/split/graph.parquet",
             fix="remove repeated tracks from playlists, as the filter stage does",
         )
+
+
+def check_findable(graph: pd.DataFrame, splits: pd.DataFrame) -> None:
+    """Raise TableError when a side has no track that some training playlist has: no recommender could find one."""
+    for side in definitions.SIDES[1:]:
+        if not splits.loc[splits["split"] == side, "track_index"].isin(graph["track_index"]).any():
+            raise TableError(
+                f"no {side} track is in any training playlist: there is nothing to find",
+                fix="use more playlists, or longer ones",
+            )

@@ -1,0 +1,208 @@
+"""What a user does with a trained network: `winnow playlists complete` and `evaluate`."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from tests.stages.conftest import Finished
+from tests.stages.programs import Programs
+from winnow.domains.playlists.cli import app
+from winnow.pipeline.errors import WinnowError
+
+PLAYLISTS = Programs.tiny("playlists")
+table = PLAYLISTS.table
+pytestmark = pytest.mark.parametrize("finished", ["playlists"], indirect=True)
+
+
+@pytest.fixture
+def here(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the finished folder to change, as the working folder."""
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def track(uri: str, name: str = "title") -> dict[str, Any]:
+    return {"track_uri": uri, "track_name": name, "artist_name": "artist 0"}
+
+
+def completer() -> Any:
+    from winnow.domains.playlists.model.application import PlaylistCompleter  # noqa: PLC0415
+
+    return PlaylistCompleter(torch.device("cpu"))
+
+
+def test_completions_of_a_playlist_never_seen(here: Path) -> None:
+    found = completer()
+    given = [found.names[number] for number in (4, 9, 2)]
+    told = found.complete(given, 7)
+    assert len({one.track for one in told}) == 7
+    assert not {one.name for one in told} & set(given)
+    assert [one.score for one in told] == sorted((one.score for one in told), reverse=True)
+    assert {name for kind, name, _ in told[0].reasons if kind == "track"} == set(given)
+    assert {"artist", "genre"} <= {kind for kind, _, _ in told[0].reasons}
+    other = found.complete(given[::-1], 7)
+    assert [one.score for one in other] != [one.score for one in told], "the order matters"
+    counts = found.known.tracks.set_index("track")["playlists"]
+    assert (counts[[one.track for one in told]] > 0).all()
+
+
+def test_a_playlist_that_was_trained_on_is_completed_as_evaluate_did(here: Path) -> None:
+    found = completer()
+    splits, tracks = table("split/splits.parquet"), table("label/tracks.parquet")
+    first = table("evaluate/completed.parquet").iloc[0]
+    playlist = int(first["playlist"].split()[0])
+    own = splits[(splits["playlist_index"] == playlist) & (splits["split"] != "test")].sort_values("position")
+    told = found.complete(tracks["track"].iloc[own["track_index"]].tolist(), 3)
+    assert told[0].name == first["track"]
+    assert told[0].score == pytest.approx(first["score"], abs=1e-5)
+    kind, name, effect = told[0].reasons[0]
+    assert (kind, name) == (first["kind"], first["reason"])
+    assert effect == pytest.approx(first["effect"], abs=1e-5)
+
+
+def test_names_are_found_whatever_their_case_and_dash_and_unknown_ones_told(here: Path) -> None:
+    found = completer()
+    artist, title = found.names[5].split(" – ")
+    expected = found.complete([found.names[5]], 3)
+    for name in (f"{artist.upper()} - {title}", f"  {artist} — {title.title()} ", title):
+        assert found.complete([name], 3) == expected
+    with pytest.raises(WinnowError, match="there is no track 'artist 00001 - track 9' in the training data") as error:
+        found.complete(["artist 00001 - track 9"], 3)
+    assert re.fullmatch(r"such as [^;]+ – [^;]+(; [^;]+ – [^;]+){2}", error.value.fix)
+    result = CliRunner().invoke(app, ["complete", "--tracks", " ; "])
+    assert isinstance(result.exception, WinnowError)
+    assert "names no track" in result.exception.what
+
+
+def test_of_several_tracks_of_a_name_the_one_in_most_playlists_is_meant(here: Path) -> None:
+    file = Path("data/playlists/train/model/tracks.parquet")
+    tracks = pd.read_parquet(file)
+    often, rare = int(tracks["playlists"].idxmax()), int(tracks["playlists"].idxmin())
+    assert tracks["playlists"][often] > tracks["playlists"][rare]
+    for first, second in ((often, rare), (rare, often)):
+        tracks.loc[second, ["title", "artist_index"]] = tracks.loc[first, ["title", "artist_index"]]
+        tracks.to_parquet(file, index=False)
+        found = completer()
+        assert found.names[often] == found.names[rare]
+        for name in (found.names[often], tracks["title"][often]):
+            assert found.find("no id", name) == often
+
+
+def test_other_playlists_are_judged(here: Path) -> None:
+    found = completer()
+    tracks = table("label/tracks.parquet")["track"]
+    rng = np.random.default_rng(0)
+    lists = [[track(tracks[int(n)]) for n in rng.permutation(len(tracks))[:15]] for _ in range(9)]
+    lists.append([track(f"unknown {n}") for n in range(9)])
+    lists[0][-1] = track("unknown", "unheard")
+    file = Path("mpd.slice.0-9.json")
+    file.write_text(json.dumps({"playlists": [{"pid": n, "tracks": own} for n, own in enumerate(lists)]}))
+    from winnow.domains.playlists.source import mpd  # noqa: PLC0415
+
+    judged = found.judge(mpd.read(file), None)
+    assert (judged["playlists_judged"], judged["playlists_not_judged"], judged["tracks_unknown"]) == (9, 1, 10)
+    assert set(judged["model"]) == set(judged["popularity"])
+    with pytest.raises(WinnowError, match="no playlist is left to judge"):
+        found.judge(mpd.read(file), 50)
+    result = CliRunner().invoke(app, ["evaluate", "nothing.json"])
+    assert isinstance(result.exception, WinnowError)
+    assert "does not exist" in result.exception.what
+
+
+def test_an_unknown_track_to_find_counts_as_not_found(here: Path) -> None:
+    """Recall@100 of all tracks of a playlist of few tracks would be 1 else."""
+    found = completer()
+    order = found.known.tracks.sort_values("playlists", ascending=False)["track"].tolist()
+    from winnow.domains.playlists.source.listing import make_piece  # noqa: PLC0415
+
+    names = [*order[:6], *order[6:9], "unknown one", "unknown two"]
+    columns = {"playlist": [0] * 11, "position": range(11), "track": names, "title": names, "artist": [None] * 11}
+    judged = found.judge([make_piece([(0, "k", "n")], columns)], 5)
+    assert judged["model"]["recall_at_100"] <= 3 / 5
+    known = {name: values[:9] for name, values in columns.items()}
+    alone = found.judge([make_piece([(0, "k", "n")], known)], 3)
+    assert judged["model"]["recall_at_100"] == pytest.approx(alone["model"]["recall_at_100"] * 3 / 5)
+
+
+def test_metrics_of_other_playlists_are_those_of_a_full_sort(here: Path) -> None:
+    """Unknown tracks are to be found, too, and a playlist that goes on with such tracks alone has found nothing."""
+    found = completer()
+    order = found.known.tracks.sort_values("playlists", ascending=False)["track"].tolist()
+    from winnow.domains.playlists.model.sequences import sequences_from  # noqa: PLC0415
+    from winnow.domains.playlists.source.listing import make_piece  # noqa: PLC0415
+
+    rng = np.random.default_rng(1)
+    lists = [[order[n] for n in rng.permutation(60)[:12]] for _ in range(30)]
+    for number, own in enumerate(lists):
+        own[-3:] = ["new", "new", "newer"][: number % 4] + own[len(own) - 3 + number % 4 :]
+    size, expected = 3, []
+    for own in lists:
+        once = list(dict.fromkeys(own))
+        known = [found.find(name, name) for name in once[:-size]]
+        hidden = [found.find(name, name) for name in once[-size:]]
+        given = sequences_from([np.array(known)], found.count)
+        with torch.no_grad():
+            scores = found.completer.scores(given, np.array([0]))[0].numpy()
+        scores[known] = -np.inf
+        hits = np.isin(np.argsort(-scores, kind="stable"), [number for number in hidden if number is not None])
+        gain = 1 / np.log2(np.arange(2, 12))
+        ndcg = (hits[:10] * gain).sum() / gain[:size].sum()
+        clicks = hits.argmax() // 10 if hits[:500].any() else 51
+        expected.append([hits[:10].sum() / size, ndcg, hits[:size].sum() / size, clicks])
+    rows = [(n, place, track) for n, own in enumerate(lists) for place, track in enumerate(own)]
+    playlist, position, names = zip(*rows, strict=True)
+    columns = {
+        "playlist": playlist, "position": position, "track": names, "title": names, "artist": [None] * len(rows)
+    }  # fmt: skip
+    judged = found.judge([make_piece([(n, f"{n}", "") for n in range(30)], columns)], size)
+    assert (judged["playlists_judged"], judged["playlists_not_judged"]) == (30, 0)
+    assert judged["tracks_unknown"] == sum(len({"new", "newer"} & set(own)) for own in lists)
+    metrics = [judged["model"][name] for name in ("recall_at_10", "ndcg_at_10", "r_precision", "clicks")]
+    assert metrics == pytest.approx(np.mean(expected, axis=0).tolist(), rel=1e-5)
+
+
+def test_as_many_tracks_are_to_be_found_as_in_training(here: Path) -> None:
+    settings = Path("data/playlists/train/model/settings.json")
+    settings.write_text(settings.read_text().replace('"holdout_size": 5', '"holdout_size": 2'))
+    order = table("label/tracks.parquet")["track"]
+    lists = [[track(uri) for uri in order[start : start + 9]] for start in range(0, 45, 9)]
+    Path("other.json").write_text(json.dumps({"playlists": [{"pid": n, "tracks": own} for n, own in enumerate(lists)]}))
+    from winnow.domains.playlists.source import mpd  # noqa: PLC0415
+
+    def judged(holdout: int | None) -> dict[str, Any]:
+        return dict(completer().judge(mpd.read(Path("other.json")), holdout))
+
+    assert judged(None) == judged(2) != judged(5)
+
+
+def test_what_is_not_defined_of_other_playlists_is_not_told(here: Path) -> None:
+    """No track to find is known, so that none is among those seen in training."""
+    known = table("label/tracks.parquet")["track"].head(8)
+    own = [track(uri) for uri in [*known, *(f"unknown {n}" for n in range(5))]]
+    Path("other.json").write_text(json.dumps({"playlists": [{"pid": 1, "tracks": own}]}))
+    result = CliRunner().invoke(app, ["evaluate", "other.json", "--json"])
+    judged = json.loads(result.stdout, parse_constant=pytest.fail)
+    assert judged["model"]["recall_at_10"] == 0
+    assert "seen_recall_at_10" not in judged["model"]
+    result = CliRunner().invoke(app, ["evaluate", "other.json"])
+    assert result.exit_code == 0
+    assert "playlists judged 1" in result.stdout
+
+
+def test_only_tracks_of_training_playlists_are_added_however_many_are_asked_for(here: Path) -> None:
+    found = completer()
+    counts = found.known.tracks.set_index("track")["playlists"]
+    assert (counts == 0).any(), "or the test shows nothing"
+    first = counts.index[counts > 0][0]
+    assert {one.track for one in found.complete([first], 1000)} == set(counts.index[counts > 0]) - {first}
+    with pytest.raises(WinnowError, match="the playlist has all tracks of the training data"):
+        found.complete(counts.index.tolist(), 5)
