@@ -1,12 +1,13 @@
 r"""
 The programs of documents on real clean pages over folds, and the trained models on real degraded pages.
 
-    env PYTHONPATH=src:. python benchmarks/documents_pages.py CLEAN --real REAL [--set documents.label.copies=38]
+    python benchmarks/documents_pages.py CLEAN --real REAL [--set documents.label.copies=38] [--folds 0 1]
 
 CLEAN is a folder of clean pages; REAL holds metadata.csv with the columns file, kind, pair_clean, tesseract_word_f1 and
 rmse_to_clean (see docs/documents.md). Every page is tested once, by a model that saw no copy of it: figures are of all
 pages' predictions together, with intervals over pages. Nothing is chosen on REAL, and its pages are in no training.
-What is printed is also in benchmarks/results/documents_pages.json.
+What is printed, after every fold for the folds so far, is also in benchmarks/results/documents_pages.json. Features of
+the frozen network are kept in .winnow/kept of this checkout, so that another setting of the heads costs minutes.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import copyfile, copytree, ignore_patterns
 from typing import Any
@@ -47,8 +49,6 @@ SHOWN = (
     "spearman_correlation", "false_reject_error", "retake_recall",
 )  # fmt: skip
 RESAMPLES, CONFIDENCE, SEED = 1000, 0.95, 1
-PROBED = 74
-"""Clean pages, at most, that complaints are tested on."""
 
 Floats = NDArray[np.float64]
 Judge = Callable[[list[Pixels]], Estimates]
@@ -62,6 +62,10 @@ def workspace(target: Path, data: Path) -> Path:
         (target / name).write_text((ROOT / name).read_text())
     copytree(data, target / "data/source/documents/clean", copy_function=copyfile)
     (target / "data/params.ok").touch()
+    (target / ".winnow").mkdir()
+    kept = ROOT / ".winnow" / "kept"
+    kept.mkdir(parents=True, exist_ok=True)
+    (target / ".winnow" / "kept").symlink_to(kept)
     return target
 
 
@@ -172,36 +176,45 @@ def _spearman(first: Any, second: Any) -> dict[str, float]:
     return {"value": round(whole, 4), **bounds(interval)}
 
 
-def complaints(judge: Judge, pages: list[Pixels], model: Assessor, calibration: Calibration) -> dict[str, Any]:
-    """What users of such checkers complain of, tried on clean pages: the share that is treated as it should be."""
+def complaints(judge: Judge, pages: list[Pixels], model: Assessor, calibration: Calibration) -> pd.DataFrame:
+    """What users of such checkers complain of, tried on clean pages: a row per page and variant of it.
+
+    Columns: variant, accepted, not_retaken, with_reasons, and flagged_low_resolution.
+    """
     variants: dict[str, list[Pixels]] = {
         "as_they_are": pages,
         "bitonal": [np.where(page < 160, 0, 255).astype(np.uint8) for page in pages],
         "high_resolution": [cv2.resize(page, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC) for page in pages],
         "nearly_empty": [nearly_empty(page) for page in pages],
+        "scaled_up": [scaled_up(page) for page in pages],
     }
-    accepted = {}
+    place, rows = definitions.ISSUES.index("low_resolution"), []
     for name, variant in variants.items():
         found = judge(variant)
-        verdicts = [
-            definitions.decide(float(score), severities, calibration.retake_below, model.decision)
-            for score, severities in zip(found.score, found.severities, strict=True)
-        ]
-        right = sum(verdict == "accept" for verdict, _ in verdicts)
-        accepted[name] = {
-            "accepted": round(right / len(pages), 4),
-            "not_retaken": round(sum(verdict != "retake" for verdict, _ in verdicts) / len(pages), 4),
-            "interval": bounds(wilson(right, len(pages), CONFIDENCE)),
-            "with_reasons": all(reasons for _, reasons in verdicts),
+        for score, severities in zip(found.score, found.severities, strict=True):
+            verdict, reasons = definitions.decide(float(score), severities, calibration.retake_below, model.decision)
+            flagged = severities[place] >= model.decision.flag_from
+            rows.append((name, verdict == "accept", verdict != "retake", bool(reasons), bool(flagged)))
+    return pd.DataFrame(rows, columns=["variant", "accepted", "not_retaken", "with_reasons", "flagged_low_resolution"])
+
+
+def treated(rows: pd.DataFrame) -> dict[str, Any]:
+    """The share of each variant's pages that is treated as it should be, of the rows of `complaints`."""
+    accepted = {}
+    for name, part in rows[rows["variant"] != "scaled_up"].groupby("variant"):
+        right = int(part["accepted"].sum())
+        accepted[str(name)] = {
+            "pages": len(part),
+            "accepted": round(right / len(part), 4),
+            "not_retaken": round(float(part["not_retaken"].mean()), 4),
+            "interval": bounds(wilson(right, len(part), CONFIDENCE)),
         }
-    small = [cv2.resize(page, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA) for page in pages]
-    large = [
-        cv2.resize(each, page.shape[::-1], interpolation=cv2.INTER_CUBIC)
-        for each, page in zip(small, pages, strict=True)
-    ]
-    severity = judge(large).severities[:, definitions.ISSUES.index("low_resolution")]
-    flagged = float((severity >= model.decision.flag_from).mean())
-    return {"accepted": accepted, "scaled_up_is_flagged_low_resolution": round(flagged, 4)}
+    flagged = rows.loc[rows["variant"] == "scaled_up", "flagged_low_resolution"]
+    return {
+        "accepted": accepted,
+        "scaled_up_is_flagged_low_resolution": round(float(flagged.mean()), 4),
+        "with_reasons": round(float(rows["with_reasons"].mean()), 4),
+    }
 
 
 def nearly_empty(page: Pixels) -> Pixels:
@@ -212,17 +225,62 @@ def nearly_empty(page: Pixels) -> Pixels:
     return np.asarray(blank, dtype=np.uint8)
 
 
+def scaled_up(page: Pixels) -> Pixels:
+    """The page reduced to 35% and enlarged again."""
+    small = cv2.resize(page, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, page.shape[::-1], interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
 def mean_figures(parts: list[dict[str, Any]]) -> dict[str, Any]:
     """The mean of every number over the folds' models, dictionaries within dictionaries."""
     first = parts[0]
     return {
         key: mean_figures([part[key] for part in parts])
         if isinstance(value, dict)
-        else all(part[key] for part in parts)
-        if isinstance(value, bool)
         else round(float(np.mean([part[key] for part in parts])), 4)
         for key, value in first.items()
     }
+
+
+@dataclass
+class Measured:
+    """What the folds so far gave."""
+
+    predictions: list[pd.DataFrame] = field(default_factory=list)
+    """of test rows"""
+    baseline: list[pd.DataFrame] = field(default_factory=list)
+    complaints: list[pd.DataFrame] = field(default_factory=list)
+    real: list[dict[str, Any]] = field(default_factory=list)
+
+    def figures(self) -> dict[str, Any]:
+        """Of all folds together."""
+        predictions = pd.concat(self.predictions)
+        severities = pd.read_parquet("data/documents/label/severities.parquet")
+        return {
+            **pooled(predictions, pd.concat(self.baseline)),
+            "severity_error": severity_errors(predictions, severities),
+            "complaints": treated(pd.concat(self.complaints)),
+            **({"real": {"of_each_model": self.real, "mean": mean_figures(self.real)}} if self.real else {}),
+        }
+
+
+def measure_fold(measured: Measured, clean: Path, real: Path | None) -> None:
+    """Add the fold that was just evaluated: its predictions, and what its model says of other pages."""
+    predictions = pd.read_parquet("data/documents/evaluate/predictions.parquet").query("split == 'test'")
+    measured.predictions.append(predictions)
+    measured.baseline.append(pd.read_parquet("data/documents/evaluate/baseline_predictions.parquet"))
+    model, calibration = load_assessor(torch.device("cpu"))
+
+    def judge(pages: list[Pixels]) -> Estimates:
+        parts = [judge_pages(model, calibration, pages[start : start + 8]) for start in range(0, len(pages), 8)]
+        return Estimates(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+    unseen = set(predictions["document"].str.partition("/")[2])
+    files = sorted(file for file in clean.glob("*.png") if document_of(file.stem) in unseen)
+    pages = [read_pages(file.read_bytes(), file.suffix, model.preparation)[0] for file in files]
+    measured.complaints.append(complaints(judge, pages, model, calibration))
+    if real:
+        measured.real.append(on_real_pages(judge, real))
 
 
 def main() -> None:
@@ -230,55 +288,33 @@ def main() -> None:
     parser.add_argument("clean", type=lambda text: Path(text).resolve())
     parser.add_argument("--real", type=lambda text: Path(text).resolve())
     parser.add_argument("--set", nargs="*", default=[], help="further values, key=JSON")
+    parser.add_argument("--folds", nargs="*", type=int, help="folds to measure, all without it")
     parser.add_argument("--name", default="real_pages")
     options = parser.parse_args()
     values = presets.overrides("documents", presets.read("documents", "real_pages"))
     values |= {key: json.loads(value) for key, value in (pair.split("=", 1) for pair in options.set)}
+    folds = options.folds or list(range(values["documents.split.folds"]))
+    measured = Measured()
+    sys.path.insert(0, str(ROOT))  # for the stages
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(workspace(Path(scratch) / "workspace", options.clean))
         presets.apply(dict(values), PARAMS_FILE)
         began = time.perf_counter()
         seconds = run_stages("ingest", "filter", "label")
-        tables: dict[str, list[pd.DataFrame]] = {"predictions": [], "baseline_predictions": []}
-        real, complained = [], []
-        for fold in range(values["documents.split.folds"]):
+        for place, fold in enumerate(folds, 1):
             presets.apply({"documents.split.fold": fold}, PARAMS_FILE)
             for name, taken in run_stages("split", "weight", "train", "evaluate").items():
                 seconds[name] = round(seconds.get(name, 0) + taken, 1)
-            for name, parts in tables.items():
-                parts.append(pd.read_parquet(f"data/documents/evaluate/{name}.parquet"))
-            tables["predictions"][-1] = tables["predictions"][-1].query("split == 'test'")
-            print(fold, seconds, file=sys.stderr, flush=True)
-            model, calibration = load_assessor(torch.device("cpu"))
-
-            def judge(
-                pages: list[Pixels], model: Assessor = model, calibration: Calibration = calibration
-            ) -> Estimates:
-                parts = [judge_pages(model, calibration, pages[start : start + 8]) for start in range(0, len(pages), 8)]
-                return Estimates(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-
-            unseen = set(tables["predictions"][-1]["document"].str.partition("/")[2])
-            files = sorted(file for file in options.clean.glob("*.png") if document_of(file.stem) in unseen)
-            pages = [read_pages(file.read_bytes(), file.suffix, model.preparation)[0] for file in files[:PROBED]]
-            if pages:
-                complained.append(complaints(judge, pages, model, calibration))
-            if options.real:
-                real.append(on_real_pages(judge, options.real))
-        severities = pd.read_parquet("data/documents/label/severities.parquet")
-        predictions = pd.concat(tables["predictions"])
-        figures: dict[str, Any] = {
-            "settings": {key: value for key, value in values.items() if not isinstance(value, list)},
-            "cpu_seconds": seconds,
-            "wall_seconds": round(time.perf_counter() - began, 1),
-            **pooled(predictions, pd.concat(tables["baseline_predictions"])),
-            "severity_error": severity_errors(predictions, severities),
-        }
-        if complained:
-            figures["complaints"] = mean_figures(complained)
-        if real:
-            figures["real"] = {"of_each_model": real, "mean": mean_figures(real)}
+            measure_fold(measured, options.clean, options.real)
+            figures = {
+                "settings": {key: value for key, value in values.items() if not isinstance(value, list)},
+                "folds": folds[:place],
+                "cpu_seconds": seconds,
+                "wall_seconds": round(time.perf_counter() - began, 1),
+                **measured.figures(),
+            }
+            merge("documents_pages", {options.name: figures})
     os.chdir(ROOT)
-    merge("documents_pages", {options.name: figures})
 
 
 if __name__ == "__main__":

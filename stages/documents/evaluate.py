@@ -14,9 +14,8 @@ from winnow.domains.documents.model.assessing import (
     Calibration,
     Estimates,
     Raw,
-    estimate,
+    estimate_rows,
     load_assessor,
-    page_inputs,
     threshold_table,
 )
 from winnow.domains.documents.model.examples import Examples, join_examples
@@ -44,14 +43,6 @@ from winnow.learn.devices import device_for
 from winnow.pipeline.stage import Stage, run_stage
 
 WORST_ISSUES = 3
-
-
-def estimates_of(model: Assessor, examples: Examples, places: torch.Tensor, views: int, batch_size: int) -> Raw:
-    """Uncalibrated estimates of some rows, the mean over mirrored views; those of the first are kept from training."""
-    inputs = [page_inputs(model, examples.images, model.device)[places]]
-    some = examples.images.take(places.tolist())
-    inputs += [page_inputs(model, some, model.device, view) for view in range(1, views)]
-    return estimate(model, inputs, examples.measures[places], batch_size)
 
 
 def predictions_of(
@@ -166,7 +157,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     scores = examples.rows["score"].to_numpy(np.float64)
     labels = examples.rows["label"].to_numpy(np.int64)
     judged = torch.from_numpy(np.flatnonzero(side != "train"))
-    raw = estimates_of(model, examples, judged, model.test_views, params.batch_size)
+    raw = estimate_rows(model, examples, judged, model.test_views, params.batch_size)
     found = calibration.apply(raw)
     predictions = predictions_of(examples.rows.iloc[judged.numpy()], found, calibration, model.decision)
     tested = (predictions["split"] == "test").to_numpy(bool)
@@ -180,7 +171,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     references = {}
     if params.compare_views != model.test_views:
         places = examples.side("test")
-        more = estimates_of(model, examples, places, params.compare_views, params.batch_size)
+        more = estimate_rows(model, examples, places, params.compare_views, params.batch_size)
         references[f"views_{params.compare_views}"] = calibration.apply(more)
     allowed = calibration.max_false_rejects
     others = {
@@ -220,6 +211,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         {
             "rows_test": len(test),
             "documents_test": int(test["document"].nunique()),
+            "sharpness": calibration.sharpness,
             "temperature": calibration.temperature,
             "threshold": calibration.retake_below,
             "max_false_rejects": allowed,

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.model.assessing import SEEN, calibrate, estimate, page_inputs, save_calibration
+from winnow.domains.documents.model.assessing import SEEN, calibrate, estimate_rows, save_calibration
 from winnow.domains.documents.model.examples import join_examples
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.training import VALIDATION_BATCH, Training
@@ -55,9 +55,7 @@ def carry(training: Training, max_false_rejects: float, seen: pd.DataFrame, fold
     model = Assessor.from_pretrained(folder).to(training.device)
     examples = training.examples
     val = examples.side("val")
-    images = examples.images.take(val.tolist())
-    inputs = [page_inputs(model, images, training.device, view) for view in range(model.test_views)]
-    raw = estimate(model, inputs, examples.measures[val], VALIDATION_BATCH)
+    raw = estimate_rows(model, examples, val, model.test_views, VALIDATION_BATCH)
     rows = examples.rows.iloc[val.numpy()]
     scores, labels = rows["score"].to_numpy("float64"), rows["label"].to_numpy("int64")
     save_calibration(folder, calibrate(raw, scores, labels, max_false_rejects))

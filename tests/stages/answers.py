@@ -369,6 +369,7 @@ EXAMPLES = {
             "train.subset": "easy",
             "train.phases": [{"subset": "easy", "epochs": 1, "learning_rate": 0.01}],
             "train.early_stopping.metric": "accuracy",
+            "train.network.depths": 2,
             "train.network.views": [48],
             "evaluate.tree_rounds": 1,
             "evaluate.gate.headline": "rmse",

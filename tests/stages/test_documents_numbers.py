@@ -7,14 +7,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from scipy.stats import spearmanr
 from sklearn import metrics as sklearn
 from typer.testing import CliRunner
 
 from tests.stages.conftest import Finished
 from winnow.domains.documents import cli, definitions
-from winnow.domains.documents.model.assessing import Raw, calibrate, retake_threshold, threshold_table
+from winnow.domains.documents.model.assessing import (
+    Calibration,
+    Raw,
+    calibrate,
+    fit_classes,
+    retake_threshold,
+    threshold_table,
+)
 from winnow.images.store import read_images
+from winnow.measure.calibration import fit_temperature
 
 of_documents = pytest.mark.parametrize("finished", ["documents"], indirect=True)
 PROBABILITIES = definitions.probability_columns()
@@ -163,6 +173,28 @@ def test_calibration_undoes_what_was_done_to_scores_and_probabilities() -> None:
     assert found.weights[1] == pytest.approx(0, abs=1e-6)
     assert found.temperature > 1.5  # they were too sure
     assert retake_threshold(applied.score, scores, 0.05) == found.retake_below
+
+
+def test_the_score_decides_the_class_as_far_as_that_makes_the_classes_likelier() -> None:
+    rng = np.random.default_rng(0)
+    labels, centres = rng.integers(5, size=400), np.array(definitions.CENTRES)
+    score = np.clip(centres[labels] + 0.1 * rng.standard_normal(400), 0, 1)
+    logits = np.eye(5)[labels] + rng.gumbel(size=(400, 5))
+    head = softmax(logits, axis=1)
+
+    def loss(exponents: np.ndarray) -> float:
+        """Of the model written out: the head's log-probabilities and the distances, each with a factor."""
+        found = log_softmax(exponents[0] * np.log(head) - exponents[1] * (score[:, None] - centres) ** 2, axis=1)
+        return float(-found[np.arange(400), labels].mean())
+
+    factors = minimize(loss, [1.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-12}).x
+    sharpness, temperature = fit_classes(head, score, labels)
+    assert [1 / temperature, sharpness / temperature] == pytest.approx(factors, rel=1e-3)
+    found = Calibration((1.0, 0.0, 0.0), 0.0, sharpness, temperature, 0.4, 0.05)
+    raw = Raw(np.stack([score] * 3, axis=1), head, np.zeros((400, 10)))
+    right = (found.apply(raw).probabilities.argmax(axis=1) == labels).mean()
+    assert right > (head.argmax(axis=1) == labels).mean() + 0.1
+    assert fit_classes(head, np.full(400, 0.5), labels)[1] == pytest.approx(fit_temperature(head, labels), abs=1e-2)
 
 
 @of_documents

@@ -60,6 +60,12 @@ def with_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
     return result
 
 
+def log_loss(probabilities: ArrayLike, true: ArrayLike) -> float:
+    """Mean negative log-likelihood of class indices (rows,); `probabilities` (rows, classes)."""
+    chances, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(true, dtype=np.int64)
+    return float(-np.log(np.maximum(chances[np.arange(len(labels)), labels], 1e-300)).mean())
+
+
 def fit_temperature(probabilities: ArrayLike, true: ArrayLike) -> float:
     """The temperature that minimises the negative log-likelihood of validation rows (Guo et al. 2017).
 
@@ -70,8 +76,7 @@ def fit_temperature(probabilities: ArrayLike, true: ArrayLike) -> float:
         raise ValueError("there is no row to fit a temperature to")
 
     def nll(log_temperature: float) -> float:
-        scaled = with_temperature(chances, float(np.exp(log_temperature)))
-        return float(-np.log(np.maximum(scaled[np.arange(len(labels)), labels], 1e-300)).mean())
+        return log_loss(with_temperature(chances, float(np.exp(log_temperature))), labels)
 
     low, high = np.log(TEMPERATURES)
     return float(np.exp(minimize_scalar(nll, bounds=(low, high), method="bounded", options={"xatol": 1e-6}).x))

@@ -94,6 +94,9 @@ class Network(Section):
     weights: Annotated[str, ModelPath(keywords=("none", "imagenet"))] = Field(
         min_length=1, description="none, imagenet, or a state dict in data/source/documents/models/"
     )
+    depths: int = Field(
+        ge=1, le=7, description="depths of the backbone, from its front, whose features are used, if it has so many"
+    )
     frozen_blocks: int = Field(
         ge=0, le=40, description="leading blocks that are not trained; all of them: their features are stored"
     )

@@ -163,7 +163,7 @@ class PerIssue(Table):
 
 
 class Reliability(Table):
-    """How often predicted classes of a confidence are right on the test side, before and after temperature scaling."""
+    """How often predicted classes of a confidence are right on the test side, before and after calibration."""
 
     scaled: Series[bool]
     confidence: Series[float] = pa.Field(ge=0, le=1, description="mean of the bin")

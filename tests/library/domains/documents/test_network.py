@@ -18,10 +18,11 @@ from winnow.vision.pooling import summarised
 CUTTING = Cutting(patches=3, patch_size=32, choice="inked", views=(40,))
 
 
-def network(cutting: Cutting = CUTTING, *, attention: bool = True) -> Assessor:
+def network(cutting: Cutting = CUTTING, *, attention: bool = True, depths: int = 7) -> Assessor:
     torch.manual_seed(0)
     return Assessor(
         "small_resnet",
+        depths=depths,
         frozen_blocks=0,
         hidden_dim=16,
         dropout_rate=0.0,
@@ -84,6 +85,15 @@ def test_embedding_is_mean_and_deviation_at_each_width_of_the_backbone() -> None
     assert found.shape == (2, 2 * (32 + 64 + 128))
     assert torch.allclose(found[:, :64], expected, atol=1e-3)
     assert torch.allclose(summarised(maps), expected, atol=1e-3)
+
+
+def test_blocks_behind_the_last_depth_are_left_out() -> None:
+    model, whole = network(depths=2), network()
+    assert model.taps == whole.taps[:2]
+    assert len(model.blocks) == model.taps[-1] + 1 < len(whole.blocks)
+    model.blocks.load_state_dict(whole.blocks[: len(model.blocks)].state_dict())
+    images = torch.randint(0, 256, (2, 32, 32), dtype=torch.uint8)
+    assert torch.equal(model.embed_images(images), whole.embed_images(images)[:, : 2 * (32 + 64)])
 
 
 def test_forward_takes_bytes_or_what_embed_made_of_them() -> None:

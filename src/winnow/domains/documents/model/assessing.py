@@ -9,14 +9,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.optimize import minimize_scalar, nnls
 from torch import Tensor
 
 from winnow.domains.documents import definitions
+from winnow.domains.documents.model.examples import Examples
 from winnow.domains.documents.model.network import Assessor, Outputs
 from winnow.domains.documents.model.parts import cut_all, mirrored
 from winnow.learn.trained import load_trained, model_folder
-from winnow.measure.calibration import fit_temperature, with_temperature
+from winnow.measure.calibration import fit_temperature, log_loss, with_temperature
 from winnow.pipeline.files import write_json
 from winnow.pipeline.kept import content_key
 from winnow.vision.features import kept_array, kept_encoded_features
@@ -29,6 +30,8 @@ CUT_AT_ONCE = 32
 """Images cut at a time."""
 STEPS = 200
 """Retake thresholds that are tried."""
+SHARPNESS = (0.01, 1000.0)
+"""The range that is searched."""
 
 
 class Raw(NamedTuple):
@@ -61,8 +64,10 @@ class Calibration:
     weights: tuple[float, ...]
     """of the heads' scores: the score is their weighted sum + intercept, within 0 and 1"""
     intercept: float
+    sharpness: float
+    """how much the score decides the class: a log-probability loses so much × (score - the class's centre)²"""
     temperature: float
-    """of the class probabilities"""
+    """of the class probabilities, then"""
     retake_below: float
     """score below which a page is to be taken again"""
     max_false_rejects: float
@@ -71,7 +76,8 @@ class Calibration:
     def apply(self, raw: Raw) -> Estimates:
         """Calibrated score and probabilities."""
         score = np.clip(raw.scores @ np.array(self.weights) + self.intercept, 0, 1)
-        return Estimates(score, with_temperature(raw.probabilities, self.temperature), raw.severities)
+        probabilities = by_distance(raw.probabilities, score, self.sharpness)
+        return Estimates(score, with_temperature(probabilities, self.temperature), raw.severities)
 
 
 def raw_estimates(outputs: Outputs) -> Raw:
@@ -105,6 +111,17 @@ def page_inputs(model: Assessor, images: Sequence[bytes], device: torch.device, 
     return kept_encoded_features(f"{what}, taps {model.taps}", model.blocks, embed, images)
 
 
+def estimate_rows(model: Assessor, examples: Examples, places: Tensor, views: int, batch_size: int) -> Raw:
+    """Uncalibrated estimates of some rows, the mean over mirrored views.
+
+    The first view's inputs are those of all images, whatever their side, so that they are found as training left them.
+    """
+    inputs = [page_inputs(model, examples.images, model.device)[places]]
+    some = examples.images.take(places.tolist())
+    inputs += [page_inputs(model, some, model.device, view) for view in range(1, views)]
+    return estimate(model, inputs, examples.measures[places], batch_size)
+
+
 @torch.inference_mode()
 def estimate(model: Assessor, inputs: Sequence[Tensor], measures: Tensor, batch_size: int) -> Raw:
     """Uncalibrated estimates of pages, the mean over their views: `inputs` are each view's, of the same rows."""
@@ -125,16 +142,38 @@ def calibrate(raw: Raw, scores: Floats, labels: NDArray[np.int64], max_false_rej
 
     The weights, none below 0, and the intercept are those of least squares: three estimates of one thing err less than
     one, and the function of severities alone is biased, since uncertain severities lie nearer to the middle. The
-    threshold is the highest that rejects at most the given share of acceptable pages.
+    threshold is the highest that rejects at most the given share of acceptable pages. Sharpness and temperature are
+    those of the highest likelihood of the classes: the score knows more of the class than the class's head alone does.
     """
     rows = len(scores)
     columns = np.concatenate([raw.scores, np.ones((rows, 1)), -np.ones((rows, 1))], axis=1)
     solution, _ = nnls(columns, scores)
     weights, intercept = solution[:-2], float(solution[-2] - solution[-1])
-    temperature = fit_temperature(raw.probabilities, labels)
     calibrated = np.clip(raw.scores @ weights + intercept, 0, 1)
+    sharpness, temperature = fit_classes(raw.probabilities, calibrated, labels)
     threshold = retake_threshold(calibrated, scores, max_false_rejects)
-    return Calibration(tuple(map(float, weights)), intercept, temperature, threshold, max_false_rejects)
+    return Calibration(tuple(map(float, weights)), intercept, sharpness, temperature, threshold, max_false_rejects)
+
+
+def by_distance(probabilities: Floats, score: Floats, sharpness: float) -> Floats:
+    """Class probabilities `(rows, 5)` weighed by how near each class's centre is to the score, as a Gaussian is."""
+    weights = np.exp(-sharpness * (score[:, None] - np.array(definitions.CENTRES)) ** 2)
+    weighted = probabilities * weights
+    return np.asarray(weighted / weighted.sum(axis=1, keepdims=True))
+
+
+def fit_classes(probabilities: Floats, score: Floats, labels: NDArray[np.int64]) -> tuple[float, float]:
+    """The sharpness and the temperature with the highest likelihood of these classes."""
+
+    def found(log_sharpness: float) -> tuple[float, float, float]:
+        sharpness = float(np.exp(log_sharpness))
+        weighted = by_distance(probabilities, score, sharpness)
+        temperature = fit_temperature(weighted, labels)
+        return log_loss(with_temperature(weighted, temperature), labels), sharpness, temperature
+
+    low, high = (float(np.log(bound)) for bound in SHARPNESS)
+    _, *best = found(float(minimize_scalar(lambda each: found(each)[0], bounds=(low, high), method="bounded").x))
+    return best[0], best[1]
 
 
 def retake_threshold(predicted: Floats, true: Floats, max_false_rejects: float) -> float:

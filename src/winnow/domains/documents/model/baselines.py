@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.metrics import log_loss
 from threadpoolctl import threadpool_limits
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.model.assessing import Estimates, Raw, calibrate, retake_threshold
+from winnow.measure.calibration import log_loss
 
 CLASSES = len(definitions.CLASSES)
 LEAVES = (3, 6, 12, 24)
@@ -94,7 +94,7 @@ def _log_loss(labels: NDArray[np.int64], probabilities: Floats, classes: NDArray
     """Also where validation has a class that training lacks."""
     whole = np.full((len(labels), CLASSES), 1e-6)
     whole[:, classes] = np.maximum(probabilities, 1e-6)
-    return float(log_loss(labels, whole / whole.sum(axis=1, keepdims=True), labels=range(CLASSES)))
+    return log_loss(whole / whole.sum(axis=1, keepdims=True), labels)
 
 
 def _none(rows: int) -> Floats:

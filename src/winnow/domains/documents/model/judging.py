@@ -135,7 +135,7 @@ def per_issue(truth: Truth, severities: Floats, found: Estimates, flag_from: flo
 
 
 def reliability_table(labels: NDArray[np.int64], raw: Floats, scaled: Floats) -> pd.DataFrame:
-    """The columns of `Reliability`, of class probabilities `(rows, 5)` before and after temperature scaling."""
+    """The columns of `Reliability`, of class probabilities `(rows, 5)` before and after calibration."""
     parts = []
     for is_scaled, probabilities in ((False, raw), (True, scaled)):
         bins = reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)

@@ -13,8 +13,6 @@ from winnow.domains.documents.model.parts import split
 from winnow.vision import backbones
 from winnow.vision.pooling import Standardise, summarised
 
-TAPS = 7
-"""Depths of the backbone whose features are used, at most."""
 COLOURS = 3
 
 
@@ -35,8 +33,9 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
     `forward(inputs, measures)` takes either bytes `(rows, length)` of patches and views (see `parts.cut`), or what
     `embed` made of them, `(rows, patches + views, width)`: the backbone need not run again when all of it is frozen.
 
-    An image is embedded as mean and standard deviation over its area of the feature maps at up to seven depths: blur,
-    grain and blocks show early, text and layout late. Patches are pooled by attention (when used), mean and maximum.
+    An image is embedded as mean and standard deviation over its area of the feature maps at up to `depths` depths of
+    the backbone: blur, grain and blocks show early, text and layout late. What lies behind the last of them is left
+    out. Patches are pooled by attention (when used), mean and maximum.
 
     A saved model carries what its use needs besides the weights: how pages are prepared and cut, and the limits of the
     verdict. `calibration.json` beside it holds what was fitted on validation.
@@ -46,6 +45,7 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
         self,
         backbone: str,
         *,
+        depths: int,
         frozen_blocks: int,
         hidden_dim: int,
         dropout_rate: float,
@@ -64,7 +64,7 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
         self.test_views = test_views
         self.frozen_blocks = frozen_blocks
         found = backbones.build(backbone)
-        self.taps = tap_places(found)
+        self.taps = tap_places(found, depths)
         self.blocks = found.blocks[: self.taps[-1] + 1]
         self.mean: Tensor
         self.std: Tensor
@@ -150,11 +150,11 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
         return Outputs(self.score(joint)[:, 0], self.classes(joint), self.issues(joint))
 
 
-def tap_places(backbone: backbones.Backbone) -> list[int]:
-    """The blocks after which features are taken: the last of each width after the stem, seven at most."""
+def tap_places(backbone: backbones.Backbone, depths: int) -> list[int]:
+    """The blocks after which features are taken: the last of each width after the stem, at most so many."""
     channels = backbones.widths(backbone)
     last = [place for place, width in enumerate(channels) if place + 1 == len(channels) or channels[place + 1] != width]
-    return last[1 : 1 + TAPS]
+    return last[1 : 1 + depths]
 
 
 def _layer(inputs: int, outputs: int, dropout: float) -> nn.Sequential:

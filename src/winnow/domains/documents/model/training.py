@@ -64,6 +64,7 @@ class Training:
         network, retake = self.params.network, self.params.retake
         model = Assessor(
             network.backbone,
+            depths=network.depths,
             frozen_blocks=network.frozen_blocks,
             hidden_dim=network.hidden_dim,
             dropout_rate=network.dropout_rate,
