@@ -97,8 +97,8 @@ def pooled(predictions: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
 
     def statistics(rows: pd.DataFrame) -> Any:
         truth = judging.Truth(rows["true_score"].to_numpy(), rows["true_label"].to_numpy())
-        nothing = np.zeros((len(rows), len(definitions.ISSUES)))
-        found = Estimates(rows["score"].to_numpy(), rows[columns].to_numpy(), nothing)
+        score, nothing = rows["score"].to_numpy(), np.zeros((len(rows), len(definitions.ISSUES)))
+        found = Estimates(score, np.zeros(len(rows)), rows[columns].to_numpy(), nothing)
         return judging.statistics(truth, found, definitions.ACCEPTABLE_FROM, 0.5)
 
     def shown(rows: pd.DataFrame) -> dict[str, float]:
@@ -146,9 +146,8 @@ def on_real_pages(judge: Judge, folder: Path) -> dict[str, Any]:
     preparation = definitions.Preparation(2000, 120)
     pages = [read_pages((folder / name).read_bytes(), Path(name).suffix, preparation)[0] for name in names]
     found = judge(pages)
-    legible = definitions.severity_score(found.severities, definitions.LEGIBILITY)
     figures = {}
-    for name, values in (("legibility", legible), ("score", found.score)):
+    for name, values in (("legibility", found.legibility), ("score", found.score)):
         of = dict(zip(names, values, strict=True))
         pairs = table[table["kind"] == "noisyoffice_pair"]
         below = np.array([of[row.file] < of[row.pair_clean] for row in pairs.itertuples()])

@@ -57,7 +57,7 @@ def predictions_of(
         score=found.score,
         label=found.probabilities.argmax(axis=1),
         verdict=verdicts,
-        legibility=definitions.severity_score(found.severities, definitions.LEGIBILITY),
+        legibility=found.legibility,
         framing=definitions.severity_score(found.severities, definitions.FRAMING),
     )
     table[definitions.probability_columns()] = found.probabilities
@@ -166,7 +166,10 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     own = Estimates(*(values[tested] for values in found))
     before = judging.before_calibration(Raw(*(values[tested] for values in raw)))
     truth = judging.Truth(
-        scores[side == "test"], labels[side == "test"], examples.flags[side == "test"].double().numpy()
+        scores[side == "test"],
+        labels[side == "test"],
+        examples.flags[side == "test"].double().numpy(),
+        examples.legibility[side == "test"].double().numpy(),
     )
     references = {}
     if params.compare_views != model.test_views:

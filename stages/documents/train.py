@@ -58,7 +58,8 @@ def carry(training: Training, max_false_rejects: float, seen: pd.DataFrame, fold
     raw = estimate_rows(model, examples, val, model.test_views, VALIDATION_BATCH)
     rows = examples.rows.iloc[val.numpy()]
     scores, labels = rows["score"].to_numpy("float64"), rows["label"].to_numpy("int64")
-    save_calibration(folder, calibrate(raw, scores, labels, max_false_rejects))
+    legibility = examples.legibility[val].double().numpy()
+    save_calibration(folder, calibrate(raw, scores, legibility, labels, max_false_rejects))
 
 
 def main(stage: Stage[Common, Train]) -> None:

@@ -79,7 +79,10 @@ def test_every_epoch_tells_errors_and_the_accuracy_of_each_class(here: Path) -> 
     keys = [definitions.class_key(name) for name in definitions.CLASSES]
     each = [curve(f"val/class_accuracy/{key}")[-1] for key in keys]
     assert curve("val/balanced_accuracy")[-1] == pytest.approx(np.mean(each))
-    parts = [curve(f"train/{name}_loss")[0] for name in ("regression", "classification", "issues", "consistency")]
+    parts = [
+        curve(f"train/{name}_loss")[0]
+        for name in ("regression", "legibility", "classification", "issues", "consistency")
+    ]
     assert sum(parts) == pytest.approx(curve("train/loss")[0], rel=1e-3)
 
 

@@ -96,6 +96,9 @@ def test_every_metric_of_the_judgement(root: Path) -> None:
         own[f"{issue}_recall"] = float((severity[truth] >= 0.2).mean())
         own[f"{issue}_average_precision"] = sklearn.average_precision_score(truth, severity)
         precisions.append(own[f"{issue}_average_precision"])
+    damage = severities[~severities["issue"].isin(["skew", "cropped"])].groupby("image_id")["severity"]
+    legible = 1 - (0.75 * damage.max() + 0.25 * damage.sum()).clip(upper=1)
+    own["legibility_mae"] = (legible.loc[test["image_id"]].to_numpy() - test["legibility"]).abs().mean()
     own["issues_average_precision"] = float(np.mean(precisions))
     assert found["model"] == close(own)
     baseline = pd.read_parquet(root / "evaluate/baseline_predictions.parquet")
@@ -126,9 +129,6 @@ def test_parts_of_the_score_and_verdicts_follow_from_the_predictions(root: Path)
     framing = [definitions.ISSUES.index(issue) for issue in ("skew", "cropped")]
     worst, second = severities[:, framing].max(axis=1), severities[:, framing].min(axis=1)
     assert predictions["framing"].to_numpy() == pytest.approx(1 - np.minimum(1, worst + second / 4))
-    rest = np.sort(np.delete(severities, framing, axis=1), axis=1)
-    legibility = 1 - np.minimum(1, rest[:, -1] + rest[:, :-1].sum(axis=1) / 4)
-    assert predictions["legibility"].to_numpy() == pytest.approx(legibility)
     retaken = predictions["verdict"] == "retake"
     assert (retaken == (predictions["score"] < found["threshold"])).all()
     accepted = predictions["verdict"] == "accept"
@@ -167,8 +167,14 @@ def test_calibration_undoes_what_was_done_to_scores_and_probabilities() -> None:
     labels = definitions.class_of(scores)
     logits = np.eye(5)[labels] * 2 + rng.gumbel(size=(400, 5))
     probabilities = np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True)
-    found = calibrate(Raw(heads, probabilities, np.zeros((400, 10))), scores, labels, 0.05)
-    applied = found.apply(Raw(heads, probabilities, np.zeros((400, 10))))
+    legibility = np.where(np.arange(400) < 300, scores**2, np.nan)
+    legible = np.stack([rng.random(400), 0.2 + 0.6 * scores**2], axis=1)
+    raw = Raw(heads, legible, probabilities, np.zeros((400, 10)))
+    found = calibrate(raw, scores, legibility, labels, 0.05)
+    applied = found.apply(raw)
+    assert applied.legibility == pytest.approx(scores**2, abs=1e-6)
+    plain = calibrate(raw, scores, np.full(400, np.nan), labels, 0.05)
+    assert plain.apply(raw).legibility == pytest.approx(legible[:, 1])  # the function, for want of a truth
     assert applied.score == pytest.approx(scores, abs=1e-6)
     assert found.weights[1] == pytest.approx(0, abs=1e-6)
     assert found.temperature > 1.5  # they were too sure
@@ -190,8 +196,8 @@ def test_the_score_decides_the_class_as_far_as_that_makes_the_classes_likelier()
     factors = minimize(loss, [1.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-12}).x
     sharpness, temperature = fit_classes(head, score, labels)
     assert [1 / temperature, sharpness / temperature] == pytest.approx(factors, rel=1e-3)
-    found = Calibration((1.0, 0.0, 0.0), 0.0, sharpness, temperature, 0.4, 0.05)
-    raw = Raw(np.stack([score] * 3, axis=1), head, np.zeros((400, 10)))
+    found = Calibration((1.0, 0.0, 0.0), 0.0, (0.0, 1.0), 0.0, sharpness, temperature, 0.4, 0.05)
+    raw = Raw(np.stack([score] * 3, axis=1), np.zeros((400, 2)), head, np.zeros((400, 10)))
     right = (found.apply(raw).probabilities.argmax(axis=1) == labels).mean()
     assert right > (head.argmax(axis=1) == labels).mean() + 0.1
     assert fit_classes(head, np.full(400, 0.5), labels)[1] == pytest.approx(fit_temperature(head, labels), abs=1e-2)

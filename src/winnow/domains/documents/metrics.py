@@ -24,6 +24,7 @@ GATE_METRICS = (
     "balance_gap_error",
     "within_one_accuracy",
     "macro_f1",
+    "legibility_mae",
     "ece",
     "score_ece",
     "spearman_correlation",

@@ -117,9 +117,10 @@ class Network(Section):
 
 
 class Loss(Section):
-    """The sum of four losses."""
+    """The sum of five losses."""
 
     regression: Float = Field(ge=0, description="weight of the score's loss")
+    legibility: Float = Field(ge=0, description="weight of the legibility's loss; for pages whose severities are known")
     classification: Float = Field(ge=0, description="weight of the class's loss")
     issues: Float = Field(ge=0, description="weight of the severities' loss")
     consistency: Float = Field(ge=0, description="weight of the squared difference of score and expected class")

@@ -177,7 +177,7 @@ def _entry(scan: Scan, number: int, found: Estimates, model: Assessor, calibrati
         "probabilities": {
             name: round(float(value), 4) for name, value in zip(definitions.CLASSES, found.probabilities, strict=True)
         },
-        "legibility": round(float(definitions.severity_score(severities, definitions.LEGIBILITY)), 4),
+        "legibility": round(float(found.legibility), 4),
         "framing": round(float(definitions.severity_score(severities, definitions.FRAMING)), 4),
         "issues": {definitions.ISSUES[place]: round(float(severities[place]), 4) for place in flagged},
     }

@@ -40,6 +40,8 @@ class Raw(NamedTuple):
     scores: Floats
     """(rows, 3): of the score's head, of the documented function of the predicted severities, and of the class centres
     weighed by the class probabilities"""
+    legibility: Floats
+    """(rows, 2): of its head, and of the documented function of the predicted severities"""
     probabilities: Floats
     """(rows, 5)"""
     severities: Floats
@@ -50,6 +52,8 @@ class Estimates(NamedTuple):
     """What is said of pages after calibration."""
 
     score: Floats
+    """(rows,)"""
+    legibility: Floats
     """(rows,)"""
     probabilities: Floats
     """(rows, 5)"""
@@ -64,6 +68,8 @@ class Calibration:
     weights: tuple[float, ...]
     """of the heads' scores: the score is their weighted sum + intercept, within 0 and 1"""
     intercept: float
+    legibility_weights: tuple[float, ...]
+    legibility_intercept: float
     sharpness: float
     """how much the score decides the class: a log-probability loses so much × (score - the class's centre)²"""
     temperature: float
@@ -74,20 +80,23 @@ class Calibration:
     """share of acceptable validation pages that the threshold was allowed to reject"""
 
     def apply(self, raw: Raw) -> Estimates:
-        """Calibrated score and probabilities."""
-        score = np.clip(raw.scores @ np.array(self.weights) + self.intercept, 0, 1)
+        """Calibrated score, legibility and probabilities."""
+        score = weighed(raw.scores, self.weights, self.intercept)
+        legibility = weighed(raw.legibility, self.legibility_weights, self.legibility_intercept)
         probabilities = by_distance(raw.probabilities, score, self.sharpness)
-        return Estimates(score, with_temperature(probabilities, self.temperature), raw.severities)
+        return Estimates(score, legibility, with_temperature(probabilities, self.temperature), raw.severities)
 
 
 def raw_estimates(outputs: Outputs) -> Raw:
     """The heads' scores, probabilities and severities, from their logits."""
-    direct = outputs.score.double().sigmoid().cpu().numpy()
-    severities = outputs.issues.double().sigmoid().cpu().numpy()
+    score, legible, severities = (
+        logits.double().sigmoid().cpu().numpy() for logits in (outputs.score, outputs.legibility, outputs.issues)
+    )
     probabilities = outputs.classes.double().softmax(dim=1).cpu().numpy()
     expected = probabilities @ np.array(definitions.CENTRES)
-    scores = np.stack([direct, definitions.severity_score(severities), expected], axis=1)
-    return Raw(scores, probabilities, severities)
+    scores = np.stack([score, definitions.severity_score(severities), expected], axis=1)
+    legibility = np.stack([legible, definitions.severity_score(severities, definitions.LEGIBILITY)], axis=1)
+    return Raw(scores, legibility, probabilities, severities)
 
 
 def page_inputs(model: Assessor, images: Sequence[bytes], device: torch.device, mirror: int = 0) -> Tensor:
@@ -137,22 +146,35 @@ def estimate(model: Assessor, inputs: Sequence[Tensor], measures: Tensor, batch_
     return Raw(*(np.mean([view[place] for view in views], axis=0) for place in range(len(Raw._fields))))
 
 
-def calibrate(raw: Raw, scores: Floats, labels: NDArray[np.int64], max_false_rejects: float) -> Calibration:
-    """What validation pages with these true scores and classes say.
+def calibrate(
+    raw: Raw, scores: Floats, legibility: Floats, labels: NDArray[np.int64], max_false_rejects: float
+) -> Calibration:
+    """What validation pages with these true scores, legibility (NaN where unknown) and classes say.
 
-    The weights, none below 0, and the intercept are those of least squares: three estimates of one thing err less than
-    one, and the function of severities alone is biased, since uncertain severities lie nearer to the middle. The
-    threshold is the highest that rejects at most the given share of acceptable pages. Sharpness and temperature are
-    those of the highest likelihood of the classes: the score knows more of the class than the class's head alone does.
+    Several estimates of one thing err less than one, and the function of severities alone is biased, since uncertain
+    severities lie nearer to the middle. The threshold is the highest that rejects at most the given share of acceptable
+    pages. Sharpness and temperature are those of the highest likelihood of the classes: the score knows more of the
+    class than the class's head alone does.
     """
-    rows = len(scores)
-    columns = np.concatenate([raw.scores, np.ones((rows, 1)), -np.ones((rows, 1))], axis=1)
-    solution, _ = nnls(columns, scores)
-    weights, intercept = solution[:-2], float(solution[-2] - solution[-1])
-    calibrated = np.clip(raw.scores @ weights + intercept, 0, 1)
+    weights, intercept = fit_weights(raw.scores, scores)
+    known = ~np.isnan(legibility)
+    legible = fit_weights(raw.legibility[known], legibility[known]) if known.any() else ((0.0, 1.0), 0.0)
+    calibrated = weighed(raw.scores, weights, intercept)
     sharpness, temperature = fit_classes(raw.probabilities, calibrated, labels)
     threshold = retake_threshold(calibrated, scores, max_false_rejects)
-    return Calibration(tuple(map(float, weights)), intercept, sharpness, temperature, threshold, max_false_rejects)
+    return Calibration(weights, intercept, *legible, sharpness, temperature, threshold, max_false_rejects)
+
+
+def weighed(estimates: Floats, weights: Sequence[float], intercept: float) -> Floats:
+    """The weighted sum of several estimates `(rows, estimates)` of a figure, plus the intercept, within 0 and 1."""
+    return np.asarray(np.clip(estimates @ np.array(weights) + intercept, 0, 1))
+
+
+def fit_weights(estimates: Floats, true: Floats) -> tuple[tuple[float, ...], float]:
+    """The weights, none below 0, and the intercept of least squares."""
+    ones = np.ones((len(true), 1))
+    solution, _ = nnls(np.concatenate([estimates, ones, -ones], axis=1), true)
+    return tuple(map(float, solution[:-2])), float(solution[-2] - solution[-1])
 
 
 def by_distance(probabilities: Floats, score: Floats, sharpness: float) -> Floats:

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 class Baseline(NamedTuple):
-    """Estimates of all rows, the retake threshold, and the chosen settings."""
+    """Estimates of all rows (no legibility or severities), the retake threshold, and the chosen settings."""
 
     estimates: Estimates
     retake_below: float
@@ -32,7 +32,7 @@ def constant(scores: Floats, labels: NDArray[np.int64], side: NDArray[np.str_], 
     shares = np.bincount(labels[train], minlength=CLASSES) / train.sum()
     score = np.full(rows, scores[train].mean())
     threshold = retake_threshold(score[side == "val"], scores[side == "val"], max_false_rejects)
-    return Baseline(Estimates(score, np.tile(shares, (rows, 1)), _none(rows)), threshold, {})
+    return Baseline(Estimates(score, np.full(rows, np.nan), np.tile(shares, (rows, 1)), _none(rows)), threshold, {})
 
 
 def trees(
@@ -71,9 +71,10 @@ def trees(
         _, class_leaves, class_rounds, chosen = min(of_class, key=lambda each: each[0])
         probabilities = np.zeros((len(scores), CLASSES))
         probabilities[:, chosen.classes_] = _at(chosen.staged_predict_proba(measures), class_rounds)
-    raw = Raw(score[:, None], probabilities, _none(len(scores)))
+    unknown = np.full((len(scores), 2), np.nan)
+    raw = Raw(score[:, None], unknown, probabilities, _none(len(scores)))
     on_validation = Raw(*(values[val] for values in raw))
-    calibration = calibrate(on_validation, scores[val], labels[val], max_false_rejects)
+    calibration = calibrate(on_validation, scores[val], unknown[val, 0], labels[val], max_false_rejects)
     settings = {
         "score_leaves": score_leaves,
         "score_rounds": score_rounds + 1,

@@ -24,6 +24,8 @@ class Examples:
     measures: Tensor
     """(rows, measures)"""
     measure_names: tuple[str, ...]
+    legibility: Tensor
+    """(rows,), by the documented function, NaN where severities are unknown"""
     severities: Tensor
     """(rows, 10), NaN where unknown"""
     flags: Tensor
@@ -55,6 +57,9 @@ def join_examples(
         images=images.select(ids),
         measures=torch.from_numpy(values.loc[ids, list(NAMES)].to_numpy(np.float32, copy=True)),
         measure_names=NAMES,
+        legibility=torch.from_numpy(
+            definitions.severity_score(severity.to_numpy(np.float64), definitions.LEGIBILITY).astype(np.float32)
+        ),
         severities=torch.from_numpy(severity.to_numpy(np.float32, copy=True)),
         flags=torch.from_numpy(flagged.to_numpy(np.float32, na_value=np.nan)),
     )

@@ -26,12 +26,14 @@ class Truth:
     labels: NDArray[np.int64]
     flags: Floats | None = None
     """(rows, 10): 1, 0, or NaN where unknown"""
+    legibility: Floats | None = None
+    """(rows,), NaN where unknown"""
 
 
 def statistics(truth: Truth, found: Estimates, retake_below: float, flag_from: float) -> dict[str, Statistic]:
     """Every metric as a function of how often each row is drawn; only those that are defined on these rows.
 
-    Metrics of issues are left out when `truth` has no flags.
+    Metrics of issues and legibility are left out when `truth` does not know them.
     """
     predicted = found.probabilities.argmax(axis=1)
     error = np.abs(found.score - truth.scores)
@@ -51,6 +53,7 @@ def statistics(truth: Truth, found: Estimates, retake_below: float, flag_from: f
     all_found: dict[str, Statistic] = {
         "mae": mean(error),
         "rmse": transformed(np.sqrt, mean(error**2)),
+        **({} if truth.legibility is None else {"legibility_mae": mean(np.abs(found.legibility - truth.legibility))}),
         "accuracy": of_confusion(measure.accuracies),
         "balanced_accuracy": of_confusion(measure.balanced_accuracies),
         "balance_gap_error": of_confusion(gap),
@@ -98,7 +101,7 @@ def metrics(found: Mapping[str, Statistic], rows: int) -> dict[str, float]:
 
 def before_calibration(raw: Raw) -> Estimates:
     """What the heads say by themselves: the mean of their scores, and probabilities as they are."""
-    return Estimates(raw.scores.mean(axis=1), raw.probabilities, raw.severities)
+    return Estimates(raw.scores.mean(axis=1), raw.legibility.mean(axis=1), raw.probabilities, raw.severities)
 
 
 def calibration_metrics(truth: Truth, found: Estimates) -> dict[str, float]:

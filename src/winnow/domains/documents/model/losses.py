@@ -1,4 +1,4 @@
-"""The losses of the three heads, and of their agreement. Each gives one value per row, `(rows,)`."""
+"""The losses of the heads, and of their agreement. Each gives one value per row, `(rows,)`."""
 
 import torch
 from torch import Tensor
@@ -11,8 +11,9 @@ HUBER = 0.1
 
 
 def score_loss(logits: Tensor, scores: Tensor) -> Tensor:
-    """Smooth L1 of the score (Girshick 2015), in units of `HUBER`²: quadratic for small errors."""
-    return functional.smooth_l1_loss(logits.sigmoid(), scores, beta=HUBER, reduction="none")
+    """Smooth L1 of a score (Girshick 2015), in units of `HUBER`²: quadratic for small errors; 0 where it is NaN."""
+    loss = functional.smooth_l1_loss(logits.sigmoid(), scores.nan_to_num(), beta=HUBER, reduction="none")
+    return torch.where(scores.isnan(), torch.zeros_like(loss), loss)
 
 
 def class_loss(logits: Tensor, targets: Tensor, weights: Tensor | None, gamma: float) -> Tensor:

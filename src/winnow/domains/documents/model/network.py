@@ -1,4 +1,4 @@
-"""The network that judges pages: a backbone over patches and views, page-level measures, and three heads."""
+"""The network that judges pages: a backbone over patches and views, page-level measures, and heads."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,10 +17,12 @@ COLOURS = 3
 
 
 class Outputs(NamedTuple):
-    """Logits of the three heads."""
+    """Logits of the heads."""
 
     score: Tensor
     """(rows,): its sigmoid is the score"""
+    legibility: Tensor
+    """(rows,): its sigmoid is the legibility"""
     classes: Tensor
     """(rows, 5): of a softmax"""
     issues: Tensor
@@ -85,6 +87,7 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
             _layer(pooled, hidden_dim, dropout_rate), nn.Linear(hidden_dim, hidden_dim), nn.ReLU()
         )
         self.score = nn.Linear(hidden_dim, 1)
+        self.legibility = nn.Linear(hidden_dim, 1)
         self.classes = nn.Linear(hidden_dim, len(definitions.CLASSES))
         self.issues = nn.Linear(hidden_dim, len(definitions.ISSUES))
 
@@ -147,7 +150,7 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
         pooled += [layer(scale(embedded[:, count + place])) for place, (scale, layer) in enumerate(views)]
         pooled.append(self.measure_layer(self.measure_scale(measures)))
         joint = self.joint(torch.cat(pooled, dim=1))
-        return Outputs(self.score(joint)[:, 0], self.classes(joint), self.issues(joint))
+        return Outputs(self.score(joint)[:, 0], self.legibility(joint)[:, 0], self.classes(joint), self.issues(joint))
 
 
 def tap_places(backbone: backbones.Backbone, depths: int) -> list[int]:

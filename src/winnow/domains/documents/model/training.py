@@ -124,12 +124,13 @@ class Training:
             "scores": torch.tensor(rows["score"].to_numpy(np.float32)),
             "classes": functional.one_hot(labels, CLASSES).float(),
             "labels": labels.float(),
+            "legibilities": self.examples.legibility[places],
             "severities": self.examples.severities[places],
             "flags": self.examples.flags[places],
         }
 
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
-        """The sum of the four losses, with the score's error and how often the class is right as parts."""
+        """The sum of the losses, with the score's error and how often the class is right as parts."""
         outputs: Outputs = model(batch["inputs"], batch["measures"])
         parts = self._losses(outputs, batch)
         with torch.no_grad():
@@ -149,6 +150,7 @@ class Training:
             classes = classes + losses.ordinal_loss(outputs.classes, batch["classes"])
         return {
             "regression_loss": loss.regression * losses.score_loss(outputs.score, batch["scores"]),
+            "legibility_loss": loss.legibility * losses.score_loss(outputs.legibility, batch["legibilities"]),
             "classification_loss": loss.classification * classes,
             "issues_loss": loss.issues
             * losses.issue_loss(outputs.issues, batch["severities"], batch["flags"], self.flag_from),
@@ -159,9 +161,12 @@ class Training:
         """Outputs and targets of each validation image."""
         for batch in batches:
             outputs: Outputs = model(batch["inputs"], batch["measures"])
-            targets = {name: batch[name] for name in ("scores", "classes", "labels", "severities", "flags")}
+            targets = {
+                name: batch[name] for name in ("scores", "classes", "labels", "legibilities", "severities", "flags")
+            }
             yield {
                 "score": outputs.score.float(),
+                "legibility": outputs.legibility.float(),
                 "class_logits": outputs.classes.float(),
                 "issues": outputs.issues.float(),
                 **targets,
@@ -169,7 +174,7 @@ class Training:
 
     def metrics(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
         """Loss as in training, errors of the score, and accuracies of the class, in all and by class."""
-        outputs = Outputs(rows["score"], rows["class_logits"], rows["issues"])
+        outputs = Outputs(rows["score"], rows["legibility"], rows["class_logits"], rows["issues"])
         parts = self._losses(outputs, {**rows, **self.constants})
         estimates = raw_estimates(outputs)
         score = estimates.scores.mean(axis=1)
