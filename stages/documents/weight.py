@@ -16,11 +16,14 @@ def main(stage: Stage[Common, Weight]) -> None:
     labels = stage.read("label/labels.parquet", Labels)
     splits = stage.read("split/splits.parquet", Splits)
     train = labels[labels["image_id"].isin(splits.loc[splits["split"] == "train", "image_id"])]
-    classes = weigh_classes(train["label"])
+    known = train["label"].dropna().astype("int64")
+    classes = weigh_classes(known)
     found = warnings(class_counts(labels["label"]), len(train), stage.params)
     print("\n".join(["class weights:", format_weights(classes), *found]), file=sys.stderr)
     stage.write("classes.parquet", classes, ClassWeights)
-    stage.account(len(labels), weighed=len(train), held_out=len(labels) - len(train))
+    stage.account(
+        len(labels), weighed=len(known), without_class=len(train) - len(known), held_out=len(labels) - len(train)
+    )
     stage.metrics(
         samples=dict(zip(classes["name"], classes["samples"], strict=True)),
         weight=dict(zip(classes["name"], classes["weight"], strict=True)),

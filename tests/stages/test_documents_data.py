@@ -14,13 +14,14 @@ from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Weight
 from winnow.domains.documents.rules import classes
+from winnow.domains.documents.rules.sides import split_images
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images import parallel
 from winnow.images.codec import ImageError, load_pixels
 from winnow.images.pdf import render_pages
 from winnow.images.store import read_images
 from winnow.learn.samplers import BalancedBatchSampler, BatchShare
-from winnow.pipeline.errors import SourceError
+from winnow.pipeline.errors import SourceError, TableError
 
 DOCUMENTS = Programs.tiny("documents")
 run, table, metrics = DOCUMENTS.run, DOCUMENTS.table, DOCUMENTS.metrics
@@ -156,12 +157,33 @@ def test_a_row_that_cannot_be_used_is_rejected_with_the_reason(here: Path, row: 
     assert len(table("ingest/pages.parquet")) == 1
 
 
-def test_rows_with_issues_alone_are_rejected_by_label(here: Path) -> None:
+def test_rows_with_issues_alone_are_kept_without_score_or_class(here: Path) -> None:
     ingest("labelled", labelled(["page0.png,,,blur", "page1.png,0.5,,"]))
     run("filter")
     run("label")
-    assert table("label/rejected.parquet")["image_id"].tolist() == ["scans/page0"]
-    assert metrics("label")["rows_rejected"] == 1
+    labels = table("label/labels.parquet").set_index("image_id")
+    assert labels["score"].isna().tolist() == labels["label"].isna().tolist() == [True, False]
+    assert labels["issues"].tolist() == ["blur", ""]
+    assert metrics("label")["rows_labelled"] == 2
+    ingest("labelled", labelled(["page0.png,,,blur", "page1.png,,,glare"]))
+    run("filter")
+    with pytest.raises(TableError, match="no page has a score or a class"):
+        run("label")
+
+
+def test_documents_of_which_only_issues_are_known_are_for_training() -> None:
+    pages = [f"{document}_p{page}" for document in range(30) for page in (1, 2)]
+    documents = [page.partition("_")[0] for page in pages]
+    known = pd.Series([number % 5 for number in range(60)], dtype="Int64")
+    labels = pd.DataFrame({"image_id": pages, "page": pages, "document": documents, "label": known})
+    labels.loc[labels["image_id"].isin(["3_p1", "8_p1", "8_p2"]), "label"] = pd.NA
+    for fold in range(4):
+        params = DOCUMENTS.section("split", folds=4, fold=fold)
+        side = split_images(labels, params, np.random.default_rng(1)).set_index("image_id")["split"]
+        assert set(side[["3_p1", "3_p2", "8_p1", "8_p2"]]) == {"train"}
+        assert side.value_counts().min() > 8
+    with pytest.raises(TableError, match="no document has a score or a class of all its pages"):
+        split_images(labels.assign(label=pd.NA), params, np.random.default_rng(1))
 
 
 @pytest.mark.parametrize(

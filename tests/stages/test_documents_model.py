@@ -86,6 +86,29 @@ def test_every_epoch_tells_errors_and_the_accuracy_of_each_class(here: Path) -> 
     assert sum(parts) == pytest.approx(curve("train/loss")[0], rel=1e-3)
 
 
+def test_pages_of_which_only_issues_are_known_teach_issues_and_change_no_other_figure(here: Path) -> None:
+    folder = Path("data/source/documents/scans")
+    folder.mkdir(parents=True)
+    rng, rows = np.random.default_rng(0), ["filename,quality_class,issues"]
+    for number in range(40):
+        kind = ("letter", "table", "form", "receipt")[number % 4]
+        Image.fromarray(draw_page(kind, 300, rng)).save(folder / f"{number:02}.png")
+        rows.append(f"{number:02}.png,{'' if number < 10 else definitions.CLASSES[number % 5]},blur")
+    (folder / "metadata.csv").write_text("\n".join(rows))
+    run("ingest", sources=[{"format": "labelled", "path": str(folder)}])
+    for name in ("filter", "label", "split", "weight"):
+        run(name)
+    assert DOCUMENTS.metrics("weight")["rows_without_class"] == 10
+    run("train", epochs=2)
+    assert 0 < curve("train/mae")[-1] < 1
+    run("evaluate")
+    judged = json.loads(Path("metrics/documents/judgement.json").read_text())
+    assert judged["model"]["mae"] > 0
+    assert judged["model"]["blur_recall"] >= 0
+    assert "glare_recall" not in judged["model"]  # no page has it
+    run("plot")
+
+
 def test_a_curriculum_begins_with_images_of_one_issue(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     phases = [{"subset": subset, "epochs": 1, "learning_rate": 0.001} for subset in ("easy", "all")]
     run("train", phases=phases)
@@ -228,6 +251,15 @@ def test_evaluate_leaves_out_pages_that_were_seen_in_training(here: Path) -> Non
     hashes = pages.set_index("image_id")["perceptual_hash"]
     assert carried == set(hashes[sides.loc[sides["split"] != "test", "page"]])
     assert not carried & set(hashes[sides.loc[sides["split"] == "test", "page"]])
+    rows = ["a.png,0.9,blur", "tested.png,,blur"]
+    (folder / "metadata.csv").write_text("\n".join(["filename,quality_score,issues", *rows]) + "\n")
+    found = json.loads(winnow("evaluate", str(folder), "--json").stdout)
+    assert found["pages"]["judged"] == 2
+    assert sum(found["by_class"].values()) == 1
+    pages = [entry["score"] for entry in json.loads(winnow("assess", str(folder / "a.png"), "--json").stdout)]
+    assert found["metrics"]["mae"] == pytest.approx(abs(pages[0] - 0.9), abs=1e-4)
+    assert found["metrics"]["blur_average_precision"] == 1
+
     (folder / "metadata.csv").write_text("\n".join(["filename,quality_score", "known.png,0.9"]) + "\n")
     refused = winnow("evaluate", str(folder))
     assert isinstance(refused.exception, WinnowError)

@@ -13,7 +13,7 @@ from winnow.curate.sides import SIDES
 from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Enough, Label
 from winnow.domains.documents.rules.classes import warnings
-from winnow.domains.documents.rules.labels import make_images, without_label
+from winnow.domains.documents.rules.labels import make_images
 from winnow.domains.documents.rules.sides import split_images
 from winnow.domains.documents.source import formats
 from winnow.domains.documents.source.collect import collect
@@ -54,12 +54,9 @@ def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> p
         with write_images(pages_file) as images:
             found = collect([Collection(FORMS[mode], str(source), source.stem, listing)], settings.preparation, images)
         check_rejected_share(found.rejected, listing.rows, settings.max_rejected_share, domain="documents")
-        pages = found.pages[~found.pages["image_id"].isin(without_label(found.pages)["image_id"])]
-        if pages.empty:
-            raise WinnowError(f"no page of {source} has a score or a class", fix="give its rows one of them")
-        stored = read_images(pages_file).select(pages["image_id"])
+        stored = read_images(pages_file).select(found.pages["image_id"])
         with write_images(images_file) as store:
-            made = make_images(pages, stored, settings.label, settings.flag_from, settings.seed, store)
+            made = make_images(found.pages, stored, settings.label, settings.flag_from, settings.seed, store)
         sides = split_images(made.labels, settings.split, np.random.default_rng(settings.seed))
         metadata = _metadata(made.labels, made.severities, sides)
         encoded = read_images(images_file)

@@ -63,8 +63,8 @@ class Labels(Table):
     image_id: Series[str] = pa.Field(unique=True, description="<page>@<copy>, or the page's own")
     page: Series[str] = pa.Field(description="the clean page it was made of")
     document: Series[str]
-    score: Series[float] = pa.Field(ge=0, le=1)
-    label: Series[int] = pa.Field(isin=CLASSES, description="number of the class")
+    score: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="missing where only issues are known")
+    label: Series[pd.Int64Dtype] = pa.Field(nullable=True, isin=CLASSES, description="number of the class; as score")
     issues: Series[str] = pa.Field(nullable=True, description="flagged issues, joined by `;`; missing where not known")
     effects: Series[str] = pa.Field(description="harmless effects, joined by `;`")
 
@@ -84,13 +84,6 @@ class Measures(Table):
     image_id: Series[str]
     measure: Series[str]
     value: Series[float]
-
-
-class Unlabelled(Table):
-    """Pages that cannot be labelled."""
-
-    image_id: Series[str] = pa.Field(unique=True)
-    reason: Series[str]
 
 
 class Splits(Table):

@@ -72,3 +72,16 @@ def test_consistency_is_zero_when_score_and_class_agree() -> None:
     agreeing = torch.logit(torch.tensor([definitions.CENTRES[1]]))
     assert float(losses.consistency_loss(agreeing, sure)) == pytest.approx(0, abs=1e-10)
     assert float(losses.consistency_loss(torch.logit(torch.tensor([0.3])), sure)) == pytest.approx(0.4**2, rel=1e-4)
+
+
+def test_unknown_targets_cost_nothing_and_change_no_other_row() -> None:
+    scores, targets = torch.rand(12), TARGETS.clone()
+    known = torch.arange(12) % 3 > 0
+    unknown_scores = torch.where(known, scores, torch.nan)
+    targets[~known] = torch.nan
+    for loss, whole in (
+        (losses.score_loss(LOGITS[:, 0], unknown_scores), losses.score_loss(LOGITS[:, 0], scores)),
+        (losses.class_loss(LOGITS, targets, None, 2.0), losses.class_loss(LOGITS, TARGETS, None, 2.0)),
+        (losses.ordinal_loss(LOGITS, targets), losses.ordinal_loss(LOGITS, TARGETS)),
+    ):
+        assert of_rows(loss) == of_rows(torch.where(known, whole, torch.zeros(12)))

@@ -14,7 +14,7 @@ import torch
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.model import judging
-from winnow.domains.documents.model.assessing import SEEN, Calibration, Estimates, estimate, load_assessor
+from winnow.domains.documents.model.assessing import SEEN, Calibration, Estimates, Floats, estimate, load_assessor
 from winnow.domains.documents.model.heatmaps import explain
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.parts import cut, mirrored
@@ -76,19 +76,22 @@ def assess_files(paths: Sequence[Path], explained: Path | None, device: torch.de
 def judge_data(path: Path, device: torch.device) -> dict[str, Any]:
     """The assessor's metrics on a labelled folder (or its CSV), without pages that it was trained or validated on.
 
-    Raises SourceError, and WinnowError when nothing is left to judge.
+    Pages of which only issues are known count in the metrics of issues alone. Raises SourceError, and WinnowError when
+    nothing is left to judge.
     """
     listing = formats.read("labelled", path)
     model, calibration = load_assessor(device)
     seen = read_table(model_folder("documents") / SEEN, Seen)
     rejected, known_pages = [reason for _, _, reason in listing.rejected], 0
-    parts, scores, labels, flags = [], [], [], []
+    parts: list[Estimates] = []
     verdicts: list[str] = []
+    scores: list[float] = []
+    flags: list[list[float]] = []
     records = {record.content: record for record in listing.records if isinstance(record.content, Path)}
     for scan in _read(list(records), model.preparation):
         record = records[scan.file]
-        if scan.error or (record.score is None and record.label is None):
-            rejected.append(scan.error or "neither score nor class")
+        if scan.error:
+            rejected.append(scan.error)
             continue
         new = _unseen(scan.pages, seen)
         known_pages += len(scan.pages) - len(new)
@@ -96,12 +99,12 @@ def judge_data(path: Path, device: torch.device) -> dict[str, Any]:
             continue
         found = judge_pages(model, calibration, new)
         parts.append(found)
-        score = record.score if record.score is not None else definitions.CENTRES[record.label or 0]
-        known = [np.nan if record.issues is None else float(issue in record.issues) for issue in definitions.ISSUES]
+        score = np.nan if record.label is None else definitions.CENTRES[record.label]
+        score = score if record.score is None else record.score
+        flagged = [np.nan if record.issues is None else float(issue in record.issues) for issue in definitions.ISSUES]
         for number in range(len(new)):
             scores.append(score)
-            labels.append(int(definitions.class_of(score)))
-            flags.append(known)
+            flags.append(flagged)
             verdicts.append(_verdict(found, number, model, calibration)[0])
     if not parts:
         reasons = [*sorted(set(rejected))[:3], *[f"{known_pages} seen in training"] * bool(known_pages)]
@@ -109,9 +112,8 @@ def judge_data(path: Path, device: torch.device) -> dict[str, Any]:
             f"no page of {path} can be judged: {'; '.join(reasons)}",
             fix="check its CSV and its files, and name pages that the model was not trained on",
         )
-    truth = judging.Truth(np.array(scores), np.array(labels), np.array(flags))
-    joined = Estimates(*(np.concatenate(values) for values in zip(*parts, strict=True)))
-    statistics = judging.statistics(truth, joined, calibration.retake_below, model.decision.flag_from)
+    joined, true = Estimates(*(np.concatenate(values) for values in zip(*parts, strict=True))), np.array(scores)
+    labels = definitions.class_of(true[~np.isnan(true)])
     return {
         "pages": {
             "in_source": listing.rows,
@@ -120,11 +122,25 @@ def judge_data(path: Path, device: torch.device) -> dict[str, Any]:
             "judged": len(scores),
         },
         "reasons": sorted(set(rejected)),
-        "by_class": {name: labels.count(number) for number, name in enumerate(definitions.CLASSES)},
+        "by_class": {name: int((labels == number).sum()) for number, name in enumerate(definitions.CLASSES)},
         "verdicts": {verdict: verdicts.count(verdict) for verdict in definitions.VERDICTS},
         "threshold": calibration.retake_below,
-        "metrics": judging.metrics(statistics, len(scores)),
+        "metrics": _metrics(true, np.array(flags), joined, calibration.retake_below, model.decision.flag_from),
     }
+
+
+def _metrics(
+    scores: Floats, flags: Floats, found: Estimates, retake_below: float, flag_from: float
+) -> dict[str, float]:
+    """Those of the rows whose score is known, and those of the issues whose flags are; `scores`, `flags` may be NaN."""
+    of_issues = judging.issue_statistics(flags, found.severities, flag_from)
+    metrics = judging.metrics(of_issues, len(scores))
+    known = ~np.isnan(scores)
+    if not known.any():
+        return metrics
+    truth = judging.Truth(scores[known], definitions.class_of(scores[known]))
+    own = judging.statistics(truth, Estimates(*(values[known] for values in found)), retake_below, flag_from)
+    return judging.metrics(own, len(truth.scores)) | metrics
 
 
 def judge_pages(model: Assessor, calibration: Calibration, pages: Sequence[Pixels]) -> Estimates:

@@ -27,8 +27,8 @@ class Baseline(NamedTuple):
 
 
 def constant(scores: Floats, labels: NDArray[np.int64], side: NDArray[np.str_], max_false_rejects: float) -> Baseline:
-    """The mean score of the training images, and the shares of their classes, for every row."""
-    train, rows = side == "train", len(scores)
+    """The mean score of the training images that have one, and the shares of their classes, for every row."""
+    train, rows = (side == "train") & (labels >= 0), len(scores)
     shares = np.bincount(labels[train], minlength=CLASSES) / train.sum()
     score = np.full(rows, scores[train].mean())
     threshold = retake_threshold(score[side == "val"], scores[side == "val"], max_false_rejects)
@@ -49,7 +49,7 @@ def trees(
 
     Chosen are the leaves of a tree and the number of trees, up to `rounds`.
     """
-    train, val = side == "train", side == "val"
+    train, val = (side == "train") & (labels >= 0), side == "val"
     options = {"learning_rate": RATE, "max_iter": rounds, "early_stopping": False, "random_state": seed}
     with threadpool_limits(1):
         of_score = []

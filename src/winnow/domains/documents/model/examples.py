@@ -18,7 +18,7 @@ class Examples:
     """The labelled images, row by row."""
 
     rows: pd.DataFrame
-    """image_id, score, label, split"""
+    """image_id, document, score, label, split; on the training side score may be NaN, and label then -1"""
     images: Images
     """in the order of the rows"""
     measures: Tensor
@@ -46,7 +46,7 @@ def join_examples(
     rows = labels[["image_id", "document", "score", "label"]].merge(
         splits[["image_id", "split"]], on="image_id", validate="one_to_one"
     )
-    rows = rows.sort_values("image_id", ignore_index=True)
+    rows = rows.sort_values("image_id", ignore_index=True).fillna({"label": -1}).astype({"label": "int64"})
     ids, issues = rows["image_id"], list(definitions.ISSUES)
     wide = severities.astype({"flagged": "Float64"}).set_index(["image_id", "issue"])
     severity = wide["severity"].unstack().loc[ids, issues]  # noqa: PD010 - nothing to aggregate

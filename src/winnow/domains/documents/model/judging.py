@@ -69,28 +69,32 @@ def statistics(truth: Truth, found: Estimates, retake_below: float, flag_from: f
             f"class_{definitions.class_key(name)}_recall": of_confusion(recall(number))
             for number, name in enumerate(definitions.CLASSES)
         },
-        **_of_issues(truth, found, flag_from),
+        **({} if truth.flags is None else issue_statistics(truth.flags, found.severities, flag_from)),
     }
     whole = np.ones((1, len(truth.scores)), dtype=np.int64)
     return {name: statistic for name, statistic in all_found.items() if np.isfinite(statistic(whole)).all()}
 
 
-def _of_issues(truth: Truth, found: Estimates, flag_from: float) -> dict[str, Statistic]:
-    """Recall at the threshold of flags and average precision of each issue, and the mean of the latter."""
-    if truth.flags is None or np.isnan(truth.flags).any():
-        return {}
+def issue_statistics(flags: Floats, severities: Floats, flag_from: float) -> dict[str, Statistic]:
+    """Recall at the threshold of flags and average precision of each issue, and the mean of the latter.
+
+    Each issue by the rows where its flag is known, and only issues that some row has.
+    """
     statistics: dict[str, Statistic] = {}
     for place, issue in enumerate(definitions.ISSUES):
-        flagged, severity = truth.flags[:, place] == 1, found.severities[:, place]
-        statistics[f"{issue}_recall"] = ratio(flagged & (severity >= flag_from), flagged)
-        statistics[f"{issue}_average_precision"] = _average_precision(flagged, severity)
-    each = [statistics[f"{issue}_average_precision"] for issue in definitions.ISSUES]
-    statistics["issues_average_precision"] = lambda counts: np.mean([one(counts) for one in each], axis=0)
+        flagged, severity = flags[:, place] == 1, severities[:, place]
+        if flagged.any():
+            statistics[f"{issue}_recall"] = ratio(flagged & (severity >= flag_from), flagged)
+            known = ~np.isnan(flags[:, place])
+            statistics[f"{issue}_average_precision"] = _average_precision(flagged, severity, known)
+    each = [statistic for name, statistic in statistics.items() if name.endswith("_average_precision")]
+    if each:
+        statistics["issues_average_precision"] = lambda counts: np.mean([one(counts) for one in each], axis=0)
     return statistics
 
 
-def _average_precision(flagged: NDArray[np.bool_], severity: Floats) -> Statistic:
-    return lambda counts: measure.average_precisions(flagged, severity, counts)
+def _average_precision(flagged: NDArray[np.bool_], severity: Floats, known: NDArray[np.bool_]) -> Statistic:
+    return lambda counts: measure.average_precisions(flagged[known], severity[known], counts[:, known])
 
 
 def metrics(found: Mapping[str, Statistic], rows: int) -> dict[str, float]:

@@ -17,21 +17,26 @@ def score_loss(logits: Tensor, scores: Tensor) -> Tensor:
 
 
 def class_loss(logits: Tensor, targets: Tensor, weights: Tensor | None, gamma: float) -> Tensor:
-    """Focal loss (Lin et al. 2017) of soft targets `(rows, 5)`; gamma 0 is cross-entropy, `weights` its alpha."""
+    """Focal loss (Lin et al. 2017) of soft targets `(rows, 5)`; gamma 0 is cross-entropy, `weights` its alpha.
+
+    0 where the targets are NaN.
+    """
     log_p = logits.log_softmax(dim=1)
-    terms = targets * (1 - log_p.exp()).clamp(min=0) ** gamma * log_p
+    terms = targets.nan_to_num() * (1 - log_p.exp()).clamp(min=0) ** gamma * log_p
     return -(terms if weights is None else terms * weights).sum(dim=1)
 
 
 def ordinal_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean binary cross-entropy of "worse than class k" for the four steps of the scale, from the class probabilities.
 
-    A page taken for a class two steps away costs more than one that is taken for its neighbour.
+    A page taken for a class two steps away costs more than one that is taken for its neighbour. 0 where the targets are
+    NaN.
     """
     probabilities = logits.softmax(dim=1)
-    worse, truly = (1 - values.cumsum(dim=1)[:, :-1] for values in (probabilities, targets))
+    worse, truly = (1 - values.cumsum(dim=1)[:, :-1] for values in (probabilities, targets.nan_to_num()))
     worse, truly = worse.clamp(1e-6, 1 - 1e-6), truly.clamp(0, 1)
-    return -(truly * worse.log() + (1 - truly) * (1 - worse).log()).mean(dim=1)
+    loss = -(truly * worse.log() + (1 - truly) * (1 - worse).log()).mean(dim=1)
+    return torch.where(targets[:, 0].isnan(), torch.zeros_like(loss), loss)
 
 
 def issue_loss(logits: Tensor, severities: Tensor, flags: Tensor, flag_from: float) -> Tensor:

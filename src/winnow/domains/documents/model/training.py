@@ -119,10 +119,12 @@ class Training:
     def _targets(self, places: Tensor) -> dict[str, Tensor]:
         rows = self.examples.rows.iloc[places.numpy()]
         labels = torch.tensor(rows["label"].to_numpy(np.int64))
+        classes = functional.one_hot(labels.clamp(min=0), CLASSES).float()
+        classes[labels < 0] = torch.nan
         return {
             "measures": self.examples.measures[places],
             "scores": torch.tensor(rows["score"].to_numpy(np.float32)),
-            "classes": functional.one_hot(labels, CLASSES).float(),
+            "classes": classes,
             "labels": labels.float(),
             "legibilities": self.examples.legibility[places],
             "severities": self.examples.severities[places],
@@ -134,8 +136,10 @@ class Training:
         outputs: Outputs = model(batch["inputs"], batch["measures"])
         parts = self._losses(outputs, batch)
         with torch.no_grad():
-            error = (outputs.score.sigmoid() - batch["scores"]).abs().sum()
-            right = (outputs.classes.argmax(dim=1) == batch["classes"].argmax(dim=1)).sum()
+            known = ~batch["scores"].isnan()
+            of_known = known.float().mean().clamp(min=1 / len(known))  # so that the means over rows are theirs
+            error = (outputs.score.sigmoid() - batch["scores"]).abs()[known].sum() / of_known
+            right = (outputs.classes.argmax(dim=1) == batch["classes"].argmax(dim=1))[known].sum() / of_known
         sums = {name: values.detach().sum() for name, values in parts.items()}
         total = torch.stack(list(parts.values())).sum()
         return Loss(total, len(batch["scores"]), {**sums, "mae": error, "accuracy": right})

@@ -37,7 +37,8 @@ class _Image:
     page: str
     document: str
     score: float
-    label: int
+    """NaN where neither score nor class is known"""
+    label: int | None
     flags: list[int | None]
     severities: Severities
     effects: tuple[str, ...]
@@ -52,12 +53,6 @@ class _Work:
     content: bytes
     copy: int | None
     wanted: float
-
-
-def without_label(pages: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `Unlabelled`: pages of a labelled source that have neither score nor class."""
-    missing = (pages["source"] == LABELLED) & pages["score"].isna() & pages["label"].isna()
-    return pages.loc[missing, ["image_id"]].assign(reason="neither score nor class")
 
 
 def make_images(
@@ -100,7 +95,7 @@ def make_images(
         severities.append((made.image_id, made.severities, made.flags))
         measures.append((made.image_id, made.measures))
     return Made(
-        pd.DataFrame(labels).astype({"issues": "str", "effects": "str"}),
+        pd.DataFrame(labels).astype({"label": "Int64", "issues": "str", "effects": "str"}),
         _long_severities(severities),
         pd.DataFrame(
             [(image_id, name, value) for image_id, values in measures for name, value in values.items()],
@@ -131,10 +126,15 @@ def _degraded(each: _Work, params: Label, flag_from: float, seed: int) -> _Image
 
 
 def _labelled(each: _Work) -> _Image:
-    """A page as it is: its class follows from its score, or its score is the middle of its class."""
+    """A page as it is: its class follows from its score, or its score is the middle of its class.
+
+    A page of which only issues are known has neither.
+    """
     row = pd.Series(each.row)
     given = row.notna()
-    score = float(row["score"]) if given["score"] else definitions.CENTRES[int(row["label"])]
+    score = float(row["score"]) if given["score"] else np.nan
+    if given["label"] and not given["score"]:
+        score = definitions.CENTRES[int(row["label"])]
     known = set(str(row["issues"]).split(";")) if given["issues"] else None
     return _Image(
         str(row["image_id"]),
@@ -142,7 +142,7 @@ def _labelled(each: _Work) -> _Image:
         str(row["image_id"]),
         str(row["document"]),
         score,
-        int(definitions.class_of(score)),
+        None if np.isnan(score) else int(definitions.class_of(score)),
         [None if known is None else int(issue in known) for issue in definitions.ISSUES],
         np.full(len(definitions.ISSUES), np.nan),
         (),

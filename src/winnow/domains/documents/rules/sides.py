@@ -7,6 +7,7 @@ from winnow.curate.leakage import check_no_leakage
 from winnow.curate.settings import StratifiedSplit
 from winnow.curate.sides import SIDES
 from winnow.curate.splits import check_sides, merge_small_strata, split_folds, split_rows
+from winnow.pipeline.errors import TableError
 
 KEYS = ["document", "page"]
 
@@ -14,15 +15,21 @@ KEYS = ["document", "page"]
 def split_images(labels: pd.DataFrame, params: StratifiedSplit, rng: np.random.Generator) -> pd.DataFrame:
     """The columns of `Splits`: stratified by class, all copies of a page and all pages of a document on one side.
 
+    A document with a page of which only issues are known is for training: there is no score to judge by.
+
     Raises TableError when there are too few images, LeakageError when sides share.
     """
-    group = labels["document"]
-    strata = merge_small_strata(labels[["label"]], group, params.min_stratum)
+    judged = labels["label"].notna().groupby(labels["document"]).transform("all")
+    if not judged.any():
+        raise TableError("no document has a score or a class of all its pages", fix="give pages one of them")
+    group = labels.loc[judged, "document"]
+    strata = merge_small_strata(labels.loc[judged, ["label"]], group, params.min_stratum)
     if params.folds:
         side = split_folds(strata, group, params.folds, params.fold, rng)
     else:
         shares = {"val": params.val_share, "test": params.test_share}
         side = split_rows(strata, group, {"train": 1 - sum(shares.values()), **shares}, rng)
     check_sides(side, SIDES)
+    side = side.reindex(labels.index, fill_value="train")
     check_no_leakage(side, labels[KEYS])
-    return pd.DataFrame({"image_id": labels["image_id"], "document": group, "split": side.astype("str")})
+    return pd.DataFrame({"image_id": labels["image_id"], "document": labels["document"], "split": side.astype("str")})
