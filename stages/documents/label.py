@@ -19,12 +19,14 @@ def main(stage: Stage[Common, Label]) -> None:
     if not (clean | pages["score"].notna() | pages["label"].notna()).any():
         raise TableError("no page has a score or a class", fix="give some of documents.ingest.sources one of them")
     images = read_images(stage.input("ingest/images.arrow")).select(pages["image_id"])
+    repetition = stage.read("filter/repetition.parquet", Repetition)
+    distance = int(repetition["max_hash_distance"].iloc[0])
     with write_images(stage.output("images.arrow")) as store:
-        made = make_images(pages, images, stage.params, stage.common.flag_from, stage.seed, store)
+        made = make_images(pages, images, stage.params, stage.common.flag_from, distance, stage.seed, store)
     stage.write("labels.parquet", made.labels, Labels)
     stage.write("severities.parquet", made.severities, Severities)
     stage.write("measures.parquet", made.measures, Measures)
-    stage.write("repetition.parquet", stage.read("filter/repetition.parquet", Repetition), Repetition)  # for train
+    stage.write("repetition.parquet", repetition, Repetition)  # for train
     copies = int(clean.sum()) * (stage.params.copies - 1)  # more rows than came in
     stage.account(len(pages) + copies, labelled=len(made.labels))
     flagged = made.severities[made.severities["flagged"].eq(1).fillna(False)]

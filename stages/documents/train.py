@@ -44,8 +44,9 @@ def only_row(table: pd.DataFrame) -> dict[str, Any]:
 
 def seen_pages(labels: pd.DataFrame, splits: pd.DataFrame, pages: pd.DataFrame, max_distance: int) -> pd.DataFrame:
     """The columns of `Seen`: the pages whose copies, or which themselves, are used in training or validation."""
-    used = labels.loc[labels["image_id"].isin(splits.loc[splits["split"] != "test", "image_id"]), "page"]
-    hashes = pages.loc[pages["image_id"].isin(used), ["perceptual_hash"]].drop_duplicates()
+    used = labels[labels["image_id"].isin(splits.loc[splits["split"] != "test", "image_id"])]
+    ids = pd.concat([used["image_id"], used["page"]])
+    hashes = pages.loc[pages["image_id"].isin(ids), ["perceptual_hash"]].drop_duplicates()
     return hashes.sort_values("perceptual_hash", ignore_index=True).assign(max_hash_distance=max_distance)
 
 

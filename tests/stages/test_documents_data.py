@@ -227,6 +227,33 @@ def test_blank_faint_and_repeated_pages_are_dropped(here: Path) -> None:
     assert dropped == {"clean/c_again": "duplicate", "clean/d_grey": "unreadable", "clean/e_blank": "blank"}
 
 
+def test_scans_of_one_page_with_other_labels_stay_and_share_page_and_side(here: Path) -> None:
+    folder = labelled(["page0.png,0.9,,", "again.png,0.9,,", "faded.png,0.1,,low_contrast", "page1.png,0.5,,"])
+    PAGES[0].point(lambda value: min(255, value + 5)).save(folder / "again.png")
+    PAGES[0].point(lambda value: 250 - (255 - value) // 8).save(folder / "faded.png")
+    ingest("labelled", folder)
+    run("filter")
+    assert table("filter/dropped.parquet")["image_id"].tolist() == ["scans/page0"]  # `again` comes before
+    run("label")
+    labels = table("label/labels.parquet").set_index("image_id")
+    assert labels["page"].to_dict() == {
+        "scans/again": "scans/again",
+        "scans/faded": "scans/again",
+        "scans/page1": "scans/page1",
+    }
+    pages = pd.DataFrame({"image_id": [f"{n:02}" for n in range(40)], "label": pd.array([0, 1] * 20, "Int64")})
+    pages = pages.assign(document=pages["image_id"], page=[f"{n // 2}" for n in range(40)])
+    sides = split_images(pages, DOCUMENTS.section("split"), np.random.default_rng(0))
+    assert sides.groupby(pages["page"])["split"].nunique().eq(1).all()
+
+
+def test_the_document_of_a_page_is_the_one_its_row_names(here: Path) -> None:
+    header = "filename,quality_score,document"
+    ingest("labelled", labelled(["page0.png,0.9,a", "page1.png,0.5,a", "page2.png,0.2,"], header))
+    documents = table("ingest/pages.parquet")["document"].tolist()
+    assert documents == ["scans/a", "scans/a", "scans/page2"]
+
+
 def test_filter_warns_of_labelled_pages_that_are_few_or_uneven(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     ingest("labelled", labelled(["page0.png,0.65,,", "page1.png,,Very Poor,", "page2.png,0.7,Good,"]))
     found = run("filter", min_class_samples=1, max_imbalance=1.5, min_train_samples=4)["warnings"]

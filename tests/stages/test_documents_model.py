@@ -207,6 +207,15 @@ def test_assess_names_verdict_figures_and_reasons_of_every_page(here: Path) -> N
     assert {file.name for file in Path("heat").iterdir()} == {"a_heat.png", "b_p1_heat.png", "b_p2_heat.png"}
 
 
+def test_heat_maps_of_files_with_one_name_do_not_replace_each_other(here: Path) -> None:
+    folder = scans()
+    shutil.copytree(folder, "more")
+    found = json.loads(winnow("assess", "scans", "more/a.png", "--explain", "heat", "--json").stdout)
+    files = [entry["explained"] for entry in found]
+    assert files == ["heat/scans_a_png_heat.png", "heat/b_p1_heat.png", "heat/b_p2_heat.png", "heat/more_a_png_heat.png"]
+    assert all(Path(file).is_file() for file in files)
+
+
 def test_files_that_cannot_be_judged_are_reported_and_the_exit_code_is_1(here: Path) -> None:
     folder = scans()
     (folder / "zero.png").touch()
@@ -300,6 +309,8 @@ def test_dataset_writes_the_guides_folder_and_real_mode_reads_it_again(here: Pat
     again = winnow("dataset", "made/full_dataset_metadata.csv", "again", "--mode", "real")
     assert again.exit_code == 0, again.exception
     read = pd.read_csv("again/full_dataset_metadata.csv")
+    assert read.groupby("document")["split"].nunique().eq(1).all()
+    assert read["document"].nunique() == 8
     assert sorted(read["quality_score"]) == pytest.approx(sorted(whole["quality_score"]))
     assert read["quality_class"].value_counts().to_dict() == whole["quality_class"].value_counts().to_dict()
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.params import Common, Ingest, Label, Split, Weight
+from winnow.domains.documents.params import Common, Filter, Ingest, Label, Split, Weight
 from winnow.pipeline.errors import ParamsError, WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.seeds import derive_seed
@@ -112,6 +112,7 @@ def dataset(
     settings = Settings(
         preparation=definitions.Preparation(common.max_side, ingest.pdf_dpi),
         flag_from=common.flag_from,
+        max_hash_distance=document.section(("documents", "filter"), Filter).max_hash_distance,
         max_rejected_share=ingest.max_rejected_share,
         label=document.section(("documents", "label"), Label),
         split=split.model_copy(update=changed),

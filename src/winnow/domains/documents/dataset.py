@@ -32,6 +32,7 @@ class Settings:
 
     preparation: definitions.Preparation
     flag_from: float
+    max_hash_distance: int
     max_rejected_share: float
     label: Label
     split: StratifiedSplit
@@ -56,7 +57,15 @@ def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> p
         check_rejected_share(found.rejected, listing.rows, settings.max_rejected_share, domain="documents")
         stored = read_images(pages_file).select(found.pages["image_id"])
         with write_images(images_file) as store:
-            made = make_images(found.pages, stored, settings.label, settings.flag_from, settings.seed, store)
+            made = make_images(
+                found.pages,
+                stored,
+                settings.label,
+                settings.flag_from,
+                settings.max_hash_distance,
+                settings.seed,
+                store,
+            )
         sides = split_images(made.labels, settings.split, np.random.default_rng(settings.seed))
         metadata = _metadata(made.labels, made.severities, sides)
         encoded = read_images(images_file)

@@ -109,13 +109,14 @@ def severity_columns() -> list[str]:
 
 
 def decide(score: float, severities: ArrayLike, retake_below: float, decision: Decision) -> tuple[Verdict, list[str]]:
-    """The verdict on a page and its reasons, the worst issue first.
+    """The verdict on a page and its reasons, the worst issue first; never without one.
 
     `retake` below the threshold; `warn` for a score below `accept_from` or an issue as severe as `warn_severity`;
     otherwise `accept`, and flagged issues are named all the same.
     """
     values = np.asarray(severities, dtype=np.float64)
-    flagged = [int(place) for place in np.argsort(-values, kind="stable") if values[place] >= decision.flag_from]
+    named_from = min(decision.flag_from, decision.warn_severity)
+    flagged = [int(place) for place in np.argsort(-values, kind="stable") if values[place] >= named_from]
     named = [f"{ISSUES[place]} (severity {values[place]:.2f})" for place in flagged]
     if score < retake_below:
         return "retake", [f"score {score:.2f} is below the retake threshold {retake_below:.2f}", *named]

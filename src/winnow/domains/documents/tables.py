@@ -61,7 +61,7 @@ class Labels(Table):
     """One row per image that is learnt from: a degraded copy of a clean page, or a page with labels."""
 
     image_id: Series[str] = pa.Field(unique=True, description="<page>@<copy>, or the page's own")
-    page: Series[str] = pa.Field(description="the clean page it was made of")
+    page: Series[str] = pa.Field(description="the clean page it was made of, or the first page that shows the same")
     document: Series[str]
     score: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="missing where only issues are known")
     label: Series[pd.Int64Dtype] = pa.Field(nullable=True, isin=CLASSES, description="number of the class; as score")

@@ -60,4 +60,6 @@ def test_the_verdict_names_its_reasons_the_worst_issue_first() -> None:
         "accept", ["score 0.70 is 0.60 or above", "glare (severity 0.45)", "blur (severity 0.30)"]
     )  # fmt: skip
     assert decide(0.7, severities(cropped=0.5), 0.35, decision) == ("warn", ["cropped (severity 0.50)"])
+    early = Decision(flag_from=0.3, accept_from=0.6, warn_severity=0.1)
+    assert decide(0.7, severities(blur=0.2), 0.35, early) == ("warn", ["blur (severity 0.20)"])
     assert decide(0.35, severities(), 0.35, decision)[0] == "warn"  # the threshold itself is not below it

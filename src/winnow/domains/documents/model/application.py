@@ -3,6 +3,8 @@
 Everything is done as the model's folder says; params.yaml decides only the device.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,7 @@ def assess_files(paths: Sequence[Path], explained: Path | None, device: torch.de
     file from being judged.
     """
     files = image_files(paths, SUFFIXES, "page")
+    names = _heat_names(files)
     model, calibration = load_assessor(device)
     entries: list[dict[str, Any]] = []
     for scan in _read(files, model.preparation):
@@ -64,11 +67,9 @@ def assess_files(paths: Sequence[Path], explained: Path | None, device: torch.de
             entry = _entry(scan, number, Estimates(*(values[number] for values in found)), model, calibration)
             if explained is not None:
                 pictures = explain(model, page)
-                name = (
-                    f"{scan.file.stem}_p{number + 1}_heat.png" if len(scan.pages) > 1 else f"{scan.file.stem}_heat.png"
-                )
+                page_name = f"_p{number + 1}" if len(scan.pages) > 1 else ""
                 picture = overlay(encode_png(pictures.page), encode_png(pictures.heat))
-                entry["explained"] = str(_save(explained / name, picture))
+                entry["explained"] = str(_save(explained / f"{names[scan.file]}{page_name}_heat.png", picture))
             entries.append(entry)
     return entries
 
@@ -197,6 +198,12 @@ def _entry(scan: Scan, number: int, found: Estimates, model: Assessor, calibrati
         "framing": round(float(definitions.severity_score(severities, definitions.FRAMING)), 4),
         "issues": {definitions.ISSUES[place]: round(float(severities[place]), 4) for place in flagged},
     }
+
+
+def _heat_names(files: Sequence[Path]) -> dict[Path, str]:
+    """The stem of each file; of those that share one, the whole path, in one word."""
+    shared = Counter(file.stem for file in files)
+    return {file: file.stem if shared[file.stem] == 1 else re.sub(r"[^\w-]+", "_", str(file)) for file in files}
 
 
 def _save(target: Path, picture: Pixels) -> Path:

@@ -137,9 +137,9 @@ class Training:
         parts = self._losses(outputs, batch)
         with torch.no_grad():
             known = ~batch["scores"].isnan()
-            of_known = known.float().mean().clamp(min=1 / len(known))  # so that the means over rows are theirs
-            error = (outputs.score.sigmoid() - batch["scores"]).abs()[known].sum() / of_known
-            right = (outputs.classes.argmax(dim=1) == batch["classes"].argmax(dim=1))[known].sum() / of_known
+            share = known.float().mean().clamp(min=1 / len(known))  # so that means over all rows are of the known ones
+            error = (outputs.score.sigmoid() - batch["scores"]).abs().nansum() / share
+            right = (known & (outputs.classes.argmax(dim=1) == batch["classes"].argmax(dim=1))).sum() / share
         sums = {name: values.detach().sum() for name, values in parts.items()}
         total = torch.stack(list(parts.values())).sum()
         return Loss(total, len(batch["scores"]), {**sums, "mae": error, "accuracy": right})

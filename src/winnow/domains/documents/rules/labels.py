@@ -11,6 +11,7 @@ from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Label
 from winnow.domains.documents.rules.copies import Severities, draw_scores, encode, make_copy
 from winnow.domains.documents.rules.measures import measure
+from winnow.domains.documents.rules.pages import shown
 from winnow.images.codec import load_pixels
 from winnow.images.parallel import map_images
 from winnow.images.store import Images, ImageWriter
@@ -56,15 +57,24 @@ class _Work:
 
 
 def make_images(
-    pages: pd.DataFrame, images: Images, params: Label, flag_from: float, seed: int, store: ImageWriter
+    pages: pd.DataFrame,
+    images: Images,
+    params: Label,
+    flag_from: float,
+    max_hash_distance: int,
+    seed: int,
+    store: ImageWriter,
 ) -> Made:
     """Degraded copies of clean pages, and labelled pages as they are, added to `store` in the order of their ids.
+
+    Pages within the hash distance show the same.
 
     Every copy has a generator of its own, so that the same bytes come out whatever the number of cores.
     """
 
     def work() -> Iterator[_Work]:
-        for row, content in zip(pages.to_dict("records"), images, strict=True):
+        rows = pages.assign(page=shown(pages, max_hash_distance)).to_dict("records")
+        for row, content in zip(rows, images, strict=True):
             plain = {str(key): value for key, value in row.items()}
             if row["source"] == LABELLED:
                 yield _Work(plain, content, None, 1.0)
@@ -114,7 +124,7 @@ def _degraded(each: _Work, params: Label, flag_from: float, seed: int) -> _Image
     return _Image(
         image_id,
         content,
-        str(each.row["image_id"]),
+        str(each.row["page"]),
         str(each.row["document"]),
         score,
         int(definitions.class_of(score)),
@@ -139,7 +149,7 @@ def _labelled(each: _Work) -> _Image:
     return _Image(
         str(row["image_id"]),
         each.content,
-        str(row["image_id"]),
+        str(row["page"]),
         str(row["document"]),
         score,
         None if np.isnan(score) else int(definitions.class_of(score)),

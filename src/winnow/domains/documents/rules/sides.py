@@ -6,23 +6,25 @@ import pandas as pd
 from winnow.curate.leakage import check_no_leakage
 from winnow.curate.settings import StratifiedSplit
 from winnow.curate.sides import SIDES
-from winnow.curate.splits import check_sides, merge_small_strata, split_folds, split_rows
+from winnow.curate.splits import check_sides, connected_groups, merge_small_strata, split_folds, split_rows
 from winnow.pipeline.errors import TableError
 
 KEYS = ["document", "page"]
 
 
 def split_images(labels: pd.DataFrame, params: StratifiedSplit, rng: np.random.Generator) -> pd.DataFrame:
-    """The columns of `Splits`: stratified by class, all copies of a page and all pages of a document on one side.
+    """The columns of `Splits`: stratified by class, all copies and scans of a page and all pages of a document on one
+    side.
 
     A document with a page of which only issues are known is for training: there is no score to judge by.
 
     Raises TableError when there are too few images, LeakageError when sides share.
     """
-    judged = labels["label"].notna().groupby(labels["document"]).transform("all")
+    whole = connected_groups(labels[KEYS])
+    judged = labels["label"].notna().groupby(whole).transform("all")
     if not judged.any():
         raise TableError("no document has a score or a class of all its pages", fix="give pages one of them")
-    group = labels.loc[judged, "document"]
+    group = whole[judged]
     strata = merge_small_strata(labels.loc[judged, ["label"]], group, params.min_stratum)
     if params.folds:
         side = split_folds(strata, group, params.folds, params.fold, rng)

@@ -58,7 +58,7 @@ def collect(collections: Sequence[Collection], preparation: definitions.Preparat
                     "image_id": page_id,
                     "source": collection.form,
                     "name": record.name,
-                    "document": f"{collection.prefix}/{document_of(record.name)}",
+                    "document": f"{collection.prefix}/{record.document or document_of(record.name)}",
                     **_labels(record),
                     **measures,
                 }

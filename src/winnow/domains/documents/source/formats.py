@@ -17,6 +17,7 @@ NAME_COLUMNS = ("filename", "file", "image")
 SCORE_COLUMNS = ("quality_score", "score")
 CLASS_COLUMNS = ("quality_class", "class")
 ISSUES_COLUMN = "issues"
+DOCUMENT_COLUMN = "document"
 
 
 def read(form: str, path: Path) -> Listing:
@@ -101,7 +102,7 @@ def _labelled(number: int, name: str, folder: Path, row: dict[str, str | None]) 
     if score is not None and label is not None and definitions.class_of(score) != label:
         belongs = definitions.CLASSES[int(definitions.class_of(score))]
         raise ValueError(f"score {score:g} belongs to {belongs}, not to {definitions.CLASSES[label]}")
-    return Record(number, name.rpartition(".")[0], file, score, label, issues)
+    return Record(number, name.rpartition(".")[0], file, score, label, issues, (row.get(DOCUMENT_COLUMN) or "").strip())
 
 
 def _first(row: dict[str, str | None], columns: tuple[str, ...]) -> str:

@@ -23,6 +23,8 @@ class Record:
     """number of the class"""
     issues: frozenset[str] | None = None
     """the flagged ones; None where the source says nothing about issues"""
+    document: str = ""
+    """that it is a page of, where the source says it"""
 
 
 Listing = listing.Listing[Record]
