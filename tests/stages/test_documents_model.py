@@ -212,7 +212,8 @@ def test_heat_maps_of_files_with_one_name_do_not_replace_each_other(here: Path) 
     shutil.copytree(folder, "more")
     found = json.loads(winnow("assess", "scans", "more/a.png", "--explain", "heat", "--json").stdout)
     files = [entry["explained"] for entry in found]
-    assert files == ["heat/scans_a_png_heat.png", "heat/b_p1_heat.png", "heat/b_p2_heat.png", "heat/more_a_png_heat.png"]
+    names = ("scans_a_png", "b_p1", "b_p2", "more_a_png")
+    assert files == [f"heat/{name}_heat.png" for name in names]
     assert all(Path(file).is_file() for file in files)
 
 
