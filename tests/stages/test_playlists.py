@@ -135,13 +135,16 @@ def test_a_track_twice_the_same_playlist_twice_and_rare_tracks_are_dropped_with_
     lists.append(lists[5])
     lists.append([*lists[6][:11], track(999)])
     lists.append([track(n) for n in range(3)])
+    lists.append([track(n) for n in (*range(11), 0, 0, 0)])
     run("ingest", **slices(lists))
     found = run("filter", min_tracks=12, min_track_playlists=2)
     assert found["dropped"] == {
-        "repeated_track": 1, "same_playlist": 20, "rare_track": 1, "short_playlist": 3, "k_core": 11,
+        "repeated_track": 4, "same_playlist": 20, "rare_track": 1, "short_playlist": 14, "k_core": 11,
     }  # fmt: skip
     kept = table("filter/entries.parquet")
     assert not kept.duplicated(["playlist", "track"]).any()
+    repeated = table("filter/dropped.parquet").query("rule == 'repeated_track'").merge(table("ingest/entries.parquet"))
+    assert repeated["position"].tolist() == [20, 11, 12, 13], "its first place counts"
     with pytest.raises(TableError, match="no row is left after filtering"):
         run("filter", min_track_playlists=1000)
 
