@@ -373,6 +373,7 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
         f"{table('label/artists.parquet')['artist'][row.artist_index]} – {row.title}": row.track_index
         for row in world.tracks.itertuples()
     }
+    names = {number: name for name, number in tracks.items()}
     artists = table("label/artists.parquet").set_index("artist")["artist_index"]
     genres = table("label/genres.parquet").set_index("genre")["genre_index"]
     edges = table("label/genre_edges.parquet").set_index(["artist_index", "genre_index"])["share"]
@@ -384,6 +385,7 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
         playlist, item = int(row.playlist.split()[0]), tracks[row.track]
         own = splits[playlist]
         assert row.score == pytest.approx(scores[playlist, item], abs=1e-4)
+        assert row.given == " · ".join(names[number] for number in own[-3:])
         assert row.found == (tests[playlist, item] == 1)
         whole = world.playlist(own)
         unit = world.vectors[item] / np.linalg.norm(world.vectors[item])
