@@ -11,7 +11,7 @@ from winnow import experiments
 from winnow.domains.load import domain_names, has_module, load
 from winnow.pipeline import presets
 from winnow.pipeline.errors import WinnowError, from_os_error
-from winnow.pipeline.files import write_json, write_text
+from winnow.pipeline.files import read_json, write_json, write_text
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.stage import check_code_location
 from winnow.validation import params_model, validate_params
@@ -115,7 +115,7 @@ def verdicts() -> None:
         if not file.exists():
             print(f"{domain}: not evaluated yet (`dvc repro evaluate@{domain}`)")
             continue
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = read_json(file)
         print(f"{domain}: {found['verdict']}")
         for reason in found["reasons"]:
             print(f"  {reason}")
@@ -210,7 +210,7 @@ def report(
     from winnow.compare.revisions import Revision  # noqa: PLC0415
     from winnow.status import stale_stages  # noqa: PLC0415
 
-    known = stale_stages() if stale is None else json.loads(stale.read_text(encoding="utf-8"))
+    known = stale_stages() if stale is None else read_json(stale)
     written = write_report(Revision(base), Revision(None), known, out)
     if out is None:
         print(written, end="")

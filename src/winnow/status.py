@@ -5,7 +5,6 @@ Neither the stages' data nor torch is needed: DVC's lock is compared with the co
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from dvc.stage import Stage
 
 from winnow.pipeline.code import program_digests
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.files import as_json
+from winnow.pipeline.files import as_json, read_json
 from winnow.pipeline.params import PARAMS_FILE, Document
 
 CHECKED = Path("data/params.ok")
@@ -97,7 +96,7 @@ def describe(domain: str, params: Mapping[str, Any], stale: Mapping[str, list[st
     sources = params["ingest"].get("sources")
     data = f"{len(sources)} source file(s)" if sources else "synthetic data"
     file, headline = Path("metrics", domain, "evaluate.json"), params["evaluate"]["gate"]["headline"]
-    judged = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    judged = read_json(file) if file.exists() else {}
     if headline in judged:
         value, low, high = (judged[f"{headline}{end}"] for end in ("", "_low", "_high"))
         result = f"{judged['verdict']}, {headline} {value:.4g} ({low:.4g} to {high:.4g})"

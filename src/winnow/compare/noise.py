@@ -1,6 +1,5 @@
 """How much a domain's metrics vary over training seeds alone, on the same data, split and params."""
 
-import json
 import secrets
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from winnow.compare.revisions import Revision
 from winnow.experiments import flat_params, read_experiments
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.files import write_json
+from winnow.pipeline.files import read_json, write_json
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.status import stale_stages
 
@@ -77,8 +76,8 @@ def measure_noise(domain: str, seeds: int) -> Path:
     missing = [name for name in names.values() if name not in runs]
     if missing:
         raise WinnowError(f"no result of {', '.join(missing)}", fix="dvc queue logs, dvc exp show")
-    own = json.loads(file.read_text(encoding="utf-8"))
-    measured = json.loads(file.with_name("judgement.json").read_text(encoding="utf-8"))["model"]
+    own = read_json(file)
+    measured = read_json(file.with_name("judgement.json"))["model"]
     metrics = sorted(own.keys() & measured.keys())  # without the ends of intervals, and the baseline
     values = {metric: [own[metric], *(runs[name][metric] for name in names.values())] for metric in metrics}
     target = noise_path(domain)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from winnow.pipeline.errors import WinnowError
+
 SIGNIFICANT_DIGITS = 6
 
 
@@ -31,6 +33,19 @@ def write_text(target: Path, text: str) -> None:
 def write_json(target: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file as `as_json` formats it."""
     write_text(target, as_json(value))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file that a stage wrote; raises WinnowError when there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WinnowError(f"{path} does not exist", fix="dvc repro writes the results of stages") from None
+    except ValueError as error:
+        raise WinnowError(f"{path} is not valid JSON: {error}", fix="dvc repro writes it again") from None
+    if not isinstance(found, dict):
+        raise WinnowError(f"{path} holds no JSON object", fix="dvc repro writes it again")
+    return found
 
 
 def as_json(value: Mapping[str, Any]) -> str:
