@@ -39,7 +39,7 @@ from winnow.domains.documents.source.collect import document_of
 from winnow.domains.documents.source.pages import read_pages
 from winnow.images.codec import Pixels
 from winnow.images.opencv import cv2
-from winnow.judge.intervals import bootstrap, wilson
+from winnow.judge.intervals import Statistic, bootstrap, ratio, wilson
 from winnow.pipeline import presets
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.stage import Stage
@@ -91,9 +91,11 @@ def bounds(values: Any, decimals: int = 4) -> dict[str, float]:
 def pooled(predictions: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
     """Figures of all folds' test rows together, of the model, and of each baseline on the same rows.
 
-    A fold's retake threshold has been applied in its verdicts already, so rejection is taken from them.
+    A fold's retake threshold has been applied in its verdicts already, so rejection is taken from them; baselines are
+    not asked for verdicts.
     """
     columns = definitions.probability_columns()
+    by_threshold = ("false_reject_error", "retake_recall")
 
     def statistics(rows: pd.DataFrame) -> Any:
         truth = judging.Truth(rows["true_score"].to_numpy(), rows["true_label"].to_numpy())
@@ -102,10 +104,17 @@ def pooled(predictions: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
         return judging.statistics(truth, found, definitions.ACCEPTABLE_FROM, 0.5)
 
     def shown(rows: pd.DataFrame) -> dict[str, float]:
-        values = judging.metrics(statistics(rows), len(rows))
+        return rounded({name: each for name, each in statistics(rows).items() if name not in by_threshold})
+
+    def rounded(found: dict[str, Statistic]) -> dict[str, float]:
+        values = judging.metrics(found, len(predictions))
         return {name: round(values[name], 4) for name in SHOWN if name in values}
 
-    own = {name: statistic for name, statistic in statistics(predictions).items() if name in SHOWN}
+    rejected = (predictions["verdict"] == "retake").to_numpy()
+    acceptable = (predictions["true_score"] >= definitions.ACCEPTABLE_FROM).to_numpy()
+    verdicts = ratio(rejected & acceptable, acceptable), ratio(rejected & ~acceptable, ~acceptable)
+    found = statistics(predictions) | dict(zip(by_threshold, verdicts, strict=True))
+    own = {name: statistic for name, statistic in found.items() if name in SHOWN}
     rng, groups = np.random.default_rng(SEED), predictions["document"]
     interval = bootstrap(own, len(predictions), resamples=RESAMPLES, confidence=CONFIDENCE, rng=rng, groups=groups)
     truth = predictions[["image_id", "true_score", "true_label", "document"]]
@@ -113,10 +122,7 @@ def pooled(predictions: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
         str(name): shown(truth.merge(rows, on="image_id", validate="one_to_one"))
         for name, rows in baseline.groupby("baseline")
     }
-    model, rejected = shown(predictions), predictions["verdict"] == "retake"
-    acceptable = predictions["true_score"] >= definitions.ACCEPTABLE_FROM
-    model["false_reject_error"] = round(float(rejected[acceptable].mean()), 4)
-    model["retake_recall"] = round(float(rejected[~acceptable].mean()), 4)
+    model = rounded(own)
     return {
         "rows": len(predictions),
         "documents": int(predictions["document"].nunique()),

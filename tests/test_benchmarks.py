@@ -46,3 +46,50 @@ def test_the_comparison_of_two_models_of_sessions_is_of_the_users_both_served(
     assert found["recall_at_10"] == pytest.approx({"mean": 0.3, "low": 0.3, "high": 0.3, "users": 3})
     quality.keep_users("gat seed 2", ranked)
     assert (tmp_path / "users.npz").read_bytes() == before
+
+
+@pytest.fixture
+def documents_pages(measure: ModuleType) -> Any:
+    return importlib.import_module("documents_pages")
+
+
+def test_the_figures_of_all_folds_hold_the_rejections_of_each_folds_threshold(documents_pages: Any) -> None:
+    rng = np.random.default_rng(0)
+    true, probabilities = rng.uniform(0, 1, 200), rng.dirichlet(np.ones(5), 200)
+    rows = pd.DataFrame(probabilities, columns=documents_pages.definitions.probability_columns())
+    rows = rows.assign(
+        image_id=np.arange(200).astype(str),
+        document=(np.arange(200) // 4).astype(str),
+        true_score=true,
+        true_label=documents_pages.definitions.class_of(true),
+        score=np.clip(true + rng.normal(0, 0.1, 200), 0, 1),
+        verdict=np.where(rng.random(200) < 0.3, "retake", "accept"),
+    )
+    baseline = rows[["image_id", "score", *documents_pages.definitions.probability_columns()]].assign(
+        baseline="constant"
+    )
+    found = documents_pages.pooled(rows, baseline)
+    acceptable, rejected = true >= 0.4, rows["verdict"] == "retake"
+    assert found["model"]["mae"] == pytest.approx(np.abs(rows["score"] - true).mean(), abs=1e-4)
+    assert found["model"]["false_reject_error"] == pytest.approx(rejected[acceptable].mean(), abs=1e-4)
+    assert found["model"]["retake_recall"] == pytest.approx(rejected[~acceptable].mean(), abs=1e-4)
+    for name, value in found["model"].items():
+        assert found["interval"][name]["low"] <= value <= found["interval"][name]["high"], name
+    assert "false_reject_error" not in found["baseline"]["constant"]
+    assert found["mae_of_constant"] == 1
+
+
+def test_a_nearly_empty_page_keeps_its_first_lines_and_shares_are_of_all_pages(documents_pages: Any) -> None:
+    page = np.full((400, 300), 255, dtype=np.uint8)
+    page[40:360:10] = 0
+    left = documents_pages.nearly_empty(page)
+    assert (left[:70] == page[:70]).all()
+    assert (left[70:] == 255).all()
+    columns = ["variant", "accepted", "not_retaken", "with_reasons", "flagged_low_resolution"]
+    rows = [("bitonal", right, True, True, False) for right in (True, True, True, False)]
+    rows += [("scaled_up", False, False, True, flagged) for flagged in (True, False)]
+    found = documents_pages.treated(pd.DataFrame(rows, columns=columns))
+    assert found["accepted"]["bitonal"]["accepted"] == 0.75
+    assert found["accepted"]["bitonal"]["interval"] == pytest.approx({"low": 0.3006, "high": 0.9544}, abs=1e-3)
+    assert found["scaled_up_is_flagged_low_resolution"] == 0.5
+    assert found["with_reasons"] == 1

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from stages.documents.train import seen_pages
 from tests.stages.conftest import Finished
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.documents import definitions
@@ -245,6 +246,15 @@ def test_scans_of_one_page_with_other_labels_stay_and_share_page_and_side(here: 
     pages = pages.assign(document=pages["image_id"], page=[f"{n // 2}" for n in range(40)])
     sides = split_images(pages, DOCUMENTS.section("split"), np.random.default_rng(0))
     assert sides.groupby(pages["page"])["split"].nunique().eq(1).all()
+
+
+def test_pages_that_were_seen_are_clean_pages_and_labelled_ones_themselves() -> None:
+    pages = pd.DataFrame({"image_id": list("abcde"), "perceptual_hash": [f"{n:064}" for n in range(5)]})
+    used = {"a@1": ("a", "train"), "b": ("b", "val"), "c": ("b", "train"), "d": ("d", "test"), "e@1": ("e", "test")}
+    labels = pd.DataFrame([(image, page) for image, (page, _) in used.items()], columns=["image_id", "page"])
+    splits = pd.DataFrame([(image, side) for image, (_, side) in used.items()], columns=["image_id", "split"])
+    found = seen_pages(labels, splits, pages, 28)
+    assert found["perceptual_hash"].tolist() == [f"{n:064}" for n in range(3)]
 
 
 def test_the_document_of_a_page_is_the_one_its_row_names(here: Path) -> None:

@@ -12,7 +12,7 @@ from winnow.domains.documents.model.assessing import Estimates, Raw, calibrate, 
 from winnow.measure.calibration import log_loss
 
 CLASSES = len(definitions.CLASSES)
-LEAVES = (3, 6, 12, 24)
+LEAVES = (3, 6, 12, 24, 48)
 RATE = 0.08
 
 Floats = NDArray[np.float64]
