@@ -1,0 +1,127 @@
+"""The tables of playlists as dense matrices, and the trained network by its formulas."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from tests.stages.programs import Programs
+
+PLAYLISTS = Programs.tiny("playlists")
+table = PLAYLISTS.table
+Matrix = np.ndarray
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Lists of the test playlists by any scores (playlists, tracks): a full sort without the known tracks."""
+
+    scores: Matrix
+    users: list[int]
+    known: Matrix
+    hidden: Matrix
+
+    @cached_property
+    def order(self) -> Matrix:
+        masked = np.where(self.known > 0, -np.inf, self.scores)[self.users]
+        return np.argsort(-masked, axis=1, kind="stable")
+
+    def hits(self) -> Matrix:
+        return np.take_along_axis(self.hidden[self.users], self.order, axis=1)
+
+    def recall(self, k: int) -> Matrix:
+        return self.hits()[:, :k].sum(axis=1) / np.maximum(self.hidden[self.users].sum(axis=1), 1)
+
+
+class World:
+    """The split as dense matrices, and the network by its formulas."""
+
+    def __init__(self) -> None:
+        self.splits = table("split/splits.parquet")
+        self.tracks = table("label/tracks.parquet")
+        self.shape = len(table("label/playlists.parquet")), len(self.tracks)
+        self.train = self.side("train")
+        self.counts = self.train.sum(axis=0)
+        self.state = {
+            name: value.astype(np.float64)
+            for name, value in load_file("data/playlists/train/model/model.safetensors").items()
+        }
+        self.settings = json.loads(Path("data/playlists/train/model/settings.json").read_text())
+
+    def side(self, *sides: str) -> Matrix:
+        known = np.zeros(self.shape)
+        rows = self.splits[self.splits["split"].isin(sides)]
+        known[rows["playlist_index"], rows["track_index"]] = 1
+        return known
+
+    def sequences(self, *sides: str) -> list[list[int]]:
+        rows = self.splits[self.splits["split"].isin(sides)].sort_values(["playlist_index", "position"])
+        own = rows.groupby("playlist_index")["track_index"].agg(list)
+        return [own.get(number, []) for number in range(self.shape[0])]
+
+    def recency(self, decay: float, floor: float, *sides: str) -> Matrix:
+        weights = np.zeros(self.shape)
+        for row, own in enumerate(self.sequences(*sides)):
+            weights[row, own] = np.exp(-np.arange(len(own))[::-1] / decay) + floor
+        return weights
+
+    def cosines(self, shrink: float, neighbours: int) -> Matrix:
+        """The shrunk cosines of each track's nearest tracks."""
+        together = self.train.T @ self.train
+        cosine = together / (np.sqrt(np.outer(self.counts, self.counts)) + shrink + 1e-9)
+        np.fill_diagonal(cosine, 0)
+        least = np.sort(cosine, axis=1)[:, -neighbours][:, None]
+        return np.where(cosine >= least - 1e-7, cosine, 0)
+
+    @cached_property
+    def vectors(self) -> Matrix:
+        """Full vectors of the tracks, from the tables."""
+        state = self.state
+        plain = np.zeros((self.shape[1], state["track"].shape[1]))
+        embedded = self.counts >= 2
+        plain[embedded] = state["track"]
+        artists = state["artist"].copy()
+        for edge in table("label/genre_edges.parquet").itertuples():
+            artists[edge.artist_index] += edge.share * state["genre"][edge.genre_index]
+        has = self.tracks["artist_index"] >= 0
+        plain[has] += artists[self.tracks["artist_index"][has]]
+        weights = np.zeros((self.shape[1], self.shape[1]))
+        edges = table("weight/track_edges.parquet")
+        weights[edges["track_index"], edges["neighbour"]] = edges["weight"]
+        return plain + state["walk"] * weights @ plain
+
+    def playlist(self, own: list[int], history: int = 10, heads: int = 2) -> Matrix:
+        vectors = self.vectors[own[::-1][:history]]
+        size = vectors.shape[1] // heads
+        mean, whole = vectors.mean(axis=0), np.zeros(vectors.shape[1])
+        for head in range(heads):
+            part = slice(head * size, (head + 1) * size)
+            logits = vectors[:, part] @ self.state["attention"][0, part] + mean[part] @ self.state["attention"][1, part]
+            logits = np.where(logits > 0, logits, 0.2 * logits) + self.state["gate"][: len(vectors), head]
+            share = np.exp(logits - logits.max())
+            whole[part] = share @ vectors[:, part] / share.sum()
+        whole = whole @ self.state["query"]
+        return whole / np.linalg.norm(whole)
+
+    def scores(self, *sides: str, blended: bool = True) -> Matrix:
+        units = self.vectors / np.maximum(np.linalg.norm(self.vectors, axis=1, keepdims=True), 1e-12)
+        lists = np.stack([self.playlist(own) if own else np.zeros(units.shape[1]) for own in self.sequences(*sides)])
+        bias = self.state["popularity"][np.floor(np.log2(np.maximum(self.counts, 1))).astype(int)]
+        scores = lists @ units.T + np.where(self.counts > 0, bias, -100)
+        if blended:
+            weights = self.recency(5.0, 0.1, *sides)
+            similar = self.cosines(2.0, 10)
+            scores += self.settings["blend"]["weight"] * weights @ similar.T / weights.sum(axis=1, keepdims=True)
+        return scores
+
+    def users(self, side: str) -> list[int]:
+        return sorted(self.splits.loc[self.splits["split"] == side, "playlist_index"].unique().tolist())
+
+    def tests(self, scores: Matrix) -> Lists:
+        return Lists(scores, self.users("test"), self.side("train", "val"), self.side("test"))
+
+    def validation(self, scores: Matrix) -> Lists:
+        return Lists(scores, self.users("val"), self.train, self.side("val"))
