@@ -230,8 +230,10 @@ def test_the_score_decides_the_class_as_far_as_that_makes_the_classes_likelier()
     assert [1 / temperature, sharpness / temperature] == pytest.approx(factors, rel=1e-3)
     found = Calibration((1.0, 0.0, 0.0), 0.0, (0.0, 1.0), 0.0, sharpness, temperature, 0.4, 0.05)
     raw = Raw(np.stack([score] * 3, axis=1), np.zeros((400, 2)), head, np.zeros((400, 10)))
-    right = (found.apply(raw).probabilities.argmax(axis=1) == labels).mean()
-    assert right > (head.argmax(axis=1) == labels).mean() + 0.1
+    applied = found.apply(raw).probabilities
+    logits = factors[0] * np.log(head) - factors[1] * (score[:, None] - centres) ** 2
+    assert applied == pytest.approx(softmax(logits, axis=1), abs=1e-3)
+    assert (applied.argmax(axis=1) == labels).mean() > (head.argmax(axis=1) == labels).mean() + 0.1
     assert fit_classes(head, np.full(400, 0.5), labels)[1] == pytest.approx(fit_temperature(head, labels), abs=1e-2)
 
 

@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Judge the quality of document scan
 
 SHOWN = (
     "false_reject_error", "retake_recall", "retake_auc", "mae", "rmse", "accuracy", "balanced_accuracy",
-    "within_one_accuracy", "macro_f1", "spearman_correlation", "ece", "score_ece",
+    "within_one_accuracy", "macro_f1", "spearman_correlation", "ece", "score_ece", "issues_average_precision",
 )  # fmt: skip
 
 
