@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,11 @@ class Checkpoints:
         return self.folder / name if name == "last" else self.named / name
 
     def save(self, name: str, model: nn.Module, saved: Collection[str], progress: Progress) -> None:
-        """Replace the named checkpoint by the model's state named in `saved`."""
-        self._write(name, model, saved, progress, {})
+        """Replace the named checkpoint by the model's state named in `saved`, without the state to resume from.
+
+        That state depends on when it was last written: the bytes would not be those of an uninterrupted training.
+        """
+        self._write(name, model, saved, replace(progress, averaged=0, scaler={}, random=[]), {})
 
     def save_last(
         self,
@@ -92,13 +95,6 @@ class Checkpoints:
                 save_file(dict(state), scratch / STATE)
         text = json.dumps(place, indent=1, sort_keys=True, allow_nan=False)
         (scratch / PLACE).write_text(text + "\n", encoding="utf-8")
-        _replace(scratch, self.path(name), self.folder / f".{name}.old")
-
-    def name_last(self, name: str) -> None:
-        """Replace the checkpoint `name` by `last` without the state to resume from."""
-        scratch = self.folder / f".{name}.new"
-        shutil.rmtree(scratch, ignore_errors=True)
-        shutil.copytree(self.path("last"), scratch, ignore=shutil.ignore_patterns(STATE))
         _replace(scratch, self.path(name), self.folder / f".{name}.old")
 
     def resume(self) -> bool:

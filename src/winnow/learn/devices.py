@@ -4,7 +4,7 @@ import ctypes
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -151,6 +151,12 @@ class Team:
             return value
         mean: Tensor = self.accelerator.reduce(value, reduction="mean")
         return mean
+
+    def synchronise(self, tensors: Iterable[Tensor]) -> None:
+        """Give every process the main one's values, in place: batch statistics are each process's own."""
+        if self.size > 1:
+            for tensor in tensors:
+                torch.distributed.broadcast(tensor, src=0)
 
     def to_device(self, batch: Any) -> Any:
         """The batch where the model is; on the CPU it is there already."""

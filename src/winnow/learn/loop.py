@@ -99,9 +99,10 @@ class _Run:
         """Epochs until the phase's last, or until early stopping."""
         optimizer = self.task.optimizer(self.task.groups(self.bare), phase.learning_rate, self.settings.weight_decay)
         stepper = Stepper(optimizer, self.settings.clip_norm, self.team.accelerator.scaler)
+        if self.resumed:
+            stepper.load_scale(self.progress.scaler)  # it outlives a phase
         if self.resumed and self.progress.phase == number:
             self.checkpoints.load_optimizer(stepper.optimizer)
-            stepper.load_scale(self.progress.scaler)
         elif number > 0:
             self.save(f"phase_{number}")
             chosen = "best" if self.settings.select == "best" else f"phase_{number}"
@@ -222,6 +223,7 @@ class _Run:
     def validate(self, loaders: Loaders) -> dict[str, float]:
         """The domain's metrics; each process predicts its share of the batches, the main one computes the metrics."""
         self.bare.eval()
+        self.team.synchronise([*self.bare.buffers(), *self.average.state.values()])
         numbers = range(self.team.rank, len(loaders.val), self.team.size)
         with torch.inference_mode(), self.average.applied():
             batches = map(self.on_device, prefetch(loaders.val.__getitem__, numbers, self.workers))
@@ -295,7 +297,7 @@ class _Run:
         signum = self.team.highest(self.stop.signum)
         if signum:
             self.save_last(stepper)
-            self.team.on_main(lambda: self.checkpoints.name_last("interrupted"))
+            self.save("interrupted")
             self.display.say(interruption_message(self.checkpoints.path("interrupted")))
             raise Interrupted(signum)
 

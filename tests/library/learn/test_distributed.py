@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 from tests.library.learn import tiny
 from tests.library.learn.children import fork, wait
 from winnow.learn import devices
+from winnow.learn.checkpoints import load_weights
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.settings import Training
@@ -130,6 +131,29 @@ def test_two_processes_stopped_within_an_epoch_end_in_the_same_bytes(tmp_path: P
     _train_in_two(tmp_path / "stopped", chosen, tiny.task(loss=tiny.crashing(9, tiny.crash)), code=1)
     _train_in_two(tmp_path / "stopped", chosen)
     tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_two_processes_validate_one_model_whose_batch_statistics_are_the_main_ones(
+    tmp_path: Path, averaging: float
+) -> None:
+    def build() -> nn.Module:
+        return nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2))
+
+    chosen = tiny.settings(epochs=2, checkpoint_steps=2, select="last", averaging=averaging)
+    _train_in_two(tmp_path / "whole", chosen, tiny.task(build=build))
+    crashing = tiny.task(build=build, loss=tiny.crashing(4, tiny.crash))
+    _train_in_two(tmp_path / "stopped", chosen, crashing, code=1)
+    _train_in_two(tmp_path / "stopped", chosen, tiny.task(build=build))
+    tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
+
+    model = build().eval()
+    load_weights(model, tmp_path / "whole/run/checkpoints/final")
+    val = {name: tensor[tiny.ROWS :] for name, tensor in tiny.data().items()}
+    with torch.inference_mode():
+        found = tiny.metrics({"logits": model(val["x"]), "y": val["y"]})
+    recorded = json.loads((tmp_path / "whole/run/checkpoints/final/checkpoint.json").read_text())["history"][-1]["val"]
+    assert recorded == pytest.approx(found, rel=1e-5)
 
 
 def test_a_training_stopped_within_an_epoch_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file
 
 from tests.library.learn import tiny
 from tests.library.learn.children import fork, in_child, wait, wait_until
-from winnow.learn import checkpoints
+from winnow.learn import checkpoints, devices
 from winnow.learn.interrupt import Interrupted
 from winnow.learn.settings import Training
+from winnow.learn.task import adamw
 
 PHASES = [
     {"subset": "half", "epochs": 3, "learning_rate": 0.05},
@@ -60,11 +64,12 @@ def test_states_within_an_epoch_are_resumed_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("at", [2, 6, 8])
+@pytest.mark.parametrize("at", [2, 6, 8, 17])
+@pytest.mark.parametrize("changes", [{}, {"averaging": 0.9, "validate_steps": 4}], ids=["plain", "averaged"])
 def test_a_signal_saves_says_so_and_leaves(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], at: int, signum: int, code: int
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], at: int, signum: int, code: int, changes: dict[str, Any]
 ) -> None:
-    chosen = tiny.settings(epochs=3)
+    chosen = tiny.settings(epochs=3, **changes)
     handler = signal.getsignal(signum)
     tiny.run(tmp_path / "whole", chosen)
     with pytest.raises(Interrupted) as caught:
@@ -73,9 +78,34 @@ def test_a_signal_saves_says_so_and_leaves(
     assert signal.getsignal(signum) is handler
     interrupted = tmp_path / "stopped/run/checkpoints/interrupted"
     assert f"checkpoint saved to {interrupted}" in capsys.readouterr().err
-    last = tiny.contents(tmp_path / "stopped/run/last")
-    assert last.pop("state.safetensors")
-    assert tiny.contents(interrupted) == last
+    assert tiny.contents(interrupted).keys() == {"checkpoint.json", "model.safetensors"}
+    weights = [load_file(folder / "model.safetensors") for folder in (interrupted, tmp_path / "stopped/run/last")]
+    same = [torch.equal(value, weights[1][name]) for name, value in weights[0].items()]
+    assert same == [not chosen.averaging] * len(same)  # it is used as it is; `last` trains on
+    tiny.run(tmp_path / "stopped", chosen)
+    tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_the_loss_scale_outlives_a_training_killed_between_phases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = devices.start
+
+    def scaled(device: str, chosen: Training) -> Accelerator:
+        accelerator = start(device, chosen)
+        accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=5)  # fp16 needs a GPU
+        return accelerator
+
+    def killed(groups: list[dict[str, Any]], rate: float, decay: float) -> torch.optim.Optimizer:
+        if rate == PHASES[1]["learning_rate"]:
+            tiny.crash()
+        return adamw(groups, rate, decay)
+
+    monkeypatch.setattr(devices, "start", scaled)
+    chosen = tiny.settings(phases=PHASES)
+    tiny.run(tmp_path / "whole", chosen)
+    with pytest.raises(tiny.CrashError):
+        tiny.run(tmp_path / "stopped", chosen, tiny.task(optimizer=killed))
     tiny.run(tmp_path / "stopped", chosen)
     tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
 
