@@ -34,6 +34,7 @@ from winnow.images.store import Images, read_images
 from winnow.judge.gates import Findings
 from winnow.judge.intervals import Interval, bootstrap, difference
 from winnow.judge.report import Report, make_report
+from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.stage import Stage, run_stage
@@ -45,7 +46,7 @@ def join(stage: Stage[Common, Evaluate]) -> pd.DataFrame:
     """Every labelled photograph with its label, side and measures, by image_id."""
     labels = stage.read("label/labels.parquet", Labels)[["image_id", "grade", "patient"]]
     splits = stage.read("split/splits.parquet", Splits)[["image_id", "split"]]
-    photos = stage.read("ingest/photos.parquet", Photos)[["image_id", *baselines.METADATA]]
+    photos = stage.read("ingest/photos.parquet", Photos)[["image_id", "source", *baselines.METADATA]]
     rows = labels.merge(splits, on="image_id", validate="one_to_one").merge(photos, on="image_id")
     return rows.sort_values("image_id", ignore_index=True)
 
@@ -151,6 +152,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     columns = list(BaselinePredictions.to_schema().columns)
     stage.write("baseline_predictions.parquet", named[columns], BaselinePredictions)
     stage.write("per_class.parquet", classes, PerClass)
+    stage.write("slices.parquet", judging.slices(test), Slices)
     stage.write("rocs.parquet", judging.rocs(test), Rocs)
     stage.write("reliability.parquet", judging.reliability_table(test), Reliability)
     stage.write("explained.parquet", explain(model, choose_cases(test, params.explained), images), Explained)

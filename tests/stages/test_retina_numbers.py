@@ -148,6 +148,20 @@ def test_baselines_are_fitted_on_training_and_chosen_on_validation(judged: Path)
 
 
 @of_retina
+def test_slices_are_the_accuracy_of_their_photographs(judged: Path) -> None:
+    test = held_out().merge(table("ingest/photos.parquet")[["image_id", "source"]], on="image_id")
+    right = test["grade"] == test["predicted"]
+    expected = {
+        (by, str(value)): (len(part), pytest.approx(part.mean()))
+        for by in ("grade", "source")
+        for value, part in right.groupby(test[by])
+    }
+    found = {(row.by, row.value): (row.rows, row.score) for row in table("evaluate/slices.parquet").itertuples()}
+    assert found == expected
+    assert len({score for _, score in found.values()}) > 1
+
+
+@of_retina
 def test_tables_of_classes_curves_and_reliability(judged: Path) -> None:
     found, predictions = judgement(), table("evaluate/predictions.parquet")
     classes, sides = table("evaluate/per_class.parquet"), dict(tuple(predictions.groupby("split")))

@@ -13,6 +13,7 @@ from winnow.domains.retina import definitions
 from winnow.domains.retina.model.calibration import Calibration
 from winnow.judge.intervals import Counts, Interval, Statistic, bootstrap, wilson
 from winnow.judge.settings import Bootstrap
+from winnow.judge.slices import slice_metrics
 from winnow.measure import classification as measure
 from winnow.measure.calibration import calibration_errors, reliability
 
@@ -74,6 +75,13 @@ def statistics(rows: pd.DataFrame) -> dict[str, Statistic]:
             }
     whole = np.ones((1, len(true)), dtype=np.int64)
     return {name: statistic for name, statistic in found.items() if np.isfinite(statistic(whole)).all()}
+
+
+def slices(test: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy by grade and by source: the columns of `Slices`."""
+    return slice_metrics(
+        test, ["grade", "source"], {"accuracy": lambda part: (part["grade"] == part["predicted"]).mean()}
+    )
 
 
 def _of_class(function: Callable[[Floats], Floats], grade: int) -> Callable[[Floats], Floats]:
