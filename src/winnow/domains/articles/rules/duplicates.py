@@ -13,6 +13,8 @@ SEED = 1
 SHINGLE = 3
 """Words of a shingle."""
 WORD = re.compile(r"\w+")
+MISSED, SURPLUS = 0.99, 0.01
+"""What a missed pair weighs against one compared for nothing: a missed pair may end on two sides of the split."""
 
 
 def content_digest(text: str) -> str:
@@ -34,7 +36,7 @@ def near_duplicate_groups(
 
     A group is named after the smallest article_id in it.
     """
-    index = MinHashLSH(threshold=similarity, num_perm=permutations)
+    index = MinHashLSH(threshold=similarity, num_perm=permutations, weights=(SURPLUS, MISSED))
     sketches: dict[str, MinHash] = {}
     pairs: list[tuple[str, str]] = []
     base = MinHash(num_perm=permutations, seed=SEED)
