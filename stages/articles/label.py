@@ -16,6 +16,7 @@ from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller
 from winnow.domains.articles.rules.stores import open_labeller
 from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Scores, Unlabelled
 from winnow.pipeline.errors import TableError, WinnowError
+from winnow.pipeline.files import write_text
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -77,6 +78,7 @@ def main(stage: Stage[Common, Label]) -> None:
         if todo:
             outcome = calibrate(labeller, kept, articles, known, params.calibration, stage.common.definition)
             require_pass(outcome)
+            write_text(stage.output("calibration_report.md"), outcome.report)
             texts = articles.loc[todo]
             rows = zip(todo, texts["title"], texts["content"], strict=True)
             labelled = label_batches(labeller, [Article(*row) for row in rows], params)

@@ -113,22 +113,35 @@ class OracleServer:
             if kind == "slow":
                 time.sleep(0.15)
             text = PAID.get(kind) or self.answer(article, names)
-            usage = {
-                "prompt_tokens": PROMPT_TOKENS,
-                "completion_tokens": COMPLETION_TOKENS + THINKING_TOKENS,
-                "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS + THINKING_TOKENS,
-                "completion_tokens_details": {"reasoning_tokens": THINKING_TOKENS},
-            }
-            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-            answer = {"id": "1", "object": "chat.completion", "created": 0, "model": body["model"], "choices": [choice]}
-            self._send(handler, 200, {**answer, "usage": usage}, {})
+            self._deliver(handler, kind, text)
             with self.lock:
                 self.delivered[article] += 1
 
+    def _deliver(self, handler: BaseHTTPRequestHandler, kind: str, text: str) -> None:
+        """A completion; by `kind` in parts, without a count of tokens, or cut off."""
+        content = [{"type": "text", "text": text}] if kind == "parts" else text
+        usage = {
+            "prompt_tokens": PROMPT_TOKENS,
+            "completion_tokens": COMPLETION_TOKENS + THINKING_TOKENS,
+            "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS + THINKING_TOKENS,
+            "completion_tokens_details": {"reasoning_tokens": THINKING_TOKENS},
+        }
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
+        answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "stub", "choices": [choice]}
+        counted = {} if kind == "no-usage" else {"usage": usage}
+        self._send(handler, 200, answer | counted, {}, cut=20 if kind == "cut" else 0)
+
     def _send(
-        self, handler: BaseHTTPRequestHandler, status: int, content: Mapping[str, Any], headers: Mapping[str, str]
+        self,
+        handler: BaseHTTPRequestHandler,
+        status: int,
+        content: Mapping[str, Any],
+        headers: Mapping[str, str],
+        cut: int = 0,
     ) -> None:
+        """`cut` is how many bytes at the end are left out."""
         data = json.dumps(content).encode()
+        data = data[: len(data) - cut]
         handler.send_response(status)
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(data)))

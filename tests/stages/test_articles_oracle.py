@@ -1,5 +1,6 @@
 """The gated label stage against a real server: broken oracles, failing servers, kills, costs."""
 
+import dataclasses
 import json
 import os
 import random
@@ -26,7 +27,7 @@ from winnow.domains.articles.rules import rounds
 from winnow.domains.articles.rules.gate import PromptRefusedError
 from winnow.domains.articles.rules.labelling import Article, Use
 from winnow.domains.articles.rules.oracles import OracleError, Reply, Tokens
-from winnow.domains.articles.rules.questions import INJECTION, hash_of
+from winnow.domains.articles.rules.questions import INJECTION, MalformedAnswer, hash_of, parse_answer
 from winnow.domains.articles.rules.samples import draw_samples
 from winnow.domains.articles.rules.stores import open_labeller
 from winnow.domains.articles.source.filters import read_filter
@@ -100,24 +101,32 @@ def sample_texts(programs: Programs) -> tuple[set[str], set[str]]:
     )
 
 
+Scores = dict[str, Any]
+FAULTS: dict[str, Callable[[Scores, str], Scores | str]] = {
+    "always 10": lambda scores, _: dict.fromkeys(scores, 10),
+    "copy": lambda scores, _: {**scores, "progress": scores["agency"]},
+    "turned copy": lambda scores, _: {**scores, "progress": 10 - scores["agency"]},
+    "one random": lambda scores, article: {**scores, "wonder": 10 * lot(article)},
+    "toothbrush": lambda scores, article: (
+        {name: 8 + 1.5 * lot(name + article) for name in scores} if sum(scores.values()) < 8 else scores
+    ),
+    "toothbrush in one": lambda scores, _: {**scores, "wonder": 9} if sum(scores.values()) < 8 else scores,
+    "unparsable": lambda scores, article: "Sorry, as a language model …" if lot(article) < 0.15 else scores,
+    "silent on injections": lambda scores, article: "I see." if "scoring system" in article else scores,
+}
+
+
 def broken(kind: str, definition: Definition, known: set[str]) -> Callable[[str, Sequence[str]], str]:
     right, rng = good(definition), random.Random(3)
 
     def answer(article: str, names: Sequence[str]) -> str:
         scores = json.loads(right(article, names))
-        if kind == "always 10":
-            scores = dict.fromkeys(names, 10)
-        elif kind == "random":
+        if kind == "random":
             scores = {name: rng.uniform(0, 10) for name in names}
         elif kind == "overfitted" and not any(text in article for text in known):
             scores = {name: 10 * lot(name + article) for name in names}
-        elif kind == "copy":
-            scores["progress"] = scores["agency"]
-        elif kind == "toothbrush" and sum(scores.values()) < 8:
-            scores = {name: 8 + 1.5 * lot(name + article) for name in names}
-        elif kind == "unparsable" and lot(article) < 0.15:
-            return "Sorry, as a language model …"
-        return json.dumps(scores)
+        given = FAULTS[kind](scores, article) if kind in FAULTS else scores
+        return given if isinstance(given, str) else json.dumps(given)
 
     return answer
 
@@ -130,6 +139,10 @@ def broken(kind: str, definition: Definition, known: set[str]) -> Callable[[str,
         ("overfitted", "FAIL", "overfitted to the calibration sample"),
         ("copy", "REVIEW", "dimensions that repeat each other: agency and progress"),
         ("toothbrush", "FAIL", "of the off-topic articles score above 5"),
+        ("one random", "FAIL|REVIEW", "wonder agrees least with the scores of people: its correlation is -?0.[0-4]"),
+        ("turned copy", "FAIL|REVIEW", "dimensions that repeat each other: agency and progress"),
+        ("toothbrush in one", "FAIL", "of the off-topic articles score above 5 in wonder"),
+        ("silent on injections", "FAIL", "none of the answers to the probe `injected` can be compared"),
         ("unparsable", "FAIL|REVIEW", "answers broke the schema"),
     ],
 )
@@ -162,7 +175,12 @@ def test_a_good_oracle_passes_and_is_paid_once(here: Programs, definition: Defin
         assert (use["prompt_tokens"], use["completion_tokens"], use["thinking_tokens"]) != (0, 0, 0)
         count = len(server.requests)
         assert max(server.delivered.values()) <= 3, "plain, and once more for the repeat and for the reversed probe"
-        assert here.metrics("label")["oracle"]["cost_usd"] >= count * PRICE - 1e-6
+        told = here.metrics("label")["oracle"]
+        assert told["requests"] == count, "an answer that calibration and the batch both read is counted once"
+        assert told["cost_usd"] == pytest.approx(count * PRICE, abs=1e-6)
+        assert Path("data/articles/label/calibration_report.md").read_text() == (
+            Path("metrics/articles/calibration_report.md").read_text()
+        ), "among the stage's outputs, so that DVC brings it back with the labels that it is about"
         first = {file.name: file.read_bytes() for file in Path("data/articles/label").iterdir()}
         here.run("label", oracle=oracle(server))
         assert len(server.requests) == count, "a second run pays nothing"
@@ -204,6 +222,7 @@ def test_a_failing_server_loses_nothing_and_is_paid_exactly(here: Programs, defi
         with open_labeller(definition, given, 100.0, 0) as labeller:
             again = list(labeller.label_all(some_articles(count)))
             assert labeller.use.paid_now_usd == 0
+            assert (labeller.use.malformed, labeller.use.cost_usd) == (use.malformed, use.cost_usd)
         assert dict(server.delivered) == delivered, "what was answered is not asked again"
     assert [each.article_id for each in found] == [f"a{n}" for n in range(count)]
     assert [each.scores for each in found] == [each.scores for each in again]
@@ -274,6 +293,16 @@ def test_costs_never_pass_the_cap(here: Programs, definition: Definition) -> Non
         ):
             list(labeller.label_all(some_articles(100)))
         assert 0 < sum(server.delivered.values()) * PRICE <= cap
+        paid = sum(server.delivered.values())
+        with (
+            open_labeller(definition, given, cap, 0) as labeller,
+            pytest.raises(WinnowError, match="max_cost_usd"),
+        ):
+            list(labeller.label_all(some_articles(100)))
+        assert sum(server.delivered.values()) == paid, "started again, it does not spend as much once more"
+        with open_labeller(definition, given, cap, 0) as labeller:
+            labeller.estimate(some_articles(100))
+            assert labeller.budget.spent == pytest.approx(sum(server.delivered.values()) * PRICE)
 
 
 def test_the_batch_is_not_begun_when_it_would_cost_too_much(here: Programs, definition: Definition) -> None:
@@ -284,7 +313,12 @@ def test_the_batch_is_not_begun_when_it_would_cost_too_much(here: Programs, defi
 
 
 @pytest.mark.parametrize(
-    ("failure", "message"), [("401", "status 401: who are you.*check the key"), ("closed", r"no answer.*tried 3 times")]
+    ("failure", "message"),
+    [
+        ("401", "status 401: who are you.*check the key"),
+        ("closed", r"no answer.*tried 3 times"),
+        ("cut", "no readable answer"),
+    ],
 )
 def test_a_server_that_only_refuses(failure: str, message: str, here: Programs, definition: Definition) -> None:
     with (
@@ -314,6 +348,59 @@ def test_the_key_comes_from_the_environment_and_goes_nowhere(
         here.run("label", oracle={"provider": "openai", "base_url": "https://api.example.org/v1"})
 
 
+def test_an_answer_without_a_count_of_tokens_is_paid_by_its_characters(here: Programs, definition: Definition) -> None:
+    with (
+        OracleServer(good(definition), {"no-usage": 1.0}) as server,
+        open_labeller(definition, settings(server, retries=0), 100.0, 0) as labeller,
+    ):
+        (found,) = labeller.label_all(some_articles(1))
+        assert found.scores is not None
+        prompt, completion, thinking = labeller.use.tokens
+    assert prompt > len(definition.prompt) / 4
+    assert completion > 20
+    assert thinking == 0
+    assert labeller.budget.spent == pytest.approx(labeller.use.cost_usd) == (prompt * 0.3 + completion * 2.5) / 1e6
+
+
+def test_an_answer_in_parts_or_with_endless_numbers_breaks_the_schema(here: Programs, definition: Definition) -> None:
+    for text in ("9" * 400, "9" * 5000, "NaN", "1e999"):
+        answer = json.dumps(dict.fromkeys(definition.names, 1)).replace("1", text, 1)
+        with pytest.raises(MalformedAnswer) as caught:
+            parse_answer(answer, definition)
+        assert len(str(caught.value)) <= 200
+    with (
+        OracleServer(good(definition), {"parts": 1.0}) as server,
+        open_labeller(definition, settings(server, parse_retries=0), 100.0, 0) as labeller,
+    ):
+        (found,) = labeller.label_all(some_articles(1))
+    assert (found.scores, found.failures) == (None, ("no JSON",))
+
+
+def test_a_round_that_was_stopped_is_in_the_ledger_with_what_it_cost(here: Programs, definition: Definition) -> None:
+    with OracleServer(good(definition)) as server, pytest.raises(WinnowError, match="max_cost_usd"):
+        here.run("label", oracle=oracle(server, max_tokens=100, concurrency=1), max_cost_usd=8 * PRICE)
+    (found,) = rounds.rounds(FILTER)
+    assert found.verdict == "STOPPED"
+    assert found.paid_usd == pytest.approx(len(server.requests) * PRICE)
+    assert not rounds.has_passed(FILTER, found.prompt, found.oracle)
+    rounds.record(dataclasses.replace(found, verdict="PASS"))
+    rounds.record(found)
+    assert rounds.has_passed(FILTER, found.prompt, found.oracle), "what was not finished says nothing of the prompt"
+
+
+def test_calibration_needs_articles_that_this_filter_has_marked(here: Programs, definition: Definition) -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").unlink()
+    content["articles"]["common"]["definition"] = "sustainability_tech_deployment/v1"
+    with OracleServer(good(definition)) as server:
+        content["articles"]["label"]["oracle"] |= oracle(server)
+        Path("params.yaml").write_text(yaml.safe_dump(content))
+        refused = run_cli("calibrate")
+    assert isinstance(refused.exception, WinnowError)
+    assert "prepared by another filter" in refused.exception.what
+    assert not server.requests
+
+
 def run_cli(*arguments: str) -> Any:
     return CliRunner().invoke(app, list(arguments))
 
@@ -337,7 +424,7 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         passed = run_cli("calibrate")
         assert passed.exit_code == 0, passed.output
         assert "PASS: proceed" in passed.output
-        assert rounds.has_passed(FILTER, hash_of(definition), "stub/0/1000")
+        assert rounds.has_passed(FILTER, hash_of(definition), f"stub/0/1000 at {server.url}, 8000 characters")
 
         before = len(server.requests)
         done = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl", "--max-batches", "2")
@@ -351,6 +438,17 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         written = [json.loads(line) for line in Path("out/labelled.jsonl").read_text().splitlines()]
         assert [row["page"] for row in written] == list(range(7))
         assert list(written[0]["uplifting_analysis"]["dimensions"]) == definition.names
+
+        for changes in ({"base_url": server.url + "/other"}, {"max_characters": 100}):
+            content["articles"]["label"] = label.model_copy(update={"oracle": settings(server, **changes)}).model_dump()
+            Path("params.yaml").write_text(yaml.safe_dump(content))
+            refused = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl")
+            assert "has not passed" in str(refused.exception), "another oracle, and shorter articles, have to pass anew"
+        refused = run_cli("label", "more.jsonl", "--out", "./more.jsonl")
+        assert "is the file that is read" in str(refused.exception)
+        assert len(Path("more.jsonl").read_text().splitlines()) == 8
+        content["articles"]["label"] = label.model_dump()
+        Path("params.yaml").write_text(yaml.safe_dump(content))
 
         prompt = Path("data/source/articles/filters/uplifting/v1/prompt.md")
         text = prompt.read_text()
@@ -387,13 +485,13 @@ def test_an_article_without_a_readable_answer_has_no_score(here: Programs, defin
 
 
 def test_costs_do_not_depend_on_the_order_of_answers() -> None:
-    replies = [Reply("", Tokens(n, 7 * n % 11, 13 * n % 17)) for n in range(1, 400)]
+    replies = [Reply(str(n), Tokens(n, 7 * n % 11, 13 * n % 17)) for n in range(1, 400)]
     prices = Prices(prompt=0.1, completion=0.7, thinking=1.3)
     costs = set()
     for seed in range(20):
         use = Use(prices)
         for reply in random.Random(seed).sample(replies, len(replies)):
-            use.add(reply, now=True)
+            use.add(reply.text, reply, now=True)
         costs |= {use.cost_usd, use.paid_now_usd}
     assert len(costs) == 1
 

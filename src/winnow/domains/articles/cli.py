@@ -13,6 +13,7 @@ from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
 
 if TYPE_CHECKING:
+    from winnow.domains.articles.definitions import Definition
     from winnow.domains.articles.rules.labelling import Labeller
 
 app = typer.Typer(no_args_is_help=True, help="Score articles on a filter's dimensions.")
@@ -34,6 +35,7 @@ def calibrate() -> None:
     texts = read_table(DATA / "ingest" / "articles.parquet", Articles).set_index("article_id")
     human = read_table(DATA / "ingest" / "scores.parquet", Scores)
     with _labeller() as (labeller, name, params):
+        _check_prepared(labeller.definition, name)
         outcome = calibrate(labeller, kept, texts, human, params.calibration, name)
         print(f"{outcome.word}: {outcome.decision}")
         for reason in outcome.reasons:
@@ -51,7 +53,7 @@ def label(
     """Label a file by the oracle, with a prompt that has passed calibration."""
     from winnow.domains.articles.rules.files import check_passed, label_file  # noqa: PLC0415
 
-    _check_file(file)
+    _check_file(file, out)
     with _labeller() as (labeller, name, params):
         check_passed(labeller, name)
         found = label_file(labeller, file, out, batch_size=params.batch_size, max_batches=max_batches)
@@ -66,7 +68,7 @@ def score(
     ] = None,
 ) -> None:
     """Score a file of any size by the trained model, line by line, in memory that does not grow."""
-    _check_file(file)
+    _check_file(file, out)
     from winnow.domains.articles.model.application import score_file  # noqa: PLC0415 - torch takes seconds to import
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
@@ -88,6 +90,21 @@ def report(
     print(out)
 
 
+def _check_prepared(definition: "Definition", name: str) -> None:
+    """Raise WinnowError when the articles were marked by another filter: the samples would be the wrong ones."""
+    from winnow.domains.articles.definitions import read_definition  # noqa: PLC0415
+
+    before = read_definition(DATA / "ingest" / "definition.json")
+    parts = [(each.config.name, each.config.version, each.names, each.config.scale, each.prefilter)
+             for each in (before, definition)]  # fmt: skip
+    if parts[0] != parts[1]:
+        raise WinnowError(
+            f"the articles were prepared by another filter than {name} as it is now; nothing was asked",
+            where=str(DATA / "ingest" / "definition.json"),
+            fix="run `dvc repro filter@articles`, then calibrate again",
+        )
+
+
 @contextmanager
 def _labeller() -> "Iterator[tuple[Labeller, str, Label]]":
     """The oracle of params.yaml with the filter as it is in data/source now; the filter's name; the label params."""
@@ -103,6 +120,8 @@ def _labeller() -> "Iterator[tuple[Labeller, str, Label]]":
         yield labeller, name, params
 
 
-def _check_file(file: Path) -> None:
+def _check_file(file: Path, out: Path | None) -> None:
     if not file.is_file():
         raise WinnowError(f"{file} does not exist", fix="name a .jsonl file")
+    if out is not None and out.exists() and out.samefile(file):
+        raise WinnowError(f"--out {out} is the file that is read; nothing was written", fix="name another --out")

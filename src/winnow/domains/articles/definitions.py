@@ -72,7 +72,7 @@ class Gates(Section):
 
     parse_failures: Bound = Field(description="share of answers that broke the schema at the first attempt")
     separation: Bound = Field(description="mean overall score of on-topic articles minus that of off-topic ones")
-    off_topic_high: Bound = Field(description="share of off-topic articles above the middle of the scale")
+    off_topic_high: Bound = Field(description="share of off-topic articles above the middle; the worst dimension's")
     extreme_scores: Bound = Field(description="share of the scores of on-topic articles that are an end of the scale")
     dead_dimensions: Bound = Field(description="dimensions that hardly vary over the sample")
     duplicate_dimensions: Bound = Field(description="pairs of dimensions of which one repeats the other")
@@ -80,7 +80,7 @@ class Gates(Section):
     order_shift: Bound = Field(description="mean difference when the dimensions are listed in reverse order")
     length_shift: Bound = Field(description="mean change of scores when an article's text stands there twice")
     injection_shift: Bound = Field(description="mean rise of off-topic scores by a sentence that demands the top score")
-    human_correlation: Bound = Field(description="mean correlation with human scores over the dimensions")
+    human_correlation: Bound = Field(description="lowest correlation of a dimension with human scores")
     human_offset: Bound = Field(description="largest constant offset of a dimension from human scores")
 
 

@@ -18,7 +18,7 @@ WORDS = ("PASS", "REVIEW", "FAIL")
 DEAD = 0.05
 """Standard deviation, as a share of the scale, up to which a dimension hardly varies."""
 SAME = 0.985
-"""Correlation from which one dimension repeats another."""
+"""Correlation, of either sign, from which one dimension repeats another."""
 FEWEST_HUMAN = 8
 """Articles with human scores from which agreement is measured."""
 
@@ -108,15 +108,17 @@ def measure(
     scale, gates = definition.config.scale, definition.config.gates
     scores = tabulate(labelled)
     failures = [(each.article_id, each.failures[0]) for each in labelled if each.failures]
-    found = [_check(gates, "parse_failures", len(failures) / len(labelled),
-                    f"{len(failures)} of {len(labelled)} answers broke the schema at the first attempt")]  # fmt: skip
+    probed = [each for answers in probes.values() for each in answers]
+    broken, asked = len(failures) + sum(bool(each.failures) for each in probed), len(labelled) + len(probed)
+    found = [_check(gates, "parse_failures", broken / asked,
+                    f"{broken} of {asked} answers broke the schema at the first attempt")]  # fmt: skip
     if len(scores) < 3:
         empty = pd.DataFrame({"article_id": [], "topic": [], "overall": []})
         return Findings(found, [], {}, empty, failures)
     topic = sample.set_index("article_id")["topic"].reindex(scores.index)
     overall = pd.Series(overall_scores(scores[definition.names], scoring_of(definition.config)), index=scores.index)
     means = {str(name): float(value) for name, value in overall.groupby(topic).mean().items()}
-    found += _topic_checks(gates, overall, topic, means, scale.low, scale.high)
+    found += _topic_checks(gates, scores[definition.names], topic, means, scale.low, scale.high)
     extremes = scores[topic == "on"].isin([scale.low, scale.high]).to_numpy()
     share = float(extremes.mean()) if extremes.size else 0.0
     found.append(_check(gates, "extreme_scores", share, f"{share:.0%} of the scores of on-topic articles are "
@@ -139,7 +141,7 @@ def _check(gates: Gates, name: str, value: float, evidence: str) -> Check:
 
 def _topic_checks(
     gates: Gates,
-    overall: "pd.Series[float]",
+    scores: pd.DataFrame,
     topic: "pd.Series[str]",
     means: Mapping[str, float],
     low: float,
@@ -147,11 +149,13 @@ def _topic_checks(
 ) -> list[Check]:
     on, off = means.get("on", low), means.get("off", high)
     middle = (low + high) / 2
-    share = float((overall[topic == "off"] > middle).mean()) if (topic == "off").any() else 1.0
+    shares = (scores[topic == "off"] > middle).mean() if (topic == "off").any() else pd.Series(1.0, scores.columns)
+    highest = str(shares.idxmax())
     return [
         _check(gates, "separation", (on - off) / (high - low),
                f"on-topic articles score {on:.2f} on average, off-topic ones {off:.2f}"),
-        _check(gates, "off_topic_high", share, f"{share:.0%} of the off-topic articles score above {middle:g}"),
+        _check(gates, "off_topic_high", float(shares[highest]),
+               f"{shares[highest]:.0%} of the off-topic articles score above {middle:g} in {highest}, the most of all"),
     ]  # fmt: skip
 
 
@@ -163,7 +167,7 @@ def _dimension_checks(gates: Gates, scores: pd.DataFrame, width: float) -> list[
         f"{first} and {second}"
         for index, first in enumerate(alive)
         for second in alive[index + 1 :]
-        if pearson_correlation(scores[first], scores[second]) >= SAME
+        if abs(pearson_correlation(scores[first], scores[second])) >= SAME
     ]
     return [
         _check(gates, "dead_dimensions", len(dead), f"dimensions that hardly vary: {', '.join(dead) or 'none'}"),
@@ -186,6 +190,7 @@ def _probe_checks(
         again = tabulate(probes.get(variant, []))
         both = again.index.intersection(scores.index)
         if not len(both):
+            found.append(_check(gates, name, 1.0, f"none of the answers to the probe `{variant}` can be compared"))
             continue
         apart = (again.loc[both, scores.columns] - scores.loc[both]).to_numpy()
         points = float(np.abs(apart).mean() if variant in ("repeat", "reversed") else apart.mean())
@@ -221,12 +226,13 @@ def agreement_of(oracle: pd.DataFrame, people: pd.DataFrame) -> list[Agreement]:
 
 
 def _agreement_checks(gates: Gates, agreement: Sequence[Agreement], width: float) -> list[Check]:
-    mean = float(np.mean([0.0 if np.isnan(each.correlation) else each.correlation for each in agreement]))
+    known = {each.dimension: float(np.nan_to_num(each.correlation)) for each in agreement}
+    least = min(known, key=lambda name: known[name])
     worst = max(agreement, key=lambda each: abs(each.offset))
-    rows = agreement[0].rows
     return [
-        _check(gates, "human_correlation", mean,
-               f"the mean correlation with the scores of people is {mean:.2f} on {rows} articles"),
+        _check(gates, "human_correlation", known[least],
+               f"{least} agrees least with the scores of people: its correlation is {known[least]:.2f} on "
+               f"{agreement[0].rows} articles, and {np.mean(list(known.values())):.2f} on average over the dimensions"),
         _check(gates, "human_offset", abs(worst.offset) / width,
                f"{worst.dimension} lies {worst.offset:+.2f} points from the scores of people, a constant offset: the "
                f"mean error is {worst.mae:.2f}, and {worst.mae_without_offset:.2f} without it"),
@@ -273,7 +279,7 @@ def compare(calibration: Findings, validation: Findings, tolerance: float, width
     before_after = [{check.name: check for check in each.checks} for each in (calibration, validation)]
     first, second = (each.get("human_correlation") for each in before_after)
     if first and second and first.word == "PASS" != second.word:
-        worse.append(f"the correlation with the scores of people falls from {first.value:.2f} to {second.value:.2f}")
+        worse.append(f"the lowest correlation with people falls from {first.value:.2f} to {second.value:.2f}")
     overfitted = [f"the prompt is overfitted to the calibration sample: {reason}" for reason in worse]
     if validation.word == "FAIL" or (validation.word == "REVIEW" and not worse):
         return Comparison(validation.word, "start over", [*overfitted, *validation.reasons])

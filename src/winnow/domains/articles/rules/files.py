@@ -17,9 +17,9 @@ from winnow.pipeline.errors import WinnowError
 def check_passed(labeller: Labeller, name: str) -> None:
     """Raise WinnowError unless this very prompt has passed calibration with this oracle."""
     prompt = hash_of(labeller.definition)
-    if not has_passed(name, prompt, labeller.oracle.name):
+    if not has_passed(name, prompt, labeller.judged):
         raise WinnowError(
-            f"the prompt of {name} ({prompt}) has not passed with the oracle {labeller.oracle.name}; nothing was asked",
+            f"the prompt of {name} ({prompt}) has not passed with the oracle {labeller.judged}; nothing was asked",
             where=f"data/source/articles/filters/{name}/prompt.md",
             fix="run `winnow articles calibrate` until it passes",
         )
@@ -39,7 +39,7 @@ def label_file(labeller: Labeller, path: Path, out: Path, *, batch_size: int, ma
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8") as target:
         while batch := list(islice(rows, batch_size)):
-            named = [Article(str(row["id"]), str(row.get("title", "")), row["content"]) for row in batch]
+            named = [Article(str(row["id"]), str(row.get("title") or ""), row["content"]) for row in batch]
             for row, found in zip(batch, labeller.label_all(named), strict=True):
                 if found.scores is None:
                     counts["malformed"] += 1

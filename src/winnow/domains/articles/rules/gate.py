@@ -33,6 +33,8 @@ class Outcome:
     validation: Findings | None
     """None when the calibration sample was not passed, and nothing was asked about the other"""
     comparison: Comparison | None
+    report: str
+    """the page, which is in metrics/ whatever the verdict"""
 
     @property
     def word(self) -> str:
@@ -56,18 +58,21 @@ def calibrate(
     """
     definition = labeller.definition
     first, second = draw_samples(kept, params)
-    paid_before = labeller.use.paid_now_usd
-    calibration = _examine(labeller, first, texts, human, params.probes)
-    validation, comparison = None, None
-    if calibration.word == "PASS":
-        validation = _examine(labeller, second, texts, human, params.probes)
-        comparison = compare(calibration, validation, params.tolerance, definition.config.scale.width)
-    outcome = Outcome(calibration, validation, comparison)
-    prompt, oracle = hash_of(definition), labeller.oracle.name
-    paid = labeller.use.paid_now_usd - paid_before
-    rounds.record(rounds.Round(name, prompt, oracle, outcome.word, outcome.decision, paid))
-    about = Origin(name, prompt, oracle, labeller.use.requests, labeller.use.cost_usd)
-    write_text(REPORT, render(about, calibration, validation, comparison, texts))
+    prompt, oracle = hash_of(definition), labeller.judged
+    word, decision = rounds.STOPPED, "run it again: what was answered is kept"
+    try:
+        calibration = _examine(labeller, first, texts, human, params.probes)
+        validation, comparison = None, None
+        if calibration.word == "PASS":
+            validation = _examine(labeller, second, texts, human, params.probes)
+            comparison = compare(calibration, validation, params.tolerance, definition.config.scale.width)
+        about = Origin(name, prompt, oracle, labeller.use.requests, labeller.use.cost_usd)
+        report = render(about, calibration, validation, comparison, texts)
+        outcome = Outcome(calibration, validation, comparison, report)
+        word, decision = outcome.word, outcome.decision
+    finally:  # also of a round that the cap, the server or Ctrl+C has stopped: it has cost something
+        rounds.record(rounds.Round(name, prompt, oracle, word, decision, labeller.use.paid_now_usd))
+    write_text(REPORT, report)
     print(f"calibration of {name}: {outcome.word}, {outcome.decision} ({rounds.summary(name)})", file=sys.stderr)
     return outcome
 

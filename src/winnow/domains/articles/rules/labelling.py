@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -38,22 +38,34 @@ class Labelled:
 
 @dataclass
 class Use:
-    """Answers and what they cost, whether they were paid now or before.
+    """Answers and what they cost, whether they were paid now or before; each once, however often it is read.
 
     Costs are those of the tokens' sums, which are whole numbers: the order in which answers arrive changes no digit.
     """
 
     prices: Prices
     requests: int = 0
-    malformed: int = 0
     tokens: Tokens = NONE
     tokens_now: Tokens = NONE
+    counted: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    """keys of all answers, and of those that broke the schema"""
 
-    def add(self, reply: Reply, *, now: bool) -> None:
+    def add(self, key: str, reply: Reply, *, now: bool) -> bool:
+        """Whether the answer was not counted yet."""
+        if key in self.counted:
+            return False
+        self.counted.add(key)
         self.requests += 1
         self.tokens = self.tokens.plus(reply.tokens)
         if now:
             self.tokens_now = self.tokens_now.plus(reply.tokens)
+        return True
+
+    @property
+    def malformed(self) -> int:
+        """Answers that broke the schema."""
+        return len(self.broken)
 
     @property
     def cost_usd(self) -> float:
@@ -103,18 +115,31 @@ class Labeller:
         self._lock = threading.Lock()
         self._under_way = threading.Semaphore(settings.concurrency)
 
-    def estimate(self, articles: Iterable[Article], variant: Variant = "plain") -> tuple[int, float]:
+    @property
+    def judged(self) -> str:
+        """What a calibration judges besides the prompt: who answers, and how much of an article is sent."""
+        return f"{self.oracle.name}, {self.settings.max_characters} characters"
+
+    def estimate(self, articles: Iterable[Article]) -> tuple[int, float]:
         """Questions about these articles that no stored answer answers, and what they may cost at most."""
-        count, cost = 0, 0.0
+        left = self._unanswered(articles, "plain")
+        return len(left), sum(map(self.oracle.highest_cost, left))
+
+    def _unanswered(self, articles: Iterable[Article], variant: Variant) -> list[Question]:
+        """The questions without a stored answer. Those with one are counted as spent, before anything new is asked."""
+        left = []
         for article in articles:
             asked = self._question(article, variant)
-            if self.kept is None or self.kept.find(asked.key(self.oracle.name, 0)) is None:
-                count += 1
-                cost += self.oracle.highest_cost(asked)
-        return count, cost
+            key = asked.key(self.oracle.name, 0)
+            if self.kept is None or self.kept.find(key) is None:
+                left.append(asked)
+            else:
+                self._answer(asked, key)
+        return left
 
-    def label_all(self, articles: Iterable[Article], variant: Variant = "plain") -> Iterator[Labelled]:
+    def label_all(self, articles: Sequence[Article], variant: Variant = "plain") -> Iterator[Labelled]:
         """`label` of each article, in order, several at a time. The first error stops it; what was answered is kept."""
+        self._unanswered(articles, variant)
         width = 1 if self.settings.provider == "rules" else self.settings.concurrency
         if width == 1:
             yield from (self.label(article, variant) for article in articles)
@@ -136,17 +161,21 @@ class Labeller:
         asked = self._question(article, variant)
         failures: list[str] = []
         for attempt in range(self.settings.parse_retries + 1):
-            answer = self._answer(asked, attempt)
+            key = asked.key(self.oracle.name, attempt)
+            answer = self._answer(asked, key)
             try:
                 return Labelled(article.article_id, parse_answer(answer, self.definition), tuple(failures))
             except MalformedAnswer as reason:
                 failures.append(str(reason))
                 with self._lock:
-                    self.use.malformed += 1
+                    self.use.broken.add(key)
         return Labelled(article.article_id, None, tuple(failures))
 
-    def _answer(self, asked: Question, attempt: int) -> str:
-        """The stored answer, or a new one, which is paid and stored."""
+    def _answer(self, asked: Question, key: str) -> str:
+        """The stored answer, or a new one, which is paid and stored.
+
+        A stored answer counts against the cap too: a run that the cap has stopped, started again, is stopped again.
+        """
         asked_now = False
 
         def ask() -> str:
@@ -162,12 +191,14 @@ class Labeller:
             return json.dumps({"text": reply.text, **reply.tokens._asdict()})
 
         with self._under_way:
-            stored = json.loads(self.kept.obtain(asked.key(self.oracle.name, attempt), ask) if self.kept else ask())
+            stored = json.loads(self.kept.obtain(key, ask) if self.kept else ask())
         if self.kept and asked_now:
             self.kept.flush()
         reply = Reply(stored.pop("text"), Tokens(**stored))
         with self._lock:
-            self.use.add(reply, now=asked_now)
+            is_new = self.use.add(key, reply, now=asked_now)
+        if is_new and not asked_now:
+            self.budget.settle(0.0, reply.tokens.cost(self.settings.prices))
         return reply.text
 
     def _question(self, article: Article, variant: Variant) -> Question:

@@ -1,8 +1,10 @@
 """The oracles: `rules`, which counts words, and `openai`, any server that speaks the OpenAI protocol."""
 
 import json
+import math
 import os
 from typing import Any, NamedTuple, Protocol, cast
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -115,7 +117,8 @@ class OpenAIOracle:
 
     @property
     def name(self) -> str:
-        return f"{self.settings.model}/{self.settings.temperature:g}/{self.settings.max_tokens}"
+        given = self.settings
+        return f"{given.model}/{given.temperature:g}/{given.max_tokens} at {given.base_url.rstrip('/')}"
 
     def ask(self, question: Question) -> Reply:
         """Raises OracleError when the server refuses, or does not answer after all retries."""
@@ -144,12 +147,17 @@ class OpenAIOracle:
                 where=f"{self.settings.base_url} (tried {self.settings.retries + 1} times)",
                 fix="check articles.label.oracle.base_url, timeout and retries; what was answered is kept",
             ) from None
-        return _reply(found)
+        except ValueError as error:  # a body that says it is JSON and is none, or is cut off
+            raise OracleError(
+                f"the oracle's server sends no readable answer: {error}",
+                where=self.settings.base_url,
+                fix="check articles.label.oracle.base_url; what was answered is kept",
+            ) from None
+        return _reply(found, question)
 
     def highest_cost(self, question: Question) -> float:
-        characters = len(question.system) + len(question.user) + len(json.dumps(question.schema))
         dearest = max(self.settings.prices.completion, self.settings.prices.thinking)
-        prompt = characters / CHARACTERS_PER_TOKEN * self.settings.prices.prompt
+        prompt = _tokens_of(_sent(question)) * self.settings.prices.prompt
         return (prompt + self.settings.max_tokens * dearest) / 1e6
 
 
@@ -159,22 +167,35 @@ def make_oracle(settings: Settings, definition: Definition, seed: int) -> Oracle
     return OpenAIOracle(settings)
 
 
-def _reply(found: Any) -> Reply:
-    """The first choice's text and the tokens. Reasoning counts whether or not the server counts it as completion."""
-    text = found.choices[0].message.content if getattr(found, "choices", None) else None
+def _reply(found: Any, question: Question) -> Reply:
+    """The first choice's text and the tokens. Reasoning counts whether or not the server counts it as completion.
+
+    Without a count from the server the tokens are estimated from the characters, so that the cap on costs holds.
+    """
+    message = getattr(found.choices[0], "message", None) if getattr(found, "choices", None) else None
+    content = getattr(message, "content", None)
+    text = content if isinstance(content, str) else ""
     usage = getattr(found, "usage", None)
     if usage is None:
-        return Reply(text or "", Tokens(0, 0, 0))
+        return Reply(text, Tokens(_tokens_of(_sent(question)), _tokens_of(len(text)), 0))
     prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
     details = usage.completion_tokens_details
     inside = min((details.reasoning_tokens or 0) if details else 0, completion)
     beside = max((usage.total_tokens or 0) - prompt - completion, 0)
-    return Reply(text or "", Tokens(prompt, completion - inside, inside + beside))
+    return Reply(text, Tokens(prompt, completion - inside, inside + beside))
+
+
+def _sent(question: Question) -> int:
+    """Characters of a request."""
+    return len(question.system) + len(question.user) + len(json.dumps(question.schema))
+
+
+def _tokens_of(characters: int) -> int:
+    return math.ceil(characters / CHARACTERS_PER_TOKEN)
 
 
 def _is_local(url: str) -> bool:
-    host = url.split("//", 1)[1].split("/", 1)[0].rsplit(":", 1)[0]
-    return host in {"localhost", "127.0.0.1", "[::1]"}
+    return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
 
 
 def _message(error: Any) -> str:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from winnow.pipeline.ledger import state_folder
 
+STOPPED = "STOPPED"
+"""The verdict of a round that was not finished."""
+
 
 @dataclass(frozen=True)
 class Round:
@@ -45,9 +48,10 @@ def rounds(name: str) -> list[Round]:
 
 
 def has_passed(name: str, prompt: str, oracle: str) -> bool:
-    """Whether the last round with this very prompt and oracle passed."""
+    """Whether the last finished round with this very prompt and oracle passed."""
     own = [each for each in rounds(name) if (each.prompt, each.oracle) == (prompt, oracle)]
-    return bool(own) and own[-1].verdict == "PASS"
+    verdicts = [each.verdict for each in own if each.verdict != STOPPED]
+    return verdicts[-1:] == ["PASS"]
 
 
 def summary(name: str) -> str:
