@@ -161,7 +161,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     )
     worst = worst.sort_values(["error", "article_id"], ascending=[False, True]).head(params.worst)
     history = json.loads((folder / "training_history.json").read_text(encoding="utf-8"))["epochs"]
-    progression = judging.progression(history)
+    about = json.loads((folder / "training_metadata.json").read_text(encoding="utf-8"))
+    progression = judging.progression(history, about["best_validation"] - 1)
     oracle = stage.read("label/oracle.parquet", OracleUse).to_dict("records")[0]
     stage.write("predictions.parquet", predictions_table(chosen, predicted, scoring), Predictions)
     stage.write(

@@ -26,7 +26,7 @@ def split_articles(labels: pd.DataFrame, params: Split, rng: np.random.Generator
     """The columns of `Splits`. Raises TableError when there are too few articles, LeakageError when sides share.
 
     A source's own split is kept where it has one (unless `folds` is set); other articles fill the sides that it lacks,
-    or follow the official side of their group.
+    or follow the official side of their group. When there is no other article, the lacking sides are cut from train.
     """
     keys = labels[["duplicate_group", "source"]] if params.by_source else labels[["duplicate_group"]]
     group = connected_groups(keys)
@@ -35,6 +35,8 @@ def split_articles(labels: pd.DataFrame, params: Split, rng: np.random.Generator
         official = pd.Series(None, index=labels.index, dtype="str")
     official = official.fillna(official.groupby(group).transform("first"))
     free = official.isna()
+    if not free.any() and set(official) < set(SIDES):
+        free = official.eq("train")
     side = official.copy()
     strata = merge_small_strata(labels[["tier"]], group, params.min_stratum)
     if params.folds:

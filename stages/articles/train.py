@@ -4,6 +4,8 @@ Train the scorer: a language model with a head of one output per dimension.
     dvc repro train@articles
 """
 
+from typing import Any
+
 import pandas as pd
 
 from winnow.domains.articles.definitions import read_definition, scoring_of, wide_scores
@@ -23,6 +25,12 @@ def join(articles: pd.DataFrame, scores: pd.DataFrame, splits: pd.DataFrame, wei
     rows = rows.merge(splits[["article_id", "split"]], on="article_id", validate="one_to_one")
     rows = rows.merge(weights, on="article_id", how="left", validate="one_to_one")
     return rows.sort_values("article_id", ignore_index=True)
+
+
+def chosen_validation(history: list[dict[str, Any]], epoch: int, select: str) -> int:
+    """Which record of the history the model's weights are of; an epoch has several when it is validated by steps."""
+    own = [number for number, record in enumerate(history) if record["epoch"] == epoch]
+    return own[-1] if select == "last" else [number for number in own if history[number]["best"]][-1]
 
 
 def main(stage: Stage[Common, Train]) -> None:
@@ -47,11 +55,12 @@ def main(stage: Stage[Common, Train]) -> None:
     )
     result = train_model(stage, task)
     write_json(stage.output("model/training_history.json"), {"epochs": result.history})
-    chosen = next(record for record in result.history if record["epoch"] == result.best_epoch)
+    best = chosen_validation(result.history, result.best_epoch, stage.params.select)
     about = {
         "filter": stage.common.definition,
         "best_epoch": result.best_epoch,
-        "best_val_mae": chosen["val"]["mae"],
+        "best_validation": best + 1,
+        "best_val_mae": result.history[best]["val"]["mae"],
         "rows": rows["split"].value_counts().to_dict(),
         "configuration": stage.params.model_dump(),
     }

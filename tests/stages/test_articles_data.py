@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from datasketch import MinHash
 
 from tests.conftest import ROOT
 from tests.stages.programs import Programs
+from winnow.domains.articles.rules.duplicates import SEED, near_duplicate_groups, shingles
 from winnow.domains.articles.source.filters import known_filters, read_filter
 from winnow.pipeline.errors import ParamsError, SourceError, TableError
 
@@ -104,12 +106,13 @@ def test_a_mistake_in_a_filter_is_named(here: Programs, file: str, change: Any, 
     ("file", "text", "message"),
     [
         ("prompt.md", " \n", r"the prompt is empty"),
+        ("prompt.md", "caf\udce9", r"the prompt is not valid UTF-8"),
         ("config.yaml", "name: [uplifting\n", r"config\.yaml is not valid YAML"),
         ("prefilter.yaml", "", r"prefilter\.yaml is not a mapping"),
     ],
 )
 def test_a_file_of_a_filter_that_cannot_be_read_is_named(here: Programs, file: str, text: str, message: str) -> None:
-    Path("data/source/articles/filters/uplifting/v1", file).write_text(text)
+    Path("data/source/articles/filters/uplifting/v1", file).write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises((SourceError, ParamsError), match=message) as caught:
         here.run("ingest")
     assert f"uplifting/v1/{file}" in str(caught.value)
@@ -130,8 +133,13 @@ LINES = [
     '{"id": 7, "content": "a number is an id too", "language": "en-GB", "split": "dev"}',
     "[1, 2]",
     '{"id": "c", "content": "x", "split": "tset"}',
+    '{"id": "d", "content": "x", "split": ["train"]}',
+    '{"id": "e", "content": "x", "tags": "half a pair \\ud800"}',
+    '{"id": "f", "content": "x", "pages": ' + "9" * 5000 + "}",
+    '{"id": "g", "title": null, "content": "no title is needed"}',
 ]
-REASONS = ["not valid JSON", "no id", "no content", "also in row 0", "not a JSON object", "the split is 'tset'"]
+REASONS = ["not valid JSON", "no id", "no content", "also in row 0", "not a JSON object", "the split is 'tset'",
+           "the split is ['train']", "half of a surrogate pair", "not valid JSON"]  # fmt: skip
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -140,15 +148,15 @@ def test_jsonl_rejects_what_is_no_article_with_row_and_reason(here: Programs, pa
     text = "\n".join([*LINES[:3], "", *LINES[3:]]) + "\n"
     path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
     metrics = here.run("ingest", sources=[{"format": "jsonl", "path": str(path)}], max_rejected_share=0.8)
-    assert (metrics["rows_in"], metrics["rows_kept"], metrics["rows_rejected"]) == (8, 2, 6)
+    assert (metrics["rows_in"], metrics["rows_kept"], metrics["rows_rejected"]) == (12, 3, 9)
     articles = here.table("ingest/articles.parquet").set_index("article_id")
     assert json.loads(articles.loc["a", "extra"]) == {"page": 3}
     assert articles.loc["a", "published"] == "2024-05-01"
     assert (articles.loc["7", "language"], articles.loc["7", "official_side"]) == ("en", "val")
     rejected = here.table("ingest/rejected.parquet")
-    assert rejected["row"].tolist() == [1, 2, 3, 4, 6, 7]
+    assert rejected["row"].tolist() == [1, 2, 3, 4, 6, 7, 8, 9, 10]
     assert all(reason in found for reason, found in zip(REASONS, rejected["reason"], strict=True))
-    with pytest.raises(SourceError, match=r"6 of 8 source rows cannot be used"):
+    with pytest.raises(SourceError, match=r"9 of 12 source rows cannot be used"):
         here.run("ingest", sources=[{"format": "jsonl", "path": str(path)}])
 
 
@@ -157,7 +165,7 @@ def test_scored_reads_both_forms_and_refuses_scores_off_the_scale(here: Programs
     rows: list[dict[str, Any]] = [
         {"uplifting_analysis": {"dimensions": {name: n for n, name in enumerate(names)}}},
         {"labels": list(range(8)), "dimension_names": names},
-        {"uplifting_analysis": {"dimensions": dict.fromkeys(names, 11)}},
+        {"uplifting_analysis": {"dimensions": dict.fromkeys(names, 10**400)}},
         {"labels": [1, 2], "dimension_names": names},
         {"labels": list(range(7)), "dimension_names": names[:7]},
         {},
@@ -269,6 +277,37 @@ def test_an_official_side_is_kept_and_the_others_are_filled(here: Programs) -> N
     assert set(splits[labels["official_side"].isna()]) == {"train", "val"}
     here.run("split", keep_official=False)
     assert not here.table("split/splits.parquet")["split"][labels["official_side"] == "test"].eq("test").all()
+
+
+def test_a_source_without_validation_gives_some_of_its_training_articles(here: Programs) -> None:
+    for stage in ("ingest", "filter", "label"):
+        here.run(stage)
+    file = Path("data/articles/label/labels.parquet")
+    labels = pd.read_parquet(file)
+    labels["official_side"] = pd.Series(np.where(np.arange(len(labels)) % 5 == 0, "test", "train"), dtype="str")
+    labels.to_parquet(file, index=False)
+    here.run("split")
+    splits = here.table("split/splits.parquet")["split"]
+    assert (splits == "test").equals(labels["official_side"] == "test")
+    assert 0.05 < (splits == "val").mean() < 0.15
+
+
+def test_near_duplicates_at_the_threshold_are_found() -> None:
+    rng = np.random.default_rng(0)
+    ids, texts = [], []
+    for number in range(60):  # pairs of 200 words of which the last ones differ: an exact Jaccard of .83 to .87
+        words = [f"w{each}" for each in rng.integers(10**6, size=200)]
+        ids += [f"{number:03d}a", f"{number:03d}b"]
+        texts += [" ".join(words), " ".join([*words[:183], *(f"x{each}" for each in rng.integers(10**6, size=17))])]
+    groups = near_duplicate_groups(ids, texts, similarity=0.8, permutations=64)
+    near = 0
+    for first in range(0, len(ids), 2):
+        sketches = [MinHash(64, seed=SEED) for _ in range(2)]
+        for sketch, text in zip(sketches, texts[first : first + 2], strict=True):
+            sketch.update_batch(shingles(text))
+        near += sketches[0].jaccard(sketches[1]) >= 0.8
+    assert near >= 30, "as the sketches have it, pair by pair"
+    assert (groups.value_counts() == 2).sum() >= 0.95 * near
 
 
 def test_weights_make_tiers_alike_up_to_the_cap(here: Programs) -> None:

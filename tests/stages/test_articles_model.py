@@ -16,19 +16,21 @@ import torch
 import yaml
 from huggingface_hub.errors import LocalTokenNotFoundError
 from safetensors.torch import load_file
-from transformers import Qwen2Config, Qwen2Model
+from transformers import BertConfig, BertModel, Qwen2Config, Qwen2Model
 from typer.testing import CliRunner
 
+from stages.articles.train import chosen_validation
 from tests.conftest import ROOT
 from tests.stages.conftest import torch_restored
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.cli import app as winnow
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.export import export_label, export_split
+from winnow.domains.articles.model.judging import progression
 from winnow.domains.articles.model.network import Scorer
 from winnow.domains.articles.model.pretrained import train_tokenizer
 from winnow.domains.articles.model.scoring import read_tokenizer, score_texts
-from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.errors import ParamsError, WinnowError
 
 QWEN = Path("data/source/articles/models/qwen")
 TRAINED = {"model_name": QWEN.as_posix(), "epochs": 1, "max_length": 32, "learning_rate": 0.01}
@@ -130,6 +132,12 @@ def test_two_processes_train_the_same_model(here: Programs) -> None:
     here.run("train", **given)
     alone = weights()
     shutil.rmtree(".winnow")
+    in_two_processes(here, **given)
+    assert all(torch.allclose(alone[name], each, atol=2e-4) for name, each in weights().items())
+
+
+def in_two_processes(here: Programs, **given: Any) -> None:
+    """Train under torchrun."""
     section = here.section("train", **given).model_dump()
     content = yaml.safe_load(Path("params.yaml").read_text())
     content["articles"]["train"] = section
@@ -145,7 +153,42 @@ def test_two_processes_train_the_same_model(here: Programs) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_two_processes_train_an_encoder_whose_pooler_is_not_read(here: Programs) -> None:
+    folder = Path("data/source/articles/models/bert")
+    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    BertModel(BertConfig(vocab_size=300, max_position_embeddings=40, hidden_dropout_prob=0.0, **size)).save_pretrained(
+        folder
+    )
+    shutil.copy(QWEN / "tokenizer.json", folder)
+    shutil.copy(QWEN / "tokenizer_config.json", folder)
+    given = {**TRAINED, "model_name": folder.as_posix(), "batch_size": 8, "learning_rate": 0.001}
+    here.run("train", **given)
+    alone = weights()
+    assert not any("pooler" in name for name in alone)
+    shutil.rmtree(".winnow")
+    in_two_processes(here, **given)
     assert all(torch.allclose(alone[name], each, atol=2e-4) for name, each in weights().items())
+    with pytest.raises(ParamsError, match=r"max_length is 41, but data/.*/bert reads 40 tokens at most"):
+        here.run("train", **given | {"max_length": 41})
+
+
+def test_the_chosen_validation_is_told(here: Programs) -> None:
+    def record(epoch: int, mae: float, *, best: bool) -> dict[str, Any]:
+        return {"epoch": epoch, "best": best, "val": {"mae": mae}, "train": {"mae": mae}}
+
+    history = [record(1, 0.9, best=True), record(1, 0.8, best=True), record(2, 0.7, best=False)]
+    assert chosen_validation(history, 1, "best") == 1, "an epoch may be validated by steps"
+    assert chosen_validation(history, 2, "last") == 2
+    found = progression(history, 1)
+    assert (found["best_validation"], found["best_val_mae"]) == (2, 0.8), "what was chosen by another metric than MAE"
+    here.run("train", epochs=2, learning_rate=1e-9, validate_steps=3, early_stopping={"metric": "rmse"})
+    folder = Path("data/articles/train/model")
+    metadata = json.loads((folder / "training_metadata.json").read_text())
+    errors = [each["val"]["rmse"] for each in json.loads((folder / "training_history.json").read_text())["epochs"]]
+    assert len(errors) > 2
+    assert errors[metadata["best_validation"] - 1] == min(errors)
 
 
 def test_scoring_a_file_goes_on_where_it_stopped(here: Programs) -> None:
@@ -166,6 +209,18 @@ def test_scoring_a_file_goes_on_where_it_stopped(here: Programs) -> None:
     assert [json.loads(line).get("id") for line in Path("part.jsonl").read_text().splitlines()] == [
         row.get("id") for row in found
     ]
+    for other in ("in.jsonl", "mine.jsonl"):
+        Path("mine.jsonl").write_text('{"id": 1, "text": "of someone else"}\n{"id": 2}')
+        before = Path(other).read_bytes()
+        refused = runner.invoke(app, ["score", "in.jsonl", "--out", other])
+        assert isinstance(refused.exception, WinnowError)
+        assert Path(other).read_bytes() == before
+    odd = ['{"id": 1, "content": "\\ud800"}', '{"id": [], "content": "x"}', '{"id": 2, "content": " "}', "7", "\udcff"]
+    Path("odd.jsonl").write_bytes("\n".join(odd).encode(errors="surrogateescape"))
+    runner.invoke(app, ["score", "odd.jsonl", "--out", "refused.jsonl"])
+    assert [row.keys() for row in map(json.loads, Path("refused.jsonl").read_text().splitlines())] == [
+        {"row", "error"}
+    ] * len(odd)
 
 
 def test_report_and_exports(here: Programs) -> None:

@@ -120,7 +120,7 @@ class Split(StratifiedSplit):
     """Strata are tiers; a group is near-duplicates."""
 
     by_source: bool = Field(description="also keep all articles of a source on one side")
-    keep_official: bool = Field(description="keep a source's own split; other articles fill the sides it lacks")
+    keep_official: bool = Field(description="keep a source's own split; other articles, or its train, fill what lacks")
 
 
 class Weight(Section):

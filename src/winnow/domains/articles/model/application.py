@@ -13,7 +13,7 @@ from tqdm import tqdm
 from winnow.domains.articles.definitions import article_text, overall_scores, tier_names
 from winnow.domains.articles.model.network import Scorer
 from winnow.domains.articles.model.scoring import read_tokenizer, score_texts
-from winnow.domains.articles.source.formats import json_object
+from winnow.domains.articles.source.formats import NotAnArticle, article_of, json_object
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.errors import WinnowError
 
@@ -30,7 +30,7 @@ def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, 
     """
     model = load_trained(Scorer, "articles", device)
     tokenizer = read_tokenizer(model_folder("articles"))
-    done = _finished_lines(out) if out is not None else 0
+    done = _finished_lines(out, model.scoring.analysis_field) if out is not None else 0
     counts = {"scored": 0, "refused": 0, "already_scored": done}
     with (
         path.open("rb") as source,
@@ -76,10 +76,11 @@ def _row(line: bytes) -> dict[str, Any]:
     value = json_object(line)
     if isinstance(value, str):
         return {"error": value}
-    title, content = value.get("title") or "", value.get("content")
-    if "id" not in value or not isinstance(content, str) or not content.strip() or not isinstance(title, str):
-        return {"error": "an article needs id, content and, if it has one, title as text"}
-    return {"id": value["id"], "title": title, "content": content}
+    try:
+        article = article_of(value, "jsonl")
+    except NotAnArticle as reason:
+        return {"error": str(reason)}
+    return {"id": value["id"], "title": article["title"], "content": article["content"]}
 
 
 def _lines(source: BinaryIO, bar: Any) -> Iterator[bytes]:
@@ -90,8 +91,8 @@ def _lines(source: BinaryIO, bar: Any) -> Iterator[bytes]:
             yield line
 
 
-def _finished_lines(out: Path) -> int:
-    """Whole lines of what an earlier run wrote; a part of a line at the end is cut off."""
+def _finished_lines(out: Path, field: str) -> int:
+    """Whole lines of what an earlier run wrote; a part of a line at the end is cut off when all others are its own."""
     if not out.exists():
         return 0
     count, end = 0, 0
@@ -99,7 +100,8 @@ def _finished_lines(out: Path) -> int:
         for line in file:
             if not line.endswith(b"\n"):
                 break
-            if isinstance(json_object(line), str):
+            row = json_object(line)
+            if isinstance(row, str) or row.keys() not in ({"id", field}, {"row", "error"}):
                 raise WinnowError(f"{out} was not written by `winnow articles score`", fix="name another --out")
             count, end = count + 1, end + len(line)
         file.truncate(end)

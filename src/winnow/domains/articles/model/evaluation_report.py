@@ -75,8 +75,8 @@ def _progression(found: Mapping[str, Any]) -> Iterator[str]:
     yield "## Training"
     yield ""
     yield (
-        f"- best validation MAE {found['best_val_mae']:.3f} at validation {found['best_validation']} of "
-        f"{found['validations']} ({found['val_mae_verdict']}), training MAE then {found['train_mae_then']:.3f}"
+        f"- the weights are those of validation {found['best_validation']} of {found['validations']}: validation MAE "
+        f"{found['best_val_mae']:.3f} ({found['val_mae_verdict']}), training MAE then {found['train_mae_then']:.3f}"
     )
     yield f"- {'the last validations differ by less than 2%: converged' if found['converged'] else 'not converged yet'}"
     yield "- overfitting: validation got worse while training improved" if found["overfitting"] else "- no overfitting"

@@ -114,14 +114,13 @@ def per_dimension(
     return pd.DataFrame(rows)
 
 
-def progression(history: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the curves say: the best epoch, whether validation got worse after it, and whether training had settled.
+def progression(history: list[dict[str, Any]], best: int) -> dict[str, Any]:
+    """What the curves say: whether validation got worse after the chosen record `best`, whether training had settled.
 
     `val_mae_verdict` is the quick check of a 10-point scale: good below 1.0, more training up to 1.5, retrain above.
     """
     val = [record["val"]["mae"] for record in history]
     train = [record["train"]["mae"] for record in history]
-    best = int(np.argmin(val))
     later = val[-1] - val[best]
     gain = (val[-2] - val[-1]) / val[-2] if len(val) > 1 and val[-2] else 0.0
     return {

@@ -43,7 +43,7 @@ class Scorer(nn.Module, PyTorchModelHubMixin):
         self.centre: Tensor
         self.spread: Tensor
         config = config_from(backbone)
-        self.backbone: nn.Module = cast("Any", AutoModel).from_config(config)
+        self.backbone: nn.Module = without_pooler(cast("Any", AutoModel).from_config(config))
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(config.hidden_size + length_feature, len(scoring.dimensions))
         nn.init.zeros_(self.head.weight)
@@ -97,6 +97,13 @@ class Scorer(nn.Module, PyTorchModelHubMixin):
         if self.has_lora:
             self.backbone = cast("Any", self.backbone).merge_and_unload()
         super()._save_pretrained(save_directory)
+
+
+def without_pooler(backbone: nn.Module) -> nn.Module:
+    """The language model without BERT's pooler, which nothing here reads: DDP waits for the gradients of all."""
+    if hasattr(backbone, "pooler"):
+        backbone.pooler = None  # type: ignore[assignment]
+    return backbone
 
 
 def saved_names(model: nn.Module) -> list[str]:

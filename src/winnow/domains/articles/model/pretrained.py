@@ -10,7 +10,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast, Qwen2Config
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from winnow.domains.articles.model.network import config_values
+from winnow.domains.articles.model.network import config_values, without_pooler
 from winnow.domains.articles.params import Tiny
 from winnow.pipeline.errors import TrainingError
 
@@ -65,7 +65,7 @@ def load_backbone(model_name: str) -> nn.Module | None:
     """The language model with its weights; None for `tiny`, whose weights are drawn from the training's seed."""
     if model_name == TINY:
         return None
-    return cast("nn.Module", AutoModel.from_pretrained(place_of(model_name), dtype="float32"))
+    return without_pooler(cast("nn.Module", AutoModel.from_pretrained(place_of(model_name), dtype="float32")))
 
 
 def train_tokenizer(texts: Sequence[str], size: int) -> PreTrainedTokenizerBase:

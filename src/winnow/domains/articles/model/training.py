@@ -22,7 +22,7 @@ from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare, LengthBucketSampler
 from winnow.learn.tally import Loss
 from winnow.measure.regression import mae, pearson_correlation, rmse
-from winnow.pipeline.errors import TableError
+from winnow.pipeline.errors import ParamsError, TableError
 
 VALIDATION_BATCH = 64
 
@@ -52,6 +52,13 @@ class Training:
         """A new network around the pretrained language model, its outputs centred on the training labels."""
         params = self.params
         config = pretrained.load_config(params.model_name, params.network.tiny, len(cast("Any", self.tokenizer)))
+        positions = config.get("max_position_embeddings", params.max_length)
+        if params.max_length > positions:
+            raise ParamsError(
+                f"max_length is {params.max_length}, but {params.model_name} reads {positions} tokens at most",
+                where="params.yaml: articles.train.max_length",
+                fix=f"choose {positions} or less",
+            )
         model = Scorer(
             config,
             self.scoring,

@@ -38,7 +38,10 @@ def read_filter(name: str, folder: Path = FOLDER) -> Definition:
     _raise_first(settings, _config_problems(config, name))
     prefilter = rules.section((), Prefilter)
     _raise_first(rules, _prefilter_problems(prefilter))
-    prompt = (place / "prompt.md").read_text(encoding="utf-8").strip()
+    try:
+        prompt = (place / "prompt.md").read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise SourceError(f"the prompt is not valid UTF-8: {error}", where=str(place / "prompt.md")) from None
     if not prompt:
         raise SourceError("the prompt is empty", where=str(place / "prompt.md"), fix="write what the oracle has to do")
     return Definition(config=config, prefilter=prefilter, prompt=prompt)

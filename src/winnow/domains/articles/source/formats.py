@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -63,7 +62,7 @@ def json_object(line: bytes) -> Mapping[str, Any] | str:
         value = json.loads(line)
     except UnicodeDecodeError:
         return "not valid UTF-8"
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         return f"not valid JSON: {error}"
     return value if isinstance(value, dict) else f"not a JSON object but {type(value).__name__}"
 
@@ -122,19 +121,18 @@ def article_of(row: Mapping[str, Any], form: str) -> dict[str, str | None]:
     content = row.get("content")
     if not isinstance(content, str) or not content.strip():
         raise NotAnArticle("it has no content" if content in (None, "") else "the content is blank, or no text")
-    title = row.get("title", "")
+    title = row.get("title")
+    if title is None:
+        title = ""
     if not isinstance(title, str):
         raise NotAnArticle(f"the title is {title!r}, not text")
-    for text in (str(name), title, content):
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise NotAnArticle("it holds half of a surrogate pair, which is no character")
     published = row.get("published")
     date = DATE.match(str(published)) if published is not None else None
     side = row.get("split")
-    if side is not None and side not in SIDES:
+    if side is not None and (not isinstance(side, str) or side not in SIDES):
         raise NotAnArticle(f"the split is {side!r}; known: {', '.join(SIDES)}")
     extra = {key: value for key, value in row.items() if key not in KNOWN}
-    return {
+    article = {
         "article_id": str(name),
         "title": title,
         "content": content,
@@ -144,6 +142,11 @@ def article_of(row: Mapping[str, Any], form: str) -> dict[str, str | None]:
         "official_side": SIDES[side] if side is not None else None,
         "extra": json.dumps(extra, sort_keys=True, ensure_ascii=False, default=str),
     }
+    try:
+        "".join(filter(None, article.values())).encode()
+    except UnicodeEncodeError:
+        raise NotAnArticle("it holds half of a surrogate pair, which is no character") from None
+    return article
 
 
 def scores_of(row: Mapping[str, Any], config: FilterConfig) -> dict[str, float]:
@@ -166,8 +169,8 @@ def checked_score(name: str, value: Any, config: FilterConfig) -> float:
     """A score on the scale; raises NotAnArticle."""
     if isinstance(value, Mapping):  # {"score": 7, "reasoning": …}
         value = value.get("score")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise NotAnArticle(f"{name} has no score" if value is None else f"the score of {name} is {value!r}")
     if not config.scale.low <= value <= config.scale.high:
-        raise NotAnArticle(f"{name} is {value:g}, outside {config.scale.low:g} to {config.scale.high:g}")
+        raise NotAnArticle(f"{name} is {value}, outside {config.scale.low:g} to {config.scale.high:g}")
     return float(value)

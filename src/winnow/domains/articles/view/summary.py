@@ -11,13 +11,13 @@ PREFIX = "val/dimension_mae/"
 def training_summary(curves: pd.DataFrame, dimensions: pd.DataFrame) -> str:
     """A line per epoch, and the final errors per dimension (a `PerDimension` table: on test articles)."""
     table = curves.pivot_table(index="step", columns="metric", values="value")
-    best: Any = table["val/mae"].idxmin()
+    lowest: Any = table["val/mae"].idxmin()
     lines = ["Training summary", "", "epoch" + "".join(f"{name:>13}" for name in SHOWN)]
     for step, row in table.iterrows():
         figures = "".join(f"{row[name]:>13.4f}" for name in SHOWN)
-        lines.append(f"{step!s:>5}{figures}{'  best' if step == best else ''}")
-    lines += ["", f"{'dimension':<28}{'val MAE (best epoch)':>22}{'test MAE':>10}{'test RMSE':>11}{'skill':>8}"]
-    chosen = table.loc[best]
+        lines.append(f"{step!s:>5}{figures}{'  lowest val/mae' if step == lowest else ''}")
+    lines += ["", f"{'dimension':<28}{'val MAE (lowest)':>22}{'test MAE':>10}{'test RMSE':>11}{'skill':>8}"]
+    chosen = table.loc[lowest]
     for each in dimensions.to_dict("records"):
         figures = f"{each['mae']:>10.4f}{each['rmse']:>11.4f}{each['skill']:>8.3f}"
         lines.append(f"{each['dimension']:<28}{chosen[PREFIX + str(each['dimension'])]:>22.4f}{figures}")
