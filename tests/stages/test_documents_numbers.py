@@ -19,6 +19,7 @@ from winnow.domains.documents.model import judging
 from winnow.domains.documents.model.assessing import (
     Calibration,
     Raw,
+    by_distance,
     calibrate,
     fit_classes,
     retake_threshold,
@@ -234,6 +235,10 @@ def test_the_score_decides_the_class_as_far_as_that_makes_the_classes_likelier()
     logits = factors[0] * np.log(head) - factors[1] * (score[:, None] - centres) ** 2
     assert applied == pytest.approx(softmax(logits, axis=1), abs=1e-3)
     assert (applied.argmax(axis=1) == labels).mean() > (head.argmax(axis=1) == labels).mean() + 0.1
+    certain = by_distance(
+        np.array([[0.0, 0, 0, 0, 1]]), np.array([1.0]), 1000.0
+    )  # of the class furthest from the score
+    assert certain.sum() == pytest.approx(1)
     assert fit_classes(head, np.full(400, 0.5), labels)[1] == pytest.approx(fit_temperature(head, labels), abs=1e-2)
 
 

@@ -30,6 +30,8 @@ CUT_AT_ONCE = 32
 """Images cut at a time."""
 STEPS = 200
 """Retake thresholds that are tried."""
+TINY = 1e-300
+"""Added to weighed probabilities, which may all be too small for a number."""
 SHARPNESS = (0.01, 1000.0)
 """The range that is searched."""
 
@@ -179,9 +181,8 @@ def fit_weights(estimates: Floats, true: Floats) -> tuple[tuple[float, ...], flo
 
 def by_distance(probabilities: Floats, score: Floats, sharpness: float) -> Floats:
     """Class probabilities `(rows, 5)` weighed by how near each class's centre is to the score, as a Gaussian is."""
-    weights = np.exp(-sharpness * (score[:, None] - np.array(definitions.CENTRES)) ** 2)
-    weighted = probabilities * weights
-    return np.asarray(weighted / weighted.sum(axis=1, keepdims=True))
+    distances = (score[:, None] - np.array(definitions.CENTRES)) ** 2
+    return with_temperature(np.exp(-sharpness * distances) * probabilities + TINY, 1.0)
 
 
 def fit_classes(probabilities: Floats, score: Floats, labels: NDArray[np.int64]) -> tuple[float, float]:
