@@ -29,12 +29,22 @@ def model_folder(domain: str) -> Path:
 
 
 def load_trained(network: type[M], domain: str, device: str | torch.device = "cpu") -> M:
-    """The domain's trained network in eval mode on `device`; raises WinnowError when it was never trained.
+    """The domain's trained network in eval mode on `device`.
+
+    Raises WinnowError when it was never trained, or by a version of the program that had another network.
 
     `network` is the class, with huggingface_hub's `from_pretrained`, which prints to standard output; that goes to
     standard error here, so that a command's `--json` output stays JSON.
     """
     folder = model_folder(domain)
-    with redirect_stdout(sys.stderr):
-        model: M = cast(Any, network).from_pretrained(folder)
+    try:
+        with redirect_stdout(sys.stderr):
+            model: M = cast(Any, network).from_pretrained(folder)
+    except (TypeError, RuntimeError) as error:  # other arguments, or other weights
+        reason = " ".join(str(error).split())
+        raise WinnowError(
+            f"the trained model of {domain} does not fit this version of its network: {reason}",
+            where=str(folder),
+            fix=f"train it again with `dvc repro train@{domain}`",
+        ) from None
     return model.to(device).eval()

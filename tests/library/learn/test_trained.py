@@ -57,3 +57,22 @@ def test_without_a_trained_model_the_command_that_trains_is_named(
     with pytest.raises(WinnowError, match="there is no trained model of plants yet") as error:
         model_folder("plants")
     assert "dvc repro train@plants" in error.value.fix
+
+
+class Deeper(nn.Module, PyTorchModelHubMixin):
+    def __init__(self, *, width: int, depth: int) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(*(nn.Linear(width, 1) for _ in range(depth)))
+
+
+class Wider(nn.Module, PyTorchModelHubMixin):
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(nn.Linear(width + 1, 1), nn.Dropout(0.5))
+
+
+@pytest.mark.parametrize("network", [Deeper, Wider])
+def test_a_model_of_another_version_is_refused(trained: Network, network: type[nn.Module]) -> None:
+    with pytest.raises(WinnowError, match="does not fit this version of its network") as error:
+        load_trained(network, "plants")
+    assert "dvc repro train@plants" in error.value.fix
