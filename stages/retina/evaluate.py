@@ -76,7 +76,13 @@ def judge_baselines(
     if params.feature_baseline != "none":
         network = backbones.pretrained(params.feature_baseline, "imagenet")
         network.blocks.to(model.device)
-        pooled = kept_features("pooled", network.blocks, lambda batch: network.features(batch).mean(dim=(2, 3)), images)
+        pooled = kept_features(
+            "pooled",
+            type(network).__module__,
+            network.blocks,
+            lambda batch: network.features(batch).mean(dim=(2, 3)),
+            images,
+        )
         features = pooled.double().numpy()
         probabilities["frozen_features"] = baselines.feature_model(features, rows, model.decision, refit=refit)
     graded = baselines.judged(probabilities, rows, model.decision, load_calibration(folder).refer_sensitivity)

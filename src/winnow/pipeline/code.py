@@ -8,22 +8,24 @@ re-runs nothing but `check`.
 import ast
 import hashlib
 import io
-import json
 import sys
 import tokenize
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import grimp
 
+import winnow
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.files import write_json
+from winnow.pipeline.files import read_json, write_json
 from winnow.pipeline.kept import content_key
 from winnow.pipeline.ledger import state_folder
 
 FOLDER = Path("data/code")
 PACKAGES = {"winnow": Path("src/winnow"), "stages": Path("stages")}
+RUNNING = ("winnow.pipeline.", "winnow.learn.")
 DIGEST_LENGTH = 16
 
 Range = tuple[tuple[int, int], tuple[int, int]]
@@ -53,12 +55,25 @@ def program_digests() -> dict[Path, dict[str, str]]:
     return {path: {module: digests[module] for module in modules} for path, modules in closures.items()}
 
 
+@cache
+def module_digest(module: str) -> str:
+    """A digest of the code of a module of `winnow` and of what it imports, for keys of values that it computes.
+
+    Not of `winnow.pipeline` and `winnow.learn`: they run a computation, and decide none of its values.
+    """
+    graph = grimp.build_graph("winnow", cache_dir=None, exclude_type_checking_imports=True)
+    found = sorted(each for each in import_closure(graph, module) if not each.startswith(RUNNING))
+    root = Path(winnow.__file__).parents[1]
+    sources = [root.joinpath(*each.split(".")).with_suffix(".py").read_text(encoding="utf-8") for each in found]
+    return content_key(source_digest(source) for source in sources)
+
+
 def _module_digests(modules: Iterable[str]) -> dict[str, str]:
     """The digest of every module's source; those of sources seen in the last call come from a file in `.winnow/`."""
     memory = state_folder() / "digests.json"
     try:
-        known: dict[str, str] = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none yet, or damaged: parsing everything anew takes half a second
+        known = read_json(memory)
+    except (OSError, WinnowError):  # none yet, or damaged: parsing everything anew takes half a second
         known = {}
     own = Path(__file__).read_bytes()  # what the digests depend on besides the sources
     keys, digests = {}, {}

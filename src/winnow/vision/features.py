@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from winnow.learn.devices import device_name
+from winnow.pipeline.code import module_digest
 from winnow.pipeline.kept import Kept, content_key
 from winnow.vision.loaders import decode
 from winnow.vision.views import VIEWS, view
@@ -44,38 +45,41 @@ def frozen_features(network: BlockNetwork, images: Sequence[bytes]) -> Tensor:
         return torch.stack([network.frozen(view(batch, number)) for number in range(VIEWS)], dim=1)
 
     pooled = f", pooled {network.pooled_blocks}" if count >= len(network.blocks) else ""
-    return kept_features(f"{VIEWS} views, {count} blocks{pooled}", network.blocks[:count], compute, images)
+    what, code = f"{VIEWS} views, {count} blocks{pooled}", type(network).__module__
+    return kept_features(what, code, network.blocks[:count], compute, images)
 
 
 def kept_features(
-    what: str, network: nn.Module, compute: Callable[[Tensor], Tensor], images: Sequence[bytes]
+    what: str, code: str, network: nn.Module, compute: Callable[[Tensor], Tensor], images: Sequence[bytes]
 ) -> Tensor:
     """`compute` of all images, in order: half-precision features on the CPU, mapped from the file they are kept in.
 
     `compute` turns a batch `(rows, 3, height, width)` of bytes, on the network's device, into features `(rows, …)`; it
-    must depend on nothing but `what`, a description such as "pooled", and the weights of `network`. Features of another
-    device, version of PyTorch, number of threads or CPU setting are not used: their last bits may differ. The images
-    are read twice, in order and few at a time: for the key, and for the features if they have to be computed.
+    must depend on nothing but `what`, a description such as "pooled", the code of the module named `code` and of what
+    that imports, and the weights of `network`. Features of another device, version of PyTorch, number of threads or CPU
+    setting are not used: their last bits may differ. The images are read twice, in order and few at a time: for the
+    key, and for the features if they have to be computed.
     """
     device = next(network.parameters()).device
-    return kept_encoded_features(what, network, lambda encoded: compute(decode(encoded).to(device)), images)
+    return kept_encoded_features(what, code, network, lambda encoded: compute(decode(encoded).to(device)), images)
 
 
 def kept_encoded_features(
-    what: str, network: nn.Module, compute: Callable[[Sequence[bytes]], Tensor], images: Sequence[bytes]
+    what: str, code: str, network: nn.Module, compute: Callable[[Sequence[bytes]], Tensor], images: Sequence[bytes]
 ) -> Tensor:
     """As `kept_features`, for images of different sizes: `compute` gets a few encoded ones and decodes them itself.
 
     What it does with them, besides the network, must be part of `what`.
     """
-    key = content_key(_parts(f"{what}, {_platform(next(network.parameters()).device)}", network, images))
+    codes = f"code {module_digest(code)} {module_digest(__name__)}"
+    key = content_key(_parts(f"{what}, {codes}, {_platform(next(network.parameters()).device)}", network, images))
     return kept_array("features", key, len(images), lambda: _computed(network, compute, images))
 
 
 def kept_array(name: str, key: str, rows: int, compute: Callable[[], Iterator[Tensor]]) -> Tensor:
     """What `compute` yields, some rows at a time, `rows` in all: on the CPU, mapped from the file it is kept in.
 
-    `key` must be a content key of all that it depends on, see `pipeline.kept`.
+    `key` must be a content key of all that it depends on, its code too: see `pipeline.kept` and `pipeline.code`.
     """
     return Kept(name, MAX_BYTES).obtain(key, lambda path: _write(path, rows, compute()), _read)
 

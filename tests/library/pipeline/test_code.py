@@ -5,6 +5,7 @@ from pathlib import Path
 import grimp
 import pytest
 
+from tests.conftest import ROOT
 from winnow.pipeline import code
 from winnow.pipeline.code import import_closure, source_digest
 
@@ -116,6 +117,24 @@ def test_only_sources_not_seen_before_are_parsed(tmp_path: Path, monkeypatch: py
     sources["b"] = "y = 1\n"  # only what the last call saw is remembered, so that the file does not grow
     digests()
     assert parsed == ["y = 1\n"]
-    Path(".winnow/digests.json").write_text("{half a fi")
-    digests()
-    assert parsed == ["x = 1\n", "y = 1\n"]
+    for damaged in ("{half a fi", "[]"):
+        Path(".winnow/digests.json").write_text(damaged)
+        digests()
+        assert parsed == ["x = 1\n", "y = 1\n"]
+
+
+def test_the_digest_of_a_module_is_of_the_code_that_its_values_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept features were used again after the code that computes them was edited."""
+
+    def digest(edited: str = "") -> str:
+        code.module_digest.cache_clear()
+        file = code.PACKAGES["winnow"] / edited
+        source = (ROOT / file).read_text() if edited else None
+        with monkeypatch.context() as patch:
+            patch.setattr(code, "source_digest", lambda text: source_digest(text + "more = 1\n" * (text == source)))
+            return code.module_digest("winnow.domains.retina.model.network")
+
+    for own in ("domains/retina/model/network.py", "vision/pooling.py", "vision/lite0.py"):
+        assert digest(own) != digest()
+    for other in ("domains/documents/model/network.py", "pipeline/errors.py", "vision/heatmaps.py"):
+        assert digest(other) == digest()

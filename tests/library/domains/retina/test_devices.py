@@ -46,7 +46,8 @@ def test_everything_is_computed_where_the_model_is(head: str, monkeypatch: pytes
         kept = torch.zeros(3, 8, 32, 16, 16, dtype=torch.float16)
         grading.grade_features(model, kept, torch.arange(3), views=2, batch_size=2)
         heatmaps.heat_maps(model, IMAGES, np.array([2, 2, 0]))
-        computed = features.kept_features("two blocks", model.blocks, lambda each: model.features(each, stop=2), IMAGES)
+        two_blocks = lambda each: model.features(each, stop=2)  # noqa: E731
+        computed = features.kept_features("two blocks", Grader.__module__, model.blocks, two_blocks, IMAGES)
     outputs += [part.device for part in computed]
     assert len(outputs) > 5
     assert {device.type for device in outputs} == {"cpu"}

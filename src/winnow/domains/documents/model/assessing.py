@@ -18,6 +18,7 @@ from winnow.domains.documents.model.network import Assessor, Outputs
 from winnow.domains.documents.model.parts import cut_all, mirrored
 from winnow.learn.trained import load_trained, model_folder
 from winnow.measure.calibration import fit_temperature, log_loss, with_temperature
+from winnow.pipeline.code import module_digest
 from winnow.pipeline.files import write_json
 from winnow.pipeline.kept import content_key
 from winnow.vision.features import kept_array, kept_encoded_features
@@ -107,7 +108,7 @@ def page_inputs(model: Assessor, images: Sequence[bytes], device: torch.device, 
     """
     what = f"parts of pages: {asdict(model.cutting)}, mirrored {mirror}"
     if not model.frozen:
-        key = content_key([what, *images]) if len(images) else ""
+        key = content_key([what, module_digest(__name__), *images]) if len(images) else ""
 
         def cut() -> Iterator[Tensor]:
             for start in range(0, len(images), CUT_AT_ONCE):
@@ -119,7 +120,7 @@ def page_inputs(model: Assessor, images: Sequence[bytes], device: torch.device, 
     def embed(encoded: Sequence[bytes]) -> Tensor:
         return model.embed(mirrored(cut_all(encoded, model.cutting), model.cutting, mirror).to(device))
 
-    return kept_encoded_features(f"{what}, taps {model.taps}", model.blocks, embed, images)
+    return kept_encoded_features(f"{what}, taps {model.taps}", __name__, model.blocks, embed, images)
 
 
 def estimate_rows(model: Assessor, examples: Examples, places: Tensor, views: int, batch_size: int) -> Raw:
