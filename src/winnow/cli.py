@@ -14,7 +14,7 @@ from winnow.pipeline.errors import WinnowError, from_os_error
 from winnow.pipeline.files import read_json, write_json, write_text
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.stage import check_code_location
-from winnow.validation import params_model, validate_params
+from winnow.validation import params_model, read_params, validate_params
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -110,7 +110,7 @@ def publish(
 @app.command()
 def verdicts() -> None:
     """Print each domain's verdict with its reasons, and where its figures are."""
-    for domain in Document(PARAMS_FILE).content["domains"]:
+    for domain in read_params()["domains"]:
         file = Path("metrics", domain, "judgement.json")
         if not file.exists():
             print(f"{domain}: not evaluated yet (`dvc repro evaluate@{domain}`)")
@@ -130,10 +130,10 @@ def status(
     """Print each domain's data, verdict and headline metric, and whether dvc.lock is current for code and params."""
     from winnow.status import describe, stale_stages  # noqa: PLC0415 - imports DVC
 
-    document = Document(PARAMS_FILE)
+    params = read_params()
     stale = stale_stages()
-    for domain in document.content["domains"]:
-        print("\n".join(describe(domain, document.content[domain], stale)))
+    for domain in params["domains"]:
+        print("\n".join(describe(domain, params[domain], stale)))
     for name in stale:
         if name.endswith(".dvc"):
             print(f"{name}: {'; '.join(stale[name])}")
@@ -164,7 +164,7 @@ def summarize(
             f"no finished experiment of {domain} starts from the last {num} commit(s)",
             fix=f"dvc exp run evaluate@{domain} -S {domain}.train.seed=2, or look further back with --num",
         )
-    gate = Document(PARAMS_FILE).content[domain]["evaluate"]["gate"]
+    gate = read_params()[domain]["evaluate"]["gate"]
     named = [gate["headline"], *(condition["metric"] for condition in gate["conditions"])]
     settings = experiments.summarize(found, metric or list(dict.fromkeys(named)))
     print(json.dumps(experiments.as_records(settings), indent=2) if as_json else experiments.as_markdown(settings))

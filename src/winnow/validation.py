@@ -7,13 +7,20 @@ from typing import Any
 from winnow.domains.load import domain_names, load
 from winnow.learn.settings import Training
 from winnow.pipeline.errors import ParamsError
-from winnow.pipeline.params import Document, Location, dotted, whole_file
+from winnow.pipeline.params import PARAMS_FILE, Document, Location, dotted, whole_file
 from winnow.pipeline.section import Section, model_paths
 
 
 def params_model() -> type[Section]:
     """The model of all of params.yaml."""
     return whole_file({name: load(name, "params").Params for name in domain_names()})
+
+
+def read_params() -> dict[str, Any]:
+    """The values of params.yaml; raises ParamsError unless all have the right type and bounds."""
+    document = Document(PARAMS_FILE)
+    document.section((), params_model())
+    return document.content
 
 
 def validate_params(document: Document) -> None:

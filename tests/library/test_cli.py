@@ -130,6 +130,16 @@ def test_verdicts_of_what_was_evaluated_and_what_was_not(workspace: Path) -> Non
     assert "retina: not evaluated yet" in shown
 
 
+@pytest.mark.parametrize("command", ["verdicts", "status"])
+def test_params_without_domains_are_one_message(workspace: Path, command: str) -> None:
+    file = workspace / "params.yaml"
+    file.write_text(file.read_text().replace("\ndomains:", "\ndomain:"))
+    done = winnow(workspace, command)
+    assert done.returncode == 1
+    assert "unknown key `domain`; did you mean `domains`?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_code_of_another_checkout_is_refused(workspace: Path) -> None:
     done = winnow(workspace, "verdicts", code=ROOT)
     assert done.returncode == 1

@@ -54,10 +54,15 @@ class Document:
             raise ParamsError(f"{path} is not valid YAML: {error}", fix="correct the line named above") from None
         if not isinstance(root, yaml.MappingNode):
             raise ParamsError(f"{path} is not a mapping", fix="its top level holds keys, such as `seed: 0`")
-        self._note(root, ())
-        self.content: dict[str, Any] = loader.construct_document(root)
+        try:
+            self._note(root, (), loader)
+            self.content: dict[str, Any] = loader.construct_document(root)
+        except RecursionError:
+            raise ParamsError(f"{path} refers to itself, or is nested too deeply", fix="use no `*name`") from None
+        except yaml.YAMLError as error:  # a tag of another program at a list or mapping
+            raise ParamsError(f"{path} is not valid YAML: {error}", fix="correct the line named above") from None
 
-    def _note(self, node: yaml.Node, location: Location) -> None:
+    def _note(self, node: yaml.Node, location: Location, loader: yaml.CSafeLoader) -> None:
         self.places[location] = (self.path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
@@ -78,11 +83,21 @@ class Document:
                         where=f"{at} (first on line {self.places[inner][1]})",
                         fix="keep one of them",
                     )
-                self._note(value, inner)
+                self._note(value, inner, loader)
                 self.places[inner] = (self.path, key.start_mark.line + 1)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
-                self._note(value, (*location, index))
+                self._note(value, (*location, index), loader)
+        else:
+            try:
+                loader.construct_object(node)
+            except (ValueError, yaml.YAMLError) as error:  # a day that no month has; a tag of another program
+                problem = getattr(error, "problem", None) or error
+                raise ParamsError(
+                    f"`{dotted(location)}` is `{node.value}`: {problem}",
+                    where=self.at(location),
+                    fix="write a plain value; text goes in quotes",
+                ) from None
 
     def overlaid(self, other: "Document", at: Location) -> "Document":
         """A copy in which the values of `other`, such as a preset, replace those below `at`."""
