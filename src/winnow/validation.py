@@ -7,6 +7,7 @@ from typing import Any
 from winnow.domains.load import domain_names, load
 from winnow.learn.settings import Training
 from winnow.pipeline.errors import ParamsError
+from winnow.pipeline.files import is_watched
 from winnow.pipeline.params import PARAMS_FILE, Document, Location, dotted, whole_file
 from winnow.pipeline.section import Section, model_paths
 
@@ -64,7 +65,7 @@ def _path_problems(domain: str, section: Section) -> Iterator[Problem]:
     """Files that a param names outside the folder that DVC watches for them, or that do not exist."""
     folder = Path("data", "source", domain, "models")
     for location, value in model_paths(section):
-        if folder.resolve() not in Path(value).resolve().parents:
+        if not is_watched(Path(value), folder):
             yield location, f"{value!r} is not below {folder}; copy it there, so that DVC tracks it, and `dvc add` it"
         elif not Path(value).exists():
             yield location, f"{value} does not exist; put it there, or `dvc pull` it"

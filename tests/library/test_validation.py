@@ -58,7 +58,13 @@ def test_a_model_that_does_not_exist_and_one_that_does(params: Path) -> None:
     presets.apply({"climb.train.start_from": "data/source/climb/models/best"}, params)
     with pytest.raises(ParamsError, match="data/source/climb/models/best does not exist"):
         validate_params(Document(params))
-    Path("data/source/climb/models/best").mkdir(parents=True)
+    models = Path("data/source/climb/models")
+    models.mkdir(parents=True)
+    Path("cached").touch()
+    (models / "best").symlink_to(Path("cached").resolve())  # as DVC does with `cache.type symlink`
+    validate_params(Document(params))
+    (models / "best").unlink()
+    (models / "best").mkdir()
     validate_params(Document(params))
 
 

@@ -25,6 +25,15 @@ def atomic_path(target: Path) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
+def is_watched(path: Path, folder: Path) -> bool:
+    """Whether DVC, which depends on `folder`, sees the file or folder at `path` change.
+
+    It follows links to files (with `cache.type symlink` all that `dvc add` tracks are links), but none to folders.
+    """
+    place = path.resolve() if path.is_dir() else path.parent.resolve() / path.name
+    return folder.resolve() in place.parents
+
+
 def write_text(target: Path, text: str) -> None:
     with atomic_path(target) as scratch:
         scratch.write_text(text, encoding="utf-8", newline="\n")

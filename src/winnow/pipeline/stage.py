@@ -15,7 +15,7 @@ import pandas as pd
 import winnow
 from winnow.pipeline import ledger
 from winnow.pipeline.errors import ParamsError, SourceError, TableError, WinnowError, from_os_error
-from winnow.pipeline.files import write_json
+from winnow.pipeline.files import is_watched, write_json
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.parent import orphaned
 from winnow.pipeline.section import Section
@@ -72,7 +72,7 @@ class Stage(Generic[C, P]):
 
     def _source(self, path: str, is_there: Callable[[Path], bool]) -> Path:
         folder = Path("data", "source", self.domain)
-        if folder.resolve() not in Path(path).resolve().parents:
+        if not is_watched(Path(path), folder):
             raise SourceError(
                 f"{path} lies outside {folder}, where DVC would not see it change",
                 where=f"params.yaml: {self.domain}.ingest.sources",

@@ -55,6 +55,22 @@ def test_a_source_outside_its_folder_is_refused(stage: Stage[Section, Section], 
         stage.source(path)
 
 
+def test_a_file_that_dvc_has_linked_to_its_cache_is_read_and_one_behind_a_linked_folder_refused(
+    stage: Stage[Section, Section],
+) -> None:
+    """DVC sees the target of a linked file change, and nothing behind a linked folder."""
+    for name in (".dvc/cache/x.json", "elsewhere/x.json"):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).touch()
+    Path("data/source/climb/x.json").symlink_to(Path(".dvc/cache/x.json").resolve())
+    Path("data/source/climb/linked").symlink_to(Path("elsewhere").resolve())
+    assert stage.source("data/source/climb/x.json").is_file()
+    with pytest.raises(SourceError, match="lies outside data/source/climb"):
+        stage.source("data/source/climb/linked/x.json")
+    with pytest.raises(SourceError, match="lies outside data/source/climb"):
+        stage.source_folder("data/source/climb/linked")
+
+
 def test_a_missing_source_names_what_is_there(stage: Stage[Section, Section]) -> None:
     Path("data/source/climb/other.json").touch()
     with pytest.raises(SourceError, match="does not exist") as caught:
