@@ -30,6 +30,8 @@ class OracleServer:
         self.lock = threading.Lock()
         self.requests: list[str] = []
         """the article of each request"""
+        self.served = 0
+        """requests that are over, answered or not"""
         self.delivered: Counter[str] = Counter()
         """answers that were sent whole, by article; malformed ones too"""
         self.failed: Counter[str] = Counter()
@@ -47,7 +49,11 @@ class OracleServer:
                 pass
 
             def do_POST(self) -> None:
-                outer._serve(self)
+                try:
+                    outer._serve(self)
+                finally:
+                    with outer.lock:
+                        outer.served += 1
 
         class Server(ThreadingHTTPServer):
             request_queue_size = 128
@@ -62,6 +68,11 @@ class OracleServer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http.server_port}/v1"
+
+    def rest(self) -> None:
+        """Return when no request is under way."""
+        while self.served < len(self.requests):
+            time.sleep(0.005)
 
     @property
     def tokens(self) -> tuple[int, int, int]:

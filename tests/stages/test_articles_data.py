@@ -275,6 +275,12 @@ def test_an_official_side_is_kept_and_the_others_are_filled(here: Programs) -> N
     splits = here.table("split/splits.parquet")["split"]
     assert splits[labels["official_side"] == "test"].eq("test").all()
     assert set(splits[labels["official_side"].isna()]) == {"train", "val"}
+    pairs = labels["article_id"].where(labels.index % 10 != 1, labels["article_id"].shift())  # 1 repeats 0, 11 10, …
+    labels.assign(duplicate_group=pairs).to_parquet(file, index=False)
+    here.run("split")
+    splits = here.table("split/splits.parquet")["split"]
+    place = np.arange(len(labels))
+    assert np.array_equal(splits == "test", (place % 5 == 0) | (place % 10 == 1)), "a copy follows its original"
     here.run("split", keep_official=False)
     assert not here.table("split/splits.parquet")["split"][labels["official_side"] == "test"].eq("test").all()
 

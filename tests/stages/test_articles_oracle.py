@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import openai._base_client
+import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -24,8 +25,9 @@ from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import Definition, article_text
 from winnow.domains.articles.params import Label, Oracle, Prices
 from winnow.domains.articles.rules import rounds
+from winnow.domains.articles.rules.calibration import measure
 from winnow.domains.articles.rules.gate import PromptRefusedError
-from winnow.domains.articles.rules.labelling import Article, Use
+from winnow.domains.articles.rules.labelling import Article, Labelled, Use
 from winnow.domains.articles.rules.oracles import OracleError, Reply, Tokens
 from winnow.domains.articles.rules.questions import INJECTION, MalformedAnswer, hash_of, parse_answer
 from winnow.domains.articles.rules.samples import draw_samples
@@ -167,6 +169,46 @@ def test_a_broken_oracle_is_refused_before_the_batch(
         assert "no fresh articles" in report.lower()
 
 
+def test_the_figures_of_a_calibration_are_what_a_hand_computes(definition: Definition) -> None:
+    names = definition.names
+    on, off = [f"on{n}" for n in range(10)], [f"off{n}" for n in range(10)]
+    level = {name: 10.0 if name in on[:2] else 4.0 + int(name[2:]) % 3 for name in on} | dict.fromkeys(off, 1.5)
+
+    def labelled(moved: dict[str, float], broken: str = "") -> list[Labelled]:
+        return [
+            Labelled(name, dict.fromkeys(names, level[name] + by), ("no JSON",) if name == broken else ())
+            for name, by in moved.items()
+        ]
+
+    sample = pd.DataFrame({"article_id": on + off, "topic": ["on"] * 10 + ["off"] * 10})
+    probes = {
+        "repeat": labelled({"on2": 0.2, "off0": -0.4}),
+        "reversed": labelled({"on2": 0.4, "on3": -0.4}),
+        "doubled": labelled({"on2": 0.5, "on3": -0.1}, broken="on3"),
+        "injected": labelled({"off0": 1.0, "off1": 2.0}),
+    }
+    middle = sum(level[name] for name in on) / 10
+    people: dict[str, Callable[[float], float]] = {
+        "agency": lambda score: score - 0.5,
+        "wonder": lambda score: score + 2,
+        "justice": lambda score: 2 * middle - score,
+    }
+    human = pd.DataFrame(
+        [(name, each, people.get(each, lambda score: score)(level[name])) for name in on for each in names],
+        columns=["article_id", "dimension", "score"],
+    )
+    found = measure(definition, sample, labelled(dict.fromkeys(on + off, 0.0), broken="off3"), probes, human)
+    told = {check.name: check for check in found.checks}
+    expected = {
+        "parse_failures": 2 / 28, "separation": (middle - 1.5) / 10, "off_topic_high": 0, "extreme_scores": 0.2,
+        "dead_dimensions": 0, "duplicate_dimensions": 28, "repeat_difference": 0.03, "order_shift": 0.04,
+        "length_shift": 0.02, "injection_shift": 0.15, "human_correlation": -1, "human_offset": 0.2,
+    }  # fmt: skip
+    assert {name: check.value for name, check in told.items()} == pytest.approx(expected)
+    assert told["human_correlation"].evidence.startswith("justice agrees least")
+    assert told["human_offset"].evidence.startswith("wonder lies -2.00 points")
+
+
 def test_a_good_oracle_passes_and_is_paid_once(here: Programs, definition: Definition) -> None:
     with OracleServer(good(definition)) as server:
         here.run("label", oracle=oracle(server))
@@ -259,6 +301,7 @@ def test_killed_ten_times_it_pays_for_nothing_twice(here: Programs, definition: 
             os.kill(child, signal.SIGKILL)
             kills += os.WIFSIGNALED(os.waitpid(child, 0)[1])
             time.sleep(0.05)
+            server.rest()
             again = [text for text in delivered if server.delivered[text] > delivered[text]]
             assert len(again) <= concurrency, "only what was under way at the kill before may be asked again"
             assert answered(store) >= before
@@ -434,6 +477,8 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         assert {key: json.loads(done.stdout)[key] for key in ("labelled", "malformed", "rejected")} == {
             "labelled": 7, "malformed": 0, "rejected": 1,
         }  # fmt: skip
+        assert "row 7 is left out: not valid JSON" in done.stderr
+        assert done.exit_code == 1
         assert len(server.requests) == before + 7
         written = [json.loads(line) for line in Path("out/labelled.jsonl").read_text().splitlines()]
         assert [row["page"] for row in written] == list(range(7))

@@ -50,7 +50,7 @@ def label(
     out: Annotated[Path, typer.Option(help="JSONL to write: the same lines with the scores")],
     max_batches: Annotated[int, typer.Option(min=0, help="batches of articles.label.batch_size; 0 = all")] = 0,
 ) -> None:
-    """Label a file by the oracle, with a prompt that has passed calibration."""
+    """Label a file by the oracle, with a prompt that has passed; the exit code is 1 when a line has got no scores."""
     from winnow.domains.articles.rules.files import check_passed, label_file  # noqa: PLC0415
 
     _check_file(file, out)
@@ -58,6 +58,8 @@ def label(
         check_passed(labeller, name)
         found = label_file(labeller, file, out, batch_size=params.batch_size, max_batches=max_batches)
     print(json.dumps(found))
+    if found["rejected"] or found["malformed"]:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -53,12 +53,13 @@ def label_file(labeller: Labeller, path: Path, out: Path, *, batch_size: int, ma
 
 
 def _articles(path: Path, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
-    for row in jsonl_rows(path):
+    for number, row in enumerate(jsonl_rows(path)):
         try:
             if isinstance(row, str):
                 raise NotAnArticle(row)
             article_of(row, "jsonl")
-        except NotAnArticle:
+        except NotAnArticle as reason:
             counts["rejected"] += 1
+            print(f"  row {number} is left out: {reason}", file=sys.stderr)
             continue
         yield dict(row)
