@@ -25,10 +25,12 @@ from tests.stages.conftest import torch_restored
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.cli import app as winnow
 from winnow.domains.articles.cli import app
+from winnow.domains.articles.definitions import read_definition, scoring_of
 from winnow.domains.articles.export import export_label, export_split
+from winnow.domains.articles.model import application
 from winnow.domains.articles.model.judging import progression
 from winnow.domains.articles.model.network import Scorer
-from winnow.domains.articles.model.pretrained import train_tokenizer
+from winnow.domains.articles.model.pretrained import load_config, train_tokenizer
 from winnow.domains.articles.model.scoring import read_tokenizer, score_texts
 from winnow.pipeline.errors import ParamsError, WinnowError
 
@@ -93,6 +95,23 @@ def test_padding_changes_no_score(here: Programs) -> None:
     alone = trained_scores(["a school"])
     beside = trained_scores(["a school", "the people of the town rebuilt the school together " * 3])
     assert np.allclose(alone[0], beside[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+def test_pooling_reads_the_tokens_and_no_padding(here: Programs, pooling: Any) -> None:
+    scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
+    values = load_config(QWEN.as_posix(), here.section("train").network.tiny, 0)
+    model = Scorer(values, scoring, pooling=pooling, dropout=0.0, length_feature=False, max_length=32).eval()
+    torch.nn.init.normal_(model.head.weight)
+    ids = torch.tensor([[5, 9, 7, 3, 8], [4, 6, 0, 0, 0]])
+    lengths = [5, 2]
+    mask = torch.tensor([[1] * length + [0] * (5 - length) for length in lengths])
+    with torch.no_grad():
+        scores = model(ids, mask, torch.tensor(lengths))
+        for row, length in enumerate(lengths):
+            hidden = model.backbone(input_ids=ids[row : row + 1, :length]).last_hidden_state[0]
+            pooled = hidden.mean(dim=0) if pooling == "mean" else hidden[-1]
+            assert torch.allclose(scores[row], model.head(pooled), atol=1e-5)
 
 
 def test_adapters_alone_are_trained_and_kept_and_merged_at_the_end(here: Programs) -> None:
@@ -191,7 +210,7 @@ def test_the_chosen_validation_is_told(here: Programs) -> None:
     assert errors[metadata["best_validation"] - 1] == min(errors)
 
 
-def test_scoring_a_file_goes_on_where_it_stopped(here: Programs) -> None:
+def test_scoring_a_file_goes_on_where_it_stopped(here: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     here.run("train")
     rows = [{"id": n, "title": f"T{n}", "content": "volunteers rebuilt it " * (n % 5 + 1)} for n in range(40)]
     lines = [json.dumps(row) for row in rows]
@@ -204,17 +223,44 @@ def test_scoring_a_file_goes_on_where_it_stopped(here: Programs) -> None:
     found = [json.loads(line) for line in whole.splitlines()]
     assert [row.get("id", row.get("row")) for row in found] == list(range(40))
     assert "not valid JSON" in found[7]["error"]
-    Path("part.jsonl").write_bytes(whole[: len(whole) // 2])
-    runner.invoke(app, ["score", "in.jsonl", "--out", "part.jsonl"])
-    assert [json.loads(line).get("id") for line in Path("part.jsonl").read_text().splitlines()] == [
+
+    def stopped_after(blocks: int) -> Path:
+        """What a run leaves that is stopped after so many blocks of articles."""
+        with monkeypatch.context() as patch:
+            calls = iter(range(blocks))
+
+            def scored(*given: Any, **more: Any) -> Any:
+                if next(calls, None) is None:
+                    raise KeyboardInterrupt
+                return score_texts(*given, **more)
+
+            patch.setattr(application, "score_texts", scored)
+            runner.invoke(app, ["score", "in.jsonl", "--out", "whole.jsonl"])
+        (part,) = Path().glob("whole.jsonl.*.part")
+        return part
+
+    monkeypatch.setattr(application, "BLOCK", 10)
+    part = stopped_after(2)
+    assert Path("whole.jsonl").read_bytes() == whole, "what is complete stays until the new one is complete"
+    assert part.read_bytes() == b"".join(whole.splitlines(keepends=True)[:20])
+    part.write_bytes(part.read_bytes()[:-5])
+    again = runner.invoke(app, ["score", "in.jsonl", "--out", "whole.jsonl"])
+    assert '"already_scored": 19' in again.output
+    assert [json.loads(line).get("id") for line in Path("whole.jsonl").read_text().splitlines()] == [
         row.get("id") for row in found
     ]
-    for other in ("in.jsonl", "mine.jsonl"):
-        Path("mine.jsonl").write_text('{"id": 1, "text": "of someone else"}\n{"id": 2}')
-        before = Path(other).read_bytes()
-        refused = runner.invoke(app, ["score", "in.jsonl", "--out", other])
-        assert isinstance(refused.exception, WinnowError)
-        assert Path(other).read_bytes() == before
+    assert not list(Path().glob("*.part"))
+
+    old = stopped_after(3)
+    here.run("train", learning_rate=0.02)
+    other = runner.invoke(app, ["score", "in.jsonl", "--out", "whole.jsonl"])
+    assert '"already_scored": 0' in other.output, "another model does not go on with this one's scores"
+    assert Path("whole.jsonl").read_bytes() != whole
+    assert old.exists()
+
+    refused = runner.invoke(app, ["score", "in.jsonl", "--out", "./in.jsonl"])
+    assert isinstance(refused.exception, WinnowError)
+    assert Path("in.jsonl").read_text() == "\n".join(lines) + "\n"
     odd = ['{"id": 1, "content": "\\ud800"}', '{"id": [], "content": "x"}', '{"id": 2, "content": " "}', "7", "\udcff"]
     Path("odd.jsonl").write_bytes("\n".join(odd).encode(errors="surrogateescape"))
     runner.invoke(app, ["score", "odd.jsonl", "--out", "refused.jsonl"])

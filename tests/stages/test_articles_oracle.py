@@ -25,7 +25,7 @@ from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import Definition, article_text
 from winnow.domains.articles.params import Label, Oracle, Prices
 from winnow.domains.articles.rules import rounds
-from winnow.domains.articles.rules.calibration import measure
+from winnow.domains.articles.rules.calibration import Check, Findings, compare, measure
 from winnow.domains.articles.rules.gate import PromptRefusedError
 from winnow.domains.articles.rules.labelling import Article, Labelled, Use
 from winnow.domains.articles.rules.oracles import OracleError, Reply, Tokens
@@ -207,6 +207,28 @@ def test_the_figures_of_a_calibration_are_what_a_hand_computes(definition: Defin
     assert {name: check.value for name, check in told.items()} == pytest.approx(expected)
     assert told["human_correlation"].evidence.startswith("justice agrees least")
     assert told["human_offset"].evidence.startswith("wonder lies -2.00 points")
+
+
+def findings(on: Sequence[float], off: Sequence[float], human: tuple[float, str]) -> Findings:
+    overall = pd.DataFrame({"article_id": "", "topic": ["on"] * len(on) + ["off"] * len(off), "overall": [*on, *off]})
+    check = Check("human_correlation", human[0], 0.5, 0.3, human[1], f"correlation {human[0]}", "")
+    return Findings([check], [], {}, overall, [])
+
+
+@pytest.mark.parametrize(
+    ("on", "human", "word", "decision"),
+    [
+        ([6.6, 6.4] * 5, (0.9, "PASS"), "PASS", "proceed"),  # .5 points worse: less than a tenth of the scale
+        ([5.1, 4.9] * 5, (0.9, "PASS"), "REVIEW", "overfitted"),  # 2 points worse, and the samples hardly vary
+        ([9.0, 1.0] * 5, (0.9, "PASS"), "PASS", "proceed"),  # 2 points worse, with a standard error of 1.3
+        ([6.6, 6.4] * 5, (0.4, "REVIEW"), "REVIEW", "overfitted"),  # disorder on fresh articles
+        ([6.6, 6.4] * 5, (0.1, "FAIL"), "FAIL", "start over"),
+    ],
+)
+def test_calibration_against_validation(on: list[float], human: tuple[float, str], word: str, decision: str) -> None:
+    before = findings([7.1, 6.9] * 5, [1.0] * 10, (0.9, "PASS"))
+    found = compare(before, findings(on, [1.0] * 10, human), tolerance=0.1, width=10.0)
+    assert (found.word, found.decision) == (word, decision)
 
 
 def test_a_good_oracle_passes_and_is_paid_once(here: Programs, definition: Definition) -> None:
@@ -510,6 +532,9 @@ def test_the_injection_is_the_probes_alone(here: Programs, definition: Definitio
         here.run("label", oracle=oracle(server))
         injected = [text for text in server.requests if INJECTION.format(high=10.0) in text]
     assert len(injected) == 2 * here.section("label").calibration.probes
+    assert all(max(score_words(text, definition).values()) < 5 for text in injected), (
+        "off-topic articles, which score low"
+    )
 
 
 def test_the_samples_share_no_article(here: Programs) -> None:

@@ -66,7 +66,7 @@ def label(
 def score(
     file: Annotated[Path, typer.Argument(help="JSONL, one article a line: id, title, content")],
     out: Annotated[
-        Path | None, typer.Option(help="JSONL to write; what an earlier run wrote there is continued (default: print)")
+        Path | None, typer.Option(help="JSONL to write; a run that was stopped is continued (default: print)")
     ] = None,
 ) -> None:
     """Score a file of any size by the trained model, line by line, in memory that does not grow."""

@@ -1,5 +1,6 @@
 """What a user does with the trained scorer: score files of any size, a block at a time."""
 
+import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from winnow.domains.articles.model.network import Scorer
 from winnow.domains.articles.model.scoring import read_tokenizer, score_texts
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, json_object
 from winnow.learn.trained import load_trained, model_folder
-from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.kept import content_key
 
 BLOCK = 512
 """Articles that are held at a time."""
@@ -25,16 +26,18 @@ BATCH = 32
 def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, int]:
     """Score each line of a JSONL file into `out` (None: standard output); counts what was scored and refused.
 
-    Memory does not grow with the file. What a run that was stopped has written to `out` is kept, and scoring goes on
-    after it. A line that is no article gets `{"row": …, "error": …}`. Raises WinnowError for another `out`.
+    Memory does not grow with the file. A run writes to a file beside `out`, which takes its name at the end; the same
+    model, asked about the same file again, goes on after what a stopped run has written there. A line that is no
+    article gets `{"row": …, "error": …}`.
     """
     model = load_trained(Scorer, "articles", device)
     tokenizer = read_tokenizer(model_folder("articles"))
-    done = _finished_lines(out, model.scoring.analysis_field) if out is not None else 0
+    part = _part_of(out, path, model) if out is not None else None
+    done = _finished_lines(part) if part is not None else 0
     counts = {"scored": 0, "refused": 0, "already_scored": done}
     with (
         path.open("rb") as source,
-        _opened(out) as target,
+        _opened(part) as target,
         tqdm(total=path.stat().st_size, unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar,
     ):
         lines = _lines(source, bar)
@@ -56,7 +59,19 @@ def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, 
                 number += 1
                 target.write((json.dumps(answer, ensure_ascii=False) + "\n").encode())
             target.flush()
+    if out is not None and part is not None:
+        part.replace(out)
     return counts
+
+
+def _part_of(out: Path, source: Path, model: Scorer) -> Path:
+    """Where scores are written until they are complete: another file for another source, and for another model."""
+    weights = hashlib.sha256()
+    for name, values in sorted(model.state_dict().items()):
+        weights.update(name.encode())
+        weights.update(values.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    key = content_key([str(source.resolve()), weights.digest()])
+    return out.with_name(f"{out.name}.{key[:12]}.part")
 
 
 def _answer(name: Any, values: Any, model: Scorer) -> dict[str, Any]:
@@ -91,19 +106,15 @@ def _lines(source: BinaryIO, bar: Any) -> Iterator[bytes]:
             yield line
 
 
-def _finished_lines(out: Path, field: str) -> int:
-    """Whole lines of what an earlier run wrote; a part of a line at the end is cut off when all others are its own."""
-    if not out.exists():
+def _finished_lines(part: Path) -> int:
+    """Whole lines of what a stopped run wrote; a part of a line at the end is cut off."""
+    if not part.exists():
         return 0
     count, end = 0, 0
-    with out.open("r+b") as file:
+    with part.open("r+b") as file:
         for line in file:
-            if not line.endswith(b"\n"):
-                break
-            row = json_object(line)
-            if isinstance(row, str) or row.keys() not in ({"id", field}, {"row", "error"}):
-                raise WinnowError(f"{out} was not written by `winnow articles score`", fix="name another --out")
-            count, end = count + 1, end + len(line)
+            if line.endswith(b"\n"):
+                count, end = count + 1, end + len(line)
         file.truncate(end)
     return count
 
