@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from winnow.domains.documents import definitions
 from winnow.domains.documents.model.parts import split
 from winnow.vision import backbones
+from winnow.vision.network import OnBackbone
 from winnow.vision.pooling import Standardise, summarised
 
 COLOURS = 3
@@ -29,7 +30,7 @@ class Outputs(NamedTuple):
     """(rows, 10): their sigmoids are the severities"""
 
 
-class Assessor(nn.Module, PyTorchModelHubMixin):
+class Assessor(OnBackbone, PyTorchModelHubMixin):
     """Pages to a score, five classes and ten severities.
 
     `forward(inputs, measures)` takes either bytes `(rows, length)` of patches and views (see `parts.cut`), or what
@@ -58,20 +59,15 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
         preparation: definitions.Preparation,
         decision: definitions.Decision,
     ) -> None:
-        super().__init__()
+        found = backbones.build(backbone)
+        taps = tap_places(found, depths)
+        super().__init__(found, taps[-1] + 1, frozen_blocks)
+        self.taps = taps
         self.measure_names = tuple(measures)
         self.cutting = replace(cutting, views=tuple(cutting.views))  # a list when read from config.json
         self.preparation = preparation
         self.decision = decision
         self.test_views = test_views
-        self.frozen_blocks = frozen_blocks
-        found = backbones.build(backbone)
-        self.taps = tap_places(found, depths)
-        self.blocks = found.blocks[: self.taps[-1] + 1]
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", torch.tensor(found.mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(found.std).view(1, -1, 1, 1), persistent=False)
         widths = backbones.widths(found)
         width = 2 * sum(widths[tap] for tap in self.taps)
         parts = 1 + len(cutting.views)
@@ -91,27 +87,10 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
         self.classes = nn.Linear(hidden_dim, len(definitions.CLASSES))
         self.issues = nn.Linear(hidden_dim, len(definitions.ISSUES))
 
-    def start_from(self, backbone: backbones.Backbone) -> Self:
-        """Take the backbone's weights, freeze the front, and give the network."""
-        self.blocks.load_state_dict(backbone.blocks[: len(self.blocks)].state_dict())
-        for parameter in self.blocks[: self.frozen_blocks].parameters():
-            parameter.requires_grad = False
-        return self
-
     @property
     def frozen(self) -> bool:
         """Whether the whole backbone is."""
         return self.frozen_blocks >= len(self.blocks)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.score.weight.device
-
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        self.blocks[: self.frozen_blocks].eval()
-        return self
 
     def embed(self, parts: Tensor) -> Tensor:
         """Features `(rows, patches + views, width)` of the bytes `(rows, length)` of patches and views."""
@@ -131,9 +110,8 @@ class Assessor(nn.Module, PyTorchModelHubMixin):
         return torch.cat(found, dim=1)
 
     def scaled(self, images: Tensor) -> Tensor:
-        """Grey images as the backbone expects them: `(images, 3, height, width)`."""
-        grey = images[:, None].to(self.mean.dtype).expand(-1, COLOURS, -1, -1)
-        return ((grey - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        """Grey images `(images, height, width)` as the backbone expects them, in three colours."""
+        return super().scaled(images[:, None].to(self.mean.dtype).expand(-1, COLOURS, -1, -1))
 
     def forward(self, inputs: Tensor, measures: Tensor) -> Outputs:
         """Logits of pages, from bytes or from embedded parts, and their measures `(rows, measures)`."""

@@ -1,7 +1,7 @@
 """The network that grades photographs: a backbone, a pooled feature vector, and a head over the five grades."""
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from winnow.domains.retina import definitions
 from winnow.vision import backbones
+from winnow.vision.network import OnBackbone
 from winnow.vision.pooling import Standardise, summarised
 
 Head = Literal["softmax", "corn"]
 
 
-class Grader(nn.Module, PyTorchModelHubMixin):
+class Grader(OnBackbone, PyTorchModelHubMixin):
     """Photographs `(rows, 3, size, size)` as bytes to logits: five of a softmax, or CORN's four.
 
     The first `frozen_blocks` blocks never change, their batch statistics included; `frozen` gives what they make of
@@ -40,58 +41,29 @@ class Grader(nn.Module, PyTorchModelHubMixin):
         preparation: definitions.Preparation,
         limits: definitions.QualityLimits,
     ) -> None:
-        super().__init__()
+        found = backbones.build(backbone)
+        super().__init__(found, max(pooled_blocks) + 1 if pooled_blocks else len(found.blocks), frozen_blocks)
         self.head_name: Head = head
-        self.frozen_blocks = frozen_blocks
         self.pooled_blocks = tuple(pooled_blocks)
         self.decision: definitions.Decision = decision
         self.views = views
         self.preparation = preparation
         self.limits = limits
         self.class_weights: Tensor | None
-        self.mean: Tensor
-        self.std: Tensor
         self.register_buffer("class_weights", None)
-        found = backbones.build(backbone)
-        self.register_buffer("mean", torch.tensor(found.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(found.std).view(1, 3, 1, 1), persistent=False)
         outputs = len(definitions.GRADES) - (head == "corn")
         self.dropout = nn.Dropout(dropout)
-        self.blocks = found.blocks
         self.scale: nn.Module = nn.Identity()
         if self.pooled_blocks:
             widths = backbones.widths(found)
             width = 2 * sum(widths[place] for place in self.pooled_blocks)
-            self.blocks = found.blocks[: max(self.pooled_blocks) + 1]
             self.scale = Standardise(width)
         self.head = nn.Linear(width if self.pooled_blocks else found.channels, outputs)
-
-    def start_from(self, backbone: backbones.Backbone) -> Self:
-        """Take the backbone's weights, freeze the front, and give the network."""
-        self.blocks.load_state_dict(backbone.blocks[: len(self.blocks)].state_dict())
-        for parameter in self.blocks[: self.frozen_blocks].parameters():
-            parameter.requires_grad = False
-        return self
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.head.weight.device
-
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        self.blocks[: self.frozen_blocks].eval()
-        return self
 
     def features(self, photographs: Tensor, stop: int | None = None) -> Tensor:
         """What the first `stop` blocks (all when None) make of photographs; bytes are scaled first."""
         out: Tensor = self.blocks[:stop](self.scaled(photographs))
         return out
-
-    def scaled(self, photographs: Tensor) -> Tensor:
-        """Bytes as the backbone expects them; in one memory format, on which the last bits of convolutions depend."""
-        scaled = (photographs.to(self.mean.dtype) - self.mean) / self.std
-        return scaled.contiguous(memory_format=torch.channels_last)
 
     def frozen(self, photographs: Tensor) -> Tensor:
         """What the frozen blocks make of photographs: maps, or all that the head needs, `(rows, width, 1, 1)`."""
