@@ -310,6 +310,7 @@ EXAMPLES = {
             "evaluate.ridge_alphas": [30.0],
         },
         matters_when={
+            "filter.permutations": {"near_duplicate": 0.9},
             "label.batch_size": {"max_batches": 1, "batch_size": 50},
             "label.max_batches": {"batch_size": 60},
             "weight.max_ratio": {"method": "tier", "max_ratio": 1.2},

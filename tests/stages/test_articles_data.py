@@ -16,6 +16,7 @@ from datasketch import MinHash
 
 from tests.conftest import ROOT
 from tests.stages.programs import Programs
+from winnow.domains.articles.definitions import scoring_of, tier_names
 from winnow.domains.articles.rules.duplicates import SEED, near_duplicate_groups, shingles
 from winnow.domains.articles.source.filters import known_filters, read_filter
 from winnow.pipeline.errors import ParamsError, SourceError, TableError
@@ -314,6 +315,14 @@ def test_near_duplicates_at_the_threshold_are_found() -> None:
         near += sketches[0].jaccard(sketches[1]) >= 0.8
     assert near >= 30, "as the sketches have it, pair by pair"
     assert (groups.value_counts() == 2).sum() >= 0.95 * near
+
+
+def test_a_tier_begins_at_its_minimum() -> None:
+    config = read_filter("uplifting/v1", SHIPPED).config
+    scoring, bands = scoring_of(config), config.tiers.bands
+    assert tier_names([band.minimum for band in bands], scoring) == [band.name for band in bands]
+    assert tier_names([band.maximum - 0.01 for band in bands], scoring) == [band.name for band in bands]
+    assert tier_names([config.scale.high], scoring) == [bands[-1].name]
 
 
 def test_weights_make_tiers_alike_up_to_the_cap(here: Programs) -> None:
