@@ -121,8 +121,8 @@ def test_a_mistake_in_a_preset_names_the_line_of_the_preset(params: Path) -> Non
         ("retina.train.early_stopping.metric", "recall_at_10", "is not a validation metric; known: loss, quadratic"),
         (
             "sessions.evaluate.gate.conditions",
-            [{"metric": "recall_at_11", "target": 0.5, "review": 0.1}],
-            "'recall_at_11' is not measured",
+            [{"metric": name, "target": 0.5, "review": 0.1} for name in ("recall_at_10", "recall_at_11")],
+            r"conditions\[1\].metric`: 'recall_at_11' is not measured",
         ),
     ],
 )

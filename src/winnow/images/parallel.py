@@ -40,6 +40,6 @@ def map_readable(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R |
         except ImageError as error:
             return str(error)
         except OSError as error:
-            return f"cannot be read: {error.strerror}"
+            return f"cannot be read: {error.strerror or error}"
 
     return map_images(attempt, items)

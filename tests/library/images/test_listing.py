@@ -36,9 +36,12 @@ def test_an_image_that_cannot_be_read_gives_its_reason_in_its_place() -> None:
             raise ImageError("is empty")
         if number == 2:
             raise PermissionError(13, "Permission denied")
+        if number == 3:
+            raise OSError("the server is gone")
         return number
 
-    assert list(map_readable(read, range(4))) == [0, "is empty", "cannot be read: Permission denied", 3]
+    reasons = ["is empty", "cannot be read: Permission denied", "cannot be read: the server is gone"]
+    assert list(map_readable(read, range(5))) == [0, *reasons, 4]
 
 
 def test_what_is_no_fault_of_an_image_is_raised() -> None:

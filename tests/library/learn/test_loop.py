@@ -227,31 +227,43 @@ def test_phases_go_from_one_to_the_next_with_the_best_weights(tmp_path: Path) ->
 
 
 def test_averaged_weights_are_validated_kept_and_start_the_next_phase(tmp_path: Path) -> None:
-    """By hand: the weights after every step, averaged by the formula."""
-    weights: list[Tensor] = []
+    """By hand: weights and batch statistics after every step, averaged by the formula, anew in each phase."""
+    models: list[nn.Module] = []
+    states: list[dict[str, Tensor]] = []
 
-    def loss(model: nn.Module, batch: Any) -> Loss:
-        if model.training:
-            weights.append(model[0].weight.detach().clone())  # type: ignore[index]
-        return tiny.loss(model, batch)
+    def record() -> None:
+        states.append({name: value.clone() for name, value in models[0].state_dict().items()})
 
-    phases = [{"subset": "all", "epochs": count, "learning_rate": 0.1} for count in (2, 1)]
+    def build() -> nn.Module:
+        models.append(nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2)))
+        record()
+        return models[0]
+
+    class Recording(torch.optim.AdamW):
+        def step(self, closure: Any = None) -> Any:
+            done = super().step(closure)
+            record()
+            return done
+
+    def averaged(value: Tensor, name: str, after: list[dict[str, Tensor]]) -> Tensor:
+        for step, state in enumerate(after):
+            decay = min(0.9, (1 + step) / (10 + step))
+            value = decay * value + (1 - decay) * state[name]
+        return value
+
+    phases = [{"subset": "all", "epochs": count, "learning_rate": rate} for count, rate in ((2, 0.1), (1, 0.001))]
     chosen = tiny.settings(phases=phases, select="last", averaging=0.9)
-    result = tiny.run(tmp_path, chosen, tiny.task(loss=loss))
-    steps = len(weights) // 3
-    average = weights[0]
-    for step, after in enumerate(weights[1 : 2 * steps]):
-        decay = min(0.9, (1 + step) / (10 + step))
-        average = decay * average + (1 - decay) * after
-    last = load_file(result.checkpoints / "phase_1/model.safetensors")["0.weight"]
-    final = tmp_path / "run/last/state.safetensors"
-    assert torch.equal(result.model.state_dict()["0.weight"], load_file(final)["average.0.weight"])
-    assert not torch.allclose(average, weights[2 * steps - 1], atol=1e-3), "nothing to tell apart"
-    # the average has also seen the weights after the phase's last step, which no loss was computed on
-    decay = min(0.9, 2 * steps / (2 * steps + 9))
-    after_last = (last - decay * average) / (1 - decay)
-    assert (after_last - weights[2 * steps - 1]).abs().max() < 0.2
-    assert torch.equal(weights[2 * steps], last), "the next phase starts from the average"
+    recording = tiny.task(
+        build=build, optimizer=lambda groups, rate, decay: Recording(groups, rate, weight_decay=decay)
+    )
+    result = tiny.run(tmp_path, chosen, recording)
+    start, first, second = states[0], states[1:13], states[13:]
+    between, final = load_file(result.checkpoints / "phase_1/model.safetensors"), result.model.state_dict()
+    for name in ("0.weight", "1.running_mean"):
+        assert torch.allclose(between[name], averaged(start[name], name, first), atol=1e-6)
+        assert torch.allclose(final[name], averaged(between[name], name, second), atol=1e-6)
+        assert not torch.allclose(between[name], first[-1][name], atol=1e-3), "nothing to tell apart"
+    assert (second[0]["0.weight"] - between["0.weight"]).abs().max() < 0.002, "the next phase starts from the average"
     with torch.inference_mode():
         val = _val()
         found = tiny.metrics({"logits": result.model(val["x"]), "y": val["y"]})

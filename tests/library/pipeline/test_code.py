@@ -121,6 +121,9 @@ def test_only_sources_not_seen_before_are_parsed(tmp_path: Path, monkeypatch: py
         Path(".winnow/digests.json").write_text(damaged)
         digests()
         assert parsed == ["x = 1\n", "y = 1\n"]
+    monkeypatch.setattr(code, "__file__", "src/winnow/a.py")  # digests are taken in another way
+    digests()
+    assert parsed == ["x = 1\n", "y = 1\n"]
 
 
 def test_the_digest_of_a_module_is_of_the_code_that_its_values_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,13 +16,23 @@ from winnow.pipeline.section import Section
 from winnow.pipeline.stage import Stage, run_stage
 
 
-def main(stage: Stage[Section, Section]) -> None:
+class Size(Section):
+    size: int
+
+
+def main(stage: Stage[Size, Size]) -> None:
     stage.output("large.bin").write_bytes(b"0" * 1_000_000)
     stage.metrics(rows=1)
 
 
 if __name__ == "__main__":
     run_stage(main)
+"""
+
+PARAMS = """\
+seed: 1
+runtime: {device: cpu, devices: 1, num_workers: 0, progress: none}
+climb: {common: {size: 1}, plot: {size: 2}}
 """
 
 
@@ -34,9 +44,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "src").mkdir()
     # a copy: the library refuses to run from outside the checkout
     subprocess.run(["cp", "-r", str(ROOT / "src/winnow"), str(tmp_path / "src/winnow")], check=True)
-    (tmp_path / "params.yaml").write_text(
-        "seed: 1\nruntime: {device: cpu, devices: 1, num_workers: 0, progress: none}\nclimb: {common: {}, plot: {}}\n"
-    )
+    (tmp_path / "params.yaml").write_text(PARAMS)
     return tmp_path
 
 
@@ -83,7 +91,9 @@ def test_params_that_were_changed_while_the_stage_ran(checkout: Path) -> None:
     open(path, "w").write(text.replace(*OLD_AND_NEW))
 """
     program = checkout / "stages/climb/plot.py"
-    for old_and_new, code in ((("seed: 1", "seed: 2"), 1), (("progress: none", "progress: bar"), 0)):
+    changes = {("seed: 1", "seed: 2"): 1, ("size: 1", "size: 3"): 1, ("size: 2", "size: 3"): 1}
+    for old_and_new, code in {**changes, ("progress: none", "progress: bar"): 0}.items():
+        (checkout / "params.yaml").write_text(PARAMS)
         program.write_text(
             PROGRAM.replace("    stage.metrics(", edit.replace("OLD_AND_NEW", str(old_and_new)) + "    stage.metrics(")
         )

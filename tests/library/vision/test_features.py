@@ -75,13 +75,15 @@ def test_features_computed_in_another_way_are_not_used(images: Counted, monkeypa
         lambda: torch.set_num_threads(threads + 1),
         lambda: monkeypatch.setattr(torch, "__version__", "0.1"),
         lambda: monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2"),
+        lambda: monkeypatch.setattr(features, "device_name", lambda _: "another GPU"),
+        lambda: monkeypatch.setattr(Network, "pooled_blocks", (1, 4)),
         lambda: monkeypatch.setattr(features, "module_digest", lambda module: f"edited {module}"),
     ]
     try:
-        frozen_features(Network(1), images)
+        frozen_features(Network(5), images)
         for change in changes:
             change()
-            again, once_more = Network(1), Network(1)
+            again, once_more = Network(5), Network(5)
             frozen_features(again, images)
             frozen_features(once_more, images)
             assert (again.calls > 0, once_more.calls) == (True, 0)
