@@ -16,6 +16,7 @@ import torch
 import yaml
 from huggingface_hub.errors import LocalTokenNotFoundError
 from safetensors.torch import load_file
+from sklearn.metrics import f1_score
 from transformers import BertConfig, BertModel, Qwen2Config, Qwen2Model
 from typer.testing import CliRunner
 
@@ -293,6 +294,36 @@ def test_report_and_exports(here: Programs) -> None:
     row = json.loads(labelled.read_text().splitlines()[0])
     assert row["uplifting_analysis"]["dimensions"]["agency"] == scores[row["id"], "agency"]
     assert len(labelled.read_text().splitlines()) == len(pd.unique(scores.index.get_level_values(0)))
+
+
+def test_the_judgement_is_what_the_stored_predictions_say(here: Programs) -> None:
+    for stage in ("train", "evaluate"):
+        here.run(stage)
+    config = read_definition(Path("data/articles/ingest/definition.json")).config
+    table = here.table("evaluate/predictions.parquet")
+    true, own = (table.pivot_table(index=["split", "article_id"], columns="dimension", values=each)[config.names]
+                 for each in ("true", "predicted"))  # fmt: skip
+    splits = here.table("split/splits.parquet").set_index("article_id")["split"]
+    scores = here.table("label/scores.parquet").pivot_table(index="article_id", columns="dimension", values="score")
+    mean = scores.loc[splits.index[splits == "train"], config.names].mean()
+    train_mae, (true, own) = (true - own).abs().loc["train"].to_numpy().mean(), (true.loc["test"], own.loc["test"])
+    errors = (true - own).abs()
+    skill = 1 - errors.mean() / (true - mean).abs().mean()
+    edges = [band.minimum for band in config.tiers.bands[1:]]
+    tiers = [np.digitize(each[config.tiers.of].mean(axis=1), edges) for each in (true, own)]
+    expected = {
+        "mae": errors.to_numpy().mean(),
+        "rmse": ((true - own) ** 2).to_numpy().mean() ** 0.5,
+        "pearson_correlation": true.corrwith(own).mean(),
+        "spearman_correlation": true.corrwith(own, method="spearman").mean(),
+        "within_one_accuracy": (errors <= 1).to_numpy().mean(),
+        "tier_accuracy": (tiers[0] == tiers[1]).mean(),
+        "tier_f1": f1_score(*tiers, average="macro"),
+        "mean_skill_score": skill.mean(),
+        "lowest_skill_score": skill.min(),
+        "overfit_error": max(1 - train_mae / errors.to_numpy().mean(), 0),
+    }
+    assert here.metrics("judgement")["model"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 def test_export_writes_jsonl_and_refuses_other_formats(here: Programs) -> None:
