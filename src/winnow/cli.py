@@ -210,7 +210,7 @@ def report(
     from winnow.compare.revisions import Revision  # noqa: PLC0415
     from winnow.status import stale_stages  # noqa: PLC0415
 
-    known = stale_stages() if stale is None else read_json(stale)
+    known = stale_stages() if stale is None else read_json(stale, made_by="winnow status --out")
     written = write_report(Revision(base), Revision(None), known, out)
     if out is None:
         print(written, end="")

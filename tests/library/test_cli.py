@@ -103,6 +103,7 @@ def preset_values(domain: str, name: str) -> dict[str, object]:
         (["export", "climb", "nonsense"], "climb has no export of `nonsense`\n  to do: one of split"),
         (["summarize", "nonsense"], "there is no domain `nonsense`"),
         (["preset", "nonsense", "list"], "there is no domain `nonsense`"),
+        (["report", "--stale", "nonsense"], "nonsense does not exist\n  to do: winnow status --out writes it"),
     ],
 )
 def test_a_wrong_name_is_one_message_with_the_right_ones(arguments: list[str], message: str) -> None:

@@ -44,16 +44,16 @@ def write_json(target: Path, value: Mapping[str, Any]) -> None:
     write_text(target, as_json(value))
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file that a stage wrote; raises WinnowError when there is none."""
+def read_json(path: Path, *, made_by: str = "dvc repro") -> dict[str, Any]:
+    """The object in a JSON file that the command `made_by` writes; raises WinnowError, naming it, without one."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise WinnowError(f"{path} does not exist", fix="dvc repro writes the results of stages") from None
+        raise WinnowError(f"{path} does not exist", fix=f"{made_by} writes it") from None
     except ValueError as error:
-        raise WinnowError(f"{path} is not valid JSON: {error}", fix="dvc repro writes it again") from None
+        raise WinnowError(f"{path} is not valid JSON: {error}", fix=f"{made_by} writes it again") from None
     if not isinstance(found, dict):
-        raise WinnowError(f"{path} holds no JSON object", fix="dvc repro writes it again")
+        raise WinnowError(f"{path} holds no JSON object", fix=f"{made_by} writes it again")
     return found
 
 
