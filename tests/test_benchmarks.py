@@ -93,3 +93,12 @@ def test_a_nearly_empty_page_keeps_its_first_lines_and_shares_are_of_all_pages(d
     assert found["accepted"]["bitonal"]["interval"] == pytest.approx({"low": 0.3006, "high": 0.9544}, abs=1e-3)
     assert found["scaled_up_is_flagged_low_resolution"] == 0.5
     assert found["with_reasons"] == 1
+
+
+def test_the_f1_of_words_counts_repeated_words(measure: ModuleType) -> None:
+    ocr = importlib.import_module("documents_ocr")
+    expected = ocr.Counter(["the", "page", "of", "the", "book"])
+    assert ocr.word_f1(expected, expected) == 1
+    assert ocr.word_f1(ocr.Counter(["the", "page", "pace"]), expected) == pytest.approx(2 * 2 / (3 + 5))
+    assert ocr.word_f1(ocr.Counter(), expected) == 0
+    assert ocr.word_f1(ocr.Counter(), ocr.Counter()) == 0

@@ -39,6 +39,7 @@ from winnow.images.store import read_images
 from winnow.judge.gates import Findings
 from winnow.judge.intervals import bootstrap, difference
 from winnow.judge.report import Report, make_report
+from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -202,6 +203,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write("baseline_predictions.parquet", table, BaselinePredictions)
     known = examples.severities[side == "test"].double().numpy()
     stage.write("issues.parquet", judging.per_issue(truth, known, own, model.decision.flag_from), PerIssue)
+    stage.write("slices.parquet", judging.slices(test, known, model.decision.flag_from), Slices)
     reliability = judging.reliability_table(truth.labels, before.probabilities, own.probabilities)
     stage.write("reliability.parquet", reliability, Reliability)
     steps = threshold_table(chosen_on["score"].to_numpy(np.float64), chosen_on["true_score"].to_numpy(np.float64))

@@ -261,6 +261,28 @@ def test_issues_and_worst_errors_are_those_of_the_test_side(root: Path) -> None:
 
 
 @of_documents
+def test_slices_are_the_mean_errors_of_their_images(root: Path) -> None:
+    predictions = pd.read_parquet(root / "evaluate/predictions.parquet")
+    test = predictions[predictions["split"] == "test"].set_index("image_id")
+    severities = pd.read_parquet(root / "label/severities.parquet").query("image_id in @test.index")
+    worst = severities.loc[severities.groupby("image_id")["severity"].idxmax()].set_index("image_id")
+    parts = {
+        "quality_class": test["true_label"].map(dict(enumerate(definitions.CLASSES))),
+        "source": test.index.to_series().str.split("/").str[0],
+        "worst_issue": worst["issue"].where(worst["severity"] >= 0.2, "none"),
+    }
+    error = (test["score"] - test["true_score"]).abs()
+    expected = {
+        (by, value, "mae"): (len(part), pytest.approx(part.mean()))
+        for by, values in parts.items()
+        for value, part in error.groupby(values)
+    }
+    table = pd.read_parquet(root / "evaluate/slices.parquet")
+    assert {(row.by, row.value, row.metric): (row.rows, row.score) for row in table.itertuples()} == expected
+    assert {"none", "blur"} <= set(table.loc[table["by"] == "worst_issue", "value"])
+
+
+@of_documents
 def test_the_command_line_judges_as_the_stage_does(root: Path, tmp_path: Path) -> None:
     predictions = pd.read_parquet(root / "evaluate/predictions.parquet").query("split == 'test'")[:12]
     images = read_images(root / "label/images.arrow").select(predictions["image_id"])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from winnow.domains.documents import definitions
 from winnow.domains.documents.model.assessing import Estimates, Raw
 from winnow.judge.intervals import Counts, Statistic, mean, ratio, transformed
+from winnow.judge.slices import slice_metrics
 from winnow.measure import classification as measure
 from winnow.measure.calibration import calibration_errors, reliability, score_ece, top_label_ece
 from winnow.measure.regression import mae, spearman_correlations
@@ -101,6 +102,23 @@ def metrics(found: Mapping[str, Statistic], rows: int) -> dict[str, float]:
     """The statistics on the rows as they are."""
     whole: Counts = np.ones((1, rows), dtype=np.int64)
     return {name: float(statistic(whole)[0]) for name, statistic in found.items()}
+
+
+def slices(test: pd.DataFrame, severities: NDArray[np.float64], flag_from: float) -> pd.DataFrame:
+    """MAE by class, source and worst flagged issue (`none` without any): the columns of `Slices`.
+
+    `test` has the columns of `Predictions`; `severities` `(rows, 10)` are the true ones, and images of which one is
+    unknown (NaN) are in no slice by issue.
+    """
+    worst = np.array(definitions.ISSUES)[np.nan_to_num(severities).argmax(axis=1)]
+    issue = pd.Series(np.where(severities.max(axis=1) >= flag_from, worst, "none"), test.index)
+    named = test.assign(
+        quality_class=pd.Categorical(np.array(definitions.CLASSES)[test["true_label"]], list(definitions.CLASSES)),
+        source=test["image_id"].str.partition("/")[0],
+        worst_issue=issue.where(np.isfinite(severities.sum(axis=1))),
+    )
+    by = ["quality_class", "source", "worst_issue"]
+    return slice_metrics(named, by, {"mae": lambda part: mae(part["score"], part["true_score"])})
 
 
 def before_calibration(raw: Raw) -> Estimates:
