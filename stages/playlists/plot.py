@@ -25,7 +25,7 @@ def main(stage: Stage[Common, Plot]) -> None:
         "learning_curves": learning_curves(curves, "tracks", definitions.CUTOFFS[:2]),
         "recall": recall_at_cutoffs(ranked),
         "recall_by_length": recall_by_length(ranked),
-        "popularity_bias": popularity_bias(exposure, "tracks", definitions.LIST_LENGTH),
+        "popularity_bias": popularity_bias(exposure, "tracks", "playlists", definitions.LIST_LENGTH),
         "completed": completed_sheet(completed, stage.params.completed_shown),
     }
     for name, figure in figures.items():

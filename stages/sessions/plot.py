@@ -23,7 +23,7 @@ def main(stage: Stage[Common, Plot]) -> None:
         "learning_curves": learning_curves(read_curves(stage.curves / "plots" / "metrics"), "songs", (10, 20)),
         "recall": recall_at_cutoffs(ranked),
         "recall_by_user": recall_by_user(ranked),
-        "popularity_bias": popularity_bias(exposure, "songs", definitions.LIST_LENGTH),
+        "popularity_bias": popularity_bias(exposure, "songs", "users", definitions.LIST_LENGTH),
         "explanations": explained_sheet(stage.read("evaluate/reasons.parquet", Reasons), stage.params.explained_shown),
     }
     for name, figure in figures.items():

@@ -66,10 +66,13 @@ def recall_chart(parts: Mapping[str, pd.DataFrame], cutoffs: Sequence[int]) -> F
     return figure
 
 
-def recall_by_group(ranked: pd.DataFrame, groups: Mapping[str, tuple[str, Sequence[str]]], k: int) -> Figure:
+def recall_by_group(
+    ranked: pd.DataFrame, groups: Mapping[str, tuple[str, Sequence[str]]], users: str, k: int
+) -> Figure:
     """Recall@k of the model and of its best baseline, with 95% intervals, by groups of users.
 
-    `groups` maps a column of `ranked` to its axis label and the order of its values.
+    `groups` maps a column of `ranked` to its axis label and the order of its values; `users` is the plural name of who
+    gets the lists.
     """
     metric = f"recall_at_{k}"
     others = ranked[ranked["recommender"] != "model"].groupby("recommender")[metric].mean()
@@ -78,15 +81,20 @@ def recall_by_group(ranked: pd.DataFrame, groups: Mapping[str, tuple[str, Sequen
         figure = new_figure(4.5 * len(groups), 3.8)
         panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
         for axes, (column, (label, order)) in zip(panels, groups.items(), strict=True):
-            _bars(axes, ranked, column, order, names, metric)
+            sizes = ranked[ranked["recommender"] == "model"][column].value_counts()
+            present = [value for value in order if sizes.get(value, 0)]
+            _bars(axes, ranked, column, present, names, metric)
+            axes.set_xticks(range(len(present)), [f"{value}\n{sizes[value]} {users}" for value in present], fontsize=8)
             axes.set_xlabel(label)
         panels[0].set_ylabel(f"Recall@{k}, with the 95% interval of the mean")
         panels[-1].legend(fontsize=8)
     return figure
 
 
-def popularity_bias(exposure: pd.DataFrame, items: str, length: int) -> Figure:
-    """How the places of the lists are shared by tenths of the items, from `Exposure`; `items` is their plural name.
+def popularity_bias(exposure: pd.DataFrame, items: str, users: str, length: int) -> Figure:
+    """How the places of the lists are shared by tenths of the items, from `Exposure`.
+
+    `items` and `users` are plural names: of what is listed, and of who gets the lists.
 
     On a logarithmic axis: popular items have most places, and the others differ by orders of magnitude. A tenth without
     any place has no point.
@@ -100,7 +108,7 @@ def popularity_bias(exposure: pd.DataFrame, items: str, length: int) -> Figure:
         axes.set_yscale("log")
         axes.axhline(0.1, color=GREY, linewidth=0.8, linestyle=":", label="equal shares")
         axes.set_xticks(range(1, 11))
-        axes.set_xlabel(f"tenth of the {items} by number of users (10: the most popular)")
+        axes.set_xlabel(f"tenth of the {items} by number of {users} (10: the most popular)")
         axes.set_ylabel(f"share of all places in the lists of {length}")
         axes.set_title("Popularity bias")
         axes.legend(fontsize=8)
@@ -108,16 +116,13 @@ def popularity_bias(exposure: pd.DataFrame, items: str, length: int) -> Figure:
 
 
 def _bars(
-    axes: Axes, table: pd.DataFrame, column: str, order: Sequence[str], names: Sequence[str], metric: str
+    axes: Axes, table: pd.DataFrame, column: str, present: list[str], names: Sequence[str], metric: str
 ) -> None:
-    present = [value for value in order if (table[column] == value).any()]
     places = np.arange(len(present))
     for offset, colour, name in zip((-0.2, 0.2), (PALETTE[0], GREY), names, strict=True):
         own = table[table["recommender"] == name].groupby(column)[metric]
         mean, error = own.mean().reindex(present), (1.96 * own.sem()).reindex(present)
         axes.bar(places + offset, mean, 0.38, yerr=error.fillna(0), color=colour, label=name, error_kw={"linewidth": 1})
-    users = table[table["recommender"] == "model"][column].value_counts()
-    axes.set_xticks(places, [f"{value}\n{users[value]} users" for value in present], fontsize=8)
 
 
 def _lines(names: Sequence[str] | pd.Index) -> dict[str, dict[str, Any]]:

@@ -34,7 +34,7 @@ def test_shares_of_places_are_on_a_logarithmic_axis_without_empty_tenths() -> No
         for name in NAMES
         for decile in range(1, 11)
     ]
-    (axes,) = popularity_bias(pd.DataFrame(rows), "songs", 10).axes
+    (axes,) = popularity_bias(pd.DataFrame(rows), "songs", "users", 10).axes
     assert axes.get_yscale() == "log"
     lines = {str(line.get_label()): line for line in axes.get_lines()}
     assert list(lines["model"].get_xdata()) == list(range(3, 11))
@@ -42,8 +42,10 @@ def test_shares_of_places_are_on_a_logarithmic_axis_without_empty_tenths() -> No
 
 def test_intervals_are_named_and_are_those_of_the_mean() -> None:
     table = ranked()[lambda rows: rows["recommender"] != "truth"]
-    (axes,) = recall_by_group(table, {"kind": ("kind", ["a", "b"])}, 10).axes
+    (axes,) = recall_by_group(table, {"kind": ("kind", ["a", "b"])}, "playlists", 10).axes
     assert "95% interval" in axes.get_ylabel()
+    count = (table["recommender"] == "model").sum() // 2
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == [f"{kind}\n{count} playlists" for kind in "ab"]
     own = table[(table["recommender"] == "model") & (table["kind"] == "a")]["recall_at_10"]
     (bars, *_) = axes.containers[1::2]
     assert bars.patches[0].get_height() == pytest.approx(own.mean())

@@ -18,4 +18,4 @@ def recall_at_cutoffs(ranked: pd.DataFrame) -> Figure:
 def recall_by_length(ranked: pd.DataFrame) -> Figure:
     """Recall@10 of the model and of the best baseline, by the number of known tracks of a playlist."""
     groups = {"length": ("known tracks of the playlist", definitions.LENGTH_BINS)}
-    return recall_by_group(ranked[ranked["recommender"] != "network"], groups, k=10)
+    return recall_by_group(ranked[ranked["recommender"] != "network"], groups, "playlists", k=10)

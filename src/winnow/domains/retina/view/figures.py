@@ -50,7 +50,7 @@ def f1_bars(classes: pd.DataFrame) -> Figure:
                 for x, y, samples in zip(place, part["f1"] + high, part["samples"], strict=True):
                     axes.text(x, min(y + 0.015, 1.01), f"n = {samples}", ha="center", fontsize=7)
         axes.set_xticks(definitions.GRADES, LABELS, fontsize=8)
-        axes.set_ylim(0, 1.08)
+        axes.set_ylim(0, 1.2)
         axes.set_ylabel("F1")
         axes.set_title("F1 of each grade")
         axes.legend(ncols=3, fontsize=8, loc="upper right")

@@ -19,4 +19,6 @@ def recall_by_user(ranked: pd.DataFrame) -> Figure:
         "user_type": ("user type", definitions.USER_TYPES),
         "history": ("known songs of the user", definitions.HISTORY_BINS),
     }
-    return recall_by_group(ranked[~ranked["cold"] & ~ranked["recommender"].isin(definitions.REFERENCES)], groups, k=10)
+    return recall_by_group(
+        ranked[~ranked["cold"] & ~ranked["recommender"].isin(definitions.REFERENCES)], groups, "users", k=10
+    )
