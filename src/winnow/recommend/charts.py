@@ -115,9 +115,7 @@ def popularity_bias(exposure: pd.DataFrame, items: str, users: str, length: int)
     return figure
 
 
-def _bars(
-    axes: Axes, table: pd.DataFrame, column: str, present: list[str], names: Sequence[str], metric: str
-) -> None:
+def _bars(axes: Axes, table: pd.DataFrame, column: str, present: list[str], names: Sequence[str], metric: str) -> None:
     places = np.arange(len(present))
     for offset, colour, name in zip((-0.2, 0.2), (PALETTE[0], GREY), names, strict=True):
         own = table[table["recommender"] == name].groupby(column)[metric]
