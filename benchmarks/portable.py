@@ -91,7 +91,7 @@ def seconds_to_train(folder: Path, domain: str, *, portable: bool) -> float:
     """Wall time of the train program on the clone's data, without resuming anything."""
     shutil.rmtree(folder / ".winnow", ignore_errors=True)
     chosen = {name: value for name, value in numeric_settings().items() if portable or name == SINGLE_THREAD}
-    environment = {**os.environ, **chosen}
+    environment = {**os.environ, **chosen, "PYTHONPATH": "src"}
     began = time.perf_counter()
     subprocess.run(
         [sys.executable, f"stages/{domain}/train.py"], cwd=folder, env=environment, capture_output=True, check=True
@@ -102,7 +102,7 @@ def seconds_to_train(folder: Path, domain: str, *, portable: bool) -> float:
 def measure_cost(folder: Path, domain: str) -> dict[str, float]:
     """Training time with the settings over the time without, the fastest of some runs in turn."""
     for stage in STAGES[:5]:
-        environment = {**os.environ, **numeric_settings()}
+        environment = {**os.environ, **numeric_settings(), "PYTHONPATH": "src"}
         program = [sys.executable, f"stages/{domain}/{stage}.py"]
         subprocess.run(program, cwd=folder, env=environment, capture_output=True, check=True)
     taken: dict[bool, list[float]] = {True: [], False: []}
