@@ -5,8 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 from coverage import CoverageData
 from measure import ROOT
@@ -31,15 +33,18 @@ class Covering:
     """Tests by the lines they run, in a clone of the last commit."""
 
     def __init__(self, copy: Path, tests: Sequence[str]) -> None:
-        file = KEPT / f"{_tree(copy)}.coverage"
-        if not file.exists():
-            _record(copy, tests, file)
+        folder = KEPT / _tree(copy)
+        if not folder.exists():
+            _record(copy, tests, folder)
         self._copy = copy
-        self._data = CoverageData(str(file))
+        self._data = CoverageData(str(folder / "coverage"))
         self._data.read()
+        self._seconds = _seconds(folder / "times.xml")
 
     def tests_at(self, module: str, lines: Iterable[int]) -> tuple[list[str], bool]:
         """The test functions that run one of the lines, as pytest's arguments, and whether something else may do so.
+
+        The quickest come first.
 
         Something else is an import, a fixture, another process, or a test that is not recorded.
         """
@@ -51,8 +56,9 @@ class Covering:
             for line, found in self._data.contexts_by_lineno(name).items():
                 if line in wanted:
                     contexts |= set(found)
-        found_in = {self._argument(context) if context else "" for context in contexts}
-        return sorted(found_in - {""}), not contexts or "" in found_in
+        found_in = {self._argument(context): self._seconds[context] for context in contexts if context}
+        found_in.pop("", None)
+        return sorted(found_in, key=lambda test: (found_in[test], test)), not contexts or "" in contexts
 
     def _argument(self, context: str) -> str:
         """`tests.library.test_cli.test_x` as `tests/library/test_cli.py::test_x`; empty when there is no such file."""
@@ -77,19 +83,29 @@ def statement_lines(source: str, lines: set[int]) -> set[int]:
     return found
 
 
-def _record(copy: Path, tests: Sequence[str], file: Path) -> None:
-    """Run the tests under coverage.py and keep its data."""
-    KEPT.mkdir(parents=True, exist_ok=True)
+def _seconds(file: Path) -> defaultdict[str, float]:
+    """The time that each test function took, all its parameters together, by its name as a context."""
+    found: defaultdict[str, float] = defaultdict(float)
+    for case in ET.parse(file).iter("testcase"):
+        found[f"{case.get('classname')}.{str(case.get('name')).partition('[')[0]}"] += float(case.get("time") or 0)
+    return found
+
+
+def _record(copy: Path, tests: Sequence[str], folder: Path) -> None:
+    """Run the tests under coverage.py, and keep its data and how long each test took."""
     config = copy.parent / "coveragerc"
     config.write_text(CONFIG.format(folder=copy.parent))
     environment = {**os.environ, "PYTHONPATH": "src"}
     coverage = [sys.executable, "-m", "coverage"]
     # forks of a recorded process end at once
     tests = [*tests, "--deselect", "tests/library/learn/test_resume.py"]
-    run = [*coverage, "run", f"--rcfile={config}", "-m", "pytest", "-q", "--no-header", "--tb=no", *tests]
+    times = copy.parent / "times.xml"
+    run = [*coverage, "run", f"--rcfile={config}", "-m", "pytest", "-q", "--tb=no", f"--junitxml={times}", *tests]
     subprocess.run(run, cwd=copy, env=environment, stdout=subprocess.DEVNULL, check=False)
     subprocess.run([*coverage, "combine", f"--rcfile={config}", "-q"], cwd=copy, env=environment, check=True)
-    shutil.move(copy.parent / ".coverage", file)
+    folder.mkdir(parents=True)
+    shutil.move(times, folder / "times.xml")
+    shutil.move(copy.parent / ".coverage", folder / "coverage")
 
 
 def _tree(copy: Path) -> str:

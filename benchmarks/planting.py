@@ -37,15 +37,15 @@ def plant_all(plantings: Sequence[Planting], jobs: int, *, fast: bool = False) -
     """For each planting, in order, the first test that fails with it; empty when none does.
 
     `fast` leaves out the tests that train once for every param, and begins with the one that compares bytes; otherwise
-    that one is left out, so that what sees a fault says what is wrong. Raises RuntimeError when the test fails without
-    the fault too: it has seen nothing.
+    the former come last and the latter is left out, so that what sees a fault says what is wrong. Raises RuntimeError
+    when the test fails without the fault too: it has seen nothing.
     """
     with tempfile.TemporaryDirectory() as name:
-        slow = ["--deselect", EVERY_VALUE if fast else BYTES]
-        covering = Covering(clone(Path(name, "covered", "winnow")), ["tests/library", "tests/stages", *slow])
+        covered = ["tests/library", "tests/stages", "--deselect", EVERY_VALUE, "--deselect", BYTES]
+        covering = Covering(clone(Path(name, "covered", "winnow")), covered)
         benches: Queue[Bench] = Queue()
         for number in range(jobs):
-            benches.put(Bench(clone(Path(name, f"copy{number}", "winnow")), Runner(), covering, slow))
+            benches.put(Bench(clone(Path(name, f"copy{number}", "winnow")), Runner(), covering, fast))
         try:
             with ThreadPoolExecutor(jobs) as pool:
                 yield from pool.map(lambda each: _plant(each, benches), plantings)
@@ -61,11 +61,12 @@ class Bench:
     copy: Path
     runner: Runner
     covering: Covering
-    left_out: Sequence[str]
+    fast: bool
 
     def failing(self, tests: Sequence[str]) -> str:
         """The first test that fails, or empty."""
-        arguments = ["-x", "-q", "--no-header", "--tb=no", *tests, *self.left_out]
+        arguments = ["-x", "-q", "--no-header", "--tb=no", *tests]
+        arguments += ["--deselect", EVERY_VALUE if self.fast else BYTES]
         environment = {
             "PYTHONPATH": "src",
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
@@ -82,13 +83,16 @@ class Bench:
     def tests_for(self, module: str, lines: set[int]) -> Iterator[list[str]]:
         """Arguments of pytest for the tests that run the lines: after that of bytes those that do so themselves."""
         domain = next((name for name in domain_names() if f"/{name}/" in module), None)
-        if BYTES not in self.left_out and domain is not None:
+        if self.fast and domain is not None:
             yield [BYTES, "-k", domain]
         tests, elsewhere = self.covering.tests_at(module, lines)
         if tests:
-            yield tests
+            others = [name for name in domain_names() if name != domain] if domain is not None else []
+            yield [*tests, *(["-k", f"{domain} or not ({' or '.join(others)})"] if others else [])]
         if elsewhere:
             yield from tests_of(module, self.copy)
+        if not self.fast:
+            yield [EVERY_VALUE, *(["-k", domain] if domain is not None else [])]
 
 
 def _plant(planting: Planting, benches: "Queue[Bench]") -> str:
