@@ -115,7 +115,7 @@ def verdicts() -> None:
         if not file.exists():
             print(f"{domain}: not evaluated yet (`dvc repro evaluate@{domain}`)")
             continue
-        found = read_json(file)
+        found = read_json(file, "verdict", "reasons")
         print(f"{domain}: {found['verdict']}")
         for reason in found["reasons"]:
             print(f"  {reason}")

@@ -14,6 +14,7 @@ import pandas as pd
 
 from winnow.curate.sides import SIDES
 from winnow.domains.articles.definitions import (
+    VERDICTS,
     Scoring,
     article_text,
     overall_scores,
@@ -120,7 +121,7 @@ def report(
         baseline={name: judging.values(each, len(true)) for name, each in others.items()},
         difference={headline: bootstrap(paired, len(true), rng=rng, groups=groups, **options)},
     )
-    return make_report(params.gate, found), interval
+    return make_report(params.gate, found, VERDICTS), interval
 
 
 def main(stage: Stage[Common, Evaluate]) -> None:

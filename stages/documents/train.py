@@ -32,6 +32,7 @@ from winnow.images.store import read_images
 from winnow.learn.devices import torch_device
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
+from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.pipeline.tables import write_table
 
@@ -53,7 +54,7 @@ def seen_pages(labels: pd.DataFrame, splits: pd.DataFrame, pages: pd.DataFrame, 
 def carry(training: Training, max_false_rejects: float, seen: pd.DataFrame, folder: Path) -> None:
     """Calibrate the trained model on the validation side, and write what its use needs beside it."""
     write_table(folder / SEEN, seen, Seen)
-    model = Assessor.from_pretrained(folder).to(training.device)
+    model = load_trained(Assessor, "documents", training.device)
     examples = training.examples
     val = examples.side("val")
     raw = estimate_rows(model, examples, val, model.test_views, VALIDATION_BATCH)

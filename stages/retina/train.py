@@ -36,6 +36,7 @@ from winnow.learn.checkpoints import WEIGHTS
 from winnow.learn.devices import torch_device
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
+from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.pipeline.tables import write_table
 
@@ -78,7 +79,7 @@ def carry(seen: pd.DataFrame, folder: Path) -> None:
 
 def calibrate_model(training: Training, folder: Path) -> Calibration:
     """What validation says of the model in `folder`, as it was while the validation photographs were new to it."""
-    model = before_refit(Grader.from_pretrained(folder).to(training.device).eval(), folder)
+    model = before_refit(load_trained(Grader, "retina", training.device), folder)
     val = np.flatnonzero(training.photographs["split"] == "val")
     raw = grade_collection(model, training.images, val, batch_size=VALIDATION_BATCH)
     grades = training.photographs["grade"].to_numpy(np.int64)[val]

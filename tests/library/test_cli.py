@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from winnow.cli import app
 from winnow.domains.load import domain_names, load
 from winnow.pipeline import presets
+from winnow.pipeline.files import write_json
 from winnow.pipeline.params import Document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,6 +130,14 @@ def test_verdicts_of_what_was_evaluated_and_what_was_not(workspace: Path) -> Non
     shown = winnow(workspace, "verdicts").stdout
     assert "climb: REVIEW\n  REVIEW: almost" in shown
     assert "retina: not evaluated yet" in shown
+
+
+def test_a_judgement_without_a_verdict_is_one_message(workspace: Path) -> None:
+    write_json(workspace / "metrics/climb/judgement.json", {"reasons": []})
+    done = winnow(workspace, "verdicts")
+    assert done.returncode == 1
+    assert "metrics/climb/judgement.json lacks verdict" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", ["verdicts", "status"])

@@ -206,16 +206,6 @@ def test_each_program_shows_the_command_that_runs_it() -> None:
         assert docstring.endswith(f"\n    dvc repro {file.stem}@{file.parent.name}"), file.relative_to(ROOT)
 
 
-def test_params_have_no_behaviour() -> None:
-    """Programs do not depend on `params.py`: only its values count, so its functions may do nothing but validate."""
-    for file in ROOT.glob("src/winnow/domains/*/params.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.FunctionDef):
-                decorators = {ast.unparse(getattr(each, "func", each)) for each in node.decorator_list}
-                validates = decorators & {"model_validator", "field_validator"} or node.name.startswith("_")
-                assert validates, f"{file.relative_to(ROOT)}: {node.name} is behaviour; move it to definitions.py"
-
-
 def test_no_stage_names_runtime() -> None:
     assert "runtime" not in str([stage.get("params", []) for stage in PIPELINE["stages"].values()])
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 from huggingface_hub.errors import LocalTokenNotFoundError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from sklearn.metrics import f1_score
 from transformers import BertConfig, BertModel, Qwen2Config, Qwen2Model
 from typer.testing import CliRunner
@@ -33,7 +33,7 @@ from winnow.domains.articles.model.judging import progression
 from winnow.domains.articles.model.network import Scorer
 from winnow.domains.articles.model.pretrained import load_config, train_tokenizer
 from winnow.domains.articles.model.scoring import read_tokenizer, score_texts
-from winnow.pipeline.errors import ParamsError, WinnowError
+from winnow.pipeline.errors import ParamsError, TrainingError, WinnowError
 
 QWEN = Path("data/source/articles/models/qwen")
 TRAINED = {"model_name": QWEN.as_posix(), "epochs": 1, "max_length": 32, "learning_rate": 0.01}
@@ -89,6 +89,14 @@ def test_a_local_checkpoint_is_trained_saved_and_reloaded(here: Programs) -> Non
     history = json.loads(Path("data/articles/train/model/training_history.json").read_text())["epochs"]
     metadata = json.loads(Path("data/articles/train/model/training_metadata.json").read_text())
     assert metadata["best_val_mae"] == history[metadata["best_epoch"] - 1]["val"]["mae"]
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused(here: Programs) -> None:
+    """transformers would draw them at random, and say so in a warning alone."""
+    kept = {name: value for name, value in load_file(QWEN / "model.safetensors").items() if "layers.1.mlp" not in name}
+    save_file({**kept, "lm_head.weight": torch.zeros(2, 2)}, QWEN / "model.safetensors", {"format": "pt"})
+    with pytest.raises(TrainingError, match=r"3 weights of the language model are missing, such as layers\.1\.mlp"):
+        here.run("train", **TRAINED)
 
 
 def test_padding_changes_no_score(here: Programs) -> None:

@@ -77,7 +77,7 @@ def measure_noise(domain: str, seeds: int) -> Path:
     if missing:
         raise WinnowError(f"no result of {', '.join(missing)}", fix="dvc queue logs, dvc exp show")
     own = read_json(file)
-    measured = read_json(file.with_name("judgement.json"))["model"]
+    measured = read_json(file.with_name("judgement.json"), "model")["model"]
     metrics = sorted(own.keys() & measured.keys())  # without the ends of intervals, and the baseline
     values = {metric: [own[metric], *(runs[name][metric] for name in names.values())] for metric in metrics}
     target = noise_path(domain)

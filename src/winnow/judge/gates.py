@@ -10,6 +10,10 @@ from winnow.judge.settings import Condition, Gate
 from winnow.measure.direction import beats, higher_is_better
 from winnow.pipeline.errors import WinnowError
 
+Words = tuple[str, str, str]
+WORDS: Words = ("PASS", "REVIEW", "FAIL")
+"""The verdicts of a domain that has no words of its own, best first."""
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -27,7 +31,7 @@ class Findings:
 
 
 class Grade(IntEnum):
-    """A condition's result, and its index in `Gate.words`."""
+    """A condition's result, and its index in the words of a verdict."""
 
     GOOD = 0
     UNSURE = 1
@@ -42,9 +46,9 @@ class Verdict:
     reasons: list[str]
 
 
-def decide(gate: Gate, found: Findings) -> Verdict:
+def decide(gate: Gate, found: Findings, words: Words = WORDS) -> Verdict:
     """
-    The verdict over a model's metrics, in the gate's words (PASS, REVIEW, FAIL unless a domain has its own).
+    The verdict over a model's metrics, in these words, best first.
 
     The headline against the strongest baseline: PASS if the interval of the paired difference lies wholly on the better
     side of 0 (without shared rows: the model's own interval on the better side of the baseline's value), REVIEW if the
@@ -58,10 +62,10 @@ def decide(gate: Gate, found: Findings) -> Verdict:
     results += [_condition(condition, found) for condition in gate.conditions]
     results.sort(key=lambda result: -result[0])
     worst = results[0][0]
-    reasons = [f"{gate.words[grade]}: {reason}" for grade, reason in results]
+    reasons = [f"{words[grade]}: {reason}" for grade, reason in results]
     if worst is not Grade.GOOD and gate.expected is not None:
         reasons[0] += f" (expected: {gate.expected})"
-    return Verdict(gate.words[worst], reasons)
+    return Verdict(words[worst], reasons)
 
 
 def _headline(metric: str, found: Findings) -> tuple[Grade, str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from winnow.judge.baselines import strongest
-from winnow.judge.gates import Findings, decide
+from winnow.judge.gates import WORDS, Findings, Words, decide
 from winnow.judge.intervals import Interval
 from winnow.judge.settings import Gate
 from winnow.pipeline.errors import WinnowError
@@ -19,7 +19,7 @@ class Report(NamedTuple):
     """judgement.json, everything: verdict, reasons, model, interval, baseline, reference, difference"""
 
 
-def make_report(gate: Gate, found: Findings) -> Report:
+def make_report(gate: Gate, found: Findings, words: Words = WORDS) -> Report:
     """Both files' content. Raises WinnowError naming a value that is NaN or infinite, or a metric that is missing."""
     interval = _bounds(found.interval)
     parts = [("model", found.model), *interval.items(), *found.baseline.items(), *found.reference.items()]
@@ -27,7 +27,7 @@ def make_report(gate: Gate, found: Findings) -> Report:
         for name, value in values.items():
             if not math.isfinite(value):
                 raise WinnowError(f"{part}: `{name}` is {value}", fix="leave an undefined metric out")
-    verdict = decide(gate, found)
+    verdict = decide(gate, found, words)
     headline = gate.headline
     metrics = {
         "verdict": verdict.word,

@@ -1,7 +1,5 @@
 """Settings of evaluate stages: the intervals and the gate."""
 
-from typing import ClassVar
-
 from pydantic import Field, field_validator
 
 from winnow.measure.direction import higher_is_better
@@ -28,10 +26,7 @@ class Condition(Section):
 
 
 class Gate(Section):
-    """Conditions on the metrics, see `judge.gates.decide`; a domain with other words for the verdict subclasses it."""
-
-    words: ClassVar[tuple[str, str, str]] = ("PASS", "REVIEW", "FAIL")
-    """best first"""
+    """Conditions on the metrics, see `judge.gates.decide`."""
 
     headline: str = Field(min_length=1, description="metric on which the model must beat the strongest baseline")
     conditions: list[Condition] = Field(description="targets for single metrics; may be empty")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from winnow.pipeline.errors import WinnowError
@@ -31,7 +32,8 @@ def model_folder(domain: str) -> Path:
 def load_trained(network: type[M], domain: str, device: str | torch.device = "cpu") -> M:
     """The domain's trained network in eval mode on `device`.
 
-    Raises WinnowError when it was never trained, or by a version of the program that had another network.
+    Raises WinnowError when it was never trained, or by a version of the program that had another network, or when its
+    files are damaged. Weights that are missing or surplus are an error too.
 
     `network` is the class, with huggingface_hub's `from_pretrained`, which prints to standard output; that goes to
     standard error here, so that a command's `--json` output stays JSON.
@@ -39,12 +41,17 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
     folder = model_folder(domain)
     try:
         with redirect_stdout(sys.stderr):
-            model: M = cast(Any, network).from_pretrained(folder)
+            model: M = cast(Any, network).from_pretrained(folder, strict=True)
     except (TypeError, RuntimeError) as error:  # other arguments, or other weights
-        reason = " ".join(str(error).split())
         raise WinnowError(
-            f"the trained model of {domain} does not fit this version of its network: {reason}",
+            f"the trained model of {domain} does not fit this version of its network: {' '.join(str(error).split())}",
             where=str(folder),
             fix=f"train it again with `dvc repro train@{domain}`",
+        ) from None
+    except (ValueError, SafetensorError) as error:
+        raise WinnowError(
+            f"the trained model of {domain} is damaged: {error}",
+            where=str(folder),
+            fix=f"restore it with `dvc checkout --force train@{domain}`",
         ) from None
     return model.to(device).eval()

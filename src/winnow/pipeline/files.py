@@ -44,8 +44,11 @@ def write_json(target: Path, value: Mapping[str, Any]) -> None:
     write_text(target, as_json(value))
 
 
-def read_json(path: Path, *, made_by: str = "dvc repro") -> dict[str, Any]:
-    """The object in a JSON file that the command `made_by` writes; raises WinnowError, naming it, without one."""
+def read_json(path: Path, *keys: str, made_by: str = "dvc repro") -> dict[str, Any]:
+    """The object in a JSON file that the command `made_by` writes.
+
+    Raises WinnowError, naming the command, when there is none, or when one of `keys` is not in it.
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -54,6 +57,8 @@ def read_json(path: Path, *, made_by: str = "dvc repro") -> dict[str, Any]:
         raise WinnowError(f"{path} is not valid JSON: {error}", fix=f"{made_by} writes it again") from None
     if not isinstance(found, dict):
         raise WinnowError(f"{path} holds no JSON object", fix=f"{made_by} writes it again")
+    if missing := [key for key in keys if key not in found]:
+        raise WinnowError(f"{path} lacks {', '.join(missing)}", fix=f"{made_by} writes it again")
     return found
 
 

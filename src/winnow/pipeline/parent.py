@@ -10,9 +10,14 @@ LAUNCHER = "WINNOW_LAUNCHER"
 """Set by `learn.devices.relaunch` to the process id of the launcher, the parent of a training's processes."""
 
 
+def started_by_dvc() -> bool:
+    """Whether a command of dvc.yaml started this program; a person may run it too."""
+    return bool(os.environ.get(PARENT))
+
+
 def orphaned() -> bool:
     """Whether `dvc` has ended since it started this program; False for a program that `dvc` did not start."""
-    if not os.environ.get(PARENT):
+    if not started_by_dvc():
         return False
     parent = int(os.environ[PARENT])
     launcher = int(os.environ.get(LAUNCHER, os.getpid()))

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
+from winnow.pipeline.cpu import cpu_settings
 from winnow.pipeline.ledger import state_folder
 from winnow.pipeline.stage import Stage, is_main_process
 
@@ -28,9 +29,10 @@ LOCK_SECONDS = 7 * 24 * 3600
 
 
 def fingerprint(stage: Stage[Any, Any]) -> str:
-    """A hash of every dep that dvc.yaml lists for the stage, and of its params: equal inputs have equal fingerprints.
+    """A hash of every dep that dvc.yaml lists for the stage, of its params, and of the CPU settings.
 
-    The params are those that the program runs with; params.yaml may have been edited since it read them.
+    Trainings of one fingerprint have the same result. The params and settings are those that the program runs with:
+    params.yaml may have been edited since it read them, and a person may start it without dvc.yaml's settings.
     """
     pipeline = yaml.load(Path("dvc.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     digest = hashlib.sha256()
@@ -39,7 +41,8 @@ def fingerprint(stage: Stage[Any, Any]) -> str:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file() and "__pycache__" not in file.parts:
                 digest.update(f"{file.as_posix()} {_file_hash(file)}\n".encode())
-    values = [stage.seed, stage.common.model_dump(mode="json"), stage.params.model_dump(mode="json")]
+    sections = [stage.common.model_dump(mode="json"), stage.params.model_dump(mode="json")]
+    values = [stage.seed, *sections, cpu_settings()]
     digest.update(json.dumps(values, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 

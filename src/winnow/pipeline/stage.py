@@ -14,10 +14,11 @@ import pandas as pd
 
 import winnow
 from winnow.pipeline import ledger
+from winnow.pipeline.digests import check_code_unchanged
 from winnow.pipeline.errors import ParamsError, SourceError, TableError, WinnowError, from_os_error
 from winnow.pipeline.files import is_watched, write_json
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
-from winnow.pipeline.parent import orphaned
+from winnow.pipeline.parent import orphaned, started_by_dvc
 from winnow.pipeline.section import Section
 from winnow.pipeline.seeds import derive_seed
 from winnow.pipeline.tables import Table, read_table, table_writer, write_table
@@ -163,6 +164,8 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # `pipeline.program` leaves at once before this point
     try:
         check_code_location()
+        if started_by_dvc():
+            check_code_unchanged(domain, name)
         with ledger.entry(f"{name}@{domain}"):
             stage = load_stage(domain, name, common, params)
             main(stage)

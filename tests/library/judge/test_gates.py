@@ -110,12 +110,11 @@ def test_lower_is_better_uses_the_high_end() -> None:
 
 
 def test_a_domain_has_its_own_words() -> None:
-    class Deploying(Gate):
-        words = ("DEPLOY", "REVIEW", "FAIL")
-
-    gate = Deploying.model_validate({"headline": "accuracy", "conditions": [], "expected": None})
-    found = decide(gate, Findings({"accuracy": 0.7}, {"accuracy": Interval(0.6, 0.8)}, {"a": {"accuracy": 0.5}}))
+    gate = Gate.model_validate({"headline": "accuracy", "conditions": [], "expected": None})
+    findings = Findings({"accuracy": 0.7}, {"accuracy": Interval(0.6, 0.8)}, {"a": {"accuracy": 0.5}})
+    found = decide(gate, findings, ("DEPLOY", "REVIEW", "FAIL"))
     assert found.word == "DEPLOY"
+    assert make_report(gate, findings, ("DEPLOY", "REVIEW", "FAIL")).metrics["verdict"] == "DEPLOY"
     assert found.reasons[0].startswith("DEPLOY: accuracy 0.7")
 
 

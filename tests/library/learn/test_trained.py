@@ -39,9 +39,9 @@ def test_nothing_is_printed_to_standard_output(
 ) -> None:
     real = Network.from_pretrained
 
-    def printing(folder: Path) -> Network:
+    def printing(folder: Path, *, strict: bool) -> Network:
         print("Loading weights from local directory")
-        return real(folder)
+        return real(folder, strict=strict)
 
     monkeypatch.setattr(Network, "from_pretrained", printing)
     load_trained(Network, "plants")
@@ -59,6 +59,13 @@ def test_without_a_trained_model_the_command_that_trains_is_named(
     assert "dvc repro train@plants" in error.value.fix
 
 
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_a_damaged_model_is_one_message(trained: Network, file: str) -> None:
+    Path("data/plants/train/model", file).write_bytes(b"{half")
+    with pytest.raises(WinnowError, match="the trained model of plants is damaged"):
+        load_trained(Network, "plants")
+
+
 class Deeper(nn.Module, PyTorchModelHubMixin):
     def __init__(self, *, width: int, depth: int) -> None:
         super().__init__()
@@ -71,7 +78,19 @@ class Wider(nn.Module, PyTorchModelHubMixin):
         self.layer = nn.Sequential(nn.Linear(width + 1, 1), nn.Dropout(0.5))
 
 
-@pytest.mark.parametrize("network", [Deeper, Wider])
+class Larger(Network):
+    def __init__(self, *, width: int) -> None:
+        super().__init__(width=width)
+        self.scale = nn.Parameter(torch.ones(1))
+
+
+class Smaller(nn.Module, PyTorchModelHubMixin):
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(nn.Linear(width, 1, bias=False), nn.Dropout(0.5))
+
+
+@pytest.mark.parametrize("network", [Deeper, Wider, Larger, Smaller])
 def test_a_model_of_another_version_is_refused(trained: Network, network: type[nn.Module]) -> None:
     with pytest.raises(WinnowError, match="does not fit this version of its network") as error:
         load_trained(network, "plants")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from winnow.pipeline.cpu import cpu_warning
+from benchmarks.measure import numeric_settings
+from winnow.pipeline.cpu import SETTINGS, cpu_warning
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,7 @@ def test_a_cpu_without_avx2_is_reported(tmp_path: Path, machine: str, flags: str
     warning = cpu_warning(machine, info)
     assert message in warning
     assert bool(warning) == bool(message)
+
+
+def test_the_settings_are_those_of_dvc_yaml() -> None:
+    assert set(SETTINGS) == set(numeric_settings())

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from winnow.pipeline.digests import module_digests
+from winnow.pipeline.files import write_json
+
 ROOT = Path(__file__).resolve().parents[3]
 
 PROGRAM = """\
@@ -103,10 +106,33 @@ def test_params_that_were_changed_while_the_stage_ran(checkout: Path) -> None:
         assert (checkout / "metrics/climb/plot.json").exists() == (not code)
 
 
+def record_code(checkout: Path) -> None:
+    """As `check` does, of the program alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(checkout)
+        write_json(Path("data/code/climb/plot.json"), module_digests(["stages.climb.plot"]))
+
+
+def test_code_that_was_edited_since_check_is_not_run_by_dvc(checkout: Path) -> None:
+    """DVC would record the digests that `check` wrote beside the results of other code."""
+    record_code(checkout)
+    program = checkout / "stages/climb/plot.py"
+    program.write_text(program.read_text() + "\nmore = 1\n")
+    done = run(checkout, WINNOW_PARENT=str(os.getpid()))
+    assert done.returncode == 1
+    assert "error in plot@climb: the code of plot@climb was changed" in done.stderr
+    assert not (checkout / "metrics").exists()
+    by_hand = [sys.executable, "stages/climb/plot.py"]
+    assert subprocess.run(by_hand, cwd=checkout, env={**os.environ, "PYTHONPATH": "src"}, check=False).returncode == 0
+    record_code(checkout)
+    assert run(checkout, WINNOW_PARENT=str(os.getpid())).returncode == 0
+
+
 def test_nothing_is_written_once_dvc_was_killed(checkout: Path) -> None:
+    record_code(checkout)
     done = run(checkout, WINNOW_PARENT="1")
     assert done.returncode == 1
     assert "the `dvc` that started this stage was killed" in done.stderr
-    assert not (checkout / "data").exists()
+    assert not (checkout / "metrics").exists()
     assert run(checkout, WINNOW_PARENT=str(os.getpid())).returncode == 0
     assert run(checkout, WINNOW_PARENT="").returncode == 0  # a shell without $PPID

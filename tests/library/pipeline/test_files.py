@@ -20,6 +20,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         ('{"mae": 0.2', "is not valid JSON"),
         ("[1]", "holds no JSON object"),
         (b"\xff", "valid"),
+        ('{"mae": 0.2}', "lacks verdict"),
     ],
 )
 def test_a_broken_file_is_one_error_that_names_it(tmp_path: Path, content: str | bytes | None, message: str) -> None:
@@ -27,5 +28,5 @@ def test_a_broken_file_is_one_error_that_names_it(tmp_path: Path, content: str |
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(WinnowError, match=rf"evaluate\.json .*{message}") as caught:
-        read_json(file)
+        read_json(file, "mae", "verdict")
     assert "dvc repro" in caught.value.fix

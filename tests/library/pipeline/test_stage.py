@@ -1,6 +1,7 @@
 """The shell: sources stay in their folder, rows are accounted for, files and seeds depend on nothing else."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,7 @@ def test_an_orphaned_stage_writes_nothing(
     stage: Stage[Section, Section], monkeypatch: pytest.MonkeyPatch, write: str
 ) -> None:
     stage.account(1, kept=1)
-    monkeypatch.setenv("WINNOW_PARENT", "1")  # not this process's parent
+    monkeypatch.setenv("WINNOW_PARENT", str(os.getpid()))  # not its own parent
     writes = {
         "output": lambda: stage.output("table.parquet"),
         "judgement": lambda: stage.judgement({"verdict": "PASS"}),

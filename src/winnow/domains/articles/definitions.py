@@ -24,6 +24,9 @@ TOPICS = ("on", "off", "edge")
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt")
 """Languages that the prefilter can tell apart."""
 
+VERDICTS = ("DEPLOY", "REVIEW", "FAIL")
+"""What a judgement says of a model, best first."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 

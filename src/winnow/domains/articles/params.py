@@ -1,11 +1,11 @@
 """The section `articles` of params.yaml."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
-from winnow.judge.settings import Gate, Judging
+from winnow.judge.settings import Judging
 from winnow.learn.settings import Training
 from winnow.pipeline.section import Float, Section
 from winnow.show.settings import Drawing
@@ -164,8 +164,6 @@ class Network(Section):
 class Train(Training):
     """Training the scorer."""
 
-    subsets: ClassVar[tuple[str, ...]] = ("all",)
-
     model_name: Annotated[str, Field(min_length=1)] = Field(
         description=f"tiny, minilm (extra `pretrained`), a name on the Hugging Face hub, or a folder in {MODELS}"
     )
@@ -184,14 +182,7 @@ class Train(Training):
         return self
 
 
-class ArticlesGate(Gate):
-    """The gate in the words of the guide."""
-
-    words: ClassVar[tuple[str, str, str]] = ("DEPLOY", "REVIEW", "FAIL")
-
-
 class Evaluate(Judging):
-    gate: ArticlesGate = Field(description="what the verdict depends on")
     batch_size: int = Field(ge=1, description="articles per batch; affects memory only")
     train_rows: int = Field(ge=1, description="training articles that are scored too, to see overfitting")
     worst: int = Field(ge=1, le=1000, description="worst cases in the report")

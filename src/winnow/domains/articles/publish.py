@@ -1,21 +1,18 @@
 """The model card of a trained scorer."""
 
-import json
 from pathlib import Path
 
-from winnow.pipeline.errors import TableError
+from winnow.pipeline.files import read_json
 
 MODEL, JUDGEMENT = Path("data", "articles", "train", "model"), Path("metrics", "articles", "judgement.json")
+EVALUATE = "dvc repro evaluate@articles"
 
 
 def model_card() -> str:
-    """The card, with the test figures; raises TableError when the model was not evaluated."""
-    for file in (MODEL / "config.json", MODEL / "training_metadata.json", JUDGEMENT):
-        if not file.exists():
-            raise TableError(f"{file} does not exist", fix="run `dvc repro evaluate@articles` first")
-    scoring = json.loads((MODEL / "config.json").read_text(encoding="utf-8"))["scoring"]
-    training = json.loads((MODEL / "training_metadata.json").read_text(encoding="utf-8"))
-    judgement = json.loads(JUDGEMENT.read_text(encoding="utf-8"))
+    """The card, with the test figures; raises WinnowError when the model was not evaluated."""
+    scoring = read_json(MODEL / "config.json", "scoring", made_by=EVALUATE)["scoring"]
+    training = read_json(MODEL / "training_metadata.json", made_by=EVALUATE)
+    judgement = read_json(JUDGEMENT, "verdict", "rows_test", "model", made_by=EVALUATE)
     base = training["configuration"]["model_name"]
     metrics = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(judgement["model"].items()))
     on_hub = "/" in base and not base.startswith("data/")

@@ -62,10 +62,22 @@ def load_config(model_name: str, tiny: Tiny, vocabulary: int) -> dict[str, Any]:
 
 
 def load_backbone(model_name: str) -> nn.Module | None:
-    """The language model with its weights; None for `tiny`, whose weights are drawn from the training's seed."""
+    """The language model with its weights; None for `tiny`, whose weights are drawn from the training's seed.
+
+    A head of another task that was saved with it is left out. Raises TrainingError when the model lacks weights of its
+    own, which `transformers` would draw at random.
+    """
     if model_name == TINY:
         return None
-    return without_pooler(cast("nn.Module", AutoModel.from_pretrained(place_of(model_name), dtype="float32")))
+    place = place_of(model_name)
+    backbone, found = cast("Any", AutoModel).from_pretrained(place, dtype="float32", output_loading_info=True)
+    if missing := sorted(name for name in found["missing_keys"] if not name.startswith("pooler.")):
+        raise TrainingError(
+            f"{len(missing)} weights of the language model are missing, such as {missing[0]}",
+            where=place,
+            fix="name a model that was saved whole, with `save_pretrained`",
+        )
+    return without_pooler(cast("nn.Module", backbone))
 
 
 def train_tokenizer(texts: Sequence[str], size: int) -> PreTrainedTokenizerBase:

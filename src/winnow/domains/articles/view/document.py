@@ -1,6 +1,5 @@
 """The training report as a Word document: summary, method, results with the figures, conclusion."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ from docx.shared import Inches
 from winnow.domains.articles.definitions import Definition, read_definition
 from winnow.domains.articles.tables import PerDimension
 from winnow.pipeline.errors import TableError
-from winnow.pipeline.files import atomic_path
+from winnow.pipeline.files import atomic_path, read_json
 from winnow.pipeline.tables import read_table
 
 DATA, METRICS = Path("data", "articles"), Path("metrics", "articles")
@@ -45,8 +44,8 @@ def read_results() -> Results:
             raise TableError(f"{file} does not exist", fix="run `dvc repro plot@articles` first")
     return Results(
         read_definition(DATA / "ingest" / "definition.json"),
-        json.loads(files["judgement"].read_text(encoding="utf-8")),
-        json.loads(files["training"].read_text(encoding="utf-8")),
+        read_json(files["judgement"], "verdict", "rows_test", "model"),
+        read_json(files["training"]),
         read_table(DATA / "evaluate" / "per_dimension.parquet", PerDimension),
         {name: files[name] for name in FIGURES},
     )
