@@ -9,7 +9,8 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from winnow.pipeline.errors import WinnowError
+from winnow.learn.checkpoints import load_weights
+from winnow.pipeline.errors import TrainingError, WinnowError
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -33,7 +34,7 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
     """The domain's trained network in eval mode on `device`.
 
     Raises WinnowError when it was never trained, or by a version of the program that had another network, or when its
-    files are damaged. Weights that are missing or surplus are an error too.
+    files are damaged. Nothing of the network's may be missing, and nothing surplus but a loss's class weights.
 
     `network` is the class, with huggingface_hub's `from_pretrained`, which prints to standard output; that goes to
     standard error here, so that a command's `--json` output stays JSON.
@@ -41,8 +42,10 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
     folder = model_folder(domain)
     try:
         with redirect_stdout(sys.stderr):
-            model: M = cast(Any, network).from_pretrained(folder, strict=True)
-    except (TypeError, RuntimeError) as error:  # other arguments, or other weights
+            model: M = cast(Any, network).from_pretrained(folder)
+        if missing := set(load_weights(model, folder)) & set(model.state_dict()):  # the hub's mixin is not strict
+            raise TrainingError(f"{', '.join(sorted(missing))} is missing")
+    except (TypeError, RuntimeError, TrainingError) as error:  # other arguments, or other weights
         raise WinnowError(
             f"the trained model of {domain} does not fit this version of its network: {' '.join(str(error).split())}",
             where=str(folder),

@@ -39,9 +39,9 @@ def test_nothing_is_printed_to_standard_output(
 ) -> None:
     real = Network.from_pretrained
 
-    def printing(folder: Path, *, strict: bool) -> Network:
+    def printing(folder: Path) -> Network:
         print("Loading weights from local directory")
-        return real(folder, strict=strict)
+        return real(folder)
 
     monkeypatch.setattr(Network, "from_pretrained", printing)
     load_trained(Network, "plants")
@@ -84,13 +84,19 @@ class Larger(Network):
         self.scale = nn.Parameter(torch.ones(1))
 
 
+class Centred(Network):
+    def __init__(self, *, width: int) -> None:
+        super().__init__(width=width)
+        self.register_buffer("centre", torch.ones(1))
+
+
 class Smaller(nn.Module, PyTorchModelHubMixin):
     def __init__(self, *, width: int) -> None:
         super().__init__()
         self.layer = nn.Sequential(nn.Linear(width, 1, bias=False), nn.Dropout(0.5))
 
 
-@pytest.mark.parametrize("network", [Deeper, Wider, Larger, Smaller])
+@pytest.mark.parametrize("network", [Deeper, Wider, Larger, Centred, Smaller])
 def test_a_model_of_another_version_is_refused(trained: Network, network: type[nn.Module]) -> None:
     with pytest.raises(WinnowError, match="does not fit this version of its network") as error:
         load_trained(network, "plants")
