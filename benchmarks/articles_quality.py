@@ -36,7 +36,7 @@ DIMENSIONS = {
     "emobank": ("valence", "arousal", "dominance"),
     "ellipse": ("overall", "cohesion", "syntax", "vocabulary", "phraseology", "grammar", "conventions"),
 }
-TINY = {"model_name": "tiny", "epochs": 12, "learning_rate": 0.003, "max_length": 256}
+TINY = {"model_name": "tiny", "epochs": 12, "learning_rate": 0.003, "max_length": 256, "ridge_shares": []}
 
 
 def rows(name: str, data: Path) -> Iterator[dict[str, Any]]:
@@ -87,10 +87,15 @@ def params_for(name: str, model: str, changes: dict[str, Any]) -> None:
 
 def figures(seconds: float) -> dict[str, Any]:
     judgement = json.loads(Path("metrics/articles/judgement.json").read_text())
+    training = json.loads(Path("data/articles/train/model/training_metadata.json").read_text())
     table = pd.read_parquet("data/articles/evaluate/per_dimension.parquet").set_index("dimension")
     return {
         "minutes": round(seconds / 60, 1),
+        "precision": training["configuration"]["precision"],
         "rows_test": judgement["rows_test"],
+        "rows_train": training["rows"]["train"],
+        "validation_mae": training["best_val_mae"],
+        **({"ridge": training["ridge"]} if "ridge" in training else {}),
         "verdict": judgement["verdict"],
         "best_epoch": judgement["progression"]["best_validation"],
         "model": judgement["model"],
@@ -111,6 +116,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, nargs="*", default=[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
+    parser.add_argument("--precision", default="fp32", help="bf16: half the time on a CPU that multiplies bfloat16")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace(Path(folder), args.set, args.data.resolve())
@@ -118,7 +124,9 @@ def main() -> None:
         sys.path.insert(0, folder)
         for number, fold in enumerate(args.folds):
             split = {"fold": fold} if args.set == "ellipse" else {}
-            train = {"threads": args.threads} | ({"epochs": args.epochs} if args.epochs else {})
+            train = {"threads": args.threads, "precision": args.precision} | (
+                {"epochs": args.epochs} if args.epochs else {}
+            )
             params_for(args.set, args.model, {"train": train, "split": split})
             began = time.perf_counter()
             run_stages(*(() if number else ("ingest", "filter", "label")), "split", "weight", "train", "evaluate")

@@ -23,8 +23,8 @@ from winnow.domains.articles.definitions import (
     wide_scores,
 )
 from winnow.domains.articles.model import baselines, evaluation_report, judging
-from winnow.domains.articles.model.network import Scorer
-from winnow.domains.articles.model.scoring import read_tokenizer, score_texts
+from winnow.domains.articles.model.ridge import fit_ridge
+from winnow.domains.articles.model.scoring import load_scorer, ridge_scores
 from winnow.domains.articles.params import Common, Evaluate
 from winnow.domains.articles.tables import (
     Articles,
@@ -42,7 +42,7 @@ from winnow.judge.intervals import Interval, bootstrap, difference
 from winnow.judge.report import Report, make_report
 from winnow.judge.slices import Slices, slice_metrics
 from winnow.learn.devices import device_for
-from winnow.learn.trained import load_trained, model_folder
+from winnow.learn.trained import model_folder
 from winnow.pipeline import ledger
 from winnow.pipeline.files import write_text
 from winnow.pipeline.stage import Stage, run_stage
@@ -129,21 +129,20 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     scoring = scoring_of(read_definition(stage.input("ingest/definition.json")).config)
     names = list(scoring.dimensions)
     rows = join(stage, names)
-    model = load_trained(Scorer, stage.domain, device_for(stage.runtime, params.threads))
+    model = load_scorer(device_for(stage.runtime, params.threads))
     folder = model_folder(stage.domain)
     chosen = choose_rows(rows, params.train_rows, rng)
     began = time.perf_counter()
-    predicted = score_texts(model, read_tokenizer(folder), chosen["text"].tolist(), batch_size=params.batch_size)
+    predicted = model.score(chosen["text"].tolist(), batch_size=params.batch_size)
     ledger.note(articles_per_second=round(len(chosen) / (time.perf_counter() - began), 1))
 
     labels = {side: rows.loc[rows["split"] == side, names].to_numpy(np.float64) for side in SIDES}
     texts = {side: rows.loc[rows["split"] == side, "text"].tolist() for side in SIDES}
-    ridge = baselines.tfidf_ridge(
-        texts, labels["train"], labels["val"], alphas=params.ridge_alphas, features=params.ridge_features
-    )
+    known, held = ((texts[side], labels[side]) for side in ("train", "val"))
+    ridge = fit_ridge(known, held, alphas=params.ridge_alphas, features=params.ridge_features)
     simple = {
         "mean": baselines.mean_predictor(labels["train"], len(labels["test"])),
-        "tfidf_ridge": ridge.predicted.clip(scoring.low, scoring.high),
+        "tfidf_ridge": ridge_scores(ridge, model.network, texts["test"]),
     }
     is_test, is_train = ((chosen["split"] == side).to_numpy(bool) for side in ("test", "train"))
     test, own, true = chosen[is_test], predicted[is_test], chosen.loc[is_test, names].to_numpy(np.float64)

@@ -10,9 +10,11 @@ import pandas as pd
 
 from winnow.domains.articles.definitions import read_definition, scoring_of, wide_scores
 from winnow.domains.articles.model.network import saved_names
+from winnow.domains.articles.model.scoring import save_mixture
 from winnow.domains.articles.model.training import Training
 from winnow.domains.articles.params import Common, Train
 from winnow.domains.articles.tables import Articles, Labels, Scores, Splits, Weights
+from winnow.learn.devices import device_for
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
 from winnow.pipeline.files import write_json
@@ -64,6 +66,10 @@ def main(stage: Stage[Common, Train]) -> None:
         "rows": rows["split"].value_counts().to_dict(),
         "configuration": stage.params.model_dump(),
     }
+    if stage.params.ridge_shares:
+        mixture, error = training.mixture(result.model, device_for(stage.runtime, stage.params.threads))
+        save_mixture(mixture, stage.output("model"))
+        about["ridge"] = {"share": mixture.share, "alpha": mixture.ridge.alpha, "mixture_val_mae": error}
     write_json(stage.output("model/training_metadata.json"), about)
 
 

@@ -173,6 +173,11 @@ class Train(Training):
     gradient_checkpointing: bool = Field(description="compute activations twice, to save memory")
     lora: Lora = Field(description="low-rank adapters")
     network: Network = Field(description="what is added to the language model")
+    ridge_shares: list[Annotated[Float, Field(ge=0, le=1)]] = Field(
+        description="shares of ridge on TF-IDF in the scores, one is chosen on validation; empty: the network alone"
+    )
+    ridge_alphas: list[Float] = Field(min_length=1, description="its penalties, one is chosen on validation")
+    ridge_features: int = Field(ge=100, le=10_000_000, description="its most words, and most character groups")
 
     @model_validator(mode="after")
     def _tracked(self) -> Self:

@@ -11,11 +11,10 @@ from typing import Any, BinaryIO
 import torch
 from tqdm import tqdm
 
-from winnow.domains.articles.definitions import article_text, overall_scores, tier_names
-from winnow.domains.articles.model.network import Scorer
-from winnow.domains.articles.model.scoring import read_tokenizer, score_texts
+from winnow.domains.articles.definitions import Scoring, article_text, overall_scores, tier_names
+from winnow.domains.articles.model.scoring import load_scorer
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, json_object
-from winnow.learn.trained import load_trained, model_folder
+from winnow.learn.trained import model_folder
 from winnow.pipeline.kept import content_key
 
 BLOCK = 512
@@ -30,9 +29,8 @@ def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, 
     model, asked about the same file again, goes on after what a stopped run has written there. A line that is no
     article gets `{"row": …, "error": …}`.
     """
-    model = load_trained(Scorer, "articles", device)
-    tokenizer = read_tokenizer(model_folder("articles"))
-    part = _part_of(out, path, model) if out is not None else None
+    model = load_scorer(device)
+    part = _part_of(out, path) if out is not None else None
     done = _finished_lines(part) if part is not None else 0
     counts = {"scored": 0, "refused": 0, "already_scored": done}
     with (
@@ -48,13 +46,13 @@ def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, 
             rows = [_row(line) for line in block]
             found = [row for row in rows if "error" not in row]
             texts = [article_text(row["title"], row["content"]) for row in found]
-            scores: Iterator[Any] = iter(score_texts(model, tokenizer, texts, batch_size=BATCH) if texts else [])
+            scores: Iterator[Any] = iter(model.score(texts, batch_size=BATCH) if texts else [])
             for row in rows:
                 if "error" in row:
                     answer = {"row": number, **row}
                     counts["refused"] += 1
                 else:
-                    answer = _answer(row["id"], next(scores), model)
+                    answer = _answer(row["id"], next(scores), model.network.scoring)
                     counts["scored"] += 1
                 number += 1
                 target.write((json.dumps(answer, ensure_ascii=False) + "\n").encode())
@@ -64,18 +62,20 @@ def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, 
     return counts
 
 
-def _part_of(out: Path, source: Path, model: Scorer) -> Path:
+def _part_of(out: Path, source: Path) -> Path:
     """Where scores are written until they are complete: another file for another source, and for another model."""
-    weights = hashlib.sha256()
-    for name, values in sorted(model.state_dict().items()):
-        weights.update(name.encode())
-        weights.update(values.detach().cpu().reshape(-1).view(torch.uint8).numpy())
-    key = content_key([str(source.resolve()), weights.digest()])
+    key = content_key([str(source.resolve()), *map(_digest, sorted(model_folder("articles").rglob("*")))])
     return out.with_name(f"{out.name}.{key[:12]}.part")
 
 
-def _answer(name: Any, values: Any, model: Scorer) -> dict[str, Any]:
-    scoring = model.scoring
+def _digest(path: Path) -> bytes:
+    if path.is_dir():
+        return b""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _answer(name: Any, values: Any, scoring: Scoring) -> dict[str, Any]:
     overall = overall_scores(values[None], scoring)
     dimensions = {each: round(float(value), 4) for each, value in zip(scoring.dimensions, values, strict=True)}
     analysis = {

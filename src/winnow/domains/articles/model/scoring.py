@@ -1,8 +1,10 @@
-"""Scoring texts with a trained network."""
+"""Scoring texts with a trained model: the network, averaged with ridge regression where training chose to."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -11,7 +13,72 @@ from transformers import AutoTokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from winnow.domains.articles.model.network import Scorer
+from winnow.domains.articles.model.ridge import TextRidge
 from winnow.domains.articles.model.texts import encode, length_batches
+from winnow.learn.trained import load_trained, model_folder
+from winnow.measure.regression import mae
+from winnow.pipeline.files import write_json
+
+Floats = NDArray[np.float64]
+
+MIXTURE, RIDGE = "mixture.json", "ridge"
+"""In a trained model's folder, where there is a mixture: the ridge's share, and the folder of the ridge."""
+
+
+class Mixture(NamedTuple):
+    """Ridge regression on TF-IDF, and its share in the scores."""
+
+    ridge: TextRidge
+    share: float
+
+
+@dataclass(frozen=True)
+class TrainedScorer:
+    """All that scores a text."""
+
+    network: Scorer
+    tokenizer: PreTrainedTokenizerBase
+    mixture: Mixture | None
+
+    def score(self, texts: Sequence[str], *, batch_size: int) -> Floats:
+        """Scores on the scale, `(texts, dimensions)`, in the order of the texts."""
+        scores = score_texts(self.network, self.tokenizer, texts, batch_size=batch_size)
+        if self.mixture is None:
+            return scores
+        return mixed(scores, ridge_scores(self.mixture.ridge, self.network, texts), self.mixture.share)
+
+
+def load_scorer(device: torch.device) -> TrainedScorer:
+    """The trained model; raises WinnowError when there is none, or one of another version of the program."""
+    network, folder = load_trained(Scorer, "articles", device), model_folder("articles")
+    mixture = None
+    if (file := folder / MIXTURE).exists():
+        share = json.loads(file.read_text(encoding="utf-8"))["ridge_share"]
+        mixture = Mixture(TextRidge.load(folder / RIDGE), share)
+    return TrainedScorer(network, read_tokenizer(folder), mixture)
+
+
+def save_mixture(mixture: Mixture, folder: Path) -> None:
+    """Write what `load_scorer` reads into the model's folder."""
+    (folder / RIDGE).mkdir(exist_ok=True)
+    mixture.ridge.save(folder / RIDGE)
+    write_json(folder / MIXTURE, {"ridge_share": mixture.share})
+
+
+def choose_share(network: Floats, ridge: Floats, labels: Floats, shares: Sequence[float]) -> tuple[float, float]:
+    """The ridge's share in the scores `(texts, dimensions)` with the lowest MAE, and that MAE."""
+    errors = {share: mae(mixed(network, ridge, share), labels) for share in sorted(shares)}
+    best = min(errors, key=lambda share: errors[share])
+    return best, errors[best]
+
+
+def mixed(network: Floats, ridge: Floats, share: float) -> Floats:
+    return (1 - share) * network + share * ridge
+
+
+def ridge_scores(ridge: TextRidge, network: Scorer, texts: Sequence[str]) -> Floats:
+    """The regression's scores, on the scale."""
+    return ridge.predict(texts).clip(network.scoring.low, network.scoring.high)
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -19,10 +86,8 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return cast("PreTrainedTokenizerBase", cast("Any", AutoTokenizer).from_pretrained(folder / "tokenizer"))
 
 
-def score_texts(
-    model: Scorer, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, batch_size: int
-) -> NDArray[np.float64]:
-    """Scores on the scale, `(texts, dimensions)`, in the order of the texts; texts of similar length share a batch."""
+def score_texts(model: Scorer, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, batch_size: int) -> Floats:
+    """The network's scores on the scale, `(texts, dimensions)`; texts of similar length share a batch."""
     encoded = encode(tokenizer, texts, model.max_length)
     scores = np.zeros((len(texts), len(model.scoring.dimensions)))
     with torch.inference_mode():

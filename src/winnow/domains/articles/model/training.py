@@ -16,6 +16,8 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from winnow.domains.articles.definitions import Scoring, article_text
 from winnow.domains.articles.model import pretrained
 from winnow.domains.articles.model.network import Scorer
+from winnow.domains.articles.model.ridge import fit_ridge
+from winnow.domains.articles.model.scoring import Mixture, choose_share, ridge_scores, score_texts
 from winnow.domains.articles.model.texts import SortedLoader, TextLoader, encode
 from winnow.domains.articles.params import Train
 from winnow.learn.loaders import Loaders
@@ -150,6 +152,16 @@ class Training:
     def carry(self, folder: Path) -> None:
         """The tokenizer, which scoring needs besides the network."""
         self.tokenizer.save_pretrained(folder / "tokenizer")
+
+    def mixture(self, network: nn.Module, device: torch.device) -> tuple[Mixture, float]:
+        """Ridge regression on the training articles, with the share that is best on validation; the MAE there."""
+        params, scorer = self.params, cast("Scorer", network).to(device).eval()
+        train, val = ((texts_of(rows), self.labels(rows).double().numpy()) for rows in map(self.side, ("train", "val")))
+        ridge = fit_ridge(train, val, alphas=params.ridge_alphas, features=params.ridge_features)
+        own = score_texts(scorer, self.tokenizer, val[0], batch_size=VALIDATION_BATCH)
+        by_ridge = ridge_scores(ridge, scorer, val[0])
+        share, error = choose_share(own, by_ridge, val[1], params.ridge_shares)
+        return Mixture(ridge, share), error
 
 
 def texts_of(rows: pd.DataFrame) -> list[str]:

@@ -1,94 +1,31 @@
-"""The gated label stage against a real server: broken oracles, failing servers, kills, costs."""
+"""The gate before batch labelling: broken oracles, verdicts, rounds, the command line."""
 
 import dataclasses
 import json
-import os
 import random
-import re
-import signal
-import sqlite3
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import openai._base_client
 import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tests.conftest import ROOT
-from tests.stages.oracle_server import COMPLETION_TOKENS, PROMPT_TOKENS, THINKING_TOKENS, OracleServer, lot
+from tests.stages.articles_oracle.stub import FILTER, PRICE, good, oracle, settings
+from tests.stages.oracle_server import OracleServer, lot
 from tests.stages.programs import Programs
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import Definition, article_text
-from winnow.domains.articles.params import Label, Oracle, Prices
+from winnow.domains.articles.params import Label
 from winnow.domains.articles.rules import rounds
 from winnow.domains.articles.rules.calibration import Check, Findings, compare, measure
 from winnow.domains.articles.rules.gate import PromptRefusedError
-from winnow.domains.articles.rules.labelling import Article, Labelled, Use
-from winnow.domains.articles.rules.oracles import OracleError, Reply, Tokens
-from winnow.domains.articles.rules.questions import INJECTION, MalformedAnswer, hash_of, parse_answer
+from winnow.domains.articles.rules.labelling import Labelled
+from winnow.domains.articles.rules.questions import INJECTION, hash_of
 from winnow.domains.articles.rules.samples import draw_samples
-from winnow.domains.articles.rules.stores import open_labeller
-from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.source.synthetic import score_words
 from winnow.pipeline.errors import WinnowError
-
-FILTER = "uplifting/v1"
-KEY = "sk-not-a-real-key-4711"
-PRICES = {"prompt": 0.3, "completion": 2.5, "thinking": 3.5}
-PRICE = (PROMPT_TOKENS * 0.3 + COMPLETION_TOKENS * 2.5 + THINKING_TOKENS * 3.5) / 1e6
-
-
-@pytest.fixture(scope="module")
-def definition() -> Definition:
-    return read_filter(FILTER, ROOT / "data/source/articles/filters")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder where ingest and filter ran."""
-    folder = tmp_path_factory.mktemp("articles")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for stage in ("ingest", "filter"):
-            Programs.tiny("articles").run(stage)
-    return folder
-
-
-@pytest.fixture
-def here(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
-    """The stages, in a folder of their own, with fast retries and a key."""
-    for name in ("data", "params.yaml", "dvc.yaml"):
-        (tmp_path / name).symlink_to(data / name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("WINNOW_ORACLE_KEY", KEY)
-    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0.02)
-    return Programs.tiny("articles")
-
-
-@pytest.fixture(autouse=True)
-def _no_label_left(data: Path) -> Iterator[None]:
-    yield
-    for file in (data / "data/articles").glob("label/*"):
-        file.unlink()
-
-
-def oracle(server: OracleServer, **changes: Any) -> dict[str, Any]:
-    return {"provider": "openai", "model": "stub", "base_url": server.url, "timeout": 5.0, "prices": PRICES, **changes}
-
-
-def good(definition: Definition) -> Callable[[str, Sequence[str]], str]:
-    """Scores as the articles were written, with a little noise."""
-
-    def answer(article: str, names: Sequence[str]) -> str:
-        scores = score_words(article, definition)
-        return json.dumps({name: min(max(scores[name] + 0.6 * lot(article + name) - 0.3, 0), 10) for name in names})
-
-    return answer
-
 
 SIZES = {"on_topic": 15, "off_topic": 15}
 
@@ -260,187 +197,6 @@ def test_a_good_oracle_passes_and_is_paid_once(here: Programs, definition: Defin
         assert scores[name].to_dict() == pytest.approx(json.loads(good(definition)(text, definition.names)))
 
 
-def settings(server: OracleServer, **changes: Any) -> Oracle:
-    values = Programs.tiny("articles").section("label").oracle.model_dump()
-    return Oracle.model_validate({**values, **oracle(server), **changes})
-
-
-def some_articles(count: int) -> list[Article]:
-    return [
-        Article(f"a{n}", "", f"Article {n}: volunteers rebuilt the school together, and it recovered.")
-        for n in range(count)
-    ]
-
-
-def test_a_failing_server_loses_nothing_and_is_paid_exactly(here: Programs, definition: Definition) -> None:
-    kinds = ("429", "500", "time-out", "closed", "no-json", "wrong-schema", "slow")
-    failures = dict.fromkeys(kinds, 0.05)
-    count = 1000
-    with OracleServer(good(definition), failures) as server:
-        given = settings(server, timeout=2.0, retries=8, parse_retries=4, concurrency=48)
-        with open_labeller(definition, given, 100.0, 0) as labeller:
-            found = list(labeller.label_all(some_articles(count)))
-            use = labeller.use
-        assert all(server.failed[kind] > 0 for kind in kinds), server.failed
-        delivered, tokens = dict(server.delivered), server.tokens
-        with open_labeller(definition, given, 100.0, 0) as labeller:
-            again = list(labeller.label_all(some_articles(count)))
-            assert labeller.use.paid_now_usd == 0
-            assert (labeller.use.malformed, labeller.use.cost_usd) == (use.malformed, use.cost_usd)
-        assert dict(server.delivered) == delivered, "what was answered is not asked again"
-    assert [each.article_id for each in found] == [f"a{n}" for n in range(count)]
-    assert [each.scores for each in found] == [each.scores for each in again]
-    for each, article in zip(found, some_articles(count), strict=True):
-        assert each.scores == pytest.approx(json.loads(good(definition)(article.content, definition.names)))
-        assert delivered[article.content] == 1 + len(each.failures), "one answer, and one for each malformed one"
-    assert use.malformed == server.failed["no-json"] + server.failed["wrong-schema"]
-    assert use.tokens == tokens
-    assert use.cost_usd == (tokens[0] * 0.3 + tokens[1] * 2.5 + tokens[2] * 3.5) / 1e6, "to the last digit"
-    assert all(again - sent >= 0.19 for sent, again in server.retries), "Retry-After is honoured"
-    assert server.retries
-
-
-def test_killed_ten_times_it_pays_for_nothing_twice(here: Programs, definition: Definition) -> None:
-    articles, concurrency = some_articles(400), 4
-    rng = random.Random(5)
-    store = Path(".winnow/kept/articles/answers.sqlite")
-    with OracleServer(good(definition), latency=0.01) as server:
-        given = settings(server, concurrency=concurrency)
-
-        def label() -> dict[str, Any]:
-            with open_labeller(definition, given, 100.0, 0) as labeller:
-                return {each.article_id: each.scores for each in labeller.label_all(articles)}
-
-        kills = 0
-        for _ in range(10):
-            before = answered(store)
-            delivered = dict(server.delivered)
-            child = os.fork()
-            if child == 0:
-                label()
-                os._exit(0)
-            time.sleep(0.1 + 0.15 * rng.random())
-            os.kill(child, signal.SIGKILL)
-            kills += os.WIFSIGNALED(os.waitpid(child, 0)[1])
-            time.sleep(0.05)
-            server.rest()
-            again = [text for text in delivered if server.delivered[text] > delivered[text]]
-            assert len(again) <= concurrency, "only what was under way at the kill before may be asked again"
-            assert answered(store) >= before
-        assert kills >= 8
-        found = label()
-    assert len(found) == len(articles)
-    assert all(scores is not None for scores in found.values())
-    twice = sum(number - 1 for number in server.delivered.values())
-    assert twice <= concurrency * kills
-    assert answered(store) == len(articles)
-
-
-def answered(store: Path) -> int:
-    if not store.exists():
-        return 0
-    file = sqlite3.connect(store)
-    try:
-        return int(file.execute("SELECT count(*) FROM answers WHERE answer IS NOT NULL").fetchone()[0])
-    except sqlite3.OperationalError:  # killed before the table was made
-        return 0
-    finally:
-        file.close()
-
-
-def test_costs_never_pass_the_cap(here: Programs, definition: Definition) -> None:
-    with OracleServer(good(definition)) as server:
-        cap = 20.5 * PRICE
-        given = settings(server, max_tokens=COMPLETION_TOKENS + THINKING_TOKENS, concurrency=4)
-        with (
-            open_labeller(definition, given, cap, 0) as labeller,
-            pytest.raises(WinnowError, match="max_cost_usd"),
-        ):
-            list(labeller.label_all(some_articles(100)))
-        assert 0 < sum(server.delivered.values()) * PRICE <= cap
-        paid = sum(server.delivered.values())
-        with (
-            open_labeller(definition, given, cap, 0) as labeller,
-            pytest.raises(WinnowError, match="max_cost_usd"),
-        ):
-            list(labeller.label_all(some_articles(100)))
-        assert sum(server.delivered.values()) == paid, "started again, it does not spend as much once more"
-        with open_labeller(definition, given, cap, 0) as labeller:
-            labeller.estimate(some_articles(100))
-            assert labeller.budget.spent == pytest.approx(sum(server.delivered.values()) * PRICE)
-
-
-def test_the_batch_is_not_begun_when_it_would_cost_too_much(here: Programs, definition: Definition) -> None:
-    with OracleServer(good(definition)) as server:
-        with pytest.raises(WinnowError, match=r"articles would cost about \$0\.\d+, and \$0\.\d+ of max_cost"):
-            here.run("label", oracle=oracle(server, max_tokens=100), max_cost_usd=90 * PRICE)
-        assert len(server.requests) < 90
-
-
-@pytest.mark.parametrize(
-    ("failure", "message"),
-    [
-        ("401", "status 401: who are you.*check the key"),
-        ("closed", r"no answer.*tried 3 times"),
-        ("cut", "no readable answer"),
-    ],
-)
-def test_a_server_that_only_refuses(failure: str, message: str, here: Programs, definition: Definition) -> None:
-    with (
-        OracleServer(good(definition), {failure: 1.0}) as server,
-        open_labeller(definition, settings(server, retries=2), 100.0, 0) as labeller,
-        pytest.raises(OracleError) as caught,
-    ):
-        list(labeller.label_all(some_articles(3)))
-    text = " ".join(str(caught.value).split())
-    assert re.search(message, text), text
-    assert KEY not in text
-
-
-def test_the_key_comes_from_the_environment_and_goes_nowhere(
-    here: Programs, definition: Definition, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with OracleServer(good(definition)) as server:
-        here.run("label", oracle=oracle(server))
-        assert server.keys == {f"Bearer {KEY}"}
-    for file in Path().rglob("*"):
-        if file.is_file():
-            assert KEY.encode() not in file.read_bytes(), file
-    assert KEY not in "".join(capfd.readouterr())
-    monkeypatch.delenv("WINNOW_ORACLE_KEY")
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(OracleError, match="no key for https://api.example.org/v1"):
-        here.run("label", oracle={"provider": "openai", "base_url": "https://api.example.org/v1"})
-
-
-def test_an_answer_without_a_count_of_tokens_is_paid_by_its_characters(here: Programs, definition: Definition) -> None:
-    with (
-        OracleServer(good(definition), {"no-usage": 1.0}) as server,
-        open_labeller(definition, settings(server, retries=0), 100.0, 0) as labeller,
-    ):
-        (found,) = labeller.label_all(some_articles(1))
-        assert found.scores is not None
-        prompt, completion, thinking = labeller.use.tokens
-    assert prompt > len(definition.prompt) / 4
-    assert completion > 20
-    assert thinking == 0
-    assert labeller.budget.spent == pytest.approx(labeller.use.cost_usd) == (prompt * 0.3 + completion * 2.5) / 1e6
-
-
-def test_an_answer_in_parts_or_with_endless_numbers_breaks_the_schema(here: Programs, definition: Definition) -> None:
-    for text in ("9" * 400, "9" * 5000, "NaN", "1e999"):
-        answer = json.dumps(dict.fromkeys(definition.names, 1)).replace("1", text, 1)
-        with pytest.raises(MalformedAnswer) as caught:
-            parse_answer(answer, definition)
-        assert len(str(caught.value)) <= 200
-    with (
-        OracleServer(good(definition), {"parts": 1.0}) as server,
-        open_labeller(definition, settings(server, parse_retries=0), 100.0, 0) as labeller,
-    ):
-        (found,) = labeller.label_all(some_articles(1))
-    assert (found.scores, found.failures) == (None, ("no JSON",))
-
-
 def test_a_round_that_was_stopped_is_in_the_ledger_with_what_it_cost(here: Programs, definition: Definition) -> None:
     with OracleServer(good(definition)) as server, pytest.raises(WinnowError, match="max_cost_usd"):
         here.run("label", oracle=oracle(server, max_tokens=100, concurrency=1), max_cost_usd=8 * PRICE)
@@ -542,45 +298,3 @@ def test_the_samples_share_no_article(here: Programs) -> None:
     first, second = draw_samples(kept, here.section("label", calibration=SIZES).calibration)
     assert first["topic"].value_counts().to_dict() == {"on": 15, "off": 15, "edge": 5}
     assert not set(first["article_id"]) & set(second["article_id"])
-
-
-def test_an_article_without_a_readable_answer_has_no_score(here: Programs, definition: Definition) -> None:
-    with (
-        OracleServer(good(definition), {"no-json": 1.0}) as server,
-        open_labeller(definition, settings(server, parse_retries=1), 100.0, 0) as labeller,
-    ):
-        found = list(labeller.label_all(some_articles(3)))
-    assert [each.scores for each in found] == [None] * 3
-    assert all(each.failures == ("no JSON", "no JSON") for each in found)
-
-
-def test_costs_do_not_depend_on_the_order_of_answers() -> None:
-    replies = [Reply(str(n), Tokens(n, 7 * n % 11, 13 * n % 17)) for n in range(1, 400)]
-    prices = Prices(prompt=0.1, completion=0.7, thinking=1.3)
-    costs = set()
-    for seed in range(20):
-        use = Use(prices)
-        for reply in random.Random(seed).sample(replies, len(replies)):
-            use.add(reply.text, reply, now=True)
-        costs |= {use.cost_usd, use.paid_now_usd}
-    assert len(costs) == 1
-
-
-def test_answers_are_on_the_disk_before_they_are_used(
-    here: Programs, definition: Definition, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: list[int] = []
-    real = os.fsync
-
-    def fsync(file: int) -> None:
-        real(file)
-        synced.append(answered(Path(".winnow/kept/articles/answers.sqlite")))
-
-    monkeypatch.setattr("winnow.pipeline.kept.os.fsync", fsync)
-    with (
-        OracleServer(good(definition)) as server,
-        open_labeller(definition, settings(server, concurrency=4), 100.0, 0) as labeller,
-    ):
-        for number, _ in enumerate(labeller.label_all(some_articles(40)), 1):
-            assert synced[-1] >= number
-    assert len(synced) <= 41

@@ -1,0 +1,96 @@
+"""The average of the network and ridge regression: fitted, chosen, carried with the model, judged as one."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from sklearn.feature_extraction.text import TfidfVectorizer
+from typer.testing import CliRunner
+
+from tests.stages.programs import Programs
+from winnow.domains.articles.cli import app
+from winnow.domains.articles.definitions import article_text
+from winnow.domains.articles.model.ridge import TextRidge, fit_ridge
+from winnow.domains.articles.model.scoring import choose_share, load_scorer
+
+MODEL = Path("data/articles/train/model")
+
+
+def test_the_share_of_the_lowest_validation_error_is_chosen() -> None:
+    labels = np.array([[1.0, 5.0], [2.0, 4.0]])
+    shares = [1.0, 0.75, 0.25, 0.0]
+    assert choose_share(labels + 1, labels - 3, labels, shares) == (0.25, 0)
+    assert choose_share(labels - 3, labels + 2, labels, shares) == (0.75, 0.75)
+    assert choose_share(labels, labels + 1, labels, shares) == (0, 0)
+    assert choose_share(labels, labels, labels, shares) == (0, 0), "the least of the ridge that does as well"
+
+
+def test_a_saved_regression_is_the_fitted_one(tmp_path: Path) -> None:
+    words = ["town", "school", "river", "people", "storm", "bread"]
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(words, 12)) + "." for _ in range(60)]
+    labels = np.array([[text.count("school"), text.count("storm")] for text in texts], dtype=float)
+    given = {"alphas": [0.1, 1.0], "features": 500}
+    ridge = fit_ridge((texts[:40], labels[:40]), (texts[40:], labels[40:]), **given)
+    ridge.save(tmp_path)
+    unseen = ["a school in the storm", "unknown words alone", ""]
+    assert np.array_equal(TextRidge.load(tmp_path).predict(unseen), ridge.predict(unseen))
+
+    terms, arrays = json.loads((tmp_path / "ridge.json").read_text()), load_file(tmp_path / "ridge.safetensors")
+    counted = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True).fit(texts[:40])
+    assert terms["words"] == counted.get_feature_names_out().tolist()
+    by_hand = counted.transform(unseen).toarray() @ arrays["coefficients"][:, : len(terms["words"])].T
+    counted = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=3, sublinear_tf=True, max_features=500)
+    characters = counted.fit(texts[:40]).transform(unseen).toarray()
+    by_hand += characters @ arrays["coefficients"][:, len(terms["words"]) : -3].T + arrays["intercept"]
+    lengths = np.log1p([[5, 5, 1], [3, 3, 1], [0, 0, 1]])
+    by_hand += (lengths - arrays["centre"]) / arrays["spread"] * 0.1 @ arrays["coefficients"][:, -3:].T
+    assert np.allclose(ridge.predict(unseen), by_hand)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, here: Programs) -> None:
+    here.run("train", ridge_shares=[share])
+    here.run("evaluate")
+    told = json.loads((MODEL / "training_metadata.json").read_text())["ridge"]
+    assert told["share"] == share
+    labels = here.table("label/scores.parquet").pivot_table(index="article_id", columns="dimension", values="score")
+
+    predictions = here.table("evaluate/predictions.parquet")
+    stored = predictions.pivot_table(index="article_id", columns="dimension", values="predicted")
+    articles = here.table("ingest/articles.parquet").set_index("article_id").loc[stored.index]
+    texts = list(map(article_text, articles["title"], articles["content"]))
+    scorer = load_scorer(torch.device("cpu"))
+    names, batch = list(scorer.network.scoring.dimensions), here.section("evaluate").batch_size
+    ridge = TextRidge.load(MODEL / "ridge").predict(texts).clip(0, 10)
+    (MODEL / "mixture.json").rename("aside.json")
+    network = load_scorer(torch.device("cpu")).score(texts, batch_size=batch)
+    assert np.abs(network - ridge).max() > 0.1
+    assert np.allclose(stored[names], (1 - share) * network + share * ridge, atol=1e-4)
+
+    side = predictions.drop_duplicates("article_id").set_index("article_id")["split"]
+    held = side.index[side == "val"]
+    assert told["mixture_val_mae"] == pytest.approx(
+        (stored.loc[held] - labels.loc[held]).abs().to_numpy().mean(), abs=1e-4
+    )
+
+    Path("aside.json").rename(MODEL / "mixture.json")
+    rows = zip(stored.index, articles["title"], articles["content"], strict=True)
+    lines = [json.dumps({"id": name, "title": title, "content": text}) for name, title, text in rows]
+    Path("in.jsonl").write_text("\n".join(lines) + "\n")
+    assert CliRunner().invoke(app, ["score", "in.jsonl", "--out", "out.jsonl"]).exit_code == 0
+    for line in map(json.loads, Path("out.jsonl").read_text().splitlines()):
+        scores = line["uplifting_analysis"]["dimensions"]
+        assert [scores[name] for name in names] == pytest.approx(stored.loc[line["id"], names].tolist(), abs=1e-3)
+
+
+def test_without_shares_the_model_is_the_network_alone(here: Programs) -> None:
+    here.run("train", ridge_shares=[0.5])
+    assert (MODEL / "mixture.json").exists()
+    here.run("train")
+    assert not (MODEL / "mixture.json").exists()
+    assert not (MODEL / "ridge").exists()
+    assert json.loads((MODEL / "training_metadata.json").read_text()).get("ridge") is None

@@ -1,0 +1,143 @@
+"""Training the scorer: a real Qwen2 checkpoint with and without adapters, accumulation, two processes."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertModel
+
+from stages.articles.train import chosen_validation
+from tests.stages.articles_model.trained import QWEN, TRAINED, base, in_two_processes, trained_scores, weights
+from tests.stages.programs import Programs
+from winnow.domains.articles.definitions import read_definition, scoring_of
+from winnow.domains.articles.model.judging import progression
+from winnow.domains.articles.model.network import Scorer
+from winnow.domains.articles.model.pretrained import load_config
+from winnow.pipeline.errors import ParamsError, TrainingError
+
+
+def test_a_local_checkpoint_is_trained_saved_and_reloaded(here: Programs) -> None:
+    here.run("train", **TRAINED)
+    found, before = weights(), base()
+    assert set(before) <= set(found)
+    assert all(not torch.equal(found[name], before[name]) for name in before if "proj.weight" in name)
+    scores = trained_scores(["a school", "the people rebuilt the school together", ""])
+    assert scores.shape == (3, 8)
+    assert ((scores >= 0) & (scores <= 10)).all()
+    history = json.loads(Path("data/articles/train/model/training_history.json").read_text())["epochs"]
+    metadata = json.loads(Path("data/articles/train/model/training_metadata.json").read_text())
+    assert metadata["best_val_mae"] == history[metadata["best_epoch"] - 1]["val"]["mae"]
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused(here: Programs) -> None:
+    """transformers would draw them at random, and say so in a warning alone."""
+    kept = {name: value for name, value in load_file(QWEN / "model.safetensors").items() if "layers.1.mlp" not in name}
+    save_file({**kept, "lm_head.weight": torch.zeros(2, 2)}, QWEN / "model.safetensors", {"format": "pt"})
+    with pytest.raises(TrainingError, match=r"3 weights of the language model are missing, such as layers\.1\.mlp"):
+        here.run("train", **TRAINED)
+
+
+def test_padding_changes_no_score(here: Programs) -> None:
+    here.run("train", **TRAINED)
+    alone = trained_scores(["a school"])
+    beside = trained_scores(["a school", "the people of the town rebuilt the school together " * 3])
+    assert np.allclose(alone[0], beside[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+def test_pooling_reads_the_tokens_and_no_padding(here: Programs, pooling: Any) -> None:
+    scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
+    values = load_config(QWEN.as_posix(), here.section("train").network.tiny, 0)
+    model = Scorer(values, scoring, pooling=pooling, dropout=0.0, length_feature=False, max_length=32).eval()
+    torch.nn.init.normal_(model.head.weight)
+    ids = torch.tensor([[5, 9, 7, 3, 8], [4, 6, 0, 0, 0]])
+    lengths = [5, 2]
+    mask = torch.tensor([[1] * length + [0] * (5 - length) for length in lengths])
+    with torch.no_grad():
+        scores = model(ids, mask, torch.tensor(lengths))
+        for row, length in enumerate(lengths):
+            hidden = model.backbone(input_ids=ids[row : row + 1, :length]).last_hidden_state[0]
+            pooled = hidden.mean(dim=0) if pooling == "mean" else hidden[-1]
+            assert torch.allclose(scores[row], model.head(pooled), atol=1e-5)
+
+
+def test_adapters_alone_are_trained_and_kept_and_merged_at_the_end(here: Programs) -> None:
+    here.run("train", **TRAINED, lora={"rank": 4}, checkpoint_every=1)
+    (checkpoint,) = Path("data/articles/train/checkpoints").glob("epoch_*")
+    kept = load_file(checkpoint / "model.safetensors")
+    assert all("lora_" in name or not name.startswith("backbone.") for name in kept)
+    assert any("lora_" in name for name in kept)
+    found, before = weights(), base()
+    assert set(before) <= set(found)
+    assert not any("lora" in name for name in found)
+    moved = {name for name in before if not torch.equal(found[name], before[name])}
+    assert moved == {name for name in before if "proj.weight" in name}, "the linear layers, by their adapters"
+    name = next(name for name in sorted(moved) if "q_proj" in name)
+    adapter = next(each for each in kept if each.endswith("lora_A.default.weight") and "0.self_attn.q_proj" in each)
+    low, high = kept[adapter], kept[adapter.replace("lora_A", "lora_B")]
+    scale = here.section("train").lora.alpha / 4
+    assert torch.allclose(found[name], before[name] + scale * high @ low, atol=1e-5)
+    assert trained_scores(["a school"]).shape == (1, 8)
+
+
+def test_accumulation_gives_the_gradient_of_the_whole_batch(here: Programs) -> None:
+    given = {**TRAINED, "learning_rate": 0.001, "batch_size": 8, "network": {"dropout": 0.0}}
+    here.run("train", **given)
+    whole = weights()
+    shutil.rmtree(".winnow")
+    here.run("train", **given, accumulation=4)
+    pieces = weights()
+    assert all(torch.allclose(whole[name], pieces[name], atol=2e-4) for name in whole)
+    shutil.rmtree(".winnow")
+    here.run("train", **given, gradient_checkpointing=True)
+    assert all(torch.allclose(whole[name], each, atol=2e-4) for name, each in weights().items())
+
+
+def test_two_processes_train_the_same_model(here: Programs) -> None:
+    given = {"batch_size": 8, "learning_rate": 0.001}
+    here.run("train", **given)
+    alone = weights()
+    shutil.rmtree(".winnow")
+    in_two_processes(here, **given)
+    assert all(torch.allclose(alone[name], each, atol=2e-4) for name, each in weights().items())
+
+
+def test_two_processes_train_an_encoder_whose_pooler_is_not_read(here: Programs) -> None:
+    folder = Path("data/source/articles/models/bert")
+    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    BertModel(BertConfig(vocab_size=300, max_position_embeddings=40, hidden_dropout_prob=0.0, **size)).save_pretrained(
+        folder
+    )
+    shutil.copy(QWEN / "tokenizer.json", folder)
+    shutil.copy(QWEN / "tokenizer_config.json", folder)
+    given = {**TRAINED, "model_name": folder.as_posix(), "batch_size": 8, "learning_rate": 0.001}
+    here.run("train", **given)
+    alone = weights()
+    assert not any("pooler" in name for name in alone)
+    shutil.rmtree(".winnow")
+    in_two_processes(here, **given)
+    assert all(torch.allclose(alone[name], each, atol=2e-4) for name, each in weights().items())
+    with pytest.raises(ParamsError, match=r"max_length is 41, but data/.*/bert reads 40 tokens at most"):
+        here.run("train", **given | {"max_length": 41})
+
+
+def test_the_chosen_validation_is_told(here: Programs) -> None:
+    def record(epoch: int, mae: float, *, best: bool) -> dict[str, Any]:
+        return {"epoch": epoch, "best": best, "val": {"mae": mae}, "train": {"mae": mae}}
+
+    history = [record(1, 0.9, best=True), record(1, 0.8, best=True), record(2, 0.7, best=False)]
+    assert chosen_validation(history, 1, "best") == 1, "an epoch may be validated by steps"
+    assert chosen_validation(history, 2, "last") == 2
+    found = progression(history, 1)
+    assert (found["best_validation"], found["best_val_mae"]) == (2, 0.8), "what was chosen by another metric than MAE"
+    here.run("train", epochs=2, learning_rate=1e-9, validate_steps=3, early_stopping={"metric": "rmse"})
+    folder = Path("data/articles/train/model")
+    metadata = json.loads((folder / "training_metadata.json").read_text())
+    errors = [each["val"]["rmse"] for each in json.loads((folder / "training_history.json").read_text())["epochs"]]
+    assert len(errors) > 2
+    assert errors[metadata["best_validation"] - 1] == min(errors)

@@ -1,0 +1,212 @@
+"""What is done with a trained scorer: scoring files, reports, exports, publishing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import docx
+import numpy as np
+import pandas as pd
+import pytest
+from huggingface_hub.errors import LocalTokenNotFoundError
+from sklearn.metrics import f1_score
+from typer.testing import CliRunner
+
+from tests.stages.programs import Programs
+from winnow.cli import app as winnow
+from winnow.domains.articles.cli import app
+from winnow.domains.articles.definitions import read_definition
+from winnow.domains.articles.export import export_label, export_split
+from winnow.domains.articles.model import application
+from winnow.domains.articles.model.scoring import TrainedScorer
+from winnow.pipeline.errors import WinnowError
+
+
+def test_scoring_a_file_goes_on_where_it_stopped(here: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.run("train")
+    rows = [{"id": n, "title": f"T{n}", "content": "volunteers rebuilt it " * (n % 5 + 1)} for n in range(40)]
+    lines = [json.dumps(row) for row in rows]
+    lines[7] = "{broken"
+    Path("in.jsonl").write_text("\n".join(lines) + "\n")
+    runner = CliRunner()
+    first = runner.invoke(app, ["score", "in.jsonl", "--out", "whole.jsonl"])
+    assert first.exit_code == 1, "a line was refused"
+    whole = Path("whole.jsonl").read_bytes()
+    found = [json.loads(line) for line in whole.splitlines()]
+    assert [row.get("id", row.get("row")) for row in found] == list(range(40))
+    assert "not valid JSON" in found[7]["error"]
+
+    def stopped_after(blocks: int) -> Path:
+        """What a run leaves that is stopped after so many blocks of articles."""
+        with monkeypatch.context() as patch:
+            calls = iter(range(blocks))
+
+            def scored(*given: Any, **more: Any) -> Any:
+                if next(calls, None) is None:
+                    raise KeyboardInterrupt
+                return score(*given, **more)
+
+            score = TrainedScorer.score
+            patch.setattr(TrainedScorer, "score", scored)
+            runner.invoke(app, ["score", "in.jsonl", "--out", "whole.jsonl"])
+        (part,) = Path().glob("whole.jsonl.*.part")
+        return part
+
+    monkeypatch.setattr(application, "BLOCK", 10)
+    part = stopped_after(2)
+    assert Path("whole.jsonl").read_bytes() == whole, "what is complete stays until the new one is complete"
+    assert part.read_bytes() == b"".join(whole.splitlines(keepends=True)[:20])
+    part.write_bytes(part.read_bytes()[:-5])
+    again = runner.invoke(app, ["score", "in.jsonl", "--out", "whole.jsonl"])
+    assert '"already_scored": 19' in again.output
+    assert [json.loads(line).get("id") for line in Path("whole.jsonl").read_text().splitlines()] == [
+        row.get("id") for row in found
+    ]
+    assert not list(Path().glob("*.part"))
+
+    old = stopped_after(3)
+    here.run("train", learning_rate=0.02)
+    other = runner.invoke(app, ["score", "in.jsonl", "--out", "whole.jsonl"])
+    assert '"already_scored": 0' in other.output, "another model does not go on with this one's scores"
+    assert Path("whole.jsonl").read_bytes() != whole
+    assert old.exists()
+
+    refused = runner.invoke(app, ["score", "in.jsonl", "--out", "./in.jsonl"])
+    assert isinstance(refused.exception, WinnowError)
+    assert Path("in.jsonl").read_text() == "\n".join(lines) + "\n"
+    odd = ['{"id": 1, "content": "\\ud800"}', '{"id": [], "content": "x"}', '{"id": 2, "content": " "}', "7", "\udcff"]
+    Path("odd.jsonl").write_bytes("\n".join(odd).encode(errors="surrogateescape"))
+    runner.invoke(app, ["score", "odd.jsonl", "--out", "refused.jsonl"])
+    assert [row.keys() for row in map(json.loads, Path("refused.jsonl").read_text().splitlines())] == [
+        {"row", "error"}
+    ] * len(odd)
+
+
+def test_report_and_exports(here: Programs) -> None:
+    for stage in ("train", "evaluate", "plot"):
+        here.run(stage)
+    assert CliRunner().invoke(app, ["report", "--out", "report.docx"]).exit_code == 0
+    text = "\n".join(each.text for each in docx.Document("report.docx").paragraphs)
+    judgement = here.metrics("judgement")
+    assert f"Verdict: {judgement['verdict']}" in text
+    for heading in ("Executive summary", "Method", "Results", "Conclusion"):
+        assert heading in text
+    assert len(docx.Document("report.docx").inline_shapes) == 3
+    page = Path("metrics/articles/model_evaluation.md").read_text()
+    assert judgement["reasons"][0] in page
+
+    splits = here.table("split/splits.parquet").set_index("article_id")["split"]
+    scores = here.table("label/scores.parquet").set_index(["article_id", "dimension"])["score"]
+    for file in export_split(Path("out")):
+        for line in file.read_text().splitlines():
+            row = json.loads(line)
+            assert splits[row["id"]] == file.stem
+            assert [scores[row["id"], name] for name in row["dimension_names"]] == row["labels"]
+    (labelled,) = export_label(Path("out"))
+    row = json.loads(labelled.read_text().splitlines()[0])
+    assert row["uplifting_analysis"]["dimensions"]["agency"] == scores[row["id"], "agency"]
+    assert len(labelled.read_text().splitlines()) == len(pd.unique(scores.index.get_level_values(0)))
+
+
+def test_the_judgement_is_what_the_stored_predictions_say(here: Programs) -> None:
+    for stage in ("train", "evaluate"):
+        here.run(stage)
+    config = read_definition(Path("data/articles/ingest/definition.json")).config
+    table = here.table("evaluate/predictions.parquet")
+    true, own = (table.pivot_table(index=["split", "article_id"], columns="dimension", values=each)[config.names]
+                 for each in ("true", "predicted"))  # fmt: skip
+    splits = here.table("split/splits.parquet").set_index("article_id")["split"]
+    scores = here.table("label/scores.parquet").pivot_table(index="article_id", columns="dimension", values="score")
+    mean = scores.loc[splits.index[splits == "train"], config.names].mean()
+    train_mae, (true, own) = (true - own).abs().loc["train"].to_numpy().mean(), (true.loc["test"], own.loc["test"])
+    errors = (true - own).abs()
+    skill = 1 - errors.mean() / (true - mean).abs().mean()
+    edges = [band.minimum for band in config.tiers.bands[1:]]
+    tiers = [np.digitize(each[config.tiers.of].mean(axis=1), edges) for each in (true, own)]
+    expected = {
+        "mae": errors.to_numpy().mean(),
+        "rmse": ((true - own) ** 2).to_numpy().mean() ** 0.5,
+        "pearson_correlation": true.corrwith(own).mean(),
+        "spearman_correlation": true.corrwith(own, method="spearman").mean(),
+        "within_one_accuracy": (errors <= 1).to_numpy().mean(),
+        "tier_accuracy": (tiers[0] == tiers[1]).mean(),
+        "tier_f1": f1_score(*tiers, average="macro"),
+        "mean_skill_score": skill.mean(),
+        "lowest_skill_score": skill.min(),
+        "overfit_error": max(1 - train_mae / errors.to_numpy().mean(), 0),
+    }
+    assert here.metrics("judgement")["model"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_export_writes_jsonl_and_refuses_other_formats(here: Programs) -> None:
+    done = CliRunner().invoke(winnow, ["export", "articles", "split", "--format", "jsonl", "--out", "out"])
+    assert done.exit_code == 0, done.exception
+    assert done.stdout.splitlines() == ["out/train.jsonl", "out/val.jsonl", "out/test.jsonl"]
+    rows = [json.loads(line) for name in done.stdout.splitlines() for line in Path(name).read_text().splitlines()]
+    assert len(rows) == len(here.table("split/splits.parquet"))
+    refused = CliRunner().invoke(winnow, ["export", "articles", "label", "--format", "csv", "--out", "other"])
+    assert isinstance(refused.exception, WinnowError)
+    assert (refused.exception.what, refused.exception.fix) == ("unknown format `csv`", "--format jsonl")
+    assert not Path("other").exists()
+
+
+class Hub:
+    """Stands for the Hugging Face hub: who is logged in, and what was sent."""
+
+    user: str | None = "someone"
+    sent: list[tuple[str, Any]]
+
+    def whoami(self) -> dict[str, str]:
+        if self.user is None:
+            raise LocalTokenNotFoundError("no token")
+        return {"name": self.user}
+
+    def create_repo(self, repo: str, *, private: bool, exist_ok: bool) -> str:
+        self.sent.append(("repository", (repo, private, exist_ok)))
+        return f"https://hub/{repo}"
+
+    def upload_folder(self, *, repo_id: str, folder_path: Path, commit_message: str) -> None:
+        self.sent.append(("folder", sorted(file.name for file in folder_path.rglob("*"))))
+
+    def upload_file(self, *, repo_id: str, path_or_fileobj: bytes, path_in_repo: str, commit_message: str) -> None:
+        self.sent.append((path_in_repo, path_or_fileobj.decode()))
+
+
+def test_publish_says_who_is_logged_in_and_uploads_model_and_card(
+    here: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, Any]] = []
+    monkeypatch.setattr(Hub, "sent", sent, raising=False)
+    monkeypatch.setattr("winnow.learn.publishing.HfApi", Hub)
+
+    def publish(*options: str) -> Any:
+        return CliRunner().invoke(winnow, ["publish", "articles", "--repo", "someone/judge", *options])
+
+    assert "does not exist" in publish("--dry-run").exception.what
+    for stage in ("train", "evaluate"):
+        here.run(stage)
+    dry = publish("--dry-run")
+    assert dry.stdout.splitlines()[0] == "logged in as someone"
+    listed = {line.split()[0] for line in dry.stdout.splitlines() if line.startswith("  ")}
+    model = Path("data/articles/train/model")
+    files = {file.relative_to(model).as_posix() for file in model.rglob("*") if file.is_file()}
+    assert listed == files | {"README.md"}
+    assert "nothing was uploaded" in dry.stdout
+    assert not sent
+
+    assert "uploaded to https://hub/someone/judge" in publish("--private").stdout
+    assert [name for name, _ in sent] == ["repository", "folder", "README.md"]
+    assert sent[0][1] == ("someone/judge", True, True)
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(sent[1][1])
+    card = sent[2][1]
+    metrics = here.metrics("judgement")["model"]
+    assert card.startswith("---\nlibrary_name: winnow\n")
+    assert all(f"| {name} | {value:.4f} |" in card for name, value in metrics.items())
+
+    monkeypatch.setattr(Hub, "user", None)
+    assert publish("--dry-run").stdout.startswith("not logged in")
+    refused = publish()
+    assert "no one is logged in" in refused.exception.what
+    assert len(sent) == 3
+    wrong = CliRunner().invoke(winnow, ["publish", "articles", "--repo", "judge", "--dry-run"])
+    assert "no name of a repository" in wrong.exception.what  # type: ignore[union-attr]
