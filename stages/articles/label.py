@@ -12,10 +12,10 @@ import pandas as pd
 from winnow.domains.articles.definitions import overall_scores, read_definition, scoring_of, tier_names, wide_scores
 from winnow.domains.articles.params import Common, Label
 from winnow.domains.articles.rules.gate import calibrate, require_pass
-from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller
+from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce
 from winnow.domains.articles.rules.stores import open_labeller
 from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Scores, Unlabelled
-from winnow.pipeline.errors import TableError, WinnowError
+from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import write_text
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -26,18 +26,7 @@ def label_batches(labeller: Labeller, articles: list[Article], params: Label) ->
     Raises WinnowError, before it asks, when going by the answers so far the rest would cost more than what is left.
     """
     wanted = articles[: params.max_batches * params.batch_size] if params.max_batches else articles
-    count, most = labeller.estimate(wanted)
-    expected = min(most, count * labeller.use.cost_usd / max(labeller.use.requests, 1))
-    left = params.max_cost_usd - labeller.budget.spent
-    print(
-        f"{count} articles to ask about: about ${expected:.2f}, at most ${most:.2f}; ${left:.2f} left", file=sys.stderr
-    )
-    if expected > left:
-        raise WinnowError(
-            f"{count} articles would cost about ${expected:.2f}, and ${left:.2f} of max_cost_usd are left",
-            where="params.yaml: articles.label.max_cost_usd",
-            fix="raise it, or set articles.label.max_batches",
-        )
+    announce(labeller, wanted)
     found: list[Labelled] = []
     answers = labeller.label_all(wanted)
     while batch := list(islice(answers, params.batch_size)):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import random
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -250,12 +251,16 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         before = len(server.requests)
         done = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl", "--max-batches", "2")
         assert json.loads(done.stdout)["labelled"] == 6
+        most = re.search(r"6 articles to ask about: at most \$(\d\.\d\d); \$10.00 left\n  3 articles, \$", done.stderr)
+        assert most, "what it may cost is told before anything is asked"
+        assert float(most[1]) >= 6 * PRICE
         assert len(server.requests) == before + 6
         done = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl")
         assert {key: json.loads(done.stdout)[key] for key in ("labelled", "malformed", "rejected")} == {
             "labelled": 7, "malformed": 0, "rejected": 1,
         }  # fmt: skip
-        assert "row 7 is left out: not valid JSON" in done.stderr
+        assert done.stderr.count("row 7 is left out: not valid JSON") == 1
+        assert re.search(rf"1 articles to ask about: about \${PRICE:.2f}, at most", done.stderr), "as the others cost"
         assert done.exit_code == 1
         assert len(server.requests) == before + 7
         written = [json.loads(line) for line in Path("out/labelled.jsonl").read_text().splitlines()]

@@ -2,12 +2,12 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from winnow.domains.articles.rules.labelling import Article, Labeller
+from winnow.domains.articles.rules.labelling import Article, Labeller, announce
 from winnow.domains.articles.rules.questions import hash_of
 from winnow.domains.articles.rules.rounds import has_passed
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows
@@ -28,19 +28,24 @@ def check_passed(labeller: Labeller, name: str) -> None:
 def label_file(labeller: Labeller, path: Path, out: Path, *, batch_size: int, max_batches: int) -> dict[str, Any]:
     """Write each article of a JSONL file with its scores to `out`, in the guide's form; counts and what was paid.
 
-    `max_batches` of 0 means all. Lines that are no article, and articles without a readable answer, are left out and
-    counted. Answers of an earlier run are not paid again, so a run that was stopped is simply started again.
+    What it will cost is printed first. `max_batches` of 0 means all. Lines that are no article, and articles without a
+    readable answer, are left out and counted. Answers of an earlier run are not paid again, so a run that was stopped
+    is simply started again.
     """
+    wanted = max_batches * batch_size or None
+    announce(labeller, map(_article, islice(_articles(path, lambda _: None), wanted)))
     counts = {"labelled": 0, "malformed": 0, "rejected": 0}
+
+    def reject(line: str) -> None:
+        counts["rejected"] += 1
+        print(f"  {line}", file=sys.stderr)
+
     field = labeller.definition.config.analysis_field
-    rows = _articles(path, counts)
-    if max_batches:
-        rows = islice(rows, max_batches * batch_size)
+    rows = islice(_articles(path, reject), wanted)
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8") as target:
         while batch := list(islice(rows, batch_size)):
-            named = [Article(str(row["id"]), str(row.get("title") or ""), row["content"]) for row in batch]
-            for row, found in zip(batch, labeller.label_all(named), strict=True):
+            for row, found in zip(batch, labeller.label_all(list(map(_article, batch))), strict=True):
                 if found.scores is None:
                     counts["malformed"] += 1
                     continue
@@ -52,14 +57,18 @@ def label_file(labeller: Labeller, path: Path, out: Path, *, batch_size: int, ma
     return {**counts, "cost_usd": round(labeller.use.cost_usd, 6), "paid_now_usd": round(labeller.use.paid_now_usd, 6)}
 
 
-def _articles(path: Path, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+def _article(row: dict[str, Any]) -> Article:
+    return Article(str(row["id"]), str(row.get("title") or ""), row["content"])
+
+
+def _articles(path: Path, reject: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """The lines that are articles; the others are told to `reject`."""
     for number, row in enumerate(jsonl_rows(path)):
         try:
             if isinstance(row, str):
                 raise NotAnArticle(row)
             article_of(row, "jsonl")
         except NotAnArticle as reason:
-            counts["rejected"] += 1
-            print(f"  row {number} is left out: {reason}", file=sys.stderr)
+            reject(f"row {number} is left out: {reason}")
             continue
         yield dict(row)

@@ -1,6 +1,7 @@
 """Asking an oracle about many articles: each answer is stored when it arrives, what it costs is capped and counted."""
 
 import json
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -122,24 +123,24 @@ class Labeller:
 
     def estimate(self, articles: Iterable[Article]) -> tuple[int, float]:
         """Questions about these articles that no stored answer answers, and what they may cost at most."""
-        left = self._unanswered(articles, "plain")
-        return len(left), sum(map(self.oracle.highest_cost, left))
+        count, most = 0, 0.0
+        for asked in self._unanswered(articles, "plain"):
+            count, most = count + 1, most + self.oracle.highest_cost(asked)
+        return count, most
 
-    def _unanswered(self, articles: Iterable[Article], variant: Variant) -> list[Question]:
+    def _unanswered(self, articles: Iterable[Article], variant: Variant) -> Iterator[Question]:
         """The questions without a stored answer. Those with one are counted as spent, before anything new is asked."""
-        left = []
         for article in articles:
             asked = self._question(article, variant)
             key = asked.key(self.oracle.name, 0)
             if self.kept is None or self.kept.find(key) is None:
-                left.append(asked)
+                yield asked
             else:
                 self._answer(asked, key)
-        return left
 
     def label_all(self, articles: Sequence[Article], variant: Variant = "plain") -> Iterator[Labelled]:
         """`label` of each article, in order, several at a time. The first error stops it; what was answered is kept."""
-        self._unanswered(articles, variant)
+        deque(self._unanswered(articles, variant), maxlen=0)
         width = 1 if self.settings.provider == "rules" else self.settings.concurrency
         if width == 1:
             yield from (self.label(article, variant) for article in articles)
@@ -208,4 +209,22 @@ class Labeller:
             article.content,
             max_characters=self.settings.max_characters,
             variant=variant,
+        )
+
+
+def announce(labeller: Labeller, articles: Iterable[Article]) -> None:
+    """Print what the questions about these articles will cost: at most, and as the answers so far go.
+
+    Raises WinnowError when going by the answers so far it is more than what is left of the cap.
+    """
+    count, most = labeller.estimate(articles)
+    use, left = labeller.use, labeller.budget.max_usd - labeller.budget.spent
+    about = min(most, count * use.cost_usd / use.requests) if use.requests else None
+    guess = "" if about is None else f"about ${about:.2f}, "
+    print(f"{count} articles to ask about: {guess}at most ${most:.2f}; ${left:.2f} left", file=sys.stderr)
+    if about is not None and about > left:
+        raise WinnowError(
+            f"{count} articles would cost about ${about:.2f}, and ${left:.2f} of max_cost_usd are left",
+            where="params.yaml: articles.label.max_cost_usd",
+            fix="raise it, or label fewer batches (max_batches)",
         )
