@@ -50,6 +50,7 @@ def main(stage: Stage[Common, Train]) -> None:
         loss=training.loss,
         predict=training.predict,
         metrics=training.metrics,
+        units=training.units,
         groups=training.groups,
         saved=saved_names,
         summarise=training.summarise,

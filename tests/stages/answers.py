@@ -331,6 +331,7 @@ EXAMPLES = {
             "split.by_source": "tests/stages/test_articles_data.py",
             "split.keep_official": "drawn articles have no official split; tests/stages/test_articles_data.py",
             "train.subset": "there is one",
+            "train.sharded": "of several devices; tests/stages/articles_model",
             "train.gradient_checkpointing": "computes the same twice; tests/stages/articles_model",
             "evaluate.batch_size": "memory only",
             **dict.fromkeys(

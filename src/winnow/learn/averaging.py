@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from winnow.learn.sharding import own_part, part_like
+
 
 class Averaged:
     """The average of a model's floating-point weights and buffers named in `names`; shares fall by `decay` a step.
@@ -30,14 +32,15 @@ class Averaged:
         self.decay, self.steps = decay, steps
         entries = [*model.named_parameters(), *model.named_buffers()] if decay else []  # tied ones once
         self._own = {name: each.detach() for name, each in entries if name in names and each.is_floating_point()}
-        start = state or self._own
+        start = {name: part_like(each, self._own[name]) for name, each in state.items()} if state else self._own
         self.state = {name: start[name].to(value.device, copy=True) for name, value in self._own.items()}
 
     def update(self) -> None:
         """Take in the model's weights after a step."""
         if self.decay:
             decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-            torch._foreach_lerp_(list(self.state.values()), list(self._own.values()), 1 - decay)
+            average, own = (list(map(own_part, each.values())) for each in (self.state, self._own))
+            torch._foreach_lerp_(average, own, 1 - decay)
             self.steps += 1
 
     @contextmanager
@@ -50,7 +53,8 @@ class Averaged:
             self._swap()
 
     def _swap(self) -> None:
-        for name, value in self._own.items():
+        for name, each in self._own.items():
+            value, average = own_part(each), own_part(self.state[name])
             kept = value.clone()
-            value.copy_(self.state[name])
-            self.state[name].copy_(kept)
+            value.copy_(average)
+            average.copy_(kept)

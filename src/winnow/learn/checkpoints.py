@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from winnow.learn.sharding import part_like, whole
 from winnow.pipeline.errors import TrainingError
 
 WEIGHTS, STATE, PLACE = "model.safetensors", "state.safetensors", "checkpoint.json"
@@ -59,37 +60,32 @@ class Checkpoints:
     def path(self, name: str) -> Path:
         return self.folder / name if name == "last" else self.named / name
 
-    def save(self, name: str, model: nn.Module, saved: Collection[str], progress: Progress) -> None:
-        """Replace the named checkpoint by the model's state named in `saved`, without the state to resume from.
+    def save(self, name: str, weights: Mapping[str, Tensor], progress: Progress) -> None:
+        """Replace the named checkpoint by these weights, without the state to resume from.
 
         That state depends on when it was last written: the bytes would not be those of an uninterrupted training.
         """
-        self._write(name, model, saved, replace(progress, averaged=0, scaler={}, random=[]), {})
+        self._write(name, weights, replace(progress, averaged=0, scaler={}, random=[]), {})
 
     def save_last(
         self,
-        model: nn.Module,
-        saved: Collection[str],
+        weights: Mapping[str, Tensor],
         progress: Progress,
-        optimizer: Optimizer,
+        optimizer: Mapping[str, Tensor],
         random: Mapping[str, Tensor],
         average: Mapping[str, Tensor],
     ) -> None:
         """Replace `last`, the state to resume from; a kill at any moment leaves the old or the new one."""
-        tensors = {f"random.{key}": value for key, value in random.items()}
-        tensors |= {f"average.{key}": value.cpu().contiguous() for key, value in average.items()}
-        for index, entries in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{key}": value.detach().cpu().contiguous() for key, value in entries.items()}
-        self._write("last", model, saved, progress, tensors)
+        parts = {"random": random, "average": average, "optimizer": optimizer}
+        state = {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
+        self._write("last", weights, progress, state)
 
-    def _write(
-        self, name: str, model: nn.Module, saved: Collection[str], progress: Progress, state: Mapping[str, Tensor]
-    ) -> None:
+    def _write(self, name: str, weights: Mapping[str, Tensor], progress: Progress, state: Mapping[str, Tensor]) -> None:
         place = {**asdict(progress), "fingerprint": self.fingerprint, "params": self.params}
         scratch = self.folder / f".{name}.new"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
-        save_weights(model, scratch / WEIGHTS, saved)
+        save_weights(weights, scratch / WEIGHTS)
         if name == "last":
             with os_errors(scratch / STATE):
                 save_file(dict(state), scratch / STATE)
@@ -132,10 +128,12 @@ class Checkpoints:
     def load_optimizer(self, optimizer: Optimizer) -> None:
         """Load the optimiser's state from `last`."""
         moments: dict[int, dict[str, Tensor]] = {}
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         for name, value in load_file(self.path("last") / STATE).items():
             if name.startswith("optimizer."):
                 _, index, key = name.split(".", 2)
-                moments.setdefault(int(index), {})[key] = value
+                own = parameters[int(index)]
+                moments.setdefault(int(index), {})[key] = part_like(value, own) if value.dim() else value
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
 
     def prune(self, keep: int) -> None:
@@ -148,24 +146,44 @@ class Checkpoints:
         shutil.rmtree(self.path(name), ignore_errors=True)
 
 
-def save_weights(model: nn.Module, path: Path, saved: Collection[str] | None = None) -> None:
+def saved_tensors(model: nn.Module, saved: Collection[str] | None = None) -> dict[str, Tensor]:
     """
-    The model's parameters and buffers as safetensors, tied ones once, always the same bytes; only those in `saved`.
+    The model's parameters and buffers on the CPU, tied ones once; only those in `saved`.
 
-    (safetensors' own `save_model` notes tied names in a metadata table whose order is random.)
+    All processes call it where the model is shared out among them: tensors are gathered whole.
     """
     tensors: dict[str, Tensor] = {}
     seen: set[tuple[int, tuple[int, ...]]] = set()
     for name, value in model.state_dict().items():
         if saved is not None and name not in saved:
             continue
-        if value.numel() and (key := (value.data_ptr(), tuple(value.shape))) in seen:
+        address = value.data_ptr()  # 0 where there is no memory, or on each process another
+        if address and (key := (address, tuple(value.shape))) in seen:
             continue
-        if value.numel():
+        if address:
             seen.add(key)
-        tensors[name] = value.detach().cpu().contiguous()
+        tensors[name] = on_cpu(value)
+    return tensors
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state on the CPU, gathered as `saved_tensors` does."""
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{key}": on_cpu(value) for index, entries in state.items() for key, value in entries.items()}
+
+
+def on_cpu(value: Tensor) -> Tensor:
+    return whole(value.detach()).cpu().contiguous()
+
+
+def save_weights(weights: Mapping[str, Tensor], path: Path) -> None:
+    """
+    Write weights as safetensors, always the same bytes.
+
+    (safetensors' own `save_model` notes tied names in a metadata table whose order is random.)
+    """
     with os_errors(path):
-        save_file(tensors, path, metadata={"format": "pt"})
+        save_file(dict(weights), path, metadata={"format": "pt"})
 
 
 @contextmanager
@@ -197,7 +215,7 @@ def load_weights(model: nn.Module, source: Path, saved: Collection[str] | None =
             fix="name a checkpoint folder, a model folder, or a .safetensors file",
         ) from None
     own = model.state_dict(keep_vars=True)
-    tied = {value.data_ptr() for name, value in own.items() if name in found}
+    tied = {address for name, value in own.items() if name in found and (address := value.data_ptr())}
     buffers = {name for name, value in own.items() if not isinstance(value, nn.Parameter)}
     needed = own if saved is None else [name for name in own if name in saved]
     missing = [name for name in needed if name not in found and own[name].data_ptr() not in tied]
@@ -213,7 +231,8 @@ def load_weights(model: nn.Module, source: Path, saved: Collection[str] | None =
             f"the weights in {source} are of another model: {'; '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}",
             fix="build the model with the params those weights were trained with",
         )
-    model.load_state_dict({name: value for name, value in found.items() if name in own}, strict=False)
+    known = {name: part_like(value, own[name].detach()) for name, value in found.items() if name in own}
+    model.load_state_dict(known, strict=False)
     return sorted(missing + surplus)
 
 

@@ -4,7 +4,7 @@ import ctypes
 import os
 import random
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,9 +12,10 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, gather_object, send_to_device
-from torch import Tensor
+from torch import Tensor, nn
 
 from winnow.learn.settings import Training
+from winnow.learn.sharding import is_shared_out, share_out
 from winnow.pipeline import ledger
 from winnow.pipeline.errors import TrainingError
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
@@ -125,6 +126,23 @@ class Team:
         self.size: int = accelerator.num_processes
         self.rank: int = accelerator.process_index
         self.main: bool = accelerator.is_main_process
+        self.sharded = False
+        """whether the model is shared out, so that all processes gather what one of them writes"""
+
+    def prepare(self, model: nn.Module, units: Sequence[nn.Module]) -> tuple[nn.Module, nn.Module]:
+        """The model to train, wrapped for mixed precision and DDP, and the model itself.
+
+        With `units`, and several processes, both are the model itself, shared out.
+        """
+        accelerator = self.accelerator
+        if self.size == 1 or not units:
+            wrapped: nn.Module = accelerator.prepare(model)
+            return wrapped, accelerator.unwrap_model(wrapped)
+        if accelerator.mixed_precision == "bf16":
+            model.forward = torch.autocast(accelerator.device.type, dtype=torch.bfloat16)(model.forward)
+        share_out(model, units, accelerator.device, self.size)
+        self.sharded = True
+        return model, model
 
     def on_main(self, work: Callable[[], T]) -> T:
         """The result of `work` on the main process, on every process."""
@@ -153,10 +171,14 @@ class Team:
         return mean
 
     def synchronise(self, tensors: Iterable[Tensor]) -> None:
-        """Give every process the main one's values, in place: batch statistics are each process's own."""
+        """Give every process the main one's values, in place: batch statistics are each process's own.
+
+        What is shared out is left as it is.
+        """
         if self.size > 1:
             for tensor in tensors:
-                torch.distributed.broadcast(tensor, src=0)
+                if not is_shared_out(tensor):
+                    torch.distributed.broadcast(tensor, src=0)
 
     def to_device(self, batch: Any) -> Any:
         """The batch where the model is; on the CPU it is there already."""

@@ -9,6 +9,7 @@ history of metrics, so that a training killed at any moment and run again ends i
     each epoch: seed everything, train, validate, record, save
 """
 
+import math
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -20,7 +21,15 @@ from torch import Tensor, nn
 
 from winnow.learn import devices
 from winnow.learn.averaging import Averaged
-from winnow.learn.checkpoints import WEIGHTS, Checkpoints, Progress, load_weights
+from winnow.learn.checkpoints import (
+    WEIGHTS,
+    Checkpoints,
+    Progress,
+    load_weights,
+    on_cpu,
+    optimizer_tensors,
+    saved_tensors,
+)
 from winnow.learn.curves import Curves, checked
 from winnow.learn.interrupt import Interrupted, StopRequest, interruption_message, stop_request
 from winnow.learn.loaders import Loaders, prefetch
@@ -79,8 +88,7 @@ class _Run:
         self.seconds: list[float] = []
         self.resumed = self.team.on_main(checkpoints.resume)
         self.progress = checkpoints.progress() if self.resumed else Progress()
-        devices.seed_epoch(settings.seed, 0, 0, rank=0)
-        model = task.build()
+        model = self.built()
         self.saved = frozenset(task.saved(model))
         if self.resumed:
             load_weights(model, checkpoints.path("last"), self.saved)
@@ -88,12 +96,16 @@ class _Run:
         elif settings.start_from is not None:
             left_out = load_weights(model, Path(settings.start_from), self.saved)
             self.display.say(f"weights from {settings.start_from}{', but not ' * bool(left_out)}{', '.join(left_out)}")
-        self.model: nn.Module = self.team.accelerator.prepare(model)  # wrapped for mixed precision and DDP
-        self.bare: nn.Module = self.team.accelerator.unwrap_model(self.model)
+        self.model, self.bare = self.team.prepare(model, task.units(model))
         average = checkpoints.average() if self.resumed else None
         self.average = Averaged(self.bare, self.saved, settings.averaging, self.progress.averaged, average)
         self.constants = self.team.to_device(dict(task.constants))
         self.curves = Curves(curves, self.progress.history, settings.early_stopping.metric) if self.team.main else None
+
+    def built(self) -> nn.Module:
+        """A new model, the same on every process and each time."""
+        devices.seed_epoch(self.settings.seed, 0, 0, rank=0)
+        return self.task.build()
 
     def run_phase(self, number: int, phase: Phase) -> None:
         """Epochs until the phase's last, or until early stopping."""
@@ -224,13 +236,16 @@ class _Run:
         """The domain's metrics; each process predicts its share of the batches, the main one computes the metrics."""
         self.bare.eval()
         self.team.synchronise([*self.bare.buffers(), *self.average.state.values()])
-        numbers = range(self.team.rank, len(loaders.val), self.team.size)
+        numbers = [*range(self.team.rank, len(loaders.val), self.team.size)]
+        count = len(numbers)
+        if self.team.sharded:  # each process has a part of the model, so that all compute, or none
+            numbers += [0] * (math.ceil(len(loaders.val) / self.team.size) - count)
         with torch.inference_mode(), self.average.applied():
             batches = map(self.on_device, prefetch(loaders.val.__getitem__, numbers, self.workers))
             own = [
                 {name: values.cpu() for name, values in rows.items()} for rows in self.task.predict(self.bare, batches)
             ]
-        parts = self.team.gathered(own)
+        parts = self.team.gathered(own[:count])
 
         def measured() -> dict[str, float]:
             ordered = [parts[index % self.team.size][index // self.team.size] for index in range(len(loaders.val))]
@@ -273,9 +288,11 @@ class _Run:
 
     def save(self, name: str) -> None:
         """Write a named checkpoint, of the averaged weights if they are, on the main process; the others wait."""
-        if self.team.main:
+        if self.team.main or self.team.sharded:
             with torch.no_grad(), self.average.applied():
-                self.checkpoints.save(name, self.bare, self.saved, self.progress)
+                weights = saved_tensors(self.bare, self.saved)
+                if self.team.main:
+                    self.checkpoints.save(name, weights, self.progress)
         self.team.wait()
 
     def save_last(self, stepper: Stepper) -> None:
@@ -286,10 +303,11 @@ class _Run:
             states = self.team.gathered(devices.random_state())
             self.progress.random = [values for values, _ in states]
             random = {f"{rank}.{key}": state for rank, (_, own) in enumerate(states) for key, state in own.items()}
-        if self.team.main:
-            self.checkpoints.save_last(
-                self.bare, self.saved, self.progress, stepper.optimizer, random, self.average.state
-            )
+        if self.team.main or self.team.sharded:
+            weights, state = saved_tensors(self.bare, self.saved), optimizer_tensors(stepper.optimizer)
+            average = {name: on_cpu(value) for name, value in self.average.state.items()}
+            if self.team.main:
+                self.checkpoints.save_last(weights, self.progress, state, random, average)
         self.team.wait()
 
     def stop_if_requested(self, stepper: Stepper) -> None:
@@ -310,6 +328,8 @@ class _Run:
         self.team.accelerator.end_training()
         if self.curves is None:
             raise SystemExit(0)
+        if self.team.sharded:
+            model = self.built()
         chosen, best = "final", self.progress.history[-1]
         if self.settings.select == "best":
             chosen, best = "best", self.records()[best_index(self.values(), higher=self.higher)]

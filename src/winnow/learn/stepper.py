@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from winnow.learn.sharding import own_part, whole
+
 
 class Stepper:
     """Updates parameters by the gradients accumulated since the last step."""
@@ -30,9 +32,9 @@ class Stepper:
             self.scaler.unscale_(self.optimizer)
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         if self.clip_norm:  # as torch's clip_grad_norm_, with one multiplication for both factors
-            norm = torch.nn.utils.get_total_norm(gradients) * factor
+            norm = whole(torch.nn.utils.get_total_norm(gradients)) * factor
             factor = factor * (self.clip_norm / (norm + 1e-6)).clamp(max=1.0)
-        torch._foreach_mul_(gradients, factor)
+        torch._foreach_mul_(list(map(own_part, gradients)), factor)
         if self.scaler:
             self.scaler.step(self.optimizer)
             self.scaler.update()

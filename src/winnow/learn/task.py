@@ -1,6 +1,6 @@
 """What a domain passes to the loop, and what it gets back."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,11 @@ def carry_nothing(folder: Path) -> None:
 def trainable(model: nn.Module) -> list[dict[str, Any]]:
     """All trainable parameters in one group."""
     return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
+
+
+def no_units(_: nn.Module) -> Sequence[nn.Module]:
+    """The model is not shared out."""
+    return ()
 
 
 def whole_state(model: nn.Module) -> Collection[str]:
@@ -52,6 +57,11 @@ class Task:
     """the metrics of what `predict` yielded for all validation rows, in order, on the CPU of the main process"""
     constants: Mapping[str, Any] = field(default_factory=dict)
     """tensors that every batch needs, such as a graph: copied to the device once and added to every batch"""
+    units: Callable[[nn.Module], Sequence[nn.Module]] = no_units
+    """
+    modules whose weights several processes share out, and put together one module at a time (FSDP), such as the blocks
+    of a transformer; without any each process has the whole model (DDP). `predict` must call `model(…)` once a batch
+    """
     groups: Callable[[nn.Module], list[dict[str, Any]]] = trainable
     """the optimiser's parameter groups; a group's `lr_scale` multiplies its learning rate"""
     optimizer: Callable[[list[dict[str, Any]], float, float], Optimizer] = adamw

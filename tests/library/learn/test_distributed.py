@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -22,6 +23,7 @@ from winnow.learn.checkpoints import load_weights
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.settings import Training
+from winnow.learn.sharding import own_part
 from winnow.learn.tally import Loss
 from winnow.learn.task import Task
 
@@ -165,6 +167,48 @@ def test_a_training_stopped_within_an_epoch_goes_on_with_another_number_of_proce
     tiny.run(tmp_path, chosen)
     history = json.loads((tmp_path / "run/last/checkpoint.json").read_text())["history"]
     assert [record["epoch"] for record in history] == [1, 2]
+
+
+def shared_out(**changes: Any) -> Task:
+    """The tiny task without dropout, with three batches to validate on, whose layers two processes share out."""
+
+    def loaders(subset: str, share: BatchShare) -> Loaders:
+        found, val = tiny.loaders(subset, share), {name: each[:31] for name, each in tiny.data().items()}
+        return Loaders(found.train, OrderedLoader(val, 12), {**found.rows, "val": 31})
+
+    def loss(model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
+        if os.environ.get("WORLD_SIZE") == "2":
+            parts = [own_part(each).numel() for each in model.parameters()]
+            assert sum(parts) * 2 == sum(each.numel() for each in model.parameters())
+        return tiny.loss(model, batch)
+
+    given = {"loss": loss, "units": lambda model: [model[0], model[3]], **changes}
+    return tiny.task(build=lambda: tiny.build(0.0), loaders=loaders, **given)
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_two_processes_that_share_the_model_out_train_as_one(tmp_path: Path, averaging: float) -> None:
+    chosen = tiny.settings(epochs=2, accumulation=2, clip_norm=0.05, averaging=averaging)
+    alone = tiny.run(tmp_path / "one", chosen, shared_out())
+    _train_in_two(tmp_path / "two", chosen, shared_out())
+    together = json.loads((tmp_path / "two/run/last/checkpoint.json").read_text())["history"]
+    for one, two in zip(alone.history, together, strict=True):
+        assert two["train"] == pytest.approx(one["train"], rel=1e-4)
+        assert two["val"] == pytest.approx(one["val"], rel=1e-4)
+    for file in ("checkpoints/final/model", "checkpoints/best/model", "last/model", "last/state"):
+        whole, gathered = (load_file(tmp_path / name / "run" / f"{file}.safetensors") for name in ("one", "two"))
+        assert whole.keys() == gathered.keys()
+        assert all(torch.allclose(whole[key], gathered[key], atol=1e-5) for key in whole), file
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_a_shared_out_training_stopped_within_an_epoch_ends_in_the_same_bytes(tmp_path: Path, averaging: float) -> None:
+    chosen = tiny.settings(epochs=2, checkpoint_steps=2, averaging=averaging)
+    _train_in_two(tmp_path / "whole", chosen, shared_out())
+    _train_in_two(tmp_path / "stopped", chosen, shared_out(loss=tiny.crashing(4, tiny.crash)), code=1)
+    _train_in_two(tmp_path / "stopped", chosen, shared_out(loss=tiny.crashing(9, tiny.crash)), code=1)
+    _train_in_two(tmp_path / "stopped", chosen, shared_out())
+    tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
 
 
 def test_processes_that_read_other_params_do_not_train_together(

@@ -107,6 +107,32 @@ def test_two_processes_train_the_same_model(here: Programs) -> None:
     assert all(torch.allclose(alone[name], each, atol=2e-4) for name, each in weights().items())
 
 
+@pytest.mark.parametrize(
+    ("changes", "tolerance"), [({}, 5e-4), ({"lora": {"rank": 4, "dropout": 0.0}, "precision": "bf16"}, 1e-2)]
+)
+def test_two_processes_that_share_the_model_out_train_the_same_one(
+    changes: dict[str, Any], tolerance: float, here: Programs
+) -> None:
+    given = {**TRAINED, "batch_size": 8, "learning_rate": 0.001, "gradient_checkpointing": True, **changes}
+    here.run("train", **given)
+    alone, (before,) = weights(), history()
+    shutil.rmtree(".winnow")
+    in_two_processes(here, **given, sharded=True)
+    (after,) = history()
+    assert after["train"]["loss"] == pytest.approx(before["train"]["loss"], rel=tolerance)
+    assert after["val"]["mae"] == pytest.approx(before["val"]["mae"], rel=tolerance)
+    assert weights().keys() == alone.keys()
+    assert all(torch.allclose(alone[name], each, atol=tolerance) for name, each in weights().items())
+    assert trained_scores(["a school"]).shape == (1, 8)
+
+
+def history() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(Path("data/articles/train/model/training_history.json").read_text())[
+        "epochs"
+    ]
+    return found
+
+
 def test_two_processes_train_an_encoder_whose_pooler_is_not_read(here: Programs) -> None:
     folder = Path("data/source/articles/models/bert")
     size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}

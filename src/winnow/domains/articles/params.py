@@ -171,6 +171,9 @@ class Train(Training):
     loss: Literal["mse", "huber"] = Field(description="squared error, or Huber's")
     huber_delta: Float = Field(gt=0, description="huber: error in points beyond which it counts linearly")
     gradient_checkpointing: bool = Field(description="compute activations twice, to save memory")
+    sharded: bool = Field(
+        description="with several devices: share weights and optimiser out (FSDP); else each holds all (DDP)"
+    )
     lora: Lora = Field(description="low-rank adapters")
     network: Network = Field(description="what is added to the language model")
     ridge_shares: list[Annotated[Float, Field(ge=0, le=1)]] = Field(
@@ -178,6 +181,12 @@ class Train(Training):
     )
     ridge_alphas: list[Float] = Field(min_length=1, description="its penalties, one is chosen on validation")
     ridge_features: int = Field(ge=100, le=10_000_000, description="its most words, and most character groups")
+
+    @model_validator(mode="after")
+    def _shareable(self) -> Self:
+        if self.sharded and self.precision == "fp16":
+            raise ValueError("a model that is shared out (sharded) cannot train in fp16: choose bf16 or fp32")
+        return self
 
     @model_validator(mode="after")
     def _tracked(self) -> Self:

@@ -14,7 +14,7 @@ from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
 from winnow.domains.retina.model.losses import corn_loss, focal_loss, spread_labels, weighted
 from winnow.domains.retina.model.network import Grader, decided, probabilities
 from winnow.images.codec import encode_png
-from winnow.learn.checkpoints import load_weights, save_weights
+from winnow.learn.checkpoints import load_weights, save_weights, saved_tensors
 from winnow.pipeline.errors import TrainingError
 from winnow.vision import backbones
 from winnow.vision.pooling import Standardise
@@ -95,7 +95,7 @@ def test_a_model_saved_without_class_weights_loads_into_one_that_has_them_and_th
     with_weights.class_weights = torch.tensor([0.04, 0.93, 0.32, 2.40, 1.31])
     for name, model in (("plain", plain), ("weighted", with_weights)):
         model.save_pretrained(tmp_path / name)
-        save_weights(model, tmp_path / f"{name}.safetensors")
+        save_weights(saved_tensors(model), tmp_path / f"{name}.safetensors")
     assert "class_weights" not in load_file(tmp_path / "plain" / "model.safetensors")
     assert "class_weights" in load_file(tmp_path / "weighted" / "model.safetensors")
     expected = plain.eval()(photographs)
@@ -155,7 +155,7 @@ def test_a_heat_map_is_the_evidence_for_the_grade(head: str, photographs: torch.
 
 
 def test_weights_of_another_head_are_refused(tmp_path: Path) -> None:
-    save_weights(grader("corn"), tmp_path / "other.safetensors")
+    save_weights(saved_tensors(grader("corn")), tmp_path / "other.safetensors")
     with pytest.raises(TrainingError, match="of another model"):
         load_weights(grader(), tmp_path / "other.safetensors")
 

@@ -149,6 +149,11 @@ class Training:
         body = [each for name, each in trained if not name.startswith("head.")]
         return [{"params": head, "lr_scale": self.params.network.head_lr_factor}, {"params": body}]
 
+    def units(self, model: nn.Module) -> list[nn.Module]:
+        """The blocks of the language model, when it is to be shared out among the devices."""
+        lists = [each for each in model.modules() if isinstance(each, nn.ModuleList)]
+        return [block for each in lists for block in each] if self.params.sharded else []
+
     def carry(self, folder: Path) -> None:
         """The tokenizer, which scoring needs besides the network."""
         self.tokenizer.save_pretrained(folder / "tokenizer")
