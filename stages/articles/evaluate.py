@@ -176,6 +176,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         "rows_test": len(test),
         "baseline_settings": {"tfidf_ridge": {"alpha": ridge.alpha}},
         "progression": progression,
+        **({"ridge": about["ridge"]} if "ridge" in about else {}),
         **written.judgement,
     }
     stage.judgement(judgement)

@@ -31,6 +31,11 @@ def test_a_local_checkpoint_is_trained_saved_and_reloaded(here: Programs) -> Non
     assert ((scores >= 0) & (scores <= 10)).all()
     history = json.loads(Path("data/articles/train/model/training_history.json").read_text())["epochs"]
     metadata = json.loads(Path("data/articles/train/model/training_metadata.json").read_text())
+    for side in (history[0]["train"], history[0]["val"]):
+        for error, mean in (("mae", np.mean), ("rmse", lambda errors: np.mean(np.square(errors)) ** 0.5)):
+            own = [value for name, value in side.items() if name.startswith(f"dimension_{error}/")]
+            assert len(own) == 8
+            assert mean(own) == pytest.approx(side[error], rel=1e-5)
     assert metadata["best_val_mae"] == history[metadata["best_epoch"] - 1]["val"]["mae"]
 
 

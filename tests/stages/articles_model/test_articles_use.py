@@ -83,12 +83,14 @@ def test_scoring_a_file_goes_on_where_it_stopped(here: Programs, monkeypatch: py
 
 
 def test_report_and_exports(here: Programs) -> None:
-    for stage in ("train", "evaluate", "plot"):
+    here.run("train", ridge_shares=[0.3])
+    for stage in ("evaluate", "plot"):
         here.run(stage)
     assert CliRunner().invoke(app, ["report", "--out", "report.docx"]).exit_code == 0
     text = "\n".join(each.text for each in docx.Document("report.docx").paragraphs)
     judgement = here.metrics("judgement")
     assert f"Verdict: {judgement['verdict']}" in text
+    assert "ridge regression on TF-IDF, whose share of 30%" in text
     for heading in ("Executive summary", "Method", "Results", "Conclusion"):
         assert heading in text
     assert len(docx.Document("report.docx").inline_shapes) == 3

@@ -246,6 +246,8 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         passed = run_cli("calibrate")
         assert passed.exit_code == 0, passed.output
         assert "PASS: proceed" in passed.output
+        told = re.findall(r"(\d+) articles to ask about: (about )?", passed.stderr)
+        assert told == [("25", ""), ("25", "about ")], "before each sample"
         assert rounds.has_passed(FILTER, hash_of(definition), f"stub/0/1000 at {server.url}, 8000 characters")
 
         before = len(server.requests)

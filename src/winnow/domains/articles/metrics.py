@@ -25,4 +25,5 @@ def __getattr__(name: str) -> tuple[str, ...]:
     if name != "VALIDATION_METRICS":
         raise AttributeError(name)
     dimensions = sorted({each for known in known_filters() for each in read_filter(known).names})
-    return ("loss", "mae", "rmse", "pearson_correlation", *(f"dimension_mae/{each}" for each in dimensions))
+    own = [f"dimension_{error}/{each}" for error in ("mae", "rmse") for each in dimensions]
+    return ("loss", "mae", "rmse", "pearson_correlation", *own)

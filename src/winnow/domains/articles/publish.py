@@ -1,6 +1,8 @@
 """The model card of a trained scorer."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from winnow.pipeline.files import read_json
 
@@ -23,8 +25,13 @@ def model_card() -> str:
         "tags: [regression, distillation]\n" + (f"base_model: {base}\n" if on_hub else "") + "---\n\n"
         f"# {training['filter']}\n\n"
         f"Scores articles from {scoring['low']:g} to {scoring['high']:g} on: {', '.join(scoring['dimensions'])}.\n\n"
-        f"Base: {base}, at most {training['configuration']['max_length']} tokens. Trained on "
+        f"Base: {base}, at most {training['configuration']['max_length']} tokens{_mixture(training)}. Trained on "
         f"{training['rows']['train']} articles whose scores an oracle gave; verdict on {judgement['rows_test']} test "
         f"articles: {judgement['verdict']}.\n\n"
         f"| metric | test |\n|---|---|\n{metrics}\n"
     )
+
+
+def _mixture(training: Mapping[str, Any]) -> str:
+    ridge = training.get("ridge")
+    return f"; averaged with ridge regression on TF-IDF (share {ridge['share']:.0%})" if ridge else ""

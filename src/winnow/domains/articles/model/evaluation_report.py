@@ -35,7 +35,7 @@ def render(
         "",
         *_metrics(judgement),
         *_dimensions(dimensions),
-        *_progression(progression),
+        *_progression(progression, judgement.get("ridge")),
         *_slices(slices),
         *_worst(worst),
         *_cost(oracle),
@@ -71,7 +71,7 @@ def _dimensions(table: pd.DataFrame) -> Iterator[str]:
     yield ""
 
 
-def _progression(found: Mapping[str, Any]) -> Iterator[str]:
+def _progression(found: Mapping[str, Any], ridge: Mapping[str, Any] | None) -> Iterator[str]:
     yield "## Training"
     yield ""
     yield (
@@ -80,6 +80,11 @@ def _progression(found: Mapping[str, Any]) -> Iterator[str]:
     )
     yield f"- {'the last validations differ by less than 2%: converged' if found['converged'] else 'not converged yet'}"
     yield "- overfitting: validation got worse while training improved" if found["overfitting"] else "- no overfitting"
+    if ridge:
+        yield (
+            f"- the model averages the network, of which this is said, with ridge regression on TF-IDF (share "
+            f"{ridge['share']:.0%}, chosen on validation): validation MAE {ridge['mixture_val_mae']:.3f}"
+        )
     yield ""
 
 

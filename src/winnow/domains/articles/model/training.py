@@ -105,12 +105,10 @@ class Training:
         with torch.no_grad():
             held = scores.detach().clamp(self.scoring.low, self.scoring.high)
             absolute = (held - labels).abs()
-        names, errors = self.scoring.dimensions, absolute.mean(dim=0)
-        parts = {
-            "mae": absolute.mean(dim=1).sum(),
-            "squared": (absolute**2).mean(dim=1).sum(),
-            **{f"dimension_mae/{name}": each * len(labels) for name, each in zip(names, errors, strict=True)},
-        }
+        sums = {"mae": absolute.sum(dim=0), "rmse": (absolute**2).sum(dim=0)}  # its root is taken at the epoch's end
+        parts = {name: each.mean() for name, each in sums.items()}
+        for index, name in enumerate(self.scoring.dimensions):
+            parts |= {f"dimension_{error}/{name}": each[index] for error, each in sums.items()}
         return Loss(self.losses(scores, labels).mean(dim=1).sum(), len(labels), parts)
 
     def losses(self, scores: Tensor, labels: Tensor) -> Tensor:
@@ -119,8 +117,8 @@ class Training:
         return functional.mse_loss(scores, labels, reduction="none")
 
     def summarise(self, means: Mapping[str, float]) -> dict[str, float]:
-        """An epoch's loss, MAE and RMSE, and the MAE of each dimension."""
-        return {**{name: value for name, value in means.items() if name != "squared"}, "rmse": means["squared"] ** 0.5}
+        """An epoch's loss, MAE and RMSE, and those of each dimension."""
+        return {name: value**0.5 if "rmse" in name.split("/")[0] else value for name, value in means.items()}
 
     def predict(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
         """Scores and labels of each validation article."""
@@ -129,7 +127,7 @@ class Training:
             yield {"scores": scores.float(), "labels": batch["labels"]}
 
     def metrics(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
-        """Loss as in training, MAE, RMSE, mean Pearson correlation, and the MAE of each dimension."""
+        """Loss as in training, MAE and RMSE, overall and of each dimension, and the mean Pearson correlation."""
         scores, labels = rows["scores"], rows["labels"]
         held = scores.clamp(self.scoring.low, self.scoring.high).double().numpy()
         true = labels.double().numpy()
@@ -139,7 +137,11 @@ class Training:
             "mae": mae(held, true),
             "rmse": rmse(held, true),
             "pearson_correlation": float(np.mean(np.nan_to_num(correlations))),
-            **{f"dimension_mae/{name}": mae(held[:, i], true[:, i]) for i, name in enumerate(self.scoring.dimensions)},
+            **{
+                f"dimension_{error.__name__}/{name}": error(held[:, i], true[:, i])
+                for error in (mae, rmse)
+                for i, name in enumerate(self.scoring.dimensions)
+            },
         }
 
     def groups(self, model: nn.Module) -> list[dict[str, Any]]:

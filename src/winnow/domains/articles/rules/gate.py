@@ -12,7 +12,7 @@ from winnow.domains.articles.params import Calibration
 from winnow.domains.articles.rules import rounds
 from winnow.domains.articles.rules.calibration import Comparison, Findings, compare, measure
 from winnow.domains.articles.rules.calibration_report import Origin, render
-from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller
+from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce
 from winnow.domains.articles.rules.questions import Variant, hash_of
 from winnow.domains.articles.rules.samples import draw_samples, probe_articles
 from winnow.pipeline.errors import WinnowError
@@ -91,6 +91,7 @@ def require_pass(outcome: Outcome) -> None:
 def _examine(
     labeller: Labeller, sample: pd.DataFrame, texts: pd.DataFrame, human: pd.DataFrame, probes: int
 ) -> Findings:
+    announce(labeller, _articles(sample["article_id"].tolist(), texts))
     labelled = _ask(labeller, sample["article_id"].tolist(), texts, "plain")
     again = {
         variant: _ask(labeller, names, texts, cast("Variant", variant))
@@ -100,6 +101,9 @@ def _examine(
 
 
 def _ask(labeller: Labeller, names: Sequence[str], texts: pd.DataFrame, variant: Variant) -> list[Labelled]:
+    return list(labeller.label_all(_articles(names, texts), variant))
+
+
+def _articles(names: Sequence[str], texts: pd.DataFrame) -> list[Article]:
     rows = texts.loc[list(names)]
-    articles = [Article(str(row.Index), str(row.title), str(row.content)) for row in rows.itertuples()]
-    return list(labeller.label_all(articles, variant))
+    return [Article(str(row.Index), str(row.title), str(row.content)) for row in rows.itertuples()]

@@ -72,6 +72,11 @@ def write_document(found: Results, path: Path) -> None:
         f"{configuration['max_length']} tokens). The weights of epoch {found.training['best_epoch']} were chosen on "
         f"{rows['val']} validation articles (MAE {found.training['best_val_mae']:.3f})."
     )
+    if ridge := found.training.get("ridge"):
+        document.add_paragraph(
+            f"The network's scores are averaged with those of ridge regression on TF-IDF, whose share of "
+            f"{ridge['share']:.0%} was chosen on validation articles (MAE then {ridge['mixture_val_mae']:.3f})."
+        )
     document.add_heading("Results", 1)
     _table(document, found.judgement)
     _dimensions(document, found.dimensions)
