@@ -210,6 +210,11 @@ def test_a_shared_out_training_stopped_within_an_epoch_ends_in_the_same_bytes(tm
     _train_in_two(tmp_path / "stopped", chosen, shared_out())
     tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
 
+    _train_in_two(tmp_path / "alone", chosen, shared_out(loss=tiny.crashing(4, tiny.crash)), code=1)
+    last = tiny.run(tmp_path / "alone", chosen, shared_out()).history[-1]["val"]
+    whole = json.loads((tmp_path / "whole/run/last/checkpoint.json").read_text())["history"][-1]["val"]
+    assert last == pytest.approx(whole, rel=1e-4), "one process goes on with what two have shared out"
+
 
 def test_processes_that_read_other_params_do_not_train_together(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
