@@ -34,7 +34,10 @@ ONE_EACH = {
 }  # fmt: skip
 """The settings that the full grids of the row `gat` chose; only there are the baselines tuned."""
 DEGREE = {"sessions.train.network.attention": "degree"}
-BPR = {"sessions.train.loss": "bpr", "sessions.train.l2": 0.01, "sessions.train.network.temperature": 0.15}
+BPR = {
+    "sessions.train.loss": "bpr", "sessions.weight.negatives": "uniform", "sessions.train.network.temperature": 0.15
+}  # fmt: skip
+"""Chosen on validation by sessions_choice.py."""
 NARROW = {
     "sessions.train.phases": [
         {"subset": "all", "epochs": 22, "learning_rate": 0.01}, {"subset": "all", "epochs": 10, "learning_rate": 0.001}
@@ -76,18 +79,21 @@ COMPARED = {
 def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
     """One row of the table."""
     source, preset, overrides = ROWS[name]
-    sources = []
-    if source:
-        folder, form, main = source
-        for file in (SHARED / folder).iterdir():
-            shutil.copy(file, copy / "data/source/sessions")
-        sources = [{"format": form, "path": f"data/source/sessions/{main}", "events": None}]
+    sources = with_source(copy, source) if source else []
     run(["git", "checkout", "-q", "params.yaml"], copy)
     if preset:
         run(["winnow", "preset", "sessions", preset, "--apply"], copy)
     presets.apply({"sessions.ingest.sources": sources} | overrides, copy / "params.yaml")
     run(["dvc", "repro", "plot@sessions"], copy)
     return measured(copy, name)
+
+
+def with_source(copy: Path, source: tuple[str, str, str]) -> list[dict[str, Any]]:
+    """Copy the files of a source into the clone; gives what `sessions.ingest.sources` is then."""
+    folder, form, main = source
+    for file in (SHARED / folder).iterdir():
+        shutil.copy(file, copy / "data/source/sessions")
+    return [{"format": form, "path": f"data/source/sessions/{main}", "events": None}]
 
 
 def measured(copy: Path, name: str) -> dict[str, Any]:
