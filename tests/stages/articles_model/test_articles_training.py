@@ -112,22 +112,18 @@ def test_two_processes_train_the_same_model(here: Programs) -> None:
     assert all(torch.allclose(alone[name], each, atol=2e-4) for name, each in weights().items())
 
 
-@pytest.mark.parametrize(
-    ("changes", "tolerance"), [({}, 5e-4), ({"lora": {"rank": 4, "dropout": 0.0}, "precision": "bf16"}, 1e-2)]
-)
-def test_two_processes_that_share_the_model_out_train_the_same_one(
-    changes: dict[str, Any], tolerance: float, here: Programs
-) -> None:
-    given = {**TRAINED, "batch_size": 8, "learning_rate": 0.001, "gradient_checkpointing": True, **changes}
+def test_two_processes_that_share_the_model_out_train_the_same_one(here: Programs) -> None:
+    given = {**TRAINED, "batch_size": 8, "learning_rate": 0.001, "gradient_checkpointing": True}
+    given["lora"] = {"rank": 4, "dropout": 0.0}
     here.run("train", **given)
     alone, (before,) = weights(), history()
     shutil.rmtree(".winnow")
     in_two_processes(here, **given, sharded=True)
     (after,) = history()
-    assert after["train"]["loss"] == pytest.approx(before["train"]["loss"], rel=tolerance)
-    assert after["val"]["mae"] == pytest.approx(before["val"]["mae"], rel=tolerance)
+    assert after["train"]["loss"] == pytest.approx(before["train"]["loss"], rel=1e-4)
+    assert after["val"]["mae"] == pytest.approx(before["val"]["mae"], rel=1e-4)
     assert weights().keys() == alone.keys()
-    assert all(torch.allclose(alone[name], each, atol=tolerance) for name, each in weights().items())
+    assert all(torch.allclose(alone[name], each, atol=2e-4) for name, each in weights().items())
     assert trained_scores(["a school"]).shape == (1, 8)
 
 
