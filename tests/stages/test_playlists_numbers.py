@@ -15,6 +15,7 @@ from stages.playlists import evaluate
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.playlists_world import PLAYLISTS, Matrix, World, table
 from winnow.domains.playlists.model import baselines as tuned_baselines
+from winnow.domains.playlists.model.explanations import track_names
 from winnow.recommend.explanations import Check
 
 CUTOFFS = (10, 50, 100)
@@ -245,6 +246,25 @@ def test_intervals_and_paired_differences_agree_with_theory(judgement: dict[str,
         half = stats.norm.ppf(0.975) * sample.std(ddof=0) / np.sqrt(len(sample))
         assert found["low"] == pytest.approx(sample.mean() - half, abs=0.35 * half + 1e-6)
         assert found["high"] == pytest.approx(sample.mean() + half, abs=0.35 * half + 1e-6)
+
+
+def test_explained_playlists_are_drawn_from_all_and_their_first_tracks_told(world: World) -> None:
+    completed = table("evaluate/completed.parquet")
+    lists = world.tests(world.scores("train", "val"))
+    number = completed["playlist"].str.split().str[0].astype(int)
+    drawn = number.drop_duplicates().tolist()
+    assert len(drawn) == 3
+    assert drawn == sorted(drawn)
+    assert set(drawn) <= set(lists.users)
+    assert drawn not in (lists.users[:3], lists.users[-3:]), "the first or last ones show nothing of the others"
+    names = dict(enumerate(track_names(world.tracks, table("label/artists.parquet"))))
+    for playlist, own in completed.groupby(number):
+        told = own.drop_duplicates("place")
+        assert told["place"].tolist() == [1, 2]
+        assert told["track"].tolist() == [names[track] for track in lists.order[lists.users.index(playlist)][:2]]
+        for _, reasons in own.groupby("place"):
+            assert 1 <= len(reasons) <= 3
+            assert reasons["effect"].is_monotonic_decreasing
 
 
 def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:

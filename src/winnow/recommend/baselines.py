@@ -103,25 +103,32 @@ def fit_als(train: Matrix, *, factors: int, ridge: float, alpha: float, rounds: 
     items = rng.normal(0, 0.1, (train.shape[1], factors)).astype(np.float32)
     transposed = train.T.tocsr()
     for _ in range(rounds):
-        users = _solve(train, items, ridge, alpha)
-        items = _solve(transposed, users, ridge, alpha)
-    return lambda known: _solve(known, items, ridge, alpha) @ items.T
+        users = _least_squares(items, ridge, alpha)(train)
+        items = _least_squares(users, ridge, alpha)(transposed)
+    solve = _least_squares(items, ridge, alpha)
+    return lambda known: solve(known) @ items.T
 
 
-def _solve(known: Matrix, other: NDArray[np.float32], ridge: float, alpha: float) -> NDArray[np.float32]:
-    """Least squares of each row: target 0 and confidence 1 for all of `other`, 1 and 1 + alpha for the known ones.
+def _least_squares(other: NDArray[np.float32], ridge: float, alpha: float) -> Fitted:
+    """Solves each row of a matrix: target 0 and confidence 1 for all of `other`, 1 and 1 + alpha for the known ones.
 
-    With few known ones the small system is solved (Woodbury): (B + αOᵀO)⁻¹Oᵀ1 = B⁻¹Oᵀ(I + αOB⁻¹Oᵀ)⁻¹1.
+    With few known ones the small system is solved (Woodbury): (B + αOᵀO)⁻¹Oᵀ1 = B⁻¹Oᵀ(I + αOB⁻¹Oᵀ)⁻¹1. B⁻¹ is taken
+    times all of `other` at once: for each row alone it would be read from memory again.
     """
     base = other.T @ other + ridge * np.eye(other.shape[1], dtype=np.float32)
-    inverse = np.linalg.inv(base)
-    solved = np.zeros((known.shape[0], other.shape[1]), dtype=np.float32)
-    for row in range(known.shape[0]):
-        own = other[known.indices[known.indptr[row] : known.indptr[row + 1]]]
-        if 0 < len(own) < other.shape[1]:
-            spread = inverse @ own.T
-            shares = np.linalg.solve(np.eye(len(own), dtype=np.float32) + alpha * own @ spread, np.ones(len(own)))
-            solved[row] = (1 + alpha) * spread @ shares
-        elif len(own):
-            solved[row] = np.linalg.solve(base + alpha * own.T @ own, (1 + alpha) * own.sum(axis=0))
-    return solved
+    spread = other @ np.linalg.inv(base)
+
+    def solve(known: Matrix) -> NDArray[np.float32]:
+        solved = np.zeros((known.shape[0], other.shape[1]), dtype=np.float32)
+        for row in range(known.shape[0]):
+            columns = known.indices[known.indptr[row] : known.indptr[row + 1]]
+            own = other[columns]
+            if 0 < len(own) < other.shape[1]:
+                near = spread[columns]
+                shares = np.linalg.solve(np.eye(len(own), dtype=np.float32) + alpha * own @ near.T, np.ones(len(own)))
+                solved[row] = (1 + alpha) * shares @ near
+            elif len(own):
+                solved[row] = np.linalg.solve(base + alpha * own.T @ own, (1 + alpha) * own.sum(axis=0))
+        return solved
+
+    return solve

@@ -106,7 +106,10 @@ def fit_graph_filter(train: Matrix, *, factors: int, alpha: float, sharpening: f
 def graph_filter_grid(
     factors: Sequence[int], alphas: Sequence[float], sharpenings: Sequence[float], seed: int
 ) -> Iterator[tuple[dict[str, float], Callable[[Matrix], GraphFilter]]]:
-    """The settings of graph filters, each with the function that fits it; a matrix is decomposed once for all."""
+    """The settings of graph filters, each with the function that fits it; a matrix is decomposed once for all.
+
+    An alpha of 0 leaves nothing of the low-pass part: it is tried once, with no factors.
+    """
     bases: dict[int, tuple[Matrix, NDArray[np.float32]]] = {}
 
     def fit(train: Matrix, *, factors_kept: int, alpha: float, sharpening: float) -> GraphFilter:
@@ -114,7 +117,8 @@ def graph_filter_grid(
             bases[id(train)] = train, low_frequencies(train, max(factors), seed)
         return GraphFilter(train, bases[id(train)][1][:factors_kept], alpha, sharpening)
 
-    for count, alpha, sharpening in product(factors, alphas, sharpenings):
+    pairs = dict.fromkeys((count if alpha else 0, alpha) for count, alpha in product(factors, alphas))
+    for (count, alpha), sharpening in product(pairs, sharpenings):
         settings = {"factors": count, "alpha": alpha, "sharpening": sharpening}
         yield settings, partial(fit, factors_kept=count, alpha=alpha, sharpening=sharpening)
 

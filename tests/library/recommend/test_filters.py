@@ -48,6 +48,13 @@ def test_a_grid_decomposes_a_matrix_once_for_all_settings(monkeypatch: pytest.Mo
     assert len(calls) == 1
 
 
+def test_without_a_low_pass_part_a_setting_is_tried_once_with_no_factors() -> None:
+    train = matrix_of(small.graph())
+    grid = list(graph_filter_grid([4, 9], [0.0, 0.3], [0.0], seed=0))
+    assert [(settings["factors"], settings["alpha"]) for settings, _ in grid] == [(0, 0.0), (4, 0.3), (9, 0.3)]
+    np.testing.assert_allclose(grid[0][1](train)(train), by_hand(train.toarray(), 0, 0.0, 0.0), atol=1e-3)
+
+
 def test_a_blend_adds_the_filter_s_score_of_a_row_of_length_one() -> None:
     train = matrix_of(small.graph())
     blend = Blend(fit_graph_filter(train, factors=6, alpha=0.3, sharpening=2.5, seed=0), weight=3.0)
