@@ -1,11 +1,12 @@
 """Whether the documented score falls with OCR accuracy: tesseract on degraded copies of clean pages.
 
-    env PYTHONPATH=src:. python benchmarks/documents_ocr.py CLEAN
+    env PYTHONPATH=src:. python benchmarks/documents_ocr.py CLEAN [clean_pages] [single_issues]
 
 CLEAN is a folder of clean pages. Needs the program `tesseract` with its English data (Debian: tesseract-ocr); nothing
-else in winnow does. The copies are made and stored as by the label stage, without its harmless effects, some of which
-take text away. Their accuracy is the word F1 against what tesseract reads on the clean page; of the random pages those
-count on which it finds at least 30 words. Intervals are over pages.
+else in winnow does. clean_pages: copies made and stored as by the label stage, without its harmless effects, some of
+which take text away. single_issues: copies with one issue alone, at some severities. The accuracy is the word F1
+against what tesseract reads on the clean page; of the random pages those count on which it finds at least 30 words.
+Intervals are over pages.
 
 Results go to benchmarks/results/documents_ocr.json.
 """
@@ -16,6 +17,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,9 @@ import pandas as pd
 from measure import merge
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.rules import copies
+from winnow.domains.documents.rules import copies, degradations
 from winnow.domains.documents.source.pages import read_pages
+from winnow.images.codec import Pixels
 from winnow.judge.intervals import Counts, bootstrap
 from winnow.measure.regression import spearman_correlations
 
@@ -33,6 +36,8 @@ SEED = 0
 PAGES, COPIES, MIN_WORDS = 20, 5, 30
 MAX_ISSUES, JITTER, QUALITY = 4, 0.03, 90
 """As in the preset real_pages."""
+ISSUE_PAGES, SEVERITIES = 8, (0.3, 0.6, 0.9)
+"""Of the copies with one issue."""
 RESAMPLES, CONFIDENCE = 1000, 0.95
 
 
@@ -51,24 +56,29 @@ def word_f1(found: Counter[str], expected: Counter[str]) -> float:
     return 2 * (found & expected).total() / max(found.total() + expected.total(), 1)
 
 
+def readable_pages(files: list[Path], count: int) -> Iterator[tuple[str, Pixels, Counter[str]]]:
+    """The first `count` pages with enough words: the file's name, the page, and its words."""
+    found = 0
+    for file in files:
+        page = read_pages(file.read_bytes(), file.suffix, definitions.Preparation(2000, 120))[0]
+        expected = read_words(copies.encode(page, QUALITY))
+        if expected.total() >= MIN_WORDS:
+            yield file.name, page, expected
+            found += 1
+        if found == count:
+            return
+
+
 def read_copies(files: list[Path], rng: np.random.Generator) -> pd.DataFrame:
     """A row per copy of the first `PAGES` files with enough words: page, score, legibility, label, word_f1."""
     rows: list[dict[str, Any]] = []
-    pages = 0
-    for file in files:
-        if pages == PAGES:
-            break
-        page = read_pages(file.read_bytes(), file.suffix, definitions.Preparation(2000, 120))[0]
-        expected = read_words(copies.encode(page, QUALITY))
-        if expected.total() < MIN_WORDS:
-            continue
-        pages += 1
+    for name, page, expected in readable_pages(files, PAGES):
         for wanted in copies.draw_scores(COPIES, 0.0, JITTER, rng).tolist():
             made = copies.make_copy(page, wanted, rng, max_issues=MAX_ISSUES, effects_share=0.0)
             score = float(definitions.severity_score(made.severities))
             rows.append(
                 {
-                    "page": file.name,
+                    "page": name,
                     "score": score,
                     "legibility": float(definitions.severity_score(made.severities, definitions.LEGIBILITY)),
                     "label": int(definitions.class_of(score)),
@@ -76,6 +86,27 @@ def read_copies(files: list[Path], rng: np.random.Generator) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def with_issue(page: Pixels, issue: str, severity: float, rng: np.random.Generator) -> tuple[Pixels, float]:
+    """The page with one issue alone, and its severity; that of a crop is only near the wanted one, or 0."""
+    if issue == "cropped":
+        return copies.crop(page, severity, rng)
+    degrade = degradations.skew if issue == "skew" else degradations.AFTER_FRAMING[issue]
+    return degrade(page, severity, rng), severity
+
+
+def read_issues(files: list[Path], rng: np.random.Generator) -> pd.DataFrame:
+    """A row per page, issue and severity that could be made: page, issue, wanted, severity, word_f1."""
+    rows: list[tuple[str, str, float, float, float]] = []
+    for name, page, expected in readable_pages(files, ISSUE_PAGES):
+        for issue in definitions.ISSUES:
+            for wanted in SEVERITIES:
+                made, severity = with_issue(page, issue, wanted, rng)
+                if severity:
+                    accuracy = word_f1(read_words(copies.encode(made, QUALITY)), expected)
+                    rows.append((name, issue, wanted, severity, accuracy))
+    return pd.DataFrame(rows, columns=["page", "issue", "wanted", "severity", "word_f1"])
 
 
 def correlation(rows: pd.DataFrame, name: str, rng: np.random.Generator) -> dict[str, float]:
@@ -110,20 +141,41 @@ def figures(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def issue_figures(rows: pd.DataFrame) -> dict[str, Any]:
+    """What `read_issues` gave, by issue: the mean word F1 at each severity, and the correlation with severity."""
+    return {
+        "seed": SEED,
+        "pages": int(rows["page"].nunique()),
+        "by_issue": {
+            str(issue): {
+                "copies": len(part),
+                "mean": {str(wanted): round(float(own.mean()), 4) for wanted, own in part.groupby("wanted")["word_f1"]},
+                "spearman": correlation(part.reset_index(), "severity", np.random.default_rng(SEED)),
+            }
+            for issue, part in rows.groupby("issue")
+        },
+    }
+
+
+PARTS: dict[str, Callable[[list[Path], np.random.Generator], dict[str, Any]]] = {
+    "clean_pages": lambda files, rng: figures(read_copies(files, rng)),
+    "single_issues": lambda files, rng: issue_figures(read_issues(files, rng)),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clean", type=Path)
+    parser.add_argument("parts", nargs="*", default=list(PARTS))
     options = parser.parse_args()
     if not shutil.which("tesseract"):
         sys.exit("this benchmark needs tesseract with its English data (Debian: apt-get install tesseract-ocr)")
     files = sorted(options.clean.glob("*.png"))
     if not files:
         sys.exit(f"no PNG file in {options.clean}: give the folder of clean pages")
-    rng = np.random.default_rng(SEED)
-    merge(
-        "documents_ocr",
-        {"clean_pages": figures(read_copies([files[place] for place in rng.permutation(len(files))], rng))},
-    )
+    for name in options.parts:
+        rng = np.random.default_rng(SEED)
+        merge("documents_ocr", {name: PARTS[name]([files[place] for place in rng.permutation(len(files))], rng)})
 
 
 if __name__ == "__main__":

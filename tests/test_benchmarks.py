@@ -1,6 +1,7 @@
 """What benchmarks keep of their earlier runs."""
 
 import importlib
+import io
 import json
 from pathlib import Path
 from types import ModuleType
@@ -9,8 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.conftest import ROOT
+from winnow.domains.documents import definitions
+from winnow.domains.documents.source.synthetic import draw_page
 
 
 @pytest.fixture
@@ -102,3 +106,53 @@ def test_the_f1_of_words_counts_repeated_words(measure: ModuleType) -> None:
     assert ocr.word_f1(ocr.Counter(["the", "page", "pace"]), expected) == pytest.approx(2 * 2 / (3 + 5))
     assert ocr.word_f1(ocr.Counter(), expected) == 0
     assert ocr.word_f1(ocr.Counter(), ocr.Counter()) == 0
+
+
+def test_without_tesseract_the_ocr_benchmark_says_what_to_install(
+    measure: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ocr = importlib.import_module("documents_ocr")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["documents_ocr.py", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"needs tesseract .* \(Debian: apt-get install tesseract-ocr\)"):
+        ocr.main()
+
+
+def test_pages_with_too_few_words_are_left_out_of_the_ocr_benchmark(
+    measure: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ocr = importlib.import_module("documents_ocr")
+    words = {100: 40, 110: 29, 120: 30, 130: 99}
+    for height in words:
+        Image.fromarray(np.full((height, 80), 255, dtype=np.uint8)).save(tmp_path / f"{height}.png")
+    monkeypatch.setattr(
+        ocr, "read_words", lambda data: ocr.Counter({"word": words[Image.open(io.BytesIO(data)).height]})
+    )
+    found = list(ocr.readable_pages(sorted(tmp_path.glob("*.png")), 2))
+    assert [(name, page.shape, expected.total()) for name, page, expected in found] == [
+        ("100.png", (100, 80), 40),
+        ("120.png", (120, 80), 30),
+    ]
+
+
+@pytest.mark.parametrize("issue", definitions.ISSUES)
+def test_a_page_gets_one_issue_alone(measure: ModuleType, issue: str) -> None:
+    ocr = importlib.import_module("documents_ocr")
+    page = draw_page("letter", 500, np.random.default_rng(0))
+    made, severity = ocr.with_issue(page, issue, 0.6, np.random.default_rng(1))
+    assert severity == pytest.approx(0.6, abs=0.12)
+    assert made.shape != page.shape or (made != page).any()
+
+
+def test_ocr_figures_of_an_issue_are_means_by_severity_and_a_correlation_over_pages(measure: ModuleType) -> None:
+    ocr = importlib.import_module("documents_ocr")
+    rows = [
+        (f"{page}.png", issue, wanted, wanted, right)
+        for page in range(6)
+        for issue, slope in (("blur", -1), ("glare", 1))
+        for wanted, right in ((0.3, 0.5 - 0.2 * slope), (0.9, 0.5 + 0.2 * slope))
+    ]
+    found = ocr.issue_figures(pd.DataFrame(rows, columns=["page", "issue", "wanted", "severity", "word_f1"]))
+    assert found["pages"] == 6
+    assert found["by_issue"]["blur"]["mean"] == {"0.3": 0.7, "0.9": 0.3}
+    assert {issue: part["spearman"]["value"] for issue, part in found["by_issue"].items()} == {"blur": -1, "glare": 1}
