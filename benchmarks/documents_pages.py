@@ -1,11 +1,12 @@
 r"""
 The programs of documents on real clean pages over folds, and the trained models on real degraded pages.
 
-    python benchmarks/documents_pages.py CLEAN --real REAL [--set documents.label.copies=38] [--folds 0 1]
+    python benchmarks/documents_pages.py CLEAN --real REAL [--set documents.label.copies=38] [--folds 0 1] [--drawn 24]
 
 CLEAN is a folder of clean pages; REAL holds metadata.csv with the columns file, kind, pair_clean, tesseract_word_f1 and
 rmse_to_clean (see docs/documents.md). Every page is tested once, by a model that saw no copy of it: figures are of all
 pages' predictions together, with intervals over pages. Nothing is chosen on REAL, and its pages are in no training.
+With --drawn so many drawn receipts are degraded and learnt from as well; no figure is of them.
 What is printed, after every fold for the folds so far, is also in benchmarks/results/documents_pages.json. Features of
 the frozen network are kept in .winnow/kept of this checkout, so that another setting of the heads costs minutes.
 """
@@ -37,7 +38,8 @@ from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.params import Common, Params
 from winnow.domains.documents.source.collect import document_of
 from winnow.domains.documents.source.pages import read_pages
-from winnow.images.codec import Pixels
+from winnow.domains.documents.source.synthetic import draw_page
+from winnow.images.codec import Pixels, encode_png
 from winnow.images.opencv import cv2
 from winnow.judge.intervals import Statistic, bootstrap, ratio, wilson
 from winnow.pipeline import presets
@@ -67,6 +69,15 @@ def workspace(target: Path, data: Path) -> Path:
     kept.mkdir(parents=True, exist_ok=True)
     (target / ".winnow" / "kept").symlink_to(kept)
     return target
+
+
+def draw_receipts(folder: Path, count: int) -> None:
+    """Clean receipts of 430 to 990 pixels' width, as many of them narrow as wide."""
+    folder.mkdir()
+    rng = np.random.default_rng(SEED)
+    for number in range(count):
+        page = draw_page("receipt", int(rng.integers(700, 1600)), rng)
+        (folder / f"receipt_{number:03d}.png").write_bytes(encode_png(page))
 
 
 def run_stages(*names: str) -> dict[str, float]:
@@ -272,6 +283,7 @@ class Measured:
 def measure_fold(measured: Measured, clean: Path, real: Path | None) -> None:
     """Add the fold that was just evaluated: its predictions, and what its model says of other pages."""
     predictions = pd.read_parquet("data/documents/evaluate/predictions.parquet").query("split == 'test'")
+    predictions = predictions[predictions["document"].str.startswith("clean/")]
     measured.predictions.append(predictions)
     measured.baseline.append(pd.read_parquet("data/documents/evaluate/baseline_predictions.parquet"))
     model, calibration = load_assessor(torch.device("cpu"))
@@ -294,6 +306,7 @@ def main() -> None:
     parser.add_argument("--real", type=lambda text: Path(text).resolve())
     parser.add_argument("--set", nargs="*", default=[], help="further values, key=JSON")
     parser.add_argument("--folds", nargs="*", type=int, help="folds to measure, all without it")
+    parser.add_argument("--drawn", type=int, default=0, help="drawn receipts beside the clean pages")
     parser.add_argument("--name", default="real_pages")
     options = parser.parse_args()
     values = presets.overrides("documents", presets.read("documents", "real_pages"))
@@ -303,6 +316,10 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))  # for the stages
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(workspace(Path(scratch) / "workspace", options.clean))
+        if options.drawn:
+            source = {"format": "clean_pages", "path": "data/source/documents/drawn"}
+            draw_receipts(Path(source["path"]), options.drawn)
+            values["documents.ingest.sources"] = [*values["documents.ingest.sources"], source]
         presets.apply(dict(values), PARAMS_FILE)
         began = time.perf_counter()
         seconds = run_stages("ingest", "filter", "label")
@@ -313,6 +330,7 @@ def main() -> None:
             measure_fold(measured, options.clean, options.real)
             figures = {
                 "settings": {key: value for key, value in values.items() if not isinstance(value, list)},
+                "drawn": options.drawn,
                 "folds": folds[:place],
                 "cpu_seconds": seconds,
                 "wall_seconds": round(time.perf_counter() - began, 1),

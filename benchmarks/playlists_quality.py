@@ -27,8 +27,17 @@ ONE_EACH = {
     }.items()
 }  # fmt: skip
 """Only in the row `mpd` are the baselines tuned."""
+FOUND_BEST = ONE_EACH | {
+    f"playlists.evaluate.baselines.{name}": [value]
+    for name, value in {
+        "knn_neighbours": 200, "knn_shrink": 10.0, "recency_floors": 0.01, "filter_alphas": 0.0,
+    }.items()
+}  # fmt: skip
+"""What the row `mpd` found best of item-kNN with recency, alone and with artists, and of the graph filter."""
+
 ROWS: dict[str, tuple[bool, str | None, dict[str, Any]]] = {
     "mpd": (True, "mpd", {"playlists.evaluate.baselines.tuning_playlists": 600}),
+    "mpd floor": (True, "mpd", {"playlists.train.blend.floor": 0.01} | FOUND_BEST),
     "mpd bpr": (True, "mpd", BPR | ONE_EACH),
     "mpd seed 2": (True, "mpd", {"playlists.train.seed": 2} | ONE_EACH),
     "mini": (True, "mini", {}),

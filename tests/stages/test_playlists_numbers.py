@@ -184,7 +184,7 @@ def test_the_blend_s_weight_is_the_best_on_validation(world: World) -> None:
     assert recalls[chosen] == pytest.approx(max(recalls.values()), abs=1e-6)
 
 
-def test_tuning_gets_validation_tracks_and_no_others(
+def test_tuning_gets_validation_tracks_of_some_playlists_and_no_others(
     world: World, judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(judged, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
@@ -201,12 +201,16 @@ def test_tuning_gets_validation_tracks_and_no_others(
     real = tuned_baselines.tune
     monkeypatch.setattr(tuned_baselines, "tune", tune)
     with torch_restored():
-        PLAYLISTS.run("evaluate")
+        PLAYLISTS.run("evaluate", baselines={"tuning_playlists": 20})
     assert len(seen) >= 9
+    every = world.users("val")
     for held in seen:
+        assert held.users.tolist() == every[:: -(-len(every) // 20)], "spread evenly over all"
         for user, hidden, known in zip(held.users, held.hidden, held.known, strict=True):
             assert hidden.tolist() == np.flatnonzero(world.side("val")[user]).tolist()
             assert known.tolist() == np.flatnonzero(world.train[user]).tolist()
+    whole = world.validation(world.scores("train")).recall(10).mean()
+    assert PLAYLISTS.metrics("judgement")["model"]["val_recall_at_10"] == pytest.approx(whole, rel=1e-4)
 
 
 def test_the_judgement_is_the_mean_of_the_stored_rows(world: World, judgement: dict[str, Any]) -> None:
