@@ -2,10 +2,10 @@
 
 scale: processor seconds and memory of an epoch over 1,000, 5,000, 20,000 and 50,000 generated playlists of 66 tracks
 (200,000 tracks), each in a process of its own; steps are timed on a part of the epoch and counted up, also without the
-optimiser's update, beside the tracks whose vectors a step touches. ranking: 2,048 playlists against 200,000 tracks, beside a blocked product and `topk` without
-anything around them. formulations: a step of 128 playlists by the loader's nearest edges, and by sums over the whole
-graph of playlists and tracks (LightGCN's two hops) as products of sparse matrices. One thread; processor seconds, since
-other work may share the machine.
+optimiser's update, beside the tracks whose vectors a step touches. ranking: 2,048 playlists against 200,000 tracks,
+beside a blocked product and `topk` without anything around them. formulations: a step of 128 playlists by the loader's
+nearest edges, and by sums over the whole graph of playlists and tracks (LightGCN's two hops) as products of sparse
+matrices. One thread; processor seconds, since other work may share the machine.
 """
 
 import json

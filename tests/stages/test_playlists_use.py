@@ -83,6 +83,28 @@ def test_names_are_found_whatever_their_case_and_dash_and_unknown_ones_told(here
     assert "names no track" in result.exception.what
 
 
+def test_complete_tells_the_first_reasons_that_help(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from winnow.domains.playlists.model import application  # noqa: PLC0415
+
+    def complete(_: Any, names: list[str], count: int) -> list[Any]:
+        reasons = [("track", f"reason {n}", 0.4 - 0.1 * n) for n in range(6)]
+        return [
+            application.Completion("id", f"{names} {count}", 1.5, reasons),
+            application.Completion("id", "two", 1.0, reasons[3:]),
+        ]
+
+    monkeypatch.setattr(application.PlaylistCompleter, "complete", complete)
+    command = ["complete", "--tracks", " a – b;c ; ", "--k", "2"]
+    plain = CliRunner().invoke(app, command)
+    assert plain.stdout.splitlines() == ["  1    1.500  ['a – b', 'c'] 2", "  2    1.000  two"]
+    lines = CliRunner().invoke(app, [*command, "--explain"]).stdout.splitlines()
+    told = [" ".join(line.split()) for line in lines if "reason" in line]
+    assert [line[:6] for line in told] == ["+0.400", "+0.300", "+0.200", "+0.100"], (
+        "three of the first, one of the second"
+    )
+    assert [line.rpartition("reason ")[2] for line in told] == ["0", "1", "2", "3"]
+
+
 def test_of_several_tracks_of_a_name_the_one_in_most_playlists_is_meant(here: Path) -> None:
     file = Path("data/playlists/train/model/tracks.parquet")
     tracks = pd.read_parquet(file)

@@ -51,3 +51,13 @@ def test_intervals_are_named_and_are_those_of_the_mean() -> None:
     assert bars.patches[0].get_height() == pytest.approx(own.mean())
     (segments,) = [c.errorbar.lines[2][0].get_segments() for c in [bars]]
     assert segments[0][:, 1] == pytest.approx([own.mean() - 1.96 * own.sem(), own.mean() + 1.96 * own.sem()])
+
+
+def test_the_model_is_beside_the_best_baseline() -> None:
+    table = ranked().assign(recall_at_10=ranked()["recommender"].map({"ease": 0.2, "model": 0.4, "truth": 0.3}))
+    table = table.replace({"recommender": {"truth": "als"}})
+    (axes,) = recall_by_group(table, {"kind": ("kind", ["a", "b"])}, "playlists", 10).axes
+    assert {str(bars.get_label()): bars.patches[0].get_height() for bars in axes.containers[1::2]} == {
+        "model": pytest.approx(0.4),
+        "als": pytest.approx(0.3),
+    }
