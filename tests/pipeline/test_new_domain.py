@@ -42,6 +42,11 @@ def with_toy(tmp_path: Path) -> Clone:
     clone = new_clone(tmp_path / "clone")
     shutil.copytree(TOY / "stages", clone.root / "stages/toy")
     shutil.copytree(TOY / "domain", clone.root / "src/winnow/domains/toy")
+    (clone.root / "presets/toy").mkdir()
+    shutil.copy(TOY / "tiny.yaml", clone.root / "presets/toy")
+    shutil.copy(TOY / "example.py", clone.root / "tests/stages/toy.py")
+    with (clone.root / "tests/stages/answers.py").open("a") as answers:
+        answers.write("\nfrom tests.stages.toy import EXAMPLE\n\nEXAMPLES['toy'] = EXAMPLE\n")
     (clone.root / "data/source/toy/models").mkdir(parents=True)
     (clone.root / "data/source/toy/models/README.md").write_text("Models to start from.\n")
     (clone.root / "data/source/toy/README.md").write_text("Flowers are grown; there is no format to read.\n")
@@ -51,6 +56,13 @@ def with_toy(tmp_path: Path) -> Clone:
         yaml.safe_dump({**values, "domains": [*values["domains"], "toy"], "toy": SECTION}, sort_keys=False)
     )
     return clone
+
+
+def test_the_tests_over_all_domains_cover_a_new_one(with_toy: Clone) -> None:
+    told = with_toy.run(
+        "env", "WINNOW_WRITE_BYTES=1", "python", "-m", "pytest", "-q", "tests/stages", "-k", "toy"
+    ).stdout
+    assert int(told.split(" passed")[0].split()[-1]) >= 20
 
 
 def test_a_new_domain_runs_through_all_eight_stages(with_toy: Clone) -> None:

@@ -51,6 +51,22 @@ class Example:
     """values of the same section under which a param does something, where it does nothing with the preset `tiny`"""
     changes_no_byte: Mapping[str, str] = field(default_factory=dict)
     """params that are not expected to change a byte of their stage's results, and why"""
+    smaller: Mapping[str, Any] = field(default_factory=dict)
+    """values of ingest with which ingest and train take less time than with the preset `tiny`"""
+
+
+def unmoved(**changes: Any) -> dict[str, dict[str, Any]]:
+    """Contexts of what matters when validation gets no better: of a training whose weights hardly change.
+
+    A metric that counts correct rows is then never better than at first; for other metrics, give `changes`.
+    """
+    training = {"learning_rate": 1e-7, "averaging": 0.0, "epochs": 3, **changes}
+    plateau = training | {"scheduler": {"name": "plateau", "patience": 0, "minimum": 0.0}}
+    return {
+        "train.select": training | {"select": "best"},
+        "train.scheduler.factor": plateau,
+        "train.scheduler.patience": plateau,
+    }
 
 
 def climb_commands() -> list[list[str]]:
@@ -304,7 +320,6 @@ EXAMPLES = {
             "weight.method": "tier",
             "train.phases": [{"subset": "all", "epochs": 1, "learning_rate": 0.01}],
             "train.early_stopping.metric": "rmse",
-            "train.model_name": "minilm",
             "train.lora.rank": 2,
             "train.ridge_shares": [0.5],
             "train.ridge_alphas": [30.0],
@@ -322,6 +337,7 @@ EXAMPLES = {
             "train.lora.dropout": {"lora": {"rank": 2}},
             "train.ridge_alphas": {"ridge_shares": [0.5]},
             "train.ridge_features": {"ridge_shares": [0.5]},
+            **unmoved(learning_rate=0.003, epochs=1, validate_steps=1),
         },
         changes_no_byte={
             "label.max_cost_usd": "stops the stage, or does not; tests/stages/articles_oracle",
@@ -331,6 +347,7 @@ EXAMPLES = {
             "split.by_source": "tests/stages/test_articles_data.py",
             "split.keep_official": "drawn articles have no official split; tests/stages/test_articles_data.py",
             "train.subset": "there is one",
+            "train.model_name": "another language model, larger than tiny; tests/stages/articles_model",
             "train.sharded": "of several devices; tests/stages/articles_model",
             "train.gradient_checkpointing": "computes the same twice; tests/stages/articles_model",
             "evaluate.batch_size": "memory only",
@@ -355,7 +372,10 @@ EXAMPLES = {
             "train.early_stopping.metric": "perplexity",
             "evaluate.gate.headline": "quality_perplexity",
         },
-        matters_when={"plot.sheet_columns": {"sheet_columns": 2}},
+        matters_when={
+            "plot.sheet_columns": {"sheet_columns": 2},
+            **unmoved(early_stopping={"metric": "sample/unconstrained_validity_score"}),
+        },
         changes_no_byte={
             "ingest.peers": "files of the user's; tests/library/domains/climb/test_source_peers.py",
             "evaluate.batch_size": "memory only",
@@ -380,12 +400,15 @@ EXAMPLES = {
             "evaluate.tree_rounds": 1,
             "evaluate.gate.headline": "rmse",
         },
+        matters_when=unmoved(early_stopping={"metric": "accuracy"}),
+        smaller={"synthetic": {"pages": 16}},
         changes_no_byte={
             **{f"filter.{name}": "warns of labelled pages; tests/stages/test_documents_data.py" for name in (
                 "min_class_samples", "max_imbalance", "min_train_samples")},
             "split.min_stratum": "copies of a page have all classes, so that no stratum is small; tests/library/curate",
             "train.network.weights": "a file; tests/library/vision",
             "train.network.frozen_blocks": "asks for weights; tests/stages/test_documents_model.py",
+            "train.use_class_weights": "copies of a page have all classes; tests/stages/test_documents_model.py",
             "evaluate.batch_size": "memory only",
         },
         other_verbs=frozenset({"dataset"}),
@@ -398,11 +421,13 @@ EXAMPLES = {
             "ingest.sources": [{"format": "folders", "path": "data/source/retina/mine", "images": None}],
             "split.min_stratum": 200,
             "weight.max_class_weight": 1.5,
+            "train.averaging": 0.0,
             "train.phases": [{"subset": "full", "epochs": 1, "learning_rate": 0.01}],
             "train.early_stopping.metric": "accuracy",
             "evaluate.gate.headline": "accuracy",
         },
         matters_when={"weight.effective_beta": {"method": "effective_number"}},
+        smaller={"synthetic": {"photographs": 300}},
         changes_no_byte={
             "filter.max_dropped_share": "stops the stage, or does not; tests/stages/test_retina_data.py",
             "train.network.pooled_blocks": "asks for frozen blocks; tests/stages/test_retina_model.py",
@@ -431,7 +456,10 @@ EXAMPLES = {
             "filter.min_user_songs": 20,
             "filter.min_song_users": 25,
             "train.phases": [{"subset": "all", "epochs": 1, "learning_rate": 0.01}],
+            "train.batch_size": 512,
             "train.early_stopping.metric": "ndcg_at_10",
+            "train.network.min_listeners": 20,
+            "train.validation_users": 20,
             "evaluate.gate.headline": "ndcg_at_10",
             "evaluate.baselines.knn_neighbours": [3],
             "evaluate.baselines.knn_shrink": [50.0],

@@ -86,6 +86,16 @@ def test_every_epoch_tells_errors_and_the_accuracy_of_each_class(here: Path) -> 
     assert sum(parts) == pytest.approx(curve("train/loss")[0], rel=1e-3)
 
 
+def test_class_weights_weigh_the_class_loss(here: Path) -> None:
+    file, found = Path("data/documents/weight/classes.parquet"), []
+    for weight, used in ((3.0, True), (3.0, False), (1.0, True)):
+        pd.read_parquet(file).assign(weight=weight).to_parquet(file)
+        run("train", use_class_weights=used)
+        found.append(curve("train/classification_loss")[0])
+    assert found[1] == found[2]
+    assert found[0] > 1.5 * found[1]
+
+
 def test_pages_of_which_only_issues_are_known_teach_issues_and_change_no_other_figure(here: Path) -> None:
     folder = Path("data/source/documents/scans")
     folder.mkdir(parents=True)

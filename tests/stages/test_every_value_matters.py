@@ -1,6 +1,7 @@
 """Every value in params.yaml does something: changed alone, the bytes that its stage writes change."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,22 +9,20 @@ from typing import Any
 
 import pytest
 
-from tests.stages.answers import EXAMPLES
-from tests.stages.programs import STAGES, Programs
+from tests.stages.answers import EXAMPLES, unmoved
+from tests.stages.programs import DATA_STAGES, STAGES, Programs
 from tests.stages.variations import params_of, varied
 from winnow.domains.load import load
 
 MATTERS_WHEN: Mapping[str, Mapping[str, Any]] = {
     "split.fold": {"folds": 4},
-    "train.keep": {"epochs": 3, "checkpoint_every": 1},
-    "train.scheduler.period": {"scheduler": {"name": "cosine_warm_restarts"}, "epochs": 3},
-    "train.scheduler.factor": {"scheduler": {"name": "plateau", "patience": 0}, "epochs": 4, "learning_rate": 0.5},
-    "train.scheduler.patience": {"scheduler": {"name": "plateau", "patience": 0}, "epochs": 4, "learning_rate": 0.5},
+    "train.keep": {"epochs": 2, "checkpoint_every": 1, "keep": 1},
+    "train.scheduler.period": {"scheduler": {"name": "cosine_warm_restarts", "period": 1}, "epochs": 2},
     "train.scheduler.minimum": {"scheduler": {"name": "cosine", "warmup": 0.0}},
-    "train.early_stopping.patience": {"early_stopping": {"patience": 1, "min_delta": 100.0}, "epochs": 4},
-    "train.early_stopping.min_delta": {"early_stopping": {"patience": 1}, "epochs": 4},
+    "train.early_stopping.patience": {"early_stopping": {"patience": 1, "min_delta": 100.0}, "epochs": 3},
+    "train.early_stopping.min_delta": {"early_stopping": {"patience": 2}, "epochs": 4},
     "train.clip_norm": {"clip_norm": 0.01},
-    "train.select": {"epochs": 4, "learning_rate": 0.5},
+    **unmoved(),
 }
 """Other values of the same section under which a param does something, the same for every domain."""
 
@@ -33,6 +32,8 @@ VALUES: Mapping[str, Any] = {
     "train.validate_steps": 1,
     "train.early_stopping.min_delta": 100.0,
     "train.scheduler.minimum": 0.0007,
+    "train.scheduler.name": "cosine_warm_restarts",
+    "train.scheduler.warmup": 0.5,
     "train.precision": "bf16",
 }
 """Values to change to that are not the first ones tried, the same for every domain."""
@@ -49,8 +50,24 @@ CHANGES_NO_BYTE: Mapping[str, str] = {
 """Params that are not expected to change a byte of the results here, the same for every domain, and why."""
 
 
+REPEATS_PARAMS: Mapping[str, frozenset[str]] = {
+    "checkpoint.json": frozenset({"params", "fingerprint"}),
+    "training_metadata.json": frozenset({"configuration"}),
+}
+"""Keys of files in which a training repeats its params: these change with any of them, used or not."""
+
+
+def content(file: Path) -> bytes:
+    """What a stage wrote to a file, without the params that it repeats there."""
+    if file.name not in REPEATS_PARAMS:
+        return file.read_bytes()
+    values = json.loads(file.read_text())
+    assert REPEATS_PARAMS[file.name] <= values.keys()
+    return repr({key: value for key, value in values.items() if key not in REPEATS_PARAMS[file.name]}).encode()
+
+
 def written(programs: Programs, stage: str) -> str:
-    """A digest of all that a stage wrote."""
+    """A digest of all that a stage wrote, without the params that it repeats."""
     digest = hashlib.sha256()
     metrics = Path("metrics", programs.domain)
     places = [Path("data", programs.domain, stage), *sorted(metrics.glob(f"{stage}*"))]
@@ -59,7 +76,7 @@ def written(programs: Programs, stage: str) -> str:
     for place in places:
         for file in [place] if place.is_file() else sorted(place.rglob("*")):
             if file.is_file():
-                digest.update(f"{file} ".encode() + file.read_bytes())
+                digest.update(f"{file} ".encode() + content(file))
     return digest.hexdigest()
 
 
@@ -75,12 +92,15 @@ def run(programs: Programs, stage: str, values: Mapping[str, Any]) -> str:
 def test_every_value_of_a_stage_changes_what_it_writes(domain: Programs, stage: str) -> None:
     example, model = EXAMPLES[domain.domain], load(domain.domain, "params").Params.model_fields[stage].annotation
     contexts, given = {**MATTERS_WHEN, **example.matters_when}, {**VALUES, **example.values}
+    if stage == "train" and example.smaller:
+        for earlier in DATA_STAGES:
+            domain.run(earlier, **(example.smaller if earlier == "ingest" else {}))
     base: dict[str, str] = {}
     unchanged = []
     for path in params_of(model, stage):
         if path in {**CHANGES_NO_BYTE, **example.changes_no_byte}:
             continue
-        context = contexts.get(path, {})
+        context = contexts.get(path, example.smaller if stage == "ingest" else {})
         if repr(context) not in base:
             base[repr(context)] = run(domain, stage, context)
         changed = varied(model, domain.section(stage, **context).model_dump(), path, given)

@@ -136,8 +136,8 @@ class Team:
         """
         accelerator = self.accelerator
         if self.size == 1 or not units:
-            wrapped: nn.Module = accelerator.prepare(model)
-            return wrapped, accelerator.unwrap_model(wrapped)
+            model.to(accelerator.device)  # asked to place it, Accelerate would import DTensor: half a second
+            return accelerator.prepare(model, device_placement=[False]), model
         if accelerator.mixed_precision == "bf16":
             model.forward = torch.autocast(accelerator.device.type, dtype=torch.bfloat16)(model.forward)
         share_out(model, units, accelerator.device, self.size)

@@ -324,12 +324,12 @@ class _Run:
         if self.team.main:
             self.checkpoints.remove("interrupted")
         self.save("final")
-        model = self.team.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        if self.settings.precision != "fp32":  # else there is nothing to unwrap, and this imports torch's compiler
+            self.team.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
         self.team.accelerator.end_training()
         if self.curves is None:
             raise SystemExit(0)
-        if self.team.sharded:
-            model = self.built()
+        model = self.built() if self.team.sharded else self.bare
         chosen, best = "final", self.progress.history[-1]
         if self.settings.select == "best":
             chosen, best = "best", self.records()[best_index(self.values(), higher=self.higher)]

@@ -269,6 +269,14 @@ def test_only_holds_that_are_on_the_wall() -> None:
     assert set(np.unique(made.tokens)) <= {*cells("C5", "E6", "D9", "F13", "G15", "H18"), END, START}
 
 
+@pytest.mark.parametrize("reach", [1.0, 2.5, 5.0, 9.1])
+def test_the_holds_in_reach_are_those_of_the_definition(reach: float) -> None:
+    limits = Limits(small_model().known, min_holds=3, max_holds=5, max_reach=reach)
+    for cell in (0, 17, 100, definitions.CELLS - 1):
+        expected = [definitions.distance(cell, other) <= reach for other in range(definitions.CELLS)]
+        assert limits.reach[cell].tolist() == expected
+
+
 def test_limits_that_no_route_keeps_are_told() -> None:
     with pytest.raises(WinnowError, match="no route on board 2016 keeps within the limits"):
         written(0, PLAIN, max_holds=3, max_reach=2.0)

@@ -35,12 +35,12 @@ class Limits:
 
     def __init__(self, known: Tensor, *, min_holds: int, max_holds: int, max_reach: float) -> None:
         self.min_holds, self.max_holds = min_holds, max_holds
-        cells = range(definitions.CELLS)
-        apart = torch.tensor([[definitions.distance(first, second) for second in cells] for first in cells])
-        rows = torch.tensor([definitions.row_of(cell) for cell in cells])
+        cells = torch.arange(definitions.CELLS)
+        columns, rows = cells % len(definitions.COLUMNS), cells // len(definitions.COLUMNS) + 1
+        squared = (rows[:, None] - rows) ** 2 + (columns[:, None] - columns) ** 2
         tops = torch.tensor([definitions.BOARDS[board].rows for board in BOARDS])[:, None]
         self.known = known & (rows <= tops)
-        self.reach = apart <= max_reach
+        self.reach = squared <= max_reach**2
         self.top = rows == tops
         """(boards, cells)"""
         self.start = self.known & (rows <= definitions.START_ROWS)
