@@ -6,7 +6,6 @@ Train the assessor on patches, views and measures of pages: score, class and sev
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -34,13 +33,7 @@ from winnow.learn.stage import train_model
 from winnow.learn.task import Task
 from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
-from winnow.pipeline.tables import write_table
-
-
-def only_row(table: pd.DataFrame) -> dict[str, Any]:
-    """The values of a table that has one row, by column."""
-    (row,) = table.to_dict("records")
-    return {str(column): value for column, value in row.items()}
+from winnow.pipeline.tables import only_row, write_table
 
 
 def seen_pages(labels: pd.DataFrame, splits: pd.DataFrame, pages: pd.DataFrame, max_distance: int) -> pd.DataFrame:

@@ -8,7 +8,6 @@ import shutil
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +37,7 @@ from winnow.learn.stage import train_model
 from winnow.learn.task import Task
 from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
-from winnow.pipeline.tables import write_table
+from winnow.pipeline.tables import only_row, write_table
 
 BOTH = (
     "⚠ use_class_weights and use_weighted_sampling are both on: each alone balances the grades, so together\n"
@@ -64,12 +63,6 @@ def seen_photographs(photographs: pd.DataFrame, photos: pd.DataFrame) -> pd.Data
     used["patient"] = used["patient"].mask(alone).map(patient_digest, na_action="ignore").astype("str")
     columns = list(Seen.to_schema().columns)
     return used.sort_values(["perceptual_hash", "image_id"]).drop_duplicates("perceptual_hash")[columns]
-
-
-def only_row(table: pd.DataFrame) -> dict[str, Any]:
-    """The values of a table that has one row, by column."""
-    (row,) = table.to_dict("records")
-    return {str(column): value for column, value in row.items()}
 
 
 def carry(seen: pd.DataFrame, folder: Path) -> None:

@@ -60,6 +60,12 @@ def read_table(path: Path, schema: type[Table]) -> pd.DataFrame:
     return validate(table, schema, where=str(path))
 
 
+def only_row(table: pd.DataFrame) -> dict[str, Any]:
+    """The values of a table that has one row, by column."""
+    (row,) = table.to_dict("records")
+    return {str(column): value for column, value in row.items()}
+
+
 def validate(table: pd.DataFrame, schema: type[Table], *, where: str) -> pd.DataFrame:
     """The table, checked; raises TableError naming table, columns and the first offending values."""
     try:
