@@ -96,8 +96,8 @@ def describe(domain: str, params: Mapping[str, Any], stale: Mapping[str, list[st
     sources = params["ingest"].get("sources")
     data = f"{len(sources)} source file(s)" if sources else "synthetic data"
     file, headline = Path("metrics", domain, "evaluate.json"), params["evaluate"]["gate"]["headline"]
-    judged = read_json(file, "verdict") if file.exists() else {}
-    if headline in judged:
+    judged = read_json(file) if file.exists() else {}
+    if {"verdict", headline} <= judged.keys():
         value, low, high = (judged[f"{headline}{end}"] for end in ("", "_low", "_high"))
         result = f"{judged['verdict']}, {headline} {value:.4g} ({low:.4g} to {high:.4g})"
     else:

@@ -7,10 +7,12 @@ from statistics import stdev
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from tests.pipeline.conftest import Clone, wait_until
 from tests.pipeline.test_bad_input import export
-from winnow.domains.climb import definitions
+from winnow.domains.climb import cli, definitions
+from winnow.pipeline.errors import WinnowError
 
 
 def test_experiments_metrics_params_and_plots(clone: Clone) -> None:
@@ -100,8 +102,9 @@ def test_noise_is_not_measured_beside_stale_results(clone: Clone) -> None:
 
 def test_generate_writes_new_possible_routes(clone: Clone) -> None:
     ask = ("winnow", "climb", "generate", "--grade", "6C+", "--count", "4", "--board", "2017", "--angle", "25")
-    first = json.loads(clone.run(*ask, "--json").stdout)
-    assert clone.run(*ask, "--json").stdout == json.dumps(first, indent=2) + "\n"
+    told = clone.run(*ask, "--json").stdout
+    first = json.loads(told)
+    assert told == json.dumps(first, indent=2) + "\n"
     assert json.loads(clone.run(*ask, "--json", "--seed", "1").stdout) != first
     assert len({tuple(hold["hold"] for hold in route["holds"]) for route in first}) == 4
     for route in first:
@@ -120,7 +123,6 @@ def test_generate_writes_new_possible_routes(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("generate", "--grade", "V6"), "V6 is not a Font grade"),
         (("generate", "--grade", "6B", "--board", "2018"), "there is no board 2018"),
         (("generate", "--grade", "6B", "--angle", "30"), "there is no angle 30"),
         (("generate", "--grade", "6B", "--png", "a.svg"), "a.svg is not the name of a PNG file"),
@@ -128,9 +130,18 @@ def test_generate_writes_new_possible_routes(clone: Clone) -> None:
         (("evaluate", "params.schema.json"), "looks like none of the formats"),
     ],
 )
-def test_wrong_options_are_one_message(finished: Clone, arguments: tuple[str, ...], told: str) -> None:
-    done = finished.run("winnow", "climb", *arguments, expect=1)
-    assert told in done.stderr
+def test_wrong_options_are_errors(
+    finished: Clone, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(finished.root)
+    done = CliRunner().invoke(cli.app, arguments)
+    assert isinstance(done.exception, WinnowError)
+    assert told in str(done.exception)
+
+
+def test_an_error_is_one_message(finished: Clone) -> None:
+    done = finished.run("winnow", "climb", "generate", "--grade", "V6", expect=1)
+    assert "V6 is not a Font grade" in done.stderr
     assert "Traceback" not in done.stderr
 
 
