@@ -36,7 +36,7 @@ SEED = 0
 PAGES, COPIES, MIN_WORDS = 20, 5, 30
 MAX_ISSUES, JITTER, QUALITY = 4, 0.03, 90
 """As in the preset real_pages."""
-ISSUE_PAGES, SEVERITIES = 8, (0.3, 0.6, 0.9)
+ISSUE_PAGES, SEVERITIES = 5, (0.3, 0.6, 0.9)
 """Of the copies with one issue."""
 RESAMPLES, CONFIDENCE = 1000, 0.95
 
