@@ -69,6 +69,10 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
 
 
 def test_features_computed_in_another_way_are_not_used(images: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    def edit(*modules: str) -> None:
+        """Digests of code as if these modules had been edited."""
+        monkeypatch.setattr(features, "module_digest", lambda module: f"edited: {module in modules}")
+
     threads = torch.get_num_threads()
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     changes = [
@@ -77,7 +81,9 @@ def test_features_computed_in_another_way_are_not_used(images: Counted, monkeypa
         lambda: monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2"),
         lambda: monkeypatch.setattr(features, "device_name", lambda _: "another GPU"),
         lambda: monkeypatch.setattr(Network, "pooled_blocks", (1, 4)),
-        lambda: monkeypatch.setattr(features, "module_digest", lambda module: f"edited {module}"),
+        edit,
+        lambda: edit(Network.__module__),
+        lambda: edit(Network.__module__, features.__name__),
     ]
     try:
         frozen_features(Network(5), images)
