@@ -150,7 +150,7 @@ def saved_tensors(model: nn.Module, saved: Collection[str] | None = None) -> dic
     """
     The model's parameters and buffers on the CPU, tied ones once; only those in `saved`.
 
-    All processes call it where the model is shared out among them: tensors are gathered whole.
+    All processes call it where the model is sharded over them: tensors are gathered whole.
     """
     tensors: dict[str, Tensor] = {}
     seen: set[tuple[int, tuple[int, ...]]] = set()

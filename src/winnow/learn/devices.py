@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list, gather_object, send_to_devic
 from torch import Tensor, nn
 
 from winnow.learn.settings import Training
-from winnow.learn.sharding import is_shared_out, share_out
+from winnow.learn.sharding import is_sharded, shard_model
 from winnow.pipeline import ledger
 from winnow.pipeline.errors import TrainingError
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
@@ -127,12 +127,12 @@ class Team:
         self.rank: int = accelerator.process_index
         self.main: bool = accelerator.is_main_process
         self.sharded = False
-        """whether the model is shared out, so that all processes gather what one of them writes"""
+        """whether the model is sharded, so that all processes gather what one of them writes"""
 
     def prepare(self, model: nn.Module, units: Sequence[nn.Module]) -> tuple[nn.Module, nn.Module]:
         """The model to train, wrapped for mixed precision and DDP, and the model itself.
 
-        With `units`, and several processes, both are the model itself, shared out.
+        With `units`, and several processes, both are the model itself, sharded.
         """
         accelerator = self.accelerator
         if self.size == 1 or not units:
@@ -140,7 +140,7 @@ class Team:
             return accelerator.prepare(model, device_placement=[False]), model
         if accelerator.mixed_precision == "bf16":
             model.forward = torch.autocast(accelerator.device.type, dtype=torch.bfloat16)(model.forward)
-        share_out(model, units, accelerator.device, self.size)
+        shard_model(model, units, accelerator.device, self.size)
         self.sharded = True
         return model, model
 
@@ -173,11 +173,11 @@ class Team:
     def synchronise(self, tensors: Iterable[Tensor]) -> None:
         """Give every process the main one's values, in place: batch statistics are each process's own.
 
-        What is shared out is left as it is.
+        What is sharded is left as it is.
         """
         if self.size > 1:
             for tensor in tensors:
-                if not is_shared_out(tensor):
+                if not is_sharded(tensor):
                     torch.distributed.broadcast(tensor, src=0)
 
     def to_device(self, batch: Any) -> Any:

@@ -24,7 +24,7 @@ def trainable(model: nn.Module) -> list[dict[str, Any]]:
 
 
 def no_units(_: nn.Module) -> Sequence[nn.Module]:
-    """The model is not shared out."""
+    """The model is not sharded."""
     return ()
 
 
@@ -59,8 +59,9 @@ class Task:
     """tensors that every batch needs, such as a graph: copied to the device once and added to every batch"""
     units: Callable[[nn.Module], Sequence[nn.Module]] = no_units
     """
-    modules whose weights several processes share out, and put together one module at a time (FSDP), such as the blocks
-    of a transformer; without any each process has the whole model (DDP). `predict` must call `model(…)` once a batch
+    modules whose weights are sharded over several processes, and gathered one module at a time (FSDP), such as the
+    blocks of a transformer; without any each process has the whole model (DDP). `predict` must call `model(…)` once a
+    batch
     """
     groups: Callable[[nn.Module], list[dict[str, Any]]] = trainable
     """the optimiser's parameter groups; a group's `lr_scale` multiplies its learning rate"""

@@ -169,8 +169,8 @@ def test_a_training_stopped_within_an_epoch_goes_on_with_another_number_of_proce
     assert [record["epoch"] for record in history] == [1, 2]
 
 
-def shared_out(**changes: Any) -> Task:
-    """The tiny task without dropout, with three batches to validate on, whose layers two processes share out."""
+def sharded_task(**changes: Any) -> Task:
+    """The tiny task without dropout, with three batches to validate on, whose layers two processes shard."""
 
     def loaders(subset: str, share: BatchShare) -> Loaders:
         found, val = tiny.loaders(subset, share), {name: each[:31] for name, each in tiny.data().items()}
@@ -189,8 +189,8 @@ def shared_out(**changes: Any) -> Task:
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_two_processes_that_share_the_model_out_train_as_one(tmp_path: Path, averaging: float) -> None:
     chosen = tiny.settings(epochs=2, accumulation=2, clip_norm=0.05, averaging=averaging)
-    alone = tiny.run(tmp_path / "one", chosen, shared_out())
-    _train_in_two(tmp_path / "two", chosen, shared_out())
+    alone = tiny.run(tmp_path / "one", chosen, sharded_task())
+    _train_in_two(tmp_path / "two", chosen, sharded_task())
     together = json.loads((tmp_path / "two/run/last/checkpoint.json").read_text())["history"]
     for one, two in zip(alone.history, together, strict=True):
         assert two["train"] == pytest.approx(one["train"], rel=1e-4)
@@ -201,10 +201,10 @@ def test_two_processes_that_share_the_model_out_train_as_one(tmp_path: Path, ave
         assert all(torch.allclose(whole[key], gathered[key], atol=1e-5) for key in whole), file
 
 
-def test_a_shared_out_model_computes_in_bf16(tmp_path: Path) -> None:
+def test_a_sharded_model_computes_in_bf16(tmp_path: Path) -> None:
     precisions = {name: tiny.settings(epochs=1, precision=name) for name in ("fp32", "bf16")}
-    alone = {name: tiny.run(tmp_path / name, each, shared_out()).history[0] for name, each in precisions.items()}
-    _train_in_two(tmp_path / "two", precisions["bf16"], shared_out())
+    alone = {name: tiny.run(tmp_path / name, each, sharded_task()).history[0] for name, each in precisions.items()}
+    _train_in_two(tmp_path / "two", precisions["bf16"], sharded_task())
     (together,) = json.loads((tmp_path / "two/run/last/checkpoint.json").read_text())["history"]
     for side in ("train", "val"):
         assert together[side]["loss"] == pytest.approx(alone["bf16"][side]["loss"], rel=0.02)
@@ -212,18 +212,18 @@ def test_a_shared_out_model_computes_in_bf16(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_a_shared_out_training_stopped_within_an_epoch_ends_in_the_same_bytes(tmp_path: Path, averaging: float) -> None:
+def test_a_sharded_training_stopped_within_an_epoch_ends_in_the_same_bytes(tmp_path: Path, averaging: float) -> None:
     chosen = tiny.settings(epochs=2, checkpoint_steps=2, averaging=averaging)
-    _train_in_two(tmp_path / "whole", chosen, shared_out())
-    _train_in_two(tmp_path / "stopped", chosen, shared_out(loss=tiny.crashing(4, tiny.crash)), code=1)
-    _train_in_two(tmp_path / "stopped", chosen, shared_out(loss=tiny.crashing(9, tiny.crash)), code=1)
-    _train_in_two(tmp_path / "stopped", chosen, shared_out())
+    _train_in_two(tmp_path / "whole", chosen, sharded_task())
+    _train_in_two(tmp_path / "stopped", chosen, sharded_task(loss=tiny.crashing(4, tiny.crash)), code=1)
+    _train_in_two(tmp_path / "stopped", chosen, sharded_task(loss=tiny.crashing(9, tiny.crash)), code=1)
+    _train_in_two(tmp_path / "stopped", chosen, sharded_task())
     tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
 
-    _train_in_two(tmp_path / "alone", chosen, shared_out(loss=tiny.crashing(4, tiny.crash)), code=1)
-    last = tiny.run(tmp_path / "alone", chosen, shared_out()).history[-1]["val"]
+    _train_in_two(tmp_path / "alone", chosen, sharded_task(loss=tiny.crashing(4, tiny.crash)), code=1)
+    last = tiny.run(tmp_path / "alone", chosen, sharded_task()).history[-1]["val"]
     whole = json.loads((tmp_path / "whole/run/last/checkpoint.json").read_text())["history"][-1]["val"]
-    assert last == pytest.approx(whole, rel=1e-4), "one process goes on with what two have shared out"
+    assert last == pytest.approx(whole, rel=1e-4), "one process goes on with what two have sharded"
 
 
 def test_processes_that_read_other_params_do_not_train_together(

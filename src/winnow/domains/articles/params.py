@@ -172,7 +172,7 @@ class Train(Training):
     huber_delta: Float = Field(gt=0, description="huber: error in points beyond which it counts linearly")
     gradient_checkpointing: bool = Field(description="compute activations twice, to save memory")
     sharded: bool = Field(
-        description="with several devices: share weights and optimiser out (FSDP); else each holds all (DDP)"
+        description="with several devices: shard weights and optimiser state (FSDP); else each holds all (DDP)"
     )
     lora: Lora = Field(description="low-rank adapters")
     network: Network = Field(description="what is added to the language model")
@@ -185,7 +185,7 @@ class Train(Training):
     @model_validator(mode="after")
     def _shareable(self) -> Self:
         if self.sharded and self.precision == "fp16":
-            raise ValueError("a model that is shared out (sharded) cannot train in fp16: choose bf16 or fp32")
+            raise ValueError("a sharded model cannot train in fp16: choose bf16 or fp32")
         return self
 
     @model_validator(mode="after")

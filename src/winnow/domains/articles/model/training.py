@@ -152,7 +152,7 @@ class Training:
         return [{"params": head, "lr_scale": self.params.network.head_lr_factor}, {"params": body}]
 
     def units(self, model: nn.Module) -> list[nn.Module]:
-        """The blocks of the language model, when it is to be shared out among the devices."""
+        """The blocks of the language model, when it is to be sharded over the devices."""
         lists = [each for each in model.modules() if isinstance(each, nn.ModuleList)]
         return [block for each in lists for block in each] if self.params.sharded else []
 
