@@ -10,7 +10,7 @@ from scipy.stats import norm, t
 
 from winnow.compare.noise import read_noise
 from winnow.compare.revisions import Revision
-from winnow.domains.load import has_module, load
+from winnow.domains.load import domain_names, has_module, load
 from winnow.judge.intervals import Interval
 from winnow.judge.multiple import holm
 from winnow.judge.paired import Predictions, paired_intervals, same_rows
@@ -47,13 +47,25 @@ class Comparison:
 
 
 def compare(domain: str, before: Revision, after: Revision) -> Comparison:
-    """The gate's metrics in both revisions, the headline first, undecided: `decide` judges all domains at once."""
+    """The gate's metrics in both revisions, the headline first, undecided: `decide` judges all domains at once.
+
+    Raises WinnowError when the later revision names a domain that it has no params of, or that is not installed here.
+    """
+    if domain not in domain_names():
+        raise WinnowError(
+            f"there is no domain `{domain}` here",
+            where=after.title,
+            fix="git checkout that revision, and compare there",
+        )
     first, second = (each.json(f"metrics/{domain}/judgement.json") for each in (before, after))
     old, new = (
         each.json(f"metrics/{domain}/evaluate.json").keys() & judged.get("model", {})
         for each, judged in ((before, first), (after, second))
     )
-    headline = after.yaml("params.yaml")[domain]["evaluate"]["gate"]["headline"]
+    try:
+        headline = after.yaml("params.yaml")[domain]["evaluate"]["gate"]["headline"]
+    except (KeyError, TypeError):
+        raise WinnowError(f"params.yaml has no {domain}.evaluate.gate.headline", where=after.title) from None
     names = sorted(old & new, key=lambda name: (name != headline, name))
     paired, notes = _paired(domain, before, after, names)
     if old and new and old != new:

@@ -156,4 +156,5 @@ def _flat(section: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _value(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, int | float) else plain(json.dumps(value, ensure_ascii=False))
+    text = json.dumps(value, ensure_ascii=False, default=str)  # YAML knows dates
+    return text if isinstance(value, int | float) else plain(text)

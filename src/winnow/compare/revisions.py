@@ -12,6 +12,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.scm import RevError, resolve_rev
 from dvc_data.index import DataIndexDirError
+from pyarrow import ArrowInvalid
 from scmrepo.exceptions import SCMError
 
 from winnow.pipeline.errors import WinnowError
@@ -25,6 +26,8 @@ class Revision:
 
     def __init__(self, name: str | None) -> None:
         self.name = name
+        if name == "":  # Git's HEAD to DVC, but mostly what a command in the shell failed to print
+            raise WinnowError("the revision's name is empty", fix="git log, or dvc exp list")
         try:
             commit: str = resolve_rev(Repo().scm, name or "HEAD")
         except (RevError, SCMError) as error:
@@ -38,30 +41,39 @@ class Revision:
         self._parsed: dict[str, dict[str, Any]] = {}
 
     def json(self, path: str) -> dict[str, Any]:
-        """A JSON file; empty where there is none. Raises WinnowError when it is not valid JSON."""
+        """A JSON object; empty where there is none. Raises WinnowError when the file holds something else."""
         content = self.read(path)
         try:
-            found: dict[str, Any] = json.loads(content) if content else {}
+            found = json.loads(content) if content else {}
         except ValueError as error:
             raise WinnowError(
                 f"{path} is not valid JSON: {error}", where=self.title, fix="dvc repro writes it"
             ) from None
-        return found
+        return self._mapping(path, found)
 
     def yaml(self, path: str) -> dict[str, Any]:
-        """A YAML file, parsed once; empty where there is none. Raises WinnowError when it is not valid YAML."""
+        """A YAML mapping, parsed once; empty where there is none. Raises WinnowError when the file is not one."""
         if path not in self._parsed:
             content = self.read(path)
             try:
-                self._parsed[path] = yaml.load(content, Loader=yaml.CSafeLoader) if content else {}
+                found = yaml.load(content, Loader=yaml.CSafeLoader) if content else {}
             except yaml.YAMLError as error:
                 raise WinnowError(f"{path} is not valid YAML: {error}", where=self.title) from None
+            self._parsed[path] = self._mapping(path, found)
         return self._parsed[path]
 
     def table(self, path: str) -> pd.DataFrame | None:
-        """A Parquet file; None when it is neither here, in DVC's cache, nor in the default remote."""
+        """A Parquet file; None when it is neither here, in DVC's cache, nor in the default remote.
+
+        Raises WinnowError when it is not valid Parquet.
+        """
         content = self.read(path)
-        return None if content is None else pd.read_parquet(io.BytesIO(content))
+        try:
+            return None if content is None else pd.read_parquet(io.BytesIO(content))
+        except ArrowInvalid as error:
+            raise WinnowError(
+                f"{path} is not valid Parquet: {error}", where=self.title, fix="dvc checkout, or dvc repro"
+            ) from None
 
     def pictures(self, folder: str) -> dict[str, bytes]:
         """The PNG files of a folder by name, those that are at hand."""
@@ -83,3 +95,8 @@ class Revision:
         except (FileNotFoundError, DataIndexDirError, DvcException):
             return None
         return content
+
+    def _mapping(self, path: str, found: Any) -> dict[str, Any]:
+        if not isinstance(found, dict):
+            raise WinnowError(f"{path} holds no names with values", where=self.title)
+        return found

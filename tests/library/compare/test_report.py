@@ -50,6 +50,8 @@ def test_a_revision_that_is_not_there(write: Write) -> None:
     write(None, 3.0, "one")
     with pytest.raises(WinnowError, match="there is no revision `nowhere`"):
         Revision("nowhere")
+    with pytest.raises(WinnowError, match="name is empty"):  # `--base "$(git merge-base …)"` that found none
+        Revision("")
 
 
 @pytest.mark.parametrize("file", ["metrics/climb/judgement.json", "params.yaml"])
@@ -60,6 +62,31 @@ def test_a_file_that_cannot_be_read_is_named(write: Write, file: str) -> None:
     with pytest.raises(WinnowError, match=f"{file} is not valid") as caught:
         write_report(Revision("HEAD"), Revision(None), None)
     assert "the working tree at " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("metrics/climb/judgement.json", "[]", "holds no names with values"),
+        ("dvc.lock", "- a", "holds no names with values"),
+        ("data/climb/evaluate/predictions.parquet", "cut off", "is not valid Parquet"),
+        ("params.yaml", "domains: [climb]", r"has no climb\.evaluate\.gate\.headline"),
+        ("params.yaml", "domains: [elsewhere]", "there is no domain `elsewhere` here"),
+    ],
+)
+def test_a_file_that_holds_something_else_is_named(write: Write, file: str, content: str, message: str) -> None:
+    write(routes(1.5, seed=1), 3.0, "one")
+    Path(file).write_text(content)
+    with pytest.raises(WinnowError, match=message) as caught:
+        write_report(Revision("HEAD"), Revision(None), None)
+    assert "the working tree at " in str(caught.value)
+
+
+def test_a_param_that_yaml_reads_as_a_date_is_shown(write: Write) -> None:
+    write(None, 3.0, "one")
+    with Path("params.yaml").open("a") as params:
+        params.write("since: 2026-01-31\n")
+    assert '| since | null | "2026-01-31" |' in write_report(Revision("HEAD"), Revision(None), None)
 
 
 def test_revisions_are_named_with_their_commits(write: Write) -> None:
