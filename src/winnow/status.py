@@ -97,8 +97,9 @@ def describe(domain: str, params: Mapping[str, Any], stale: Mapping[str, list[st
     data = f"{len(sources)} source file(s)" if sources else "synthetic data"
     file, headline = Path("metrics", domain, "evaluate.json"), params["evaluate"]["gate"]["headline"]
     judged = read_json(file) if file.exists() else {}
-    if {"verdict", headline} <= judged.keys():
-        value, low, high = (judged[f"{headline}{end}"] for end in ("", "_low", "_high"))
+    shown = [f"{headline}{end}" for end in ("", "_low", "_high")]  # of the headline that was judged by
+    if {"verdict", *shown} <= judged.keys():
+        value, low, high = (judged[name] for name in shown)
         result = f"{judged['verdict']}, {headline} {value:.4g} ({low:.4g} to {high:.4g})"
     else:
         result = "not evaluated"
