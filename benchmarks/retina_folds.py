@@ -88,7 +88,7 @@ def on_validation(gaps: Mapping[str, float]) -> dict[str, float]:
 
 
 def one_run(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What evaluate tells of a training with these values, with the validation side's figures and the time beside."""
+    """What evaluate reports for a training with these values, with validation figures and the time."""
     presets.apply(dict(values), PARAMS_FILE)
     began = time.perf_counter(), time.process_time()
     run_stages("label", "split", "weight", "train", "evaluate")

@@ -127,7 +127,7 @@ def report(
 
 
 def why_unmeasured(train: Sequences, real: dict[str, float]) -> dict[str, str]:
-    """Metrics that these routes cannot tell, and why."""
+    """Metrics that cannot be measured on these routes, and why."""
     if not can_judge(train):
         return {AGREEMENT: "the training routes are too few, or of one grade alone, to tell grades apart"}
     if not real["grade_within_one_accuracy"]:

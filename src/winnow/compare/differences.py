@@ -32,7 +32,7 @@ class Difference:
     interval: Interval | None
     """of the change, without the correction for looking at many metrics; None when it cannot be known"""
     p_value: float | None
-    """None where nothing is known that could tell the change from chance"""
+    """None where nothing is known that could distinguish the change from chance"""
     decision: str = ""
 
 

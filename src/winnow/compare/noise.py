@@ -67,7 +67,7 @@ def measure_noise(domain: str, seeds: int) -> Path:
             fix="dvc queue start, and wait until `dvc queue status` shows none waiting; or dvc queue remove --queued",
         )
     own_seed = flat_params(Document(PARAMS_FILE).content, domain)[SEED]
-    run = secrets.token_hex(3)  # tells these experiments from those of an earlier measurement
+    run = secrets.token_hex(3)  # distinguishes these experiments from those of an earlier measurement
     names = {seed: f"noise-{domain}-{run}-{seed}" for seed in range(own_seed + 1, own_seed + seeds)}
     for seed, name in names.items():
         _dvc("exp", "run", "--queue", "--name", name, f"evaluate@{domain}", "-S", f"{domain}.{SEED}={seed}")

@@ -48,7 +48,7 @@ def image_files(paths: Sequence[Path], suffixes: Sequence[str], what: str) -> li
     """
     The files that a command line names, each once: files as they are, and of folders what has one of the suffixes.
 
-    Raises WinnowError for a path that does not exist and for a folder without `what` (a noun: page, photograph).
+    Raises WinnowError for a path that does not exist and for a folder without `what` (such as page or photograph).
     """
     files: list[Path] = []
     for path in paths:

@@ -27,7 +27,7 @@ class Findings:
     difference: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
     """by metric and baseline, for baselines measured on the same rows: the paired interval of model - baseline"""
     unmeasured: Mapping[str, str] = field(default_factory=dict)
-    """by metric, why these data cannot tell it: a condition on it asks for a review"""
+    """by metric, why it cannot be measured on these data: a condition on it gives REVIEW"""
 
 
 class Grade(IntEnum):
@@ -54,7 +54,7 @@ def decide(gate: Gate, found: Findings, words: Words = WORDS) -> Verdict:
     side of 0 (without shared rows: the model's own interval on the better side of the baseline's value), REVIEW if the
     value is better, else FAIL. A condition: PASS if the metric's interval lies wholly on the good side of `target`, the
     target included (without an interval: if the value does), REVIEW if the value is on the good side of `target` or of
-    `review`, else FAIL; REVIEW if these data cannot tell it. The worst of these words is the verdict.
+    `review`, else FAIL; REVIEW if it cannot be measured on these data. The worst of these words is the verdict.
 
     Raises WinnowError when a metric that the gate names was not measured, or the headline has no interval.
     """

@@ -31,7 +31,7 @@ class Gate(Section):
     headline: str = Field(min_length=1, description="metric on which the model must beat the strongest baseline")
     conditions: list[Condition] = Field(description="targets for single metrics; may be empty")
     expected: str | None = Field(
-        description="told with the verdict unless it is the best: which one is expected of these data, and why"
+        description="reported with a verdict that is not the best: which one is expected on these data, and why"
     )
 
     @field_validator("headline")

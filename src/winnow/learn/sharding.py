@@ -2,7 +2,7 @@
 A model sharded over processes (FSDP, Zhao et al. 2023; torch's `fully_shard`).
 
 Each process holds a part of every weight, of its gradient and of the optimiser's state; the weights of one unit of the
-model at a time are put together for its forward and backward pass. Tensors that are sharded are torch's DTensors,
+model at a time are gathered for its forward and backward pass. Tensors that are sharded are torch's DTensors,
 whose module takes a second to import; those that are not pass through the functions here unchanged.
 """
 

@@ -13,7 +13,7 @@ SETTINGS = (
     "OPENBLAS_NUM_THREADS",
     "NPY_DISABLE_CPU_FEATURES",
 )
-"""The environment variables in dvc.yaml that tell libraries which kernels to use: they change the bytes of results."""
+"""The environment variables in dvc.yaml that select the kernels of libraries: they change the bytes of results."""
 
 
 def cpu_settings() -> dict[str, str]:
@@ -22,7 +22,7 @@ def cpu_settings() -> dict[str, str]:
 
 
 def cpu_warning(machine: str | None = None, info: Path = CPU_INFO) -> str:
-    """What to tell the user of a CPU whose results may differ from the committed ones in the last bits; else empty.
+    """A warning for a CPU whose results may differ from the committed ones in the last bits; else empty.
 
     `machine` is the architecture (default: this one), `info` Linux's list of CPU flags. Other systems do not list them:
     there an x86-64 CPU counts as one with AVX2, as nearly all are.

@@ -23,4 +23,4 @@ GIVEN_SIDES = SIDES[:2]
 JOIN = " – "
 """Between artist and title."""
 BECAUSE = {"track": "because of", "artist": "its artist", "genre": "its genre"}
-"""How a reason of each kind is told, before its name."""
+"""The words before the name in a reason of each kind."""

@@ -60,7 +60,7 @@ def grade(
 
 
 def _told(graded: dict[str, Any]) -> list[str]:
-    """The lines that tell what is said of a photograph."""
+    """The lines printed for a photograph."""
     if "error" in graded:
         return [f"{graded['file']}: {graded['error']}"]
     if graded["quality"]:

@@ -84,7 +84,7 @@ class Label(Section):
         ge=0,
         le=255,
         description="photographs numbered one after the other whose mean colours differ by at most this are one "
-        "patient's (levels of 255, Euclidean), where neither name nor source tells; 0 = never",
+        "patient's (levels of 255, Euclidean), where neither name nor source gives the patient; 0 = never",
     )
 
 

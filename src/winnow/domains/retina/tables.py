@@ -55,7 +55,7 @@ class Seen(Table):
     """The photographs that a model was trained or validated on, kept in its folder: nothing that names a patient."""
 
     perceptual_hash: Series[str] = pa.Field(str_length=64, unique=True)
-    patient: Series[str] = pa.Field(nullable=True, str_length=64, description="SHA-256, where name or source tells it")
+    patient: Series[str] = pa.Field(nullable=True, str_length=64, description="SHA-256, where name or source gives it")
     split: Series[str] = pa.Field(isin=("train", "val"))
     grade: Series[int] = pa.Field(isin=definitions.GRADES)
     width: Series[int] = pa.Field(ge=1)

@@ -36,7 +36,7 @@ class SongGenres(Table):
 
     song: Series[str]
     genre: Series[str]
-    user: Series[str] = pa.Field(nullable=True, description="who said so; missing where the source does not tell")
+    user: Series[str] = pa.Field(nullable=True, description="who tagged it; missing where the source does not say")
     count: Series[float] = pa.Field(gt=0, description="how often")
 
 
@@ -94,7 +94,7 @@ class Tags(Table):
 
 
 class Genres(Table):
-    """The genres of numbered songs, as the training rows tell them."""
+    """The genres of numbered songs, from training rows."""
 
     song_index: Series[int] = pa.Field(ge=0)
     genre_index: Series[int] = pa.Field(ge=0, description="0 … n-1 in the order of the names")

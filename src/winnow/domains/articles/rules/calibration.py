@@ -208,7 +208,7 @@ def human_agreement(scores: pd.DataFrame, human: pd.DataFrame) -> list[Agreement
 
 
 def agreement_of(oracle: pd.DataFrame, people: pd.DataFrame) -> list[Agreement]:
-    """Agreement of each column of two tables of the same rows: a constant offset told apart from disorder."""
+    """Agreement of each column of two tables of the same rows, with a constant offset apart from errors of order."""
     found = []
     for name in people.columns:
         apart = (oracle[name] - people[name]).to_numpy(dtype=np.float64)

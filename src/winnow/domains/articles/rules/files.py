@@ -62,7 +62,7 @@ def _article(row: dict[str, Any]) -> Article:
 
 
 def _articles(path: Path, reject: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    """The lines that are articles; the others are told to `reject`."""
+    """The lines that are articles; the others are passed to `reject`."""
     for number, row in enumerate(jsonl_rows(path)):
         try:
             if isinstance(row, str):

@@ -57,7 +57,7 @@ class Oracle(Protocol):
     def ask(self, question: Question) -> Reply: ...
 
     def highest_cost(self, question: Question) -> float:
-        """What an answer may cost at most, in US dollars, as far as can be told before it is there."""
+        """The highest cost of an answer in US dollars, as far as it is known before the request."""
 
 
 class OracleError(WinnowError):

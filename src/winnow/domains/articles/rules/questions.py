@@ -43,7 +43,7 @@ class Question:
 
 
 def prompt_hash(system: str, schema: Mapping[str, Any]) -> str:
-    """A name for all that an oracle is told besides the article."""
+    """A name for everything in an oracle's request besides the article."""
     return content_key([system, json.dumps(schema)])[:16]
 
 

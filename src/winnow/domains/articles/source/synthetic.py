@@ -3,7 +3,7 @@ The embedded data: articles whose latent dimensions show in their words.
 
 An on-topic article has a strength per dimension; the stronger it is, the more of the dimension's keywords (the filter's
 `config.yaml` names them) stand in its sentences. Some keywords are denied ("no rights …") and do not count, so that a
-list of words alone does not tell the score. Off-topic articles use the filter's off-topic words.
+list of words alone does not determine the score. Off-topic articles use the filter's off-topic words.
 """
 
 import json
@@ -72,7 +72,7 @@ STRONGEST = 5
 """Keywords of a dimension at full strength."""
 DENIED_SHARE = 0.15
 SENTENCES = 18
-"""Of an article, unless it has more to tell: so the length does not tell the score."""
+"""Of an article, unless it mentions more: so the length does not reveal the score."""
 LISTED = 3
 """Keywords of a sentence."""
 HUMAN_NOISE = 0.5

@@ -64,7 +64,7 @@ def fit_judge(train: Sequences, *, trees: int, min_leaf: int, neighbour_weight: 
 
 
 def can_judge(train: Sequences) -> bool:
-    """Whether training routes tell one grade from another."""
+    """Whether there are enough training routes, of more than one grade, to fit the judge."""
     return len(train.tokens) >= FOLDS and len(np.unique(train.conditions[:, 2])) > 1
 
 

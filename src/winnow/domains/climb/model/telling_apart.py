@@ -1,4 +1,4 @@
-"""How well a classifier tells generated routes from real ones (Lopez-Paz and Oquab 2017): an AUC of 0.5 is perfect."""
+"""How well a classifier distinguishes generated routes from real ones (Lopez-Paz and Oquab 2017): AUC 0.5 is best."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ def told_apart(
     """For each board the AUC of a random forest on routes it was not fitted on, and why other boards have none.
 
     The forest sees holds and geometry. Generated routes have `weights` (routes,) that give them the mix of grades of
-    the real ones, for the forest and for the AUC: else their grades alone would tell them apart.
+    the real ones, for the forest and for the AUC: else their grades alone would distinguish them.
     """
     found, left_out = {}, {}
     for index, board in enumerate(BOARDS):

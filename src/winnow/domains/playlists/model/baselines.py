@@ -25,7 +25,7 @@ from winnow.recommend.tuning import Grid, Tuned, at_edge, grid_values, linear_gr
 
 @dataclass(frozen=True)
 class Given:
-    """What the recommenders are told, and what they have to find."""
+    """The input of the recommenders, and the held-out tracks to find."""
 
     train: Sequences
     """the training tracks of all playlists, to which everything is fitted"""

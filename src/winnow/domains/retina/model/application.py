@@ -123,7 +123,7 @@ def judge_data(path: Path, form: str | None, images: Path | None, device: torch.
 def _baselines(
     photos: pd.DataFrame, known: pd.DataFrame, model: Grader, calibration: Calibration
 ) -> dict[str, dict[str, float]]:
-    """The metrics of evaluate's simple models, fitted on what the model's folder tells of its training photographs."""
+    """The metrics of evaluate's simple models, fitted on what the model's folder stores of its training photographs."""
     columns = ["grade", "split", *baselines.METADATA]
     rows = pd.concat([known[columns], photos.assign(split="test")[columns]], ignore_index=True)
     train = rows.loc[rows["split"] == "train", "grade"].to_numpy(np.int64)
@@ -162,7 +162,7 @@ def _grading(name: str, row: Mapping[Hashable, Any]) -> dict[str, Any]:
 
 
 def _ungradable(name: str, rule: str) -> dict[str, Any]:
-    """What is said of a photograph that breaks a limit: nobody can tell that its eye is healthy."""
+    """The answer for a photograph that breaks a limit: it cannot show that the eye is healthy."""
     return {"file": name, "grade": None, "name": "ungradable", "referable": True, "quality": rule}
 
 

@@ -26,18 +26,18 @@ ONE_EACH = (
 
 
 def eye_in_name(name: str) -> tuple[str | None, str]:
-    """Patient and eye that a photograph's name tells: `10_left` is patient 10's left one; else None and `unknown`."""
+    """Patient and eye in a photograph's name: `10_left` is patient 10's left one; else None and `unknown`."""
     found = EYE_IN_NAME.fullmatch(name.rpartition("/")[2])
     return (found["patient"], definitions.EYE_WORDS[found["eye"].lower()]) if found else (None, "unknown")
 
 
 def patients(photos: pd.DataFrame, neighbour_distance: float) -> "pd.Series[str]":
-    """Whose photograph each is, indexed like `photos`: as the source or the name tells, else of a patient of its own.
+    """Whose photograph each is, indexed like `photos`: from the source or the name, else a patient of its own.
 
     Among the latter, photographs of one series of numbers (`IDRiD_021`, `IDRiD_022`) that follow each other at most
     `NEAR` numbers apart and whose mean colours lie within `neighbour_distance` are one patient's, in runs of any
-    length, named after the first. Collections that number patients one after the other, and tell them by nothing else,
-    would otherwise be split through patients. A stranger that joins a run costs nothing but one group fewer.
+    length, named after the first. Without this, collections that only number their photographs patient by patient
+    would be split through patients. An unrelated photograph in a run only makes one group fewer.
     """
     named = photos["patient"].fillna(photos["name"].map(lambda name: eye_in_name(name)[0]))
     owner = (photos["source"] + "/" + named).fillna(photos["image_id"])
@@ -71,7 +71,7 @@ def label_photographs(photos: pd.DataFrame, neighbour_distance: float) -> tuple[
 
 
 def patient_digest(patient: str) -> str:
-    """SHA-256 of a patient's name, by which a model's folder knows them again and tells nobody who they are."""
+    """SHA-256 of a patient's name, which identifies them in a model's folder without revealing who they are."""
     return hashlib.sha256(patient.encode()).hexdigest()
 
 

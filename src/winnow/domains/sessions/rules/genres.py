@@ -1,4 +1,4 @@
-"""The genres of songs, as far as the training rows tell them."""
+"""The genres of songs, as far as they are known from training rows."""
 
 import pandas as pd
 
@@ -7,7 +7,7 @@ def training_genres(tags: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
     """The columns of `Genres`, from `Tags` and `Splits`.
 
     Who tags a song mostly listens to it: a tag by a user counts only when user and song are a training row. Otherwise
-    the tags of held-out songs would tell who listens to them.
+    the tags of held-out songs would reveal who listens to them.
     """
     train = splits.loc[splits["split"] == "train", ["user_index", "song_index"]].astype({"user_index": "Int64"})
     learned = tags.merge(train, on=["user_index", "song_index"])

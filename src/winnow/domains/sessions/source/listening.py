@@ -32,7 +32,7 @@ class Listening:
     titles: "pd.Series[str]"
     """song → title, for songs that have one"""
     genres: pd.DataFrame
-    """song, genre, user (who said so; missing where the source does not tell), count"""
+    """song, genre, user (who tagged it; missing where the source does not say), count"""
     rejected: pd.DataFrame
     """row, reason"""
 
@@ -56,7 +56,7 @@ def part(plays: pd.DataFrame, reasons: "pd.Series[str]") -> tuple[pd.DataFrame, 
 
 
 def of_songs(genres: pd.DataFrame) -> pd.DataFrame:
-    """Genres (song, genre, count) that the source tells of a song itself: no user gave them."""
+    """Genres (song, genre, count) that the source itself gives: they come from no user."""
     return genres.assign(user=pd.Series(None, index=genres.index, dtype="str"))
 
 

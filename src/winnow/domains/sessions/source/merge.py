@@ -5,7 +5,7 @@ import pandas as pd
 from winnow.domains.sessions.source.listening import PLAYS, Listening
 
 ATTRIBUTES = ["skipped", "share_played", "side"]
-"""What tells apart rows of the same user and song without a time."""
+"""What distinguishes rows of the same user and song without a time."""
 
 
 def merge_plays(parts: list[Listening]) -> pd.DataFrame:
