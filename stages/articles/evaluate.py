@@ -94,7 +94,7 @@ def report(
     params: Evaluate,
     rng: np.random.Generator,
 ) -> tuple[Report, dict[str, Interval]]:
-    """The model's metrics with intervals over groups, beside the baselines' on the same articles; and all intervals."""
+    """The model's metrics with intervals over groups, with the baselines' on the same articles; and all intervals."""
     options: dict[str, Any] = params.bootstrap.model_dump()
     own = judging.statistics(true, predicted, scoring)
     skill = judging.skill_statistics(true, predicted, baseline["mean"], scoring.dimensions)

@@ -118,7 +118,7 @@ def report(
     params: Evaluate,
     rng: np.random.Generator,
 ) -> Report:
-    """The model's metrics with intervals over documents, beside the baselines' on the same images.
+    """The model's metrics with intervals over documents, with the baselines' on the same images.
 
     `thresholds` are those of the verdict retake and of a flag.
     """

@@ -45,7 +45,7 @@ def seen_pages(labels: pd.DataFrame, splits: pd.DataFrame, pages: pd.DataFrame, 
 
 
 def carry(training: Training, max_false_rejects: float, seen: pd.DataFrame, folder: Path) -> None:
-    """Calibrate the trained model on the validation side, and write what its use needs beside it."""
+    """Calibrate the trained model on the validation side, and write what its use needs to the model's folder."""
     write_table(folder / SEEN, seen, Seen)
     model = load_trained(Assessor, "documents", training.device)
     examples = training.examples

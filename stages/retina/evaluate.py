@@ -124,7 +124,7 @@ def explain(model: Grader, cases: pd.DataFrame, images: Images) -> pd.DataFrame:
 def report(
     test: pd.DataFrame, baseline: dict[str, pd.DataFrame], params: Evaluate, rng: np.random.Generator
 ) -> tuple[Report, dict[str, Interval]]:
-    """The model's metrics with intervals over patients, beside the baselines' on the same photographs."""
+    """The model's metrics with intervals over patients, with the baselines' on the same photographs."""
     own = judging.statistics(test)
     others = {name: judging.statistics(rows) for name, rows in baseline.items()}
     interval = judging.intervals(test, params.bootstrap, rng)

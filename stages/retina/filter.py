@@ -51,7 +51,7 @@ def keep_photographs(
 
 
 def check_dropped_share(photos: pd.DataFrame, reason: "pd.Series[str]", params: Filter) -> None:
-    """Raises TableError, with what was measured beside each limit broken, when the limits drop too many photographs."""
+    """Raises TableError, with the measured value of each limit broken, when the limits drop too many photographs."""
     share = float(reason.notna().mean())
     if share <= params.max_dropped_share:
         return

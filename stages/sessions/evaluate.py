@@ -51,7 +51,7 @@ class Evaluation:
     fit: HeldOut
     """the songs learned from, nothing left out: for the metrics on the training data"""
     val: HeldOut
-    """validation songs, users known as the model knows them"""
+    """validation songs, of users represented as in the model"""
 
 
 def make_evaluation(splits: pd.DataFrame, users: pd.DataFrame, songs: int, sides: list[str]) -> Evaluation:

@@ -1,4 +1,4 @@
-"""Figures before and after a change, as PNG files beside the report: training curves and the plot stage's pictures."""
+"""Figures before and after a change, as PNG files for the report: training curves and the plot stage's pictures."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def write_figures(domain: str, before: Revision, after: Revision, folder: Path) 
             path = f"{FOLDER}/{domain}/curves-{re.sub(r'[^a-z0-9]+', '-', title.lower())}.png"
             try:
                 picture = curve(title, before, after)
-            except WinnowError as error:  # the rest of the report stands without it
+            except WinnowError as error:  # the rest of the report does not need it
                 yield f"_{plain(error.what)}_"
                 continue
             if picture is not None:

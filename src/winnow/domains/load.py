@@ -9,7 +9,7 @@ import winnow.domains
 
 
 def domain_names() -> list[str]:
-    """Every domain this checkout knows, sorted."""
+    """The names of all domains, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(winnow.domains.__path__) if module.ispkg)
 
 

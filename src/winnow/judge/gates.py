@@ -12,7 +12,7 @@ from winnow.pipeline.errors import WinnowError
 
 Words = tuple[str, str, str]
 WORDS: Words = ("PASS", "REVIEW", "FAIL")
-"""The verdicts of a domain that has no words of its own, best first."""
+"""The verdicts of a domain that defines no others, best first."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class Predictions:
     truth: Sequence[str] = ()
     """columns that do not depend on the model: rows are the same test rows where these are equal too"""
     numbered_by: Sequence[str] = ()
-    """stages on whose outputs it depends what a `key` stands for, where it is only a number"""
+    """stages whose outputs determine what a `key` means, where it is only a number"""
 
 
 def same_rows(before: pd.DataFrame, after: pd.DataFrame, predictions: Predictions) -> bool:

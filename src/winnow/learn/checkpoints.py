@@ -188,7 +188,7 @@ def save_weights(weights: Mapping[str, Tensor], path: Path) -> None:
 
 @contextmanager
 def os_errors(path: Path) -> Iterator[None]:
-    """Raise OSError naming `path` where safetensors, which has errors of its own, was refused by the system."""
+    """Raise OSError naming `path` where safetensors, which has its own error class, was refused by the system."""
     try:
         yield
     except SafetensorError as error:

@@ -20,7 +20,7 @@ T = TypeVar("T", bound=Training)
 
 
 def train_model(stage: Stage[Any, T], task: Task) -> Result:
-    """Train, or go on with what a killed run of the same fingerprint left, and hand over `model/` and `checkpoints/`.
+    """Train, or resume a killed run of the same fingerprint, and write `model/` and `checkpoints/`.
 
     Raises TrainingError, and Interrupted on Ctrl+C. The network needs `save_pretrained`.
     """

@@ -1,4 +1,4 @@
-"""Whether the `dvc` that started this program still runs: after its death the workspace belongs to another run."""
+"""Whether the `dvc` that started this program still runs: otherwise another run may be using the workspace."""
 
 import os
 

@@ -79,7 +79,7 @@ def mark_finished(folder: Path) -> None:
 
 @contextmanager
 def _held(path: Path) -> Iterator[None]:
-    """Hold the lock at `path`; the system frees it when its holder dies."""
+    """Hold the lock at `path`; the system releases it when the process ends."""
     lock = FileLock(path)
     holder = path.with_suffix(".pid")
     try:

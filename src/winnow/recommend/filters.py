@@ -125,7 +125,7 @@ def graph_filter_grid(
 
 @dataclass(frozen=True)
 class Blend:
-    """A graph filter's score beside a network's: `weight` times the filter's score of the user's row of length 1."""
+    """A graph filter's score to add to a network's: `weight` times the filter's score of the user's row of length 1."""
 
     filter: GraphFilter
     weight: float

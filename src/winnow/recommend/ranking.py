@@ -67,7 +67,7 @@ def _rank_block(
 
 
 def _ahead(scores: NDArray[np.float32], hidden: NDArray[np.int64]) -> int:
-    """How many items stand before the first hidden one. In NumPy: 20 times as fast as in PyTorch."""
+    """How many items rank before the first hidden one. In NumPy: 20 times as fast as in PyTorch."""
     first = hidden[np.argmax(scores[hidden])]  # the first of equal ones: `hidden` is sorted
     return int(np.count_nonzero(scores > scores[first]) + np.count_nonzero(scores[:first] == scores[first]))
 

@@ -209,7 +209,7 @@ def overall_scores(scores: ArrayLike, scoring: Scoring) -> NDArray[np.float64]:
 
 
 def tier_indices(overall: ArrayLike, scoring: Scoring) -> NDArray[np.int64]:
-    """The index of the tier in which each overall score lies."""
+    """The index of the tier of each overall score."""
     return np.searchsorted(np.asarray(scoring.boundaries), np.asarray(overall, dtype=np.float64), side="right")
 
 

@@ -72,7 +72,7 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 EXPORTS: dict[str, Callable[[Path], list[Path]]] = {"split": export_split, "label": export_label}
-"""What `winnow export articles …` knows."""
+"""The stages that `winnow export articles` exports."""
 
 FORMAT = "jsonl"
 """The format of the files."""

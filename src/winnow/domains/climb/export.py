@@ -76,4 +76,4 @@ def _joined(holds: pd.DataFrame) -> "pd.Series[str]":
 
 
 EXPORTS = {"split": export_split}
-"""What `winnow export climb …` knows."""
+"""The stages that `winnow export climb` exports."""

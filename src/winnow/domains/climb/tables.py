@@ -135,7 +135,7 @@ class Predictions(Table):
 
 
 class Judged(Table):
-    """What the judge says of routes: the model's, the peers', and real test routes beside them."""
+    """The judge's grades of routes: the model's, the peers', and real test routes."""
 
     origin: Series[str] = pa.Field(description="model, test, or a peer's name")
     route_id: Series[str]

@@ -21,7 +21,7 @@ ISSUES = (
     "glare",
 )
 FRAMING = ("skew", "cropped")
-"""Issues of how the page lies in the picture; all others are issues of legibility."""
+"""Issues of how the page is placed in the picture; all others are issues of legibility."""
 LEGIBILITY = tuple(issue for issue in ISSUES if issue not in FRAMING)
 
 FURTHER = 0.25

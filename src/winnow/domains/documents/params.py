@@ -76,7 +76,7 @@ class Split(StratifiedSplit):
 
 
 class Weight(Enough):
-    """The weight of each class in the loss; the limits are for all images that are learnt from."""
+    """The weight of each class in the loss; the limits are for all training images."""
 
 
 class Patches(Section):

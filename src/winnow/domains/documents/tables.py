@@ -58,7 +58,7 @@ class Dropped(tables.Dropped):
 
 
 class Labels(Table):
-    """One row per image that is learnt from: a degraded copy of a clean page, or a page with labels."""
+    """One row per image with labels: a degraded copy of a clean page, or a page with labels."""
 
     image_id: Series[str] = pa.Field(unique=True, description="<page>@<copy>, or the page's own")
     page: Series[str] = pa.Field(description="the clean page it was made of, or the first page that shows the same")

@@ -18,7 +18,7 @@ class Playlists(Table):
 
 
 class Entries(Table):
-    """One row per track in a playlist, in the playlist's order; pieces of a playlist may lie apart."""
+    """One row per track in a playlist, in the playlist's order; the rows of a playlist need not be adjacent."""
 
     entry: Series[int] = pa.Field(unique=True, ge=0)
     playlist: Series[int] = pa.Field(ge=0)

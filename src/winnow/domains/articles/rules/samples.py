@@ -7,7 +7,7 @@ from winnow.domains.articles.params import Calibration
 from winnow.pipeline.errors import TableError
 
 FEWEST = 5
-"""On-topic and off-topic articles without which a sample says nothing."""
+"""The fewest on-topic and off-topic articles of a usable sample."""
 
 
 def draw_samples(kept: pd.DataFrame, params: Calibration) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -80,7 +80,7 @@ HUMAN_NOISE = 0.5
 
 
 def counted(words: Sequence[str], keywords: Sequence[str]) -> int:
-    """How many of the keywords stand in the lower-case words, denied ones left out."""
+    """How many of the keywords occur in the lower-case words, denied ones left out."""
     wanted = frozenset(keywords)
     pairs = zip(["", *words], words, strict=False)
     return len({word for before, word in pairs if word in wanted and before not in NEGATIONS})

@@ -69,7 +69,7 @@ class Limits:
 
 
 def make_limits(model: RouteTransformer, limits: params.Common) -> Limits:
-    """The limits of the params, on the holds that the network knows."""
+    """The limits of the params, on the holds of the network's training routes."""
     return Limits(model.known.cpu(), min_holds=limits.min_holds, max_holds=limits.max_holds, max_reach=limits.max_reach)
 
 

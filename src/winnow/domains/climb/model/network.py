@@ -24,7 +24,7 @@ class CellTable(nn.Module):
         for table in self.parameters():
             nn.init.normal_(table, std=0.02)
         cells = torch.arange(START + 1)
-        is_cell = cells < definitions.CELLS  # END and START lie in no row: they use the last entry
+        is_cell = cells < definitions.CELLS  # END and START are in no row: they use the last entry
         self.register_buffer("rows", torch.where(is_cell, cells // columns, definitions.ROWS), persistent=False)
         self.register_buffer("columns", torch.where(is_cell, cells % columns, columns), persistent=False)
         self.rows: Tensor

@@ -66,7 +66,7 @@ def reduction_statistic(routes: pd.DataFrame) -> Statistic:
 
 
 def slice_perplexity(routes: pd.DataFrame) -> pd.DataFrame:
-    """The `Slices` of `Predictions`: perplexity by grade, quality bin, board and angle, beside `grade_bigram`'s."""
+    """The `Slices` of `Predictions`: perplexity by grade, quality bin, board and angle, with `grade_bigram`'s."""
     metrics: dict[str, Metric] = {
         "perplexity": lambda part: perplexity(part["nll"], part["tokens"]),
         "bigram_perplexity": lambda part: perplexity(part["nll_grade_bigram"], part["tokens"]),

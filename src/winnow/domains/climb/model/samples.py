@@ -21,7 +21,7 @@ from winnow.domains.climb.rules.validity import broken_rules_of_generated
 
 @dataclass(frozen=True)
 class Samples:
-    """What training generates for its curves, from random numbers of its own: nothing of it reaches the weights."""
+    """What training generates for its curves, from a separate random stream: it does not affect the weights."""
 
     settings: Settings
     train: Sequences

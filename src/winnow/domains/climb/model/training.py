@@ -22,7 +22,7 @@ VALIDATION_BATCH = 256
 
 
 def build_model(network: Network, max_holds: int, train: Sequences) -> RouteTransformer:
-    """A new network that knows which holds the walls have from all training routes."""
+    """A new network; the holds of each wall are those of all training routes."""
     model = RouteTransformer(
         width=network.width, layers=network.layers, heads=network.heads, dropout=network.dropout, max_holds=max_holds
     )

@@ -11,7 +11,7 @@ def quality_bins(*, medium_from: int, high_from: int) -> pd.DataFrame:
 
 
 def quality_of(repeats: "pd.Series[int]", bins: pd.DataFrame) -> "pd.Series[str]":
-    """The bin of `QualityBins` in which each number of repeats lies; unknown where it is unknown."""
+    """The bin of `QualityBins` of each number of repeats; unknown where it is unknown."""
     quality = pd.Series("unknown", index=repeats.index, dtype="str")
     for name, least in zip(bins["quality"], bins["min_repeats"], strict=True):
         quality = quality.mask((repeats >= least).fillna(False), name)

@@ -86,7 +86,7 @@ def _stack(files: list[SourceFile]) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _holds_of(rows: pd.DataFrame, holds: pd.DataFrame) -> pd.DataFrame:
-    """The holds of each problem, bottom up, from its first row that knows their roles; what is no cell comes last."""
+    """The holds of each problem, bottom up, from its first row with known roles; holds that are no cell come last."""
     untold = set(holds.loc[holds["role"] == "unknown", "owner"])
     best = rows.assign(untold=rows["owner"].isin(untold)).sort_values("untold", kind="stable")
     best = best.drop_duplicates("route_id")

@@ -1,4 +1,4 @@
-"""The embedded data: made-up problems from which something can be learnt, without a network or a file.
+"""The embedded data: synthetic problems with a learnable relation, made without downloads or files.
 
 A problem climbs one board hand over hand: each hold is drawn near a target that lies one stride up and, by turns, to
 the left and to the right. Holds differ in how good and how popular they are, board by board. How hard a problem is
@@ -78,7 +78,7 @@ def _climb(
         column = (CELL_COLUMN[last] + CELL_COLUMN[before]) / 2 + 1.6 * side[climbing]
         off_target = (CELL_ROW - row[:, None]) ** 2 / 1.6 + (CELL_COLUMN - column[:, None]) ** 2 / 5
         apart = (CELL_ROW - CELL_ROW[last][:, None]) ** 2 + (CELL_COLUMN - CELL_COLUMN[last][:, None]) ** 2
-        # A second start may lie next to the first; every other hold is higher than the last one.
+        # A second start may be next to the first; every other hold is higher than the last one.
         lowest = np.where(starting, last + 1, (CELL_ROW[last] + 1) * WIDTH)
         highest = np.where(starting, definitions.START_ROWS - 1, top[climbing])
         possible = (lowest[:, None] <= np.arange(definitions.CELLS)) & (highest[:, None] >= CELL_ROW)

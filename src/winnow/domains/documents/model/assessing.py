@@ -26,7 +26,7 @@ from winnow.vision.features import kept_array, kept_encoded_features
 Floats = NDArray[np.float64]
 CALIBRATION = "calibration.json"
 SEEN = "seen.parquet"
-"""Files beside a model's weights."""
+"""Files in a model's folder besides its weights."""
 CUT_AT_ONCE = 32
 """Images cut at a time."""
 STEPS = 200
@@ -201,7 +201,7 @@ def fit_classes(probabilities: Floats, score: Floats, labels: NDArray[np.int64])
 
 
 def retake_threshold(predicted: Floats, true: Floats, max_false_rejects: float) -> float:
-    """The highest threshold below which at most that share of the acceptable pages lies; the class edge without any."""
+    """The highest threshold with at most that share of the acceptable pages below it; the class edge without any."""
     tried = [row for row in threshold_table(predicted, true) if row[1] <= max_false_rejects]
     return max(row[0] for row in tried) if tried else definitions.ACCEPTABLE_FROM
 

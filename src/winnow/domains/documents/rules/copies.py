@@ -1,4 +1,4 @@
-"""Degraded copies of a clean page, whose scores lie around the centres of the five classes."""
+"""Degraded copies of a clean page, whose scores are near the centres of the five classes."""
 
 import io
 from dataclasses import dataclass

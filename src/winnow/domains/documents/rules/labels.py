@@ -31,7 +31,7 @@ class Made:
 
 @dataclass(frozen=True)
 class _Image:
-    """One image to be learnt from, with its labels."""
+    """One image with its labels."""
 
     image_id: str
     content: bytes

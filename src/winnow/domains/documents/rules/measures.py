@@ -62,7 +62,7 @@ def _median(values: Pixels) -> float:
 
 
 def _sharpness(page: Pixels, ink: NDArray[np.bool_]) -> dict[str, float]:
-    """Energy in each octave, and how steep the steepest edges are, absolutely and beside the contrast."""
+    """Energy in each octave, and how steep the steepest edges are, absolutely and relative to the contrast."""
     current = page.astype(np.float32)
     energies = []
     for _ in range(LEVELS):
@@ -88,7 +88,7 @@ def _sharpness(page: Pixels, ink: NDArray[np.bool_]) -> dict[str, float]:
 
 
 def _noise(page: Pixels) -> dict[str, float]:
-    """Grain in the quietest and in other tiles (Immerkær 1996), and specks that stand alone."""
+    """Grain in the quietest and in other tiles (Immerkær 1996), and isolated specks."""
     mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
     grain = np.abs(cv2.filter2D(page, cv2.CV_16S, mask)).astype(np.float32)
     tiles = _tiles(grain)

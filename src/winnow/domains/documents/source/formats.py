@@ -41,7 +41,7 @@ def read_clean_pages(folder: Path) -> Listing:
 
 
 def read_labelled(path: Path) -> Listing:
-    """A CSV of file names with score, class or issues, and the folder that it lies in; a row needs one of the three.
+    """A CSV of file names with score, class or issues, and its folder; a row needs one of the three.
 
     `path` is the CSV or a folder with `metadata.csv` (else its only CSV). Raises SourceError.
     """

@@ -27,7 +27,7 @@ class Neighbourhood:
     """item-kNN with recency, as it is blended: the mean similarity to a playlist's tracks, the last counting most."""
 
     weight: float
-    """how much it counts beside the network's cosine"""
+    """its weight relative to the network's cosine"""
     decay: float
     floor: float
     similar: sparse.csr_matrix

@@ -77,7 +77,7 @@ def report(
     params: Evaluate,
     rng: np.random.Generator,
 ) -> Report:
-    """The model's metrics with intervals, beside the baselines' over the same playlists.
+    """The model's metrics with intervals, with the baselines' over the same playlists.
 
     `tables` are the `Ranked` rows by recommender, `extra` holds metrics that are no means over playlists; `checks` says
     whether each checked reason held.

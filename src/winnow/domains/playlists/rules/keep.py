@@ -41,7 +41,7 @@ def keep_entries(entries: pd.DataFrame, params: Filter) -> tuple[pd.DataFrame, p
 
 
 def _repeats(entries: pd.DataFrame) -> "pd.Series[bool]":
-    """A track that stands earlier in its playlist."""
+    """A track that occurs earlier in its playlist."""
     return entries.duplicated(["playlist", "track"])
 
 

@@ -76,7 +76,7 @@ def grade_files(paths: Sequence[Path], explain: Path | None, device: torch.devic
 
 
 def judge_data(path: Path, form: str | None, images: Path | None, device: torch.device) -> dict[str, Any]:
-    """The grader's metrics on another labelled set, with intervals over patients, beside baselines'.
+    """The grader's metrics on another labelled set, with intervals over patients, with baselines'.
 
     Without photographs that it was trained or validated on, and without other photographs of those patients. Raises
     SourceError, and WinnowError when nothing is left to judge.

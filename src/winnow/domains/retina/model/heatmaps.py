@@ -43,7 +43,7 @@ def heat_maps(model: Grader, images: Sequence[bytes], grades: NDArray[np.int64])
 def within_retina(
     heat: "NDArray[np.uint8]", image: bytes, preparation: Preparation
 ) -> "tuple[NDArray[np.uint8], float]":
-    """A heat map `(size, size)` without what lies outside the prepared photograph's retina, and that part's share."""
+    """A heat map `(size, size)` without the part outside the prepared photograph's retina, and that part's share."""
     outside = ~prepared_retina(load_pixels(image), preparation)
     total = float(heat.sum())
     return np.where(outside, np.uint8(0), heat), float(heat[outside].sum()) / total if total else 0.0

@@ -32,7 +32,7 @@ def eye_in_name(name: str) -> tuple[str | None, str]:
 
 
 def patients(photos: pd.DataFrame, neighbour_distance: float) -> "pd.Series[str]":
-    """Whose photograph each is, indexed like `photos`: from the source or the name, else a patient of its own.
+    """Whose photograph each is, indexed like `photos`: from the source or the name, else one patient per photograph.
 
     Among the latter, photographs of one series of numbers (`IDRiD_021`, `IDRiD_022`) that follow each other at most
     `NEAR` numbers apart and whose mean colours lie within `neighbour_distance` are one patient's, in runs of any

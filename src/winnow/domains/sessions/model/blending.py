@@ -1,4 +1,4 @@
-"""Which weight a graph filter beside the network gets: the one that finds most validation songs."""
+"""The weight of a graph filter added to the network: the one that finds most validation songs."""
 
 import numpy as np
 

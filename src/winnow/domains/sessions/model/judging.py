@@ -95,7 +95,7 @@ def report(
     params: Evaluate,
     rng: np.random.Generator,
 ) -> Report:
-    """The model's metrics with intervals, beside the baselines' and the references' over the same users.
+    """The model's metrics with intervals, with the baselines' and the references' over the same users.
 
     `extra` holds metrics that are no means over users, by recommender; `checks` whether each checked reason held.
     Without any check, as where no user has two reasons, there is no `explanation_accuracy`.

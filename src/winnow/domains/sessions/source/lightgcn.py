@@ -17,7 +17,7 @@ from winnow.pipeline.errors import SourceError
 
 
 def read(path: Path) -> Listening:
-    """Both files' pairs; raises SourceError when test.txt is not beside train.txt. `row` is the line, train first."""
+    """Both files' pairs; raises SourceError when test.txt is missing. `row` is the line, train first."""
     test = beside(path, "test.txt")
     if not test.exists():
         raise SourceError(f"{test} does not exist", fix="put test.txt beside train.txt, under these names")
