@@ -25,7 +25,7 @@ DATA = Path("data", "articles")
 def calibrate() -> None:
     """Try the filter's prompt on two small samples and write the report; the exit code is 0 when it passes.
 
-    Reads the prompt as it is now, and the articles that `dvc repro filter@articles` left.
+    Reads the prompt as it is now, and the articles that `dvc repro filter@articles` kept.
     """
     from winnow.domains.articles.rules.gate import REPORT, calibrate, require_pass  # noqa: PLC0415 - scipy: a second
     from winnow.domains.articles.tables import Articles, Kept, Scores  # noqa: PLC0415
@@ -50,7 +50,7 @@ def label(
     out: Annotated[Path, typer.Option(help="JSONL to write: the same lines with the scores")],
     max_batches: Annotated[int, typer.Option(min=0, help="batches of articles.label.batch_size; 0 = all")] = 0,
 ) -> None:
-    """Label a file by the oracle, with a prompt that has passed; the exit code is 1 when a line has got no scores."""
+    """Label a file with the oracle, by a prompt that has passed; the exit code is 1 when a line gets no scores."""
     from winnow.domains.articles.rules.files import check_passed, label_file  # noqa: PLC0415
 
     _check_file(file, out)
@@ -69,7 +69,7 @@ def score(
         Path | None, typer.Option(help="JSONL to write; a run that was stopped is continued (default: print)")
     ] = None,
 ) -> None:
-    """Score a file of any size by the trained model, line by line, in memory that does not grow."""
+    """Score a file of any size with the trained model, line by line, in constant memory."""
     _check_file(file, out)
     from winnow.domains.articles.model.application import score_file  # noqa: PLC0415 - torch takes seconds to import
     from winnow.learn.devices import configured_device  # noqa: PLC0415

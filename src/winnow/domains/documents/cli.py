@@ -61,7 +61,7 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="a folder of labelled pages with metadata.csv, or the CSV")],
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Evaluate the assessor on a labelled set of your own: how many good pages it rejects comes first."""
+    """Evaluate the assessor on your own labelled set, starting with the share of good pages that it rejects."""
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a folder with metadata.csv, or the CSV")
     from winnow.domains.documents.model import application  # noqa: PLC0415
@@ -95,7 +95,7 @@ def dataset(
     val_ratio: Annotated[float | None, typer.Option(help="share for validation; default: params.yaml's")] = None,
     test_ratio: Annotated[float | None, typer.Option(help="share for the test; default: params.yaml's")] = None,
 ) -> None:
-    """Write a data set as train, val and test folders of images with CSV files, as params.yaml's sections say."""
+    """Write a data set as train, val and test folders of images with CSV files, with the settings of params.yaml."""
     from winnow.domains.documents.dataset import Settings, make_dataset  # noqa: PLC0415 - a second of imports
 
     document = Document(PARAMS_FILE)

@@ -1,4 +1,4 @@
-"""The names of what train and evaluate measure, by which `check` knows a gate or early stopping that names another.
+"""The names of the metrics of train and evaluate; `check` rejects a gate or early stopping that names another one.
 
 No program imports this module: a new name re-runs nothing.
 """
