@@ -17,6 +17,9 @@ from scmrepo.exceptions import SCMError
 
 from winnow.pipeline.errors import WinnowError
 
+OUT_OF_REACH = (OSError, ImportError, DataIndexDirError, DvcException)
+"""What DVC raises for files that are not there, and for remotes that do not answer or whose plugin is not installed."""
+
 
 class Revision:
     """Files as they are in `name`, a Git revision or an experiment; in the working tree without a name.
@@ -79,7 +82,7 @@ class Revision:
         """The PNG files of a folder by name, those that are at hand."""
         try:
             paths = sorted(path for path in self._files.find(folder) if path.endswith(".png"))
-        except (FileNotFoundError, DataIndexDirError, DvcException):
+        except OUT_OF_REACH:
             return {}
         read = {path.rpartition("/")[2]: self.read(path) for path in paths}
         return {name: content for name, content in read.items() if content is not None}
@@ -92,7 +95,7 @@ class Revision:
         try:
             with self._files.open(path, "rb") as file:
                 content: bytes = file.read()
-        except (FileNotFoundError, DataIndexDirError, DvcException):
+        except OUT_OF_REACH:
             return None
         return content
 

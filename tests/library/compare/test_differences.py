@@ -2,11 +2,13 @@
 
 import json
 import math
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from tests.library.compare.conftest import Write, git, perplexity, routes
 from winnow.compare import differences
@@ -205,3 +207,19 @@ def test_metrics_of_one_revision_alone_are_named(write: Write) -> None:
         Path(f"metrics/climb/{name}.json").write_text(json.dumps(content))
     git("commit", "-qam", "agreement is measured no more")
     assert "measured in only one of the two: grade_agreement_score" in compared().notes
+
+
+@pytest.mark.parametrize("remote", ["s3://bucket/cache", "https://127.0.0.1:1/cache", "/nowhere/cache"])
+def test_a_remote_out_of_reach_is_as_good_as_none(write: Write, remote: str) -> None:
+    write(None, 3.0, "one")
+    lock = yaml.safe_load(Path("dvc.lock").read_text())
+    made = {"path": "data/climb/evaluate", "hash": "md5", "md5": f"{'0' * 32}.dir"}
+    lock["stages"] = {"evaluate@climb": {"cmd": "true", "outs": [made]}}
+    Path("dvc.lock").write_text(yaml.safe_dump(lock))
+    stage = {"matrix": {"domain": ["climb"]}, "cmd": "true", "outs": ["data/${item.domain}/evaluate"]}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"evaluate": stage}}))
+    subprocess.run(["dvc", "remote", "add", "-q", "-d", "there", remote], check=True)
+    git("add", "-A")
+    git("commit", "-qm", "with a remote")
+    one = compare("climb", Revision("HEAD"), Revision("HEAD"))
+    assert any("no stored predictions for HEAD" in note for note in one.notes)
