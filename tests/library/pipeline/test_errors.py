@@ -84,6 +84,12 @@ def test_a_ledger_that_cannot_be_written_hides_nothing(checkout: Path) -> None:
     assert done.returncode == 0
     assert "warning: the run could not be recorded in the ledger" in done.stderr
     assert (checkout / "metrics/climb/plot.json").exists()
+    (checkout / "data").rename(checkout / "moved")
+    (checkout / "data").write_text("a file where a folder is needed")
+    failed = run(checkout)
+    assert failed.returncode == 1
+    assert "warning: the run could not be recorded in the ledger" in failed.stderr
+    assert "where: data/climb/plot" in failed.stderr
 
 
 def test_params_that_were_changed_while_the_stage_ran(checkout: Path) -> None:
