@@ -1,5 +1,6 @@
 """What benchmarks keep of their earlier runs."""
 
+import ast
 import importlib
 import io
 import json
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 from tests.conftest import ROOT
@@ -156,3 +158,11 @@ def test_ocr_figures_of_an_issue_are_means_by_severity_and_a_correlation_over_pa
     assert found["pages"] == 6
     assert found["by_issue"]["blur"]["mean"] == {"0.3": 0.7, "0.9": 0.3}
     assert {issue: part["spearman"]["value"] for issue, part in found["by_issue"].items()} == {"blur": -1, "glare": 1}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks/faults").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_listed_fault_can_be_planted(file: Path) -> None:
+    for fault in yaml.safe_load(file.read_text(encoding="utf-8")):
+        source = (ROOT / fault["file"]).read_text(encoding="utf-8")
+        assert source.count(fault["old"]) == 1, fault["fault"]
+        ast.parse(source.replace(fault["old"], fault["new"]))
