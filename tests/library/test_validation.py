@@ -115,6 +115,26 @@ def test_a_mistake_in_a_preset_names_the_line_of_the_preset(params: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "# cut\nevaluate:\n  gate:\n    conditions:\n    - {metric: validity_score, target: 0.5}\n",
+            r":5: .*\.review` is mis",
+        ),
+        ("# empty\ntrain: {}\n", r":2: `climb.train.epochs` is missing"),
+    ],
+)
+def test_what_a_preset_leaves_out_is_reported_at_its_own_line(params: Path, text: str, message: str) -> None:
+    """Although params.yaml has the key that the preset's list or mapping lacks."""
+    preset = Path("presets/climb/mine.yaml")
+    preset.parent.mkdir(parents=True)
+    preset.write_text(text)
+    with pytest.raises(ParamsError, match=rf"presets/climb/mine.yaml{message}") as caught:
+        validate_params(Document(params).overlaid(presets.read("climb", "mine"), ("climb",)))
+    assert "params.yaml" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("climb.evaluate.gate.headline", "accuracy", "'accuracy' is not measured; known: token_loss, perplexity"),

@@ -15,12 +15,18 @@ SIGNIFICANT_DIGITS = 6
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """A temporary path in the target's folder; it is renamed to `target` when the block ends without an error."""
+    """A temporary path in the target's folder; it is renamed to `target` when the block ends without an error.
+
+    Raises OSError naming `target` where the system names no file, as for a full disk.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         yield scratch
         scratch.replace(target)
+    except OSError as error:
+        error.filename = error.filename or str(target)
+        raise
     finally:
         scratch.unlink(missing_ok=True)
 

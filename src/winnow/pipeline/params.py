@@ -103,9 +103,15 @@ class Document:
         """A copy in which the values of `other`, such as a preset, replace those below `at`."""
         changed = copy.copy(self)
         changed.content = copy.deepcopy(self.content)
-        changed.places = self.places | {(*at, *inner): place for inner, place in other.places.items() if inner}
-        for inner, value in leaves(other.content):
-            *parents, last = (*at, *inner)
+        replaced = {(*at, *inner): value for inner, value in leaves(other.content)}
+        kept = {
+            location: place
+            for location, place in self.places.items()
+            if not any(location[:end] in replaced for end in range(len(location)))
+        }
+        changed.places = kept | {(*at, *inner): place for inner, place in other.places.items() if inner}
+        for location, value in replaced.items():
+            *parents, last = location
             section: dict[Any, Any] = changed.content
             for parent in parents:
                 if not isinstance(section.get(parent), dict):

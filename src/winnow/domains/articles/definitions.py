@@ -21,9 +21,6 @@ from winnow.pipeline.section import Float, Section
 TOPICS = ("on", "off", "edge")
 """What an article is before any label exists: on-topic, off-topic, or between."""
 
-LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt")
-"""Languages that the prefilter can detect."""
-
 VERDICTS = ("DEPLOY", "REVIEW", "FAIL")
 """What a judgement says of a model, best first."""
 

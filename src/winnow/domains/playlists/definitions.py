@@ -17,9 +17,6 @@ LENGTH_BINS = ("1-10", "11-25", "26-50", "51-100", "101+")
 LENGTH_EDGES = (10, 25, 50, 100)
 """Known tracks of a playlist at which the first bins end (inclusive)."""
 
-GIVEN_SIDES = SIDES[:2]
-"""Sides of the split that are known when the test tracks are to be found: the tracks before them."""
-
 JOIN = " – "
 """Between artist and title."""
 BECAUSE = {"track": "because of", "artist": "its artist", "genre": "its genre"}

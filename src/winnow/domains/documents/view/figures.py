@@ -7,8 +7,6 @@ from matplotlib.figure import Figure
 from winnow.domains.documents import definitions
 from winnow.show.figures import PALETTE, new_figure, styled
 
-NUMBERS = range(len(definitions.CLASSES))
-
 
 def scores(test: pd.DataFrame) -> Figure:
     """Predicted against true scores."""
