@@ -388,6 +388,7 @@ EXAMPLES = {
         values={
             "ingest.sources": [{"format": "clean_pages", "path": "data/source/documents/mine"}],
             "ingest.synthetic.blank_share": 0.4,
+            "ingest.synthetic.duplicate_share": 0.2,
             "filter.min_contrast": 230.0,
             "filter.min_ink_share": 0.05,
             "filter.max_hash_distance": 0,
