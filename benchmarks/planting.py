@@ -107,7 +107,8 @@ def _plant(planting: Planting, benches: "Queue[Bench]") -> str:
         seen_by = next(filter(None, map(bench.failing, tests)), "")
         file.write_text(original, encoding="utf-8")
         if seen_by.startswith("tests/"):
-            check_passes(bench, seen_by.partition("[")[0])
+            # a parameter's name with a space in it is cut off
+            check_passes(bench, seen_by if seen_by.endswith("]") else seen_by.partition("[")[0])
         return seen_by
     finally:
         file.write_text(original, encoding="utf-8")
