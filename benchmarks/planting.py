@@ -91,8 +91,8 @@ class Bench:
             yield [*tests, *(["-k", f"{domain} or not ({' or '.join(others)})"] if others else [])]
         if elsewhere:
             yield from tests_of(module, self.copy)
-        if not self.fast:
-            yield [EVERY_VALUE, *(["-k", domain] if domain is not None else [])]
+        if not self.fast and domain is not None:
+            yield [EVERY_VALUE, "-k", domain]
 
 
 def _plant(planting: Planting, benches: "Queue[Bench]") -> str:

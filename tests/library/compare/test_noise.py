@@ -51,3 +51,10 @@ def test_an_experiment_without_a_result_is_named(queued: list[str], monkeypatch:
     with pytest.raises(WinnowError, match="no result of noise-climb-.*-5, noise-climb-.*-6"):
         noise.measure_noise("climb", 3)
     assert not Path("metrics/climb/noise.json").exists()
+
+
+def test_a_queue_of_others_is_not_run(queued: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noise, "queued_experiments", lambda: 2)
+    with pytest.raises(WinnowError, match="DVC's queue holds 2 experiment"):
+        noise.measure_noise("climb", 3)
+    assert not queued
