@@ -25,7 +25,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield scratch
         scratch.replace(target)
     except OSError as error:
-        error.filename = error.filename or str(target)
+        if error.errno is not None:  # a library's own error has only a text, which a file's name would replace
+            error.filename = error.filename or str(target)
         raise
     finally:
         scratch.unlink(missing_ok=True)
