@@ -29,7 +29,7 @@ def test_a_failing_server_loses_nothing_and_is_paid_exactly(here: Programs, defi
     failures = dict.fromkeys(kinds, 0.05)
     count = 1000
     with OracleServer(good(definition), failures) as server:
-        given = settings(server, timeout=2.0, retries=8, parse_retries=4, concurrency=48)
+        given = settings(server, timeout=2.0, retries=8, parse_retries=7, concurrency=48)
         with open_labeller(definition, given, 100.0, 0) as labeller:
             found = list(labeller.label_all(some_articles(count)))
             use = labeller.use
