@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.documents import cli, definitions
+from winnow.domains.documents.model import training
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.training import Training
 from winnow.domains.documents.source.synthetic import draw_page
@@ -348,3 +349,17 @@ def test_the_real_pages_can_be_read(shared_data: Path, here: Path) -> None:
     assert len(table("filter/pages.parquet")) == 6
     run("label", copies=2)
     assert table("label/labels.parquet")["score"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_batches_are_balanced_when_asked(here: Path, monkeypatch: pytest.MonkeyPatch, balanced: bool) -> None:
+    drawn: list[np.ndarray] = []
+
+    class Recorded(training.BalancedBatchSampler):
+        def order(self, seed: int) -> np.ndarray:
+            drawn.append(super().order(seed))
+            return drawn[-1]
+
+    monkeypatch.setattr(training, "BalancedBatchSampler", Recorded)
+    run("train", epochs=1, use_balanced_sampling=balanced)
+    assert bool(drawn) == balanced
