@@ -62,7 +62,7 @@ def world(playlists: int) -> tuple[Sequences, TrackGraph, NDArray[np.float64], P
     settings = pd.DataFrame({"neighbours": [WEIGHT.neighbours], "shrink": [WEIGHT.shrink]})
     graph = track_graph(pd.DataFrame({"artist_index": made.artist}), edges, sampling, settings)
     none = pd.DataFrame({"artist_index": [], "genre_index": [], "share": []}).astype("int64")
-    model = build_model(NETWORK, graph, sampling["embedded"].to_numpy(), none, ARTISTS)
+    model = build_model(NETWORK, graph, none, ARTISTS)
     return sequences, graph, sampling["probability"].to_numpy(), model, seconds
 
 
@@ -104,7 +104,7 @@ def one_size(playlists: int) -> dict[str, float]:
     return {
         "steps": len(loader.sampler),
         "step_seconds": seconds,
-        "nodes_a_step": len(batch(0)["nodes"]),
+        "vectors_a_step": len(batch(0)["track_columns"].unique()),
         "batch_seconds": per_step(batch),
         "batch_and_gradient_seconds": per_step(gradient),
         "epoch_seconds": seconds * len(loader.sampler),
@@ -168,16 +168,15 @@ def formulations() -> dict[str, float]:
         model.zero_grad(set_to_none=True)
 
     whole = loader.known
-    numbers, artists = torch.arange(TRACKS), torch.arange(ARTISTS)
 
     def full(number: int) -> None:
         batch = loader.batch(0, number)
         keep = torch.ones(len(whole.item), 1)
         keep[:: len(whole.item) // len(batch["target_list"])] = 0
         weights = weigh_edges(whole, keep, torch.diff(whole.starts))
-        plain = model.plain(numbers, artists, model.artist_of)
+        plain = model.plain()
         vectors = plain + to_items(weights, to_users(weights, plain))
-        rows = vectors.index_select(0, batch["nodes"][batch["row_node"]])
+        rows = vectors.index_select(0, batch["track"])
         rows.square().sum().backward()
         model.zero_grad(set_to_none=True)
 

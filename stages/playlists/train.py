@@ -52,10 +52,9 @@ def main(stage: Stage[Common, Train]) -> None:
     shape = len(stage.read("label/playlists.parquet", NumberedPlaylists)), len(tracks)
     data = training_data(splits, shape, params)
     probability = sampling["probability"].to_numpy()
-    embedded = sampling["embedded"].to_numpy()
     artifacts = make_artifacts(tracks, artists, genres, sampling, splits)
     task = Task(
-        build=lambda: build_model(params.network, graph, embedded, genre_edges, len(artists)),
+        build=lambda: build_model(params.network, graph, genre_edges, len(artists)),
         loaders=lambda _subset, share: make_loaders(data, graph, probability, params, share),
         loss=partial(batch_loss, loss=params.loss, temperature=params.network.temperature),
         predict=predict,

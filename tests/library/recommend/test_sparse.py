@@ -17,3 +17,16 @@ def test_product_and_gradient_are_those_of_the_dense_matrix(dim: int) -> None:
     vectors = torch.rand(4, dim, dtype=torch.float64, requires_grad=True)
     torch.testing.assert_close(product(matrix, vectors), dense @ vectors)
     assert torch.autograd.gradcheck(lambda each: product(matrix, each), (vectors,))
+
+
+@pytest.mark.parametrize("dim", [3, 40])
+def test_a_matrix_without_columns_gives_zeros(dim: int) -> None:
+    """A batch whose tracks have no artist."""
+    none, of_rows, of_columns = torch.zeros(0, dtype=torch.int32), torch.zeros(3), torch.zeros(1)
+    matrix = BothWays(of_rows.int(), none, none.float(), of_columns.int(), none, none.float())
+    vectors = torch.zeros(0, dim, requires_grad=True)
+    found = product(matrix, vectors)
+    assert torch.equal(found, torch.zeros(2, dim))
+    found.sum().backward()
+    assert vectors.grad is not None
+    assert vectors.grad.shape == (0, dim)

@@ -1,5 +1,8 @@
 """Small playlists, their graph and a network on it, which the tests of playlists share."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -53,9 +56,32 @@ def network(given: Sequences, *, genres: bool = True, heads: int = 2, history: i
     """A network without zeros in its parameters."""
     torch.manual_seed(3)
     options = Network(embedding_dim=8, heads=heads, history=history, temperature=0.2, dropout=0.0)
-    embedded = tables(given)[0]["embedded"].to_numpy()
-    model = build_model(options, graph(given), embedded, GENRES if genres else GENRES[:0], ARTISTS)
+    model = build_model(options, graph(given), GENRES if genres else GENRES[:0], ARTISTS)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(std=0.5)
     return model.eval()
+
+
+def dense(batch: Mapping[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix of a batch, and what is there as its transpose; entries of the same place are added."""
+    found = []
+    for starts, columns, values, others in (("starts", "columns", "values", "column_starts"), TRANSPOSED):
+        row, width = np.diff(batch[f"{name}_{starts}"]), len(batch[f"{name}_{others}"]) - 1
+        table = np.zeros((len(row), width))
+        np.add.at(table, (np.repeat(np.arange(len(row)), row), batch[f"{name}_{columns}"]), batch[f"{name}_{values}"])
+        found.append(table)
+    return found[0], found[1]
+
+
+TRANSPOSED = ("column_starts", "rows", "row_values", "starts")
+
+
+def edges(batch: Mapping[str, Any], graph: TrackGraph) -> np.ndarray:
+    """The weights of the neighbours, all of which have a vector of their own, of a batch's tracks, (rows, tracks)."""
+    own, _ = dense(batch, "track")
+    rows = len(batch["track"])
+    np.testing.assert_array_equal(own[:rows].sum(axis=1), graph.own[np.asarray(batch["track"])] >= 0)
+    table = np.zeros((rows, TRACKS))
+    table[:, graph.own >= 0] = own[rows:]
+    return table

@@ -32,11 +32,8 @@ def test_edges_are_those_of_the_graph_without_the_tracks_to_find(loss: str) -> N
     loader = small.loader(given, loss)
     made = loader.of_playlists(np.arange(small.PLAYLISTS), np.random.default_rng(1))
     batch = {name: value.numpy() for name, value in made.items()}
-    nodes, rows = batch["nodes"], batch["nodes"][batch["row_node"]]
-    edges = np.zeros((len(rows), small.TRACKS))
-    for row in range(len(rows)):
-        own = slice(batch["starts"][row], batch["starts"][row + 1])
-        edges[row, nodes[batch["columns"][own]]] = batch["values"][own]
+    rows = batch["track"]
+    edges = small.edges(batch, loader.graph)
     given_list, targets = batch["place"] // 6, batch["target_list"]
     first = len(given_list)
     changed = 0
@@ -67,18 +64,28 @@ def test_some_playlists_are_numbered_anew() -> None:
     )
 
 
-def test_both_ways_of_the_matrix_agree() -> None:
+@pytest.mark.parametrize("name", ["track", "artist"])
+def test_both_ways_of_a_matrix_agree(name: str) -> None:
     batch = small.loader(small.sequences()).batch(0, 0)
-    rows, nodes = len(batch["starts"]) - 1, len(batch["nodes"])
-    dense, other = np.zeros((rows, nodes)), np.zeros((rows, nodes))
-    for row in range(rows):
-        own = slice(batch["starts"][row], batch["starts"][row + 1])
-        dense[row, batch["columns"][own]] = batch["values"][own]
-    for node in range(nodes):
-        own = slice(batch["column_starts"][node], batch["column_starts"][node + 1])
-        other[batch["rows"][own], node] = batch["row_values"][own]
+    dense, other = small.dense(batch, name)
     assert dense.any()
-    np.testing.assert_array_equal(dense, other)
+    np.testing.assert_allclose(dense, other.T, atol=1e-6)
+
+
+def test_artists_have_their_tracks_weights() -> None:
+    given = small.sequences()
+    loader = small.loader(given)
+    batch = loader.batch(0, 0)
+    rows, count = batch["track"].numpy(), len(batch["track"])
+    whole = np.concatenate([np.eye(small.TRACKS)[rows], small.edges(batch, loader.graph)])
+    expected = np.zeros((2 * count, small.ARTISTS))
+    for track, artist in enumerate(small.ARTIST_OF):
+        if artist >= 0:
+            expected[:, artist] += whole[:, track]
+    artists = batch["artists"].numpy()
+    found, _ = small.dense(batch, "artist")
+    np.testing.assert_allclose(found, expected[:, artists], atol=1e-5)
+    assert not np.delete(expected, artists, axis=1).any()
 
 
 def test_negatives_a_playlist_has_are_marked_and_bpr_draws_others() -> None:
@@ -87,13 +94,13 @@ def test_negatives_a_playlist_has_are_marked_and_bpr_draws_others() -> None:
     playlists = np.arange(small.PLAYLISTS)
     batch = small.loader(given).of_playlists(playlists, np.random.default_rng(0))
     count = len(batch["log_chance"])
-    negatives = batch["nodes"][batch["row_node"]][-count:].tolist()
+    negatives = batch["track"][-count:].tolist()
     marked = set(zip(*batch["known"].tolist(), strict=True))
     expected = {(n, place) for n, own in enumerate(whole) for place, track in enumerate(negatives) if track in own}
     assert marked == expected
     assert expected
     batch = small.loader(given, "bpr").of_playlists(playlists, np.random.default_rng(0))
-    negatives = batch["nodes"][batch["row_node"]][-len(batch["target_list"]) :].tolist()
+    negatives = batch["track"][-len(batch["target_list"]) :].tolist()
     mine = [track in whole[n] for track, n in zip(negatives, batch["target_list"].tolist(), strict=True)]
     assert np.mean(mine) < 0.1, "known tracks are drawn again, at most a few times"
 
@@ -102,7 +109,7 @@ def test_popularity_of_a_target_is_without_its_playlist() -> None:
     given = small.sequences()
     counts = np.bincount(given.track, minlength=small.TRACKS)
     batch = small.loader(given).of_playlists(np.arange(small.PLAYLISTS), np.random.default_rng(0))
-    tracks = batch["nodes"][batch["row_node"]].numpy()[len(batch["place"]) :]
+    tracks = batch["track"].numpy()[len(batch["place"]) :]
     own = np.arange(len(tracks)) < len(batch["target_list"])
     expected = np.floor(np.log2(np.maximum(counts[tracks] - own, 1)))
     assert batch["step"].tolist() == expected.tolist()

@@ -101,11 +101,8 @@ def test_the_loss_of_a_batch_is_that_of_its_rows(loss: str) -> None:
     found = batch_loss(model, batch, loss=loss, temperature=0.2)
     with torch.no_grad():
         plain, _ = model.all_tracks()
-        edges = torch.zeros(len(batch["row_node"]), small.TRACKS)
-        for row in range(len(edges)):
-            own = slice(int(batch["starts"][row]), int(batch["starts"][row + 1]))
-            edges[row, batch["nodes"][batch["columns"][own]]] = batch["values"][own]
-        rows = batch["nodes"][batch["row_node"]]
+        edges = torch.from_numpy(small.edges(batch, loader.graph)).float()
+        rows = batch["track"]
         vectors = plain[rows] + model.walk * edges @ plain
         count, first = len(batch["target_list"]), len(batch["place"])
         lists = [

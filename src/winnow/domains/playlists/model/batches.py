@@ -1,8 +1,8 @@
 """
 Batches of playlists, each cut at a random place: what comes next is to be found from what came before.
 
-A step needs no pass over the whole graph: the loader gathers the nodes that a batch touches (the given tracks, the
-tracks to find, the negatives, and their neighbours) and the edges between them. From these edges it takes out what the
+A step needs no pass over the whole graph: the loader gathers the edges of the tracks that a batch has (the given ones,
+those to find, and the negatives) to their neighbours and to the artists. From these edges it takes out what the
 playlist's tracks to find contribute, as if they were not in the playlist: such a track shares one playlist less with
 each of the playlist's tracks.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from winnow.domains.playlists.model.network import popularity_step
+from winnow.domains.playlists.model.network import PARTS, popularity_step
 from winnow.domains.playlists.model.sequences import Sequences
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.recommend.cooccurrence import edge_weights
@@ -37,6 +37,8 @@ class TrackGraph:
     """(tracks,)"""
     artist: NDArray[np.int64]
     """(tracks,); -1 without an artist"""
+    own: NDArray[np.int64]
+    """(tracks,): the row of the network's vectors that holds each track's own; -1 without one"""
     shrink: float
     """of the edges' weights"""
 
@@ -65,6 +67,7 @@ class PlaylistLoader:
         self.known = _known(sequences)
         self.negatives = NegativeSampler(probability, self.known)
         self.sampler = EpochSampler(len(self.active), share)
+        self.embeddings, self.artists = int(graph.own.max()) + 1, int(graph.artist.max()) + 1
 
     def batch(self, seed: int, index: int) -> dict[str, Tensor]:
         playlists = np.sort(self.active[self.sampler.batch(seed, index)])
@@ -74,9 +77,9 @@ class PlaylistLoader:
         """
         The tensors of a batch of these playlists, each cut at random.
 
-        ids (playlists,); nodes (nodes,): the tracks whose plain vectors are needed, with artists and artist_place (see
-        `PlaylistGAT.plain`). Rows are the given tracks, the targets and the negatives, one after another, row_node
-        (rows,) their places in nodes, and starts … row_values the matrix of their edges (rows, nodes). inside
+        ids (playlists,); track (rows,): the given tracks, the targets and the negatives, one after another. Of each
+        track's sum of plain vectors (see `PlaylistGAT.forward`) the own vectors' weights are the matrix track_starts …
+        (2 · rows, embeddings), and the artists' artist_starts … (2 · rows, artists), for the artists (artists,). inside
         (playlists, history) and place (given,): where the given tracks go; target_list (targets,): the playlist of each
         target, and step (targets + negatives,): their popularity steps without it. With shared negatives log_chance
         (negatives,) and known (2, …): (playlist, negative) of tracks that a playlist has; else there is a negative for
@@ -108,6 +111,7 @@ class PlaylistLoader:
         inside = np.arange(self.history) < before[:, None]
         values |= {
             "ids": playlists,
+            "track": rows,
             "inside": inside,
             "place": given_list * self.history + back,
             "target_list": target_list,
@@ -156,32 +160,34 @@ class PlaylistLoader:
     def _edges(
         self, rows: NDArray[np.int64], near: NDArray[np.int64], weights: NDArray[np.float32]
     ) -> dict[str, NDArray[np.generic]]:
-        """The nodes that the rows and their edges touch, and the edges as a matrix both ways."""
+        """Each row's track, then each row's neighbours, as weights of own vectors and of artists."""
         used = weights > 0
-        touched = np.zeros(self.sequences.tracks, dtype=bool)
-        touched[rows] = True
-        touched[near[used]] = True
-        nodes = np.flatnonzero(touched)
-        number = np.cumsum(touched) - 1
-        starts = np.append(0, np.cumsum(used.sum(axis=1)))
-        matrix = sparse.csr_matrix((weights[used], number[near[used]], starts), shape=(len(rows), len(nodes)))
-        matrix.sort_indices()
-        transposed = matrix.T.tocsr()
-        artist = self.graph.artist[nodes]
-        artists, place = np.unique(artist, return_inverse=True)
-        without = int(artists[:1].sum() < 0) if len(artists) else 0
+        track = np.append(rows, near[used])
+        value = np.append(np.ones(len(rows), dtype=np.float32), weights[used])
+        starts = np.append(np.arange(len(rows)), len(rows) + np.append(0, np.cumsum(used.sum(axis=1))))
+        artist = self.graph.artist[track]
+        touched = np.zeros(self.artists + 1, dtype=bool)
+        touched[artist] = True
+        touched[-1] = False  # where those without one are
+        artists = np.flatnonzero(touched)
+        place = np.where(touched, np.cumsum(touched) - 1, -1)
         return {
-            "nodes": nodes,
-            "artists": artists[without:],
-            "artist_place": place - without,
-            "row_node": number[rows],
-            "starts": matrix.indptr.astype(np.int64),
-            "columns": matrix.indices.astype(np.int64),
-            "values": matrix.data,
-            "column_starts": transposed.indptr.astype(np.int64),
-            "rows": transposed.indices.astype(np.int64),
-            "row_values": transposed.data,
+            "artists": artists,
+            **_both_ways("track", starts, self.graph.own[track], value, self.embeddings),
+            **_both_ways("artist", starts, place[artist], value, len(artists)),
         }
+
+
+def _both_ways(
+    name: str, starts: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float32], columns: int
+) -> dict[str, NDArray[np.generic]]:
+    """The parts of a matrix (len(starts) - 1, columns) and of its transpose (`PARTS`); a column -1 is left out."""
+    inside = column >= 0
+    starts = np.append(0, np.cumsum(inside))[starts]
+    matrix = sparse.csr_matrix((value[inside], column[inside], starts), (len(starts) - 1, columns))
+    transposed = matrix.T.tocsr()
+    parts = [each for one in (matrix, transposed) for each in (one.indptr, one.indices, one.data)]
+    return {f"{name}_{part}": each for part, each in zip(PARTS, parts, strict=True)}
 
 
 def _known(sequences: Sequences) -> Graph:

@@ -20,6 +20,8 @@ POPULARITY_STEPS = 16
 """Steps of `popularity_step`; the last one is for 32,768 playlists and more."""
 UNKNOWN = -100.0
 """The score, next to which a cosine counts nothing, of tracks that no training playlist has."""
+PARTS = ("starts", "columns", "values", "column_starts", "rows", "row_values")
+"""Of a matrix of a batch: see `BothWays`."""
 CHUNK = 4096
 """Tracks whose neighbours are summed at a time when all are; memory only."""
 
@@ -56,7 +58,7 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         temperature: float,
         dropout: float,
     ) -> None:
-        """All of the graph besides the numbers of its nodes is set by `set_graph`."""
+        """All of the graph besides the numbers of its nodes is set by `tensors.build_model`."""
         super().__init__()
         self.heads, self.history, self.temperature = heads, history, temperature
         self.track = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
@@ -99,9 +101,10 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
 
         A bias is one more dimension of a track; a playlist has 1 there.
         """
-        plain = self.plain(batch["nodes"], batch["artists"], batch["artist_place"])
-        edges = BothWays(*(batch[name] for name in EDGES))
-        vectors = plain.index_select(0, batch["row_node"]) + self.walk * product(edges, plain)
+        own, artists = (BothWays(*(batch[f"{name}_{part}"] for part in PARTS)) for name in ("track", "artist"))
+        sums = product(own, self.track) + product(artists, self._artists(batch["artists"]))
+        plain, near = self.dropout(sums).view(2, len(batch["track"]), -1)
+        vectors = plain + self.walk * near
         given, targets = len(batch["place"]), len(batch["target_list"])
         lists, places = batch["inside"].shape
         padded = vectors.new_zeros(lists * places, vectors.shape[1]).index_copy(0, batch["place"], vectors[:given])
@@ -110,15 +113,9 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         playlists = torch.cat([playlists, playlists.new_ones(lists, 1)], dim=1)
         return playlists, units[:targets], units[targets:]
 
-    def plain(self, tracks: Tensor, artists: Tensor, artist_place: Tensor) -> Tensor:
-        """The plain vectors (n, dim) of `tracks` (n,); their artists are those of `artists` at `artist_place` (n,)."""
-        own = self.own[tracks]
-        vectors = self.track.index_select(0, own.clamp(min=0)) * (own >= 0)[:, None]
-        if len(artists):
-            of_artist = self.artist.index_select(0, artists) + self._genres(artists)
-            vectors = vectors + of_artist.index_select(0, artist_place.clamp(min=0)) * (artist_place >= 0)[:, None]
-        dropped: Tensor = self.dropout(vectors)
-        return dropped
+    def _artists(self, artists: Tensor) -> Tensor:
+        """The vectors (n, dim) of artists (n,): their own plus the mean of their genres'."""
+        return self.artist.index_select(0, artists) + self._genres(artists)
 
     def _genres(self, artists: Tensor) -> Tensor | float:
         """The mean of the artists' genres' vectors, by their shares."""
@@ -127,10 +124,17 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         each = self.genre.index_select(0, self.genre_of[artists].flatten()).view(*self.genre_of[artists].shape, -1)
         return (each * self.genre_share[artists][:, :, None]).sum(dim=1)
 
+    def plain(self) -> Tensor:
+        """The plain vectors of all tracks, (tracks, dim)."""
+        vectors = self.track.index_select(0, self.own.clamp(min=0)) * (self.own >= 0)[:, None]
+        if len(self.artist):
+            artists = self._artists(torch.arange(len(self.artist), device=self.own.device))
+            vectors = vectors + artists.index_select(0, self.artist_of.clamp(min=0)) * (self.artist_of >= 0)[:, None]
+        return vectors
+
     def all_tracks(self) -> tuple[Tensor, Tensor]:
         """The plain and the full vectors of all tracks, (tracks, dim) each."""
-        numbers = torch.arange(len(self.own), device=self.own.device)
-        plain = self.plain(numbers, torch.arange(len(self.artist), device=numbers.device), self.artist_of)
+        plain = self.plain()
         full = [
             plain[start : start + CHUNK] + self.walk * self._neighbours(plain, slice(start, start + CHUNK))
             for start in range(0, len(plain), CHUNK)
@@ -168,7 +172,3 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         common = (mean * self.attention[1]).view(len(mean), self.heads, -1).sum(dim=2)
         logits = leaky_relu(content + common[:, None], SLOPE) + self.gate[: given.shape[1]]
         return torch.softmax(logits.masked_fill(~inside[:, :, None], -torch.inf), dim=1)
-
-
-EDGES = ("starts", "columns", "values", "column_starts", "rows", "row_values")
-"""The parts of a batch's matrix of edges from its rows to its nodes."""

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from winnow.domains.playlists.model.batches import TrackGraph
 from winnow.domains.playlists.model.network import PlaylistGAT, popularity_step
@@ -20,25 +19,25 @@ def track_graph(
     together, weight = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
     for table, name in ((neighbour, "neighbour"), (together, "together"), (weight, "weight")):
         np.put(table, place, edges[name].to_numpy())
+    embedded = sampling["embedded"].to_numpy()
     return TrackGraph(
         neighbour,
         together,
         weight,
         sampling["playlists"].to_numpy(dtype=np.float32),
         tracks["artist_index"].to_numpy(dtype=np.int64),
+        np.where(embedded, np.cumsum(embedded) - 1, -1),
         float(settings["shrink"].iloc[0]),
     )
 
 
-def build_model(
-    network: Network, graph: TrackGraph, embedded: NDArray[np.bool_], genre_edges: pd.DataFrame, artists: int
-) -> PlaylistGAT:
-    """A new network on the graph; tracks that are `embedded` (tracks,) have a vector of their own."""
+def build_model(network: Network, graph: TrackGraph, genre_edges: pd.DataFrame, artists: int) -> PlaylistGAT:
+    """A new network on the graph."""
     place = genre_edges.groupby("artist_index").cumcount().to_numpy()
     genres = int(genre_edges["genre_index"].max()) + 1 if len(genre_edges) else 0
     model = PlaylistGAT(
-        tracks=len(embedded),
-        embeddings=int(embedded.sum()),
+        tracks=len(graph.own),
+        embeddings=int(graph.own.max()) + 1,
         artists=artists,
         genres=genres,
         genres_per_artist=int(place.max(initial=0)) + 1,
@@ -51,7 +50,7 @@ def build_model(
     )
     model.step.copy_(torch.from_numpy(popularity_step(graph.playlists)))
     model.candidate.copy_(torch.from_numpy(graph.playlists > 0))
-    model.own.copy_(torch.from_numpy(np.where(embedded, np.cumsum(embedded) - 1, -1)))
+    model.own.copy_(torch.from_numpy(graph.own))
     model.artist_of.copy_(torch.tensor(graph.artist))
     model.neighbour.copy_(torch.from_numpy(np.maximum(graph.neighbour, 0)))
     model.neighbour_weight.copy_(torch.from_numpy(graph.weight))
