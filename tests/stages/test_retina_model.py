@@ -296,6 +296,18 @@ def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Pat
         winnow("grade", "nowhere.png")
 
 
+def test_heat_maps_of_photographs_with_one_name_do_not_replace_each_other(here: Path) -> None:
+    eyes = Path("eyes")
+    eyes.mkdir()
+    for seed, suffix in enumerate(("png", "jpg")):
+        draw_fundus(2, True, 64, np.random.default_rng(seed)).save(eyes / f"one.{suffix}")
+    found = json.loads(winnow("grade", "eyes", "--explain", "out", "--json").stdout)
+    assert {one["file"]: one["explained"] for one in found} == {
+        f"eyes/one.{suffix}": f"out/eyes_one_{suffix}_heat.png" for suffix in ("jpg", "png")
+    }
+    assert len(list(Path("out").iterdir())) == 2
+
+
 def test_nothing_that_is_edited_after_training_changes_an_answer(here: Path) -> None:
     eyes = Path("eyes")
     for index in range(6):

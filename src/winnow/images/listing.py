@@ -1,5 +1,7 @@
 """Rows of image sources, before any pixel is read; `Record` is a domain's own description of one image."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +64,12 @@ def image_files(paths: Sequence[Path], suffixes: Sequence[str], what: str) -> li
         else:
             raise WinnowError(f"{path} does not exist", fix=f"name a file ({', '.join(suffixes)}) or a folder of them")
     return list(dict.fromkeys(files))
+
+
+def distinct_names(files: Sequence[Path]) -> dict[Path, str]:
+    """A name for what is written of each file: its stem; of those that share one, the whole path, in one word."""
+    shared = Counter(file.stem for file in files)
+    return {file: file.stem if shared[file.stem] == 1 else re.sub(r"[^\w-]+", "_", str(file)) for file in files}
 
 
 def check_prefixes(collections: Sequence[Collection[Any]]) -> None:

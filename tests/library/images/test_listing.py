@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from winnow.images.codec import ImageError
-from winnow.images.listing import image_files
+from winnow.images.listing import distinct_names, image_files
 from winnow.images.parallel import map_readable
 from winnow.pipeline.errors import WinnowError
 
@@ -47,3 +47,8 @@ def test_an_image_that_cannot_be_read_gives_its_reason_in_its_place() -> None:
 def test_what_is_no_fault_of_an_image_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         list(map_readable(lambda number: 1 // number, [0]))
+
+
+def test_files_that_share_a_stem_get_names_of_their_own() -> None:
+    files = [Path(name) for name in ("eyes/x.png", "eyes/x.jpg", "more/x.png", "eyes/y.png")]
+    assert list(distinct_names(files).values()) == ["eyes_x_png", "eyes_x_jpg", "more_x_png", "y"]

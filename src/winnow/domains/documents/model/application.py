@@ -3,8 +3,6 @@
 Everything is done as the model's folder says; params.yaml decides only the device.
 """
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,7 @@ from winnow.domains.documents.source import formats
 from winnow.domains.documents.source.pages import SUFFIXES, page_hash, read_pages
 from winnow.domains.documents.tables import Seen
 from winnow.images.codec import ImageError, Pixels, encode_png
-from winnow.images.listing import image_files
+from winnow.images.listing import distinct_names, image_files
 from winnow.images.parallel import map_images
 from winnow.images.perceptual import near_any
 from winnow.learn.trained import model_folder
@@ -55,7 +53,7 @@ def assess_files(paths: Sequence[Path], explained: Path | None, device: torch.de
     file from being judged.
     """
     files = image_files(paths, SUFFIXES, "page")
-    names = _heat_names(files)
+    names = distinct_names(files)
     model, calibration = load_assessor(device)
     entries: list[dict[str, Any]] = []
     for scan in _read(files, model.preparation):
@@ -198,12 +196,6 @@ def _entry(scan: Scan, number: int, found: Estimates, model: Assessor, calibrati
         "framing": round(float(definitions.severity_score(severities, definitions.FRAMING)), 4),
         "issues": {definitions.ISSUES[place]: round(float(severities[place]), 4) for place in flagged},
     }
-
-
-def _heat_names(files: Sequence[Path]) -> dict[Path, str]:
-    """The stem of each file; of those that share one, the whole path, in one word."""
-    shared = Counter(file.stem for file in files)
-    return {file: file.stem if shared[file.stem] == 1 else re.sub(r"[^\w-]+", "_", str(file)) for file in files}
 
 
 def _save(target: Path, picture: Pixels) -> Path:

@@ -29,7 +29,7 @@ from winnow.domains.retina.source.collect import Collected, collect
 from winnow.domains.retina.source.records import Collection, Listing, Record
 from winnow.domains.retina.tables import Seen
 from winnow.images.codec import Pixels, encode_png
-from winnow.images.listing import image_files
+from winnow.images.listing import distinct_names, image_files
 from winnow.images.perceptual import near_groups
 from winnow.images.store import Images, read_images, write_images
 from winnow.judge.settings import Bootstrap
@@ -65,11 +65,12 @@ def grade_files(paths: Sequence[Path], explain: Path | None, device: torch.devic
         for place, row in zip(places, rows.to_dict("records"), strict=True):
             graded[names[place]] = _grading(names[place], row)
         if explain is not None:
+            pictures = distinct_names(files)
             maps = heat_maps(model, gradable, rows["predicted"].to_numpy(np.int64))
             for place, image, heat in zip(places, gradable, maps, strict=True):
                 entry = graded[names[place]]
                 inside, entry["unseen_share"] = within_retina(heat, image, model.preparation)
-                target = explain / _heat_map_name(Path(names[place]), graded)
+                target = explain / f"{pictures[Path(names[place])]}_heat.png"
                 entry["explained"] = str(_save(target, overlay(image, encode_png(inside))))
     errors = dict(zip(found.rejected["name"], found.rejected["reason"], strict=True))
     return [graded.get(str(file)) or {"file": str(file), "error": errors[str(file)]} for file in files]
@@ -170,12 +171,6 @@ def _seen(hashes: list[str], known: pd.DataFrame, max_distance: int) -> "np.ndar
     """Whether each photograph shows the same as one that the model was trained or validated on."""
     before = known["perceptual_hash"].tolist()
     return near_groups([*before, *hashes], max_distance)[len(before) :] < len(before)
-
-
-def _heat_map_name(file: Path, graded: dict[str, Any]) -> str:
-    """`<name>_heat.png`; names that occur twice get their folder's name in front."""
-    repeated = sum(Path(name).stem == file.stem for name in graded) > 1
-    return f"{f'{file.parent.name}_' if repeated else ''}{file.stem}_heat.png"
 
 
 def _save(target: Path, picture: Pixels) -> Path:
