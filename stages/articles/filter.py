@@ -12,7 +12,7 @@ from pyarrow import parquet
 from winnow.curate.filters import check_not_empty, dropped_rows
 from winnow.domains.articles.definitions import Prefilter, article_text, read_definition
 from winnow.domains.articles.params import Common, Filter
-from winnow.domains.articles.rules.duplicates import content_digest, near_duplicate_groups
+from winnow.domains.articles.rules.duplicates import near_duplicate_groups
 from winnow.domains.articles.rules.prefilter import RULES, Sieve
 from winnow.domains.articles.tables import Dropped, Kept
 from winnow.pipeline.stage import Stage, run_stage
@@ -22,15 +22,15 @@ READ = ["article_id", "title", "content", "source", "published", "language"]
 
 
 def sift_articles(path: Path, prefilter: Prefilter) -> pd.DataFrame:
-    """Rule (missing where none is broken), topic, words and content digest of each article, a batch at a time."""
+    """The first broken rule (missing where none is), topic, words and digest of each article, a batch at a time."""
     sieve = Sieve(prefilter)
-    rows = []
-    for batch in parquet.ParquetFile(path).iter_batches(batch_size=BATCH_ROWS, columns=READ):
-        for name, *fields in zip(*(batch.column(column).to_pylist() for column in READ), strict=True):
-            sifted = sieve.sift(*fields)
-            rows.append((name, *sifted, content_digest(article_text(*fields[:2])) if sifted.rule is None else None))
     columns = {"article_id": "str", "rule": "str", "topic": "str", "words": "int64", "digest": "str"}
-    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+    parts = [pd.DataFrame(columns=list(columns)).astype(columns)]
+    for batch in parquet.ParquetFile(path).iter_batches(batch_size=BATCH_ROWS, columns=READ):
+        fields = zip(*(batch.column(column).to_pylist() for column in READ), strict=True)
+        rows = [(name, *sieve.sift(*each)) for name, *each in fields]
+        parts.append(pd.DataFrame(rows, columns=list(columns)).astype(columns))
+    return pd.concat(parts, ignore_index=True)
 
 
 def mark_duplicates(sifted: pd.DataFrame, texts: "pd.Series[str]", params: Filter) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import re
 import signal
 import sqlite3
 import time
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,31 @@ def test_an_answer_without_a_count_of_tokens_is_paid_by_its_characters(here: Pro
     assert completion > 20
     assert thinking == 0
     assert labeller.budget.spent == pytest.approx(labeller.use.cost_usd) == (prompt * 0.3 + completion * 2.5) / 1e6
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["{}", "[]", "null", '{"choices": []}', '{"choices": [null]}', '{"choices": [{"message": null}], "usage": []}'],
+)
+def test_a_reply_without_an_answer_is_paid_and_breaks_the_schema(
+    body: str, here: Programs, definition: Definition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        OracleServer(good(definition)) as server,
+        open_labeller(definition, settings(server, parse_retries=0), 100.0, 0) as labeller,
+    ):
+        monkeypatch.setattr(server, "_send", lambda handler, *_, **__: sent(handler, body.encode()))
+        (found,) = labeller.label_all(some_articles(1))
+        assert (found.scores, found.failures) == (None, ("no JSON",))
+        assert labeller.use.cost_usd > 0
+
+
+def sent(handler: BaseHTTPRequestHandler, data: bytes) -> None:
+    """A reply that does not say that it is JSON, as of some servers."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data)
 
 
 def test_an_answer_in_parts_or_with_endless_numbers_breaks_the_schema(here: Programs, definition: Definition) -> None:

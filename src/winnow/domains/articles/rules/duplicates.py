@@ -1,4 +1,4 @@
-"""Articles that say the same: exactly, or nearly (MinHash over word triples; Broder 1997, datasketch)."""
+"""Articles that say nearly the same (MinHash over word triples; Broder 1997, datasketch)."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 from datasketch import MinHash, MinHashLSH
 
-from winnow.curate.duplicates import digest
 from winnow.curate.splits import connected_groups
 
 SEED = 1
@@ -15,11 +14,6 @@ SHINGLE = 3
 WORD = re.compile(r"\w+")
 MISSED, SURPLUS = 0.99, 0.01
 """What a missed pair weighs against one compared for nothing: a missed pair may end on two sides of the split."""
-
-
-def content_digest(text: str) -> str:
-    """The same for texts that differ in case, punctuation and white space alone."""
-    return digest(" ".join(WORD.findall(text.lower())))
 
 
 def shingles(text: str) -> list[bytes]:

@@ -123,7 +123,6 @@ class OpenAIOracle:
     def ask(self, question: Question) -> Reply:
         """Raises OracleError when the server refuses, or does not answer after all retries."""
         import openai  # noqa: PLC0415
-        from openai.types.chat import ChatCompletion  # noqa: PLC0415
 
         schema = {"name": "scores", "strict": True, "schema": dict(question.schema)}
         body = {
@@ -133,8 +132,8 @@ class OpenAIOracle:
             "max_tokens": self.settings.max_tokens,
             "response_format": {"type": "json_schema", "json_schema": schema},
         }
-        try:  # what `chat.completions.create` does, without its walk through the types of the body
-            found = self.client.post("/chat/completions", cast_to=ChatCompletion, body=body)
+        try:  # what `chat.completions.create` does, without its walk through the types of both bodies
+            found = json.loads(self.client.post("/chat/completions", cast_to=bytes, body=body))
         except openai.APIStatusError as error:
             raise OracleError(
                 f"the oracle's server refused with status {error.status_code}: {_message(error)}",
@@ -172,17 +171,23 @@ def _reply(found: Any, question: Question) -> Reply:
 
     Without a count from the server the tokens are estimated from the characters, so that the cap on costs holds.
     """
-    message = getattr(found.choices[0], "message", None) if getattr(found, "choices", None) else None
-    content = getattr(message, "content", None)
+    choices = _part(found, "choices")
+    content = _part(choices[0], "message", "content") if isinstance(choices, list) and choices else None
     text = content if isinstance(content, str) else ""
-    usage = getattr(found, "usage", None)
-    if usage is None:
+    usage = _part(found, "usage")
+    prompt, completion = _part(usage, "prompt_tokens") or 0, _part(usage, "completion_tokens") or 0
+    if not prompt:
         return Reply(text, Tokens(_tokens_of(_sent(question)), _tokens_of(len(text)), 0))
-    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
-    details = usage.completion_tokens_details
-    inside = min((details.reasoning_tokens or 0) if details else 0, completion)
-    beside = max((usage.total_tokens or 0) - prompt - completion, 0)
+    inside = min(_part(usage, "completion_tokens_details", "reasoning_tokens") or 0, completion)
+    beside = max((_part(usage, "total_tokens") or 0) - prompt - completion, 0)
     return Reply(text, Tokens(prompt, completion - inside, inside + beside))
+
+
+def _part(value: Any, *names: str) -> Any:
+    """What is under the names, one within another; None where there is nothing."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _sent(question: Question) -> int:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from winnow.curate.duplicates import digest
 from winnow.domains.articles.definitions import Prefilter, WordRules, article_text
 
 WORD = re.compile(r"\w+")
@@ -40,6 +41,8 @@ class Sifted(NamedTuple):
     """the first rule that the article breaks"""
     topic: str
     words: int
+    digest: str | None
+    """of an article that passes: the same for texts that differ in case, punctuation and white space alone"""
 
 
 class Sieve:
@@ -56,11 +59,12 @@ class Sieve:
         self.off = frozenset(word.lower() for word in rules.topic.off_topic)
 
     def sift(self, title: str, content: str, source: str, published: str | None, language: str | None) -> Sifted:
-        """The first broken rule, the topic and the number of words of an article."""
+        """The first broken rule, the topic, the number of words and the digest of an article."""
         text = article_text(title, content).lower()
         words = WORD.findall(text)
         known = frozenset(words)
-        return Sifted(self._broken(text, len(words), known, source, published, language), self.topic(known), len(words))
+        rule = self._broken(text, len(words), known, source, published, language)
+        return Sifted(rule, self.topic(known), len(words), digest(" ".join(words)) if rule is None else None)
 
     def topic(self, words: frozenset[str]) -> str:
         """on: enough on-topic words and no off-topic one; off: no on-topic word; edge: everything between."""
@@ -92,7 +96,9 @@ class Sieve:
 
 
 def _compiled(rules: WordRules) -> tuple[frozenset[str], list[re.Pattern[str]]]:
-    return frozenset(word.lower() for word in rules.words), [re.compile(each, re.IGNORECASE) for each in rules.patterns]
+    """Words and patterns for lower-case text, in which a pattern without capitals need not ignore case: far faster."""
+    patterns = [re.compile(each, 0 if each == each.lower() else re.IGNORECASE) for each in rules.patterns]
+    return frozenset(word.lower() for word in rules.words), patterns
 
 
 def language_of(words: Iterable[str]) -> str | None:
