@@ -1,11 +1,10 @@
 """How PlaylistGAT grows, and two ways to train it: `python benchmarks/playlists_speed.py [PART …]`.
 
 scale: processor seconds and memory of an epoch over 1,000, 5,000, 20,000 and 50,000 generated playlists of 66 tracks
-(200,000 tracks), each in a process of its own; steps are timed on a part of the epoch and counted up, also without the
-optimiser's update, beside the tracks whose vectors a step touches. ranking: 2,048 playlists against 200,000 tracks,
-beside a blocked product and `topk` without anything around them. formulations: a step of 128 playlists by the loader's
-nearest edges, and by sums over the whole graph of playlists and tracks (LightGCN's two hops) as products of sparse
-matrices. One thread; processor seconds, since other work may share the machine.
+(200,000 tracks), each in a process of its own; steps are timed by their parts on some of the epoch and counted up,
+beside the vectors that a step touches. ranking: 2,048 playlists against 200,000 tracks, beside a blocked product and
+`topk` without anything around them. formulations: a step of 128 playlists by the loader's nearest edges, and by sums
+over the whole graph of playlists and tracks (LightGCN's two hops) as products of sparse matrices. One thread; processor seconds, since other work may share the machine.
 """
 
 import json
@@ -21,7 +20,6 @@ import pandas as pd
 import torch
 from measure import ROOT, merge
 from numpy.typing import NDArray
-from torch import Tensor
 
 from winnow.domains.playlists.model.batches import PlaylistLoader, TrackGraph
 from winnow.domains.playlists.model.network import PlaylistGAT
@@ -40,7 +38,7 @@ from winnow.recommend.ranking import dot_scorer, rank_by
 
 SIZES = (1_000, 5_000, 20_000, 50_000)
 TRACKS, ARTISTS, DIM = 200_000, 27_000, 96
-STEPS = 12
+STEPS = 24
 NETWORK = Network(embedding_dim=DIM, heads=4, history=100, temperature=0.08, dropout=0.0)
 WEIGHT = Weight(negatives="popularity", popularity_exponent=0.75, min_playlists=3, neighbours=32, shrink=20.0)
 
@@ -88,26 +86,27 @@ def one_size(playlists: int) -> dict[str, float]:
     loader = loader_of(sequences, graph, probability, batch=64)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
 
-    def batch(number: int) -> dict[str, Tensor]:
-        return loader.batch(0, number % len(loader.sampler))
-
-    def gradient(number: int) -> None:
-        loss = batch_loss(model, batch(number), loss="sampled_softmax", temperature=0.08)
+    def parts(number: int) -> NDArray[np.float64]:
+        marks = [time.process_time()]
+        batch = loader.batch(0, number % len(loader.sampler))
+        marks.append(time.process_time())
+        loss = batch_loss(model, batch, loss="sampled_softmax", temperature=0.08)
+        marks.append(time.process_time())
         optimizer.zero_grad(set_to_none=True)
         (loss.total / loss.count).backward()
-
-    def step(number: int) -> None:
-        gradient(number)
+        marks.append(time.process_time())
         optimizer.step()
+        marks.append(time.process_time())
+        return np.diff(marks)
 
-    seconds = per_step(step)
+    taken = np.median([parts(number) for number in range(STEPS + 2)][2:], axis=0)
+    names = ("batch_seconds", "forward_seconds", "backward_seconds", "update_seconds")
     return {
         "steps": len(loader.sampler),
-        "step_seconds": seconds,
-        "vectors_a_step": len(batch(0)["track_columns"].unique()),
-        "batch_seconds": per_step(batch),
-        "batch_and_gradient_seconds": per_step(gradient),
-        "epoch_seconds": seconds * len(loader.sampler),
+        "step_seconds": taken.sum(),
+        **dict(zip(names, taken, strict=True)),
+        "vectors_a_step": len(loader.batch(0, 0)["track_columns"].unique()),
+        "epoch_seconds": taken.sum() * len(loader.sampler),
         "edges_seconds": edge_seconds,
         "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

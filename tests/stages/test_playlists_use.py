@@ -155,6 +155,25 @@ def test_an_unknown_track_to_find_counts_as_not_found(here: Path) -> None:
     assert judged["model"]["recall_at_100"] == pytest.approx(alone["model"]["recall_at_100"] * 3 / 5)
 
 
+def test_a_track_under_a_second_id_is_the_same_track(here: Path) -> None:
+    """Known by its first place; it is not to be found again."""
+    found = completer()
+    from winnow.domains.playlists.source.listing import make_piece  # noqa: PLC0415
+
+    order = found.known.tracks.sort_values("playlists", ascending=False)
+    order = order.drop_duplicates("title")[["track", "title"]].head(9)
+    ids, titles = order["track"].tolist(), order["title"].tolist()
+
+    def judged(track: list[str], title: list[str]) -> dict[str, Any]:
+        count = len(track)
+        columns = {
+            "playlist": [0] * count, "position": range(count), "track": track, "title": title, "artist": [None] * count
+        }  # fmt: skip
+        return dict(found.judge([make_piece([(0, "k", "n")], columns)], 3))
+
+    assert judged([*ids, "second id"], [*titles, titles[1]]) == judged(ids, titles)
+
+
 def test_metrics_of_other_playlists_are_those_of_a_full_sort(here: Path) -> None:
     """Unknown tracks are to be found, too, and a playlist that goes on with such tracks alone has found nothing."""
     found = completer()

@@ -96,6 +96,12 @@ def test_a_slice_that_is_none_is_one_clear_message(tmp_path: Path, content: str,
     assert error.value.fix
 
 
+def test_what_is_neither_a_file_nor_a_folder_is_read_as_a_file() -> None:
+    """Such as a pipe of a shell: `evaluate <(zcat slice.gz)`."""
+    with pytest.raises(SourceError, match="/dev/null is empty"):
+        list(mpd.read(Path("/dev/null")))
+
+
 def test_half_of_a_surrogate_pair_is_a_question_mark(tmp_path: Path) -> None:
     file = tmp_path / "mpd.slice.0-999.json"
     file.write_text(

@@ -26,7 +26,7 @@ def read(path: Path) -> Iterator[Piece]:
 
 
 def _slices(path: Path) -> list[Path]:
-    if path.is_file():
+    if not path.is_dir():  # a pipe is read, too
         return [path]
     found = [(int(match[1]), file) for file in path.iterdir() if (match := SLICE.fullmatch(file.name))]
     if not found:
