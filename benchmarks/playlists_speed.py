@@ -2,9 +2,11 @@
 
 scale: processor seconds and memory of an epoch over 1,000, 5,000, 20,000 and 50,000 generated playlists of 66 tracks
 (200,000 tracks), each in a process of its own; steps are timed by their parts on some of the epoch and counted up,
-beside the vectors that a step touches. ranking: 2,048 playlists against 200,000 tracks, beside a blocked product and
-`topk` without anything around them. formulations: a step of 128 playlists by the loader's nearest edges, and by sums
-over the whole graph of playlists and tracks (LightGCN's two hops) as products of sparse matrices. One thread; processor seconds, since other work may share the machine.
+beside the vectors that a step touches. every_track: the same with a vector for every track of a playlist. ranking:
+2,048 playlists against 200,000 tracks, beside a blocked product and `topk` without anything around them. formulations:
+a step of 128 playlists by the loader's nearest edges, and by sums over the whole graph of playlists and tracks
+(LightGCN's two hops) as products of sparse matrices. One thread; processor seconds, since other work may share the
+machine.
 """
 
 import json
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -43,8 +46,11 @@ NETWORK = Network(embedding_dim=DIM, heads=4, history=100, temperature=0.08, dro
 WEIGHT = Weight(negatives="popularity", popularity_exponent=0.75, min_playlists=3, neighbours=32, shrink=20.0)
 
 
-def world(playlists: int) -> tuple[Sequences, TrackGraph, NDArray[np.float64], PlaylistGAT, float]:
+def world(
+    playlists: int, min_playlists: int = 3
+) -> tuple[Sequences, TrackGraph, NDArray[np.float64], PlaylistGAT, float]:
     """Generated playlists, their graph, the chances of negatives, a network, and the seconds of making the edges."""
+    weight = WEIGHT.model_copy(update={"min_playlists": min_playlists})
     params = Synthetic(playlists=playlists, tracks=TRACKS, artists=ARTISTS, genres=12, mean_length=66, explore=0.1)
     made = synthetic.make_world(params, np.random.default_rng(0))
     parts = []
@@ -54,10 +60,10 @@ def world(playlists: int) -> tuple[Sequences, TrackGraph, NDArray[np.float64], P
     entries = pd.concat(parts).rename(columns={"playlist": "playlist_index"})
     sequences = sequences_of(entries, playlists, TRACKS)
     began = time.process_time()
-    sampling = weigh_tracks(TRACKS, entries, WEIGHT)
-    edges = track_edges(entries, sampling, WEIGHT)
+    sampling = weigh_tracks(TRACKS, entries, weight)
+    edges = track_edges(entries, sampling, weight)
     seconds = time.process_time() - began
-    settings = pd.DataFrame({"neighbours": [WEIGHT.neighbours], "shrink": [WEIGHT.shrink]})
+    settings = pd.DataFrame({"neighbours": [weight.neighbours], "shrink": [weight.shrink]})
     graph = track_graph(pd.DataFrame({"artist_index": made.artist}), edges, sampling, settings)
     none = pd.DataFrame({"artist_index": [], "genre_index": [], "share": []}).astype("int64")
     model = build_model(NETWORK, graph, none, ARTISTS)
@@ -81,8 +87,8 @@ def per_step(step: Callable[[int], object], steps: int = STEPS) -> float:
     return statistics.median(taken[2:])
 
 
-def one_size(playlists: int) -> dict[str, float]:
-    sequences, graph, probability, model, edge_seconds = world(playlists)
+def one_size(playlists: int, min_playlists: int) -> dict[str, float]:
+    sequences, graph, probability, model, edge_seconds = world(playlists, min_playlists)
     loader = loader_of(sequences, graph, probability, batch=64)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
 
@@ -113,11 +119,11 @@ def one_size(playlists: int) -> dict[str, float]:
     }
 
 
-def scale() -> dict[str, object]:
-    """Each size in its own process, whose memory is then its own."""
+def scale(min_playlists: int = 3) -> dict[str, object]:
+    """Each size in its own process, whose memory is then its own; `min_playlists` of `playlists.weight`."""
     found = {}
     for size in SIZES:
-        command = [sys.executable, __file__, "size", str(size)]
+        command = [sys.executable, __file__, "size", str(size), str(min_playlists)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         found[str(size)] = json.loads(done.stdout.splitlines()[-1])
         print(size, found[str(size)], flush=True)
@@ -183,7 +189,7 @@ def formulations() -> dict[str, float]:
 
 
 PARTS: dict[str, Callable[[], dict[str, object]]] = {
-    "formulations": formulations, "ranking": ranking, "scale": scale
+    "formulations": formulations, "ranking": ranking, "scale": scale, "every_track": partial(scale, 1)
 }  # type: ignore[dict-item]  # fmt: skip
 
 
@@ -192,7 +198,7 @@ def main() -> None:
     keep_freed_memory()
     asked = sys.argv[1:]
     if asked[:1] == ["size"]:
-        print(json.dumps(one_size(int(asked[1]))))
+        print(json.dumps(one_size(*map(int, asked[1:]))))
         return
     for name in asked or PARTS:
         merge("playlists_speed", {name: PARTS[name]()})
