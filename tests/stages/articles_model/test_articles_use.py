@@ -64,6 +64,14 @@ def test_scoring_a_file_goes_on_where_it_stopped(here: Programs, monkeypatch: py
     ]
     assert not list(Path().glob("*.part"))
 
+    part = stopped_after(3)
+    Path("in.jsonl").write_text("\n".join(reversed(lines)) + "\n")
+    edited = runner.invoke(app, ["score", "in.jsonl", "--out", "whole.jsonl"])
+    assert '"already_scored": 0' in edited.output, "a file that was edited is scored anew"
+    assert json.loads(Path("whole.jsonl").read_text().splitlines()[0])["id"] == 39
+    part.unlink()
+    Path("in.jsonl").write_text("\n".join(lines) + "\n")
+
     old = stopped_after(3)
     here.run("train", learning_rate=0.02)
     other = runner.invoke(app, ["score", "in.jsonl", "--out", "whole.jsonl"])

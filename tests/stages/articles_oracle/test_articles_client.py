@@ -163,8 +163,16 @@ def test_the_key_comes_from_the_environment_and_goes_nowhere(
     assert KEY not in "".join(capfd.readouterr())
     monkeypatch.delenv("WINNOW_ORACLE_KEY")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    elsewhere = {"provider": "openai", "base_url": "https://api.example.org/v1"}
     with pytest.raises(OracleError, match="no key for https://api.example.org/v1"):
-        here.run("label", oracle={"provider": "openai", "base_url": "https://api.example.org/v1"})
+        here.run("label", oracle=elsewhere)
+    for odd in ("sk-4711\n", "sk 4711", "sk-ä"):
+        monkeypatch.setenv("WINNOW_ORACLE_KEY", odd)
+        with pytest.raises(OracleError, match="the key holds a blank, a line break") as caught:
+            here.run("label", oracle=elsewhere)
+        assert odd not in str(caught.value)
+    with pytest.raises(ValueError, match="invalid IPv6 address"):
+        here.run("label", oracle={"provider": "openai", "base_url": "http://[::1/v1"})
 
 
 def test_an_answer_without_a_count_of_tokens_is_paid_by_its_characters(here: Programs, definition: Definition) -> None:

@@ -23,6 +23,7 @@ from winnow.domains.articles.rules import rounds
 from winnow.domains.articles.rules.calibration import Check, Findings, compare, measure
 from winnow.domains.articles.rules.gate import PromptRefusedError
 from winnow.domains.articles.rules.labelling import Labelled
+from winnow.domains.articles.rules.oracles import OpenAIOracle
 from winnow.domains.articles.rules.questions import INJECTION, hash_of
 from winnow.domains.articles.rules.samples import draw_samples
 from winnow.domains.articles.source.synthetic import score_words
@@ -268,6 +269,14 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         written = [json.loads(line) for line in Path("out/labelled.jsonl").read_text().splitlines()]
         assert [row["page"] for row in written] == list(range(7))
         assert list(written[0]["uplifting_analysis"]["dimensions"]) == definition.names
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(OpenAIOracle, "ask", lambda *_: 1 / 0)
+            Path("new.jsonl").write_text(json.dumps({"id": "new", "content": "a new one"}) + "\n")
+            assert run_cli("label", "new.jsonl", "--out", "out/labelled.jsonl").exit_code == 1
+        kept = [json.loads(line) for line in Path("out/labelled.jsonl").read_text().splitlines()]
+        assert kept == written, "a run that was stopped leaves what stood there"
+        assert [file.name for file in Path("out").iterdir()] == ["labelled.jsonl"]
 
         for changes in ({"base_url": server.url + "/other"}, {"max_characters": 100}):
             content["articles"]["label"] = label.model_copy(update={"oracle": settings(server, **changes)}).model_dump()

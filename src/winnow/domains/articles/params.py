@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
 from winnow.judge.settings import Judging
@@ -88,12 +88,20 @@ class Prices(Section):
     thinking: Float = Field(ge=0, description="tokens of reasoning, which the answer does not show")
 
 
+def _server(url: str) -> str:
+    """Raises a validation error when it is no address; as it was given else, since answers are kept under it."""
+    TypeAdapter(HttpUrl).validate_python(url)
+    return url
+
+
 class Oracle(Section):
     """Who labels. A key is read from the environment alone: WINNOW_ORACLE_KEY, or OPENAI_API_KEY."""
 
     provider: Literal["rules", "openai"] = Field(description="keyword rules (embedded), or an OpenAI-compatible server")
     model: str = Field(min_length=1, description="the server's name of the model; for rules any name")
-    base_url: str = Field(pattern=r"^https?://", description="openai: the server's address, ending in /v1 as a rule")
+    base_url: Annotated[str, AfterValidator(_server)] = Field(
+        pattern=r"^https?://", description="openai: the server's address, ending in /v1 as a rule"
+    )
     temperature: Float = Field(ge=0, le=2, description="openai: sampling temperature")
     max_tokens: int = Field(ge=16, le=1_000_000, description="openai: most tokens of an answer, reasoning included")
     max_characters: int = Field(ge=100, le=10_000_000, description="of an article that are sent; the rest is cut off")

@@ -26,8 +26,8 @@ def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, 
     """Score each line of a JSONL file into `out` (None: standard output); counts what was scored and refused.
 
     Memory does not grow with the file. A run writes to a file beside `out`, which takes its name at the end; the same
-    model, asked about the same file again, goes on after what a stopped run has written there. A line that is no
-    article gets `{"row": …, "error": …}`.
+    model, asked about the same file again, goes on after what a stopped run has written there, unless the file has
+    changed since. A line that is no article gets `{"row": …, "error": …}`.
     """
     model = load_scorer(device)
     part = _part_of(out, path) if out is not None else None
@@ -63,8 +63,10 @@ def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, 
 
 
 def _part_of(out: Path, source: Path) -> Path:
-    """Where scores are written until they are complete: another file for another source, and for another model."""
-    key = content_key([str(source.resolve()), *map(_digest, sorted(model_folder("articles").rglob("*")))])
+    """Where scores are written until they are complete: another file for another source or model, or an edited one."""
+    state = source.stat()
+    about = f"{source.resolve()} {state.st_size} {state.st_mtime_ns}"
+    key = content_key([about, *map(_digest, sorted(model_folder("articles").rglob("*")))])
     return out.with_name(f"{out.name}.{key[:12]}.part")
 
 

@@ -1,6 +1,5 @@
 """Scoring texts with a trained model: the network, averaged with ridge regression where training chose to."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from winnow.domains.articles.model.ridge import TextRidge
 from winnow.domains.articles.model.texts import encode, length_batches
 from winnow.learn.trained import load_trained, model_folder
 from winnow.measure.regression import mae
-from winnow.pipeline.files import write_json
+from winnow.pipeline.files import read_json, write_json
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +52,7 @@ def load_scorer(device: torch.device) -> TrainedScorer:
     network, folder = load_trained(Scorer, "articles", device), model_folder("articles")
     mixture = None
     if (file := folder / MIXTURE).exists():
-        share = json.loads(file.read_text(encoding="utf-8"))["ridge_share"]
+        share = read_json(file, "ridge_share", made_by="dvc repro train@articles")["ridge_share"]
         mixture = Mixture(TextRidge.load(folder / RIDGE), share)
     return TrainedScorer(network, read_tokenizer(folder), mixture)
 

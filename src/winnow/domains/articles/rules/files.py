@@ -12,6 +12,7 @@ from winnow.domains.articles.rules.questions import hash_of
 from winnow.domains.articles.rules.rounds import has_passed
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import atomic_path
 
 
 def check_passed(labeller: Labeller, name: str) -> None:
@@ -29,8 +30,8 @@ def label_file(labeller: Labeller, path: Path, out: Path, *, batch_size: int, ma
     """Write each article of a JSONL file with its scores to `out`, in the guide's form; counts and what was paid.
 
     What it will cost is printed first. `max_batches` of 0 means all. Lines that are no article, and articles without a
-    readable answer, are left out and counted. Answers of an earlier run are not paid again, so a run that was stopped
-    is simply started again.
+    readable answer, are left out and counted. `out` is written when all is there: a run that was stopped leaves what
+    stood in it, and is simply started again, since answers of an earlier run are not paid again.
     """
     wanted = max_batches * batch_size or None
     announce(labeller, map(_article, islice(_articles(path, lambda _: None), wanted)))
@@ -42,8 +43,7 @@ def label_file(labeller: Labeller, path: Path, out: Path, *, batch_size: int, ma
 
     field = labeller.definition.config.analysis_field
     rows = islice(_articles(path, reject), wanted)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("w", encoding="utf-8") as target:
+    with atomic_path(out) as scratch, scratch.open("w", encoding="utf-8") as target:
         while batch := list(islice(rows, batch_size)):
             for row, found in zip(batch, labeller.label_all(list(map(_article, batch))), strict=True):
                 if found.scores is None:
@@ -51,7 +51,6 @@ def label_file(labeller: Labeller, path: Path, out: Path, *, batch_size: int, ma
                     continue
                 counts["labelled"] += 1
                 target.write(json.dumps({**row, field: {"dimensions": found.scores}}, ensure_ascii=False) + "\n")
-            target.flush()
             paid = labeller.use.paid_now_usd
             print(f"  {sum(counts.values())} articles, ${paid:.4f} paid now", file=sys.stderr)
     return {**counts, "cost_usd": round(labeller.use.cost_usd, 6), "paid_now_usd": round(labeller.use.paid_now_usd, 6)}

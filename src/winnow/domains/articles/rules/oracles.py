@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -107,6 +108,12 @@ class OpenAIOracle:
                 f"no key for {settings.base_url}",
                 where=f"environment variables {' and '.join(KEYS)}",
                 fix=f"export {KEYS[0]}=… in the shell; never write a key into a file of the repository",
+            )
+        if key and not re.fullmatch("[!-~]+", key):
+            raise OracleError(
+                "the key holds a blank, a line break or a character beyond ASCII, and no request can carry it",
+                where=f"environment variables {' and '.join(KEYS)}",
+                fix="copy the key again, without what stands around it",
             )
         self.client: OpenAI = OpenAI(
             api_key=key or "none",
