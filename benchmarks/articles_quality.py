@@ -4,10 +4,12 @@ The programs of articles on texts that people scored, with MiniLM and with `tiny
     env PYTHONPATH=src:. python benchmarks/articles_quality.py emobank DATA            # official train → official dev
     env PYTHONPATH=src:. python benchmarks/articles_quality.py ellipse DATA --folds 0 1 2 3 4
     env PYTHONPATH=src:. python benchmarks/articles_quality.py emobank DATA --model tiny
+    env PYTHONPATH=src:. python benchmarks/articles_quality.py emobank DATA --trial cosine --change '{"averaging": 0.0}'
 
 DATA holds emobank_train_dev.jsonl and ellipse_essays.zip. Validation is cut from the training rows (emobank) or is the
 next fold (ellipse); the test rows are scored once, by the epoch that was best on validation. Every run goes through the
 stages in a copy of this checkout; what is printed is also in benchmarks/results/articles_<set>.json, row by row.
+A trial changes settings of `train` and is measured on validation alone: its row is in articles_<set>_choice.json.
 """
 
 import argparse
@@ -108,6 +110,19 @@ def figures(seconds: float) -> dict[str, Any]:
     }
 
 
+def trial_figures(changes: dict[str, Any]) -> dict[str, Any]:
+    """What a training reached on validation: the network's chosen epoch, and the average with the ridge."""
+    history = json.loads(Path("data/articles/train/model/training_history.json").read_text())["epochs"]
+    training = json.loads(Path("data/articles/train/model/training_metadata.json").read_text())
+    chosen = history[training["best_validation"] - 1]["val"]
+    return {
+        "changes": changes,
+        "best_epoch": training["best_epoch"],
+        "network": {name: round(chosen[name], 4) for name in ("pearson_correlation", "mae")},
+        **({"ridge": training["ridge"]} if "ridge" in training else {}),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("set", choices=DIMENSIONS)
@@ -117,6 +132,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--epochs", type=int, help="instead of the preset's")
     parser.add_argument("--precision", default="fp32", help="bf16: half the time on a CPU that multiplies bfloat16")
+    parser.add_argument("--seed", type=int, help="of the training, instead of the params'")
+    parser.add_argument("--trial", help="name of a row that is measured on validation alone")
+    parser.add_argument("--change", type=json.loads, default={}, help="JSON: values of the train section for a trial")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace(Path(folder), args.set, args.data.resolve())
@@ -124,13 +142,18 @@ def main() -> None:
         sys.path.insert(0, folder)
         for number, fold in enumerate(args.folds):
             split = {"fold": fold} if args.set == "ellipse" else {}
-            train = {"threads": args.threads, "precision": args.precision} | (
-                {"epochs": args.epochs} if args.epochs else {}
-            )
+            train = {"threads": args.threads, "precision": args.precision} | args.change
+            train |= {"epochs": args.epochs} if args.epochs else {}
+            train |= {"seed": args.seed} if args.seed else {}
             params_for(args.set, args.model, {"train": train, "split": split})
             began = time.perf_counter()
-            run_stages(*(() if number else ("ingest", "filter", "label")), "split", "weight", "train", "evaluate")
+            run_stages(*(() if number else ("ingest", "filter", "label")), "split", "weight", "train")
+            if args.trial:
+                merge(f"articles_{args.set}_choice", {args.trial: trial_figures(args.change)})
+                continue
+            run_stages("evaluate")
             row = f"{args.model} fold {fold}" if args.set == "ellipse" else args.model
+            row += f" seed {args.seed}" if args.seed else ""
             merge(f"articles_{args.set}", {row: figures(time.perf_counter() - began)})
     found = kept(f"articles_{args.set}")
     folds = [each for name, each in found.items() if name.startswith(f"{args.model} fold")]
