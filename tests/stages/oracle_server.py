@@ -32,6 +32,10 @@ class OracleServer:
         self.lock = threading.Lock()
         self.requests: list[str] = []
         """the article of each request"""
+        self.body: dict[str, Any] = {}
+        """the last request"""
+        self.most = self._open = 0
+        """requests at the same time, at most and now"""
         self.served = 0
         """requests that are over, answered or not"""
         self.delivered: Counter[str] = Counter()
@@ -96,6 +100,7 @@ class OracleServer:
         article = body["messages"][1]["content"].split("<article>\n", 1)[1].removesuffix("\n</article>")
         names = list(body["response_format"]["json_schema"]["schema"]["properties"])
         with self.lock:
+            self.body = body
             self.requests.append(article)
             self.keys.add(handler.headers["Authorization"])
             if article in self._refused:
@@ -107,7 +112,11 @@ class OracleServer:
                     kind = name
                 drawn -= share
             self.failed[kind] += 1
+            self._open += 1
+            self.most = max(self.most, self._open)
         time.sleep(self.latency)
+        with self.lock:
+            self._open -= 1
         if kind == "429":
             with self.lock:
                 self._refused[article] = time.monotonic()

@@ -18,7 +18,7 @@ from tests.stages.oracle_server import COMPLETION_TOKENS, THINKING_TOKENS, Oracl
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Prices
-from winnow.domains.articles.rules.labelling import Use
+from winnow.domains.articles.rules.labelling import Article, Use
 from winnow.domains.articles.rules.oracles import OracleError, Reply, Tokens
 from winnow.domains.articles.rules.questions import MalformedAnswer, parse_answer
 from winnow.domains.articles.rules.stores import open_labeller
@@ -100,6 +100,34 @@ def answered(store: Path) -> int:
         return 0
     finally:
         file.close()
+
+
+def test_a_request_holds_the_prompt_the_article_the_settings_and_the_schema(
+    here: Programs, definition: Definition
+) -> None:
+    with OracleServer(good(definition), latency=0.02) as server:
+        given = settings(server, model="judge-1", temperature=0.5, max_tokens=321, max_characters=100, concurrency=3)
+        with open_labeller(definition, given, 100.0, 0) as labeller:
+            list(labeller.label_all([Article("a", "A title", "word " * 40)]))
+            asked = server.body
+            list(labeller.label_all(some_articles(40)))
+    assert server.most == 3, "as many at a time as concurrency says"
+    assert (asked["model"], asked["temperature"], asked["max_tokens"]) == ("judge-1", 0.5, 321)
+    system, user = asked["messages"]
+    assert (system["role"], user["role"]) == ("system", "user")
+    assert system["content"].startswith(definition.prompt)
+    for each in definition.config.dimensions:
+        assert f"{each.name}: {each.description}" in system["content"]
+    assert f"A title\n\n{('word ' * 40)[:100]}\n</article>" in user["content"], "the rest of the article is cut off"
+    schema = asked["response_format"]["json_schema"]
+    assert (asked["response_format"]["type"], schema["strict"]) == ("json_schema", True)
+    number = {"type": "number", "minimum": 0, "maximum": 10}
+    assert schema["schema"] == {
+        "type": "object",
+        "properties": dict.fromkeys(definition.names, number),
+        "required": definition.names,
+        "additionalProperties": False,
+    }
 
 
 def test_costs_never_pass_the_cap(here: Programs, definition: Definition) -> None:
