@@ -1,6 +1,7 @@
 """The average of the network and ridge regression: fitted, chosen, carried with the model, judged as one."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from typer.testing import CliRunner
 
 from tests.stages.programs import Programs
+from tests.stages.test_test_side_is_never_seen import contents
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import article_text
 from winnow.domains.articles.model.ridge import TextRidge, fit_ridge
@@ -89,6 +91,24 @@ def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, her
     for line in map(json.loads, Path("out.jsonl").read_text().splitlines()):
         scores = line["uplifting_analysis"]["dimensions"]
         assert [scores[name] for name in names] == pytest.approx(stored.loc[line["id"], names].tolist(), abs=1e-3)
+
+
+def test_test_articles_change_neither_the_regression_nor_its_share(here: Programs) -> None:
+    given = {"ridge_shares": [0.0, 0.5, 1.0]}
+    here.run("train", **given)
+    before = contents(MODEL)
+    splits = here.table("split/splits.parquet")
+    unseen = splits.loc[splits["split"] == "test", "article_id"]
+    for file, column, other in (
+        ("ingest/articles.parquet", "content", "the school and the storm"),
+        ("label/scores.parquet", "score", 1.0),
+    ):
+        table = here.table(file)
+        table.loc[table["article_id"].isin(unseen), column] = other
+        table.to_parquet(Path("data/articles", file), index=False)
+    shutil.rmtree(".winnow")
+    here.run("train", **given)
+    assert contents(MODEL) == before
 
 
 def test_without_shares_the_model_is_the_network_alone(here: Programs) -> None:
