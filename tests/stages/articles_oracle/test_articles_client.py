@@ -179,6 +179,19 @@ def test_a_server_that_only_refuses(failure: str, message: str, here: Programs, 
     assert KEY not in text
 
 
+def test_a_request_waits_no_longer_and_is_sent_no_more_often_than_the_settings_say(
+    here: Programs, definition: Definition
+) -> None:
+    for failures, latency, given in (({"500": 1.0}, 0.0, {}), ({}, 0.5, {"timeout": 0.1})):
+        with (
+            OracleServer(good(definition), failures, latency=latency) as server,
+            open_labeller(definition, settings(server, retries=2, **given), 100.0, 0) as labeller,
+            pytest.raises(OracleError),
+        ):
+            list(labeller.label_all(some_articles(1)))
+        assert len(server.requests) == 3
+
+
 def test_the_key_comes_from_the_environment_and_goes_nowhere(
     here: Programs, definition: Definition, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -311,6 +311,12 @@ def test_the_injection_is_the_probes_alone(here: Programs, definition: Definitio
 
 def test_the_samples_share_no_article(here: Programs) -> None:
     kept = here.table("filter/articles.parquet")
-    first, second = draw_samples(kept, here.section("label", calibration=SIZES).calibration)
+    params = here.section("label", calibration=SIZES).calibration
+    first, second = draw_samples(kept, params)
     assert first["topic"].value_counts().to_dict() == {"on": 15, "off": 15, "edge": 5}
     assert not set(first["article_id"]) & set(second["article_id"])
+    same, other = draw_samples(kept, params.model_copy(update={"validation_seed": 7}))
+    assert same.equals(first)
+    assert set(other["article_id"]) != set(second["article_id"]), "each sample has a seed of its own"
+    other, _ = draw_samples(kept, params.model_copy(update={"seed": 7}))
+    assert set(other["article_id"]) != set(first["article_id"])
