@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tests.stages.programs import Programs
 from tests.stages.test_test_side_is_never_seen import contents
 from winnow.domains.articles.cli import app
-from winnow.domains.articles.definitions import article_text
+from winnow.domains.articles.definitions import article_text, read_definition
 from winnow.domains.articles.model.ridge import TextRidge, fit_ridge
 from winnow.domains.articles.model.scoring import choose_share, load_scorer
 from winnow.domains.articles.publish import model_card
@@ -88,9 +88,16 @@ def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, her
     lines = [json.dumps({"id": name, "title": title, "content": text}) for name, title, text in rows]
     Path("in.jsonl").write_text("\n".join(lines) + "\n")
     assert CliRunner().invoke(app, ["score", "in.jsonl", "--out", "out.jsonl"]).exit_code == 0
+    tiers = read_definition(Path("data/articles/ingest/definition.json")).config.tiers
+    found = set()
     for line in map(json.loads, Path("out.jsonl").read_text().splitlines()):
-        scores = line["uplifting_analysis"]["dimensions"]
+        analysis = line["uplifting_analysis"]
+        scores = analysis["dimensions"]
         assert [scores[name] for name in names] == pytest.approx(stored.loc[line["id"], names].tolist(), abs=1e-3)
+        assert analysis["overall"] == pytest.approx(np.mean([scores[name] for name in tiers.of]), abs=1e-3)
+        assert analysis["tier"] == [band.name for band in tiers.bands if band.minimum <= analysis["overall"]][-1]
+        found.add(analysis["tier"])
+    assert len(found) > 1
 
 
 def test_test_articles_change_neither_the_regression_nor_its_share(here: Programs) -> None:
