@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from datasketch import MinHash
 
 from tests.conftest import ROOT
 from tests.stages.programs import Programs
-from winnow.domains.articles.definitions import scoring_of, tier_names
+from winnow.domains.articles.definitions import overall_scores, scoring_of, tier_names
 from winnow.domains.articles.rules.duplicates import SEED, near_duplicate_groups, shingles
 from winnow.domains.articles.source.filters import known_filters, read_filter
 from winnow.pipeline.errors import ParamsError, SourceError, TableError
@@ -326,6 +327,10 @@ def test_a_tier_begins_at_its_minimum() -> None:
     assert tier_names([band.minimum for band in bands], scoring) == [band.name for band in bands]
     assert tier_names([band.maximum - 0.01 for band in bands], scoring) == [band.name for band in bands]
     assert tier_names([config.scale.high], scoring) == [bands[-1].name]
+    two = replace(scoring, overall=scoring.dimensions[1:3])
+    assert overall_scores([[9.0, 1.0, 4.0, 9.0, 9.0, 9.0, 9.0, 9.0]], two).tolist() == [2.5], (
+        "of these dimensions alone"
+    )
 
 
 def test_weights_make_tiers_alike_up_to_the_cap(here: Programs) -> None:

@@ -147,6 +147,15 @@ def test_the_judgement_is_what_the_stored_predictions_say(here: Programs) -> Non
     }
     assert here.metrics("judgement")["model"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
+    by_article = errors.mean(axis=1)
+    worst = here.table("evaluate/worst.parquet").set_index("article_id")["error"]
+    assert worst.to_dict() == pytest.approx(by_article.nlargest(len(worst)).to_dict(), rel=1e-4)
+    slices = here.table("evaluate/slices.parquet")
+    for index, band in enumerate(config.tiers.bands):
+        score = slices.loc[(slices["by"] == "tier") & (slices["value"] == band.name), "score"]
+        assert score.tolist() == pytest.approx([by_article[tiers[0] == index].mean()] * len(score), rel=1e-4)
+    assert slices["by"].value_counts()["tier"] > 1
+
 
 def test_export_writes_jsonl_and_refuses_other_formats(here: Programs) -> None:
     done = CliRunner().invoke(winnow, ["export", "articles", "split", "--format", "jsonl", "--out", "out"])

@@ -25,7 +25,7 @@ from winnow.domains.articles.rules.gate import PromptRefusedError
 from winnow.domains.articles.rules.labelling import Labelled
 from winnow.domains.articles.rules.oracles import OpenAIOracle
 from winnow.domains.articles.rules.questions import INJECTION, hash_of
-from winnow.domains.articles.rules.samples import draw_samples
+from winnow.domains.articles.rules.samples import draw_samples, probe_articles
 from winnow.domains.articles.source.synthetic import score_words
 from winnow.pipeline.errors import WinnowError
 
@@ -320,3 +320,14 @@ def test_the_samples_share_no_article(here: Programs) -> None:
     assert set(other["article_id"]) != set(second["article_id"]), "each sample has a seed of its own"
     other, _ = draw_samples(kept, params.model_copy(update={"seed": 7}))
     assert set(other["article_id"]) != set(first["article_id"])
+
+
+def test_a_probe_asks_about_the_articles_that_it_is_about() -> None:
+    topics = ["on", "off", "edge"] * 4
+    sample = pd.DataFrame({"article_id": [f"{topic}{n}" for n, topic in enumerate(topics)], "topic": topics})
+    assert probe_articles(sample, 3) == {
+        "repeat": ["on0", "off1", "on3"],
+        "reversed": ["on0", "on3", "on6"],
+        "doubled": ["on0", "on3", "on6"],
+        "injected": ["off1", "off4", "off7"],
+    }
