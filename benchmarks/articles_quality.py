@@ -38,7 +38,15 @@ DIMENSIONS = {
     "emobank": ("valence", "arousal", "dominance"),
     "ellipse": ("overall", "cohesion", "syntax", "vocabulary", "phraseology", "grammar", "conventions"),
 }
-TINY = {"model_name": "tiny", "epochs": 12, "learning_rate": 0.003, "max_length": 256, "ridge_shares": []}
+TINY = {
+    "model_name": "tiny",
+    "epochs": 12,
+    "learning_rate": 0.003,
+    "max_length": 256,
+    "averaging": 0.0,
+    "scheduler": {"name": "cosine"},
+    "ridge_shares": [],
+}
 
 
 def rows(name: str, data: Path) -> Iterator[dict[str, Any]]:
@@ -78,12 +86,21 @@ def run_stages(*names: str) -> None:
         stage.finish()
 
 
+def change(section: dict[str, Any], values: dict[str, Any]) -> None:
+    """Replace these values, and of sections within it those that are named."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            change(section[name], value)
+        else:
+            section[name] = value
+
+
 def params_for(name: str, model: str, changes: dict[str, Any]) -> None:
     """Write params.yaml with the preset and the changes of the train and split sections."""
     content = Document(ROOT / "params.yaml").overlaid(read("articles", name), ("articles",)).content
     own = content["articles"]
-    own["train"] |= (TINY if model == "tiny" else {}) | changes.get("train", {})
-    own["split"] |= changes.get("split", {})
+    change(own["train"], TINY if model == "tiny" else {})
+    change(own, changes)
     Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 
 
