@@ -35,12 +35,13 @@ FOUND_BEST = ONE_EACH | {
 }  # fmt: skip
 """What the row `mpd` found best of item-kNN with recency, alone and with artists, and of the graph filter."""
 
-EARLIER = {"playlists.train.blend.floor": 0.1}
-"""The blend's before the tuning of the baselines showed that a lower floor finds more validation tracks."""
+EARLIER = {"playlists.train.blend.floor": 0.1, "playlists.train.blend.artist_weight": 0.0}
+"""The blend's before tuning the baselines showed that a lower floor and the artists find more validation tracks."""
 
 ROWS: dict[str, tuple[bool, str | None, dict[str, Any]]] = {
     "mpd": (True, "mpd", EARLIER | {"playlists.evaluate.baselines.tuning_playlists": 600}),
-    "mpd floor": (True, "mpd", FOUND_BEST),
+    "mpd floor": (True, "mpd", {"playlists.train.blend.artist_weight": 0.0} | FOUND_BEST),
+    "mpd artists": (True, "mpd", FOUND_BEST),
     "mpd bpr": (True, "mpd", EARLIER | BPR | ONE_EACH),
     "mpd seed 2": (True, "mpd", EARLIER | {"playlists.train.seed": 2} | ONE_EACH),
     "mini": (True, "mini", {}),

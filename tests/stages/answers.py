@@ -510,7 +510,8 @@ EXAMPLES = {
             "evaluate.test_playlists": 20,
         },
         matters_when={
-            f"train.blend.{name}": {"blend": {"weights": [1.0]}} for name in ("neighbours", "shrink", "decay", "floor")
+            f"train.blend.{name}": {"blend": {"weights": [1.0]}}
+            for name in ("neighbours", "shrink", "decay", "floor", "artist_weight")
         },
         changes_no_byte={
             "ingest.artist_genres": "a file of the user's; tests/stages/test_playlists.py",

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from safetensors.numpy import load_file
 
 from tests.stages.programs import Programs
@@ -114,8 +115,22 @@ class World:
         if blended:
             weights = self.recency(5.0, 0.1, *sides)
             similar = self.cosines(2.0, 10)
-            scores += self.settings["blend"]["weight"] * weights @ similar.T / weights.sum(axis=1, keepdims=True)
+            total = weights.sum(axis=1, keepdims=True)
+            near = weights @ similar.T + 0.4 * self.artist_share(weights) * self.popular_of_artist
+            scores += self.settings["blend"]["weight"] * near / total
         return scores
+
+    def artist_share(self, weights: Matrix) -> Matrix:
+        """The share of each track's artist in the weights (rows, tracks)."""
+        artist = self.tracks["artist_index"].to_numpy()
+        same = (artist[:, None] == artist) & (artist >= 0)
+        return weights @ same / weights.sum(axis=1, keepdims=True)
+
+    @cached_property
+    def popular_of_artist(self) -> Matrix:
+        """The popularity of each track over that of its artist's most popular one."""
+        most = pd.Series(self.counts).groupby(self.tracks["artist_index"]).transform("max")
+        return self.counts / np.maximum(most.to_numpy(), 1)
 
     def users(self, side: str) -> list[int]:
         return sorted(self.splits.loc[self.splits["split"] == side, "playlist_index"].unique().tolist())

@@ -285,6 +285,12 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
     scores, tests = world.scores("train", "val"), world.side("test")
     blend = world.settings["blend"]
     similar = world.cosines(2.0, 10)
+    artist_of = world.tracks["artist_index"].to_numpy()
+
+    def blended(weights: Matrix, near: Matrix, item: int, own: list[int]) -> float:
+        share = weights @ (artist_of[own] == artist_of[item]) / weights.sum()
+        return float(blend["weight"] * (weights @ near + 0.4 * share * world.popular_of_artist[item]) / weights.sum())
+
     assert {"track", "artist"} <= set(completed["kind"])
     for row in completed.itertuples():
         playlist, item = int(row.playlist.split()[0]), tracks[row.track]
@@ -294,12 +300,12 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
         assert row.found == (tests[playlist, item] == 1)
         whole = world.playlist(own)
         unit = world.vectors[item] / np.linalg.norm(world.vectors[item])
+        weights = np.exp(-np.arange(len(own))[::-1] / blend["decay"]) + blend["floor"]
+        near = similar[item, own]
         if row.kind == "track":
             gone = own.index(tracks[row.reason])
-            weights = np.exp(-np.arange(len(own))[::-1] / blend["decay"]) + blend["floor"]
-            near = similar[item, own]
-            rest = np.delete(weights, gone) @ np.delete(near, gone) / np.delete(weights, gone).sum()
-            effect = blend["weight"] * (weights @ near / weights.sum() - rest)
+            left = np.where(np.arange(len(own)) == gone, 0, weights)
+            effect = blended(weights, near, item, own) - blended(left, near, item, own)
             if len(own) - gone <= 10:
                 effect += (whole - without(world, own, gone)) @ unit
         else:
@@ -309,6 +315,8 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
                 part = edges[artist, genres[row.reason]] * world.state["genre"][genres[row.reason]]
             less = world.vectors[item] - part
             effect = whole @ (unit - less / np.linalg.norm(less))
+            if row.kind == "artist":
+                effect += blended(weights, near, item, own) - blend["weight"] * weights @ near / weights.sum()
         assert row.effect == pytest.approx(effect, abs=1e-4)
 
 

@@ -44,7 +44,7 @@ def fit_group_popularity(train: Matrix, *, group: NDArray[np.int64]) -> Fitted:
     """
     popularity = np.asarray(train.sum(axis=0), dtype=np.float32).ravel()
     small = popularity / (popularity.max(initial=0) + 1) / (train.shape[1] + 1)
-    share = _group_shares(group)
+    share = group_shares(group)
     return lambda known: share(known) * popularity + small
 
 
@@ -57,15 +57,22 @@ def fit_item_knn_with_groups(
     """
     similar = similar_items(train, neighbours=neighbours, shrink=shrink).T.tocsr()
     popularity = np.asarray(train.sum(axis=0), dtype=np.float32).ravel()
-    most = np.zeros(int(group.max(initial=-1)) + 2, dtype=np.float32)
-    np.maximum.at(most, group, popularity)
-    relative = weight * popularity / np.maximum(most[group], 1)
-    share = _group_shares(group)
+    relative = relative_popularity(popularity, group, weight)
+    share = group_shares(group)
     return lambda known: (known @ similar).toarray() + share(known) * relative
 
 
-def _group_shares(group: NDArray[np.int64]) -> Fitted:
-    """The share of each item's group among the user's items, (users, items)."""
+def relative_popularity(
+    popularity: NDArray[np.float32], group: NDArray[np.int64], weight: float
+) -> NDArray[np.float32]:
+    """`weight` times the `popularity` (items,) of an item over that of the most popular one of its `group` (items,)."""
+    most = np.zeros(int(group.max(initial=-1)) + 2, dtype=np.float32)
+    np.maximum.at(most, group, popularity)
+    return (weight * popularity / np.maximum(most[group], 1)).astype(np.float32)
+
+
+def group_shares(group: NDArray[np.int64]) -> Fitted:
+    """The share of each item's group among the user's items, (users, items); 0 for an item without a group (-1)."""
     grouped = np.flatnonzero(group >= 0)
     ones = np.ones(len(grouped), dtype=np.float32)
     members = sparse.csr_matrix((ones, (grouped, group[grouped])), shape=(len(group), int(group.max(initial=0)) + 1))

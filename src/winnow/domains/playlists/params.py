@@ -112,6 +112,7 @@ class Blend(Section):
     shrink: Float = Field(ge=0, description="added to a similarity's denominator")
     decay: Float = Field(gt=0, description="the track n places from the end weighs exp(-n / this) + floor")
     floor: Float = Field(ge=0, description="least weight of a track")
+    artist_weight: Float = Field(ge=0, description="what the share of a track's artist counts; 0 = nothing")
 
 
 class Train(Training):

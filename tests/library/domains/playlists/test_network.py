@@ -138,17 +138,23 @@ def test_gradients_reach_every_parameter() -> None:
         assert parameter.grad.abs().sum() > 0, name
 
 
-def test_the_blend_adds_the_weighted_mean_similarity() -> None:
+@pytest.mark.parametrize("artist_weight", [0.0, 0.7])
+def test_the_blend_adds_the_weighted_mean_similarity_and_the_artist_s_share(artist_weight: float) -> None:
     given = small.sequences()
     model = small.network(given)
     similar = similar_items(given.matrix(), neighbours=5, shrink=1.0)
-    blend = Neighbourhood(3.0, 2.0, 0.1, similar.T.tocsr())
+    counts = np.bincount(given.track, minlength=small.TRACKS)
+    blend = Neighbourhood(3.0, 2.0, 0.1, artist_weight, similar.T.tocsr(), small.ARTIST_OF, counts.astype(np.float32))
     playlist = sequences_from([np.array([4, 7, 1])], small.TRACKS)
     with torch.no_grad():
         whole, alone = (Completer(model, each).scores(playlist, np.array([0])) for each in (blend, None))
     weights = np.exp(-np.array([2, 1, 0]) / 2.0) + 0.1
-    expected = 3.0 * similar.toarray()[:, [4, 7, 1]] @ weights / weights.sum()
-    np.testing.assert_allclose((whole - alone)[0], expected, atol=1e-4)
+    expected = similar.toarray()[:, [4, 7, 1]] @ weights
+    for track, artist in enumerate(small.ARTIST_OF):
+        if artist >= 0:
+            share = weights[small.ARTIST_OF[[4, 7, 1]] == artist].sum() / weights.sum()
+            expected[track] += artist_weight * share * counts[track] / counts[artist == small.ARTIST_OF].max()
+    np.testing.assert_allclose((whole - alone)[0], 3.0 * expected / weights.sum(), atol=1e-4)
 
 
 def test_about_sixteen_million_parameters_at_full_size(repository) -> None:  # type: ignore[no-untyped-def]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from scipy import sparse
 
@@ -15,6 +16,8 @@ from winnow.pipeline.files import write_json
 from winnow.pipeline.tables import read_table, write_table
 
 SETTINGS, SIMILAR = "settings.json", "similar.npz"
+BLEND = ("weight", "decay", "floor", "artist_weight")
+"""Of a `Neighbourhood`, what the settings hold."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def read_artifacts(folder: Path) -> Artifacts:
 
 def write_settings(folder: Path, holdout_size: int, blend: Neighbourhood | None) -> None:
     """Add the hold-out's size and the blend to a model's folder."""
-    told = None if blend is None else {"weight": blend.weight, "decay": blend.decay, "floor": blend.floor}
+    told = None if blend is None else {name: getattr(blend, name) for name in BLEND}
     if blend is not None:
         sparse.save_npz(folder / SIMILAR, blend.similar, compressed=False)
     write_json(folder / SETTINGS, {"holdout_size": holdout_size, "blend": told})
@@ -68,7 +71,13 @@ def read_blend(folder: Path) -> Neighbourhood | None:
     blend = _settings(folder)["blend"]
     if blend is None:
         return None
-    return Neighbourhood(**blend, similar=sparse.csr_matrix(sparse.load_npz(folder / SIMILAR)))
+    tracks = read_table(folder / "tracks.parquet", KnownTracks)
+    return Neighbourhood(
+        **blend,
+        similar=sparse.csr_matrix(sparse.load_npz(folder / SIMILAR)),
+        artist=tracks["artist_index"].to_numpy(),
+        popularity=tracks["playlists"].to_numpy(dtype=np.float32),
+    )
 
 
 def _settings(folder: Path) -> dict[str, Any]:

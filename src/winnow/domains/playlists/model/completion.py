@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from winnow.domains.playlists.model.network import PlaylistGAT
 from winnow.domains.playlists.model.sequences import Sequences
 from winnow.domains.playlists.model.training import encode_lists
 from winnow.domains.playlists.params import Blend
+from winnow.recommend.baselines import group_shares, relative_popularity
 from winnow.recommend.cooccurrence import similar_items
 from winnow.recommend.heldout import HeldOut
 from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
@@ -24,20 +26,36 @@ CHOSEN_AT = 10
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """item-kNN with recency, as it is blended: the mean similarity to a playlist's tracks, the last counting most."""
+    """item-kNN with recency, as it is blended: the mean similarity to a playlist's tracks, the last counting most.
+
+    With an artist weight the share of a track's artist among them is added, as in `fit_item_knn_with_groups`.
+    """
 
     weight: float
     """its weight relative to the network's cosine"""
     decay: float
     floor: float
+    artist_weight: float
     similar: sparse.csr_matrix
     """(tracks, tracks): column t has the similarities of the tracks nearest to t"""
+    artist: NDArray[np.int64]
+    """(tracks,), -1 without one"""
+    popularity: NDArray[np.float32]
+    """(tracks,): training playlists that have the track"""
+
+    @cached_property
+    def of_artist(self) -> NDArray[np.float32]:
+        """(tracks,): what the share of a track's artist counts."""
+        return relative_popularity(self.popularity, self.artist, self.artist_weight)
 
     def scores(self, given: Sequences, playlists: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(playlists, tracks), 0 to `weight`."""
+        """(playlists, tracks), 0 to `weight` and what the artist adds."""
         known = given.some(playlists).recency_matrix(self.decay, self.floor)
         total = np.maximum(np.asarray(known.sum(axis=1)), 1e-9)
-        return np.asarray((known @ self.similar).toarray() * (self.weight / total), dtype=np.float32)
+        found = (known @ self.similar).toarray()
+        if self.artist_weight:
+            found += group_shares(self.artist)(known) * self.of_artist
+        return np.asarray(found * (self.weight / total), dtype=np.float32)
 
 
 class Completer:
@@ -75,8 +93,13 @@ def choose_blend(
     """The blend with the weight that finds most validation tracks, the first of equal ones; None when that is 0."""
     if params.weights == [0.0]:
         return None
-    similar = similar_items(sequences.matrix(), neighbours=params.neighbours, shrink=params.shrink).T.tocsr()
-    blends = [Neighbourhood(weight, params.decay, params.floor, similar) for weight in params.weights]
+    train = sequences.matrix()
+    similar = similar_items(train, neighbours=params.neighbours, shrink=params.shrink).T.tocsr()
+    artist, popularity = model.artist_of.cpu().numpy(), np.asarray(train.sum(axis=0), dtype=np.float32).ravel()
+    blends = [
+        Neighbourhood(weight, params.decay, params.floor, params.artist_weight, similar, artist, popularity)
+        for weight in params.weights
+    ]
     completer = Completer(model, None)
     recalls = []
     for blend in blends:

@@ -3,8 +3,8 @@ Why a track completes a playlist, computed by the network itself.
 
 The effect of a track of the playlist is by how much the score falls without it, its attention going to the others (the
 gates of the tracks before it stay as they were); the effect of the recommended track's artist or of a genre is by how
-much it falls without that part of the track's vector. `score_without` takes the track out of the playlist and computes
-all again.
+much it falls without that part of the track's vector, and without what the artist counts in the blend. `score_without`
+takes the track out of the playlist and computes all again.
 """
 
 from collections.abc import Sequence
@@ -40,12 +40,14 @@ class CompletionExplainer:
         vector, without = self._without_each(own[: self.completer.model.history])
         effects = np.zeros(len(own))
         effects[: len(without)] = ((vector - without) @ self.completer.units[item]).cpu().numpy()
-        effects += self._blended(item, own)
+        blended, blended_artist = self._blended(item, own)
+        effects += blended
         found = [Reason("track", *pair) for pair in zip(own.tolist(), effects.tolist(), strict=True)]
         score = float(vector @ self.completer.units[item])
         for kind, index, part in self._parts(item):
             rest = normalize(self.completer.vectors[item] - part, dim=0)
-            found.append(Reason(kind, index, score - float(vector @ rest)))
+            also = blended_artist if kind == "artist" else 0.0
+            found.append(Reason(kind, index, score - float(vector @ rest) + also))
         return sort_reasons(found)
 
     def _without_each(self, own: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -62,16 +64,20 @@ class CompletionExplainer:
             return vector, torch.zeros_like(vector)[None]
         return vector, normalize(others.flatten(1) @ model.query, dim=1)
 
-    def _blended(self, track: int, own: NDArray[np.int64]) -> NDArray[np.float64]:
-        """By how much the blended score falls without each track, the last one first."""
+    def _blended(self, track: int, own: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
+        """By how much the blend's part falls without each track of `own` (last one first), and without the artist."""
         blend = self.completer.blend
         if blend is None:
-            return np.zeros(len(own))
+            return np.zeros(len(own)), 0.0
         weights = np.exp(-np.arange(len(own)) / blend.decay) + blend.floor
-        similar = blend.similar[own][:, [track]].toarray().ravel()
-        total, mean = weights.sum(), (weights * similar).sum()
-        rest = np.where(total > weights, (mean - weights * similar) / np.maximum(total - weights, 1e-9), 0)
-        return np.asarray(blend.weight * (mean / total - rest))
+        near = weights * blend.similar[own][:, [track]].toarray().ravel()
+        of_artist = weights * ((blend.artist[own] == blend.artist[track]) & (blend.artist[own] >= 0))
+        total, counts = weights.sum(), float(blend.of_artist[track])
+        left = np.maximum(total - weights, 1e-9)
+        rest = (near.sum() - near + counts * (of_artist.sum() - of_artist) / left) / left
+        share = counts * of_artist.sum() / total
+        effects = (near.sum() + share) / total - np.where(total > weights, rest, 0)
+        return np.asarray(blend.weight * effects), float(blend.weight * share / total)
 
     def _parts(self, track: int) -> list[tuple[str, int, Tensor]]:
         """The artist's and each genre's part of a track's vector."""
@@ -99,7 +105,8 @@ class CompletionExplainer:
         alone = sequences_from([own], self.given.tracks)
         scores = self.completer.scores(alone, np.array([0]))[0, item]
         vector, _ = self._without_each(own[::-1][: self.completer.model.history])
-        return float(scores - vector @ self.completer.units[item] + vector @ rest)
+        also = self._blended(item, own[::-1])[1] if reason.kind == "artist" else 0.0
+        return float(scores - vector @ self.completer.units[item] + vector @ rest) - also
 
 
 def explain(
