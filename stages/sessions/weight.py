@@ -25,16 +25,9 @@ def weigh_songs(songs: pd.DataFrame, train: pd.DataFrame, params: Weight) -> pd.
 
 
 def weigh_interactions(pairs: pd.DataFrame, params: Weight) -> pd.DataFrame:
-    """The columns of `InteractionWeights` for training and validation rows; mean 1 over the training rows.
-
-    A weight falls with the user's training songs^`user_exponent`: metrics are means over users, and without it the loss
-    follows the users with the most songs.
-    """
+    """The columns of `InteractionWeights` for training and validation rows; mean 1 over the training rows."""
     weight = pairs["confidence"] if params.interactions == "confidence" else pd.Series(1.0, index=pairs.index)
-    known = pairs["split"] == "train"
-    songs = pairs["user_index"].map(pairs.loc[known, "user_index"].value_counts()).fillna(1)
-    weight = weight / songs**params.user_exponent
-    scaled = weight / weight[known].mean()
+    scaled = weight / weight[pairs["split"] == "train"].mean()
     return pairs[["user_index", "song_index", "split"]].assign(weight=scaled.astype(float))
 
 

@@ -181,20 +181,6 @@ def test_negatives_follow_popularity(here: Path) -> None:
     assert weights["weight"].nunique() > 3
 
 
-@pytest.mark.parametrize(("exponent", "spread"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)])
-def test_users_count_alike_with_an_exponent_of_1(here: Path, exponent: float, spread: float) -> None:
-    run("weight", interactions="uniform", user_exponent=exponent)
-    weights = table("weight/interactions.parquet")
-    train = weights[weights["split"] == "train"]
-    assert train["weight"].mean() == pytest.approx(1)
-    of_user = train.groupby("user_index")["weight"].agg(["sum", "size"])
-    assert of_user["size"].nunique() > 3
-    expected = of_user["size"] ** spread
-    assert (of_user["sum"] / expected).to_numpy() == pytest.approx((of_user["sum"] / expected).iloc[0])
-    validated = weights[weights["split"] == "val"].groupby("user_index")["weight"].first()
-    assert validated.to_numpy() == pytest.approx(train.groupby("user_index")["weight"].first()[validated.index])
-
-
 def test_a_user_with_one_song_is_dropped_and_with_a_low_core_stays_in_training(here: Path) -> None:
     rows = [f"u{user},s{song},{user + song}," for user in range(10) for song in range(8)] + ["lonely,s1,5,"]
     run("ingest", **source(rows))

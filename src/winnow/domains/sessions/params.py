@@ -120,12 +120,6 @@ class Weight(Section):
     negatives: Literal["uniform", "popularity"] = Field(description="how negatives are drawn")
     popularity_exponent: Float = Field(ge=0, le=2, description="popularity: chance ∝ listeners to the power of this")
     interactions: Literal["uniform", "confidence"] = Field(description="weight of an interaction in the loss")
-    user_exponent: Float = Field(
-        ge=0,
-        le=1,
-        description="an interaction's weight is divided by its user's training songs to the power of this: 0 = every"
-        " interaction counts alike, 1 = every user",
-    )
 
 
 class Network(Section):
