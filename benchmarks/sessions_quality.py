@@ -42,11 +42,14 @@ NARROW = {
     "sessions.train.phases": [
         {"subset": "all", "epochs": 22, "learning_rate": 0.01}, {"subset": "all", "epochs": 10, "learning_rate": 0.001}
     ],
+    "sessions.train.averaging": 0.0,
+    "sessions.train.negatives": 4096,
     "sessions.train.network.embedding_dim": 64,
+    "sessions.train.network.layers": 3,
     "sessions.train.network.filter_weight": [0.0],
     "sessions.evaluate.baselines.ease_songs": 12000,
 }  # fmt: skip
-"""Gowalla's network as it was before the filter."""
+"""Gowalla's network as it was at first."""
 
 ROWS: dict[str, tuple[tuple[str, str, str] | None, str | None, dict[str, Any]]] = {
     "gat": (LASTFM, "lastfm", {}),
