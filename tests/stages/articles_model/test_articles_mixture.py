@@ -54,7 +54,7 @@ def test_a_saved_regression_is_the_fitted_one(tmp_path: Path) -> None:
     assert np.allclose(ridge.predict(unseen), by_hand)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("share", [0.0, 0.3])
 def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, here: Programs) -> None:
     here.run("train", ridge_shares=[share])
     here.run("evaluate")

@@ -103,15 +103,6 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch(here: Programs) -> N
     assert all(torch.allclose(whole[name], each, atol=2e-4) for name, each in weights().items())
 
 
-def test_two_processes_train_the_same_model(here: Programs) -> None:
-    given = {"batch_size": 8, "learning_rate": 0.001}
-    here.run("train", **given)
-    alone = weights()
-    shutil.rmtree(".winnow")
-    in_two_processes(here, **given)
-    assert all(torch.allclose(alone[name], each, atol=2e-4) for name, each in weights().items())
-
-
 def test_two_processes_that_share_the_model_out_train_the_same_one(here: Programs) -> None:
     given = {**TRAINED, "batch_size": 8, "learning_rate": 0.001, "gradient_checkpointing": True}
     given["lora"] = {"rank": 4, "dropout": 0.0}
@@ -134,7 +125,8 @@ def history() -> list[dict[str, Any]]:
     return found
 
 
-def test_two_processes_train_an_encoder_whose_pooler_is_not_read(here: Programs) -> None:
+def test_two_processes_train_the_same_model(here: Programs) -> None:
+    """An encoder whose pooler is not read: DDP waits for the gradients of all weights."""
     folder = Path("data/source/articles/models/bert")
     size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     BertModel(BertConfig(vocab_size=300, max_position_embeddings=40, hidden_dropout_prob=0.0, **size)).save_pretrained(
