@@ -10,10 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import linalg, sparse
+from scipy import linalg
 
 from winnow.recommend.cooccurrence import similar_items
 from winnow.recommend.graph import Matrix
+from winnow.recommend.groups import group_shares, relative_popularity
 from winnow.recommend.ranking import Scorer
 
 Fitted = Callable[[Matrix], NDArray[np.float32]]
@@ -60,29 +61,6 @@ def fit_item_knn_with_groups(
     relative = relative_popularity(popularity, group, weight)
     share = group_shares(group)
     return lambda known: (known @ similar).toarray() + share(known) * relative
-
-
-def relative_popularity(
-    popularity: NDArray[np.float32], group: NDArray[np.int64], weight: float
-) -> NDArray[np.float32]:
-    """`weight` times the `popularity` (items,) of an item over that of the most popular one of its `group` (items,)."""
-    most = np.zeros(int(group.max(initial=-1)) + 2, dtype=np.float32)
-    np.maximum.at(most, group, popularity)
-    return (weight * popularity / np.maximum(most[group], 1)).astype(np.float32)
-
-
-def group_shares(group: NDArray[np.int64]) -> Fitted:
-    """The share of each item's group among the user's items, (users, items); 0 for an item without a group (-1)."""
-    grouped = np.flatnonzero(group >= 0)
-    ones = np.ones(len(grouped), dtype=np.float32)
-    members = sparse.csr_matrix((ones, (grouped, group[grouped])), shape=(len(group), int(group.max(initial=0)) + 1))
-
-    def shares(known: Matrix) -> NDArray[np.float32]:
-        counts = (known @ members).toarray() / np.maximum(np.asarray(known.sum(axis=1)), 1)
-        found: NDArray[np.float32] = np.where(group >= 0, counts[:, group], 0).astype(np.float32)
-        return found
-
-    return shares
 
 
 def fit_ease(train: Matrix, *, l2: float, items: int) -> Fitted:

@@ -9,10 +9,13 @@ from tests.library.domains.playlists import small
 from winnow.domains.playlists.model.completion import Completer, Neighbourhood
 from winnow.domains.playlists.model.network import PlaylistGAT, popularity_step
 from winnow.domains.playlists.model.sequences import sequences_from
-from winnow.domains.playlists.model.training import batch_loss, encode_lists
+from winnow.domains.playlists.model.training import PlaylistBlocks, batch_loss, encode_lists, predict
 from winnow.domains.playlists.params import Params
 from winnow.pipeline.params import Document
 from winnow.recommend.cooccurrence import similar_items
+from winnow.recommend.graph import build_graph
+from winnow.recommend.heldout import hold_out
+from winnow.recommend.ranking import rank_by
 
 
 def dense_tracks(model: PlaylistGAT) -> tuple[np.ndarray, np.ndarray]:
@@ -126,6 +129,28 @@ def test_the_loss_of_a_batch_is_that_of_its_rows(loss: str) -> None:
             total += torch.logsumexp(torch.stack([positive, *others]), dim=0) - positive
     assert float(found.total.detach()) == pytest.approx(float(total), rel=1e-4)
     assert found.count == count
+
+
+def test_validation_ranks_as_completing_does() -> None:
+    given = small.sequences()
+    model = small.network(given)
+    lists = [given.track[given.starts[n] : given.starts[n + 1]] for n in range(small.PLAYLISTS)]
+    rng = np.random.default_rng(4)
+    hidden = np.stack([rng.permutation(np.setdiff1d(np.arange(small.TRACKS), own))[:3] for own in lists])
+    known = np.repeat(np.arange(small.PLAYLISTS), given.lengths()), given.track
+    held = hold_out(
+        build_graph(known, (small.PLAYLISTS, small.TRACKS)),
+        hidden=(np.repeat(np.arange(small.PLAYLISTS), 3), hidden.ravel()),
+        known=known,
+    )
+    blocks = PlaylistBlocks(held, 8, given, model.history)
+    with torch.no_grad():
+        found = list(predict(model, (blocks[number] for number in range(len(blocks)))))
+        ranked = rank_by(Completer(model, None).scorer(given), held, places=small.TRACKS, block=7)
+    hits = torch.cat([each["hits"] for each in found]).numpy()[:, : small.TRACKS]
+    np.testing.assert_array_equal(hits, ranked.hits)
+    assert torch.cat([each["relevant"] for each in found]).tolist() == [3] * small.PLAYLISTS
+    assert ranked.hits[:, :10].any(), "or the test shows nothing"
 
 
 def test_gradients_reach_every_parameter() -> None:

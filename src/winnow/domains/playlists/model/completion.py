@@ -15,8 +15,8 @@ from winnow.domains.playlists.model.network import PlaylistGAT
 from winnow.domains.playlists.model.sequences import Sequences
 from winnow.domains.playlists.model.training import encode_lists
 from winnow.domains.playlists.params import Blend
-from winnow.recommend.baselines import group_shares, relative_popularity
 from winnow.recommend.cooccurrence import similar_items
+from winnow.recommend.groups import group_shares, relative_popularity
 from winnow.recommend.heldout import HeldOut
 from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
 
