@@ -5,6 +5,7 @@ Score the articles by the oracle, but only when its prompt has passed calibratio
 """
 
 import sys
+import time
 from itertools import islice
 
 import pandas as pd
@@ -15,6 +16,7 @@ from winnow.domains.articles.rules.gate import calibrate, require_pass
 from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce
 from winnow.domains.articles.rules.stores import open_labeller
 from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Scores, Unlabelled
+from winnow.pipeline import ledger
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import write_text
 from winnow.pipeline.stage import Stage, run_stage
@@ -70,7 +72,9 @@ def main(stage: Stage[Common, Label]) -> None:
             write_text(stage.output("calibration_report.md"), outcome.report)
             texts = articles.loc[todo]
             rows = zip(todo, texts["title"], texts["content"], strict=True)
+            began = time.perf_counter()
             labelled = label_batches(labeller, [Article(*row) for row in rows], params)
+            ledger.note(articles_per_second=round(len(labelled) / (time.perf_counter() - began), 1))
         use = labeller.use
     scores = pd.concat([from_source, as_scores(labelled)]).sort_values(["article_id", "dimension"], ignore_index=True)
     if scores.empty:

@@ -27,6 +27,7 @@ from winnow.domains.articles.rules.oracles import OpenAIOracle
 from winnow.domains.articles.rules.questions import INJECTION, hash_of
 from winnow.domains.articles.rules.samples import draw_samples, probe_articles
 from winnow.domains.articles.source.synthetic import score_words
+from winnow.pipeline import ledger
 from winnow.pipeline.errors import WinnowError
 
 SIZES = {"on_topic": 15, "off_topic": 15}
@@ -172,7 +173,9 @@ def test_calibration_against_validation(on: list[float], human: tuple[float, str
 
 def test_a_good_oracle_passes_and_is_paid_once(here: Programs, definition: Definition) -> None:
     with OracleServer(good(definition)) as server:
-        here.run("label", oracle=oracle(server))
+        with ledger.entry("label@articles"):
+            here.run("label", oracle=oracle(server))
+        assert json.loads(Path(".winnow/ledger.jsonl").read_text())["articles_per_second"] > 0
         labels, use = here.table("label/labels.parquet"), here.table("label/oracle.parquet").iloc[0]
         assert len(labels) == len(here.table("filter/articles.parquet"))
         assert (use["prompt_tokens"], use["completion_tokens"], use["thinking_tokens"]) != (0, 0, 0)

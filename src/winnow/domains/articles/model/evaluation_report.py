@@ -116,6 +116,6 @@ def _cost(oracle: Mapping[Any, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"The oracle (`{oracle['provider']}`, {oracle['model']}) cost ${oracle['cost_usd']:.4f} for "
-        f"{oracle['requests']} answers: ${each:.4f} per 1,000. The model costs nothing per article; how many it scores "
-        "in a second is in the run ledger, `.winnow/ledger.jsonl`."
+        f"{oracle['requests']} answers: ${each:.4f} per 1,000. The model costs nothing per article. How many articles "
+        "the oracle and the model score in a second is in the run ledger, `.winnow/ledger.jsonl` (label, evaluate)."
     )
