@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -18,6 +19,7 @@ from winnow.domains.articles.definitions import read_definition, scoring_of
 from winnow.domains.articles.model.judging import progression
 from winnow.domains.articles.model.network import Scorer
 from winnow.domains.articles.model.pretrained import load_config
+from winnow.domains.articles.model.training import Training
 from winnow.pipeline.errors import ParamsError, TrainingError
 
 
@@ -54,21 +56,39 @@ def test_padding_changes_no_score(here: Programs) -> None:
     assert np.allclose(alone[0], beside[0], atol=1e-4)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "last"])
-def test_pooling_reads_the_tokens_and_no_padding(here: Programs, pooling: Any) -> None:
+@pytest.mark.parametrize(("pooling", "length_feature"), [("mean", False), ("last", False), ("mean", True)])
+def test_the_head_reads_the_pooled_tokens_and_the_length_and_no_padding(
+    here: Programs, pooling: Any, length_feature: bool
+) -> None:
     scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
     values = load_config(QWEN.as_posix(), here.section("train").network.tiny, 0)
-    model = Scorer(values, scoring, pooling=pooling, dropout=0.0, length_feature=False, max_length=32).eval()
+    model = Scorer(values, scoring, pooling=pooling, dropout=0.0, length_feature=length_feature, max_length=32).eval()
     torch.nn.init.normal_(model.head.weight)
     ids = torch.tensor([[5, 9, 7, 3, 8], [4, 6, 0, 0, 0]])
     lengths = [5, 2]
     mask = torch.tensor([[1] * length + [0] * (5 - length) for length in lengths])
     with torch.no_grad():
-        scores = model(ids, mask, torch.tensor(lengths))
+        words = torch.tensor([7, 400])
+        scores = model(ids, mask, words)
         for row, length in enumerate(lengths):
             hidden = model.backbone(input_ids=ids[row : row + 1, :length]).last_hidden_state[0]
             pooled = hidden.mean(dim=0) if pooling == "mean" else hidden[-1]
+            if length_feature:
+                pooled = torch.cat([pooled, torch.log(words[row : row + 1] + 1) / 6])
             assert torch.allclose(scores[row], model.head(pooled), atol=1e-5)
+
+
+def test_the_loss_is_squared_or_hubers(here: Programs) -> None:
+    scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
+    errors = torch.tensor([[0.2, -0.5, 3.0]])
+    squared, huber = (
+        Training(pd.DataFrame(), scoring, here.section("train", loss=loss, huber_delta=0.5)).losses(
+            errors + 1, 0 * errors + 1
+        )
+        for loss in ("mse", "huber")
+    )
+    assert squared.tolist()[0] == pytest.approx([0.04, 0.25, 9.0])
+    assert huber.tolist()[0] == pytest.approx([0.02, 0.125, 0.5 * (3.0 - 0.25)]), "Huber 1964: linear beyond delta"
 
 
 def test_adapters_alone_are_trained_and_kept_and_merged_at_the_end(here: Programs) -> None:

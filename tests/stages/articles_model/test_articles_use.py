@@ -91,7 +91,7 @@ def test_scoring_a_file_goes_on_where_it_stopped(here: Programs, monkeypatch: py
 
 
 def test_report_and_exports(here: Programs) -> None:
-    here.run("train", ridge_shares=[0.3])
+    here.run("train", ridge_shares=[0.3], epochs=2)
     for stage in ("evaluate", "plot"):
         here.run(stage)
     assert CliRunner().invoke(app, ["report", "--out", "report.docx"]).exit_code == 0
@@ -104,6 +104,19 @@ def test_report_and_exports(here: Programs) -> None:
     assert len(docx.Document("report.docx").inline_shapes) == 3
     page = Path("metrics/articles/model_evaluation.md").read_text()
     assert judgement["reasons"][0] in page
+
+    summary = [line.split() for line in Path("data/articles/plot/training_summary.txt").read_text().splitlines()]
+    epochs = json.loads(Path("data/articles/train/model/training_history.json").read_text())["epochs"]
+    lowest = min(range(len(epochs)), key=lambda index: epochs[index]["val"]["mae"])
+    for index, record in enumerate(epochs):
+        number, *figures = summary[3 + index]
+        shown = [record[side][name] for side in ("train", "val") for name in ("loss", "mae", "rmse")]
+        assert (int(number), list(map(float, figures[:6]))) == (index + 1, pytest.approx(shown, abs=1e-3))
+        assert (figures[6:] == ["lowest", "val/mae"]) == (index == lowest)
+    tested = here.table("evaluate/per_dimension.parquet").set_index("dimension")
+    for name, val, *test in summary[5 + len(epochs) :]:
+        assert float(val) == pytest.approx(epochs[lowest]["val"][f"dimension_mae/{name}"], abs=1e-3)
+        assert list(map(float, test)) == pytest.approx(tested.loc[name, ["mae", "rmse", "skill"]].tolist(), abs=1e-3)
 
     splits = here.table("split/splits.parquet").set_index("article_id")["split"]
     scores = here.table("label/scores.parquet").set_index(["article_id", "dimension"])["score"]
