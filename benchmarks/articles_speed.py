@@ -1,5 +1,6 @@
 """
-Speed of the prefilter (articles a second, and its memory) and of labelling against a server of 20 ms latency.
+Speed of the prefilter (articles a second, and its memory), of labelling against a server of 20 ms latency, and of a
+training step of MiniLM.
 
     env PYTHONPATH=src:. python benchmarks/articles_speed.py
 
@@ -19,16 +20,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as arrow
-from measure import ROOT, merge
+import torch
+from measure import ROOT, merge, numeric_settings
 from pyarrow.parquet import ParquetWriter
 
 from stages.articles.filter import BATCH_ROWS, READ, sift_articles
 from tests.stages.oracle_server import OracleServer
+from winnow.domains.articles.model import pretrained
 from winnow.domains.articles.params import Ingest, Label
 from winnow.domains.articles.rules.labelling import Article
 from winnow.domains.articles.rules.stores import open_labeller
 from winnow.domains.articles.source import synthetic
 from winnow.domains.articles.source.filters import read_filter
+from winnow.learn.task import adamw
 from winnow.pipeline.params import Document
 
 LATENCY, CONCURRENCY, REQUESTS = 0.02, 8, 1000
@@ -135,9 +139,40 @@ def labelling() -> dict[str, float]:
     }
 
 
+def minilm_step(precision: str) -> float:
+    """Seconds of processor time of one step of MiniLM on 32 articles of 24 tokens, on one thread."""
+    torch.set_num_threads(1)
+    model = pretrained.load_backbone("minilm")
+    assert model is not None
+    model.train()
+    optimizer = adamw([{"params": list(model.parameters())}], 1e-5, 0.0)
+    ids = torch.randint(1000, 20_000, (32, 24))
+    for step in range(3):
+        if step == 1:
+            began = time.process_time()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            hidden = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        hidden.float().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return (time.process_time() - began) / 2
+
+
+def training() -> dict[str, float]:
+    """Seconds of a step, as the machine computes, and with dvc.yaml's variables for the same bytes on every CPU."""
+    found = {}
+    for name, variables in {"own_kernels": {}, "dvc": numeric_settings()}.items():
+        os.environ.update(variables)
+        for precision in ("fp32", "bf16"):
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+                found[f"{precision}_{name}"] = round(pool.submit(minilm_step, precision).result(), 3)
+    return found
+
+
 def main() -> None:
     merge("articles_speed", {"prefilter": prefilter(20_000, 200_000)})
     merge("articles_speed", {"labelling": labelling()})
+    merge("articles_speed", {"seconds_of_a_training_step": training()})
 
 
 if __name__ == "__main__":
