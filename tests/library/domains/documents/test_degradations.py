@@ -5,10 +5,11 @@ import pytest
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.rules import copies, degradations, effects
-from winnow.domains.documents.rules.copies import draw_scores, fill_up, make_copy
+from winnow.domains.documents.rules.copies import draw_scores, effects_shares, fill_up, make_copy
 from winnow.domains.documents.rules.ink import cut_severity, cut_sides, ink_mask
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import load_pixels
+from winnow.images.opencv import cv2
 
 Pixels = np.ndarray
 
@@ -104,6 +105,12 @@ def test_copies_have_the_wanted_score_and_their_severities_explain_it(page: Pixe
     assert not clean.severities.any()
 
 
+def test_copies_without_an_issue_differ_by_their_effects() -> None:
+    scores = np.array([0.9, 1.0, 0.1, 1.0, 0.5, 1.0])
+    assert effects_shares(scores, 0.3).tolist() == [0.3, 0.3, 0.3, 1.0, 0.3, 1.0]
+    assert effects_shares(scores[:3], 0.0).tolist() == [0.0] * 3
+
+
 def test_severities_are_filled_up_in_proportion() -> None:
     start = np.zeros(10)
     start[definitions.ISSUES.index("skew")] = 0.3
@@ -134,7 +141,7 @@ def test_effects_change_the_page_and_never_cut_text(page: Pixels) -> None:
     for name, effect in effects.EFFECTS.items():
         changed = [effect(page.copy(), rng) for _ in range(4)]
         assert any(each.shape != page.shape or (each != page).any() for each in changed), name
-        if name in {"trim", "fragment", "sparse"}:
+        if name in {"trim", "fragment", "sparse", "strip", "blank_areas"}:
             assert max(cut_severity(ink_mask(each)) for each in changed) < 0.1, name
 
 
@@ -149,6 +156,35 @@ def test_a_sparse_page_keeps_whole_lines_and_its_size(page: Pixels) -> None:
         assert (changed[rows] == 255).all()  # lines go as a whole, and leave paper
         left = np.flatnonzero(np.diff(np.r_[0, ink_mask(changed).any(axis=1).astype(int), 0]) == 1)
         assert set(left) <= set(lines)
+
+
+@pytest.mark.parametrize("name", ["strip", "blank_areas"])
+def test_words_go_as_a_whole_or_stay_as_they_are(name: str) -> None:
+    """Marks 8 pixels wide on a grid of 20: what is left of each is nothing or all of it."""
+    page = np.full((600, 600), 255, np.uint8)
+    tops, lefts = (np.arange(10, 590, 20),) * 2
+    for top in tops:
+        for left in lefts:
+            page[top : top + 6, left : left + 8] = 0
+    for seed in range(10):
+        changed = effects.EFFECTS[name](page.copy(), np.random.default_rng(seed))
+        whole = (
+            cv2.connectedComponentsWithStats((changed < 128).astype(np.uint8))[2][1:, cv2.CC_STAT_AREA] == 48
+        ).all()
+        assert whole
+        assert 0 < (changed < 128).sum() < (page < 128).sum()
+        if name == "strip":
+            assert changed.shape[0] == 600
+            assert 0.3 * 600 - 1 <= changed.shape[1] <= 0.7 * 600
+        else:
+            assert changed.shape == page.shape
+
+
+def test_a_strip_that_would_lose_most_of_its_print_is_not_made() -> None:
+    page = np.full((600, 600), 255, np.uint8)
+    page[100:500:10, 20:580] = 0  # every line is one mark, and would be cut
+    rng = np.random.default_rng(0)
+    assert all(effects.strip(page, rng) is page for _ in range(5))
 
 
 @pytest.mark.parametrize("severity", [0.2, 0.6, 1.0])

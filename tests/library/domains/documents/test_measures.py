@@ -49,6 +49,26 @@ def test_cut_text_is_measured_side_by_side() -> None:
     assert found["cut_sum"] == pytest.approx(found["cut_0"])
 
 
+def test_a_page_with_little_print_is_as_sharp_as_a_full_one() -> None:
+    """And a blurred one with little print is as blurred."""
+    off = {
+        "energy_0": 0.3,
+        "energy_1": 0.3,
+        "energy_step_0": 0.3,
+        "step_90": 0.1,
+        "step_95": 0.1,
+        "edge_steepness": 0.1,
+    }
+    lines = np.flatnonzero((PAGE < 128).any(axis=1))
+    for page in (PAGE, degradations.blur(PAGE, 0.5, np.random.default_rng(0))):
+        few = page.copy()
+        few[lines[len(lines) // 8] :] = 255
+        full, sparse = measure(page), measure(few)
+        assert sparse["ink_share"] < full["ink_share"] / 4
+        for name, most in off.items():
+            assert sparse[name] == pytest.approx(full[name], abs=most), name
+
+
 @pytest.mark.parametrize("shape", [(64, 64), (64, 400), (700, 65)])
 def test_every_page_has_finite_measures_by_the_same_names(shape: tuple[int, int]) -> None:
     for page in (

@@ -1,6 +1,8 @@
 """The baselines: one answer for all pages, and gradient-boosted trees on the measures that the network sees too."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ from winnow.measure.calibration import log_loss
 CLASSES = len(definitions.CLASSES)
 LEAVES = (3, 6, 12, 24, 48)
 RATE = 0.08
+PATIENCE = 80
+"""Rounds without a lower loss on validation after which no more are added."""
 
 Floats = NDArray[np.float64]
 
@@ -50,45 +54,69 @@ def trees(
     Chosen are the leaves of a tree and the number of trees, up to `rounds`.
     """
     train, val = (side == "train") & (labels >= 0), side == "val"
-    options = {"learning_rate": RATE, "max_iter": rounds, "early_stopping": False, "random_state": seed}
+    options = {"learning_rate": RATE, "early_stopping": False, "warm_start": True, "random_state": seed}
     with threadpool_limits(1):
-        of_score = []
-        for leaves in LEAVES:
-            regressor = HistGradientBoostingRegressor(max_leaf_nodes=leaves, **options)
-            regressor.fit(measures[train], scores[train])
-            stages = list(regressor.staged_predict(measures[val]))
-            errors = [float(np.abs(stage - scores[val]).mean()) for stage in stages]
-            of_score.append((min(errors), leaves, int(np.argmin(errors)), regressor))
-        _, score_leaves, score_rounds, best = min(of_score, key=lambda each: each[0])
-        score = np.clip(_at(best.staged_predict(measures), score_rounds), 0, 1)
-        of_class = []
-        for leaves in LEAVES:
-            classifier = HistGradientBoostingClassifier(max_leaf_nodes=leaves, **options)
-            classifier.fit(measures[train], labels[train])
-            staged = list(classifier.staged_predict_proba(measures[val]))
-            losses = [_log_loss(labels[val], stage, classifier.classes_) for stage in staged]
-            of_class.append((min(losses), leaves, int(np.argmin(losses)), classifier))
-        _, class_leaves, class_rounds, chosen = min(of_class, key=lambda each: each[0])
+        of_score = [
+            _grown(
+                HistGradientBoostingRegressor(max_leaf_nodes=leaves, **options),
+                (measures[train], scores[train]),
+                rounds,
+                lambda model: [
+                    float(np.abs(each - scores[val]).mean()) for each in model.staged_predict(measures[val])
+                ],
+            )
+            for leaves in LEAVES
+        ]
+        of_class = [
+            _grown(
+                HistGradientBoostingClassifier(max_leaf_nodes=leaves, **options),
+                (measures[train], labels[train]),
+                rounds,
+                lambda model: [
+                    _log_loss(labels[val], stage, model.classes_) for stage in model.staged_predict_proba(measures[val])
+                ],
+            )
+            for leaves in LEAVES
+        ]
+        best, chosen = (min(grown, key=lambda each: each.loss) for grown in (of_score, of_class))
+        score = np.clip(_at(best.model.staged_predict(measures), best.rounds), 0, 1)
         probabilities = np.zeros((len(scores), CLASSES))
-        probabilities[:, chosen.classes_] = _at(chosen.staged_predict_proba(measures), class_rounds)
+        staged = chosen.model.staged_predict_proba(measures)
+        probabilities[:, chosen.model.classes_] = _at(staged, chosen.rounds)
     unknown = np.full((len(scores), 2), np.nan)
     raw = Raw(score[:, None], unknown, probabilities, _none(len(scores)))
     on_validation = Raw(*(values[val] for values in raw))
     calibration = calibrate(on_validation, scores[val], unknown[val, 0], labels[val], max_false_rejects)
     settings = {
-        "score_leaves": score_leaves,
-        "score_rounds": score_rounds + 1,
-        "class_leaves": class_leaves,
-        "class_rounds": class_rounds + 1,
+        "score_leaves": best.model.max_leaf_nodes,
+        "score_rounds": best.rounds,
+        "class_leaves": chosen.model.max_leaf_nodes,
+        "class_rounds": chosen.rounds,
     }
     return Baseline(calibration.apply(raw), calibration.retake_below, settings)
 
 
-def _at(stages: "object", number: int) -> Floats:
-    for place, values in enumerate(stages):  # type: ignore[arg-type, var-annotated]
-        if place == number:
-            return np.asarray(values, dtype=np.float64)
-    raise IndexError(number)
+class _Grown(NamedTuple):
+    """Trees of which the first so many rounds have the lowest loss on validation."""
+
+    loss: float
+    rounds: int
+    model: Any
+
+
+def _grown(model: Any, train: tuple[Floats, NDArray[Any]], rounds: int, losses: Callable[[Any], list[float]]) -> _Grown:
+    """Rounds are added until the last `PATIENCE` were no better, or there are `rounds`; `losses` are after each."""
+    grown = best = 0
+    while grown < rounds and grown - best < PATIENCE:
+        grown = min(grown + PATIENCE, rounds)
+        found = losses(model.set_params(max_iter=grown).fit(*train))
+        best = int(np.argmin(found)) + 1
+    return _Grown(min(found), best, model)
+
+
+def _at(stages: Iterator[Floats], rounds: int) -> Floats:
+    """What is predicted after so many rounds."""
+    return np.asarray(next(islice(stages, rounds - 1, None)), dtype=np.float64)
 
 
 def _log_loss(labels: NDArray[np.int64], probabilities: Floats, classes: NDArray[np.int64]) -> float:

@@ -132,6 +132,15 @@ def draw_scores(copies: int, clean_share: float, jitter: float, rng: np.random.G
     return np.asarray(rng.permutation(scores), dtype=np.float64)
 
 
+def effects_shares(scores: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """The chance of harmless effects of each copy of a page with these wanted scores.
+
+    It is 1 for every copy without an issue but the first: without effects it would be that copy once more.
+    """
+    whole = scores >= 1
+    return np.where(whole & (np.cumsum(whole) > 1), 1.0, share)
+
+
 def encode(page: Pixels, quality: int) -> bytes:
     """JPEG of a grey page by Pillow's own codec: the same bytes on every machine."""
     with io.BytesIO() as buffer:

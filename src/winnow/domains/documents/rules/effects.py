@@ -1,6 +1,7 @@
 """Effects of transport and office that harm nothing: they change no label, so that a model learns not to mind them."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from winnow.domains.documents.rules.ink import ink_mask
 from winnow.images.codec import Pixels
@@ -8,6 +9,8 @@ from winnow.images.opencv import cv2
 
 MIN_SIDE = 160
 """A fragment's height, in pixels, is at least this."""
+LEFT = 0.3
+"""A strip that would lose more than the rest of its ink is not made."""
 CLEAR = 3
 """White rows on both sides of a cut that goes through no text."""
 
@@ -40,6 +43,29 @@ def sparse(page: Pixels, rng: np.random.Generator) -> Pixels:
     start, end = _whole_lines(page, int(rng.choice(inked)), int(len(page) * rng.uniform(0.03, 0.2)))
     page[:start] = page[end:] = int(np.median(page))
     return page
+
+
+def strip(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """A narrow part of the page, as a receipt is; words that would be cut are not printed."""
+    wide = int(page.shape[1] * rng.uniform(0.3, 0.7))
+    start = int(rng.integers(0, page.shape[1] - wide + 1))
+    if wide < MIN_SIDE:
+        return page
+    words = _words(page)
+    end = start + wide
+    whole = _without(page, words, np.union1d(words[:, start], words[:, end - 1]))[:, start:end]
+    return whole if _ink(whole) > LEFT * _ink(page[:, start:end]) else page
+
+
+def blank_areas(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """Places where nothing is printed, whole words around them: they look like paper, not like washed-out print."""
+    words, gone = _words(page), np.array([], dtype=np.int32)
+    for _ in range(int(rng.integers(1, 5))):
+        high, wide = (int(side * rng.uniform(0.1, 0.5)) for side in page.shape)
+        top, left = (int(rng.integers(side - size)) for side, size in zip(page.shape, (high, wide), strict=True))
+        gone = np.union1d(gone, words[top : top + high, left : left + wide])
+    blank = _without(page, words, gone)
+    return blank if _ink(blank) > 0 else page
 
 
 def paper(page: Pixels, rng: np.random.Generator) -> Pixels:
@@ -110,6 +136,8 @@ EFFECTS = {
     "trim": trim,
     "fragment": fragment,
     "sparse": sparse,
+    "strip": strip,
+    "blank_areas": blank_areas,
     "paper": paper,
     "stamp": stamp,
     "fold": fold,
@@ -124,6 +152,24 @@ def _whole_lines(page: Pixels, start: int, length: int) -> tuple[int, int]:
     white = np.convolve(ink_mask(page).any(axis=1), np.ones(2 * CLEAR + 1), mode="same") < 0.5
     before, after = np.flatnonzero(white[: start + 1]), np.flatnonzero(white[start + length :])
     return int(before[-1]) if len(before) else 0, start + length + int(after[0]) if len(after) else len(page)
+
+
+def _words(page: Pixels) -> NDArray[np.int32]:
+    """The number of the word (or other mark) that each pixel belongs to, 0 for paper, `(height, width)`."""
+    marks = cv2.dilate(ink_mask(page).astype(np.uint8), np.ones((5, 3), np.uint8))
+    return np.asarray(cv2.connectedComponents(marks)[1], dtype=np.int32)
+
+
+def _without(page: Pixels, words: NDArray[np.int32], gone: NDArray[np.int32]) -> Pixels:
+    """The page with the words of these numbers not printed."""
+    missing = np.zeros(int(words.max()) + 1, dtype=np.bool_)
+    missing[gone] = True
+    missing[0] = False
+    return np.where(missing[words], np.uint8(np.median(page)), page)
+
+
+def _ink(page: Pixels) -> int:
+    return int(ink_mask(page).sum())
 
 
 def _darkened(page: Pixels, by: Pixels) -> Pixels:

@@ -19,7 +19,10 @@ ANGLES = np.arange(-13, 13.01, 0.5)
 """Degrees at which the page's lines are looked for."""
 PROFILE_SIDE = 360
 """Pixels of the thumbnail in which they are."""
+NEAR = 8
+"""Pixels from ink that belong to print."""
 
+STEP_SHARES = (75, 90, 95, 99)
 GREYS = (1, 5, 25, 50, 75, 95, 99)
 TILE_SHARES = (5, 25, 50, 75, 95)
 
@@ -62,29 +65,40 @@ def _median(values: Pixels) -> float:
 
 
 def _sharpness(page: Pixels, ink: NDArray[np.bool_]) -> dict[str, float]:
-    """Energy in each octave, and how steep the steepest edges are, absolutely and relative to the contrast."""
+    """Energy in each octave, and how steep the steepest edges are, absolutely and relative to the contrast.
+
+    Of the surroundings of ink, so that a page with little on it is as sharp as a full one; of the whole page if blank.
+    """
+    near, around = _within(ink, NEAR), _within(ink, 1)
     current = page.astype(np.float32)
     energies = []
-    for _ in range(LEVELS):
+    for level in range(LEVELS):
         smooth = cv2.GaussianBlur(current, (5, 5), 1.0)
-        energies.append(float(np.log(np.mean((current - smooth) ** 2, dtype=np.float64) + 1e-2)))
+        detail = (current - smooth)[near[:: 2**level, :: 2**level]]
+        energies.append(float(np.log(np.mean(detail**2, dtype=np.float64) + 1e-2)))
         current = np.ascontiguousarray(smooth[::2, ::2])
     found = {f"energy_{level}": value for level, value in enumerate(energies)}
     found |= {f"energy_step_{level}": energies[level] - energies[level + 1] for level in range(LEVELS - 1)}
     grey = page.astype(np.int16)
     steps = np.maximum(np.abs(grey[:, 1:] - grey[:, :-1])[1:], np.abs(grey[1:] - grey[:-1])[:, 1:])
-    below = np.cumsum(np.bincount(steps.ravel(), minlength=256)) / max(steps.size, 1)
-    steep = {share: float(np.searchsorted(below, share / 100)) for share in (90, 97, 99, 99.8)}
+    below = np.cumsum(np.bincount(steps[near[1:, 1:]], minlength=256)) / max(int(near[1:, 1:].sum()), 1)
+    steep = {share: float(np.searchsorted(below, share / 100)) for share in STEP_SHARES}
     found |= {f"step_{share:g}": value / 255 for share, value in steep.items()}
     span = max(_median(page[~ink]) - _median(page[ink]), 10.0)
-    found["edge_steepness"] = steep[99] / span
-    found["flat_share"] = float(below[0])
-    around = cv2.dilate(ink.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    found["edge_steepness"] = steep[95] / span
+    found["flat_share"] = float((steps == 0).mean())
     laplacian = cv2.Laplacian(page, cv2.CV_16S)
     for name, region in (("ink", around), ("paper", ~around)):
         values = laplacian[region].astype(np.float64)
         found[f"laplacian_{name}"] = float(np.log(np.mean(values**2) + 1)) if values.size else 0.0
     return found
+
+
+def _within(ink: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Pixels no further than `reach` from ink; all of them on a blank page."""
+    side = 2 * reach + 1
+    near = cv2.dilate(ink.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)
+    return near if near.any() else ~near
 
 
 def _noise(page: Pixels) -> dict[str, float]:
