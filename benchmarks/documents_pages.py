@@ -258,12 +258,27 @@ def mean_figures(parts: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def on_validation(rows: pd.DataFrame, severities: pd.DataFrame) -> dict[str, float]:
+    """What settings are chosen by: errors of score and legibility, and balanced accuracy, of validation rows."""
+    wide = severities.pivot_table(index="image_id", columns="issue", values="severity").loc[rows["image_id"]]
+    legibility = definitions.severity_score(wide[list(definitions.ISSUES)].to_numpy(), definitions.LEGIBILITY)
+    right = rows["label"] == rows["true_label"]
+    return {
+        "rows": len(rows),
+        "mae": round(float((rows["score"] - rows["true_score"]).abs().mean()), 4),
+        "legibility_mae": round(float(np.abs(rows["legibility"].to_numpy() - legibility).mean()), 4),
+        "balanced_accuracy": round(float(right.groupby(rows["true_label"]).mean().mean()), 4),
+    }
+
+
 @dataclass
 class Measured:
     """What the folds so far gave."""
 
     predictions: list[pd.DataFrame] = field(default_factory=list)
     """of test rows"""
+    validation: list[pd.DataFrame] = field(default_factory=list)
+    """predictions of validation rows"""
     baseline: list[pd.DataFrame] = field(default_factory=list)
     complaints: list[pd.DataFrame] = field(default_factory=list)
     real: list[dict[str, Any]] = field(default_factory=list)
@@ -275,6 +290,7 @@ class Measured:
         return {
             **pooled(predictions, pd.concat(self.baseline)),
             "severity_error": severity_errors(predictions, severities),
+            "validation": on_validation(pd.concat(self.validation), severities),
             "complaints": treated(pd.concat(self.complaints)),
             **({"real": {"of_each_model": self.real, "mean": mean_figures(self.real)}} if self.real else {}),
         }
@@ -282,8 +298,9 @@ class Measured:
 
 def measure_fold(measured: Measured, clean: Path, real: Path | None) -> None:
     """Add the fold that was just evaluated: its predictions, and what its model says of other pages."""
-    predictions = pd.read_parquet("data/documents/evaluate/predictions.parquet").query("split == 'test'")
-    predictions = predictions[predictions["document"].str.startswith("clean/")]
+    judged = pd.read_parquet("data/documents/evaluate/predictions.parquet")
+    measured.validation.append(judged[judged["split"] == "val"])
+    predictions = judged[(judged["split"] == "test") & judged["document"].str.startswith("clean/")]
     measured.predictions.append(predictions)
     measured.baseline.append(pd.read_parquet("data/documents/evaluate/baseline_predictions.parquet"))
     model, calibration = load_assessor(torch.device("cpu"))

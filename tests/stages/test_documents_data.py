@@ -215,6 +215,7 @@ def test_a_missing_dataset_is_one_message_and_no_other_stage_loses_a_byte(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("winnow.pipeline.stage.check_code_location", lambda: None)
     monkeypatch.setattr("sys.argv", ["ingest.py"])
+    SOURCE.mkdir(parents=True)
     path = SOURCE / name
     presets.apply({"documents.ingest.sources": [{"format": form, "path": str(path)}]}, Path("params.yaml"))
     files = [file for folder in ("data", "metrics") for file in Path(folder).rglob("*") if file.is_file()]
