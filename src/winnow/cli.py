@@ -149,7 +149,7 @@ def status(
 def summarize(
     domain: DomainName,
     metric: Annotated[
-        list[str] | None, typer.Option(help="a metric of evaluate.json; may be repeated (default: the gate's)")
+        list[str] | None, typer.Option(help="a metric of the model; may be repeated (default: the gate's)")
     ] = None,
     num: Annotated[int, typer.Option("--num", "-n", min=1, help="read the experiments of the last NUM commits")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="print every run's values as JSON")] = False,

@@ -17,7 +17,7 @@ REPEATED = ("seed", "train.seed", "split.fold")
 
 @dataclass(frozen=True)
 class Experiment:
-    """A finished experiment: its params as dotted keys without the domain's name, and the metrics in evaluate.json."""
+    """A finished experiment: its params as dotted keys without the domain's name, and its model's metrics."""
 
     name: str
     params: Mapping[str, Any]
@@ -58,7 +58,8 @@ def read_experiments(domain: str, commits: int) -> tuple[list[Experiment], list[
                     f"{name}: other params, but evaluate.json of the commit it started from (not evaluated?)"
                 )
             else:
-                found.append(Experiment(name, params, judged["verdict"], _numbers(judged)))
+                metrics = _numbers(_judgement(state["rev"], domain)) | _numbers(judged)
+                found.append(Experiment(name, params, judged["verdict"], metrics))
     return sorted(found, key=lambda experiment: experiment.name), left_out
 
 
@@ -133,6 +134,14 @@ def _evaluated(data: Mapping[str, Any] | None, domain: str) -> dict[str, Any] | 
     """What evaluate.json holds, if the commit has one that can be read."""
     files = (data or {}).get("metrics") or {}
     content: dict[str, Any] | None = files.get(f"metrics/{domain}/evaluate.json", {}).get("data")
+    return content
+
+
+def _judgement(rev: str, domain: str) -> dict[str, Any]:
+    """All metrics of a commit's model, of which evaluate.json holds the few that DVC compares; none if it has none."""
+    command = ["git", "show", f"{rev}:./metrics/{domain}/judgement.json"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    content: dict[str, Any] = json.loads(shown.stdout)["model"] if shown.returncode == 0 else {}
     return content
 
 

@@ -82,12 +82,19 @@ def test_what_is_not_finished_or_not_evaluated_is_left_out_and_told(monkeypatch:
             ],
         },
     ]
-    done = subprocess.CompletedProcess((), 0, stdout=json.dumps(told), stderr="")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    judged = {"model": {"f1": 0.1, "recall": 0.3, "by_grade": [1]}}
+
+    def answer(command: list[str], **_: Any) -> "subprocess.CompletedProcess[str]":
+        if command[:2] == ["git", "show"]:
+            assert command[2] == f"{'0' * 40}:./metrics/climb/judgement.json"
+            return subprocess.CompletedProcess(command, 0, stdout=json.dumps(judged), stderr="")
+        return subprocess.CompletedProcess(command, 0, stdout=json.dumps(told), stderr="")
+
+    monkeypatch.setattr(subprocess, "run", answer)
     found, left_out = read_experiments("climb", 1)
     assert [(one.name, one.params, one.metrics) for one in found] == [
-        ("evaluated", {"seed": 1, "train.epochs": 4}, {"f1": 0.6}),
-        ("unchanged", {"seed": 1, "train.epochs": 3}, {"f1": 0.5}),
+        ("evaluated", {"seed": 1, "train.epochs": 4}, {"f1": 0.6, "recall": 0.3}),
+        ("unchanged", {"seed": 1, "train.epochs": 3}, {"f1": 0.5, "recall": 0.3}),
     ]
     assert left_out == [
         "only-trained: other params, but evaluate.json of the commit it started from (not evaluated?)",

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shutil
 from statistics import stdev
 
@@ -81,6 +82,8 @@ def test_the_noise_of_training_seeds_is_measured_by_queued_experiments(clone: Cl
     noise = json.loads((clone.root / "metrics/climb/noise.json").read_text())
     assert noise["seeds"] == 2
     assert noise["standard_deviation"]["perplexity"] == pytest.approx(stdev([own, other]), rel=1e-4)
+    (setting,) = json.loads(clone.run("winnow", "summarize", "climb", "--metric", "token_loss", "--json").stdout)
+    assert setting["metrics"]["token_loss"]["mean"] == pytest.approx(math.log(other), abs=1e-4)
     shown = clone.run("winnow", "summarize", "climb").stdout.splitlines()
     assert len(shown) == 3
     assert shown[0].startswith("| runs | perplexity ")
