@@ -42,6 +42,7 @@ ROWS: dict[str, tuple[bool, str | None, dict[str, Any]]] = {
     "mpd": (True, "mpd", EARLIER | {"playlists.evaluate.baselines.tuning_playlists": 600}),
     "mpd floor": (True, "mpd", {"playlists.train.blend.artist_weight": 0.0} | FOUND_BEST),
     "mpd artists": (True, "mpd", FOUND_BEST),
+    "mpd artists seed 2": (True, "mpd", {"playlists.train.seed": 2} | FOUND_BEST),
     "mpd bpr": (True, "mpd", EARLIER | BPR | ONE_EACH),
     "mpd seed 2": (True, "mpd", EARLIER | {"playlists.train.seed": 2} | ONE_EACH),
     "mini": (True, "mini", {}),
