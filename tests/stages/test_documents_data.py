@@ -351,6 +351,20 @@ def test_the_number_of_cores_changes_no_byte(
         assert {file.name: file.read_bytes() for file in outputs} == before
 
 
+@of_documents
+def test_of_the_copies_without_an_issue_only_the_first_lacks_effects(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    run("label", clean_share=0.6, effects_share=0.0)
+    labels = table("label/labels.parquet").sort_values("image_id")
+    assert (labels.loc[labels["score"] < 1, "effects"] == "").all()
+    plain = labels[labels["score"] == 1].groupby("page")["effects"].agg(lambda names: (names == "").tolist())
+    assert plain.map(len).min() == 3
+    assert all(found == [True, False, False] for found in plain)
+
+
 def test_weights_are_those_of_inverse_frequency_as_the_guide_prints_them() -> None:
     labels = pd.Series(np.repeat(range(5), [200, 72, 98, 314, 416]))
     found = classes.weigh_classes(labels)
