@@ -2,7 +2,6 @@
 
 import io
 import shutil
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,7 @@ from winnow.images.codec import ImageError, load_pixels
 from winnow.images.pdf import render_pages
 from winnow.images.store import read_images
 from winnow.learn.samplers import BalancedBatchSampler, BatchShare
-from winnow.pipeline import presets
 from winnow.pipeline.errors import SourceError, TableError
-from winnow.pipeline.stage import run_stage
 
 DOCUMENTS = Programs.tiny("documents")
 run, table, metrics = DOCUMENTS.run, DOCUMENTS.table, DOCUMENTS.metrics
@@ -203,31 +200,6 @@ def test_documents_of_which_only_issues_are_known_are_for_training() -> None:
 def test_a_source_of_another_form_is_refused(here: Path, form: str, make: object, message: str) -> None:
     with pytest.raises(SourceError, match=message):
         ingest(form, make())  # type: ignore[operator]
-
-
-@of_documents
-@pytest.mark.parametrize(("form", "name"), [("clean_pages", "clean"), ("labelled", "scans"), ("labelled", "scans.csv")])
-def test_a_missing_dataset_is_one_message_and_no_other_stage_loses_a_byte(
-    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, name: str
-) -> None:
-    """The program as DVC runs it, but for the folder of its code."""
-    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("winnow.pipeline.stage.check_code_location", lambda: None)
-    monkeypatch.setattr("sys.argv", ["ingest.py"])
-    SOURCE.mkdir(parents=True)
-    path = SOURCE / name
-    presets.apply({"documents.ingest.sources": [{"format": form, "path": str(path)}]}, Path("params.yaml"))
-    files = [file for folder in ("data", "metrics") for file in Path(folder).rglob("*") if file.is_file()]
-    before = {file: file.read_bytes() for file in files}
-    with pytest.raises(SystemExit) as ended:
-        run_stage(import_module("stages.documents.ingest").main)
-    told = ended.value.code
-    assert isinstance(told, str)  # on stderr, with exit code 1
-    assert told.count("error in ingest@documents: ") == 1
-    for part in (f"{path} does not exist", "params.yaml: documents.ingest.sources", "put it there, or `dvc pull` it"):
-        assert part in told
-    assert {file: file.read_bytes() for file in files} == before
 
 
 def test_folders_without_a_page_or_a_csv_are_refused(here: Path) -> None:

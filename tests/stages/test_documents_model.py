@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from stages.documents import ingest
 from tests.conftest import ROOT
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
@@ -25,7 +26,9 @@ from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.store import read_images
 from winnow.learn.interrupt import Interrupted
 from winnow.learn.tally import Loss
+from winnow.pipeline import presets
 from winnow.pipeline.errors import ParamsError, SourceError, TrainingError, WinnowError
+from winnow.pipeline.stage import run_stage
 
 DOCUMENTS = Programs.tiny("documents")
 run, table = DOCUMENTS.run, DOCUMENTS.table
@@ -251,6 +254,28 @@ def test_files_that_cannot_be_judged_are_reported_and_the_exit_code_is_1(here: P
         assert found.exit_code == 1
         assert isinstance(found.exception, WinnowError)
         assert message in found.exception.what
+
+
+@pytest.mark.parametrize(("form", "name"), [("clean_pages", "clean"), ("labelled", "scans"), ("labelled", "scans.csv")])
+def test_a_missing_dataset_is_one_message_and_no_stage_loses_a_byte(
+    here: Path, monkeypatch: pytest.MonkeyPatch, form: str, name: str
+) -> None:
+    """Of ingest's program as DVC runs it, but for the folder of its code."""
+    monkeypatch.setattr("winnow.pipeline.stage.check_code_location", lambda: None)
+    monkeypatch.setattr("sys.argv", ["ingest.py"])
+    path = Path("data/source/documents", name)
+    path.parent.mkdir(parents=True)
+    presets.apply({"documents.ingest.sources": [{"format": form, "path": str(path)}]}, Path("params.yaml"))
+    files = [file for folder in ("data", "metrics") for file in Path(folder).rglob("*") if file.is_file()]
+    before = {file: file.read_bytes() for file in files}
+    with pytest.raises(SystemExit) as ended:
+        run_stage(ingest.main)
+    told = ended.value.code
+    assert isinstance(told, str)  # on stderr, with exit code 1
+    assert told.count("error in ingest@documents: ") == 1
+    for part in (f"{path} does not exist", "params.yaml: documents.ingest.sources", "put it there, or `dvc pull` it"):
+        assert part in told
+    assert {file: file.read_bytes() for file in files} == before
 
 
 def test_evaluate_leaves_out_pages_that_were_seen_in_training(here: Path) -> None:
