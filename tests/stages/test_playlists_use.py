@@ -225,6 +225,15 @@ def test_as_many_tracks_are_to_be_found_as_in_training(here: Path) -> None:
     assert judged(None) == judged(2) != judged(5)
 
 
+def test_a_blend_that_lacks_a_value_is_told_with_what_writes_it(here: Path) -> None:
+    settings = Path("data/playlists/train/model/settings.json")
+    found = json.loads(settings.read_text())
+    assert found["blend"].pop("artist_weight") >= 0
+    settings.write_text(json.dumps(found))
+    with pytest.raises(WinnowError, match="settings.json lacks artist_weight of the blend"):
+        completer()
+
+
 def test_what_is_not_defined_of_other_playlists_is_not_told(here: Path) -> None:
     """No track to find is known, so that none is among those seen in training."""
     known = table("label/tracks.parquet")["track"].head(8)

@@ -288,6 +288,7 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
             assert "has not passed" in str(refused.exception), "another oracle, and shorter articles, have to pass anew"
         refused = run_cli("label", "more.jsonl", "--out", "./more.jsonl")
         assert "is the file that is read" in str(refused.exception)
+        assert "no regular file" in str(run_cli("label", "more.jsonl", "--out", "/dev/null").exception)
         assert len(Path("more.jsonl").read_text().splitlines()) == 8
         content["articles"]["label"] = label.model_dump()
         Path("params.yaml").write_text(yaml.safe_dump(content))

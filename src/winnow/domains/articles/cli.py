@@ -125,5 +125,7 @@ def _labeller() -> "Iterator[tuple[Labeller, str, Label]]":
 def _check_file(file: Path, out: Path | None) -> None:
     if not file.is_file():
         raise WinnowError(f"{file} does not exist", fix="name a .jsonl file")
+    if out is not None and out.exists() and not out.is_file():
+        raise WinnowError(f"--out {out} is no regular file; nothing was written", fix="name another --out")
     if out is not None and out.exists() and out.samefile(file):
         raise WinnowError(f"--out {out} is the file that is read; nothing was written", fix="name another --out")

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from winnow.domains.playlists.model.completion import Neighbourhood
 from winnow.domains.playlists.tables import Artists, Genres, KnownTracks
-from winnow.pipeline.errors import TableError
+from winnow.pipeline.errors import TableError, WinnowError
 from winnow.pipeline.files import write_json
 from winnow.pipeline.tables import read_table, write_table
 
@@ -71,6 +71,11 @@ def read_blend(folder: Path) -> Neighbourhood | None:
     blend = _settings(folder)["blend"]
     if blend is None:
         return None
+    if missing := [name for name in BLEND if name not in blend]:
+        raise WinnowError(
+            f"{folder / SETTINGS} lacks {', '.join(missing)} of the blend",
+            fix="dvc repro train@playlists writes it again",
+        )
     tracks = read_table(folder / "tracks.parquet", KnownTracks)
     return Neighbourhood(
         **blend,
