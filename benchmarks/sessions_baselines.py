@@ -27,8 +27,8 @@ from winnow.recommend.ranking import rank_by
 
 SEEDS = (1, 2, 3, 4, 5)
 RIDGES = (50.0, 100.0, 150.0, 300.0, 600.0)
-NEIGHBOURS = (50, 200, 500, 1000, 2000)
-SHRINKAGES = (0.0, 5.0, 20.0)
+NEIGHBOURS = (50, 100, 200, 500, 1000)
+SHRINKAGES = (0.0, 5.0, 20.0, 50.0, 100.0, 200.0)
 VALIDATED = 6000
 """Gowalla's users by whom item-kNN is tuned, the first ones."""
 
