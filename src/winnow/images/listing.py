@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -67,9 +68,19 @@ def image_files(paths: Sequence[Path], suffixes: Sequence[str], what: str) -> li
 
 
 def distinct_names(files: Sequence[Path]) -> dict[Path, str]:
-    """A name for what is written of each file: its stem; of those that share one, the whole path, in one word."""
+    """A name for what is written of each file: its stem; of those that share one, the whole path, in one word.
+
+    Names that are still the same, in capital or small letters, are numbered.
+    """
     shared = Counter(file.stem for file in files)
-    return {file: file.stem if shared[file.stem] == 1 else re.sub(r"[^\w-]+", "_", str(file)) for file in files}
+    plain = {file: file.stem if shared[file.stem] == 1 else re.sub(r"[^\w-]+", "_", str(file)) for file in files}
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for file, name in plain.items():
+        numbered = chain([name], (f"{name}_{number}" for number in count(2)))
+        names[file] = next(each for each in numbered if each.casefold() not in taken)
+        taken.add(names[file].casefold())
+    return names
 
 
 def check_prefixes(collections: Sequence[Collection[Any]]) -> None:

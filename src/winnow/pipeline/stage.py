@@ -80,7 +80,7 @@ class Stage(Generic[C, P]):
                 fix=f"copy it to {folder}/ and `dvc add` it there",
             )
         if not is_there(Path(path)):
-            found = (file for file in folder.iterdir() if file.suffix not in {".md", ".dvc"})
+            found = (file for file in folder.glob("*") if file.suffix not in {".md", ".dvc"})
             present = sorted(file.name for file in found if not file.name.startswith("."))
             raise SourceError(
                 f"{path} does not exist",

@@ -52,3 +52,11 @@ def test_what_is_no_fault_of_an_image_is_raised() -> None:
 def test_files_that_share_a_stem_get_names_of_their_own() -> None:
     files = [Path(name) for name in ("eyes/x.png", "eyes/x.jpg", "more/x.png", "eyes/y.png")]
     assert list(distinct_names(files).values()) == ["eyes_x_png", "eyes_x_jpg", "more_x_png", "y"]
+
+
+def test_names_stay_distinct_where_paths_differ_in_marks_or_capitals_alone() -> None:
+    files = [
+        Path(name) for name in ("page 1/x.png", "page_1/x.png", "page-1/x.png", "page_1_x_png.jpg", "Y.png", "y.tif")
+    ]
+    names = list(distinct_names(files).values())
+    assert names == ["page_1_x_png", "page_1_x_png_2", "page-1_x_png", "page_1_x_png_3", "Y", "y_2"]

@@ -1,6 +1,7 @@
 """The shell: sources stay in their folder, rows are accounted for, files and seeds depend on nothing else."""
 
 import json
+import shutil
 import os
 from pathlib import Path
 
@@ -77,6 +78,10 @@ def test_a_missing_source_names_what_is_there(stage: Stage[Section, Section]) ->
     with pytest.raises(SourceError, match="does not exist") as caught:
         stage.source("data/source/climb/mine.json")
     assert "other.json" in str(caught.value)
+    shutil.rmtree("data/source/climb")
+    with pytest.raises(SourceError, match="does not exist") as caught:
+        stage.source("data/source/climb/mine.json")
+    assert "data/source/climb holds no data file" in str(caught.value)
 
 
 def test_a_metric_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
