@@ -1,8 +1,8 @@
 """The shell: sources stay in their folder, rows are accounted for, files and seeds depend on nothing else."""
 
 import json
-import shutil
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
