@@ -206,6 +206,7 @@ ARTICLES: dict[str, dict[str, Any]] = {
     "stars": {"content": BODY + "your Horoscope"},
     "advert": {"content": BODY + "Sponsored CONTENT"},
     "capital": {"content": BODY + "buy one, get TWO"},
+    "escape": {"content": BODY + "one, two, Three"},
     "same": {"content": (BODY + "volunteers hope").upper() + "!"},
     "edge": {"content": BODY + "a toothbrush and hope for volunteers " + " ".join(f"word{n}" for n in range(60))},
     "off": {"content": " ".join(f"the of and to in it was other{n}" for n in range(20))},
@@ -213,14 +214,14 @@ ARTICLES: dict[str, dict[str, Any]] = {
 RULES = {
     "short": "too_few_words", "german": "wrong_language", "blocked": "wrong_source", "early": "too_early",
     "late": "too_late", "stars": "dropped_word", "advert": "dropped_pattern", "capital": "dropped_pattern",
-    "same": "duplicate",
+    "escape": "dropped_pattern", "same": "duplicate",
 }  # fmt: skip
 
 
 def test_every_rule_of_the_prefilter_drops_its_article(here: Programs) -> None:
     def change(prefilter: Any) -> None:
         prefilter["sources"]["drop"] = ["spam"]
-        prefilter["drop"]["patterns"] += [r"Get T\wo"]
+        prefilter["drop"]["patterns"] += [r"Get T\wo", r"\x54hree"]
         prefilter["dates"] = {"first": "2020-01-01", "last": "2024-12-31"}
 
     edit("prefilter.yaml", change)

@@ -184,6 +184,6 @@ def _undecided(domain: str, differences: Iterable[Difference], trained_again: bo
 
 def _digest(stage: str, path: str, revision: Revision) -> str | None:
     """The digest of a stage's output in dvc.lock."""
-    outs = revision.yaml("dvc.lock").get("stages", {}).get(stage, {}).get("outs", [])
+    outs = revision.locked_stages().get(stage, {}).get("outs", [])
     digest: str | None = {out["path"]: out["md5"] for out in outs}.get(path)
     return digest

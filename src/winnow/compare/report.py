@@ -30,7 +30,7 @@ def write_report(
     `stale` is what `winnow.status.stale_stages` gives, None if unknown. With `folder`, figures before and after are
     written there, and the Markdown shows them by paths relative to it.
     """
-    locks = before.yaml("dvc.lock").get("stages", {}), after.yaml("dvc.lock").get("stages", {})
+    locks = before.locked_stages(), after.locked_stages()
     params = before.yaml("params.yaml"), after.yaml("params.yaml")
     earlier, domains = (each.get("domains", []) for each in params)
     removed = [domain for domain in earlier if domain not in domains]

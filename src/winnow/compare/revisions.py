@@ -32,7 +32,8 @@ class Revision:
         if name == "":  # Git's HEAD to DVC, but mostly what a command in the shell failed to print
             raise WinnowError("the revision's name is empty", fix="git log, or dvc exp list")
         try:
-            commit: str = resolve_rev(Repo().scm, name or "HEAD")
+            scm = Repo().scm
+            commit: str = scm.resolve_rev(f"{resolve_rev(scm, name or 'HEAD')}^{{commit}}")  # not of a tree or a file
         except (RevError, SCMError) as error:
             raise WinnowError(
                 f"there is no revision `{name or 'HEAD'}` ({error})", fix="git log, or dvc exp list"
@@ -64,6 +65,10 @@ class Revision:
                 raise WinnowError(f"{path} is not valid YAML: {error}", where=self.title) from None
             self._parsed[path] = self._mapping(path, found)
         return self._parsed[path]
+
+    def locked_stages(self) -> dict[str, Any]:
+        """What dvc.lock records of each stage, by the stage's name; empty where nothing has run."""
+        return self.yaml("dvc.lock").get("stages") or {}
 
     def table(self, path: str) -> pd.DataFrame | None:
         """A Parquet file; None when it is neither here, in DVC's cache, nor in the default remote.

@@ -52,6 +52,14 @@ def test_a_revision_that_is_not_there(write: Write) -> None:
         Revision("nowhere")
     with pytest.raises(WinnowError, match="name is empty"):  # `--base "$(git merge-base …)"` that found none
         Revision("")
+    with pytest.raises(WinnowError, match="there is no revision `HEAD:dvc.lock`"):  # a file, no commit
+        Revision("HEAD:dvc.lock")
+
+
+def test_a_lock_without_stages(write: Write) -> None:
+    write(None, 3.0, "one")
+    Path("dvc.lock").write_text("schema: '2.0'\nstages:\n")
+    assert "| climb | PASS | perplexity " in write_report(Revision("HEAD"), Revision(None), None)
 
 
 @pytest.mark.parametrize("file", ["metrics/climb/judgement.json", "params.yaml"])

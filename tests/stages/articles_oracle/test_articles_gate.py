@@ -214,6 +214,16 @@ def test_a_round_that_was_stopped_is_in_the_ledger_with_what_it_cost(here: Progr
     assert rounds.has_passed(FILTER, found.prompt, found.oracle), "what was not finished says nothing of the prompt"
 
 
+@pytest.mark.parametrize("line", ['{"filter": "uplifting/v1", "grade": "PASS"}', "{not JSON}", '{"prompt": "a"}'])
+def test_a_line_of_the_ledger_that_is_no_round_is_named(here: Programs, line: str) -> None:
+    rounds.record(rounds.Round("uplifting/v1", "p", "o", "PASS", "", 0.5))
+    with rounds.ledger_file().open("a") as ledger_file:
+        ledger_file.write(f"{line}\n")
+    with pytest.raises(WinnowError, match="no calibration round") as caught:
+        rounds.has_passed("uplifting/v1", "p", "o")
+    assert "rounds.jsonl:2" in str(caught.value)
+
+
 def test_calibration_needs_articles_that_this_filter_has_marked(here: Programs, definition: Definition) -> None:
     content = yaml.safe_load(Path("params.yaml").read_text())
     Path("params.yaml").unlink()

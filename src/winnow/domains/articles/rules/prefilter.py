@@ -96,8 +96,12 @@ class Sieve:
 
 
 def _compiled(rules: WordRules) -> tuple[frozenset[str], list[re.Pattern[str]]]:
-    """Words and patterns for lower-case text, in which a pattern without capitals need not ignore case: far faster."""
-    patterns = [re.compile(each, 0 if each == each.lower() else re.IGNORECASE) for each in rules.patterns]
+    """Words and patterns for lower-case text, in which a pattern without capitals need not ignore case: far faster.
+
+    A character written as its number may be a capital.
+    """
+    maybe_capital = re.compile(r"[^\W\d_a-z]|\\[xu0-7]")
+    patterns = [re.compile(each, re.IGNORECASE if maybe_capital.search(each) else 0) for each in rules.patterns]
     return frozenset(word.lower() for word in rules.words), patterns
 
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.ledger import state_folder
 
 STOPPED = "STOPPED"
@@ -39,12 +40,21 @@ def record(entry: Round) -> None:
 
 
 def rounds(name: str) -> list[Round]:
-    """The rounds of a filter, oldest first."""
+    """The rounds of a filter, oldest first. Raises WinnowError at a line that is no round."""
     file = ledger_file()
     if not file.exists():
         return []
-    lines = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.endswith("}"))
-    return [Round(**line) for line in lines if line["filter"] == name]
+    lines = file.read_text(encoding="utf-8").splitlines()
+    found = (_round(line, f"{file}:{number}") for number, line in enumerate(lines, 1) if line.endswith("}"))
+    return [each for each in found if each.filter == name]
+
+
+def _round(line: str, where: str) -> Round:
+    try:
+        return Round(**json.loads(line))
+    except (ValueError, TypeError) as error:  # another version's, or edited
+        fix = "remove the line; a prompt whose PASS it held is calibrated again"
+        raise WinnowError(f"this line of the ledger is no calibration round ({error})", where=where, fix=fix) from None
 
 
 def has_passed(name: str, prompt: str, oracle: str) -> bool:
