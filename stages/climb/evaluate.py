@@ -61,11 +61,11 @@ def write_routes(
 ) -> tuple[Collection, Collection]:
     """Generated routes for each grade of the test routes, as `winnow climb generate` makes them, and unconstrained.
 
-    For conditions of test routes on boards where the limits leave a way to the top.
+    For conditions of test routes on boards where the limits leave a way to the top; raises WinnowError where none does.
     """
-    limits, sampling = make_limits(model, settings.limits), make_sampling(settings.sampling)
+    limits, sampling = make_limits(model.known, settings.limits), make_sampling(settings.sampling)
     possible = limits.possible(torch.from_numpy(conditions(test)[:, 0])).numpy()
-    requested = draw_conditions(test[possible], per_grade, rng)
+    requested = draw_conditions(test[possible] if possible.any() else test, per_grade, rng)
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     made, free = (
         generate(model, conditions(requested), limits, sampling, generator, constrained=constrained)

@@ -10,8 +10,9 @@ from functools import partial
 import pandas as pd
 
 from winnow.domains.climb.model.artifacts import Settings, make_artifacts
+from winnow.domains.climb.model.generation import check_some_possible
 from winnow.domains.climb.model.samples import Samples
-from winnow.domains.climb.model.sequences import encode
+from winnow.domains.climb.model.sequences import Sequences, encode
 from winnow.domains.climb.model.training import batch_loss, build_model, make_loaders, metrics, predict
 from winnow.domains.climb.params import Common, Train
 from winnow.domains.climb.tables import Labels, QualityBins, Splits, Tokens, Weights
@@ -26,9 +27,8 @@ def join(labels: pd.DataFrame, splits: pd.DataFrame, weights: pd.DataFrame) -> p
     return routes.merge(weights, on="route_id", how="left", validate="one_to_one")
 
 
-def make_task(routes: pd.DataFrame, tokens: pd.DataFrame, common: Common, params: Train) -> Task:
+def make_task(routes: pd.DataFrame, tokens: pd.DataFrame, train: Sequences, common: Common, params: Train) -> Task:
     """What climbing passes to the training loop."""
-    train = encode(routes[routes["split"] == "train"], tokens)
     return Task(
         build=lambda: build_model(params.network, common.max_holds, train),
         loaders=lambda subset, share: make_loaders(routes, tokens, subset, share, weighted=params.weighted),
@@ -43,12 +43,14 @@ def main(stage: Stage[Common, Train]) -> None:
     tokens = stage.read("label/tokens.parquet", Tokens)
     splits = stage.read("split/splits.parquet", Splits)
     weights = stage.read("weight/weights.parquet", Weights)
-    task = make_task(join(labels, splits, weights), tokens, stage.common, stage.params)
+    routes = join(labels, splits, weights)
+    train = encode(routes[routes["split"] == "train"], tokens)
+    check_some_possible(train, stage.common)
+    task = make_task(routes, tokens, train, stage.common, stage.params)
     settings = Settings(limits=stage.common, sampling=stage.params.sampling)
     bins = stage.read("label/quality_bins.parquet", QualityBins)
     task = replace(task, carry=make_artifacts(settings, labels, splits, tokens, bins).write)
     if stage.params.curve_routes:
-        train = encode(labels[labels["route_id"].isin(weights["route_id"])], tokens)
         samples = Samples(settings, train, stage.params.curve_routes)
         task = replace(task, predict=samples.predict, metrics=samples.metrics)
     train_model(stage, task)

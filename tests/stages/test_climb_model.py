@@ -17,7 +17,7 @@ from winnow.domains.climb.model.generation import generate, make_limits, make_sa
 from winnow.domains.climb.model.sequences import conditions
 from winnow.domains.climb.tables import Labels, Splits, Weights
 from winnow.learn.checkpoints import load_weights
-from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.errors import SourceError, TableError, WinnowError
 from winnow.pipeline.tables import write_table
 
 CLIMB = Programs.tiny("climb")
@@ -91,6 +91,39 @@ def test_what_the_model_was_not_trained_on_is_refused(generator: Any, options: d
     generator.check_trained_on(board="2016", angle=40, grade="6C")
 
 
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        ([{"Grade": "7A", "Moves": []}], SourceError, r"1 of 1 source rows cannot be used(.|\n)*row 0: no moves"),
+        ([{"Grade": "V9", "Moves": ["A5", "C9", "F18"]}], TableError, r"no row is left .*unknown_grade 1"),
+        ([{"Grade": "7A", "Moves": ["A5", "F18"]}], TableError, r"no row is left .*too_few_holds 1"),
+    ],
+)
+@of_climb
+def test_an_export_without_a_route_to_judge_is_one_clear_error(
+    generator: Any, rows: list[Any], error: type[WinnowError], message: str
+) -> None:
+    Path("other.json").write_text(json.dumps(rows))
+    with pytest.raises(error, match=message):
+        generator.judge_file(Path("other.json"), None)
+
+
+@of_climb
+def test_an_export_of_routes_that_it_was_trained_on_has_none_to_judge(generator: Any) -> None:
+    known = generator.artifacts
+    route = known.routes[known.routes["board"] == "2016"].iloc[0]
+    cells = known.tokens.loc[known.tokens["route_id"] == route["route_id"], "token"].map(definitions.cell_name)
+    row = {"Grade": definitions.GRADES[route["grade_index"]], "Moves": cells.tolist()}
+    new = {"Grade": "7A", "Moves": ["A5", "C9", "F13", "F18"]}
+    Path("other.json").write_text(json.dumps([row, new]))
+    assert generator.judge_file(Path("other.json"), None)["routes"] == {
+        "in_file": 2, "rejected": 0, "dropped": 0, "trained_on": 1, "judged": 1,
+    }  # fmt: skip
+    Path("other.json").write_text(json.dumps([row]))
+    with pytest.raises(WinnowError, match="the generator was trained on every route of other.json"):
+        generator.judge_file(Path("other.json"), None)
+
+
 def judgement() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(Path("metrics/climb/judgement.json").read_text())
     return found
@@ -135,13 +168,35 @@ def test_a_board_without_training_routes_is_left_out_with_the_reason(domain: Pro
 
 
 @of_climb
+def test_limits_without_any_route_are_an_error_before_the_training(domain: Programs) -> None:
+    with pytest.raises(TableError, match="no route on the holds of the 319 training routes keeps within the limits"):
+        domain.run("train", common={"max_reach": 0.5})
+    assert Path("data/climb/train/model").is_dir(), "the model of before stays"
+
+
+@of_climb
+def test_test_routes_on_boards_without_any_route_are_an_error(domain: Programs) -> None:
+    """All test routes are of a board on which the training routes show too few holds; the other boards are fine."""
+    labels, splits = CLIMB.table("label/labels.parquet"), CLIMB.table("split/splits.parquet")
+    rare = splits["route_id"].isin(labels.loc[labels["board"] == "2019", "route_id"])
+    splits["split"] = splits["split"].mask(splits["split"] == "test", "val").mask(rare, "test")
+    write_table(Path("data/climb/split/splits.parquet"), splits, Splits)
+    weights = CLIMB.table("weight/weights.parquet")
+    weights = weights[~weights["route_id"].isin(splits.loc[rare, "route_id"])]
+    write_table(Path("data/climb/weight/weights.parquet"), weights, Weights)
+    domain.run("train")
+    with pytest.raises(WinnowError, match="no route on board 2019 keeps within the limits"):
+        domain.run("evaluate")
+
+
+@of_climb
 def test_without_constraints_an_untrained_network_makes_few_valid_routes(generator: Any, domain: Programs) -> None:
     """As told beside the validity of constrained routes, which is all of them whatever the network."""
     domain.run("evaluate")
     own = judgement()["model"]
     assert own["validity_score"] == 1.0
     assert 0 <= own["unconstrained_validity_score"] < 0.9
-    limits = make_limits(generator.model, generator.artifacts.settings.limits)
+    limits = make_limits(generator.model.known, generator.artifacts.settings.limits)
     sampling = make_sampling(generator.artifacts.settings.sampling)
     wanted = conditions(pd.concat([REQUESTED] * 10, ignore_index=True))
     free = generate(generator.model, wanted, limits, sampling, torch.Generator().manual_seed(0), constrained=False)
@@ -175,7 +230,7 @@ def test_the_samples_curves_are_those_of_routes_generated_so(generator: Any, dom
     load_weights(generator.model, Path("data/climb/train/checkpoints/final"))
     labels = CLIMB.table("label/labels.parquet").merge(CLIMB.table("split/splits.parquet"), on="route_id")
     wanted = conditions(labels[labels["split"] == "val"].head(32))
-    limits = make_limits(generator.model, generator.artifacts.settings.limits)
+    limits = make_limits(generator.model.known, generator.artifacts.settings.limits)
     sampling = make_sampling(generator.artifacts.settings.sampling)
     made, free = (
         generate(generator.model, wanted, limits, sampling, torch.Generator().manual_seed(0), constrained=constrained)

@@ -400,9 +400,9 @@ def test_intervals_resample_hold_sets_and_weighted_routes() -> None:
 def test_training_routes_are_drawn_by_the_weight_stages_weights_when_asked(judged: Path, weighted: bool) -> None:
     weights = table("weight/weights.parquet")
     routes = train.join(table("label/labels.parquet"), table("split/splits.parquet"), weights)
-    task = train.make_task(
-        routes, table("label/tokens.parquet"), CLIMB.section("common"), CLIMB.section("train", weighted=weighted)
-    )
+    tokens = table("label/tokens.parquet")
+    known = encode(routes[routes["split"] == "train"], tokens)
+    task = train.make_task(routes, tokens, known, CLIMB.section("common"), CLIMB.section("train", weighted=weighted))
     loaders = task.loaders("full", BatchShare(64, 1, 1, 0))
     own = routes[routes["split"] == "train"].reset_index(drop=True)
     heavy = own["weight"] > own["weight"].median()

@@ -24,7 +24,7 @@ def generate(
     count: Annotated[int, typer.Option(min=1, max=1000, help="routes to generate")] = 5,
     board: Annotated[str, typer.Option(help=f"year of the board: {', '.join(definitions.BOARDS)}")] = "2016",
     angle: Annotated[int, typer.Option(help="degrees of overhang: 25 or 40")] = 40,
-    seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same routes")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="the same seed gives the same routes")] = 0,
     png: Annotated[Path | None, typer.Option(help="draw the routes into this PNG file")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
@@ -79,7 +79,7 @@ def evaluate(
 ) -> None:
     """Evaluate the generator on another export; routes that it was trained on are excluded."""
     if not file.is_file():
-        raise WinnowError(f"{file} does not exist", fix="name a .json or .json.gz file")
+        raise WinnowError(f"{file} is no file", fix="name a .json or .json.gz file")
     from winnow.domains.climb.model.application import Generator  # noqa: PLC0415
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 

@@ -143,6 +143,8 @@ def test_an_impossible_cell_is_read_and_left_to_the_filter(tmp_path: Path) -> No
         ("guidebook", {"start_holds": [], "mid_holds": [], "end_holds": []}, "no moves"),
         ("guidebook", {"grade": "6A"}, "`grade` is '6A'"),
         ("minimal", {"Moves": None}, "`Moves` is None"),
+        ("app", {"name": "half \ud83d"}, "it holds half of a surrogate pair, which is no character"),
+        ("minimal", {"Moves": ["A5", "\ud83d"]}, "it holds half of a surrogate pair, which is no character"),
     ],
 )
 def test_an_unusable_row_is_rejected_with_its_number_and_reason(
@@ -177,6 +179,8 @@ def test_another_format_is_recognised(form: str, other: str, tmp_path: Path) -> 
         ("cut.json.gz", gzip.compress(b"[" * 5000, mtime=0)[:-12], r"cut.json.gz cannot be read"),
         ("plain.json.gz", b"[]", r"plain.json.gz cannot be read: Not a gzipped file"),
         ("latin.json", '["é"]'.encode("latin-1"), r"latin.json cannot be read"),
+        ("deep.json", b"[" * 100_000, r"deep.json cannot be read: maximum recursion depth"),
+        ("long.json", b'[{"Grade": ' + b"9" * 5000 + b"}]", r"long.json cannot be read: Exceeds the limit"),
     ],
 )
 def test_a_broken_file_is_one_clear_error(name: str, content: bytes, message: str, tmp_path: Path) -> None:

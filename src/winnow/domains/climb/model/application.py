@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from winnow.curate.rejected import check_rejected_share, rejected_rows
 from winnow.domains.climb import definitions
 from winnow.domains.climb.model import baselines
 from winnow.domains.climb.model.artifacts import read_artifacts
@@ -58,7 +59,7 @@ class Generator:
         known = self.artifacts.sequences("train")
         taken = {(board, cells) for board, cells in zip(known.conditions[:, 0].tolist(), _cells(known), strict=True)}
         settings = self.artifacts.settings
-        limits, sampling = make_limits(self.model, settings.limits), make_sampling(settings.sampling)
+        limits, sampling = make_limits(self.model.known, settings.limits), make_sampling(settings.sampling)
         generator = torch.Generator().manual_seed(seed)
         wanted = conditions(requested)
         routes: list[list[int]] = [[] for _ in wanted]
@@ -84,6 +85,8 @@ class Generator:
         TableError, and WinnowError when no other route is left.
         """
         problems = formats.read(form or formats.guess(path), path)
+        rows_in = len(problems.routes) + len(problems.rejected)
+        check_rejected_share(rejected_rows([(str(path), problems.rejected)]), rows_in, 1.0, domain="climb")
         merged = merge([SourceFile(form or "file", str(path), problems)])
         kept, dropped, _ = keep_routes(merged.routes, merged.holds, self.artifacts.settings.limits)
         labels = label_routes(kept, self.artifacts.quality_bins)
@@ -102,7 +105,7 @@ class Generator:
         )
         return {
             "routes": {
-                "in_file": len(problems.routes) + len(problems.rejected),
+                "in_file": rows_in,
                 "rejected": len(problems.rejected),
                 "dropped": len(dropped),
                 "trained_on": len(labels) - len(fresh),

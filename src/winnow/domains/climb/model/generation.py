@@ -13,8 +13,8 @@ from torch import Tensor
 
 from winnow.domains.climb import definitions, params
 from winnow.domains.climb.model.network import RouteTransformer
-from winnow.domains.climb.model.sequences import ANY_GRADE, BOARDS, END, START, Integers, Sequences
-from winnow.pipeline.errors import WinnowError
+from winnow.domains.climb.model.sequences import ANY_GRADE, BOARDS, END, START, Integers, Sequences, known_holds
+from winnow.pipeline.errors import TableError, WinnowError
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,20 @@ class Limits:
         return torch.cat([cells, (finishes > 0)[:, None]], dim=1)
 
 
-def make_limits(model: RouteTransformer, limits: params.Common) -> Limits:
-    """The limits of the params, on the holds of the network's training routes."""
-    return Limits(model.known.cpu(), min_holds=limits.min_holds, max_holds=limits.max_holds, max_reach=limits.max_reach)
+def make_limits(known: Tensor, limits: params.Common) -> Limits:
+    """The limits of the params, on walls with these (boards, cells) holds: those of the training routes."""
+    return Limits(known.cpu(), min_holds=limits.min_holds, max_holds=limits.max_holds, max_reach=limits.max_reach)
+
+
+def check_some_possible(train: Sequences, limits: params.Common) -> None:
+    """Raise TableError when the limits leave a way to the top on none of the training routes' boards."""
+    boards = torch.from_numpy(train.conditions[:, 0]).unique()
+    if not make_limits(torch.from_numpy(known_holds(train)), limits).possible(boards).any():
+        raise TableError(
+            f"no route on the holds of the {len(train.ids)} training routes keeps within the limits",
+            where="params.yaml: climb.common",
+            fix="raise max_reach or max_holds, lower min_holds, or use more routes",
+        )
 
 
 def make_sampling(sampling: params.Sampling) -> Sampling:

@@ -34,7 +34,7 @@ class Samples:
         One keeps within the limits, as generated routes do; the other is as the network would have it.
         """
         assert isinstance(model, RouteTransformer)
-        limits, sampling = make_limits(model, self.settings.limits), make_sampling(self.settings.sampling)
+        limits, sampling = make_limits(model.known, self.settings.limits), make_sampling(self.settings.sampling)
         for batch in batches:
             (rows,) = training.predict(model, [batch])
             own, conditions = (batch["ids"] < self.count).cpu(), batch["conditions"].cpu()

@@ -31,7 +31,9 @@ def keep_routes(
     reason = apply_rules(routes, rules)
     counts = rule_counts(reason, rules)
     kept = routes[reason.isna()]
-    check_not_empty(kept, counts, fix="name other boards or hold counts in climb.common, or other climb.ingest.sources")
+    check_not_empty(
+        kept, counts, fix="use routes of known grades, on the boards and with the hold counts of climb.common"
+    )
     return kept, dropped_rows(routes["route_id"], reason), counts
 
 

@@ -62,7 +62,7 @@ def read_json(path: Path) -> Any:
             where=f"line {error.lineno}, column {error.colno} of {path}",
             fix="the file may be cut off: download or export it again, then `dvc add` it",
         ) from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise SourceError(
             f"{path} cannot be read: {error}",
             where=str(path),
@@ -161,7 +161,7 @@ def stars(row: dict[str, Any], key: str, most: int) -> float | None:
 
 def text(row: dict[str, Any], key: str) -> str | None:
     """A text, None if it is missing or empty; raises UnusableError."""
-    return None if row.get(key) is None else need(row, key, str).strip() or None
+    return None if row.get(key) is None else _characters(need(row, key, str)) or None
 
 
 def grade(row: dict[str, Any], key: str) -> str | None:
@@ -174,7 +174,16 @@ def cell(written: Any) -> str:
     """A hold's cell as we write it (an impossible one is for the filter); raises UnusableError if it is no text."""
     if not isinstance(written, str) or not written.strip():
         raise UnusableError(f"a hold is {written!r:.40}")
-    return written.strip().upper()
+    return _characters(written).upper()
+
+
+def _characters(written: str) -> str:
+    """Without blanks around it; raises UnusableError for what JSON may escape and no file can hold."""
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        raise UnusableError("it holds half of a surrogate pair, which is no character") from None
+    return written.strip()
 
 
 def moves(row: dict[str, Any], key: str, names: tuple[str, str, str]) -> list[tuple[str, str]]:
