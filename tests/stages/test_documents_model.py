@@ -352,6 +352,18 @@ def test_dataset_writes_the_guides_folder_and_real_mode_reads_it_again(here: Pat
     assert read["quality_class"].value_counts().to_dict() == whole["quality_class"].value_counts().to_dict()
 
 
+def test_no_image_of_a_dataset_replaces_another(here: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    folder = clean(6)
+    for number, name in enumerate(("a b.png", "a_b.png", "a/b.png")):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / f"doc{number}.png").rename(folder / name)
+    assert winnow("dataset", "clean", "made", "--val-ratio", "0.25", "--test-ratio", "0.25").exit_code == 0
+    names = pd.read_csv("made/full_dataset_metadata.csv")["filename"]
+    assert names.str.rpartition("/")[2].is_unique
+    assert len(list(Path("made").glob("*/*.jpg"))) == len(names)
+
+
 def test_dataset_refuses_what_it_cannot_use(here: Path) -> None:
     shutil.copy(ROOT / "params.yaml", "params.yaml")
     found = winnow("dataset", "nowhere", "made")

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -68,19 +68,26 @@ def image_files(paths: Sequence[Path], suffixes: Sequence[str], what: str) -> li
 
 
 def distinct_names(files: Sequence[Path]) -> dict[Path, str]:
-    """A name for what is written of each file: its stem; of those that share one, the whole path, in one word.
-
-    Names that are still the same, in capital or small letters, are numbered.
-    """
+    """A name for what is written of each file: its stem; of those that share one, the whole path, in one word."""
     shared = Counter(file.stem for file in files)
-    plain = {file: file.stem if shared[file.stem] == 1 else re.sub(r"[^\w-]+", "_", str(file)) for file in files}
-    names: dict[Path, str] = {}
+    names = [file.stem if shared[file.stem] == 1 else one_word(str(file)) for file in files]
+    return dict(zip(files, numbered(names), strict=True))
+
+
+def one_word(text: str) -> str:
+    """The text as a part of a file name: whatever is no letter, digit, `_` or `-` becomes `_`."""
+    return re.sub(r"[^\w-]+", "_", text)
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """The names, with a number behind those that came before, be it in other capital and small letters."""
+    found: list[str] = []
     taken: set[str] = set()
-    for file, name in plain.items():
-        numbered = chain([name], (f"{name}_{number}" for number in count(2)))
-        names[file] = next(each for each in numbered if each.casefold() not in taken)
-        taken.add(names[file].casefold())
-    return names
+    for name in names:
+        tried = chain([name], (f"{name}_{number}" for number in count(2)))
+        found.append(next(each for each in tried if each.casefold() not in taken))
+        taken.add(found[-1].casefold())
+    return found
 
 
 def check_prefixes(collections: Sequence[Collection[Any]]) -> None:

@@ -18,6 +18,7 @@ from winnow.domains.documents.rules.sides import split_images
 from winnow.domains.documents.source import formats
 from winnow.domains.documents.source.collect import collect
 from winnow.domains.documents.source.records import Collection
+from winnow.images.listing import numbered, one_word
 from winnow.images.store import read_images, write_images
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path, write_text
@@ -109,14 +110,12 @@ def _metadata(labels: pd.DataFrame, severities: pd.DataFrame, sides: pd.DataFram
     wide = severities.pivot_table(index="image_id", columns="issue", values="severity", dropna=False)
     wide = wide.reindex(labels["image_id"])[list(definitions.ISSUES)].add_prefix("severity_")
     rows = labels.merge(sides[["image_id", "split"]], on="image_id", validate="one_to_one")
-    names = rows["image_id"].str.replace(r"[^\w.-]+", "_", regex=True)
-    numbered = [
-        f"{name}.{'jpg' if '@' in image_id else 'png'}" for name, image_id in zip(names, rows["image_id"], strict=True)
-    ]
+    suffixes = rows["image_id"].map(lambda image_id: ".jpg" if "@" in image_id else ".png")
+    names = pd.Series(numbered(one_word(image_id) for image_id in rows["image_id"]))
     table = pd.DataFrame(
         {
             "image_id": rows["image_id"],
-            "filename": numbered,
+            "filename": names + suffixes,
             "quality_score": rows["score"].round(6),
             "quality_class": rows["label"].map(dict(enumerate(definitions.CLASSES))),
             "issues": rows["issues"],
