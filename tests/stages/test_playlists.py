@@ -154,7 +154,7 @@ def test_an_empty_slice_is_counted_and_a_truncated_one_stops_ingest(here: Path) 
     found = run("ingest", **slices([], random_lists(12), []))
     assert found["pieces_without_track"] == 2
     assert found["playlists"] == 12
-    with pytest.raises(SourceError, match=r"the sources of playlists.ingest.sources hold no row"):
+    with pytest.raises(SourceError, match=r"the source files of playlists hold no row"):
         run("ingest", **slices([], [], []))
     source = slices(random_lists(12))
     file = Path("data/source/playlists/mpd/mpd.slice.1000-1999.json")

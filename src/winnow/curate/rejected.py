@@ -22,13 +22,17 @@ def check_rejected_share(rejected: pd.DataFrame, rows_in: int, max_share: float,
     `rejected` has one row per unusable source row, with the columns source, row and reason; the first are shown.
     """
     if rows_in == 0:
-        raise SourceError(f"the sources of {domain}.ingest.sources hold no row", fix="name a file that holds some")
+        raise SourceError(f"the source files of {domain} hold no row", fix="name a file that holds some")
     share = len(rejected) / rows_in
-    if len(rejected) == rows_in or share > max_share:
-        first = rejected.head(SHOWN_ROWS).itertuples()
-        listed = "".join(f"\n    {row.source}, row {row.row}: {row.reason}" for row in first)
+    first = rejected.head(SHOWN_ROWS).itertuples()
+    listed = "The first ones:" + "".join(f"\n    {row.source}, row {row.row}: {row.reason}" for row in first)
+    if len(rejected) == rows_in:
+        raise SourceError(
+            f"{rows_in} of {rows_in} source rows cannot be used. {listed}", fix="repair the file, or check its `format`"
+        )
+    if share > max_share:
         raise SourceError(
             f"{len(rejected)} of {rows_in} source rows cannot be used: {share:.1%}, and {domain}.ingest."
-            f"max_rejected_share allows {max_share:.1%}. The first ones:{listed}",
+            f"max_rejected_share allows {max_share:.1%}. {listed}",
             fix=f"repair the file, check its `format`, or raise {domain}.ingest.max_rejected_share",
         )

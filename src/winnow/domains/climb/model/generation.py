@@ -75,7 +75,7 @@ def make_limits(known: Tensor, limits: params.Common) -> Limits:
 
 def check_some_possible(train: Sequences, limits: params.Common) -> None:
     """Raise TableError when the limits leave a way to the top on none of the training routes' boards."""
-    boards = torch.from_numpy(train.conditions[:, 0]).unique()
+    boards = torch.tensor(sorted(set(train.conditions[:, 0].tolist())))
     if not make_limits(torch.from_numpy(known_holds(train)), limits).possible(boards).any():
         raise TableError(
             f"no route on the holds of the {len(train.ids)} training routes keeps within the limits",

@@ -94,22 +94,25 @@ def judge_data(path: Path, form: str | None, images: Path | None, device: torch.
         seen = _seen(photos["perceptual_hash"].tolist(), known, model.limits.max_hash_distance)
         of_known = photos["patient"].map(patient_digest).isin(known["patient"].dropna()).to_numpy(bool) & ~seen
         photos = photos[~seen & ~of_known].reset_index(drop=True)
-        if photos.empty:
-            raise WinnowError(
-                f"no photograph of {path} is left to judge", fix="use a labelled set that the model was not trained on"
-            )
-        raw = grade_photographs(model, stored.select(photos["image_id"]), views=model.views, batch_size=BATCH)
-    rows = pd.concat([photos, grade_rows(raw, model.decision, calibration)], axis=1)
-    return {
-        "photographs": {
+        counts = {
             "in_source": listing.rows,
             "rejected": len(found.rejected),
             "ungradable": len(found.photos) - len(gradable),
             "without_grade": len(ungraded),
             "seen_in_training": int(seen.sum()),
             "of_patients_in_training": int(of_known.sum()),
-            "judged": len(rows),
-        },
+            "judged": len(photos),
+        }
+        if photos.empty:
+            raise WinnowError(
+                f"no photograph of {path} is left to judge: "
+                + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()),
+                fix="use photographs with grades from 0 to 4 that the model was not trained on",
+            )
+        raw = grade_photographs(model, stored.select(photos["image_id"]), views=model.views, batch_size=BATCH)
+    rows = pd.concat([photos, grade_rows(raw, model.decision, calibration)], axis=1)
+    return {
+        "photographs": counts,
         "by_grade": definitions.grade_counts(rows["grade"].to_numpy(np.int64)),
         "metrics": judge(rows),
         "interval": {

@@ -46,7 +46,7 @@ def guess(path: Path) -> str:
     if path.suffix == ".npz":
         return "medmnist"
     if path.suffix == ".csv":
-        header = {_plain(column) for column in path.read_text(encoding="utf-8-sig").partition("\n")[0].split(",")}
+        header = {_plain(column) for column in _csv_lines(path)[0]}
         for form, columns in CSV_COLUMNS.items():
             if {_plain(column) for column in columns} <= header:
                 return form
@@ -59,11 +59,7 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
     The columns `patient`, `eye` and `split` are used where there are any, further ones ignored; the case of a column's
     name and blanks around it do not matter.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as text:
-            header, *lines = [*csv.reader(text)] or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path} is no CSV file: {error}", fix="save it as comma-separated UTF-8") from None
+    header, *lines = _csv_lines(path)
     columns = [_plain(column) for column in header]
     missing = [name for name in (name_column, grade_column) if _plain(name) not in columns]
     if missing:
@@ -102,6 +98,15 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
     return listing
 
 
+def _csv_lines(path: Path) -> list[list[str]]:
+    """The cells of every line, the header first; raises SourceError."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            return [*csv.reader(text)] or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"{path} is no CSV file: {error}", fix="save it as comma-separated UTF-8") from None
+
+
 def _plain(column: str) -> str:
     """A column's name without its case and the blanks around it."""
     return column.strip().lower()
@@ -120,7 +125,7 @@ def read_folders(path: Path) -> Listing:
     for number, file in enumerate(files):
         name = file.relative_to(path).as_posix()
         grade = file.parent.name.partition("_")[0].partition("-")[0]
-        if grade.isdigit():
+        if re.fullmatch(r"\d{1,6}", grade):
             listing.records.append(Record(number, name.rpartition(".")[0], int(grade), file))
         else:
             listing.rejected.append((number, name, f"the folder {file.parent.name!r} is no grade"))
@@ -128,7 +133,10 @@ def read_folders(path: Path) -> Listing:
 
 
 def read_medmnist(path: Path) -> Listing:
-    """MedMNIST's npz: `train_images` `(rows, h, w[, 3])` and `train_labels` `(rows, 1)`, and so for val and test."""
+    """MedMNIST's npz: `train_images` `(rows, h, w[, 3])` and `train_labels` `(rows, 1)`, and so for val and test.
+
+    Raises SourceError.
+    """
     try:
         arrays = np.load(path, allow_pickle=False)
         parts = {side: (arrays[f"{side}_images"], arrays[f"{side}_labels"]) for side in SIDES}
@@ -138,9 +146,14 @@ def read_medmnist(path: Path) -> Listing:
         ) from None
     listing = Listing()
     for side, (images, labels) in parts.items():
-        if len(images) != len(labels) or images.dtype != np.uint8 or images.ndim not in (3, 4):
-            raise SourceError(f"{path}: {side}_images and {side}_labels do not fit", fix="fetch the file again")
-        for index, (image, label) in enumerate(zip(images, labels.reshape(len(labels), -1)[:, 0], strict=True)):
+        pictures = images.dtype == np.uint8 and (images.ndim == 3 or images.shape[3:] == (3,))
+        if not pictures or labels.dtype.kind not in "iu" or labels.shape != (len(images), 1):
+            raise SourceError(
+                f"{path}: {side}_images {images.dtype}{images.shape} and {side}_labels {labels.dtype}{labels.shape} "
+                "do not fit",
+                fix="they are uint8 (rows, height, width[, 3]) and whole numbers (rows, 1): fetch the file again",
+            )
+        for index, (image, label) in enumerate(zip(images, labels[:, 0].astype(np.int64), strict=True)):
             colour = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
             name = f"{side}_{index:05d}"
             listing.records.append(Record(listing.rows, name, int(label), encode_png(colour), side))

@@ -1,0 +1,92 @@
+"""Files of graded photographs, and what is wrong with some."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from winnow.domains.retina.source import formats
+from winnow.pipeline.errors import SourceError
+
+SIDES = ("train", "val", "test")
+
+
+def medmnist(path: Path, **changes: Any) -> Path:
+    """A MedMNIST file of two photographs a side, with some of its arrays changed."""
+    arrays = {f"{side}_images": np.zeros((2, 28, 28, 3), np.uint8) for side in SIDES}
+    arrays |= {f"{side}_labels": np.array([[0], [4]]) for side in SIDES}
+    np.savez(path, **(arrays | changes))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        ("id_code,diagnosis", "aptos"),
+        ("\ufeffImage,Level", "eyepacs"),
+        ('"Image name","Retinopathy grade",note', "idrid"),
+    ],
+)
+def test_a_csv_is_known_by_its_columns(header: str, form: str, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text(f"{header}\n10_left,1,x\n", encoding="utf-8")
+    Image.new("RGB", (8, 8)).save(tmp_path / "10_left.png")
+    assert formats.guess(file) == form
+    (record,) = formats.read(form, file, None).records
+    assert (record.name, record.grade) == ("10_left", 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("image,level,note\n10_left,1,é\n".encode("latin-1"), "is no CSV file: 'utf-8' codec"),
+        ("image,level\n10_left,1\n".encode("utf-16"), "is no CSV file: 'utf-8' codec"),
+        (b"image;level\n10_left;1\n", "looks like none of the formats"),
+        (b"", "looks like none of the formats"),
+    ],
+)
+def test_a_csv_that_cannot_be_read_is_one_clear_error(content: bytes, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_bytes(content)
+    with pytest.raises(SourceError, match=message):
+        formats.guess(file)
+
+
+def test_medmnist_sides_may_be_empty_and_grey(tmp_path: Path) -> None:
+    nothing = {"val_images": np.zeros((0, 28, 28, 3), np.uint8), "val_labels": np.zeros((0, 1), np.uint8)}
+    grey = {"test_images": np.zeros((2, 28, 28), np.uint8)}
+    records = formats.read_medmnist(medmnist(tmp_path / "some.npz", **nothing, **grey)).records
+    assert [(record.official_side, record.grade) for record in records] == [
+        ("train", 0), ("train", 4), ("test", 0), ("test", 4),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"test_labels": np.full((2, 1), np.nan)},
+        {"test_labels": np.array([["a"], ["b"]])},
+        {"test_labels": np.array([0, 1])},
+        {"test_labels": np.zeros((2, 14), np.int64)},
+        {"test_labels": np.int64(3)},
+        {"test_labels": np.zeros((3, 1), np.int64)},
+        {"test_images": np.zeros((2, 28, 28, 4), np.uint8)},
+        {"test_images": np.zeros((2, 28, 28, 3), np.float32)},
+        {"test_images": np.uint8(3)},
+    ],
+)
+def test_medmnist_arrays_that_do_not_fit_are_named(changes: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"test_images .* and test_labels .* do not fit"):
+        formats.read_medmnist(medmnist(tmp_path / "odd.npz", **changes))
+
+
+@pytest.mark.parametrize("name", ["mild", "²", "20240101123456789012", "-1"])
+def test_photographs_in_a_folder_that_is_no_grade_are_rejected(name: str, tmp_path: Path) -> None:
+    for folder in (name, "3_severe"):
+        Path(tmp_path, folder).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / folder / "x.png")
+    found = formats.read_folders(tmp_path)
+    assert [record.grade for record in found.records] == [3]
+    assert [reason for _, _, reason in found.rejected] == [f"the folder {name!r} is no grade"]
