@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ from winnow.pipeline.stage import Stage
 
 DATA_STAGES = ("ingest", "filter", "label", "split", "weight")
 STAGES = (*DATA_STAGES, "train", "evaluate", "plot")
+
+
+@cache
+def params() -> Mapping[str, Any]:
+    """What params.yaml holds; not to be changed."""
+    return Document(ROOT / "params.yaml").content
 
 
 class Programs:
@@ -32,7 +39,7 @@ class Programs:
 
     def section(self, name: str, **changes: Any) -> Any:
         """params.yaml's section of a stage (or `common`) with its changes."""
-        values = Document(ROOT / "params.yaml").content[self.domain][name]
+        values = params()[self.domain][name]
         model = load(self.domain, "params").Params.model_fields[name].annotation
         return model.model_validate(_merged(_merged(values, self.small.get(name, {})), changes))
 
@@ -44,10 +51,9 @@ class Programs:
             target = Path("data", "source", self.domain, shipped.name)
             if shipped.is_dir() and shipped.name != "models" and not target.exists():
                 shutil.copytree(shipped, target)
-        content = Document(ROOT / "params.yaml").content
         common = self.section("common", **changes.pop("common", {}))
-        runtime = Runtime.model_validate(content["runtime"])
-        stage = Stage(self.domain, name, common, self.section(name, **changes), runtime, content["seed"])
+        runtime = Runtime.model_validate(params()["runtime"])
+        stage = Stage(self.domain, name, common, self.section(name, **changes), runtime, params()["seed"])
         import_module(f"stages.{self.domain}.{name}").main(stage)
         stage.finish()
         return self.metrics(name)

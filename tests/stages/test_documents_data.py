@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.stats import chi2_contingency
 
 from stages.documents.train import seen_pages
 from tests.stages.conftest import Finished
@@ -324,17 +325,20 @@ def test_the_number_of_cores_changes_no_byte(
 
 
 @of_documents
-def test_of_the_copies_without_an_issue_only_the_first_lacks_effects(
+def test_effects_say_nothing_of_the_class_and_no_two_copies_are_the_same(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    run("label", clean_share=0.6, effects_share=0.0)
-    labels = table("label/labels.parquet").sort_values("image_id")
-    assert (labels.loc[labels["score"] < 1, "effects"] == "").all()
-    plain = labels[labels["score"] == 1].groupby("page")["effects"].agg(lambda names: (names == "").tolist())
-    assert plain.map(len).min() == 3
-    assert all(found == [True, False, False] for found in plain)
+    run("label", copies=20, clean_share=0.2, effects_share=0.4)
+    labels = table("label/labels.parquet")
+    effects, clean = labels["effects"] != "", labels["score"] == 1
+    assert effects.mean() == pytest.approx(0.4, abs=0.06)
+    assert labels["label"].value_counts().to_numpy() == pytest.approx([len(labels) / 5] * 5, abs=2)
+    for known in (clean, labels["label"]):
+        assert chi2_contingency(pd.crosstab(known, effects)).pvalue > 0.01, pd.crosstab(known, effects)
+    images = read_images(Path("data/documents/label/images.arrow"))
+    assert len(set(images.select(labels["image_id"]))) == len(labels)
 
 
 def test_weights_are_those_of_inverse_frequency_as_the_guide_prints_them() -> None:

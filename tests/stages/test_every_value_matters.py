@@ -81,8 +81,12 @@ def written(programs: Programs, stage: str) -> str:
 
 
 def run(programs: Programs, stage: str, values: Mapping[str, Any]) -> str:
-    """Run the stage anew with these values of its section; gives the digest of what it wrote."""
-    for old in (Path("data", programs.domain, stage), Path(".winnow"), Path("metrics", programs.domain, stage)):
+    """Run the stage anew with these values of its section; gives the digest of what it wrote.
+
+    Features of images that an earlier run kept are used again: a value that is missing in their key changes nothing.
+    """
+    state = Path(".winnow") if stage in DATA_STAGES else Path(".winnow", "train")
+    for old in (Path("data", programs.domain, stage), state, Path("metrics", programs.domain, stage)):
         shutil.rmtree(old, ignore_errors=True)
     programs.run(stage, **values)
     return written(programs, stage)

@@ -66,7 +66,9 @@ class Label(Section):
     max_issues: int = Field(ge=1, le=10, description="a degraded copy has one to this many issues")
     jitter: Float = Field(ge=0, le=0.1, description="standard deviation of scores around the centre of their class")
     effects_share: Float = Field(
-        ge=0, le=1, description="share of copies with harmless transport-document effects: stamps, folds, holes, …"
+        ge=0,
+        le=1,
+        description="share of copies, of each class alike, with harmless effects of transport: stamps, folds, …",
     )
     quality: int = Field(ge=50, le=100, description="JPEG quality at which copies are stored")
 

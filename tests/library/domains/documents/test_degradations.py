@@ -5,7 +5,7 @@ import pytest
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.rules import copies, degradations, effects
-from winnow.domains.documents.rules.copies import draw_scores, effects_shares, fill_up, make_copy
+from winnow.domains.documents.rules.copies import draw_scores, fill_up, make_copy
 from winnow.domains.documents.rules.ink import cut_severity, cut_sides, ink_mask
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import load_pixels
@@ -100,15 +100,22 @@ def test_copies_have_the_wanted_score_and_their_severities_explain_it(page: Pixe
         assert 1 <= count <= 4
         off.append(abs(float(definitions.severity_score(copy.severities)) - wanted))
     assert np.mean(off) < 0.01
-    clean = make_copy(page, 1.0, rng, max_issues=4, effects_share=0.0)
-    assert (clean.page == page).all()
-    assert not clean.severities.any()
 
 
-def test_copies_without_an_issue_differ_by_their_effects() -> None:
-    scores = np.array([0.9, 1.0, 0.1, 1.0, 0.5, 1.0])
-    assert effects_shares(scores, 0.3).tolist() == [0.3, 0.3, 0.3, 1.0, 0.3, 1.0]
-    assert effects_shares(scores[:3], 0.0).tolist() == [0.0] * 3
+def test_copies_without_an_issue_are_the_page_on_a_little_more_paper(page: Pixels) -> None:
+    made = [make_copy(page, 1.0, np.random.default_rng(seed), max_issues=4, effects_share=0.0) for seed in range(8)]
+    assert len({copy.page.tobytes() for copy in made}) == 8
+    widest = round(0.03 * max(page.shape))
+    for copy in made:
+        assert not copy.severities.any()
+        more = [new - old for new, old in zip(copy.page.shape, page.shape, strict=True)]
+        assert all(0 <= side <= 2 * widest for side in more)
+        places = np.lib.stride_tricks.sliding_window_view(copy.page, page.shape)
+        (place,) = np.argwhere((places[..., ::40, ::40] == page[::40, ::40]).all(axis=(2, 3)))
+        inside = np.zeros(copy.page.shape, dtype=bool)
+        inside[place[0] : place[0] + page.shape[0], place[1] : place[1] + page.shape[1]] = True
+        assert (copy.page[inside] == page.ravel()).all()
+        assert (copy.page[~inside] == 255).all()
 
 
 def test_severities_are_filled_up_in_proportion() -> None:
@@ -138,6 +145,11 @@ def test_scores_lie_around_the_centres_of_all_classes_alike() -> None:
 def test_effects_change_the_page_and_never_cut_text(page: Pixels) -> None:
     rng = np.random.default_rng(2)
     assert effects.apply(page, rng, 0.0) == (page, ())
+    small = page[:200, :150]  # too small for a strip or a fragment
+    for seed in range(400):
+        changed, names = effects.apply(small, np.random.default_rng(seed), 1.0)
+        assert 1 <= len(names) <= 3
+        assert not np.array_equal(changed, small), names
     for name, effect in effects.EFFECTS.items():
         changed = [effect(page.copy(), rng) for _ in range(4)]
         assert any(each.shape != page.shape or (each != page).any() for each in changed), name

@@ -33,10 +33,13 @@ class Copy:
 def make_copy(page: Pixels, wanted: float, rng: np.random.Generator, *, max_issues: int, effects_share: float) -> Copy:
     """A copy with a score of about `wanted`; 1 gives a copy without any issue.
 
+    Harmless effects are drawn before and apart from the issues, so that they say nothing of the score. Even copies
+    without an issue are not the same image twice, each being a scan of its own.
+
     Framing goes first, for how much text a crop cuts is known only afterwards; the severities of the other issues are
     then chosen so that the documented function gives the wanted score.
     """
-    page, used = effects.apply(page, rng, effects_share)
+    page, used = effects.apply(effects.placed(page, rng), rng, effects_share)
     severities = np.zeros(len(ISSUES))
     if wanted >= 1:
         return Copy(page, severities, used)
@@ -130,15 +133,6 @@ def draw_scores(copies: int, clean_share: float, jitter: float, rng: np.random.G
     highest_first = np.argsort(-centres, kind="stable")
     scores[highest_first[:clean]] = 1.0
     return np.asarray(rng.permutation(scores), dtype=np.float64)
-
-
-def effects_shares(scores: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """The chance of harmless effects of each copy of a page with these wanted scores.
-
-    It is 1 for every copy without an issue but the first: without effects it would be that copy once more.
-    """
-    whole = scores >= 1
-    return np.where(whole & (np.cumsum(whole) > 1), 1.0, share)
 
 
 def encode(page: Pixels, quality: int) -> bytes:

@@ -13,16 +13,35 @@ LEFT = 0.3
 """A strip that would lose more than the rest of its ink is not made."""
 CLEAR = 3
 """White rows on both sides of a cut that goes through no text."""
+WIDER = 0.03
+"""Another scan of a page shows at most this share of its longer side more of the margin, on each side."""
+
+
+def placed(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """The page as another scan shows it: the same pixels, with margins that are a little wider."""
+    widths = rng.integers(0, round(WIDER * max(page.shape)), size=(2, 2), endpoint=True)
+    return np.pad(page, widths, constant_values=int(np.median(page)))
 
 
 def apply(page: Pixels, rng: np.random.Generator, share: float) -> tuple[Pixels, tuple[str, ...]]:
-    """The page with one to three effects, with the chance `share`, and the names of the effects."""
-    if rng.random() >= share:
-        return page, ()
+    """The page with up to three effects, with the chance `share`, and their names: at least one that changes it."""
+    names: tuple[str, ...] = ()
+    if rng.random() < share:
+        while not names:
+            page, names = _with_some(page, rng)
+    return page, names
+
+
+def _with_some(page: Pixels, rng: np.random.Generator) -> tuple[Pixels, tuple[str, ...]]:
+    """The page with one to three effects, and the names of those that found something to do on it."""
     chosen = sorted(int(place) for place in rng.permutation(len(EFFECTS))[: int(rng.integers(1, 4))])
-    for place in chosen:
-        page = list(EFFECTS.values())[place](page.copy(), rng)
-    return page, tuple(list(EFFECTS)[place] for place in chosen)
+    names = []
+    for name, effect in (list(EFFECTS.items())[place] for place in chosen):
+        changed = effect(page.copy(), rng)
+        if not np.array_equal(changed, page):
+            page = changed
+            names.append(name)
+    return page, tuple(names)
 
 
 def fragment(page: Pixels, rng: np.random.Generator) -> Pixels:

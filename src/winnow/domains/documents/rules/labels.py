@@ -9,7 +9,7 @@ import pandas as pd
 from winnow.curate.duplicates import digest
 from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Label
-from winnow.domains.documents.rules.copies import Severities, draw_scores, effects_shares, encode, make_copy
+from winnow.domains.documents.rules.copies import Severities, draw_scores, encode, make_copy
 from winnow.domains.documents.rules.measures import measure
 from winnow.domains.documents.rules.pages import shown
 from winnow.images.codec import load_pixels
@@ -54,7 +54,6 @@ class _Work:
     content: bytes
     copy: int | None
     wanted: float
-    effects_share: float
 
 
 def make_images(
@@ -78,13 +77,12 @@ def make_images(
         for row, content in zip(rows, images, strict=True):
             plain = {str(key): value for key, value in row.items()}
             if row["source"] == LABELLED:
-                yield _Work(plain, content, None, 1.0, 0.0)
+                yield _Work(plain, content, None, 1.0)
                 continue
             rng = _generator(seed, str(row["image_id"]), "scores")
             scores = draw_scores(params.copies, params.clean_share, params.jitter, rng)
-            shares = effects_shares(scores, params.effects_share)
-            for number, (wanted, share) in enumerate(zip(scores.tolist(), shares.tolist(), strict=True)):
-                yield _Work(plain, content, number, wanted, share)
+            for number, wanted in enumerate(scores.tolist()):
+                yield _Work(plain, content, number, wanted)
 
     def make(each: _Work) -> _Image:
         return _labelled(each) if each.copy is None else _degraded(each, params, flag_from, seed)
@@ -120,7 +118,7 @@ def _degraded(each: _Work, params: Label, flag_from: float, seed: int) -> _Image
     image_id = f"{each.row['image_id']}@{each.copy:04}"
     rng = _generator(seed, image_id)
     page = load_pixels(each.content, "L")
-    copy = make_copy(page, each.wanted, rng, max_issues=params.max_issues, effects_share=each.effects_share)
+    copy = make_copy(page, each.wanted, rng, max_issues=params.max_issues, effects_share=params.effects_share)
     content = encode(copy.page, params.quality)
     score = float(definitions.severity_score(copy.severities))
     return _Image(
