@@ -101,11 +101,16 @@ def clean_environment() -> dict[str, str]:
     return kept | {"SHELL": "/bin/sh"}
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 120, every: float = 0.05) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}"
-        time.sleep(0.05)
+        time.sleep(every)
+
+
+def wait_for_queue(clone: Clone, status: str) -> None:
+    """Until DVC's queue tells an experiment's status; seldom asked, since each question is a start of DVC."""
+    wait_until(lambda: status in clone.run("dvc", "queue", "status").stdout, f"{status} in the queue", every=2)
 
 
 def new_clone(target: Path) -> Clone:

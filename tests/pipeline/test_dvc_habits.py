@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import Clone, wait_until
+from tests.pipeline.conftest import Clone, wait_for_queue
 from tests.pipeline.test_bad_input import export
 
 MODEL = "data/climb/train/model"
@@ -83,7 +83,7 @@ def test_a_queued_experiment_is_run_applied_and_made_a_branch(clone: Clone) -> N
     clone.run("dvc", "exp", "run", "--queue", "--name", "wide", "plot@climb", "-S", "climb.plot.dpi=42")
     clone.run("dvc", "queue", "start")
     try:
-        wait_until(lambda: "Success" in clone.run("dvc", "queue", "status").stdout, "the queued experiment")
+        wait_for_queue(clone, "Success")
     finally:
         clone.run("dvc", "queue", "stop", "--kill")
     before = clone.hashes("data/climb/plot")

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.pipeline.conftest import Clone, wait_until
+from tests.pipeline.conftest import Clone, wait_for_queue, wait_until
 
 TRAIN = ("dvc", "repro", "--force", "--single-item", "train@climb")
 MODEL = "data/climb/train/model"
@@ -103,9 +103,9 @@ def test_a_killed_queued_experiment_goes_on_when_queued_again(clone: Clone, fini
         wait_until(lambda: epochs_done(clone) >= 2, "the queued training's second epoch")
         for process in programs(clone):
             process.kill()
-        wait_until(lambda: "Failed" in clone.run("dvc", "queue", "status").stdout, "the queue to see the failure")
+        wait_for_queue(clone, "Failed")
         queue_and_start(clone)
-        wait_until(lambda: "Success" in clone.run("dvc", "queue", "status").stdout, "the second try")
+        wait_for_queue(clone, "Success")
     finally:
         clone.run("dvc", "queue", "stop", "--kill", expect=None)
     name = clone.run("dvc", "exp", "list", "--name-only").stdout.split()[0]
