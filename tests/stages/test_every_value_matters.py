@@ -44,7 +44,7 @@ CHANGES_NO_BYTE: Mapping[str, str] = {
     "train.accumulation": "cuts a batch into pieces whose gradients add up to the same, up to rounding",
     "train.threads": "cuts sums into parts; the tensors of tiny data are too small to be cut",
     "train.checkpoint_steps": "states to resume from are not among the results",
-    "train.start_from": "names a model in data/source; tests/library/learn/test_loop.py starts from one",
+    "train.start_from": "names a model in data/source; tests/library/learn/test_checkpoints.py starts from one",
     "evaluate.threads": "cuts sums into parts; the tensors of tiny data are too small to be cut",
 }
 """Params that are not expected to change a byte of the results here, the same for every domain, and why."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tests.library.learn import tiny
-from tests.library.learn.children import in_child
 from winnow.learn import devices
-from winnow.learn.checkpoints import Checkpoints
 from winnow.learn.loaders import Loaders, TensorLoader
 from winnow.learn.loop import fit
 from winnow.learn.samplers import BatchShare, EpochSampler
@@ -43,56 +40,6 @@ def test_select_last_gives_the_last_epochs_weights(tmp_path: Path) -> None:
     assert result.best_epoch == 12
     assert not result.history[-1]["best"], "the settings should overfit, or the test says nothing"
     assert result.weights.read_bytes() == (tmp_path / "run/last/model.safetensors").read_bytes()
-
-
-def test_named_checkpoints(tmp_path: Path) -> None:
-    result = tiny.run(tmp_path, tiny.settings(epochs=5, checkpoint_every=2, keep=1))
-    assert {path.name for path in result.checkpoints.iterdir()} == {"best", "epoch_0004", "final"}
-    place = json.loads((result.checkpoints / "epoch_0004/checkpoint.json").read_text())
-    assert len(place["history"]) == 4
-    assert place["params"]["keep"] == 1
-    assert place["fingerprint"] == "f"
-
-
-def test_only_last_holds_the_optimiser(tmp_path: Path) -> None:
-    result = tiny.run(tmp_path, tiny.settings(epochs=3))
-    files = {path.name: {file.name for file in path.iterdir()} for path in result.checkpoints.iterdir()}
-    assert set(files) == {"best", "final", "epoch_0002", "epoch_0003"}
-    assert all(names == {"model.safetensors", "checkpoint.json"} for names in files.values())
-    last = load_file(tmp_path / "run/last/state.safetensors")
-    assert last["optimizer.0.exp_avg"].shape == (16, 8)
-    assert load_file(result.checkpoints / "final/model.safetensors").keys() == result.model.state_dict().keys()
-
-
-def test_checkpoints_are_pruned_by_number(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path, "f", {})
-    for number in (9998, 9999, 10000, 10001):
-        (checkpoints.named / f"epoch_{number:04d}").mkdir()
-    checkpoints.prune(2)
-    assert sorted(path.name for path in checkpoints.named.iterdir()) == ["epoch_10000", "epoch_10001"]
-
-
-def test_checkpoints_hold_what_the_task_says_is_worth_saving(tmp_path: Path) -> None:
-    def build() -> nn.Module:
-        model = tiny.build(0.0)
-        model[0].requires_grad_(False)  # type: ignore[index]
-        return model
-
-    adapter = {"3.weight", "3.bias"}
-    made = tiny.task(build=build, saved=lambda _: adapter)
-    chosen = tiny.settings(epochs=4, early_stopping__patience=0)
-    with pytest.raises(tiny.CrashError):
-        tiny.run(tmp_path / "stopped", chosen, replace(made, loss=tiny.crashing(15, tiny.crash)))
-    stopped = tiny.run(tmp_path / "stopped", chosen, made)
-    whole = tiny.run(tmp_path / "whole", chosen, made)
-    assert load_file(whole.weights).keys() == adapter
-    tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, stopped.model.state_dict()[name])
-    chosen = tiny.settings(epochs=1, learning_rate=1e-12, weight_decay=0.0, start_from=str(whole.weights))
-    again = tiny.run(tmp_path / "again", chosen, made)
-    for name in adapter:
-        torch.testing.assert_close(again.model.state_dict()[name], whole.model.state_dict()[name])
 
 
 @pytest.mark.parametrize("clip_norm", [0.0, 0.05])
@@ -336,65 +283,6 @@ def test_curves_are_dvclives_files(tmp_path: Path) -> None:
     }
     files = {path.suffix for path in (tmp_path / "curves").rglob("*") if path.is_file()}
     assert files == {".tsv", ".json"}
-
-
-def test_warm_start_takes_weights_and_forgives_a_losses_buffers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Weighted(nn.Module):
-        def __init__(self, class_weights: Tensor | None) -> None:
-            super().__init__()
-            self.body = tiny.build(0.0)
-            self.register_buffer("class_weights", class_weights)
-
-        def forward(self, x: Tensor) -> Tensor:
-            logits: Tensor = self.body(x)
-            return logits
-
-    def train(name: str, class_weights: Tensor | None, start_from: str | None) -> Path:
-        chosen = tiny.settings(epochs=1, learning_rate=1e-12, weight_decay=0.0, start_from=start_from)
-        return tiny.run(tmp_path / name, chosen, tiny.task(build=lambda: Weighted(class_weights))).weights
-
-    first = train("first", torch.tensor([1.0, 2.0]), None)
-    without = train("without", None, str(first.parent))
-    again = train("again", torch.tensor([3.0, 4.0]), str(without))
-    assert "class_weights" in capsys.readouterr().err
-    assert "class_weights" not in load_file(without)
-    assert load_file(again)["class_weights"].tolist() == [3.0, 4.0]
-    torch.testing.assert_close(load_file(again)["body.0.weight"], load_file(first)["body.0.weight"])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda weights: weights.pop("0.weight"), "0.weight is missing"),
-        (lambda weights: weights.update({"9.weight": torch.zeros(1)}), "9.weight is not in this model"),
-        (lambda weights: weights.update({"0.bias": torch.zeros(3)}), r"0.bias has shape \(3,\), not \(16,\)"),
-    ],
-)
-def test_warm_start_from_another_model_is_refused(tmp_path: Path, change: Any, message: str) -> None:
-    weights = dict(tiny.build().state_dict())
-    change(weights)
-    save_file(weights, tmp_path / "other.safetensors")
-    with pytest.raises(TrainingError, match=message):
-        tiny.run(tmp_path, tiny.settings(start_from=str(tmp_path / "other.safetensors")))
-
-
-def test_warm_start_from_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no weights can be read from .*nowhere"):
-        tiny.run(tmp_path, tiny.settings(start_from=str(tmp_path / "nowhere")))
-
-
-def test_a_full_disk_is_an_error_of_the_system_that_names_the_file(tmp_path: Path) -> None:
-    def fill() -> None:  # Python ignores the signal that comes with it: writing fails
-        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
-
-    def train() -> None:
-        with pytest.raises(OSError, match="File too large") as caught:
-            tiny.run(tmp_path, tiny.settings(), tiny.task(loss=tiny.crashing(3, fill)))
-        assert caught.value.filename.endswith(".safetensors")
-
-    in_child(train)
 
 
 def test_fp16_needs_a_gpu(tmp_path: Path) -> None:
