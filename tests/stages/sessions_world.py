@@ -114,3 +114,21 @@ class World:
 
     def validation(self, scores: Matrix) -> Lists:
         return Lists(scores, self.users("val"), self.train, self.side("val"))
+
+
+def baseline_scores(world: World, name: str, known: Matrix, settings: dict[str, float]) -> Matrix:
+    """Dense scores of a simple recommender fitted to the training songs, for users known by `known`."""
+    train = world.train
+    gram = train.T @ train
+    if name == "popularity":
+        return np.tile(train.sum(axis=0), (len(known), 1))
+    if name == "item_knn":
+        norm = np.sqrt(np.diag(gram))
+        similar = gram / (np.outer(norm, norm) + settings["shrink"] + 1e-9)
+        np.fill_diagonal(similar, 0)
+        least = np.sort(similar, axis=1)[:, -int(settings["neighbours"]), None]
+        return known @ np.where(similar < least, 0, similar).T
+    inverse = np.linalg.inv(gram + settings["l2"] * np.eye(len(gram)))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    return known @ weights

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from stages.sessions import split
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.sessions.params import Events
+from winnow.domains.sessions.source.listening import Listening
 from winnow.pipeline.errors import LeakageError, SourceError, TableError, TrainingError, WinnowError
 from winnow.pipeline.params import STAGES
 
@@ -164,10 +165,12 @@ def test_a_pair_on_two_sides_is_leakage(here: Path, monkeypatch: pytest.MonkeyPa
 
 def test_plays_that_are_none_are_dropped_with_a_reason(here: Path) -> None:
     good = [f"u{user},s{song},{1000 * user + 100 * song}," for user in range(12) for song in range(6)]
-    bot = [f"bot,s{song % 6},{1000 + song}," for song in range(50)]
-    run("ingest", **source([*good, *bot, "u1,s1,1101,", "u2,s2,9999999,"]))
+    bot = [f"bot,s{song % 6},{1500 * song}," for song in range(50)]
+    eager = [f"eager,s{song % 6},{2880 * song}," for song in range(60)]  # thirty a day
+    again = ["u1,s1,1101,", "u3,s3,3330,", "u4,s4,4431,", "u2,s2,9999999,"]  # 1, 30, 31 seconds and months later
+    run("ingest", **source([*good, *bot, *eager, *again]))
     found = run("filter", bot_plays_per_day=40, repeat_seconds=30, min_user_songs=2, min_song_users=2)
-    assert found["dropped"] == {"bot": 50, "k_core": 0, "repeated": 1, "skipped": 0, "too_short": 0}
+    assert found["dropped"] == {"bot": 50, "k_core": 0, "repeated": 2, "skipped": 0, "too_short": 0}
 
 
 def test_negatives_follow_popularity(here: Path) -> None:
@@ -326,13 +329,23 @@ def test_other_listeners_are_judged(here: Path) -> None:
     found = recommender()
     plays = table("ingest/plays.parquet")
     some = plays[plays["user"].isin(sorted(plays["user"].unique())[:20])]
-    rows = [f"new{row.user},{row.song},{row.timestamp}," for row in some.itertuples()]
-    source([*rows, "newone,unheard,5,"])
-    other = read(Path("data/source/sessions/mine.csv"), Events.model_validate(LOG))
+    rows = [f"{row.user},{row.song},{row.timestamp}," for row in some.itertuples()]
+
+    def listening(rows: list[str]) -> Listening:
+        source(rows)
+        return read(Path("data/source/sessions/mine.csv"), Events.model_validate(LOG))
+
+    new = [*(f"new{row}" for row in rows), "newone,unheard,5,"]
+    other = listening(new)
     judged = found.judge(other, np.random.default_rng(0))
     assert judged["users_judged"] == 20
     assert judged["songs_unknown"] == 1
     assert judged["model"]["recall_at_10"] > judged["popularity"]["recall_at_10"]
+    assert judged == found.judge(other, np.random.default_rng(0))
+    assert judged != found.judge(other, np.random.default_rng(1)), "which songs are hidden is drawn"
+    both = found.judge(listening([*new, *rows]), np.random.default_rng(0))
+    assert both["users_trained_on"] == 20
+    assert both | {"users_trained_on": 0} == judged, "users of the training data are not judged"
 
 
 def test_other_listeners_plays_count_as_the_training_data_s_do(here: Path) -> None:

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import stats
 from sklearn.metrics.pairwise import cosine_distances
 
 from stages.sessions import evaluate
-from tests.library.domains.sessions.dense import Matrix
 from tests.stages.conftest import Finished, torch_restored
-from tests.stages.sessions_world import FILTER, SESSIONS, Lists, World, table
+from tests.stages.sessions_world import FILTER, SESSIONS, Lists, World, baseline_scores, table
+from winnow.domains.sessions.model.application import Recommender
+from winnow.domains.sessions.model.training import training_data
 from winnow.recommend.explanations import Check
 
 CUTOFFS = (5, 10, 20)
@@ -85,24 +87,6 @@ def test_the_filter_s_weight_is_the_best_on_validation(world: World, judgement: 
         assert judgement["reference"]["network"][f"recall_at_{k}"] == pytest.approx(network.recall(k).mean(), rel=1e-4)
 
 
-def baseline_scores(world: World, name: str, known: Matrix, settings: dict[str, float]) -> Matrix:
-    """Dense scores of a simple recommender fitted to the training songs, for users known by `known`."""
-    train = world.train
-    gram = train.T @ train
-    if name == "popularity":
-        return np.tile(train.sum(axis=0), (len(known), 1))
-    if name == "item_knn":
-        norm = np.sqrt(np.diag(gram))
-        similar = gram / (np.outer(norm, norm) + settings["shrink"] + 1e-9)
-        np.fill_diagonal(similar, 0)
-        least = np.sort(similar, axis=1)[:, -int(settings["neighbours"]), None]
-        return known @ np.where(similar < least, 0, similar).T
-    inverse = np.linalg.inv(gram + settings["l2"] * np.eye(len(gram)))
-    weights = -inverse / np.diag(inverse)
-    np.fill_diagonal(weights, 0)
-    return known @ weights
-
-
 @pytest.mark.parametrize("learned", [["train"], ["train", "val"]])
 def test_graphs_and_masks_hold_what_they_say(world: World, learned: list[str]) -> None:
     """By which songs users are known, which are to be found, and which are never ranked, part by part."""
@@ -126,6 +110,21 @@ def test_graphs_and_masks_hold_what_they_say(world: World, learned: list[str]) -
             assert [row.tolist() for row in rows] == [np.flatnonzero(own).tolist() for own in matrix[held.users]], name
         counted = world.train if name == "tuning" else world.side(*learned)
         assert (held.graph.popularity.numpy() == counted.sum(axis=0)).all(), "the cold graph counts no cold listener"
+
+
+@pytest.mark.parametrize("mode", ["simple", "advanced"])
+def test_training_learns_from_its_sides_and_validates_without_them(world: World, mode: str) -> None:
+    params = SESSIONS.section("train").model_copy(update={"mode": mode, "validation_users": 30})
+    tables = table("split/user_types.parquet"), world.shape[1], table("weight/interactions.parquet")
+    data = training_data(*tables, params)
+    edges = np.zeros(world.shape)
+    edges[data.graph.user, data.graph.item] = 1
+    assert (edges == world.side(*(["train", "val"] if mode == "simple" else ["train"]))).all()
+    users = world.users("val")
+    assert data.val.users.tolist() == users[:: -(-len(users) // 30)], "30 at most, spread evenly"
+    for user, hidden, known in zip(data.val.users, data.val.hidden, data.val.known, strict=True):
+        assert hidden.tolist() == np.flatnonzero(world.side("val")[user]).tolist()
+        assert known.tolist() == np.flatnonzero(world.train[user]).tolist()
 
 
 @pytest.mark.parametrize("cold", [False, True])
@@ -323,6 +322,26 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
             share = dense.state["genre_share"][song, genre]
             effect = vectors[user] @ dense.state["genre"][genre] * share * dense.genre_weight
         assert row.effect == pytest.approx(effect, rel=1e-3, abs=1e-4)
+
+
+def test_what_is_recommended_has_the_scores_of_dense_matrices(world: World) -> None:
+    """Known users by all their songs and their type, cold-start users and strangers without a type."""
+    found = Recommender(torch.device("cpu"))
+    users, songs = table("label/users.parquet")["user"], table("label/songs.parquet")["song"]
+    liked = [3, 40, 77]
+    stranger = np.zeros((1, world.shape[1]))
+    stranger[0, liked] = 1
+    known = np.vstack([world.side("train", "val", "cold_given"), stranger])
+    types = np.append(world.type_numbers, -1)
+    scores = np.where(known > 0, -np.inf, world.scores(known, types))
+    asked = {user: found.for_user(users[user], 10) for user in world.users("test")[:4] + world.users("cold_target")[:2]}
+    assert len(set(types[list(asked)])) > 1, "or the types are not tested"
+    asked[-1] = found.for_likes(",".join(songs[liked]), 10)
+    numbers = dict(zip(songs, songs.index, strict=True))
+    for user, told in asked.items():
+        own = scores[user]
+        assert [own[numbers[one.song]] for one in told] == pytest.approx(np.sort(own)[::-1][:10], rel=1e-4)
+        assert [one.score for one in told] == pytest.approx(np.sort(own)[::-1][:10], rel=1e-4)
 
 
 def test_explanation_accuracy_counts_what_held(
