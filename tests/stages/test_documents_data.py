@@ -86,12 +86,15 @@ def test_files_that_cannot_be_read_are_rejected_with_the_reason(here: Path) -> N
     (folder / "text.jpg").write_text("no image")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4\n")
     Image.new("L", (30, 200), 255).save(folder / "narrow.png")
+    fax = [page.copy() for page in PAGES]
+    fax[0].save(folder / "fax.tif", save_all=True, append_images=fax[1:])
     rejected = ingest("clean_pages", folder).set_index("name")["reason"]
     assert rejected["empty"] == "the file is empty"
     assert rejected["corrupt"].startswith("corrupt image")
     assert rejected["text"] == "not an image file"
     assert rejected["broken"] == "the PDF is corrupt, encrypted, or has no pages"
     assert rejected["narrow"].startswith("too small: 30 × 200 pixels")
+    assert rejected["fax"] == "a TIFF of 3 pages: save it as a PDF"
     assert len(table("ingest/pages.parquet")) == 4
     with pytest.raises(SourceError, match="source rows cannot be used"):
         ingest("clean_pages", folder, 0.05)
@@ -118,6 +121,7 @@ def labelled(rows: list[str], header: str = "filename,quality_score,quality_clas
     folder.mkdir(exist_ok=True)
     for number, page in enumerate(PAGES):
         page.save(folder / f"page{number}.png")
+    page.save(folder.parent / "elsewhere.png")
     (folder / "metadata.csv").write_text("\n".join([header, *rows]) + "\n")
     return folder
 
@@ -150,6 +154,8 @@ def test_labels_follow_from_score_or_class_and_issues_are_flags(here: Path) -> N
         (",0.9,,", "no file name"),
         ("page0.png,,,", "neither score nor class nor issues"),
         ("page1.png,0.5,,", "page1 is named before, in row 0"),
+        ("./page1.png,0.5,,", "page1 is named before, in row 0"),
+        ("../elsewhere.png,0.5,,", "../elsewhere.png lies outside data/source/documents/scans"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_rejected_with_the_reason(here: Path, row: str, reason: str) -> None:

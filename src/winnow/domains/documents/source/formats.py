@@ -10,6 +10,7 @@ from winnow.domains.documents.source.pages import SUFFIXES
 from winnow.domains.documents.source.records import Listing, Record
 from winnow.images.listing import files_below
 from winnow.pipeline.errors import SourceError
+from winnow.pipeline.files import is_watched
 
 METADATA = "metadata.csv"
 """The file of labels that a labelled folder holds."""
@@ -64,6 +65,7 @@ def read_labelled(path: Path) -> Listing:
     listing, records = Listing(), []
     for number, row in enumerate(rows):
         name = (row[name_column] or "").strip()
+        name = Path(name).as_posix() if name else name  # `./a.png` is `a.png`
         try:
             records.append(_labelled(number, name, file.parent, row))
         except ValueError as error:
@@ -91,6 +93,8 @@ def _labelled(number: int, name: str, folder: Path, row: dict[str, str | None]) 
     file = folder / name
     if not file.is_file():
         raise ValueError(f"no file {name} in {folder}")
+    if not is_watched(file, folder):
+        raise ValueError(f"{name} lies outside {folder}")
     if file.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{file.suffix or 'no suffix'} is no kind of file that is read")
     score = _score(_first(row, SCORE_COLUMNS))

@@ -1,5 +1,7 @@
 """From the bytes of a file to the grey page that everything after ingest uses, at its own resolution."""
 
+import io
+
 import numpy as np
 from PIL import Image
 
@@ -9,16 +11,25 @@ from winnow.images.opencv import cv2
 from winnow.images.pdf import render_pages
 from winnow.images.perceptual import SIDE, perceptual_hash
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pdf")
+TIFF = (".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", *TIFF, ".bmp", ".pdf")
 MIN_SIDE = 64
 """Pixels of the shorter side below which nothing can be said of a page."""
 
 
 def read_pages(content: bytes, suffix: str, preparation: Preparation) -> list[Pixels]:
-    """The pages of a file, `(height, width)` in grey: those of a PDF rendered, an image's one. Raises ImageError."""
+    """The pages of a file, `(height, width)` in grey: those of a PDF rendered, an image's one. Raises ImageError.
+
+    A TIFF of several pages is refused, since only its first one would be read.
+    """
     if suffix.lower() == ".pdf":
         return [fit(page, preparation.max_side) for page in render_pages(content, preparation.pdf_dpi)]
-    return [fit(to_grey(decode(content)[0]), preparation.max_side)]
+    page = fit(to_grey(decode(content)[0]), preparation.max_side)
+    if suffix.lower() in TIFF:
+        with Image.open(io.BytesIO(content)) as image:
+            if (count := getattr(image, "n_frames", 1)) > 1:
+                raise ImageError(f"a TIFF of {count} pages: save it as a PDF")
+    return [page]
 
 
 def to_grey(pixels: Pixels) -> Pixels:
