@@ -2,8 +2,9 @@
 
 A problem climbs one board hand over hand: each hold is drawn near a target that lies one stride up and, by turns, to
 the left and to the right. Holds differ in how good and how popular they are, board by board. How hard a problem is
-depends on its reach, on how good its holds are and on the angle; the grade is its rank in difficulty, with some noise,
-cut at fixed shares. Easy problems are repeated more, and repeats are heavy-tailed (log-normal).
+depends on its reach, on how good its holds are and on the angle; the grade is its rank in difficulty, with noise, cut
+at fixed shares. It follows the geometry about as closely as in the real files, see docs/climb.md. Easy problems are
+repeated more, and repeats are heavy-tailed (log-normal).
 """
 
 import numpy as np
@@ -23,6 +24,10 @@ GRADE_SHARES = {
 }  # fmt: skip
 LOWEST_START = 2
 STARS = 5
+MEAN_STRIDE, LONGEST_STRIDE, GOODNESS, NOISE = 0.4, 0.2, 1.2, 1.0
+"""What a standard deviation of each counts for in a problem's difficulty; `benchmarks/climb_drawn.py` compares them."""
+DEGREE = 0.03
+"""What a degree of overhang counts for."""
 TWO_ANGLES_SHARE = 0.1
 """Share of the problems at 25 degrees that are set at 40 degrees as well, with another grade."""
 BATCH = 10_000
@@ -112,8 +117,8 @@ def _difficulty(paths: np.ndarray, goodness: np.ndarray, angle: np.ndarray, rng:
     stride = np.where(steps, np.hypot(np.diff(rows, axis=1), np.diff(columns, axis=1)), 0)
     mean_stride = stride.sum(axis=1) / np.maximum(steps.sum(axis=1), 1)
     mean_goodness = np.where(used, goodness, 0).sum(axis=1) / used.sum(axis=1)
-    parts = 1.0 * _standard(mean_stride) + 0.5 * _standard(stride.max(axis=1)) - 1.2 * _standard(mean_goodness)
-    return parts + 0.03 * angle + rng.normal(0, 0.3, size=len(paths))
+    reach = MEAN_STRIDE * _standard(mean_stride) + LONGEST_STRIDE * _standard(stride.max(axis=1))
+    return reach - GOODNESS * _standard(mean_goodness) + DEGREE * angle + rng.normal(0, NOISE, size=len(paths))
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
