@@ -161,21 +161,25 @@ def playlists_commands() -> list[list[str]]:
 
 
 def climb_poison() -> list[str]:
-    """Give every other test route another grade and quality, and take its first hold away."""
+    """Give every other test route another grade and quality, and take its first hold away.
+
+    The longest keeps its own: with shorter batches the last bits of a likelihood change.
+    """
     labels_file, tokens_file = (Path(f"data/climb/label/{name}.parquet") for name in ("labels", "tokens"))
     labels, tokens = pd.read_parquet(labels_file), pd.read_parquet(tokens_file)
     splits = pd.read_parquet("data/climb/split/splits.parquet")
-    tested = sorted(splits.loc[splits["split"] == "test", "route_id"])
-    changed = labels["route_id"].isin(tested[::2])
+    holds = tokens["route_id"].value_counts()
+    tested = sorted(splits.loc[splits["split"] == "test", "route_id"], key=lambda name: (-holds[name], name))
+    changed = labels["route_id"].isin(tested[1::2])
     labels.loc[changed, "grade_index"] = len(climb.GRADES) - 1 - labels.loc[changed, "grade_index"]
     labels.loc[changed, "grade"] = [climb.GRADES[index] for index in labels.loc[changed, "grade_index"]]
     labels.loc[changed, "quality"] = "high"
-    shortened = tokens["route_id"].isin(tested[::2]) & (tokens["position"] == 0)
+    shortened = tokens["route_id"].isin(tested[1::2]) & (tokens["position"] == 0)
     tokens = tokens[~shortened].copy()
     tokens["position"] = tokens.groupby("route_id").cumcount()
     write_table(labels_file, labels, ClimbLabels)
     write_table(tokens_file, tokens, ClimbTokens)
-    return tested[1::2]
+    return tested[::2]
 
 
 def documents_poison() -> list[str]:
