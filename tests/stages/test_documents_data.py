@@ -14,22 +14,18 @@ from stages.documents.train import seen_pages
 from tests.stages.conftest import Finished
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.documents import definitions
-from winnow.domains.documents.params import Weight
-from winnow.domains.documents.rules import classes
 from winnow.domains.documents.rules.sides import split_images
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images import parallel
 from winnow.images.codec import ImageError, load_pixels
 from winnow.images.pdf import render_pages
 from winnow.images.store import read_images
-from winnow.learn.samplers import BalancedBatchSampler, BatchShare
 from winnow.pipeline.errors import SourceError, TableError
 
 DOCUMENTS = Programs.tiny("documents")
 run, table, metrics = DOCUMENTS.run, DOCUMENTS.table, DOCUMENTS.metrics
 SOURCE = Path("data", "source", "documents")
 PAGES = [Image.fromarray(draw_page(kind, 300, np.random.default_rng(7))) for kind in ("letter", "table", "form")]
-LIMITS = Weight(min_class_samples=50, max_imbalance=10.0, min_train_samples=500)
 
 of_documents = pytest.mark.parametrize("finished", ["documents"], indirect=True)
 
@@ -302,6 +298,26 @@ def test_copies_of_a_page_and_pages_of_a_document_are_on_one_side(finished: Fini
     assert set(rows["split"]) == {"train", "val", "test"}
 
 
+def test_validation_and_test_get_their_own_shares() -> None:
+    pages = [f"{number:03}" for number in range(200)]
+    label = pd.array([number % 5 for number in range(200)], "Int64")
+    labels = pd.DataFrame({"image_id": pages, "page": pages, "document": pages, "label": label})
+    params = DOCUMENTS.section("split", val_share=0.3, test_share=0.1, folds=0)
+    sides = split_images(labels, params, np.random.default_rng(0))["split"].value_counts()
+    assert sides.to_dict() == {"train": 120, "val": 60, "test": 20}
+
+
+@of_documents
+def test_classes_are_weighed_by_the_training_side_alone(finished: Finished) -> None:
+    root = finished.folder / "data/documents"
+    labels, splits = (pd.read_parquet(root / name) for name in ("label/labels.parquet", "split/splits.parquet"))
+    train = labels[labels["image_id"].isin(splits.loc[splits["split"] == "train", "image_id"])]
+    counts = train["label"].value_counts().reindex(range(5), fill_value=0)
+    table = pd.read_parquet(root / "weight/classes.parquet").set_index("label")
+    assert table["samples"].tolist() == counts.tolist()
+    assert table["weight"].tolist() == pytest.approx((len(train) / 5 / counts).tolist())
+
+
 @of_documents
 def test_labels_are_the_documented_score_of_the_severities(finished: Finished) -> None:
     root = finished.folder / "data/documents/label"
@@ -345,43 +361,6 @@ def test_effects_say_nothing_of_the_class_and_no_two_copies_are_the_same(
         assert chi2_contingency(pd.crosstab(known, effects)).pvalue > 0.01, pd.crosstab(known, effects)
     images = read_images(Path("data/documents/label/images.arrow"))
     assert len(set(images.select(labels["image_id"]))) == len(labels)
-
-
-def test_weights_are_those_of_inverse_frequency_as_the_guide_prints_them() -> None:
-    labels = pd.Series(np.repeat(range(5), [200, 72, 98, 314, 416]))
-    found = classes.weigh_classes(labels)
-    assert found["weight"].to_numpy() == pytest.approx([1100 / 5 / count for count in (200, 72, 98, 314, 416)])
-    # the guide's own figures are 250 / count: of 1250 images, though its counts sum to 1100; the ratios are the same
-    guide = np.array([1.2500, 3.4722, 2.5510, 0.7962, 0.6010])
-    assert found["weight"].to_numpy() / found["weight"][0] == pytest.approx(guide / guide[0], rel=1e-3)
-    assert classes.format_weights(found).splitlines()[0] == "  High        : 1.1000 (count: 200)"
-    absent = classes.weigh_classes(pd.Series([0, 0, 4]))
-    assert absent["weight"].tolist() == [0.75, 0, 0, 0, 1.5]
-
-
-def test_too_little_or_uneven_data_is_warned_about() -> None:
-    names = definitions.CLASSES
-    assert classes.warnings(dict.fromkeys(names, 60), 500, LIMITS) == []
-    found = classes.warnings({**dict.fromkeys(names, 600), "Poor": 49}, 499, LIMITS)
-    assert len(found) == 3
-    assert "class Poor has 49 samples, fewer than 50" in found[0]
-    assert "the largest has 600 samples, the smallest 49, more than 10 to 1" in found[1]
-    assert "at most 499 training samples are few" in found[2]
-    assert len(classes.warnings({**dict.fromkeys(names, 600), "Poor": 60}, 500, LIMITS)) == 0
-
-
-def test_every_batch_holds_all_classes_alike() -> None:
-    labels = np.repeat(range(5), [300, 20, 40, 150, 90])
-    sampler = BalancedBatchSampler(labels, BatchShare(25, 1, 1, 0))
-    for seed in (1, 2):
-        for index in range(len(sampler) - 1):
-            counts = np.bincount(labels[sampler.batch(seed, index)], minlength=5)
-            assert counts.tolist() == [5] * 5
-        order = sampler.order(seed)
-        assert len(order) == len(labels)
-        small = np.bincount(order[labels[order] == 1])[300:]
-        assert small.max() - small.min() <= 1  # every row of a class once before any again
-    assert (sampler.order(1) != sampler.order(2)).any()
 
 
 def test_all_data_stages_run_on_labelled_pages(here: Path) -> None:

@@ -1,6 +1,7 @@
 """What evaluate writes of documents, computed again from its tables, by scikit-learn and scipy."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from scipy.stats import spearmanr
 from sklearn import metrics as sklearn
 from typer.testing import CliRunner
 
-from tests.stages.conftest import Finished
+from stages.documents import evaluate
+from tests.stages.conftest import Finished, torch_restored
+from tests.stages.programs import Programs
 from winnow.domains.documents import cli, definitions
 from winnow.domains.documents.model import judging
 from winnow.domains.documents.model.assessing import (
@@ -26,6 +29,7 @@ from winnow.domains.documents.model.assessing import (
     threshold_table,
 )
 from winnow.images.store import read_images
+from winnow.judge.intervals import bootstrap
 from winnow.measure.calibration import fit_temperature
 
 of_documents = pytest.mark.parametrize("finished", ["documents"], indirect=True)
@@ -110,6 +114,24 @@ def test_every_metric_of_the_judgement(root: Path) -> None:
         theirs = expected(both, 0.0)
         for metric in set(theirs) - {"retake_recall", "false_reject_error"}:
             assert found["baseline"][name][metric] == close(theirs[metric]), (name, metric)
+
+
+@of_documents
+def test_intervals_are_over_documents(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies of a page are no independent cases."""
+    found: list[list[str]] = []
+
+    def recorded(*arguments: Any, groups: "pd.Series[str]", **options: Any) -> Any:
+        found.append(groups.tolist())
+        return bootstrap(*arguments, groups=groups, **options)
+
+    shutil.copytree(Path.cwd(), tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluate, "bootstrap", recorded)
+    with torch_restored():
+        Programs.tiny("documents").run("evaluate")
+    predictions = pd.read_parquet(root / "evaluate/predictions.parquet")
+    assert found == [predictions.loc[predictions["split"] == "test", "document"].tolist()] * 2
 
 
 @of_documents

@@ -90,6 +90,14 @@ def test_a_crop_records_what_it_did(wanted: float) -> None:
             assert severity == 0
 
 
+def test_the_severity_of_a_crop_is_that_of_the_text_it_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, place = lines_of_text(), (slice(0, 400), slice(43, 400))
+    monkeypatch.setattr(copies, "_random_cut", lambda *_: place)
+    cut, severity = copies.crop(page, 0.75, np.random.default_rng(0))
+    assert (cut == page[place]).all()
+    assert severity == cut_severity(ink_mask(page)[place]) != 0.75
+
+
 def test_copies_have_the_wanted_score_and_their_severities_explain_it(page: Pixels) -> None:
     rng = np.random.default_rng(5)
     scores = [0.9, 0.7, 0.5, 0.3, 0.1] * 6

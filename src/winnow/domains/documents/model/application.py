@@ -65,7 +65,7 @@ def assess_files(paths: Sequence[Path], explained: Path | None, device: torch.de
             entry = _entry(scan, number, Estimates(*(values[number] for values in found)), model, calibration)
             if explained is not None:
                 pictures = explain(model, page)
-                page_name = f"_p{number + 1}" if len(scan.pages) > 1 else ""
+                page_name = f"#{number + 1}" if len(scan.pages) > 1 else ""  # `_p1` may be a file's own name
                 picture = overlay(encode_png(pictures.page), encode_png(pictures.heat))
                 entry["explained"] = str(_save(explained / f"{names[scan.file]}{page_name}_heat.png", picture))
             entries.append(entry)

@@ -1,0 +1,105 @@
+"""From the heads' logits to estimates: each head's figure, the mean over views, and what the heat maps show."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit, softmax
+
+from winnow.domains.documents import definitions
+from winnow.domains.documents.definitions import Cutting, Decision, Preparation
+from winnow.domains.documents.model.application import judge_pages
+from winnow.domains.documents.model.assessing import Calibration, estimate, raw_estimates
+from winnow.domains.documents.model.heatmaps import explain
+from winnow.domains.documents.model.network import Assessor, Outputs
+from winnow.domains.documents.model.parts import cut, mirrored
+from winnow.domains.documents.rules.measures import NAMES, measure
+
+AS_IT_IS = Calibration((1.0, 0.0, 0.0), 0.0, (1.0, 0.0), 0.0, 0.0, 1.0, 0.4, 0.05)
+"""The score's and legibility's heads alone, and probabilities unchanged."""
+
+
+def network(patches: int = 3, test_views: int = 1) -> Assessor:
+    torch.manual_seed(0)
+    return Assessor(
+        "small_resnet",
+        depths=7,
+        frozen_blocks=0,
+        hidden_dim=16,
+        dropout_rate=0.0,
+        use_attention=True,
+        test_views=test_views,
+        measures=NAMES,
+        cutting=Cutting(patches, 32, "inked", (40,)),
+        preparation=Preparation(2000, 120),
+        decision=Decision(0.2, 0.6, 0.5),
+    ).eval()
+
+
+def page() -> np.ndarray:
+    made = np.full((100, 130), 255, np.uint8)
+    made[32:64, 64:96] = np.random.default_rng(0).integers(0, 256, (32, 32))
+    made[68:70, 5:60] = 0
+    return made
+
+
+def test_each_head_gives_its_own_figure() -> None:
+    rng = np.random.default_rng(0)
+    score, legible, classes, issues = (rng.normal(size=shape) for shape in (7, 7, (7, 5), (7, 10)))
+    found = raw_estimates(Outputs(*(torch.from_numpy(values) for values in (score, legible, classes, issues))))
+    assert found.severities == pytest.approx(expit(issues))
+    assert found.probabilities == pytest.approx(softmax(classes, axis=1))
+    assert found.scores[:, 0] == pytest.approx(expit(score))
+    worst = expit(issues).max(axis=1)
+    assert found.scores[:, 1] == pytest.approx(1 - np.minimum(1, 0.75 * worst + 0.25 * expit(issues).sum(axis=1)))
+    assert found.scores[:, 2] == pytest.approx(softmax(classes, axis=1) @ [0.9, 0.7, 0.5, 0.3, 0.1])
+    assert found.legibility[:, 0] == pytest.approx(expit(legible))
+    damage = np.delete(expit(issues), [definitions.ISSUES.index(issue) for issue in ("skew", "cropped")], axis=1)
+    by_function = 1 - np.minimum(1, 0.75 * damage.max(axis=1) + 0.25 * damage.sum(axis=1))
+    assert found.legibility[:, 1] == pytest.approx(by_function)
+
+
+def test_pages_are_judged_by_the_mean_over_all_views_of_the_model() -> None:
+    model = network(test_views=3)
+    rows = torch.from_numpy(cut(page(), model.cutting))[None]
+    measures = torch.tensor([list(measure(page()).values())], dtype=torch.float32)
+    each = [estimate(model, [mirrored(rows, model.cutting, view)], measures, 8) for view in range(3)]
+    assert each[0].scores[0, 0] != each[1].scores[0, 0] != each[2].scores[0, 0]
+    found = judge_pages(model, AS_IT_IS, [page()])
+    assert found.score[0] == pytest.approx(np.mean([view.scores[0, 0] for view in each]))
+    assert found.legibility[0] == pytest.approx(np.mean([view.legibility[0, 0] for view in each]))
+    assert found.severities == pytest.approx(np.mean([view.severities for view in each], axis=0))
+    assert found.probabilities == pytest.approx(np.mean([view.probabilities for view in each], axis=0))
+
+
+def test_attention_weighs_patches_in_shares_that_sum_to_one() -> None:
+    """Patches that are shown twice change nothing."""
+    model, twice = network(3), network(6)
+    twice.load_state_dict(model.state_dict())
+    embedded, measures = torch.randn(1, 4, 2 * (32 + 64 + 128)), torch.randn(1, len(NAMES))
+    doubled = torch.cat([embedded[:, :3], embedded], dim=1)
+    for one, other in zip(model.judge(embedded, measures), twice.judge(doubled, measures), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize(("direction", "highest"), [(-1.0, 255), (1.0, 0)])
+def test_heat_is_where_the_last_feature_maps_lower_the_score_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, direction: float, highest: int
+) -> None:
+    model = network()
+
+    def judge(embedded: torch.Tensor, measures: torch.Tensor) -> Outputs:
+        means = embedded[:, : model.cutting.patches, -2 * 128 : -128]  # of the last maps, none of them negative
+        score = direction * means.sum(dim=(1, 2))
+        return Outputs(score, score, embedded, embedded)
+
+    monkeypatch.setattr(model, "judge", judge)
+    assert explain(model, page()).heat.max() == highest
+
+
+def test_estimates_do_not_depend_on_the_batch() -> None:
+    model, pages = network(), [page(), page()[::-1].copy(), page()[:, ::-1].copy()]
+    rows = torch.from_numpy(np.stack([cut(each, model.cutting) for each in pages]))
+    measures = torch.tensor([list(measure(each).values()) for each in pages], dtype=torch.float32)
+    whole, parts = (estimate(model, [rows], measures, size) for size in (3, 2))
+    for one, other in zip(whole, parts, strict=True):
+        assert one == pytest.approx(other, abs=1e-5)
