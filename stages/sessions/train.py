@@ -31,12 +31,14 @@ from winnow.domains.sessions.tables import (
     Users,
     UserTypes,
 )
+from winnow.learn.devices import keep_freed_memory
 from winnow.learn.stage import train_model
 from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
 
 
 def main(stage: Stage[Common, Train]) -> None:
+    keep_freed_memory()
     params = stage.params
     types = stage.read("split/user_types.parquet", UserTypes)
     songs = stage.read("label/songs.parquet", Songs)

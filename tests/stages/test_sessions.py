@@ -105,6 +105,27 @@ def test_by_time_nothing_is_tested_that_came_before_training(here: Path) -> None
         assert (waits >= 0).all()
 
 
+def test_the_official_test_is_kept_and_validation_is_a_share_of_the_rest(here: Path) -> None:
+    folder, sizes = Path("data/source/sessions"), (1, 2, 5, 10, 20)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "train.txt").write_text(
+        "".join(f"{user} {' '.join(map(str, range(n)))}\n" for user, n in enumerate(sizes))
+    )
+    (folder / "test.txt").write_text("".join(f"{user} {n} {n + 1} {n + 2} 0\n" for user, n in enumerate(sizes)))
+    run("ingest", sources=[{"format": "lightgcn", "path": str(folder / "train.txt"), "events": None}])
+    run("filter", min_user_songs=1, min_song_users=1)
+    run("label")
+    run("split", method="official", val_ratio=0.8, test_ratio=0.1, cold_ratio=0.0)
+    users, songs = table("label/users.parquet")["user"].astype(int), table("label/songs.parquet")["song"].astype(int)
+    sides = table("split/splits.parquet")
+    sides = sides.assign(user=users[sides["user_index"]].to_numpy(), song=songs[sides["song_index"]].to_numpy())
+    for user, count in enumerate(sizes):
+        own = sides[sides["user"] == user].groupby("split")["song"].apply(sorted).to_dict()
+        assert own["test"] == [count, count + 1, count + 2], "song 0 is in both files and learned from"
+        assert sorted(own["train"] + own.get("val", [])) == list(range(count))
+        assert len(own["train"]) == max(1, count - round(0.8 * count))
+
+
 def test_a_user_s_type_sees_no_play_that_is_to_be_found(here: Path) -> None:
     before, sides, pairs = (
         table(name) for name in ("split/user_types.parquet", "split/splits.parquet", "label/interactions.parquet")
