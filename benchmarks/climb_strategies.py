@@ -16,9 +16,13 @@ from measure import ROOT, clone, kept, merge, run
 
 from winnow.curate.sides import SIDES
 from winnow.domains.climb.model import baselines
+from winnow.domains.climb.model.grades import fit_judge
+from winnow.domains.climb.model.routes import judge_routes, peer_routes, route_metrics
 from winnow.domains.climb.model.sequences import encode
+from winnow.domains.climb.params import Common, Evaluate
 from winnow.measure.likelihood import perplexity
 from winnow.pipeline import presets
+from winnow.pipeline.params import Document
 
 STRATEGIES = ("benchmark", "quality", "full", "progressive")
 FORMATS = {
@@ -96,6 +100,24 @@ def ngrams(copy: Path) -> dict[str, dict[str, float]]:
     return found
 
 
+def peers(copy: Path) -> dict[str, dict[str, float]]:
+    """Other people's generated routes, as evaluate judges them; their grades are not known."""
+    data, params = copy / "data/climb", Document(copy / "params.yaml")
+    labels, tokens = (pd.read_parquet(data / f"label/{name}.parquet") for name in ("labels", "tokens"))
+    splits = pd.read_parquet(data / "split/splits.parquet").set_index("route_id")["split"]
+    train = encode(labels[labels["route_id"].map(splits) == "train"], tokens)
+    judge = fit_judge(train, **params.section(("climb", "evaluate"), Evaluate).grade_judge.model_dump(), seed=0)
+    common = params.section(("climb", "common"), Common)
+    found = {}
+    for name, holds in pd.read_parquet(data / "ingest/peers.parquet").groupby("peer"):
+        routes = peer_routes(holds, 40)
+        judged = judge_routes(str(name), routes, train=train, judge=judge, common=common)
+        found[str(name)] = {"routes": len(judged)} | {
+            metric: round(value, 4) for metric, value in route_metrics(judged, routes.sequences).items()
+        }
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -107,7 +129,7 @@ def main() -> None:
     if not folder.exists():
         with_real_data(folder)
         run(["git", "-c", "user.name=b", "-c", "user.email=b@example.org", "commit", "-qam", "real sources"], folder)
-    merge("climb_strategies", {"n-grams": ngrams(folder)})
+    merge("climb_strategies", {"n-grams": ngrams(folder), "peers": peers(folder)})
     for row in options.rows:
         for seed in options.seeds or [1]:
             name = f"{row}, seed {seed}" if options.seeds else row

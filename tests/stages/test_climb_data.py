@@ -220,10 +220,13 @@ def test_over_all_folds_each_route_is_tested_once(here: Path) -> None:
     assert sorted(tested) == sorted(table("label/labels.parquet")["route_id"])
 
 
-def test_a_leak_stops_the_stage(here: Path) -> None:
+def test_a_leak_stops_the_stage(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labels, tokens = table("label/labels.parquet"), table("label/tokens.parquet")
     sides = ["train", "test"] * len(labels)
     splits = pd.DataFrame({"route_id": labels["route_id"], "split": sides[: len(labels)]})
+    monkeypatch.setattr(split, "split_routes", lambda *_: splits)
+    with pytest.raises(LeakageError, match=r"values of `hold_set` are on two sides of the split"):
+        run("split")
     with pytest.raises(LeakageError, match=r"values of `hold_set` are on two sides of the split"):
         split.check_no_shared_routes(labels, tokens, splits)
     # The tokens are checked on their own, in case ingest named the same holds twice.

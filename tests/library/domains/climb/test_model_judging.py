@@ -5,9 +5,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
 
 from winnow.domains.climb import definitions
 from winnow.domains.climb.model import baselines
+from winnow.domains.climb.model import grades as judging
 from winnow.domains.climb.model.features import geometry, hold_columns, hold_difficulty
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.routes import draw_conditions, grade_weights, holds_of, peer_routes, train_distances
@@ -106,6 +109,31 @@ def test_the_grade_judge_learns_and_is_reproducible() -> None:
     assert (judge.grades(test) == again.grades(test)).all()
     told_otherwise = Sequences(test.ids, test.tokens, test.conditions * [1, 1, 0])
     assert (judge.grades(test) == judge.grades(told_otherwise)).all()
+
+
+def test_difficulties_of_holds_are_those_of_routes_that_are_not_judged_with_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else the judge would trust them: a ridge regression nearly knows the grades of the routes it was fitted on."""
+    fitted, featured = [], []
+    difficulties, features = judging._difficulties, judging._features
+
+    def recorded(routes: Sequences, rows: NDArray[np.int64]) -> Ridge:
+        fitted.append({routes.ids[row] for row in rows})
+        return difficulties(routes, rows)
+
+    def used(model: Ridge, routes: Sequences) -> NDArray[np.float64]:
+        featured.append(set(routes.ids))
+        return features(model, routes)
+
+    monkeypatch.setattr(judging, "_difficulties", recorded)
+    monkeypatch.setattr(judging, "_features", used)
+    train = random_routes(100, 0)
+    fit_judge(train, trees=2, min_leaf=2, neighbour_weight=0.5, seed=3)
+    *folds, whole = fitted
+    assert whole == set(train.ids), "new routes are judged with the difficulties of all"
+    assert len(folds) == len(featured) == 5
+    assert all(seen | judged == whole and not seen & judged for seen, judged in zip(folds, featured, strict=True))
 
 
 def test_weights_give_the_test_mix_of_grades() -> None:

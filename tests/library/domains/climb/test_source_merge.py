@@ -48,6 +48,25 @@ def test_the_same_problem_becomes_one_row_with_the_richest_fields() -> None:
     }
 
 
+def test_each_field_is_the_first_known_in_the_order_of_the_formats() -> None:
+    forms = ("app", "web", "guidebook", "minimal")
+    files = [file(form, form, EMPTY._replace(name=form, holds=holds("A5 F18"))) for form in forms]
+    for number, form in enumerate(forms):
+        assert merge(files[number:]).routes["name"].tolist() == [form]
+    route = merge(files).routes.iloc[0]
+    assert route["source"] == "app+web+guidebook+minimal"
+
+
+def test_a_benchmark_of_any_source_is_one() -> None:
+    known = MINIMAL._replace(benchmark=True)
+    assert (
+        merge([file("app", "a", APP._replace(benchmark=False)), file("guidebook", "g", known)])
+        .routes["benchmark"]
+        .all()
+    )
+    assert not merge([file("minimal", "m", MINIMAL)]).routes["benchmark"].any()
+
+
 def test_another_angle_is_another_problem_of_the_same_hold_set() -> None:
     routes = merge([file("app", "a", APP, APP._replace(angle=25))]).routes
     assert routes["route_id"].nunique() == 2
