@@ -369,6 +369,14 @@ def test_other_listeners_are_judged(here: Path) -> None:
     assert both | {"users_trained_on": 0} == judged, "users of the training data are not judged"
 
 
+@pytest.mark.parametrize("path", [".", "nothing.csv"])
+def test_what_is_no_file_is_told(path: str) -> None:
+    from winnow.domains.sessions.cli import app  # noqa: PLC0415
+
+    with pytest.raises(WinnowError, match=f"{re.escape(path)} is no file"):
+        CliRunner().invoke(app, ["evaluate", path], catch_exceptions=False)
+
+
 def test_other_listeners_plays_count_as_the_training_data_s_do(here: Path) -> None:
     """Skipped and short plays, repeats and bots are no songs to be found, as the model's own rules say."""
     from winnow.domains.sessions.cli import app  # noqa: PLC0415

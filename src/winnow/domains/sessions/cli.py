@@ -75,7 +75,7 @@ def evaluate(
     Plays are counted by the rules of the training data: name the columns by which it knows skipped and repeated ones.
     """
     if not data.is_file():
-        raise WinnowError(f"{data} does not exist", fix="name a file of listening data")
+        raise WinnowError(f"{data} is no file", fix="name a file of listening data")
     columns = Events(
         header=True,
         user=user_column,
