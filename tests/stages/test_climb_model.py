@@ -111,17 +111,20 @@ def test_an_export_without_a_route_to_judge_is_one_clear_error(
 
 
 @of_climb
-def test_an_export_of_routes_that_it_was_trained_on_has_none_to_judge(generator: Any) -> None:
+def test_an_export_of_routes_that_shaped_the_model_has_none_to_judge(generator: Any) -> None:
+    """Those of training and those of validation, which chose the epoch and the bigrams' weights."""
     known = generator.artifacts
-    route = known.routes[known.routes["board"] == "2016"].iloc[0]
-    cells = known.tokens.loc[known.tokens["route_id"] == route["route_id"], "token"].map(definitions.cell_name)
-    row = {"Grade": definitions.GRADES[route["grade_index"]], "Moves": cells.tolist()}
+    rows = []
+    for side in ("train", "val"):
+        route = known.routes.query("board == '2016' and split == @side").iloc[0]
+        cells = known.tokens.loc[known.tokens["route_id"] == route["route_id"], "token"].map(definitions.cell_name)
+        rows.append({"Grade": definitions.GRADES[route["grade_index"]], "Moves": cells.tolist()})
     new = {"Grade": "7A", "Moves": ["A5", "C9", "F13", "F18"]}
-    Path("other.json").write_text(json.dumps([row, new]))
+    Path("other.json").write_text(json.dumps([*rows, new]))
     assert generator.judge_file(Path("other.json"), None)["routes"] == {
-        "in_file": 2, "rejected": 0, "dropped": 0, "trained_on": 1, "judged": 1,
+        "in_file": 3, "rejected": 0, "dropped": 0, "trained_on": 2, "judged": 1,
     }  # fmt: skip
-    Path("other.json").write_text(json.dumps([row]))
+    Path("other.json").write_text(json.dumps(rows))
     with pytest.raises(WinnowError, match="the generator was trained on every route of other.json"):
         generator.judge_file(Path("other.json"), None)
 
