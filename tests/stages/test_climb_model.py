@@ -11,12 +11,16 @@ import pandas as pd
 import pytest
 import torch
 
+from stages.climb import plot, train
 from tests.stages.programs import Programs
 from winnow.domains.climb import definitions
+from winnow.domains.climb.model.artifacts import read_artifacts
 from winnow.domains.climb.model.generation import generate, make_limits, make_sampling
-from winnow.domains.climb.model.sequences import conditions
+from winnow.domains.climb.model.grades import fit_judge
+from winnow.domains.climb.model.sequences import conditions, encode
 from winnow.domains.climb.tables import Labels, Splits, Weights
 from winnow.learn.checkpoints import load_weights
+from winnow.learn.samplers import BatchShare
 from winnow.pipeline.errors import SourceError, TableError, WinnowError
 from winnow.pipeline.tables import write_table
 
@@ -116,7 +120,7 @@ def test_an_export_of_routes_that_shaped_the_model_has_none_to_judge(generator: 
     known = generator.artifacts
     rows = []
     for side in ("train", "val"):
-        route = known.routes.query("board == '2016' and split == @side").iloc[0]
+        route = known.routes[(known.routes["board"] == "2016") & (known.routes["split"] == side)].iloc[0]
         cells = known.tokens.loc[known.tokens["route_id"] == route["route_id"], "token"].map(definitions.cell_name)
         rows.append({"Grade": definitions.GRADES[route["grade_index"]], "Moves": cells.tolist()})
     new = {"Grade": "7A", "Moves": ["A5", "C9", "F13", "F18"]}
@@ -127,6 +131,18 @@ def test_an_export_of_routes_that_shaped_the_model_has_none_to_judge(generator: 
     Path("other.json").write_text(json.dumps(rows))
     with pytest.raises(WinnowError, match="the generator was trained on every route of other.json"):
         generator.judge_file(Path("other.json"), None)
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}"])
+@of_climb
+def test_settings_that_are_gone_damaged_or_of_another_version_are_told(domain: Programs, content: str | None) -> None:
+    file = Path("data/climb/train/model/settings.json")
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(TableError, match=r"settings.json is missing, damaged, or of another version: .*") as caught:
+        read_artifacts(file.parent)
+    assert "dvc repro train@climb" in caught.value.fix
 
 
 def judgement() -> dict[str, Any]:
@@ -211,6 +227,23 @@ def test_without_constraints_an_untrained_network_makes_few_valid_routes(generat
 
 
 @of_climb
+@pytest.mark.parametrize("weighted", [True, False])
+def test_training_routes_are_drawn_by_the_weight_stages_weights_when_asked(domain: Programs, weighted: bool) -> None:
+    weights = CLIMB.table("weight/weights.parquet")
+    routes = train.join(CLIMB.table("label/labels.parquet"), CLIMB.table("split/splits.parquet"), weights)
+    tokens = CLIMB.table("label/tokens.parquet")
+    known = encode(routes[routes["split"] == "train"], tokens)
+    task = train.make_task(routes, tokens, known, CLIMB.section("common"), CLIMB.section("train", weighted=weighted))
+    loaders = task.loaders("full", BatchShare(64, 1, 1, 0))
+    own = routes[routes["split"] == "train"].reset_index(drop=True)
+    heavy = own["weight"] > own["weight"].median()
+    batches = range(-(-len(own) // 64))
+    drawn = np.concatenate([loaders.train.batch(seed, index)["ids"] for seed in range(20) for index in batches])  # type: ignore[attr-defined]
+    share = own.loc[heavy, "weight"].sum() / own["weight"].sum() if weighted else heavy.mean()
+    assert heavy.to_numpy()[drawn].mean() == pytest.approx(share, abs=0.01)
+
+
+@of_climb
 def test_routes_generated_while_training_have_curves_and_change_no_weight(domain: Programs) -> None:
     weights = Path("data/climb/train/model/model.safetensors").read_bytes()
     history = json.loads(Path("data/climb/train/checkpoints/final/checkpoint.json").read_text())["history"]
@@ -246,6 +279,27 @@ def test_the_samples_curves_are_those_of_routes_generated_so(generator: Any, dom
     assert history[-1]["val"]["sample/novelty_score"] == pytest.approx(novel)
     short = np.mean([3 <= len(cells) <= 14 for _, cells in routes_of(free)])
     assert history[-1]["val"]["sample/unconstrained_validity_score"] <= short
+    judge = fit_judge(generator.artifacts.sequences("train"), trees=50, min_leaf=3, neighbour_weight=0.5, seed=0)
+    near = np.abs(judge.grades(made) - wanted[:, 2]) <= 1
+    assert history[-1]["val"]["sample/grade_within_one_accuracy"] == pytest.approx(near.mean())
+
+
+def test_the_sheet_shows_valid_generated_routes_evenly_over_the_grades_the_easiest_first() -> None:
+    grades = ["7A", "6B", "6B", "6B", "7A", "8A", "6A"]
+    judged = pd.DataFrame(
+        {
+            "origin": ["model"] * 6 + ["test"],
+            "route_id": [f"{number:04d}" for number in range(7)],
+            "board": "2016",
+            "angle": 40,
+            "grade": grades,
+            "broken_rule": [None, "out_of_reach", None, None, None, None, None],
+        }
+    )
+    holds = judged[["origin", "route_id"]].assign(hold=[f"A{number + 1}" for number in range(7)], role="move")
+    shown = plot.choose_routes(judged, holds, 4)
+    assert [route.title for route in shown] == [f"{grade} · 2016 · 40°" for grade in ("6B", "6B", "7A", "8A")]
+    assert [hold for route in shown for hold, _ in route.holds] == ["A3", "A4", "A1", "A6"]
 
 
 def routes_of(sequences: Any) -> list[tuple[int, frozenset[int]]]:

@@ -14,7 +14,7 @@ import yaml
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import norm
 
-from stages.climb import evaluate, train
+from stages.climb import evaluate
 from tests.conftest import ROOT
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
@@ -22,7 +22,6 @@ from winnow.domains.climb import definitions
 from winnow.domains.climb.model import baselines
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.sequences import Sequences, encode
-from winnow.learn.samplers import BatchShare
 from winnow.pipeline.seeds import derive_seed
 
 CLIMB = Programs.tiny("climb")
@@ -393,20 +392,3 @@ def test_intervals_resample_hold_sets_and_weighted_routes() -> None:
         assert tuple(found["difference"]["perplexity"][name].values()) == bounds(values), name
     own, real = (measured[origin]["grade_within_one_accuracy"] for origin in ("model", "test"))
     assert found["model"]["grade_agreement_score"] == pytest.approx(own / real)
-
-
-@of_climb
-@pytest.mark.parametrize("weighted", [True, False])
-def test_training_routes_are_drawn_by_the_weight_stages_weights_when_asked(judged: Path, weighted: bool) -> None:
-    weights = table("weight/weights.parquet")
-    routes = train.join(table("label/labels.parquet"), table("split/splits.parquet"), weights)
-    tokens = table("label/tokens.parquet")
-    known = encode(routes[routes["split"] == "train"], tokens)
-    task = train.make_task(routes, tokens, known, CLIMB.section("common"), CLIMB.section("train", weighted=weighted))
-    loaders = task.loaders("full", BatchShare(64, 1, 1, 0))
-    own = routes[routes["split"] == "train"].reset_index(drop=True)
-    heavy = own["weight"] > own["weight"].median()
-    batches = range(-(-len(own) // 64))
-    drawn = np.concatenate([loaders.train.batch(seed, index)["ids"] for seed in range(20) for index in batches])  # type: ignore[attr-defined]
-    share = own.loc[heavy, "weight"].sum() / own["weight"].sum() if weighted else heavy.mean()
-    assert heavy.to_numpy()[drawn].mean() == pytest.approx(share, abs=0.01)

@@ -13,13 +13,14 @@ from sklearn.metrics import cohen_kappa_score
 from tests.library.domains.retina.by_hand import METADATA, median_grade, metadata_probabilities, metrics_of
 from winnow.domains.retina import definitions
 from winnow.domains.retina.model import baselines, judging
-from winnow.domains.retina.model.calibration import Calibration, calibrate
+from winnow.domains.retina.model.calibration import FILE, Calibration, calibrate, load, save
 from winnow.domains.retina.model.grading import grade_collection
 from winnow.domains.retina.model.network import Grader
 from winnow.images.codec import encode_png
 from winnow.images.store import read_images, write_images
 from winnow.judge.intervals import bootstrap
 from winnow.judge.settings import Bootstrap
+from winnow.pipeline.errors import TableError
 from winnow.vision import backbones
 from winnow.vision.loaders import decode
 
@@ -106,6 +107,17 @@ def test_the_referral_threshold_reaches_the_sensitivity_and_is_the_highest_that_
         assert stricter.refers(found.probabilities(raw))[grades >= 2].mean() < wanted
     healthy = calibrate(raw[grades < 2], grades[grades < 2], 0.9)
     assert healthy.refer_from == 0.5
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}", "[]"])
+def test_a_calibration_that_is_gone_damaged_or_of_another_version_is_told(content: str | None, tmp_path: Path) -> None:
+    save(tmp_path, Calibration(1.5, 0.25, 0.9))
+    assert load(tmp_path) == Calibration(1.5, 0.25, 0.9)
+    (tmp_path / FILE).unlink()
+    if content is not None:
+        (tmp_path / FILE).write_text(content)
+    with pytest.raises(TableError, match=r"calibration.json is missing, damaged, or of another version"):
+        load(tmp_path)
 
 
 def told_apart(seed: int) -> pd.DataFrame:

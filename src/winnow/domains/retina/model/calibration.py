@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from winnow.domains.retina import definitions
 from winnow.measure.calibration import fit_temperature, with_temperature
+from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import write_json
 
 FILE = "calibration.json"
@@ -55,5 +56,11 @@ def save(folder: Path, calibration: Calibration) -> None:
 
 
 def load(folder: Path) -> Calibration:
-    """The calibration of the model in a folder."""
-    return Calibration(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+    """The calibration of the model in a folder; raises TableError when it is missing, damaged or of another version."""
+    try:
+        return Calibration(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise TableError(
+            f"{folder / FILE} is missing, damaged, or of another version: {error}",
+            fix="bring it back with `dvc checkout --force train@retina`, or train again with `dvc repro train@retina`",
+        ) from None
