@@ -262,6 +262,8 @@ def test_the_split_is_exported_as_csv(done: str, tmp_path: Path) -> None:
         assert set(benchmark["route_id"]) == set(whole.loc[whole["is_benchmark"], "route_id"])
         assert set(quality["route_id"]) == set(whole.loc[whole["repeats"] >= 10, "route_id"])
     train, weights = written["moonboard_train.csv"], written["quality_weights.csv"]
+    own = table("weight/weights.parquet").set_index("route_id")["weight"]
+    assert weights.set_index("route_id")["weight"].to_dict() == pytest.approx(own.to_dict())
     assert set(weights["route_id"]) == set(train["route_id"])
     assert (train["repeats"].isna() == (train["quality_bin"] == "unknown")).all(), "unknown repeats stay empty"
     tokens = table("label/tokens.parquet").groupby("route_id")["token"].agg(list)

@@ -115,6 +115,20 @@ def test_an_export_without_a_route_to_judge_is_one_clear_error(
 
 
 @of_climb
+def test_test_routes_as_an_export_are_judged_as_by_evaluate(generator: Any) -> None:
+    predicted = CLIMB.table("evaluate/predictions.parquet").query("board == '2016'").set_index("route_id")
+    holds = CLIMB.table("ingest/holds.parquet").groupby("route_id")["hold"].agg(list)
+    rows = [{"Grade": route.grade, "Moves": holds[name]} for name, route in predicted.iterrows()]
+    Path("other.json").write_text(json.dumps(rows))
+    found = generator.judge_file(Path("other.json"), "minimal")
+    assert found["all"]["routes"] == found["routes"]["judged"] == len(predicted) > 5
+    for name, part in [("all", predicted), *predicted.groupby("grade")]:
+        own = found["all"] if name == "all" else found["by_grade"][name]
+        for measure, nll in (("perplexity", "nll"), ("bigram_perplexity", "nll_grade_bigram")):
+            assert own[measure] == pytest.approx(np.exp(part[nll].sum() / part["tokens"].sum()), rel=1e-5)
+
+
+@of_climb
 def test_an_export_of_routes_that_shaped_the_model_has_none_to_judge(generator: Any) -> None:
     """Those of training and those of validation, which chose the epoch and the bigrams' weights."""
     known = generator.artifacts

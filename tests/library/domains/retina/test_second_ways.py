@@ -94,6 +94,24 @@ def test_rows_of_each_class_by_side_are_scikit_learns() -> None:
             assert row[name] == pytest.approx(expected[f"class_{row['grade']}_{name}"])
 
 
+@pytest.mark.parametrize(
+    ("train_f1", "val_f1", "words"),
+    [
+        ([0.9, 0.5, 0.8, 1.0, 1.0], [0.9, 0.5, 0.8, 0.4, 0.5], "overfits to the rare grades"),
+        ([1.0, 1.0, 1.0, 0.6, 0.6], [0.6, 0.6, 0.6, 0.5, 0.5], "not to the rare grades alone"),
+        ([0.9, 0.5, 0.8, 0.5, 0.5], [0.9, 0.5, 0.8, 0.6, 0.4], "no overfitting to the rare grades"),
+    ],
+)
+def test_the_verdict_on_overfitting(train_f1: list[float], val_f1: list[float], words: str) -> None:
+    parts = [
+        pd.DataFrame({"split": side, "grade": range(5), "f1": f1})
+        for side, f1 in (("train", train_f1), ("val", val_f1))
+    ]
+    assert words in judging.overfitting(pd.concat(parts), 0.15)["verdict"]
+    absent = pd.concat(parts).query("grade < 3")
+    assert "cannot be determined" in judging.overfitting(absent, 0.15)["verdict"]
+
+
 def test_the_referral_threshold_reaches_the_sensitivity_and_is_the_highest_that_does() -> None:
     rng = np.random.default_rng(4)
     grades = rng.integers(5, size=60)
