@@ -406,14 +406,13 @@ EXAMPLES = {
             "evaluate.gate.headline": "rmse",
         },
         matters_when=unmoved(early_stopping={"metric": "accuracy"}),
-        smaller={"synthetic": {"pages": 16}},
+        smaller={"synthetic": {"pages": 20}},
         changes_no_byte={
             **{f"filter.{name}": "warns of labelled pages; tests/stages/test_documents_data.py" for name in (
                 "min_class_samples", "max_imbalance", "min_train_samples")},
             "split.min_stratum": "copies of a page have all classes, so that no stratum is small; tests/library/curate",
             "train.network.weights": "a file; tests/library/vision",
             "train.network.frozen_blocks": "asks for weights; tests/stages/test_documents_model.py",
-            "train.use_class_weights": "copies of a page have all classes; tests/stages/test_documents_model.py",
             "evaluate.batch_size": "memory only",
         },
         other_verbs=frozenset({"dataset"}),
