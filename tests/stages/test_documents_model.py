@@ -158,7 +158,7 @@ def test_ctrl_c_saves_an_interrupted_checkpoint_and_the_next_run_goes_on(
     real, steps = Training.loss, iter(range(100))
 
     def interrupted(self: Training, model: torch.nn.Module, batch: Any) -> Loss:
-        if next(steps) == 3:  # within the second epoch
+        if next(steps) == 2:  # of 6: within the second epoch
             os.kill(os.getpid(), signal.SIGINT)
         return real(self, model, batch)
 

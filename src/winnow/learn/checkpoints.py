@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -126,14 +127,19 @@ class Checkpoints:
         return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
     def load_optimizer(self, optimizer: Optimizer) -> None:
-        """Load the optimiser's state from `last`."""
+        """Load the optimiser's state from `last`.
+
+        The fused optimiser walks through parameter and moments as they lie in memory, so these get the same layout.
+        """
         moments: dict[int, dict[str, Tensor]] = {}
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         for name, value in load_file(self.path("last") / STATE).items():
             if name.startswith("optimizer."):
                 _, index, key = name.split(".", 2)
                 own = parameters[int(index)]
-                moments.setdefault(int(index), {})[key] = part_like(value, own) if value.dim() else value
+                if value.dim():
+                    value = torch.empty_like(own, dtype=value.dtype).copy_(part_like(value, own))  # noqa: PLW2901
+                moments.setdefault(int(index), {})[key] = value
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
 
     def prune(self, keep: int) -> None:

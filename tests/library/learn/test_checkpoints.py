@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from tests.library.learn import tiny
 from tests.library.learn.children import in_child
-from winnow.learn.checkpoints import Checkpoints
+from winnow.learn.checkpoints import Checkpoints, Progress, load_weights, optimizer_tensors, saved_tensors
+from winnow.learn.task import adamw
 from winnow.pipeline.errors import TrainingError
 
 
@@ -34,6 +35,32 @@ def test_only_last_holds_the_optimiser(tmp_path: Path) -> None:
     last = load_file(tmp_path / "run/last/state.safetensors")
     assert last["optimizer.0.exp_avg"].shape == (16, 8)
     assert load_file(result.checkpoints / "final/model.safetensors").keys() == result.model.state_dict().keys()
+
+
+def test_a_resumed_optimiser_goes_on_whatever_the_layout_of_the_weights(tmp_path: Path) -> None:
+    """The fused one walks through weights and moments as they lie in memory; a file holds them row by row."""
+
+    def built() -> tuple[nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        model = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        return model, adamw([{"params": list(model.parameters())}], 0.1, 0.01)
+
+    def step(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
+        model(torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(seed))).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    (model, optimizer), checkpoints = built(), Checkpoints(tmp_path, "f", {})
+    step(model, optimizer, 1)
+    checkpoints.save_last(saved_tensors(model), Progress(), optimizer_tensors(optimizer), {}, {})
+    step(model, optimizer, 2)
+    again, resumed = built()
+    load_weights(again, checkpoints.path("last"))
+    checkpoints.load_optimizer(resumed)
+    step(again, resumed, 2)
+    assert not model.weight.is_contiguous()
+    assert torch.equal(again.weight, model.weight)
+    assert torch.equal(again.bias, model.bias)
 
 
 def test_checkpoints_are_pruned_by_number(tmp_path: Path) -> None:
