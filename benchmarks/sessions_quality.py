@@ -46,6 +46,7 @@ NARROW = {
     "sessions.train.negatives": 4096,
     "sessions.train.network.embedding_dim": 64,
     "sessions.train.network.layers": 3,
+    "sessions.train.network.temperature": 0.3,
     "sessions.train.network.filter_weight": [0.0],
     "sessions.evaluate.baselines.ease_songs": 12000,
 }  # fmt: skip
