@@ -314,6 +314,20 @@ def test_recommendations_for_a_user_and_for_a_stranger(here: Path) -> None:
     assert {name for _, name, _ in for_stranger[0].reasons} == set(titles.iloc[own])
 
 
+def test_explained_are_the_reasons_that_raise_the_score_most(here: Path) -> None:
+    from winnow.domains.sessions.cli import SHOWN_REASONS, app  # noqa: PLC0415
+
+    user = table("label/users.parquet")["user"].iloc[3]
+    text, found = (
+        CliRunner().invoke(app, ["recommend", user, "--k", "9", option], catch_exceptions=False).stdout
+        for option in ("--explain", "--json")
+    )
+    told = [line.split()[0] for line in text.splitlines() if "because of" in line or " genre " in line]
+    effects = [[f"{effect:+.3f}" for _, _, effect in one["reasons"] if effect > 0] for one in json.loads(found)]
+    assert told == [effect for own in effects for effect in own[:SHOWN_REASONS]]
+    assert len(told) > 9
+
+
 def test_titles_with_commas_are_recognised_among_those_that_are_liked(here: Path) -> None:
     found = recommender()
     found.songs.loc[[3, 5], "title"] = ["Earth, Wind & Fire", "Fire"]

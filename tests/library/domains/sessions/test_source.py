@@ -11,6 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from winnow.domains.sessions.cli import _source
 from winnow.domains.sessions.params import Events, Filter, Synthetic
 from winnow.domains.sessions.rules.plays import keep_plays
 from winnow.domains.sessions.source import events, hetrec, lightgcn, synthetic
@@ -68,6 +69,21 @@ def test_columns_by_position_and_parquet_and_a_name_that_stands_twice(tmp_path: 
     assert events.read(tmp_path / "plays.parquet", named).plays["timestamp"].isna().tolist() == [False, True]
     with pytest.raises(SourceError, match="has no column 'genre'"):
         events.read(tmp_path / "plays.parquet", COLUMNS)
+
+
+def test_a_song_of_two_columns_needs_both(tmp_path: Path) -> None:
+    both = COLUMNS.model_copy(update={"item": ["genre", "song"]})
+    found = events.read(log(tmp_path, "ann,one,1,rock,,\nann,,2,rock,,\nann,two,3,,,\n"), both)
+    assert found.plays["song"].tolist() == ["rock – one"]
+    assert found.rejected["row"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("train.txt.gz", "lightgcn"), ("user_artists.dat", "lastfm_hetrec"), ("other.csv", "events")]
+)
+def test_the_format_is_known_by_the_file_s_name(name: str, form: str) -> None:
+    assert _source(Path(name), None, COLUMNS).format == form
+    assert _source(Path(name), "events", COLUMNS).events == COLUMNS
 
 
 def test_files_that_are_something_else_are_refused(tmp_path: Path) -> None:
