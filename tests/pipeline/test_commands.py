@@ -129,7 +129,7 @@ def test_generate_writes_new_possible_routes(clone: Clone) -> None:
         (("generate", "--grade", "6B", "--board", "2018"), "there is no board 2018"),
         (("generate", "--grade", "6B", "--angle", "30"), "there is no angle 30"),
         (("generate", "--grade", "6B", "--png", "a.svg"), "a.svg is not the name of a PNG file"),
-        (("evaluate", "nowhere.json"), "nowhere.json does not exist"),
+        (("evaluate", "nowhere.json"), "nowhere.json is no file"),
         (("evaluate", "params.schema.json"), "looks like none of the formats"),
     ],
 )
