@@ -1,5 +1,6 @@
 """What evaluate writes of retina, computed again from its tables and from the photographs."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from tests.library.domains.retina.by_hand import median_grade, metadata_probabil
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.retina import cli
+from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.source import synthetic
 from winnow.images.codec import load_pixels
@@ -293,6 +295,11 @@ def test_the_cases_kept_are_those_of_the_test_side(judged: Path) -> None:
     assert set(kept["image_id"]) == {*surest(test[right], count), *surest(test[~right], count)}
     images = read_images(Path("data/retina/ingest/images.arrow"))
     assert kept["png"].tolist() == list(images.select(kept["image_id"]))
+    model = Grader.from_pretrained("data/retina/train/model")
+    heat = heat_maps(model, kept["png"].tolist(), kept["predicted"].to_numpy())
+    for stored, each, png in zip(kept["heat"], heat, kept["png"], strict=True):
+        inside, _ = within_retina(each, png, model.preparation)
+        assert (load_pixels(stored)[..., 0] == inside).all(), "it explains the grade that was given"
 
 
 def winnow(*arguments: str) -> Any:
@@ -306,6 +313,30 @@ def files(judged: Path) -> dict[str, bytes]:
     rng = np.random.default_rng(derive_seed(SEED, "retina", "ingest"))
     drawn = synthetic.make(RETINA.section("ingest").synthetic, rng)
     return {f"synthetic/{record.name}": record.read() for record in drawn.records}
+
+
+def accuracy_of_metadata(test: list[str]) -> float:
+    """Of the forests on what the model's folder keeps of training and validation, on these photographs."""
+    photos = table("ingest/photos.parquet").set_index("image_id").loc[test].assign(split="test")
+    rows = pd.concat([table("train/model/seen.parquet"), photos], ignore_index=True)
+    grades, side = rows["grade"].to_numpy(int), rows["split"].to_numpy(str)
+    values = metadata_probabilities(rows, grades, side, 0)
+    scaled = values ** (1 / fit_temperature(values[side == "val"], grades[side == "val"]))
+    predicted = median_grade(scaled / scaled.sum(axis=1, keepdims=True))
+    return float((predicted == grades)[side == "test"].mean())
+
+
+@of_retina
+def test_a_patient_whom_only_the_photograph_names_is_not_in_the_models_folder(judged: Path) -> None:
+    photos = table("ingest/photos.parquet")
+    rows = photos[["image_id", "grade"]].assign(split="train", patient="hospital/anna")
+    rows.loc[::2, "patient"] = rows["image_id"]
+    rows.loc[1, "patient"] = rows.loc[0, "image_id"]  # a run of neighbours, named after the first
+    seen = train.seen_photographs(rows, photos).merge(photos[["perceptual_hash", "image_id"]], on="perceptual_hash")
+    patients = seen.drop_duplicates("perceptual_hash").set_index("image_id")["patient"]
+    named = rows.set_index("image_id")["patient"].reindex(patients.index) == "hospital/anna"
+    assert set(patients[named]) == {hashlib.sha256(b"hospital/anna").hexdigest()}
+    assert patients[~named].isna().all()
 
 
 @of_retina
@@ -323,6 +354,7 @@ def test_the_command_line_grades_and_evaluates_as_the_stage_does(
     counts = found["photographs"]
     assert (counts["seen_in_training"], counts["judged"], counts["in_source"]) == (2, len(test), len(test) + 2)
     assert found["metrics"] == pytest.approx(of_table(test), abs=1e-4)
+    assert found["baseline"]["metadata"]["accuracy"] == pytest.approx(accuracy_of_metadata(list(test.index)))
     some = sorted((tmp_path / "set").rglob("*.jpg"), key=lambda file: file.name)[:12]
     graded = winnow("grade", *map(str, some), "--json")
     printed = [[each["probabilities"][str(grade)] for grade in range(5)] for each in graded]
