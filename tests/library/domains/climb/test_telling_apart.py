@@ -40,12 +40,15 @@ def test_each_board_is_told_apart_by_itself_or_left_out_with_the_reason() -> Non
     assert left_out == {"2019": "5 generated and 60 real routes, and 20 of each are needed"}
 
 
-def test_weights_decide_which_generated_routes_count() -> None:
-    """Half of the generated routes are like no real one; with little weight, for forest and AUC, they tell little."""
+def test_weights_decide_how_much_generated_routes_count() -> None:
+    """Half of the generated routes are like no real one, and tell the more of the AUC the more they weigh."""
     generated = joined(routes(80, 1, columns=(3, 4)), routes(80, 2, columns=(9, 10)))
     real = routes(80, 3, columns=(3, 4))
-    weights = np.repeat([1.95, 0.05], 80)
-    plain, _ = told_apart(generated, np.ones(160), real, OPTIONS, np.random.default_rng(0))
-    weighted, _ = told_apart(generated, weights, real, OPTIONS, np.random.default_rng(0))
-    assert plain["2016"].auc > 0.65
-    assert weighted["2016"].auc == pytest.approx(0.5, abs=0.15)
+    auc = {}
+    for odd in (1e-9, 1.0, 1.9):
+        weights = np.repeat([2 - odd, odd], 80)
+        found, _ = told_apart(generated, weights, real, OPTIONS, np.random.default_rng(0))
+        auc[odd] = found["2016"].auc
+    assert auc[1e-9] == pytest.approx(0.5, abs=0.15)
+    assert auc[1.0] == pytest.approx(0.75, abs=0.1)
+    assert auc[1.9] > 0.9
