@@ -347,9 +347,12 @@ def test_weights_make_tiers_alike_up_to_the_cap(here: Programs) -> None:
     balanced = weights(method="tier", max_ratio=100.0)
     sums = balanced.groupby(tier).sum()
     assert np.allclose(sums, sums.iloc[0])
-    capped = weights(method="density", max_ratio=3.0)
+    counted = here.run("weight", method="density", max_ratio=3.0)
+    capped = here.table("weight/weights.parquet").set_index("article_id")["weight"]
     assert capped.max() / capped.min() == pytest.approx(3.0)
     assert capped.mean() == pytest.approx(1.0)
+    assert counted["max_ratio"] == pytest.approx(3.0)
+    assert counted["effective_sample_size"] == pytest.approx(capped.sum() ** 2 / (capped**2).sum())
 
 
 def test_too_few_articles_of_a_topic(here: Programs) -> None:

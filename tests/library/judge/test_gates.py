@@ -137,8 +137,10 @@ def test_a_metric_that_was_not_measured_is_an_error() -> None:
 
 
 def test_a_headline_without_interval_is_an_error() -> None:
-    with pytest.raises(WinnowError, match="`perplexity` has no interval"):
-        decide(GATE, Findings({"perplexity": 1.0, "valid_score": 1.0}, {}, BASELINES))
+    values, interval = {"perplexity": 1.0, "valid_score": 1.0}, {"valid_score": Interval(1, 1)}
+    with pytest.raises(WinnowError, match="`perplexity` has no interval") as caught:
+        decide(GATE, Findings(values, interval, BASELINES))
+    assert "metrics that have one: valid_score" in str(caught.value)
 
 
 def test_a_gate_on_a_name_without_direction_is_refused() -> None:
