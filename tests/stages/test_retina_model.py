@@ -258,7 +258,9 @@ def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Pat
     assert "eyes/two.png: ungradable: refer   ⚠ too dark" in plain.stdout
     rows = pd.read_csv("grades.csv").set_index("file")
     assert rows.loc["eyes/one.png", "grade"] == one["grade"]
-    assert rows.loc["eyes/one.png", [f"p{grade}" for grade in range(5)]].sum() == pytest.approx(1, abs=1e-3)
+    printed = {grade: rows.loc["eyes/one.png", f"p{grade}"] for grade in one["probabilities"]}
+    assert printed == pytest.approx(one["probabilities"])
+    assert rows.loc["eyes/one.png", "referable_probability"] == pytest.approx(one["referable_probability"])
     assert rows.loc["eyes/two.png", ["grade", "referable"]].isna().tolist() == [True, False]
     assert rows["error"].dropna().to_dict() == {"three.jpg": "not an image file"}
     assert winnow("grade", "eyes/one.png").exit_code == 0
@@ -266,6 +268,13 @@ def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Pat
     assert three == {"file": "three.jpg", "error": "not an image file"}
     with pytest.raises(WinnowError, match="nowhere.png does not exist"):
         winnow("grade", "nowhere.png")
+
+
+def test_heat_outside_the_retina_above_a_share_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_fundus(4, True, 64, np.random.default_rng(0)).save("one.png")
+    for share, doubted in ((-0.01, True), (1.0, False)):
+        monkeypatch.setattr(cli, "UNSEEN", share)
+        assert ("1 of 1 heat maps lie" in winnow("grade", "one.png", "--explain", "out").stderr) == doubted
 
 
 def test_heat_maps_of_photographs_with_one_name_do_not_replace_each_other(here: Path) -> None:
@@ -385,7 +394,6 @@ def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Pa
     assert found["photographs"]["seen_in_training"] >= 4, "saved again, they show the same"
     assert found["photographs"]["judged"] >= 6
     assert "quadratic_weighted_kappa" in found["metrics"]
-    plain = winnow("evaluate", "other")
-    assert "quadratic_weighted_kappa" in plain.stdout
+    assert "quadratic_weighted_kappa" in winnow("evaluate", "other").stdout
     with pytest.raises(SourceError, match="looks like none of the formats"):
         winnow("evaluate", "params.yaml")
