@@ -71,6 +71,10 @@ def overlapping(config: Any) -> None:
     config["tiers"]["bands"][1]["minimum"] = 2
 
 
+def no_width(config: Any) -> None:
+    config["tiers"]["bands"][1]["maximum"] = config["tiers"]["bands"][1]["minimum"]
+
+
 def gap(config: Any) -> None:
     config["tiers"]["bands"][2]["minimum"] = 6
 
@@ -92,6 +96,7 @@ def bad_pattern(prefilter: Any) -> None:
     [
         ("config.yaml", unknown_dimension, r"config\.yaml:\d+: `tiers\.of\[1\]`: there is no dimension 'agncy'"),
         ("config.yaml", overlapping, r"config\.yaml:\d+: `tiers\.bands\[1\]\.minimum`: it begins at 2 and overlaps"),
+        ("config.yaml", no_width, r"`tiers\.bands\[1\]\.minimum`: [\d.]+ is not below the tier's maximum"),
         ("config.yaml", gap, r"config\.yaml:\d+: `tiers\.bands\[2\]\.minimum`: .*nothing covers 5 to there"),
         ("config.yaml", gate_turned, r"config\.yaml:\d+: `gates\.separation`: target \(0\.1\) is below review"),
         ("config.yaml", unknown_key, r"config\.yaml:\d+: unknown key `dimensions\[0\]\.descripton`; did you mean"),

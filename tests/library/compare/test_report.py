@@ -37,6 +37,7 @@ def test_the_report_names_params_stages_and_the_verdict(write: Write) -> None:
     )
     assert "| climb | PASS | perplexity " in text
     assert "🟢 better | train |" in text
+    assert re.search(r"\| perplexity \| [\d.]+ \| [\d.]+ \| -[\d.]+ \(-[\d.]+ to -[\d.]+\) \|", text)
     assert "| train.epochs | 1 | 2 |" in text
     assert "- PASS: \\`x\\`" in text
     assert "**stale**: climb (train, plot)" in text

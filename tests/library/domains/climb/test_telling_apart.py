@@ -40,6 +40,13 @@ def test_each_board_is_told_apart_by_itself_or_left_out_with_the_reason() -> Non
     assert left_out == {"2019": "5 generated and 60 real routes, and 20 of each are needed"}
 
 
+def test_a_board_without_any_route_says_nothing_and_the_next_one_is_told_apart() -> None:
+    only = list(definitions.BOARDS)[-1]
+    generated, real = (routes(60, seed, board=len(definitions.BOARDS) - 1) for seed in (1, 2))
+    found, left_out = told_apart(generated, np.ones(60), real, OPTIONS, np.random.default_rng(0))
+    assert (list(found), left_out) == ([only], {})
+
+
 def test_weights_decide_how_much_generated_routes_count() -> None:
     """Half of the generated routes are like no real one, and tell the more of the AUC the more they weigh."""
     generated = joined(routes(80, 1, columns=(3, 4)), routes(80, 2, columns=(9, 10)))

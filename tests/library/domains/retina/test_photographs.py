@@ -57,6 +57,13 @@ def test_a_retina_cut_off_above_and_below_keeps_its_shape(fundus: Image.Image) -
     assert not square[-1].any()
 
 
+def test_a_retina_that_is_hardly_there_is_not_cropped_to(fundus: Image.Image) -> None:
+    photograph, mask = np.asarray(fundus)[:100], np.zeros((100, np.asarray(fundus).shape[1]), dtype=bool)
+    mask[:, 20:27] = True
+    square = crop_to_retina(photograph, mask)
+    assert square.shape[0] == square.shape[1] == photograph.shape[1]
+
+
 def test_flaws_show_in_the_measures(fundus: Image.Image) -> None:
     good = measures(fundus)
     assert measures(fundus.point(lambda value: value * 0.15))["brightness"] < 0.2 * good["brightness"]
