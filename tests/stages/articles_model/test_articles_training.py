@@ -180,3 +180,19 @@ def test_the_chosen_validation_is_told(here: Programs) -> None:
     errors = [each["val"]["rmse"] for each in json.loads((folder / "training_history.json").read_text())["epochs"]]
     assert len(errors) > 2
     assert errors[metadata["best_validation"] - 1] == min(errors)
+
+
+@pytest.mark.parametrize(
+    ("val", "train", "overfitting", "converged"),
+    [
+        ([1.0, 0.8, 0.9], [0.9, 0.7, 0.5], True, False),
+        ([1.0, 0.8, 0.82], [0.9, 0.7, 0.5], False, False),  # hardly worse
+        ([1.0, 0.8, 0.9], [0.9, 0.7, 0.75], False, False),  # training got worse as well
+        ([1.0, 0.8, 0.8], [0.9, 0.7, 0.5], False, True),
+    ],
+)
+def test_the_curves_tell_overfitting(val: list[float], train: list[float], overfitting: bool, converged: bool) -> None:
+    history = [{"val": {"mae": own}, "train": {"mae": other}} for own, other in zip(val, train, strict=True)]
+    told = progression(history, best=1)
+    assert (told["overfitting"], told["converged"]) == (overfitting, converged)
+    assert (told["best_validation"], told["best_val_mae"], told["train_mae_then"]) == (2, 0.8, 0.7)
