@@ -71,6 +71,19 @@ def test_checkpoints_are_pruned_by_number(tmp_path: Path) -> None:
     assert sorted(path.name for path in checkpoints.named.iterdir()) == ["epoch_10000", "epoch_10001"]
 
 
+def test_a_state_that_was_being_replaced_is_the_old_one_until_the_new_one_stands(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, "f", {})
+    replaced, whole = checkpoints.path("last"), checkpoints.path("best")
+    for folder in (tmp_path / ".last.old", whole, tmp_path / ".best.old"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "mark").write_text(folder.name)
+    (tmp_path / ".last.old/checkpoint.json").write_text('{"fingerprint": "f"}')
+    assert checkpoints.resume()
+    assert (replaced / "mark").read_text() == ".last.old"
+    assert (whole / "mark").read_text() == "best"
+    assert not list(tmp_path.glob(".*.old"))
+
+
 def test_checkpoints_hold_what_the_task_says_is_worth_saving(tmp_path: Path) -> None:
     def build() -> nn.Module:
         model = tiny.build(0.0)

@@ -102,6 +102,7 @@ def test_diversity_is_the_mean_over_pairs(rows: list[list[bool]]) -> None:
     distances = jaccard_distances(rows, rows)
     assert mean_pairwise_distance(rows) == pytest.approx(distances[np.triu_indices(len(rows), 1)].mean())
     assert nearest_distances(rows, rows).tolist() == [0] * len(rows)
+    assert nearest_distances(rows[:0], rows).shape == (0,)
 
 
 def test_distinct_share() -> None:

@@ -1,5 +1,6 @@
 """Files of graded photographs, and what is wrong with some."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def test_medmnist_sides_may_be_empty_and_grey(tmp_path: Path) -> None:
     assert [(record.official_side, record.grade) for record in records] == [
         ("train", 0), ("train", 4), ("test", 0), ("test", 4),
     ]  # fmt: skip
+    assert {Image.open(io.BytesIO(record.content)).mode for record in records} == {"RGB"}
 
 
 @pytest.mark.parametrize(
