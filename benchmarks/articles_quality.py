@@ -4,7 +4,7 @@ The programs of articles on texts that people scored, with MiniLM and with `tiny
     env PYTHONPATH=src:. python benchmarks/articles_quality.py emobank DATA            # official train → official dev
     env PYTHONPATH=src:. python benchmarks/articles_quality.py ellipse DATA --folds 0 1 2 3 4
     env PYTHONPATH=src:. python benchmarks/articles_quality.py emobank DATA --model tiny
-    env PYTHONPATH=src:. python benchmarks/articles_quality.py emobank DATA --trial cosine --change '{"averaging": 0.0}'
+    env PYTHONPATH=src:. python benchmarks/articles_quality.py emobank DATA --trial cosine --change '{"ema_decay": 0.0}'
 
 DATA holds emobank_train_dev.jsonl and ellipse_essays.zip. Validation is cut from the training rows (emobank) or is the
 next fold (ellipse); the test rows are scored once, by the epoch that was best on validation. Every run goes through the
@@ -43,7 +43,7 @@ TINY = {
     "epochs": 12,
     "learning_rate": 0.003,
     "max_length": 256,
-    "averaging": 0.0,
+    "ema_decay": 0.0,
     "scheduler": {"name": "cosine"},
     "ridge_shares": [],
 }

@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 from measure import ROOT, clone, kept, merge, run
 
-from winnow.curate.sides import SIDES
-from winnow.domains.climb.model import baselines
+from winnow.curate.split_names import SPLITS
+from winnow.domains.climb.evaluation import baselines
+from winnow.domains.climb.evaluation.routes import judge_routes, peer_routes, route_metrics
 from winnow.domains.climb.model.grades import fit_judge
-from winnow.domains.climb.model.routes import judge_routes, peer_routes, route_metrics
 from winnow.domains.climb.model.sequences import encode
 from winnow.domains.climb.params import Common, Evaluate
 from winnow.measure.likelihood import perplexity
@@ -68,7 +68,7 @@ def train_and_judge(copy: Path, strategy: str, weighted: bool, seed: int) -> dic
     return {
         "routes": split["subsets"][subset]["train"],
         "seed": seed,
-        "averaging": trained_with["averaging"],
+        "ema_decay": trained_with["ema_decay"],
         "epochs_run": len(history),
         "validation_loss": round(min(record["val"]["loss"] for record in history), 5),
         "minutes": round(trained["seconds"] / 60, 1),
@@ -89,7 +89,7 @@ def ngrams(copy: Path) -> dict[str, dict[str, float]]:
     labels, tokens = (pd.read_parquet(data / f"label/{name}.parquet") for name in ("labels", "tokens"))
     splits = pd.read_parquet(data / "split/splits.parquet").set_index("route_id")["split"]
     side = labels["route_id"].map(splits)
-    train, val, test = (encode(labels[side == name], tokens) for name in SIDES)
+    train, val, test = (encode(labels[side == name], tokens) for name in SPLITS)
     found = {}
     for name in baselines.NAMES:
         model = baselines.fit(name, train, val)

@@ -74,7 +74,7 @@ def read_copies(files: list[Path], rng: np.random.Generator) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for name, page, expected in readable_pages(files, PAGES):
         for wanted in copies.draw_scores(COPIES, 0.0, JITTER, rng).tolist():
-            made = copies.make_copy(page, wanted, rng, max_issues=MAX_ISSUES, effects_share=0.0)
+            made = copies.make_copy(page, wanted, rng, max_issues=MAX_ISSUES, augmentation_share=0.0)
             score = float(definitions.severity_score(made.severities))
             rows.append(
                 {

@@ -31,9 +31,9 @@ from measure import ROOT, merge
 from numpy.typing import NDArray
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.model import judging
-from winnow.domains.documents.model.application import judge_pages
-from winnow.domains.documents.model.assessing import Calibration, Estimates, load_assessor
+from winnow.domains.documents.evaluation import results
+from winnow.domains.documents.inference import judge_pages
+from winnow.domains.documents.model.estimates import Calibration, Estimates, load_assessor
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.params import Common, Params
 from winnow.domains.documents.source.collect import document_of
@@ -109,16 +109,16 @@ def pooled(predictions: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
     by_threshold = ("false_reject_error", "retake_recall")
 
     def statistics(rows: pd.DataFrame) -> Any:
-        truth = judging.Truth(rows["true_score"].to_numpy(), rows["true_label"].to_numpy())
+        truth = results.Truth(rows["true_score"].to_numpy(), rows["true_label"].to_numpy())
         score, nothing = rows["score"].to_numpy(), np.zeros((len(rows), len(definitions.ISSUES)))
         found = Estimates(score, np.zeros(len(rows)), rows[columns].to_numpy(), nothing)
-        return judging.statistics(truth, found, definitions.ACCEPTABLE_FROM, 0.5)
+        return results.statistics(truth, found, definitions.ACCEPTABLE_FROM, 0.5)
 
     def shown(rows: pd.DataFrame) -> dict[str, float]:
         return rounded({name: each for name, each in statistics(rows).items() if name not in by_threshold})
 
     def rounded(found: dict[str, Statistic]) -> dict[str, float]:
-        values = judging.metrics(found, len(predictions))
+        values = results.metrics(found, len(predictions))
         return {name: round(values[name], 4) for name in SHOWN if name in values}
 
     rejected = (predictions["verdict"] == "retake").to_numpy()
@@ -184,7 +184,7 @@ def _spearman(first: Any, second: Any) -> dict[str, float]:
     one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
 
     def statistic(counts: NDArray[np.int64]) -> Floats:
-        return judging.spearman_correlations(one, other, counts)
+        return results.spearman_correlations(one, other, counts)
 
     whole = float(statistic(np.ones((1, len(one)), dtype=np.int64))[0])
     rng = np.random.default_rng(SEED)

@@ -43,7 +43,7 @@ def pages() -> Mapping[str, object]:
     wanted = copies.draw_scores(COPIES, 0.1, 0.03, rng).tolist()
     began = time.process_time()
     for number, score in enumerate(wanted):
-        copies.make_copy(drawn[number % len(drawn)], score, rng, max_issues=4, effects_share=0.3)
+        copies.make_copy(drawn[number % len(drawn)], score, rng, max_issues=4, augmentation_share=0.3)
     whole = round(1000 * (time.process_time() - began) / COPIES, 1)
     of_issue = {
         issue: milliseconds(lambda degrade=degrade: degrade(drawn[0], 0.5, rng), REPEATS)

@@ -13,17 +13,18 @@ from loops import compared, epoch_seconds
 from measure import merge
 from torch import Tensor, nn
 
+from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
-from winnow.learn.settings import Training
-from winnow.learn.tally import Loss
+from winnow.learn.settings import TrainingSettings
 from winnow.learn.task import Task
 
 ROWS, ROUNDS, BATCH = 3200, 15, 16
 SETTINGS = {
     "subset": "all", "epochs": 1, "learning_rate": 1e-3, "phases": [], "weight_decay": 0.01, "batch_size": BATCH,
-    "accumulation": 1, "clip_norm": 1.0, "precision": "fp32", "threads": 1, "seed": 0, "checkpoint_every": 0,
-    "checkpoint_steps": 0, "validate_steps": 0, "averaging": 0.0, "keep": 1, "select": "last", "start_from": None,
+    "gradient_accumulation_steps": 1, "max_grad_norm": 1.0, "precision": "fp32", "threads": 1, "seed": 0,
+    "checkpoint_every": 0,
+    "checkpoint_steps": 0, "eval_every": 0, "ema_decay": 0.0, "keep_last": 1, "select": "last", "init_from": None,
     "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
     "scheduler": {"name": "cosine", "warmup": 0.0, "period": 1, "factor": 0.5, "patience": 0, "minimum": 0.0},
 }  # fmt: skip
@@ -84,7 +85,7 @@ def ours(build: Callable[[], nn.Module], tokens: Tensor) -> float:
         return Loss(loss(model, batch, "sum"), len(batch["tokens"]))  # any constant count costs the same
 
     task = Task(build, loaders, summed, lambda *_: iter([{"rows": torch.zeros(1)}]), lambda _: {"loss": 1.0})
-    return epoch_seconds(task, Training.model_validate(SETTINGS))
+    return epoch_seconds(task, TrainingSettings.model_validate(SETTINGS))
 
 
 def main() -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from winnow.learn import loop
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.learn.task import Task
 from winnow.pipeline.params import Runtime
 
 
-def epoch_seconds(task: Task, settings: Training) -> float:
+def epoch_seconds(task: Task, settings: TrainingSettings) -> float:
     """
     Processor seconds of one epoch from its first batch to its last: what else runs on the machine does not count.
 

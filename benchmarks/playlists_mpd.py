@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 from measure import merge
 
+from winnow.domains.playlists.evaluation.baselines import give
 from winnow.domains.playlists.model.artifacts import read_blend
-from winnow.domains.playlists.model.baselines import give
 from winnow.domains.playlists.model.completion import Completer
 from winnow.domains.playlists.model.network import PlaylistGAT
 from winnow.judge.intervals import bootstrap, difference, ratio

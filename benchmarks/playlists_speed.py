@@ -35,7 +35,7 @@ from winnow.domains.playlists.source import synthetic
 from winnow.learn.devices import keep_freed_memory
 from winnow.learn.samplers import BatchShare
 from winnow.recommend.graph import build_graph
-from winnow.recommend.heldout import HeldOut
+from winnow.recommend.held_out import HeldOut
 from winnow.recommend.propagation import to_items, to_users, weigh_edges
 from winnow.recommend.ranking import dot_scorer, rank_by
 
@@ -73,7 +73,7 @@ def world(
 def loader_of(sequences: Sequences, graph: TrackGraph, probability: NDArray[np.float64], batch: int) -> PlaylistLoader:
     return PlaylistLoader(
         sequences, graph, probability, BatchShare(batch, 1, 1, 0),
-        loss="sampled_softmax", negatives=4096, targets=5, late_cuts=0.5, history=NETWORK.history,
+        loss="sampled_softmax", negatives=4096, targets=5, min_context_share=0.5, history=NETWORK.history,
     )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def formulations() -> dict[str, float]:
         batch = loader.batch(0, number)
         keep = torch.ones(len(whole.item), 1)
         keep[:: len(whole.item) // len(batch["target_list"])] = 0
-        weights = weigh_edges(whole, keep, torch.diff(whole.starts))
+        weights = weigh_edges(whole, keep, torch.diff(whole.indptr))
         plain = model.plain()
         vectors = plain + to_items(weights, to_users(weights, plain))
         rows = vectors.index_select(0, batch["track"])

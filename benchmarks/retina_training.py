@@ -47,7 +47,7 @@ def bare(training: Training, images: Tensor, grades: Tensor) -> float:
         losses = focal_loss(model(inputs), spread_labels(target, 0), params.loss.gamma)
         loss = (losses * training.class_weights[target]).mean()
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), params.clip_norm)
+        nn.utils.clip_grad_norm_(model.parameters(), params.max_grad_norm)
         optimizer.step()
         optimizer.zero_grad()
         total += loss.item()

@@ -22,7 +22,7 @@ from winnow.measure.ranking import recall_at
 from winnow.pipeline import presets
 from winnow.recommend.baselines import Fitted, fit_als, fit_ease, fit_item_knn, matrix_scorer
 from winnow.recommend.graph import matrix_of
-from winnow.recommend.heldout import HeldOut, hold_out
+from winnow.recommend.held_out import HeldOut, hold_out
 from winnow.recommend.ranking import rank_by
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -49,7 +49,7 @@ def split(
 
 
 def to_find(splits: pd.DataFrame, shape: tuple[int, int], side: str, learned: list[str]) -> HeldOut:
-    """The songs of a side, of users known by the songs of the sides learned from; no song of training is listed."""
+    """The songs of a split, of users known by the songs of the sides learned from; no song of training is listed."""
     known = splits[splits["split"].isin(["train", "val"] if side == "test" else ["train"])]
     graph = graph_of(splits[splits["split"].isin(learned)], shape)
     return hold_out(graph, hidden=pairs_of(splits[splits["split"] == side]), known=pairs_of(known))

@@ -38,7 +38,7 @@ TRIED: dict[str, dict[str, Any]] = {
 }
 FEW = {
     f"sessions.evaluate.baselines.{name}": value
-    for name, value in {"ease_songs": 100, "als_factors": [8], "als_rounds": 1, "knn_neighbours": [10]}.items()
+    for name, value in {"ease_songs": 100, "als_factors": [8], "als_iterations": 1, "knn_neighbours": [10]}.items()
 }
 """Baselines that are not looked at here."""
 

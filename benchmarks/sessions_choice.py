@@ -1,7 +1,7 @@
 """BPR on HetRec's listeners, tuned on validation: `python benchmarks/sessions_choice.py FOLDER [NAME …]`.
 
 FOLDER becomes a clone with the real data of `../shared/data/sessions`. Every setting is trained on top of
-`winnow preset sessions lastfm`, without the graph filter; nothing is evaluated on the test side. The best validation
+`winnow preset sessions lastfm`, without the graph filter; nothing is evaluated in the test split. The best validation
 Recall@10 of each, and its epoch, are in `benchmarks/results/sessions_choice.json`; what is done is not run again.
 """
 

@@ -42,7 +42,7 @@ NARROW = {
     "sessions.train.phases": [
         {"subset": "all", "epochs": 22, "learning_rate": 0.01}, {"subset": "all", "epochs": 10, "learning_rate": 0.001}
     ],
-    "sessions.train.averaging": 0.0,
+    "sessions.train.ema_decay": 0.0,
     "sessions.train.negatives": 4096,
     "sessions.train.network.embedding_dim": 64,
     "sessions.train.network.layers": 3,

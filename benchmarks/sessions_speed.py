@@ -20,7 +20,7 @@ from winnow.domains.sessions.source import lightgcn
 from winnow.learn.samplers import BatchShare
 from winnow.recommend.batches import UserLoader
 from winnow.recommend.graph import build_graph
-from winnow.recommend.heldout import HeldOut
+from winnow.recommend.held_out import HeldOut
 from winnow.recommend.negatives import NegativeSampler
 from winnow.recommend.propagation import to_users
 from winnow.recommend.ranking import dot_scorer, rank_by
@@ -51,8 +51,8 @@ def propagation() -> dict[str, float]:
     graph = build_graph((pairs // NODES, pairs % NODES), (NODES, NODES))
     torch.manual_seed(0)
     songs = torch.randn(NODES, DIM, requires_grad=True)
-    weights = graph.rarity[graph.item]
-    matrix = torch.sparse_csr_tensor(graph.starts, graph.item, weights, graph.shape, check_invariants=False)
+    weights = graph.inv_sqrt_degree[graph.item]
+    matrix = torch.sparse_csr_tensor(graph.indptr, graph.item, weights, graph.shape, check_invariants=False)
     turned = torch.sparse_csr_tensor(
         graph.item_starts, graph.user_by_item, weights[graph.by_item], (NODES, NODES), check_invariants=False
     )

@@ -16,7 +16,7 @@ from winnow.pipeline.errors import WinnowError, from_os_error
 from winnow.pipeline.files import write_json, write_text
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.stage import check_code_location
-from winnow.validation import validate_params
+from winnow.workspace.validation import validate_params
 
 PASSED = Path("data/params.ok")
 

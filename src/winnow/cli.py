@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from winnow import experiments
+from winnow.compare import experiments
 from winnow.domains.load import domain_names, has_module, load
 from winnow.pipeline import presets
 from winnow.pipeline.errors import WinnowError, from_os_error
 from winnow.pipeline.files import read_json, write_json, write_text
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.stage import check_code_location
-from winnow.validation import params_model, read_params, validate_params
+from winnow.workspace.validation import params_model, read_params, validate_params
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -78,7 +78,7 @@ def export(
 ) -> None:
     """Export a stage's tables as files that other programs read."""
     check_domain(domain)
-    module = load(domain, "export") if has_module(domain, "export") else None
+    module = load(domain, "source.export") if has_module(domain, "source.export") else None
     exporters: dict[str, Any] = module.EXPORTS if module else {}
     written = getattr(module, "FORMAT", "csv")
     if format not in (None, written):
@@ -99,11 +99,15 @@ def publish(
 ) -> None:
     """Upload a trained model with its model card to the Hugging Face hub; log in with `hf auth login` first."""
     check_domain(domain)
-    if not has_module(domain, "publish"):
-        raise WinnowError(f"{domain} has no model card to publish a model with", fix="a domain needs a publish.py")
+    if not has_module(domain, "model.publishing"):
+        raise WinnowError(
+            f"{domain} has no model card to publish a model with", fix="add model/publishing.py to the domain"
+        )
     from winnow.learn.publishing import publish_model  # noqa: PLC0415 - only this command needs the hub
 
-    for line in publish_model(domain, load(domain, "publish").model_card(), repo, private=private, dry_run=dry_run):
+    for line in publish_model(
+        domain, load(domain, "model.publishing").model_card(), repo, private=private, dry_run=dry_run
+    ):
         print(line)
 
 
@@ -128,7 +132,7 @@ def status(
     out: Annotated[Path | None, typer.Option(help="file for the stale stages, for `winnow report --stale`")] = None,
 ) -> None:
     """Print each domain's data, verdict and headline metric, and whether dvc.lock is current for code and params."""
-    from winnow.status import describe, stale_stages  # noqa: PLC0415 - imports DVC
+    from winnow.workspace.status import describe, stale_stages  # noqa: PLC0415 - imports DVC
 
     params = read_params()
     stale = stale_stages()
@@ -208,7 +212,7 @@ def report(
     """Write a pull request's report as Markdown: the working tree compared with `--base`, and what is stale."""
     from winnow.compare.report import write_report  # noqa: PLC0415
     from winnow.compare.revisions import Revision  # noqa: PLC0415
-    from winnow.status import stale_stages  # noqa: PLC0415
+    from winnow.workspace.status import stale_stages  # noqa: PLC0415
 
     known = stale_stages() if stale is None else read_json(stale, made_by="winnow status --out")
     written = write_report(Revision(base), Revision(None), known, out)

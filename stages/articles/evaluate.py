@@ -1,5 +1,5 @@
 """
-Evaluate the scorer on the test side, compare it with baselines, and write the page on which deployment is decided.
+Evaluate the scorer in the test split, compare it with baselines, and write the page on which deployment is decided.
 
     dvc repro evaluate@articles
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from winnow.curate.sides import SIDES
+from winnow.curate.split_names import SPLITS
 from winnow.domains.articles.definitions import (
     VERDICTS,
     Scoring,
@@ -22,7 +22,7 @@ from winnow.domains.articles.definitions import (
     scoring_of,
     wide_scores,
 )
-from winnow.domains.articles.model import baselines, evaluation_report, judging
+from winnow.domains.articles.evaluation import baselines, deployment, results
 from winnow.domains.articles.model.ridge import fit_ridge
 from winnow.domains.articles.model.scoring import load_scorer, ridge_scores
 from winnow.domains.articles.params import Common, Evaluate
@@ -37,7 +37,7 @@ from winnow.domains.articles.tables import (
     Splits,
     Worst,
 )
-from winnow.judge.gates import Findings
+from winnow.judge.gates import EvaluationResult
 from winnow.judge.intervals import Interval, bootstrap, difference
 from winnow.judge.report import Report, make_report
 from winnow.judge.slices import Slices, slice_metrics
@@ -96,29 +96,29 @@ def report(
 ) -> tuple[Report, dict[str, Interval]]:
     """The model's metrics with intervals over groups, with the baselines' on the same articles; and all intervals."""
     options: dict[str, Any] = params.bootstrap.model_dump()
-    own = judging.statistics(true, predicted, scoring)
-    skill = judging.skill_statistics(true, predicted, baseline["mean"], scoring.dimensions)
+    own = results.statistics(true, predicted, scoring)
+    skill = results.skill_statistics(true, predicted, baseline["mean"], scoring.dimensions)
     others = {
-        name: judging.statistics(true, each, scoring)
+        name: results.statistics(true, each, scoring)
         | {
             key: value
-            for key, value in judging.skill_statistics(true, each, baseline["mean"], scoring.dimensions).items()
+            for key, value in results.skill_statistics(true, each, baseline["mean"], scoring.dimensions).items()
             if "/" not in key
         }
         for name, each in baseline.items()
     }
     errors = np.abs(predicted - true).mean(axis=1)
-    apart = judging.overfit_statistic(train_errors, errors)
+    apart = results.overfit_statistic(train_errors, errors)
     both = len(train_errors) + len(errors)
     interval = bootstrap({**own, **skill}, len(true), rng=rng, groups=groups, **options)
     interval |= bootstrap({"overfit_error": apart}, both, rng=rng, **options)
     headline = params.gate.headline
     measured = {**own, **{name: each for name, each in skill.items() if "/" not in name}}
     paired = {name: difference(measured[headline], each[headline]) for name, each in others.items() if headline in each}
-    found = Findings(
-        judging.values(measured, len(true)) | judging.values({"overfit_error": apart}, both),
+    found = EvaluationResult(
+        results.values(measured, len(true)) | results.values({"overfit_error": apart}, both),
         {name: each for name, each in interval.items() if "/" not in name},
-        baseline={name: judging.values(each, len(true)) for name, each in others.items()},
+        baseline={name: results.values(each, len(true)) for name, each in others.items()},
         difference={headline: bootstrap(paired, len(true), rng=rng, groups=groups, **options)},
     )
     return make_report(params.gate, found, VERDICTS), interval
@@ -136,20 +136,20 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     predicted = model.score(chosen["text"].tolist(), batch_size=params.batch_size)
     ledger.note(articles_per_second=round(len(chosen) / (time.perf_counter() - began), 1))
 
-    labels = {side: rows.loc[rows["split"] == side, names].to_numpy(np.float64) for side in SIDES}
-    texts = {side: rows.loc[rows["split"] == side, "text"].tolist() for side in SIDES}
-    known, held = ((texts[side], labels[side]) for side in ("train", "val"))
+    labels = {split: rows.loc[rows["split"] == split, names].to_numpy(np.float64) for split in SPLITS}
+    texts = {split: rows.loc[rows["split"] == split, "text"].tolist() for split in SPLITS}
+    known, held = ((texts[split], labels[split]) for split in ("train", "val"))
     ridge = fit_ridge(known, held, alphas=params.ridge_alphas, features=params.ridge_features)
     simple = {
         "mean": baselines.mean_predictor(labels["train"], len(labels["test"])),
         "tfidf_ridge": ridge_scores(ridge, model.network, texts["test"]),
     }
-    is_test, is_train = ((chosen["split"] == side).to_numpy(bool) for side in ("test", "train"))
+    is_test, is_train = ((chosen["split"] == split).to_numpy(bool) for split in ("test", "train"))
     test, own, true = chosen[is_test], predicted[is_test], chosen.loc[is_test, names].to_numpy(np.float64)
     train_errors = np.abs(predicted[is_train] - chosen.loc[is_train, names].to_numpy(np.float64)).mean(axis=1)
     written, interval = report(true, own, simple, train_errors, test["group"], scoring, params, rng)
 
-    dimensions = judging.per_dimension(true, own, simple["mean"], interval, scoring.dimensions)
+    dimensions = results.per_dimension(true, own, simple["mean"], interval, scoring.dimensions)
     errors = np.abs(own - true).mean(axis=1)
     sliced = test.assign(
         error=errors,
@@ -162,7 +162,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     worst = worst.sort_values(["error", "article_id"], ascending=[False, True]).head(params.worst)
     history = json.loads((folder / "training_history.json").read_text(encoding="utf-8"))["epochs"]
     about = json.loads((folder / "training_metadata.json").read_text(encoding="utf-8"))
-    progression = judging.progression(history, about["best_validation"] - 1)
+    progression = results.progression(history, about["best_validation"] - 1)
     oracle = stage.read("label/oracle.parquet", OracleUse).to_dict("records")[0]
     stage.write("predictions.parquet", predictions_table(chosen, predicted, scoring), Predictions)
     stage.write(
@@ -180,7 +180,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         **written.judgement,
     }
     stage.judgement(judgement)
-    page = evaluation_report.render(judgement, dimensions, slices, worst, progression, oracle)
+    page = deployment.render(judgement, dimensions, slices, worst, progression, oracle)
     write_text(stage.output("model_evaluation.md"), page)
     write_text(PAGE, page)
 

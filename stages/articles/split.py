@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from winnow.curate.leakage import check_no_leakage
-from winnow.curate.sides import SIDES
+from winnow.curate.split_names import SPLITS
 from winnow.curate.splits import (
-    check_sides,
+    check_splits,
     connected_groups,
     merge_small_strata,
-    side_counts,
+    split_counts,
     split_folds,
     split_rows,
 )
@@ -30,25 +30,25 @@ def split_articles(labels: pd.DataFrame, params: Split, rng: np.random.Generator
     """
     keys = labels[["duplicate_group", "source"]] if params.by_source else labels[["duplicate_group"]]
     group = connected_groups(keys)
-    official = labels["official_side"]
+    official = labels["official_split"]
     if params.folds or not params.keep_official:
         official = pd.Series(None, index=labels.index, dtype="str")
     official = official.fillna(official.groupby(group).transform("first"))
     free = official.isna()
-    if not free.any() and set(official) < set(SIDES):
+    if not free.any() and set(official) < set(SPLITS):
         free = official.eq("train")
-    side = official.copy()
+    split = official.copy()
     strata = merge_small_strata(labels[["tier"]], group, params.min_stratum)
     if params.folds:
-        side = split_folds(strata, group, params.folds, params.fold, rng)
+        split = split_folds(strata, group, params.folds, params.fold, rng)
     elif free.any():
         shares = {"val": params.val_share, "test": params.test_share}
         shares = {name: 0.0 if (official == name).any() else share for name, share in shares.items()}
-        side[free] = split_rows(strata[free], group[free], {"train": 1 - sum(shares.values()), **shares}, rng)
-    check_sides(side, SIDES)
-    check_no_leakage(side, keys)
+        split[free] = split_rows(strata[free], group[free], {"train": 1 - sum(shares.values()), **shares}, rng)
+    check_splits(split, SPLITS)
+    check_no_leakage(split, keys)
     return pd.DataFrame(
-        {"article_id": labels["article_id"], "group": group, "stratum": strata, "split": side.astype("str")}
+        {"article_id": labels["article_id"], "group": group, "stratum": strata, "split": split.astype("str")}
     )
 
 
@@ -56,9 +56,9 @@ def main(stage: Stage[Common, Split]) -> None:
     labels = stage.read("label/labels.parquet", Labels)
     splits = split_articles(labels, stage.params, stage.rng())
     stage.write("splits.parquet", splits, Splits)
-    sides = splits["split"].value_counts()
-    stage.account(len(labels), **{side: int(sides.get(side, 0)) for side in SIDES})
-    stage.metrics(by_tier=side_counts(labels["tier"], splits["split"]), groups=int(splits["group"].nunique()))
+    by_split = splits["split"].value_counts()
+    stage.account(len(labels), **{split: int(by_split.get(split, 0)) for split in SPLITS})
+    stage.metrics(by_tier=split_counts(labels["tier"], splits["split"]), groups=int(splits["group"].nunique()))
 
 
 if __name__ == "__main__":

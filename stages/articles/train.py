@@ -50,11 +50,11 @@ def main(stage: Stage[Common, Train]) -> None:
         loss=training.loss,
         predict=training.predict,
         metrics=training.metrics,
-        units=training.units,
+        fsdp_modules=training.fsdp_modules,
         groups=training.groups,
-        saved=saved_names,
+        state_dict_keys=saved_names,
         summarise=training.summarise,
-        carry=training.carry,
+        save_extras=training.save_extras,
     )
     result = train_model(stage, task)
     write_json(stage.output("model/training_history.json"), {"epochs": result.history})

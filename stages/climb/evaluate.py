@@ -11,13 +11,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from winnow.domains.climb.model import baselines
-from winnow.domains.climb.model.artifacts import Settings, read_artifacts
-from winnow.domains.climb.model.generation import generate, make_limits, make_sampling
-from winnow.domains.climb.model.grades import can_judge, fit_judge
-from winnow.domains.climb.model.likelihood import route_nll
-from winnow.domains.climb.model.network import RouteTransformer
-from winnow.domains.climb.model.perplexity import (
+from winnow.domains.climb.evaluation import baselines
+from winnow.domains.climb.evaluation.c2st import c2st
+from winnow.domains.climb.evaluation.perplexity import (
     perplexity_metrics,
     perplexity_reduction,
     perplexity_statistics,
@@ -25,7 +21,7 @@ from winnow.domains.climb.model.perplexity import (
     reduction_statistic,
     slice_perplexity,
 )
-from winnow.domains.climb.model.routes import (
+from winnow.domains.climb.evaluation.routes import (
     Collection,
     broken_rules,
     draw_conditions,
@@ -38,12 +34,16 @@ from winnow.domains.climb.model.routes import (
     route_statistics,
     slice_routes,
 )
+from winnow.domains.climb.evaluation.usage import hold_usage, usage_divergence
+from winnow.domains.climb.model.artifacts import Settings, read_artifacts
+from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
+from winnow.domains.climb.model.grades import can_judge, fit_judge
+from winnow.domains.climb.model.likelihood import route_nll
+from winnow.domains.climb.model.network import RouteTransformer
 from winnow.domains.climb.model.sequences import Sequences, conditions, encode
-from winnow.domains.climb.model.telling_apart import told_apart
-from winnow.domains.climb.model.usage import hold_usage, usage_divergence
 from winnow.domains.climb.params import Common, Evaluate
 from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds, Labels, PeerHolds, Predictions, Splits, Tokens
-from winnow.judge.gates import Findings
+from winnow.judge.gates import EvaluationResult
 from winnow.judge.intervals import Interval, bootstrap, bootstrap_ratio, difference, wilson
 from winnow.judge.report import Report, make_report
 from winnow.judge.slices import Slices
@@ -63,12 +63,12 @@ def write_routes(
 
     For conditions of test routes on boards where the limits leave a way to the top; raises WinnowError where none does.
     """
-    limits, sampling = make_limits(model.known, settings.limits), make_sampling(settings.sampling)
+    limits, decoding = make_limits(model.known, settings.limits), make_decoding(settings.decoding)
     possible = limits.possible(torch.from_numpy(conditions(test)[:, 0])).numpy()
     requested = draw_conditions(test[possible] if possible.any() else test, per_grade, rng)
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     made, free = (
-        generate(model, conditions(requested), limits, sampling, generator, constrained=constrained)
+        generate(model, conditions(requested), limits, decoding, generator, constrained=constrained)
         for constrained in (True, False)
     )
     return generated_routes(requested, made, test), generated_routes(requested, free, test)
@@ -115,7 +115,7 @@ def report(
         metrics[AGREEMENT] = own[name] / real[name]
         interval[AGREEMENT] = bootstrap_ratio(model_statistics[name], test_statistics[name], rows, rng=rng, **options)
     peers = {f"peer_{name}": values for name, values in measured.items() if name not in {"model", "test"}}
-    found = Findings(
+    found = EvaluationResult(
         metrics,
         interval,
         baseline={str(name): perplexity_metrics(predicted, f"nll_{name}") for name in baselines.NAMES},
@@ -152,10 +152,10 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     device = device_for(stage.runtime, params.threads)
     labels = stage.read("label/labels.parquet", Labels)
     tokens = stage.read("label/tokens.parquet", Tokens)
-    side = labels["route_id"].map(stage.read("split/splits.parquet", Splits).set_index("route_id")["split"])
+    split = labels["route_id"].map(stage.read("split/splits.parquet", Splits).set_index("route_id")["split"])
     peers = stage.read("ingest/peers.parquet", PeerHolds)
-    train, val, test = (encode(labels[side == name], tokens) for name in ("train", "val", "test"))
-    test_labels = labels[side == "test"].reset_index(drop=True)
+    train, val, test = (encode(labels[split == name], tokens) for name in ("train", "val", "test"))
+    test_labels = labels[split == "test"].reset_index(drop=True)
     model = load_trained(RouteTransformer, stage.domain, device)
     judge = fit_judge(train, **params.grade_judge.model_dump(), seed=int(rng.integers(2**32)))
 
@@ -190,7 +190,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     valid = ~broken_rules(unconstrained, settings.limits).any(axis=1)
     unmeasured = why_unmeasured(train, measured["test"])
     written = report(predicted, judged, measured, (int(valid.sum()), len(valid)), unmeasured, params, rng)
-    apart, too_few = told_apart(made.sequences, made.weights, test, params.bootstrap, rng)
+    apart, too_few = c2st(made.sequences, made.weights, test, params.bootstrap, rng)
     left_out = too_few | boards_left_out(test_labels, made.routes)
     if left_out:
         print("\n".join(f"⚠ board {board}: {reason}" for board, reason in left_out.items()), file=sys.stderr)

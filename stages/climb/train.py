@@ -47,11 +47,11 @@ def main(stage: Stage[Common, Train]) -> None:
     train = encode(routes[routes["split"] == "train"], tokens)
     check_some_possible(train, stage.common)
     task = make_task(routes, tokens, train, stage.common, stage.params)
-    settings = Settings(limits=stage.common, sampling=stage.params.sampling)
+    settings = Settings(limits=stage.common, decoding=stage.params.decoding)
     bins = stage.read("label/quality_bins.parquet", QualityBins)
-    task = replace(task, carry=make_artifacts(settings, labels, splits, tokens, bins).write)
-    if stage.params.curve_routes:
-        samples = Samples(settings, train, stage.params.curve_routes)
+    task = replace(task, save_extras=make_artifacts(settings, labels, splits, tokens, bins).write)
+    if stage.params.eval_samples:
+        samples = Samples(settings, train, stage.params.eval_samples)
         task = replace(task, predict=samples.predict, metrics=samples.metrics)
     train_model(stage, task)
 

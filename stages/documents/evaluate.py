@@ -1,5 +1,5 @@
 """
-Judge the assessor on the test side beside its baselines, with the retake threshold, and explain its worst errors.
+Judge the assessor in the test split beside its baselines, with the retake threshold, and explain its worst errors.
 
     dvc repro evaluate@documents
 """
@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.model import baselines, judging
-from winnow.domains.documents.model.assessing import (
+from winnow.domains.documents.evaluation import baselines, results
+from winnow.domains.documents.model.estimates import (
     Calibration,
     Estimates,
     Raw,
@@ -36,7 +36,7 @@ from winnow.domains.documents.tables import (
 )
 from winnow.images.codec import encode_png, load_pixels
 from winnow.images.store import read_images
-from winnow.judge.gates import Findings
+from winnow.judge.gates import EvaluationResult
 from winnow.judge.intervals import bootstrap, difference
 from winnow.judge.report import Report, make_report
 from winnow.judge.slices import Slices
@@ -110,7 +110,7 @@ def worst_issues(severities: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> 
 
 def report(
     test: pd.DataFrame,
-    truth: judging.Truth,
+    truth: results.Truth,
     found: Estimates,
     others: dict[str, baselines.Baseline],
     references: dict[str, Estimates],
@@ -123,20 +123,20 @@ def report(
     `thresholds` are those of the verdict retake and of a flag.
     """
     rows, options = len(test), params.bootstrap.model_dump()
-    own = judging.statistics(truth, found, *thresholds)
-    plain = judging.Truth(truth.scores, truth.labels)
+    own = results.statistics(truth, found, *thresholds)
+    plain = results.Truth(truth.scores, truth.labels)
     theirs = {
-        name: judging.statistics(plain, each.estimates, each.retake_below, thresholds[1])
+        name: results.statistics(plain, each.estimates, each.retake_below, thresholds[1])
         for name, each in others.items()
     }
     headline = params.gate.headline
     apart = {name: difference(own[headline], each[headline]) for name, each in theirs.items() if headline in each}
-    findings = Findings(
-        judging.metrics(own, rows),
+    findings = EvaluationResult(
+        results.metrics(own, rows),
         bootstrap(own, rows, rng=rng, groups=test["document"], **options),
-        baseline={name: judging.metrics(each, rows) for name, each in theirs.items()},
+        baseline={name: results.metrics(each, rows) for name, each in theirs.items()},
         reference={
-            name: judging.metrics(judging.statistics(plain, each, *thresholds), rows)
+            name: results.metrics(results.statistics(plain, each, *thresholds), rows)
             for name, each in references.items()
         },
         difference={headline: bootstrap(apart, rows, rng=rng, groups=test["document"], **options)},
@@ -158,22 +158,22 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     scores = examples.rows["score"].to_numpy(np.float64)
     labels = examples.rows["label"].to_numpy(np.int64)
     judged = torch.from_numpy(np.flatnonzero(side != "train"))
-    raw = estimate_rows(model, examples, judged, model.test_views, params.batch_size)
+    raw = estimate_rows(model, examples, judged, model.tta_views, params.batch_size)
     found = calibration.apply(raw)
     predictions = predictions_of(examples.rows.iloc[judged.numpy()], found, calibration, model.decision)
     tested = (predictions["split"] == "test").to_numpy(bool)
     test = predictions[tested].reset_index(drop=True)
 
     own = Estimates(*(values[tested] for values in found))
-    before = judging.before_calibration(Raw(*(values[tested] for values in raw)))
-    truth = judging.Truth(
+    before = results.before_calibration(Raw(*(values[tested] for values in raw)))
+    truth = results.Truth(
         scores[side == "test"],
         labels[side == "test"],
         examples.flags[side == "test"].double().numpy(),
         examples.legibility[side == "test"].double().numpy(),
     )
     references = {}
-    if params.compare_views != model.test_views:
+    if params.compare_views != model.tta_views:
         places = examples.side("test")
         more = estimate_rows(model, examples, places, params.compare_views, params.batch_size)
         references[f"views_{params.compare_views}"] = calibration.apply(more)
@@ -202,9 +202,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     table = baseline_table(test["image_id"], {name: each.estimates for name, each in on_test.items()})
     stage.write("baseline_predictions.parquet", table, BaselinePredictions)
     known = examples.severities[side == "test"].double().numpy()
-    stage.write("issues.parquet", judging.per_issue(truth, known, own, model.decision.flag_from), PerIssue)
-    stage.write("slices.parquet", judging.slices(test, known, model.decision.flag_from), Slices)
-    reliability = judging.reliability_table(truth.labels, before.probabilities, own.probabilities)
+    stage.write("issues.parquet", results.per_issue(truth, known, own, model.decision.flag_from), PerIssue)
+    stage.write("slices.parquet", results.slices(test, known, model.decision.flag_from), Slices)
+    reliability = results.reliability_table(truth.labels, before.probabilities, own.probabilities)
     stage.write("reliability.parquet", reliability, Reliability)
     steps = threshold_table(chosen_on["score"].to_numpy(np.float64), chosen_on["true_score"].to_numpy(np.float64))
     tried = pd.DataFrame(steps, columns=["threshold", "false_rejects", "found"])
@@ -220,7 +220,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "temperature": calibration.temperature,
             "threshold": calibration.retake_below,
             "max_false_rejects": allowed,
-            "before_calibration": judging.calibration_metrics(truth, before),
+            "before_calibration": results.calibration_metrics(truth, before),
             "verdicts": test["verdict"].value_counts().to_dict(),
             "baseline_settings": others["trees"].settings,
             **written.judgement,

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.model.assessing import SEEN, calibrate, estimate_rows, save_calibration
+from winnow.domains.documents.model.estimates import SEEN, calibrate, estimate_rows, save_calibration
 from winnow.domains.documents.model.examples import join_examples
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.training import VALIDATION_BATCH, Training
@@ -44,13 +44,13 @@ def seen_pages(labels: pd.DataFrame, splits: pd.DataFrame, pages: pd.DataFrame, 
     return hashes.sort_values("perceptual_hash", ignore_index=True).assign(max_hash_distance=max_distance)
 
 
-def carry(training: Training, max_false_rejects: float, seen: pd.DataFrame, folder: Path) -> None:
-    """Calibrate the trained model on the validation side, and write what its use needs to the model's folder."""
+def save_extras(training: Training, max_false_rejects: float, seen: pd.DataFrame, folder: Path) -> None:
+    """Calibrate the trained model in the validation split, and write what its use needs to the model's folder."""
     write_table(folder / SEEN, seen, Seen)
     model = load_trained(Assessor, "documents", training.device)
     examples = training.examples
     val = examples.side("val")
-    raw = estimate_rows(model, examples, val, model.test_views, VALIDATION_BATCH)
+    raw = estimate_rows(model, examples, val, model.tta_views, VALIDATION_BATCH)
     rows = examples.rows.iloc[val.numpy()]
     scores, labels = rows["score"].to_numpy("float64"), rows["label"].to_numpy("int64")
     legibility = examples.legibility[val].double().numpy()
@@ -86,7 +86,7 @@ def main(stage: Stage[Common, Train]) -> None:
         metrics=training.metrics,
         constants=training.constants,
         groups=training.groups,
-        carry=partial(carry, training, stage.params.retake.max_false_rejects, seen),
+        save_extras=partial(save_extras, training, stage.params.retake.max_false_rejects, seen),
     )
     train_model(stage, task)
 

@@ -8,9 +8,9 @@ import pandas as pd
 import torch
 
 from winnow.domains.playlists import definitions
-from winnow.domains.playlists.model import judging
+from winnow.domains.playlists.evaluation import results
+from winnow.domains.playlists.evaluation.baselines import TunedBaselines, give
 from winnow.domains.playlists.model.artifacts import read_blend
-from winnow.domains.playlists.model.baselines import TunedBaselines, give
 from winnow.domains.playlists.model.completion import Completer
 from winnow.domains.playlists.model.explanations import CompletionExplainer, explain
 from winnow.domains.playlists.model.network import PlaylistGAT
@@ -66,24 +66,24 @@ def main(stage: Stage[Common, Evaluate]) -> None:
 
     tables, extra, shown = {}, {}, []
     for name, own in lists.items():
-        tables[name] = judging.per_playlist(name, own, data.test, popularity, artist)
+        tables[name] = results.per_playlist(name, own, data.test, popularity, artist)
         extra[name] = {"coverage_score": coverage(own, len(artist), definitions.LIST_LENGTH)}
         shown.append(exposure(name, own, popularity, definitions.LIST_LENGTH))
     ranked = rank_by(completer.scorer(data.train), data.val, **options)
     for metric, values in rank_metrics(ranked, definitions.CUTOFFS).items():
         extra["model"][f"val_{metric}"] = float(values.mean())
-    network = judging.per_playlist("network", alone, data.test, popularity, artist)
+    network = results.per_playlist("network", alone, data.test, popularity, artist)
 
     explainer = CompletionExplainer(completer, data.known)
-    drawn = rng.permutation(len(lists["model"].users))[: params.truth_checks]
+    drawn = rng.permutation(len(lists["model"].users))[: params.explanation_checks]
     recommended = [(int(lists["model"].users[row]), int(lists["model"].lists[row, 0])) for row in drawn]
     checks = [check.holds for check in check_first_reasons(explainer, recommended, rng)]
 
     stage.write("ranked.parquet", pd.concat([*tables.values(), network]), Ranked)
-    stage.write("slices.parquet", judging.slices(tables["model"]), Slices)
+    stage.write("slices.parquet", results.slices(tables["model"]), Slices)
     stage.write("exposure.parquet", pd.concat(shown), Exposure)
     stage.write("completed.parquet", explain(explainer, lists["model"], names, params, rng), Completed)
-    written = judging.report(tables, extra, {"network": judging.figures(network)}, checks, params, rng)
+    written = results.report(tables, extra, {"network": results.figures(network)}, checks, params, rng)
     stage.metrics(**written.metrics)
     stage.judgement(
         {

@@ -26,8 +26,8 @@ def main(stage: Stage[Common, Split]) -> None:
     check_findable(graph, splits)
     stage.write("splits.parquet", splits, Splits)
     stage.write("graph.parquet", graph, TrainingGraph)
-    sides = splits["split"].value_counts()
-    counts = {side: int(sides.get(side, 0)) for side in definitions.SIDES}
+    by_split = splits["split"].value_counts()
+    counts = {split: int(by_split.get(split, 0)) for split in definitions.SPLITS}
     stage.account(len(entries), **counts, not_used=len(entries) - len(splits))
     tests = splits[splits["split"] == "test"]
     stage.metrics(

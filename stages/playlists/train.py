@@ -59,8 +59,8 @@ def main(stage: Stage[Common, Train]) -> None:
         loss=partial(batch_loss, loss=params.loss, temperature=params.network.temperature),
         predict=predict,
         metrics=metrics,
-        saved=parameters_only,
-        carry=artifacts.write,
+        state_dict_keys=parameters_only,
+        save_extras=artifacts.write,
     )
     keep_freed_memory()
     result = train_model(stage, task)

@@ -1,5 +1,5 @@
 """
-Evaluate the grader on the test side, compare it with baselines, check for overfitting, and explain some cases.
+Evaluate the grader in the test split, compare it with baselines, check for overfitting, and explain some cases.
 
     dvc repro evaluate@retina
 """
@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from winnow.domains.retina import definitions
-from winnow.domains.retina.model import baselines, judging
+from winnow.domains.retina.evaluation import baselines, results
 from winnow.domains.retina.model.calibration import load as load_calibration
 from winnow.domains.retina.model.grading import BEFORE_REFIT, before_refit, grade_collection
 from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
@@ -31,7 +31,7 @@ from winnow.domains.retina.tables import (
 )
 from winnow.images.codec import encode_png
 from winnow.images.store import Images, read_images
-from winnow.judge.gates import Findings
+from winnow.judge.gates import EvaluationResult
 from winnow.judge.intervals import Interval, bootstrap, difference
 from winnow.judge.report import Report, make_report
 from winnow.judge.slices import Slices
@@ -51,7 +51,7 @@ def join(stage: Stage[Common, Evaluate]) -> pd.DataFrame:
     return rows.sort_values("image_id", ignore_index=True)
 
 
-def grade_sides(
+def grade_splits(
     rows: pd.DataFrame, images: Images, model: Grader, folder: Path, batch_size: int
 ) -> NDArray[np.float64]:
     """Probabilities `(rows, 5)` before calibration: of test photographs by the model, of others as it was fitted."""
@@ -125,16 +125,16 @@ def report(
     test: pd.DataFrame, baseline: dict[str, pd.DataFrame], params: Evaluate, rng: np.random.Generator
 ) -> tuple[Report, dict[str, Interval]]:
     """The model's metrics with intervals over patients, with the baselines' on the same photographs."""
-    own = judging.statistics(test)
-    others = {name: judging.statistics(rows) for name, rows in baseline.items()}
-    interval = judging.intervals(test, params.bootstrap, rng)
+    own = results.statistics(test)
+    others = {name: results.statistics(rows) for name, rows in baseline.items()}
+    interval = results.intervals(test, params.bootstrap, rng)
     headline = params.gate.headline
     apart = {name: difference(own[headline], each[headline]) for name, each in others.items() if headline in own}
     paired = bootstrap(apart, len(test), rng=rng, groups=test["patient"], **params.bootstrap.model_dump())
-    found = Findings(
-        judging.metrics(own, len(test)),
+    found = EvaluationResult(
+        results.metrics(own, len(test)),
         interval,
-        baseline={name: judging.metrics(each, len(test)) for name, each in others.items()},
+        baseline={name: results.metrics(each, len(test)) for name, each in others.items()},
         difference={headline: paired},
     )
     return make_report(params.gate, found), interval
@@ -145,28 +145,28 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     rows = join(stage)
     images = read_images(stage.input("ingest/images.arrow")).select(rows["image_id"])
     model = load_trained(Grader, stage.domain, device_for(stage.runtime, params.threads))
-    raw = grade_sides(rows, images, model, folder, params.batch_size)
+    raw = grade_splits(rows, images, model, folder, params.batch_size)
     calibration = load_calibration(folder)
     baseline = judge_baselines(rows, images, model, folder, params, rng)
-    rows = pd.concat([rows, judging.grade_rows(raw, model.decision, calibration)], axis=1)
+    rows = pd.concat([rows, results.grade_rows(raw, model.decision, calibration)], axis=1)
     test = rows[rows["split"] == "test"].reset_index(drop=True)
     written, interval = report(test, baseline, params, rng)
-    classes = judging.per_class(rows, interval)
+    classes = results.per_class(rows, interval)
 
     stage.write("predictions.parquet", rows[list(Predictions.to_schema().columns)], Predictions)
     named = pd.concat([each.assign(baseline=name) for name, each in baseline.items()])
     columns = list(BaselinePredictions.to_schema().columns)
     stage.write("baseline_predictions.parquet", named[columns], BaselinePredictions)
     stage.write("per_class.parquet", classes, PerClass)
-    stage.write("slices.parquet", judging.slices(test), Slices)
-    stage.write("rocs.parquet", judging.rocs(test), Rocs)
-    stage.write("reliability.parquet", judging.reliability_table(test), Reliability)
+    stage.write("slices.parquet", results.slices(test), Slices)
+    stage.write("rocs.parquet", results.rocs(test), Rocs)
+    stage.write("reliability.parquet", results.reliability_table(test), Reliability)
     stage.write("explained.parquet", explain(model, choose_cases(test, params.explained), images), Explained)
     stage.metrics(**written.metrics)
     stage.judgement(
         {
             "rows_test": len(test),
-            "overfitting": judging.overfitting(classes, params.overfit_gap),
+            "overfitting": results.overfitting(classes, params.overfit_gap),
             "confusion": pd.crosstab(test["grade"], test["predicted"]).to_dict("index"),
             "calibration": asdict(calibration),
             **written.judgement,

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from winnow.curate.leakage import check_no_leakage
-from winnow.curate.sides import SIDES
+from winnow.curate.split_names import SPLITS
 from winnow.curate.splits import (
-    check_sides,
+    check_splits,
     connected_groups,
     merge_small_strata,
-    side_counts,
+    split_counts,
     split_folds,
     split_rows,
 )
@@ -30,33 +30,33 @@ def split_photographs(labels: pd.DataFrame, params: Split, rng: np.random.Genera
     A source's own split is kept where it has one, unless `folds` is set; the other photographs are split by the shares.
     """
     group = connected_groups(labels[KEYS])
-    free = labels["official_side"].isna() | (not params.keep_official) | (params.folds > 0)
-    side = labels["official_side"].where(~free)
+    free = labels["official_split"].isna() | (not params.keep_official) | (params.folds > 0)
+    split = labels["official_split"].where(~free)
     if free.any():
         strata = merge_small_strata(labels.loc[free, ["grade"]], group[free], params.min_stratum)
         if params.folds:
-            side[free] = split_folds(strata, group[free], params.folds, params.fold, rng)
+            split[free] = split_folds(strata, group[free], params.folds, params.fold, rng)
         else:
             shares = {"val": params.val_share, "test": params.test_share}
-            side[free] = split_rows(strata, group[free], {"train": 1 - sum(shares.values()), **shares}, rng)
-    check_sides(side, SIDES)
-    check_no_leakage(side, labels[KEYS])
-    return pd.DataFrame({"image_id": labels["image_id"], "group": group, "split": side.astype("str")})
+            split[free] = split_rows(strata, group[free], {"train": 1 - sum(shares.values()), **shares}, rng)
+    check_splits(split, SPLITS)
+    check_no_leakage(split, labels[KEYS])
+    return pd.DataFrame({"image_id": labels["image_id"], "group": group, "split": split.astype("str")})
 
 
 def main(stage: Stage[Common, Split]) -> None:
     labels = stage.read("label/labels.parquet", Labels)
     splits = split_photographs(labels, stage.params, stage.rng())
     stage.write("splits.parquet", splits, Splits)
-    sides = splits["split"].value_counts()
-    stage.account(len(labels), **{side: int(sides.get(side, 0)) for side in SIDES})
-    counts = side_counts(labels["grade"].astype("str"), splits["split"])
-    missing = {side: [grade for grade in counts if not counts[grade].get(side)] for side in SIDES}
+    by_split = splits["split"].value_counts()
+    stage.account(len(labels), **{split: int(by_split.get(split, 0)) for split in SPLITS})
+    counts = split_counts(labels["grade"].astype("str"), splits["split"])
+    missing = {split: [grade for grade in counts if not counts[grade].get(split)] for split in SPLITS}
     stage.metrics(
         by_grade=counts,
         patients=int(labels["patient"].nunique()),
         groups=int(splits["group"].nunique()),
-        grades_missing={side: grades for side, grades in missing.items() if grades},
+        grades_missing={split: grades for split, grades in missing.items() if grades},
     )
 
 

@@ -47,7 +47,7 @@ BOTH = (
 
 
 def join(labels: pd.DataFrame, splits: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
-    """image_id, grade, patient, split and weight (NaN off the training side) of labelled photographs, by image_id."""
+    """image_id, grade, patient, split and weight (NaN outside the training split) of photographs, by image_id."""
     rows = labels[["image_id", "grade", "patient"]].merge(
         splits[["image_id", "split"]], on="image_id", validate="one_to_one"
     )
@@ -65,7 +65,7 @@ def seen_photographs(photographs: pd.DataFrame, photos: pd.DataFrame) -> pd.Data
     return used.sort_values(["perceptual_hash", "image_id"]).drop_duplicates("perceptual_hash")[columns]
 
 
-def carry(seen: pd.DataFrame, folder: Path) -> None:
+def save_extras(seen: pd.DataFrame, folder: Path) -> None:
     """Write what the model's use needs besides its configuration and weights."""
     write_table(folder / "seen.parquet", seen, Seen)
 
@@ -118,7 +118,7 @@ def main(stage: Stage[Common, Train]) -> None:
         constants=training.constants,
         groups=training.groups,
         summarise=training.summarise,
-        carry=partial(carry, seen),
+        save_extras=partial(save_extras, seen),
     )
     result = train_model(stage, task)
     folder = stage.output("model")

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from winnow.domains.sessions import definitions
-from winnow.domains.sessions.model import judging
+from winnow.domains.sessions.evaluation import results
+from winnow.domains.sessions.evaluation.truth import truth_scorer
 from winnow.domains.sessions.model.artifacts import read_blend
 from winnow.domains.sessions.model.explanations import SongExplainer, explain
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.tensors import graph_of, pairs_of, type_indices
-from winnow.domains.sessions.model.truth import truth_scorer
 from winnow.domains.sessions.params import Common, Evaluate
 from winnow.domains.sessions.tables import Genres, Ranked, Reasons, Scenes, Songs, Splits, Tastes, Users, UserTypes
 from winnow.judge.slices import Slices
@@ -27,7 +27,7 @@ from winnow.recommend.baselines import matrix_scorer
 from winnow.recommend.explanations import check_first_reasons
 from winnow.recommend.filters import Blend
 from winnow.recommend.graph import fold_in, matrix_of
-from winnow.recommend.heldout import HeldOut, hold_out
+from winnow.recommend.held_out import HeldOut, hold_out
 from winnow.recommend.lists import coverage, exposure
 from winnow.recommend.ranking import Ranking, rank_by, rank_metrics
 from winnow.recommend.tables import Exposure
@@ -54,12 +54,12 @@ class Evaluation:
     """validation songs, of users represented as in the model"""
 
 
-def make_evaluation(splits: pd.DataFrame, users: pd.DataFrame, songs: int, sides: list[str]) -> Evaluation:
-    """The users and songs of each side of the split; the model's graph has the rows of `sides`."""
-    part = {side: splits[splits["split"] == side] for side in definitions.SIDES}
-    pairs = {side: pairs_of(rows) for side, rows in part.items()}
+def make_evaluation(splits: pd.DataFrame, users: pd.DataFrame, songs: int, learned_splits: list[str]) -> Evaluation:
+    """The users and songs of each side of the split; the model's graph has the rows of `learned_splits`."""
+    part = {split: splits[splits["split"] == split] for split in definitions.SPLITS}
+    pairs = {split: pairs_of(rows) for split, rows in part.items()}
     shape = (len(users), songs)
-    learned = splits[splits["split"].isin(sides)]
+    learned = splits[splits["split"].isin(learned_splits)]
     graph, train_graph = graph_of(learned, shape), graph_of(part["train"], shape)
     known = pairs_of(splits[splits["split"].isin(["train", "val"])])
     cold = None
@@ -90,7 +90,7 @@ def model_explainers(
     """The recommender over its graph, for trained and for cold-start users: its scores and its reasons."""
     device, plain = model.song.device, model.plain_songs()
     graph, types = data.warm.graph.to(device), data.types.to(device)
-    songs = model.walk(model.edge_weights(graph, plain), plain)
+    songs = model.propagate(model.edge_weights(graph, plain), plain)
     warm = SongExplainer(model, graph, types, songs, plain, blend)
     if data.cold is None:
         return warm, None
@@ -136,7 +136,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     genres = stage.read("split/genres.parquet", Genres)
     splits = stage.read("split/splits.parquet", Splits)
     model = load_trained(GraphRecommender, stage.domain, device)
-    data = make_evaluation(splits, users, len(songs), model.sides)
+    data = make_evaluation(splits, users, len(songs), model.splits)
     options = {"places": PLACES, "block": params.block}
 
     blend = read_blend(model_folder(stage.domain), data.warm.graph)
@@ -152,37 +152,37 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         truth = truth_scorer(tastes, stage.read("ingest/scenes.parquet", Scenes), users, songs)
         lists["truth"] = Lists(rank_by(truth, data.warm, **options), None)
 
-    listeners, shares = data.warm.graph.popularity.numpy(), judging.genre_shares(genres, len(songs))
+    listeners, shares = data.warm.graph.popularity.numpy(), results.genre_shares(genres, len(songs))
     tables, extra = {}, {}
     for name, own in lists.items():
-        parts = [judging.per_user(name, own.warm, data.warm, users, listeners, shares, cold=False)]
+        parts = [results.per_user(name, own.warm, data.warm, users, listeners, shares, cold=False)]
         if own.cold is not None and data.cold is not None:
-            parts.append(judging.per_user(name, own.cold, data.cold, users, listeners, shares, cold=True))
+            parts.append(results.per_user(name, own.cold, data.cold, users, listeners, shares, cold=True))
         tables[name] = pd.concat(parts, ignore_index=True)
         extra[name] = {"coverage_score": coverage(own.warm, len(songs), definitions.LIST_LENGTH)}
-    for side, held in (("train", data.fit), ("val", data.val)):
+    for split, held in (("train", data.fit), ("val", data.val)):
         found = rank_metrics(rank_by(explainer.scores, held, **options), definitions.CUTOFFS)
-        extra["model"] |= {f"{side}_{name}": float(values.mean()) for name, values in found.items()}
+        extra["model"] |= {f"{split}_{name}": float(values.mean()) for name, values in found.items()}
 
     ranked = lists["model"].warm
-    drawn = rng.permutation(len(ranked.users))[: params.truth_checks]
+    drawn = rng.permutation(len(ranked.users))[: params.explanation_checks]
     recommended = [(int(ranked.users[row]), int(ranked.lists[row, 0])) for row in drawn if ranked.lists[row, 0] >= 0]
     checks = check_first_reasons(explainer, recommended, rng)
     by_attention = check_first_reasons(explainer, recommended, rng, explainer.by_attention)
 
     stage.write("ranked.parquet", pd.concat(tables.values()), Ranked)
-    stage.write("slices.parquet", judging.slices(tables["model"]), Slices)
+    stage.write("slices.parquet", results.slices(tables["model"]), Slices)
     shown = [exposure(name, own.warm, listeners, definitions.LIST_LENGTH) for name, own in lists.items()]
     stage.write("exposure.parquet", pd.concat(shown), Exposure)
     named = {"users": users, "songs": songs, "genres": genres}
     stage.write("reasons.parquet", explain(explainer, ranked, named, params, rng), Reasons)
-    written = judging.report(tables, extra, [check.holds for check in checks], params, rng)
+    written = results.report(tables, extra, [check.holds for check in checks], params, rng)
     stage.metrics(**written.metrics)
     stage.judgement(
         {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "users_test": len(data.warm.users),
-            "explanations": judging.explanations(checks, by_attention),
+            "explanations": results.explanations(checks, by_attention),
             "baseline_settings": chosen,
             "filter_weight": 0.0 if blend is None else blend.weight,
             **written.judgement,

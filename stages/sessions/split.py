@@ -9,8 +9,8 @@ import pandas as pd
 
 from winnow.curate.holdout import hold_out_last
 from winnow.curate.leakage import check_no_leakage
-from winnow.curate.sides import SIDES
-from winnow.curate.splits import check_sides
+from winnow.curate.split_names import SPLITS
+from winnow.curate.splits import check_splits
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Common, Split
 from winnow.domains.sessions.rules.genres import training_genres
@@ -38,32 +38,32 @@ def order_songs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
 def split_pairs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
     """The columns of `Splits`; no two sides share a pair, and cold-start users have no row in train, val or test.
 
-    Raises TableError when a side has no row.
+    Raises TableError when a split has no row.
     """
     pairs = order_songs(pairs, params, rng)
     count = pairs.groupby("user_index")["place"].transform("size")
     test = (count * params.test_ratio).round().astype(int)
     val = (count * params.val_ratio).round().astype(int)
     if params.method == "official":
-        side = _official(pairs, params)
+        split = _official(pairs, params)
     else:
-        side = hold_out_last(pairs["user_index"], pairs["place"], val=val, test=test)
+        split = hold_out_last(pairs["user_index"], pairs["place"], val=val, test=test)
     cold = _cold_users(pairs, params, rng)
-    side[cold] = np.where(pairs.loc[cold, "place"] < params.cold_given, "cold_given", "cold_target")
-    check_sides(side, definitions.SIDES if cold.any() else SIDES)
-    return pd.DataFrame({"user_index": pairs["user_index"], "song_index": pairs["song_index"], "split": side})
+    split[cold] = np.where(pairs.loc[cold, "place"] < params.cold_given, "cold_given", "cold_target")
+    check_splits(split, definitions.SPLITS if cold.any() else SPLITS)
+    return pd.DataFrame({"user_index": pairs["user_index"], "song_index": pairs["song_index"], "split": split})
 
 
 def _official(pairs: pd.DataFrame, params: Split) -> "pd.Series[str]":
     """The source's test rows, and of each user's other rows a share for validation."""
-    if not (pairs["side"] == "test").any():
+    if not (pairs["split"] == "test").any():
         raise TableError("the source has no split of its own", fix="set sessions.split.method to random or time")
-    side = pairs["side"].fillna("train").astype("str")
-    own = pairs[side == "train"]
+    split = pairs["split"].fillna("train").astype("str")
+    own = pairs[split == "train"]
     count = own.groupby("user_index")["place"].transform("size")
     val = (count * params.val_ratio).round().astype(int).clip(upper=count - 1)
-    side[own.index] = hold_out_last(own["user_index"], own["place"], val=val, test=0)
-    return side
+    split[own.index] = hold_out_last(own["user_index"], own["place"], val=val, test=0)
+    return split
 
 
 def _cold_users(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) -> "pd.Series[bool]":
@@ -104,11 +104,13 @@ def main(stage: Stage[Common, Split]) -> None:
     tags = stage.read("label/tags.parquet", Tags)
     genres = training_genres(tags, splits)
     stage.write("genres.parquet", genres, Genres)
-    sides = splits["split"].value_counts()
-    stage.account(len(pairs), **{side: int(sides.get(side, 0)) for side in definitions.SIDES})
+    by_split = splits["split"].value_counts()
+    stage.account(len(pairs), **{split: int(by_split.get(split, 0)) for split in definitions.SPLITS})
     heard = set(splits.loc[splits["split"] == "train", "song_index"])
     stage.metrics(
-        users={side: int(splits.loc[splits["split"] == side, "user_index"].nunique()) for side in definitions.SIDES},
+        users={
+            split: int(splits.loc[splits["split"] == split, "user_index"].nunique()) for split in definitions.SPLITS
+        },
         by_user_type=types["user_type"].value_counts().to_dict(),
         songs_without_genre=len(set(splits["song_index"]) - set(genres["song_index"])),
         songs_never_in_train=int((~splits["song_index"].drop_duplicates().isin(heard)).sum()),

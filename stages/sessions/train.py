@@ -63,7 +63,7 @@ def main(stage: Stage[Common, Train]) -> None:
         predict=predict,
         metrics=metrics,
         constants={"graph": data.graph, "types": data.types},
-        carry=artifacts.write,
+        save_extras=artifacts.write,
     )
     result = train_model(stage, task)
     assert isinstance(result.model, GraphRecommender)

@@ -24,7 +24,7 @@ SHRUNKEN: Mapping[str, Any] = {
     "climb.ingest.synthetic.routes": 400,
     "climb.train.epochs": 12,
     "climb.train.batch_size": 16,
-    "climb.train.curve_routes": 4,
+    "climb.train.eval_samples": 4,
     "climb.train.early_stopping.patience": 0,
     "climb.train.network.width": 16,
     "climb.train.network.layers": 1,

@@ -20,8 +20,9 @@ SECTION = {
     "weight": {},
     "train": {
         "subset": "all", "epochs": 4, "learning_rate": 0.05, "phases": [], "weight_decay": 0.0, "batch_size": 32,
-        "accumulation": 1, "clip_norm": 1.0, "precision": "fp32", "threads": 1, "seed": 0, "checkpoint_every": 2,
-        "checkpoint_steps": 0, "keep": 2, "validate_steps": 0, "averaging": 0.0, "select": "best", "start_from": None,
+        "gradient_accumulation_steps": 1, "max_grad_norm": 1.0, "precision": "fp32", "threads": 1, "seed": 0,
+        "checkpoint_every": 2,
+        "checkpoint_steps": 0, "keep_last": 2, "eval_every": 0, "ema_decay": 0.0, "select": "best", "init_from": None,
         "hidden": 8,
         "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
         "scheduler": {

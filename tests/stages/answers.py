@@ -60,7 +60,7 @@ def unmoved(**changes: Any) -> dict[str, dict[str, Any]]:
 
     A metric that counts correct rows is then never better than at first; for other metrics, give `changes`.
     """
-    training = {"learning_rate": 1e-7, "averaging": 0.0, "epochs": 3, **changes}
+    training = {"learning_rate": 1e-7, "ema_decay": 0.0, "epochs": 3, **changes}
     plateau = training | {"scheduler": {"name": "plateau", "patience": 0, "minimum": 0.0}}
     return {
         "train.select": training | {"select": "best"},
@@ -341,7 +341,7 @@ EXAMPLES = {
             "train.lora.dropout": {"lora": {"rank": 2}},
             "train.ridge_alphas": {"ridge_shares": [0.5]},
             "train.ridge_features": {"ridge_shares": [0.5]},
-            **unmoved(learning_rate=0.003, epochs=1, validate_steps=1),
+            **unmoved(learning_rate=0.003, epochs=1, eval_every=1),
         },
         changes_no_byte={
             "label.max_cost_usd": "stops the stage, or does not; tests/stages/articles_oracle",
@@ -425,7 +425,7 @@ EXAMPLES = {
             "ingest.sources": [{"format": "folders", "path": "data/source/retina/mine", "images": None}],
             "split.min_stratum": 200,
             "weight.max_class_weight": 1.5,
-            "train.averaging": 0.0,
+            "train.ema_decay": 0.0,
             "train.phases": [{"subset": "full", "epochs": 1, "learning_rate": 0.01}],
             "train.early_stopping.metric": "accuracy",
             "evaluate.gate.headline": "accuracy",

@@ -159,7 +159,7 @@ def test_jsonl_rejects_what_is_no_article_with_row_and_reason(here: Programs, pa
     articles = here.table("ingest/articles.parquet").set_index("article_id")
     assert json.loads(articles.loc["a", "extra"]) == {"page": 3}
     assert articles.loc["a", "published"] == "2024-05-01"
-    assert (articles.loc["7", "language"], articles.loc["7", "official_side"]) == ("en", "val")
+    assert (articles.loc["7", "language"], articles.loc["7", "official_split"]) == ("en", "val")
     rejected = here.table("ingest/rejected.parquet")
     assert rejected["row"].tolist() == [1, 2, 3, 4, 6, 7, 8, 9, 10]
     assert all(reason in found for reason, found in zip(REASONS, rejected["reason"], strict=True))
@@ -275,17 +275,17 @@ def test_by_source_keeps_a_source_on_one_side(here: Programs) -> None:
     assert splits.groupby(labels).nunique().max() == 3
 
 
-def test_an_official_side_is_kept_and_the_others_are_filled(here: Programs) -> None:
+def test_an_official_split_is_kept_and_the_others_are_filled(here: Programs) -> None:
     for stage in ("ingest", "filter", "label"):
         here.run(stage)
     file = Path("data/articles/label/labels.parquet")
     labels = pd.read_parquet(file)
-    labels["official_side"] = pd.Series(np.where(np.arange(len(labels)) % 5 == 0, "test", None), dtype="str")
+    labels["official_split"] = pd.Series(np.where(np.arange(len(labels)) % 5 == 0, "test", None), dtype="str")
     labels.to_parquet(file, index=False)
     here.run("split")
     splits = here.table("split/splits.parquet")["split"]
-    assert splits[labels["official_side"] == "test"].eq("test").all()
-    assert set(splits[labels["official_side"].isna()]) == {"train", "val"}
+    assert splits[labels["official_split"] == "test"].eq("test").all()
+    assert set(splits[labels["official_split"].isna()]) == {"train", "val"}
     pairs = labels["article_id"].where(labels.index % 10 != 1, labels["article_id"].shift())  # 1 repeats 0, 11 10, …
     labels.assign(duplicate_group=pairs).to_parquet(file, index=False)
     here.run("split")
@@ -293,7 +293,7 @@ def test_an_official_side_is_kept_and_the_others_are_filled(here: Programs) -> N
     place = np.arange(len(labels))
     assert np.array_equal(splits == "test", (place % 5 == 0) | (place % 10 == 1)), "a copy follows its original"
     here.run("split", keep_official=False)
-    assert not here.table("split/splits.parquet")["split"][labels["official_side"] == "test"].eq("test").all()
+    assert not here.table("split/splits.parquet")["split"][labels["official_split"] == "test"].eq("test").all()
 
 
 def test_a_source_without_validation_gives_some_of_its_training_articles(here: Programs) -> None:
@@ -301,11 +301,11 @@ def test_a_source_without_validation_gives_some_of_its_training_articles(here: P
         here.run(stage)
     file = Path("data/articles/label/labels.parquet")
     labels = pd.read_parquet(file)
-    labels["official_side"] = pd.Series(np.where(np.arange(len(labels)) % 5 == 0, "test", "train"), dtype="str")
+    labels["official_split"] = pd.Series(np.where(np.arange(len(labels)) % 5 == 0, "test", "train"), dtype="str")
     labels.to_parquet(file, index=False)
     here.run("split")
     splits = here.table("split/splits.parquet")["split"]
-    assert (splits == "test").equals(labels["official_side"] == "test")
+    assert (splits == "test").equals(labels["official_split"] == "test")
     assert 0.05 < (splits == "val").mean() < 0.15
 
 

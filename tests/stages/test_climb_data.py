@@ -11,8 +11,8 @@ import pytest
 from stages.climb import split
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.climb import definitions
-from winnow.domains.climb.export import export_split
 from winnow.domains.climb.source import formats
+from winnow.domains.climb.source.export import export_split
 from winnow.pipeline.errors import LeakageError, SourceError, TableError
 
 CLIMB = Programs("climb")
@@ -225,12 +225,12 @@ def test_a_leak_stops_the_stage(here: Path, monkeypatch: pytest.MonkeyPatch) -> 
     sides = ["train", "test"] * len(labels)
     splits = pd.DataFrame({"route_id": labels["route_id"], "split": sides[: len(labels)]})
     monkeypatch.setattr(split, "split_routes", lambda *_: splits)
-    with pytest.raises(LeakageError, match=r"values of `hold_set` are on two sides of the split"):
+    with pytest.raises(LeakageError, match=r"values of `hold_set` are in two splits"):
         run("split")
-    with pytest.raises(LeakageError, match=r"values of `hold_set` are on two sides of the split"):
+    with pytest.raises(LeakageError, match=r"values of `hold_set` are in two splits"):
         split.check_no_shared_routes(labels, tokens, splits)
     # The tokens are checked on their own, in case ingest named the same holds twice.
-    with pytest.raises(LeakageError, match=r"values of `tokens` are on two sides of the split"):
+    with pytest.raises(LeakageError, match=r"values of `tokens` are in two splits"):
         split.check_no_shared_routes(labels.assign(hold_set=labels["route_id"]), tokens, splits)
 
 

@@ -15,7 +15,7 @@ from stages.climb import plot, train
 from tests.stages.programs import Programs
 from winnow.domains.climb import definitions
 from winnow.domains.climb.model.artifacts import read_artifacts
-from winnow.domains.climb.model.generation import generate, make_limits, make_sampling
+from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.sequences import conditions, encode
 from winnow.domains.climb.tables import Labels, Splits, Weights
@@ -32,7 +32,7 @@ REQUESTED = pd.DataFrame([{"board": "2016", "angle": 40, "grade_index": definiti
 @pytest.fixture
 def generator(domain: Programs) -> Any:
     """As the command line makes it, in a folder where climb was trained."""
-    from winnow.domains.climb.model.application import Generator  # noqa: PLC0415
+    from winnow.domains.climb.inference import Generator  # noqa: PLC0415
 
     return Generator(torch.device("cpu"))
 
@@ -65,7 +65,7 @@ def test_generated_routes_are_distinct_and_no_training_route(generator: Any) -> 
 def test_the_limits_are_those_of_the_training(generator: Any) -> None:
     limits = generator.artifacts.settings.limits
     assert limits == CLIMB.section("common")
-    assert generator.artifacts.settings.sampling == CLIMB.section("train").sampling
+    assert generator.artifacts.settings.decoding == CLIMB.section("train").decoding
     for route in generator.new_routes(REQUESTED, seed=1):
         assert limits.min_holds <= len(route) <= limits.max_holds
         assert definitions.longest_move(route) <= limits.max_reach
@@ -232,9 +232,9 @@ def test_without_constraints_an_untrained_network_makes_few_valid_routes(generat
     assert own["validity_score"] == 1.0
     assert 0 <= own["unconstrained_validity_score"] < 0.9
     limits = make_limits(generator.model.known, generator.artifacts.settings.limits)
-    sampling = make_sampling(generator.artifacts.settings.sampling)
+    decoding = make_decoding(generator.artifacts.settings.decoding)
     wanted = conditions(pd.concat([REQUESTED] * 10, ignore_index=True))
-    free = generate(generator.model, wanted, limits, sampling, torch.Generator().manual_seed(0), constrained=False)
+    free = generate(generator.model, wanted, limits, decoding, torch.Generator().manual_seed(0), constrained=False)
     assert (np.diff(np.where(free.tokens < definitions.CELLS, free.tokens, 10_000)) >= 0).all(), (
         "bottom up all the same"
     )
@@ -270,7 +270,7 @@ def test_routes_generated_while_training_have_curves_and_change_no_weight(domain
     assert Path("data/climb/plot/generated_while_training.png").exists()
     for old in (Path("data/climb/train"), Path(".winnow")):
         shutil.rmtree(old)
-    domain.run("train", curve_routes=0)
+    domain.run("train", eval_samples=0)
     domain.run("plot")
     assert Path("data/climb/train/model/model.safetensors").read_bytes() == weights
 
@@ -283,9 +283,9 @@ def test_the_samples_curves_are_those_of_routes_generated_so(generator: Any, dom
     labels = CLIMB.table("label/labels.parquet").merge(CLIMB.table("split/splits.parquet"), on="route_id")
     wanted = conditions(labels[labels["split"] == "val"].head(32))
     limits = make_limits(generator.model.known, generator.artifacts.settings.limits)
-    sampling = make_sampling(generator.artifacts.settings.sampling)
+    decoding = make_decoding(generator.artifacts.settings.decoding)
     made, free = (
-        generate(generator.model, wanted, limits, sampling, torch.Generator().manual_seed(0), constrained=constrained)
+        generate(generator.model, wanted, limits, decoding, torch.Generator().manual_seed(0), constrained=constrained)
         for constrained in (True, False)
     )
     known = {(board, cells) for board, cells in routes_of(generator.artifacts.sequences("train"))}

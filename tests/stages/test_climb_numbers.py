@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.climb import definitions
-from winnow.domains.climb.model import baselines
+from winnow.domains.climb.evaluation import baselines
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.sequences import Sequences, encode
 from winnow.pipeline.seeds import derive_seed

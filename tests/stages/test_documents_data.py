@@ -14,7 +14,7 @@ from stages.documents.train import seen_pages
 from tests.stages.conftest import Finished
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.documents import definitions
-from winnow.domains.documents.rules.sides import split_images
+from winnow.domains.documents.rules.splits import split_images
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images import parallel
 from winnow.images.codec import ImageError, load_pixels
@@ -352,13 +352,13 @@ def test_effects_say_nothing_of_the_class_and_no_two_copies_are_the_same(
 ) -> None:
     shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    run("label", copies=20, clean_share=0.2, effects_share=0.4)
+    run("label", copies=20, clean_share=0.2, augmentation_share=0.4)
     labels = table("label/labels.parquet")
-    effects, clean = labels["effects"] != "", labels["score"] == 1
-    assert effects.mean() == pytest.approx(0.4, abs=0.06)
+    augmentations, clean = labels["augmentations"] != "", labels["score"] == 1
+    assert augmentations.mean() == pytest.approx(0.4, abs=0.06)
     assert labels["label"].value_counts().to_numpy() == pytest.approx([len(labels) / 5] * 5, abs=2)
     for known in (clean, labels["label"]):
-        assert chi2_contingency(pd.crosstab(known, effects)).pvalue > 0.01, pd.crosstab(known, effects)
+        assert chi2_contingency(pd.crosstab(known, augmentations)).pvalue > 0.01, pd.crosstab(known, augmentations)
     images = read_images(Path("data/documents/label/images.arrow"))
     assert len(set(images.select(labels["image_id"]))) == len(labels)
 

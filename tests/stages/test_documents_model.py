@@ -23,8 +23,8 @@ from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.training import Training
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.store import read_images
+from winnow.learn.accumulator import Loss
 from winnow.learn.interrupt import Interrupted
-from winnow.learn.tally import Loss
 from winnow.pipeline import presets
 from winnow.pipeline.errors import TrainingError, WinnowError
 from winnow.pipeline.stage import run_stage
@@ -61,7 +61,7 @@ def test_frozen_networks_train_on_kept_features(here: Path) -> None:
     weights = "data/source/documents/models/blocks.pt"
     whole = torch.nn.Sequential(*model.blocks)
     torch.save(whole.state_dict(), weights)
-    network = {"weights": weights, "frozen_blocks": 40, "views": [40], "test_views": 2}
+    network = {"weights": weights, "frozen_blocks": 40, "views": [40], "tta_views": 2}
     run("train", epochs=1, network=network)
     kept = list(Path(".winnow/kept/features").glob("??/*"))
     assert kept

@@ -61,7 +61,7 @@ class CapturedError(Exception):
     """Ends a train stage once its task is known."""
 
 
-ON_THE_CPU = {"climb": {"curve_routes": 0}}
+ON_THE_CPU = {"climb": {"eval_samples": 0}}
 """What is left out of a train stage because it is drawn on the CPU, from the numbers that the network gives."""
 
 

@@ -16,12 +16,12 @@ from winnow.domains.load import load
 
 MATTERS_WHEN: Mapping[str, Mapping[str, Any]] = {
     "split.fold": {"folds": 4},
-    "train.keep": {"epochs": 2, "checkpoint_every": 1, "keep": 1},
+    "train.keep_last": {"epochs": 2, "checkpoint_every": 1, "keep_last": 1},
     "train.scheduler.period": {"scheduler": {"name": "cosine_warm_restarts", "period": 1}, "epochs": 2},
     "train.scheduler.minimum": {"scheduler": {"name": "cosine", "warmup": 0.0}},
     "train.early_stopping.patience": {"early_stopping": {"patience": 1, "min_delta": 100.0}, "epochs": 3},
     "train.early_stopping.min_delta": {"early_stopping": {"patience": 2}, "epochs": 4},
-    "train.clip_norm": {"clip_norm": 0.01},
+    "train.max_grad_norm": {"max_grad_norm": 0.01},
     **unmoved(),
 }
 """Other values of the same section under which a param does something, the same for every domain."""
@@ -29,7 +29,7 @@ MATTERS_WHEN: Mapping[str, Mapping[str, Any]] = {
 VALUES: Mapping[str, Any] = {
     "split.folds": 4,
     "train.checkpoint_every": 1,
-    "train.validate_steps": 1,
+    "train.eval_every": 1,
     "train.early_stopping.min_delta": 100.0,
     "train.scheduler.minimum": 0.0007,
     "train.scheduler.name": "cosine_warm_restarts",
@@ -41,10 +41,10 @@ VALUES: Mapping[str, Any] = {
 CHANGES_NO_BYTE: Mapping[str, str] = {
     "ingest.sources": "files of the user's; each format has its tests",
     "ingest.max_rejected_share": "stops the stage, or does not",
-    "train.accumulation": "cuts a batch into pieces whose gradients add up to the same, up to rounding",
+    "train.gradient_accumulation_steps": "cuts a batch into pieces whose gradients add up to the same, up to rounding",
     "train.threads": "cuts sums into parts; the tensors of tiny data are too small to be cut",
     "train.checkpoint_steps": "states to resume from are not among the results",
-    "train.start_from": "names a model in data/source; tests/library/learn/test_checkpoints.py starts from one",
+    "train.init_from": "names a model in data/source; tests/library/learn/test_checkpoints.py starts from one",
     "evaluate.threads": "cuts sums into parts; the tensors of tiny data are too small to be cut",
 }
 """Params that are not expected to change a byte of the results here, the same for every domain, and why."""

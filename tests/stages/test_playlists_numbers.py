@@ -14,7 +14,7 @@ from sklearn.metrics import ndcg_score
 from stages.playlists import evaluate
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.playlists_world import PLAYLISTS, Matrix, World, table
-from winnow.domains.playlists.model import baselines as tuned_baselines
+from winnow.domains.playlists.evaluation import baselines as tuned_baselines
 from winnow.domains.playlists.model.explanations import track_names
 from winnow.recommend.explanations import Check
 
@@ -22,7 +22,7 @@ CUTOFFS = (10, 50, 100)
 CHANGES: dict[str, dict[str, Any]] = {
     "ingest": {"synthetic": {"playlists": 150, "tracks": 400}},
     "train": {"blend": {"weights": [0.0, 0.5, 4.0]}},
-    "evaluate": {"truth_checks": 20, "bootstrap": {"resamples": 2000}},
+    "evaluate": {"explanation_checks": 20, "bootstrap": {"resamples": 2000}},
 }
 pytestmark = pytest.mark.parametrize("finished", ["playlists"], indirect=True)
 

@@ -35,7 +35,7 @@ def track(uri: str, name: str = "title") -> dict[str, Any]:
 
 
 def completer() -> Any:
-    from winnow.domains.playlists.model.application import PlaylistCompleter  # noqa: PLC0415
+    from winnow.domains.playlists.inference import PlaylistCompleter  # noqa: PLC0415
 
     return PlaylistCompleter(torch.device("cpu"))
 
@@ -84,16 +84,16 @@ def test_names_are_found_whatever_their_case_and_dash_and_unknown_ones_told(here
 
 
 def test_complete_tells_the_first_reasons_that_help(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from winnow.domains.playlists.model import application  # noqa: PLC0415
+    from winnow.domains.playlists import inference  # noqa: PLC0415
 
     def complete(_: Any, names: list[str], count: int) -> list[Any]:
         reasons = [("track", f"reason {n}", 0.4 - 0.1 * n) for n in range(6)]
         return [
-            application.Completion("id", f"{names} {count}", 1.5, reasons),
-            application.Completion("id", "two", 1.0, reasons[3:]),
+            inference.Completion("id", f"{names} {count}", 1.5, reasons),
+            inference.Completion("id", "two", 1.0, reasons[3:]),
         ]
 
-    monkeypatch.setattr(application.PlaylistCompleter, "complete", complete)
+    monkeypatch.setattr(inference.PlaylistCompleter, "complete", complete)
     command = ["complete", "--tracks", " a – b;c ; ", "--k", "2"]
     plain = CliRunner().invoke(app, command)
     assert plain.stdout.splitlines() == ["  1    1.500  ['a – b', 'c'] 2", "  2    1.000  two"]

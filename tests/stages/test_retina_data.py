@@ -170,7 +170,7 @@ def test_the_eyepacs_table_has_both_eyes_of_each_patient_and_the_split_keeps_the
             "source": "eyepacs",
             "grade": rows["level"].astype("Int64"),
             "duplicate_group": "trainLabels/" + rows["image"],
-            **dict.fromkeys(("official_side", "patient", "eye"), pd.Series(pd.NA, index=rows.index, dtype="str")),
+            **dict.fromkeys(("official_split", "patient", "eye"), pd.Series(pd.NA, index=rows.index, dtype="str")),
         }
     )
     # Data made to tempt: copies of one photograph under the names of different patients, in chains.
@@ -240,8 +240,8 @@ def test_a_collection_of_one_photograph_a_patient_is_warned_about(
 def test_a_leak_and_too_few_photographs_stop_the_split(here: Path) -> None:
     labels = table("label/labels.parquet")
     sides = np.resize(["train", "val", "test"], len(labels))
-    with pytest.raises(LeakageError, match="values of `patient` are on two sides"):
-        split.split_photographs(labels.assign(official_side=sides), RETINA.section("split"), np.random.default_rng(0))
+    with pytest.raises(LeakageError, match="values of `patient` are in two splits"):
+        split.split_photographs(labels.assign(official_split=sides), RETINA.section("split"), np.random.default_rng(0))
     with pytest.raises(TableError, match="too few to split"):
         split.split_photographs(labels[:2], RETINA.section("split"), np.random.default_rng(0))
 

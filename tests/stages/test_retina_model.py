@@ -219,7 +219,7 @@ def test_every_kind_of_head_preparation_and_backbone_learns_and_is_judged(choice
     rows = table("evaluate/predictions.parquet").query("split == 'train'")
     assert set(judgement()["interval"]) == set(judgement()["model"])
     if choice == "corn_on_contrast":  # the others' batch statistics are not yet those of their weights
-        assert evaluate.judging.judge(rows)["macro_auc"] > 0.7
+        assert evaluate.results.judge(rows)["macro_auc"] > 0.7
 
 
 def winnow(*arguments: str) -> Result:

@@ -52,7 +52,7 @@ def test_idrids_own_file_and_further_columns_are_read(here: Path) -> None:
     labels = table("label/labels.parquet").set_index("image_id")
     assert labels["patient"].tolist() == ["idrid/ann", "idrid/ann", "labels/IDRiD_002", "idrid/bo"]
     assert labels["eye"].tolist() == ["right", "left", "unknown", "left"]
-    assert labels["official_side"].tolist() == ["train", "train", "val", "test"]
+    assert labels["official_split"].tolist() == ["train", "train", "val", "test"]
 
 
 def test_retinamnists_own_split_is_kept(shared_data: Path, here: Path) -> None:

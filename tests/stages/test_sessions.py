@@ -23,7 +23,7 @@ from winnow.pipeline.params import STAGES
 SMALL: dict[str, dict[str, Any]] = {
     "ingest": {"synthetic": {"songs": 160, "users": 90, "genres": 5, "scene_songs": 10, "explore": 0.1}},
     "train": {"epochs": 3, "checkpoint_every": 2},
-    "evaluate": {"truth_checks": 20, "explained_users": 3, "bootstrap": {"resamples": 100, "confidence": 0.95}},
+    "evaluate": {"explanation_checks": 20, "explained_users": 3, "bootstrap": {"resamples": 100, "confidence": 0.95}},
     "plot": {"dpi": 40},
 }
 LOG = {"header": True, "user": "user", "item": ["song"], "timestamp": "time"} | dict.fromkeys(
@@ -180,7 +180,7 @@ def test_a_pair_on_two_sides_is_leakage(here: Path, monkeypatch: pytest.MonkeyPa
         return pd.concat([sides, sides[sides["split"] == "test"].head(1).assign(split="train")])
 
     monkeypatch.setattr(split, "split_pairs", leaking)
-    with pytest.raises(LeakageError, match="`user and song` are on two sides"):
+    with pytest.raises(LeakageError, match="`user and song` are in two splits"):
         run("split")
 
 
@@ -290,7 +290,7 @@ def test_mode_simple_learns_from_validation_too(here: Path) -> None:
 
 
 def recommender() -> Any:
-    from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415
+    from winnow.domains.sessions.inference import Recommender  # noqa: PLC0415
 
     return Recommender(torch.device("cpu"))
 

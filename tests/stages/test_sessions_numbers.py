@@ -15,7 +15,7 @@ from sklearn.metrics.pairwise import cosine_distances
 from stages.sessions import evaluate
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.sessions_world import FILTER, SESSIONS, Lists, World, baseline_scores, table
-from winnow.domains.sessions.model.application import Recommender
+from winnow.domains.sessions.inference import Recommender
 from winnow.domains.sessions.model.training import training_data
 from winnow.recommend.explanations import Check
 
@@ -25,7 +25,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "weight": {"interactions": "confidence"},
     "train": {"epochs": 6, "network": FILTER},
     "evaluate": {
-        "truth_checks": 20,
+        "explanation_checks": 20,
         "baselines": {
             "knn_neighbours": [10, 40],
             "knn_shrink": [0.0, 10.0],
@@ -35,7 +35,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "bootstrap": {"resamples": 2000},
     },
 }
-FEW_BASELINES = {"baselines": {"lightgcn_dims": [], "als_rounds": 1}}
+FEW_BASELINES = {"baselines": {"lightgcn_dims": [], "als_iterations": 1}}
 pytestmark = pytest.mark.parametrize("finished", ["sessions"], indirect=True)
 
 

@@ -1,4 +1,4 @@
-"""What lies on the test side changes nothing that is learned, chosen or fitted: not the model, not its baselines.
+"""What lies in the test split changes nothing that is learned, chosen or fitted: not the model, not its baselines.
 
 Part of the test rows is given other content. The model's folder, the weights, the settings chosen on validation, and
 the predictions for the test rows that were left alone, by the model and by every baseline, must stay the same.

@@ -12,7 +12,7 @@ from winnow.compare.noise import read_noise
 from winnow.compare.revisions import Revision
 from winnow.domains.load import domain_names, has_module, load
 from winnow.judge.intervals import Interval
-from winnow.judge.multiple import holm
+from winnow.judge.multiple_testing import holm
 from winnow.judge.paired import Predictions, paired_intervals, same_rows
 from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError

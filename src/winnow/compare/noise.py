@@ -11,12 +11,12 @@ from typing import Annotated
 from dvc.repo import Repo
 from pydantic import BaseModel, Field, ValidationError
 
+from winnow.compare.experiments import flat_params, read_experiments
 from winnow.compare.revisions import Revision
-from winnow.experiments import flat_params, read_experiments
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import read_json, write_json
 from winnow.pipeline.params import PARAMS_FILE, Document
-from winnow.status import stale_stages
+from winnow.workspace.status import stale_stages
 
 SEED = "train.seed"
 

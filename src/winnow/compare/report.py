@@ -27,7 +27,7 @@ def write_report(
 ) -> str:
     """The report over all domains of `after`, as Markdown.
 
-    `stale` is what `winnow.status.stale_stages` gives, None if unknown. With `folder`, figures before and after are
+    `stale` is what `workspace.status.stale_stages` gives, None if unknown. With `folder`, figures before and after are
     written there, and the Markdown shows them by paths relative to it.
     """
     locks = before.locked_stages(), after.locked_stages()

@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from winnow.curate.sides import SIDES
+from winnow.curate.split_names import SPLITS
 
 
 def hold_out_last(
     owner: pd.Series, order: pd.Series, *, val: "pd.Series[int] | int", test: "pd.Series[int] | int"
 ) -> "pd.Series[str]":
-    """The side of each row: each owner's last `test` rows by `order`, the `val` rows before them, and train.
+    """The split of each row: each owner's last `test` rows by `order`, the `val` rows before them, and train.
 
     `val` and `test` are the same for all owners or given per row (equal within an owner). An owner without a row left
     for training keeps all rows in train, so that every tested owner is known to the model. Indexed like `owner`,
@@ -18,9 +18,9 @@ def hold_out_last(
     from_end = rows.groupby("owner").cumcount(ascending=False)
     size = rows.groupby("owner")["owner"].transform("size")
     held = rows["val"] + rows["test"]
-    train, validation, tested = SIDES
-    side = pd.Series(train, index=rows.index, dtype="str")
-    side[from_end < held] = validation
-    side[from_end < rows["test"]] = tested
-    side[held >= size] = train
-    return side.reindex(owner.index)
+    train, validation, tested = SPLITS
+    split = pd.Series(train, index=rows.index, dtype="str")
+    split[from_end < held] = validation
+    split[from_end < rows["test"]] = tested
+    split[held >= size] = train
+    return split.reindex(owner.index)

@@ -1,8 +1,8 @@
 """Splits that are stratified, that keep groups whole, and that depend on nothing but the rows' content and a seed.
 
-Strata too small to split are merged first (`merge_small_strata`). Then each group goes, one after another, to the side
+Strata too small to split are merged first (`merge_small_strata`). Then each group goes, one after another, to the split
 that is furthest behind its share, counting both the group's own strata and all rows so far: so every stratum and the
-whole come within about a group's size of the shares, which drawing sides at random does not give.
+whole come within about a group's size of the shares, which drawing splits at random does not give.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,48 +71,48 @@ def connected_groups(keys: pd.DataFrame) -> "pd.Series[str]":
 def split_rows(
     strata: "pd.Series[str]", groups: pd.Series, shares: Mapping[str, float], rng: np.random.Generator
 ) -> "pd.Series[str]":
-    """The side of each row, such as train, val or test; indexed like `strata`.
+    """The split of each row, such as train, val or test; indexed like `strata`.
 
-    `shares` maps each side to its share of the rows (they sum to 1). No group is on two sides. The order of the
-    rows does not matter: the same rows and seed give the same sides.
+    `shares` maps each split to its share of the rows (they sum to 1). No group is in two splits. The order of the
+    rows does not matter: the same rows and seed give the same splits.
     """
-    sides = list(shares)
+    splits = list(shares)
     rows = pd.DataFrame({"group": groups.to_numpy(), "stratum": strata.to_numpy()})
     counts = rows.value_counts(sort=False).reset_index().sort_values(["group", "stratum"])
-    chosen = _choose_sides(counts, np.array([shares[side] for side in sides]), rng)
-    return groups.map(chosen.map(dict(enumerate(sides)))).astype("str").set_axis(strata.index)
+    chosen = _choose_sides(counts, np.array([shares[split] for split in splits]), rng)
+    return groups.map(chosen.map(dict(enumerate(splits)))).astype("str").set_axis(strata.index)
 
 
 def split_folds(
     strata: "pd.Series[str]", groups: pd.Series, folds: int, fold: int, rng: np.random.Generator
 ) -> "pd.Series[str]":
-    """The side of each row in one round of cross-validation: part `fold` is test, the next one val, the others train.
+    """The split of each row in one round of cross-validation: part `fold` is test, the next one val, the others train.
 
     With the same seed the parts are the same for every `fold`, so over all of them each row is tested once.
     """
     parts = split_rows(strata, groups, {str(part): 1 / folds for part in range(folds)}, rng)
-    side = {str(part): "train" for part in range(folds)} | {str(fold): "test", str((fold + 1) % folds): "val"}
-    return parts.map(side)
+    split = {str(part): "train" for part in range(folds)} | {str(fold): "test", str((fold + 1) % folds): "val"}
+    return parts.map(split)
 
 
-def check_sides(side: "pd.Series[str]", expected: Sequence[str]) -> None:
-    """Raise TableError when one of the expected sides has no row."""
-    missing = [name for name in expected if not (side == name).any()]
+def check_splits(split: "pd.Series[str]", expected: Sequence[str]) -> None:
+    """Raise TableError when one of the expected splits has no row."""
+    missing = [name for name in expected if not (split == name).any()]
     if missing:
         raise TableError(
-            f"{len(side)} rows are too few to split: none is left for {' and '.join(missing)}",
+            f"{len(split)} rows are too few to split: none is left for {' and '.join(missing)}",
             fix="use more data, larger shares, or fewer folds",
         )
 
 
-def side_counts(strata: pd.Series, side: "pd.Series[str]") -> dict[str, dict[str, int]]:
-    """Rows per stratum and side: `{"6B_low": {"train": 80, "val": 10, "test": 10}, …}`."""
-    table = pd.crosstab(strata.to_numpy(), side.to_numpy())
+def split_counts(strata: pd.Series, split: "pd.Series[str]") -> dict[str, dict[str, int]]:
+    """Rows per stratum and split: `{"6B_low": {"train": 80, "val": 10, "test": 10}, …}`."""
+    table = pd.crosstab(strata.to_numpy(), split.to_numpy())
     return {str(name): {str(key): int(count) for key, count in row.items()} for name, row in table.iterrows()}
 
 
 def _choose_sides(counts: pd.DataFrame, shares: np.ndarray, rng: np.random.Generator) -> "pd.Series[int]":
-    """The number of the side of each group. `counts` has one row per (group, stratum), in the column `count`."""
+    """The number of the split of each group. `counts` has one row per (group, stratum), in the column `count`."""
     groups_in_stratum = counts.groupby("stratum")["group"].transform("size")
     counts = counts.assign(stratum_groups=groups_in_stratum, code=pd.factorize(counts["stratum"], sort=True)[0])
     # A group with rows in several strata takes its turn with the rarest of them, which has the least room for error.
@@ -130,10 +130,10 @@ def _choose_sides(counts: pd.DataFrame, shares: np.ndarray, rng: np.random.Gener
     for group in turn["group"]:
         for code, count in parts[group]:
             own = behind[code]
-            for side in side_numbers:
-                own[side] += share_list[side] * count
-                behind_all[side] += share_list[side] * count
-        need = [behind_all[side] + sum(behind[code][side] for code, _ in parts[group]) for side in side_numbers]
+            for split in side_numbers:
+                own[split] += share_list[split] * count
+                behind_all[split] += share_list[split] * count
+        need = [behind_all[split] + sum(behind[code][split] for code, _ in parts[group]) for split in side_numbers]
         best = max(side_numbers, key=need.__getitem__)
         for code, count in parts[group]:
             behind[code][best] -= count

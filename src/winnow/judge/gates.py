@@ -16,7 +16,7 @@ WORDS: Words = ("PASS", "REVIEW", "FAIL")
 
 
 @dataclass(frozen=True)
-class Findings:
+class EvaluationResult:
     """What an evaluate stage measured, by metric; `{name: {metric: value}}` for baselines and references."""
 
     model: Mapping[str, float]
@@ -46,7 +46,7 @@ class Verdict:
     reasons: list[str]
 
 
-def decide(gate: Gate, found: Findings, words: Words = WORDS) -> Verdict:
+def decide(gate: Gate, found: EvaluationResult, words: Words = WORDS) -> Verdict:
     """
     The verdict over a model's metrics, in these words, best first.
 
@@ -68,7 +68,7 @@ def decide(gate: Gate, found: Findings, words: Words = WORDS) -> Verdict:
     return Verdict(words[worst], reasons)
 
 
-def _headline(metric: str, found: Findings) -> tuple[Grade, str]:
+def _headline(metric: str, found: EvaluationResult) -> tuple[Grade, str]:
     value = _measured(metric, found)
     if metric not in found.interval:
         known = ", ".join(sorted(found.interval)) or "none"
@@ -89,7 +89,7 @@ def _headline(metric: str, found: Findings) -> tuple[Grade, str]:
     return Grade.BAD, f"{reason}: not better"
 
 
-def _condition(condition: Condition, found: Findings) -> tuple[Grade, str]:
+def _condition(condition: Condition, found: EvaluationResult) -> tuple[Grade, str]:
     if condition.metric in found.unmeasured:
         return Grade.UNSURE, f"{condition.metric} cannot be measured: {found.unmeasured[condition.metric]}"
     metric, value = condition.metric, _measured(condition.metric, found)
@@ -111,7 +111,7 @@ def _unfavourable(metric: str, interval: Interval) -> float:
     return interval.low if higher_is_better(metric) else interval.high
 
 
-def _measured(metric: str, found: Findings) -> float:
+def _measured(metric: str, found: EvaluationResult) -> float:
     if metric not in found.model:
         raise WinnowError(
             f"the gate names the metric `{metric}`, which was not measured",

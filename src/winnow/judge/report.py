@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from winnow.judge.baselines import strongest
-from winnow.judge.gates import WORDS, Findings, Words, decide
+from winnow.judge.gates import WORDS, EvaluationResult, Words, decide
 from winnow.judge.intervals import Interval
 from winnow.judge.settings import Gate
 from winnow.pipeline.errors import WinnowError
@@ -19,7 +19,7 @@ class Report(NamedTuple):
     """judgement.json, everything: verdict, reasons, model, interval, baseline, reference, difference"""
 
 
-def make_report(gate: Gate, found: Findings, words: Words = WORDS) -> Report:
+def make_report(gate: Gate, found: EvaluationResult, words: Words = WORDS) -> Report:
     """Both files' content. Raises WinnowError naming a value that is NaN or infinite, or a metric that is missing."""
     interval = _bounds(found.interval)
     parts = [("model", found.model), *interval.items(), *found.baseline.items(), *found.reference.items()]

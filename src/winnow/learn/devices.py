@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, gather_object, send_to_device
 from torch import Tensor, nn
 
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.learn.sharding import is_sharded, shard_model
 from winnow.pipeline import ledger
 from winnow.pipeline.errors import TrainingError
@@ -54,7 +54,7 @@ def torch_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def start(device: str, settings: Training) -> Accelerator:
+def start(device: str, settings: TrainingSettings) -> Accelerator:
     """
     Accelerate on the chosen device (auto, cpu, cuda, mps), deterministic, with the settings' threads.
 
@@ -118,7 +118,7 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-class Team:
+class ProcessGroup:
     """The processes of a training, seen from one of them."""
 
     def __init__(self, accelerator: Accelerator) -> None:
@@ -129,22 +129,22 @@ class Team:
         self.sharded = False
         """whether the model is sharded, so that all processes gather what one of them writes"""
 
-    def prepare(self, model: nn.Module, units: Sequence[nn.Module]) -> tuple[nn.Module, nn.Module]:
+    def prepare(self, model: nn.Module, fsdp_modules: Sequence[nn.Module]) -> tuple[nn.Module, nn.Module]:
         """The model to train, wrapped for mixed precision and DDP, and the model itself.
 
         With `units`, and several processes, both are the model itself, sharded.
         """
         accelerator = self.accelerator
-        if self.size == 1 or not units:
+        if self.size == 1 or not fsdp_modules:
             model.to(accelerator.device)  # asked to place it, Accelerate would import DTensor: half a second
             return accelerator.prepare(model, device_placement=[False]), model
         if accelerator.mixed_precision == "bf16":
             model.forward = torch.autocast(accelerator.device.type, dtype=torch.bfloat16)(model.forward)
-        shard_model(model, units, accelerator.device, self.size)
+        shard_model(model, fsdp_modules, accelerator.device, self.size)
         self.sharded = True
         return model, model
 
-    def on_main(self, work: Callable[[], T]) -> T:
+    def broadcast_from_main(self, work: Callable[[], T]) -> T:
         """The result of `work` on the main process, on every process."""
         if self.size == 1:
             return work()

@@ -48,5 +48,5 @@ def interruption_message(checkpoint: Path) -> str:
     return (
         f"⚠ training interrupted; checkpoint saved to {checkpoint}\n"
         "  to continue, run the same command again; with other params a new one starts. To start from these weights,\n"
-        "  copy the checkpoint to data/source/<domain>/models/ and name it in train.start_from"
+        "  copy the checkpoint to data/source/<domain>/models/ and name it in train.init_from"
     )

@@ -17,7 +17,7 @@ class BatchShare:
 
     batch_size: int
     """rows of one optimiser step, over all processes"""
-    accumulation: int
+    gradient_accumulation_steps: int
     """micro-batches a process works through for one step"""
     processes: int
     rank: int
@@ -26,13 +26,13 @@ class BatchShare:
         if self.batch_size % self.pieces:
             raise TrainingError(
                 f"batch_size {self.batch_size} cannot be cut evenly into {self.processes} devices × "
-                f"{self.accumulation} micro-batches",
-                fix=f"make batch_size a multiple of {self.pieces}, or lower accumulation or runtime.devices",
+                f"{self.gradient_accumulation_steps} micro-batches",
+                fix=f"make batch_size a multiple of {self.pieces}, or lower the other two",
             )
 
     @property
     def pieces(self) -> int:
-        return self.processes * self.accumulation
+        return self.processes * self.gradient_accumulation_steps
 
 
 class EpochSampler:
@@ -60,7 +60,7 @@ class EpochSampler:
 
     def __len__(self) -> int:
         """Micro-batches of this process in one epoch."""
-        return math.ceil(self.rows / self.share.batch_size) * self.share.accumulation
+        return math.ceil(self.rows / self.share.batch_size) * self.share.gradient_accumulation_steps
 
     def batch(self, seed: int, index: int) -> NDArray[np.int64]:
         """
@@ -86,7 +86,7 @@ class EpochSampler:
 
     def _place(self, index: int) -> tuple[int, int, int]:
         """Where the batch of micro-batch `index` starts in the epoch, its rows, and which piece of it this one is."""
-        step, micro = divmod(index, self.share.accumulation)
+        step, micro = divmod(index, self.share.gradient_accumulation_steps)
         start = step * self.share.batch_size
         rows = min(self.share.batch_size, self.rows - start)
         return start, rows, micro * self.share.processes + self.share.rank

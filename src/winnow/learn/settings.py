@@ -45,7 +45,7 @@ class Phase(Section):
     learning_rate: Float = Field(gt=0, description="highest learning rate")
 
 
-class Training(Section):
+class TrainingSettings(Section):
     """A training's values, the same for every domain; a domain whose `subsets` are others names them."""
 
     subsets: ClassVar[tuple[str, ...]] = ("all",)
@@ -56,22 +56,24 @@ class Training(Section):
     phases: list[Phase] = Field(description="a curriculum, in order, in place of subset, epochs and learning_rate")
     weight_decay: Float = Field(ge=0, description="AdamW's decoupled weight decay")
     batch_size: int = Field(ge=1, description="rows of one optimiser step, all devices and micro-batches together")
-    accumulation: int = Field(ge=1, description="micro-batches a device cuts its part of a batch into, to save memory")
-    clip_norm: Float = Field(ge=0, description="gradients are scaled down to this norm; 0 = never")
+    gradient_accumulation_steps: int = Field(
+        ge=1, description="micro-batches a device cuts its part of a batch into, to save memory"
+    )
+    max_grad_norm: Float = Field(ge=0, description="gradients are scaled down to this norm; 0 = never")
     precision: Literal["fp32", "fp16", "bf16"] = Field(description="of the forward and backward pass; fp16 needs a GPU")
     threads: int = Field(ge=1, le=256, description="torch's threads; part of the result (the order of sums)")
     seed: int = Field(ge=0, lt=2**32, description="of initial weights, row order and dropout (data have their own)")
     checkpoint_every: int = Field(ge=0, description="epochs between the checkpoints epoch_NNNN; 0 = none")
     checkpoint_steps: int = Field(ge=0, description="steps between resumable states within an epoch; 0 = none")
-    keep: int = Field(ge=1, description="number of most recent checkpoints epoch_NNNN that are kept")
-    validate_steps: int = Field(ge=0, description="steps between validations; 0 = at the end of each epoch only")
-    averaging: Float = Field(
+    keep_last: int = Field(ge=1, description="number of most recent checkpoints epoch_NNNN that are kept")
+    eval_every: int = Field(ge=0, description="steps between validations; 0 = at the end of each epoch only")
+    ema_decay: Float = Field(
         ge=0, lt=1, description="decay of the weights' moving average over steps, which is validated and kept; 0 = none"
     )
     select: Literal["best", "last"] = Field(description="validation whose weights are the model and start a next phase")
     early_stopping: EarlyStopping = Field(description="the watched metric, and when a phase ends before its epochs")
     scheduler: Scheduler = Field(description="learning rate schedule")
-    start_from: Annotated[str | None, ModelPath()] = Field(
+    init_from: Annotated[str | None, ModelPath()] = Field(
         description="checkpoint or model in data/source/<domain>/models/ to start from; null = none"
     )
 

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 
-def shard_model(model: nn.Module, units: Iterable[nn.Module], device: torch.device, processes: int) -> None:
+def shard_model(model: nn.Module, fsdp_modules: Iterable[nn.Module], device: torch.device, processes: int) -> None:
     """Move the model to the devices, in place, a part of each weight to each process. All processes call it."""
     from torch.distributed.device_mesh import init_device_mesh  # noqa: PLC0415
     from torch.distributed.fsdp import fully_shard  # noqa: PLC0415
 
     mesh = init_device_mesh(device.type, (processes,))
-    for unit in (*units, model):
+    for unit in (*fsdp_modules, model):
         fully_shard(unit, mesh=mesh)
 
 

@@ -8,7 +8,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from winnow.learn.checkpoints import os_errors
 from winnow.learn.devices import relaunch
 from winnow.learn.loop import fit
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.learn.task import Result, Task
 from winnow.pipeline import ledger
 from winnow.pipeline.errors import TrainingError
@@ -16,7 +16,7 @@ from winnow.pipeline.parent import orphaned
 from winnow.pipeline.runs import mark_finished, run_folder
 from winnow.pipeline.stage import Stage
 
-T = TypeVar("T", bound=Training)
+T = TypeVar("T", bound=TrainingSettings)
 
 
 def train_model(stage: Stage[Any, T], task: Task) -> Result:
@@ -42,7 +42,7 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
         with os_errors(model):
             cast("PyTorchModelHubMixin", result.model).save_pretrained(model)
         (model / "README.md").unlink(missing_ok=True)  # the hub's model card, all placeholders
-        task.carry(model)
+        task.save_extras(model)
         shutil.copytree(result.checkpoints, checkpoints)
         mark_finished(folder)
     ledger.note(epoch_seconds=[round(seconds, 3) for seconds in result.epoch_seconds])

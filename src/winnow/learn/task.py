@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare
-from winnow.learn.tally import Loss
 
 
 def carry_nothing(folder: Path) -> None:
@@ -57,7 +57,7 @@ class Task:
     """the metrics of what `predict` yielded for all validation rows, in order, on the CPU of the main process"""
     constants: Mapping[str, Any] = field(default_factory=dict)
     """tensors that every batch needs, such as a graph: copied to the device once and added to every batch"""
-    units: Callable[[nn.Module], Sequence[nn.Module]] = no_units
+    fsdp_modules: Callable[[nn.Module], Sequence[nn.Module]] = no_units
     """
     modules whose weights are sharded over several processes, and gathered one module at a time (FSDP), such as the
     blocks of a transformer; without any each process has the whole model (DDP). `predict` must call `model(…)` once a
@@ -67,11 +67,11 @@ class Task:
     """the optimiser's parameter groups; a group's `lr_scale` multiplies its learning rate"""
     optimizer: Callable[[list[dict[str, Any]], float, float], Optimizer] = adamw
     """the optimiser of (groups, learning rate, weight decay); its state must be tensors"""
-    saved: Callable[[nn.Module], Collection[str]] = whole_state
+    state_dict_keys: Callable[[nn.Module], Collection[str]] = whole_state
     """the names of the state that checkpoints hold: all of a small model, the adapter alone of a large one"""
     summarise: Callable[[Mapping[str, float]], dict[str, float]] = dict
     """turns the means of the loss and its parts into train metrics (counts into rates); keeps `loss`"""
-    carry: Callable[[Path], None] = carry_nothing
+    save_extras: Callable[[Path], None] = carry_nothing
     """writes into the model folder, after `save_pretrained`, what using the model needs besides its weights"""
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import grimp
 
 import winnow
+from winnow.pipeline.cache import content_key
 from winnow.pipeline.digests import FOLDER, PACKAGES, module_digests, source_digest
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.kept import content_key
 
 RUNNING = ("winnow.pipeline.", "winnow.learn.")
 

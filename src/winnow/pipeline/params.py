@@ -16,6 +16,23 @@ from winnow.pipeline.section import Section
 PARAMS_FILE = Path("params.yaml")
 STAGES = ("ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot")
 
+RENAMED = {
+    "accumulation": "gradient_accumulation_steps",
+    "als_rounds": "als_iterations",
+    "averaging": "ema_decay",
+    "clip_norm": "max_grad_norm",
+    "curve_routes": "eval_samples",
+    "effects_share": "augmentation_share",
+    "keep": "keep_last",
+    "late_cuts": "min_context_share",
+    "sampling": "decoding",
+    "start_from": "init_from",
+    "test_views": "tta_views",
+    "truth_checks": "explanation_checks",
+    "validate_steps": "eval_every",
+}
+"""Keys of earlier versions and what they are called now, for the message."""
+
 Location = tuple[str | int, ...]
 S = TypeVar("S", bound=Section)
 
@@ -157,7 +174,12 @@ class Document:
         at = self.at(whole)
         if detail["type"] == "extra_forbidden":
             guess = nearest_field(model, inner)
-            hint = f"did you mean `{guess}`?" if guess else f"known here: {', '.join(fields_at(model, inner[:-1]))}"
+            if guess and RENAMED.get(str(inner[-1])) == guess:
+                hint = f"it is called `{guess}` now"
+            elif guess:
+                hint = f"did you mean `{guess}`?"
+            else:
+                hint = f"known here: {', '.join(fields_at(model, inner[:-1]))}"
             return f"{at}: unknown key `{dotted(whole)}`; {hint}"
         description = meaning(model, inner)
         if detail["type"] == "missing":
@@ -195,8 +217,11 @@ def dotted(location: Location) -> str:
 
 
 def nearest_field(model: type[Section], location: Location) -> str | None:
-    """The field most like the unknown key that `location` ends in, if one is near."""
-    near = difflib.get_close_matches(str(location[-1]), fields_at(model, location[:-1]), n=1)
+    """The field that the unknown key at the end of `location` was renamed to, or the one most like it, if any."""
+    known, renamed = fields_at(model, location[:-1]), RENAMED.get(str(location[-1]))
+    if renamed in known:
+        return renamed
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return near[0] if near else None
 
 

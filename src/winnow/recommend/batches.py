@@ -29,14 +29,14 @@ class UserLoader:
         hidden_share: float,
     ) -> None:
         """`weights` (edges,) of the interactions in the loss; `shared_negatives` are drawn for a whole batch."""
-        self.starts, self.item = graph.starts.numpy(), graph.item.numpy()
-        self.active = np.flatnonzero(np.diff(self.starts) > 1)
+        self.indptr, self.item = graph.indptr.numpy(), graph.item.numpy()
+        self.active = np.flatnonzero(np.diff(self.indptr) > 1)
         self.weights, self.hidden_share = weights, hidden_share
         self.negatives, self.count = negatives, shared_negatives
         mean = len(self.item) / max(1, len(self.active))
         users = max(1, round(share.batch_size / mean / share.pieces)) * share.pieces
         self.sampler = EpochSampler(
-            len(self.active), BatchShare(users, share.accumulation, share.processes, share.rank)
+            len(self.active), BatchShare(users, share.gradient_accumulation_steps, share.processes, share.rank)
         )
 
     def batch(self, seed: int, index: int) -> dict[str, Tensor]:
@@ -52,13 +52,13 @@ class UserLoader:
         (candidates,): distinct items that are negatives for all, with log_chance of being among them; known (2, …):
         (row, place in shared) of those that a user of the batch has.
         """
-        sizes = self.starts[users + 1] - self.starts[users]
+        sizes = self.indptr[users + 1] - self.indptr[users]
         row = np.repeat(np.arange(len(users)), sizes)
-        edges = np.concatenate([np.arange(self.starts[user], self.starts[user + 1]) for user in users])
+        edges = np.concatenate([np.arange(self.indptr[user], self.indptr[user + 1]) for user in users])
         hidden = self._hide(row, sizes, rng)
         keep = np.ones(len(self.item), dtype=np.float32)
         keep[edges[hidden]] = 0
-        shared, log_chance = self.negatives.draw_shared(self.count, rng)
+        shared, log_prob = self.negatives.draw_shared(self.count, rng)
         item = self.item[edges]
         place = np.minimum(np.searchsorted(shared, item), len(shared) - 1)
         inside = shared[place] == item
@@ -70,7 +70,7 @@ class UserLoader:
             "weight": self.weights[edges[hidden]],
             "negative": self.negatives.draw_unknown(users[row[hidden]], rng),
             "shared": shared,
-            "log_chance": log_chance,
+            "log_chance": log_prob,
             "known": np.stack([row[inside], place[inside]]),
         }
         return {name: torch.from_numpy(value) for name, value in values.items()}

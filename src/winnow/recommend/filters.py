@@ -52,8 +52,8 @@ class GraphFilter:
 
     def __call__(self, known: Matrix) -> NDArray[np.float32]:
         """(users, items) from `known` (users, items)."""
-        starts = range(0, known.shape[0], BLOCK)
-        scores = [self._of_some(known[start : start + BLOCK]) for start in starts]
+        indptr = range(0, known.shape[0], BLOCK)
+        scores = [self._of_some(known[start : start + BLOCK]) for start in indptr]
         return np.concatenate(scores) if scores else np.zeros(known.shape, dtype=np.float32)
 
     def _of_some(self, known: Matrix) -> NDArray[np.float32]:
@@ -82,8 +82,8 @@ def scaled_matrix(train: Matrix) -> Matrix:
 
 
 def _as_tensor(matrix: Matrix) -> Tensor:
-    starts, ends = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
-    return csr(starts, ends, torch.from_numpy(matrix.data), matrix.shape)
+    indptr, ends = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
+    return csr(indptr, ends, torch.from_numpy(matrix.data), matrix.shape)
 
 
 def low_frequencies(train: Matrix, factors: int, seed: int) -> NDArray[np.float32]:

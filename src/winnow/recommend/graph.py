@@ -20,7 +20,7 @@ class Graph:
 
     users: int
     items: int
-    starts: Tensor
+    indptr: Tensor
     """(users + 1,): where each user's edges begin"""
     item: Tensor
     """(edges,)"""
@@ -34,7 +34,7 @@ class Graph:
     """(edges,): the users in that order"""
     popularity: Tensor
     """(items,): users of each item; for users folded in later that of the training graph, which they do not change"""
-    rarity: Tensor
+    inv_sqrt_degree: Tensor
     """(items,): 1 / √popularity"""
 
     @property
@@ -43,7 +43,7 @@ class Graph:
 
     def items_of(self, user: int) -> Tensor:
         """The items of a user, sorted."""
-        return self.item[int(self.starts[user]) : int(self.starts[user + 1])]
+        return self.item[int(self.indptr[user]) : int(self.indptr[user + 1])]
 
     def to(self, device: torch.device) -> "Graph":
         """The same graph on a device; itself when it is there."""
@@ -65,14 +65,14 @@ def build_graph(pairs: Pairs, shape: tuple[int, int], popularity: Tensor | None 
     return Graph(
         users=shape[0],
         items=shape[1],
-        starts=torch.from_numpy(np.append(0, np.cumsum(degree))),
+        indptr=torch.from_numpy(np.append(0, np.cumsum(degree))),
         item=torch.from_numpy(item.astype(np.int64)),
         user=torch.from_numpy(user.astype(np.int64)),
         item_starts=torch.from_numpy(np.append(0, np.cumsum(own))),
         by_item=torch.from_numpy(by_item),
         user_by_item=torch.from_numpy(user[by_item].astype(np.int64)),
         popularity=torch.from_numpy(counts.astype(np.int64)),
-        rarity=torch.from_numpy((np.maximum(counts, 1) ** -0.5).astype(np.float32)),
+        inv_sqrt_degree=torch.from_numpy((np.maximum(counts, 1) ** -0.5).astype(np.float32)),
     )
 
 
@@ -84,4 +84,4 @@ def fold_in(pairs: Pairs, users: int, training: Graph) -> Graph:
 def matrix_of(graph: Graph) -> Matrix:
     """The graph as a matrix (users, items) of 0 and 1."""
     ones = np.ones(len(graph.item), dtype=np.float32)
-    return sparse.csr_matrix((ones, graph.item.cpu().numpy(), graph.starts.cpu().numpy()), shape=graph.shape)
+    return sparse.csr_matrix((ones, graph.item.cpu().numpy(), graph.indptr.cpu().numpy()), shape=graph.shape)

@@ -11,7 +11,7 @@ from scipy import sparse
 from torch import Tensor
 
 from winnow.measure.ranking import recall_at
-from winnow.recommend.heldout import HeldOut
+from winnow.recommend.held_out import HeldOut
 from winnow.recommend.ranking import dot_scorer, rank_by
 
 LAYERS = 3
@@ -105,8 +105,8 @@ def _adjacency(train: sparse.csr_matrix) -> Tensor:
     degree = np.maximum(np.asarray(both.sum(axis=1)).ravel(), 1) ** -0.5
     scaled = (sparse.diags(degree) @ both @ sparse.diags(degree)).tocsr().astype(np.float32)
     scaled.sort_indices()
-    starts, ends = (torch.from_numpy(part.astype(np.int64)) for part in (scaled.indptr, scaled.indices))
-    return torch.sparse_csr_tensor(starts, ends, torch.from_numpy(scaled.data), scaled.shape, check_invariants=False)
+    indptr, ends = (torch.from_numpy(part.astype(np.int64)) for part in (scaled.indptr, scaled.indices))
+    return torch.sparse_csr_tensor(indptr, ends, torch.from_numpy(scaled.data), scaled.shape, check_invariants=False)
 
 
 def _recall(users: Tensor, items: Tensor, val: HeldOut) -> float:
@@ -119,8 +119,8 @@ def _scorer(
 ) -> Callable[[sparse.csr_matrix], NDArray[np.float32]]:
     """Users of the training matrix are recognised by having the same items."""
     trained = {_key(train, row): row for row in range(train.shape[0]) if train.indptr[row + 1] > train.indptr[row]}
-    rarity = np.maximum(np.asarray(train.sum(axis=0)).ravel(), 1) ** -0.5
-    step = (items * rarity[:, None]).astype(np.float32)
+    inv_sqrt_degree = np.maximum(np.asarray(train.sum(axis=0)).ravel(), 1) ** -0.5
+    step = (items * inv_sqrt_degree[:, None]).astype(np.float32)
 
     def score(known: sparse.csr_matrix) -> NDArray[np.float32]:
         counts = np.maximum(np.asarray(known.sum(axis=1)), 1)

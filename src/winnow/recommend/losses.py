@@ -12,14 +12,12 @@ def bpr_loss(positive: Tensor, negative: Tensor) -> Tensor:
     return softplus(negative - positive)
 
 
-def sampled_softmax_loss(
-    positive: Tensor, row: Tensor, candidates: Tensor, log_chance: Tensor, known: Tensor
-) -> Tensor:
+def sampled_softmax_loss(positive: Tensor, row: Tensor, candidates: Tensor, log_prob: Tensor, known: Tensor) -> Tensor:
     """Cross-entropy (pairs,) of each positive score (pairs,) among it and the sampled candidates.
 
     `row` (pairs,) says which row of `candidates` (users, candidates) holds the scores of the pair's user. Each score
     is corrected by `log_chance` (candidates,), the logarithm of the candidate's probability of being sampled (Bengio
     and Senécal 2008); `known` (2, …) lists (row, candidate) of items that a user has, which are no negatives.
     """
-    corrected = (candidates - log_chance).index_put(tuple(known), candidates.new_tensor(MASKED))
+    corrected = (candidates - log_prob).index_put(tuple(known), candidates.new_tensor(MASKED))
     return torch.logaddexp(torch.logsumexp(corrected, dim=1)[row], positive) - positive

@@ -65,14 +65,15 @@ def to_users(weights: EdgeWeights, items: Tensor) -> Tensor:
     Each head weighs its own part of the dimensions.
     """
     return _shared(
-        _EdgeSum.apply(weights.values, weights.strength, items * weights.graph.rarity[:, None], False), weights.share
+        _EdgeSum.apply(weights.values, weights.strength, items * weights.graph.inv_sqrt_degree[:, None], False),
+        weights.share,
     )
 
 
 def to_items(weights: EdgeWeights, users: Tensor) -> Tensor:
     """Each item's sum of its users' vectors, weighted by the edges: (items, dim) from (users, dim)."""
     sums: Tensor = _EdgeSum.apply(weights.values, weights.strength, _shared(users, weights.share), True)
-    return sums * weights.graph.rarity[:, None]
+    return sums * weights.graph.inv_sqrt_degree[:, None]
 
 
 def user_sums(graph: Graph, values: Tensor) -> Tensor:
@@ -83,7 +84,7 @@ def user_sums(graph: Graph, values: Tensor) -> Tensor:
 
 def average(graph: Graph, values: Tensor, keep: Tensor) -> Tensor:
     """Each user's mean of their items' values, weighted by rarity: (users, heads) from (items, heads)."""
-    rare, kept = graph.rarity[:, None], keep[:, None]
+    rare, kept = graph.inv_sqrt_degree[:, None], keep[:, None]
     sums: Tensor = _EdgeSum.apply(to_values(graph, kept), kept, torch.cat([values * rare, rare], dim=1), False)
     return sums[:, :-1] / sums[:, -1:].clamp_min(SMALL)
 
@@ -117,14 +118,14 @@ class _Strength(torch.autograd.Function):
         slope = strength * gradients[0]
         slope = torch.where(falling, SLOPE * slope, slope)
         graph: Graph = ctx.graph
-        return None, _sums(slope.index_select(0, graph.by_item), graph.item_starts), _sums(slope, graph.starts), None
+        return None, _sums(slope.index_select(0, graph.by_item), graph.item_starts), _sums(slope, graph.indptr), None
 
 
 class _UserSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, graph: Graph, values: Tensor) -> Tensor:
         ctx.graph = graph
-        return _sums(values, graph.starts)
+        return _sums(values, graph.indptr)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -151,19 +152,19 @@ class _EdgeSum(torch.autograd.Function):
         return None, of_strength, of_vectors, None
 
 
-def _sums(values: Tensor, starts: Tensor) -> Tensor:
+def _sums(values: Tensor, indptr: Tensor) -> Tensor:
     """Sums of rows `starts[n]` to `starts[n + 1]`."""
-    return torch.segment_reduce(sparse.full(values), "sum", offsets=starts, axis=0)
+    return torch.segment_reduce(sparse.full(values), "sum", offsets=indptr, axis=0)
 
 
 def _product(values: Values, vectors: Tensor, *, into_items: bool) -> Tensor:
     graph = values.graph
     if into_items:
-        starts, ends, heads, shape = graph.item_starts, graph.user_by_item, values.by_item, (graph.items, graph.users)
+        indptr, ends, heads, shape = graph.item_starts, graph.user_by_item, values.by_item, (graph.items, graph.users)
     else:
-        starts, ends, heads, shape = graph.starts, graph.item, values.by_user, graph.shape
+        indptr, ends, heads, shape = graph.indptr, graph.item, values.by_user, graph.shape
     sums = [
-        sparse.times(sparse.csr(starts, ends, head, shape), part.contiguous())
+        sparse.times(sparse.csr(indptr, ends, head, shape), part.contiguous())
         for head, part in zip(heads, vectors.chunk(len(heads), dim=1), strict=True)
     ]
     return sums[0] if len(sums) == 1 else torch.cat(sums, dim=1)
@@ -172,7 +173,7 @@ def _product(values: Values, vectors: Tensor, *, into_items: bool) -> Tensor:
 def _edge_products(values: Values, at_user: Tensor, at_item: Tensor) -> Tensor:
     """The product of the vectors at both ends of every edge, summed over each head's dimensions: (edges, heads)."""
     graph, heads = values.graph, len(values.by_user)
-    pattern = sparse.csr(graph.starts, graph.item, at_user.new_zeros(len(graph.item)), graph.shape)
+    pattern = sparse.csr(graph.indptr, graph.item, at_user.new_zeros(len(graph.item)), graph.shape)
     pairs = zip(at_user.chunk(heads, dim=1), at_item.chunk(heads, dim=1), strict=True)
     with torch.autocast(at_user.device.type, enabled=False):
         columns = [

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from winnow.measure.ranking import cutoff_metrics
-from winnow.recommend.heldout import HeldOut
+from winnow.recommend.held_out import HeldOut
 from winnow.recommend.topk import best_of
 
 Scorer = Callable[[NDArray[np.int64]], Tensor]
@@ -42,8 +42,8 @@ def rank_by(scorer: Scorer, held: HeldOut, *, places: int, block: int) -> Rankin
 
     `block` users are ranked at a time: it changes the memory needed, nothing else.
     """
-    starts = range(0, len(held.users), block)
-    parts = [_rank_block(scorer, held, slice(start, start + block), places) for start in starts]
+    indptr = range(0, len(held.users), block)
+    parts = [_rank_block(scorer, held, slice(start, start + block), places) for start in indptr]
     lists, hits, reciprocal = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     relevant = np.array([len(items) for items in held.hidden])
     return Ranking(held.users, lists, hits, relevant, reciprocal)

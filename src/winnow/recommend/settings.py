@@ -20,7 +20,7 @@ class Baselines(Section):
     als_factors: list[Count] = Field(min_length=1, description="ALS: factors")
     als_regularisation: list[Positive] = Field(min_length=1, description="ALS: ridge penalty")
     als_alpha: list[NotNegative] = Field(min_length=1, description="ALS: confidence of a positive is 1 + this")
-    als_rounds: int = Field(ge=1, le=100, description="ALS: alternations")
+    als_iterations: int = Field(ge=1, le=100, description="ALS: alternations")
     filter_factors: list[Count] = Field(min_length=1, description="graph filter: frequencies of the low-pass filter")
     filter_alphas: list[NotNegative] = Field(min_length=1, description="graph filter: weight of the low-pass filter")
     filter_sharpenings: list[NotNegative] = Field(

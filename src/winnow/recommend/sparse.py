@@ -18,7 +18,7 @@ the bits of `torch.sparse.mm` in a quarter of the time."""
 class BothWays:
     """A constant matrix (rows, columns) in CSR, and its transpose."""
 
-    starts: Tensor
+    indptr: Tensor
     """(rows + 1,)"""
     columns: Tensor
     """(entries,)"""
@@ -42,28 +42,28 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrix: BothWays, vectors: Tensor) -> Tensor:
         ctx.matrix = matrix
-        shape = len(matrix.starts) - 1, len(matrix.column_starts) - 1
-        return times(csr(matrix.starts, matrix.columns, matrix.values, shape), vectors)
+        shape = len(matrix.indptr) - 1, len(matrix.column_starts) - 1
+        return times(csr(matrix.indptr, matrix.columns, matrix.values, shape), vectors)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
         matrix: BothWays = ctx.matrix
-        shape = len(matrix.column_starts) - 1, len(matrix.starts) - 1
+        shape = len(matrix.column_starts) - 1, len(matrix.indptr) - 1
         transposed = csr(matrix.column_starts, matrix.rows, matrix.row_values, shape)
         return None, times(transposed, gradients[0].contiguous())
 
 
-def csr(starts: Tensor, ends: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+def csr(indptr: Tensor, ends: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     """A sparse matrix of `shape`."""
-    return torch.sparse_csr_tensor(starts, ends, full(values), shape, check_invariants=False)
+    return torch.sparse_csr_tensor(indptr, ends, full(values), shape, check_invariants=False)
 
 
 def times(matrix: Tensor, vectors: Tensor) -> Tensor:
     """A sparse matrix times dense vectors, by the faster kernel."""
     vectors = full(vectors)
     if vectors.device.type == "cpu" and vectors.shape[1] >= NARROW:
-        starts, ends, values = matrix.crow_indices(), matrix.col_indices(), matrix.values()
-        return embedding_bag(ends, vectors, starts, mode="sum", per_sample_weights=values, include_last_offset=True)
+        indptr, ends, values = matrix.crow_indices(), matrix.col_indices(), matrix.values()
+        return embedding_bag(ends, vectors, indptr, mode="sum", per_sample_weights=values, include_last_offset=True)
     with torch.autocast(vectors.device.type, enabled=False):
         return matrix @ vectors
 

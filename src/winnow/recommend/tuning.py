@@ -17,7 +17,7 @@ from winnow.recommend.baselines import (
 )
 from winnow.recommend.filters import graph_filter_grid
 from winnow.recommend.graph import Matrix
-from winnow.recommend.heldout import HeldOut
+from winnow.recommend.held_out import HeldOut
 from winnow.recommend.lightgcn import EarlyStopped
 from winnow.recommend.ranking import rank_by
 from winnow.recommend.settings import Baselines, GraphBaselines
@@ -92,7 +92,7 @@ def linear_grids(settings: Baselines, *, ease_items: int, seed: int) -> dict[str
         "als": (
             (
                 {"factors": factors, "regularisation": ridge, "alpha": alpha},
-                partial(fit_als, factors=factors, ridge=ridge, alpha=alpha, rounds=settings.als_rounds, seed=seed),
+                partial(fit_als, factors=factors, ridge=ridge, alpha=alpha, rounds=settings.als_iterations, seed=seed),
             )
             for factors, ridge, alpha in product(settings.als_factors, settings.als_regularisation, settings.als_alpha)
         ),

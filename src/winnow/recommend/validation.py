@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from winnow.recommend.heldout import HeldOut
+from winnow.recommend.held_out import HeldOut
 from winnow.recommend.topk import best_of
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from winnow.learn.devices import device_name
+from winnow.pipeline.cache import DiskCache, content_key
 from winnow.pipeline.code import module_digest
-from winnow.pipeline.kept import Kept, content_key
 from winnow.vision.loaders import decode
 from winnow.vision.views import VIEWS, view
 
@@ -81,7 +81,7 @@ def kept_array(name: str, key: str, rows: int, compute: Callable[[], Iterator[Te
 
     `key` must be a content key of all that it depends on, its code too: see `pipeline.kept` and `pipeline.code`.
     """
-    return Kept(name, MAX_BYTES).obtain(key, lambda path: _write(path, rows, compute()), _read)
+    return DiskCache(name, MAX_BYTES).obtain(key, lambda path: _write(path, rows, compute()), _read)
 
 
 def _platform(device: torch.device) -> str:

@@ -24,7 +24,7 @@ class OnBackbone(nn.Module):
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
         self.blocks = backbone.blocks[:blocks]
 
-    def start_from(self, backbone: Backbone) -> Self:
+    def init_from(self, backbone: Backbone) -> Self:
         """Take the backbone's weights, freeze the front, and give the network."""
         self.blocks.load_state_dict(backbone.blocks[: len(self.blocks)].state_dict())
         for parameter in self.blocks[: self.frozen_blocks].parameters():

@@ -7,7 +7,7 @@ from statistics import stdev
 import pytest
 
 from winnow.compare import noise
-from winnow.experiments import Experiment
+from winnow.compare.experiments import Experiment
 from winnow.pipeline.errors import WinnowError
 
 

@@ -1,4 +1,4 @@
-"""The leakage check names what is on two sides."""
+"""The leakage check names what is in two splits."""
 
 import pandas as pd
 import pytest
@@ -19,7 +19,7 @@ def test_missing_keys_belong_to_nothing() -> None:
 
 def test_a_group_on_two_sides_is_named() -> None:
     keys = pd.DataFrame({"patient": ["a", "b", "a", "c"]})
-    with pytest.raises(LeakageError, match="1 values of `patient` are on two sides of the split: a in test and train"):
+    with pytest.raises(LeakageError, match="1 values of `patient` are in two splits: a in test and train"):
         check_no_leakage(SIDE, keys)
 
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from winnow.curate.splits import (
-    check_sides,
+    check_splits,
     connected_groups,
     merge_small_strata,
-    side_counts,
+    split_counts,
     split_folds,
     split_rows,
 )
@@ -65,7 +65,7 @@ def test_each_stratum_of_single_rows_comes_within_two_rows_of_the_shares(sizes: 
     strata = pd.Series([name for name, size in sizes.items() for _ in range(size)])
     groups = pd.Series(np.arange(len(strata)))
     side = split_rows(strata, groups, SHARES, np.random.default_rng(seed))
-    for name, counts in side_counts(strata, side).items():
+    for name, counts in split_counts(strata, side).items():
         for key, share in SHARES.items():
             assert abs(counts.get(key, 0) - share * sizes[name]) <= 2
 
@@ -122,7 +122,7 @@ def test_a_stratum_of_one_joins_the_smallest_large_one() -> None:
 
 def test_too_few_rows_for_three_sides_are_refused() -> None:
     with pytest.raises(TableError, match=r"2 rows are too few to split: none is left for val and test"):
-        check_sides(pd.Series(["train", "train"]), ("train", "val", "test"))
+        check_splits(pd.Series(["train", "train"]), ("train", "val", "test"))
 
 
 @pytest.mark.parametrize("fold", range(4))

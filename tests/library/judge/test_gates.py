@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from winnow.judge.baselines import strongest
-from winnow.judge.gates import Findings, decide
+from winnow.judge.gates import EvaluationResult, decide
 from winnow.judge.intervals import Interval
 from winnow.judge.report import make_report
 from winnow.judge.settings import Gate
@@ -26,7 +26,7 @@ def verdict(
     perplexity: float, low: float, high: float, valid: float, valid_interval: Interval | None = None
 ) -> tuple[str, list[str]]:
     interval = {"perplexity": Interval(low, high)} | ({"valid_score": valid_interval} if valid_interval else {})
-    found = decide(GATE, Findings({"perplexity": perplexity, "valid_score": valid}, interval, BASELINES))
+    found = decide(GATE, EvaluationResult({"perplexity": perplexity, "valid_score": valid}, interval, BASELINES))
     return found.word, found.reasons
 
 
@@ -54,7 +54,9 @@ def test_higher_is_better_uses_the_low_end() -> None:
     gate = Gate.model_validate({"headline": "accuracy", "conditions": [], "expected": None})
     baselines = {"majority": {"accuracy": 0.5}}
     for low, word in ((0.6, "PASS"), (0.4, "REVIEW")):
-        assert decide(gate, Findings({"accuracy": 0.7}, {"accuracy": Interval(low, 0.8)}, baselines)).word == word
+        assert (
+            decide(gate, EvaluationResult({"accuracy": 0.7}, {"accuracy": Interval(low, 0.8)}, baselines)).word == word
+        )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_higher_is_better_uses_the_low_end() -> None:
 )
 def test_the_paired_difference_from_the_strongest_baseline_decides(paired: Interval, word: str) -> None:
     differences = {"bigram": paired, "uniform": Interval(-99.0, -80.0)}
-    found = Findings(
+    found = EvaluationResult(
         {"perplexity": 8.0, "valid_score": 1.0},
         {"perplexity": Interval(5.0, 11.0)},
         BASELINES,
@@ -78,7 +80,7 @@ def test_the_paired_difference_from_the_strongest_baseline_decides(paired: Inter
 
 def test_a_paired_difference_helps_no_model_that_is_worse() -> None:
     difference = {"perplexity": {"bigram": Interval(-4.0, -0.1)}}
-    worse = Findings(
+    worse = EvaluationResult(
         {"perplexity": 10.5, "valid_score": 1.0}, {"perplexity": Interval(5, 11)}, BASELINES, difference=difference
     )
     assert decide(GATE, worse).word == "FAIL"
@@ -105,13 +107,13 @@ def test_lower_is_better_uses_the_high_end() -> None:
     )
     for high, word in ((1.0, "PASS"), (1.1, "REVIEW")):
         intervals = {"accuracy": Interval(0.8, 1.0), "mae": Interval(0.5, high)}
-        found = Findings({"accuracy": 0.9, "mae": 0.8}, intervals, {"majority": {"accuracy": 0.5}})
+        found = EvaluationResult({"accuracy": 0.9, "mae": 0.8}, intervals, {"majority": {"accuracy": 0.5}})
         assert decide(gate, found).word == word
 
 
 def test_a_domain_has_its_own_words() -> None:
     gate = Gate.model_validate({"headline": "accuracy", "conditions": [], "expected": None})
-    findings = Findings({"accuracy": 0.7}, {"accuracy": Interval(0.6, 0.8)}, {"a": {"accuracy": 0.5}})
+    findings = EvaluationResult({"accuracy": 0.7}, {"accuracy": Interval(0.6, 0.8)}, {"a": {"accuracy": 0.5}})
     found = decide(gate, findings, ("DEPLOY", "REVIEW", "FAIL"))
     assert found.word == "DEPLOY"
     assert make_report(gate, findings, ("DEPLOY", "REVIEW", "FAIL")).metrics["verdict"] == "DEPLOY"
@@ -133,13 +135,13 @@ def test_no_baseline_in_the_headline_is_an_error() -> None:
 
 def test_a_metric_that_was_not_measured_is_an_error() -> None:
     with pytest.raises(WinnowError, match="`valid_score`, which was not measured"):
-        decide(GATE, Findings({"perplexity": 1.0}, {"perplexity": Interval(1, 1)}, BASELINES))
+        decide(GATE, EvaluationResult({"perplexity": 1.0}, {"perplexity": Interval(1, 1)}, BASELINES))
 
 
 def test_a_headline_without_interval_is_an_error() -> None:
     values, interval = {"perplexity": 1.0, "valid_score": 1.0}, {"valid_score": Interval(1, 1)}
     with pytest.raises(WinnowError, match="`perplexity` has no interval") as caught:
-        decide(GATE, Findings(values, interval, BASELINES))
+        decide(GATE, EvaluationResult(values, interval, BASELINES))
     assert "metrics that have one: valid_score" in str(caught.value)
 
 
@@ -148,8 +150,8 @@ def test_a_gate_on_a_name_without_direction_is_refused() -> None:
         Gate.model_validate({"headline": "valid_share", "conditions": [], "expected": None})
 
 
-def findings(valid: float = 1.0, truth: float = 5.0) -> Findings:
-    return Findings(
+def findings(valid: float = 1.0, truth: float = 5.0) -> EvaluationResult:
+    return EvaluationResult(
         {"perplexity": 8.0, "valid_score": valid, "other_score": 2.0},
         {"perplexity": Interval(7, 9)},
         BASELINES,
@@ -206,7 +208,7 @@ def test_slices_are_tidy_and_in_order() -> None:
 def test_what_data_cannot_tell_asks_for_a_review_and_what_is_expected_is_told_with_it() -> None:
     values = {"perplexity": 8.0}
     interval = {"perplexity": Interval(7.0, 9.0)}
-    found = Findings(values, interval, BASELINES, unmeasured={"valid_score": "there is no route"})
+    found = EvaluationResult(values, interval, BASELINES, unmeasured={"valid_score": "there is no route"})
     report = make_report(GATE.model_copy(update={"expected": "REVIEW, for it is a test"}), found)
     assert report.metrics["verdict"] == "REVIEW"
     assert "valid_score" not in report.metrics
@@ -214,7 +216,8 @@ def test_what_data_cannot_tell_asks_for_a_review_and_what_is_expected_is_told_wi
     assert first == ("REVIEW: valid_score cannot be measured: there is no route (expected: REVIEW, for it is a test)")
     assert second.startswith("PASS: perplexity 8")
     passed = decide(
-        GATE.model_copy(update={"expected": "FAIL"}), Findings(values | {"valid_score": 1.0}, interval, BASELINES)
+        GATE.model_copy(update={"expected": "FAIL"}),
+        EvaluationResult(values | {"valid_score": 1.0}, interval, BASELINES),
     )
     assert passed.word == "PASS"
     assert not any("expected" in reason for reason in passed.reasons)

@@ -23,7 +23,7 @@ def test_named_checkpoints(tmp_path: Path) -> None:
     assert {path.name for path in result.checkpoints.iterdir()} == {"best", "epoch_0004", "final"}
     place = json.loads((result.checkpoints / "epoch_0004/checkpoint.json").read_text())
     assert len(place["history"]) == 4
-    assert place["params"]["keep"] == 1
+    assert place["params"]["keep_last"] == 1
     assert place["fingerprint"] == "f"
 
 
@@ -101,7 +101,7 @@ def test_checkpoints_hold_what_the_task_says_is_worth_saving(tmp_path: Path) -> 
     tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, stopped.model.state_dict()[name])
-    chosen = tiny.settings(epochs=1, learning_rate=1e-12, weight_decay=0.0, start_from=str(whole.weights))
+    chosen = tiny.settings(epochs=1, learning_rate=1e-12, weight_decay=0.0, init_from=str(whole.weights))
     again = tiny.run(tmp_path / "again", chosen, made)
     for name in adapter:
         torch.testing.assert_close(again.model.state_dict()[name], whole.model.state_dict()[name])
@@ -120,8 +120,8 @@ def test_warm_start_takes_weights_and_forgives_a_losses_buffers(
             logits: Tensor = self.body(x)
             return logits
 
-    def train(name: str, class_weights: Tensor | None, start_from: str | None) -> Path:
-        chosen = tiny.settings(epochs=1, learning_rate=1e-12, weight_decay=0.0, start_from=start_from)
+    def train(name: str, class_weights: Tensor | None, init_from: str | None) -> Path:
+        chosen = tiny.settings(epochs=1, learning_rate=1e-12, weight_decay=0.0, init_from=init_from)
         return tiny.run(tmp_path / name, chosen, tiny.task(build=lambda: Weighted(class_weights))).weights
 
     first = train("first", torch.tensor([1.0, 2.0]), None)
@@ -146,12 +146,12 @@ def test_warm_start_from_another_model_is_refused(tmp_path: Path, change: Any, m
     change(weights)
     save_file(weights, tmp_path / "other.safetensors")
     with pytest.raises(TrainingError, match=message):
-        tiny.run(tmp_path, tiny.settings(start_from=str(tmp_path / "other.safetensors")))
+        tiny.run(tmp_path, tiny.settings(init_from=str(tmp_path / "other.safetensors")))
 
 
 def test_warm_start_from_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no weights can be read from .*nowhere"):
-        tiny.run(tmp_path, tiny.settings(start_from=str(tmp_path / "nowhere")))
+        tiny.run(tmp_path, tiny.settings(init_from=str(tmp_path / "nowhere")))
 
 
 def test_a_full_disk_is_an_error_of_the_system_that_names_the_file(tmp_path: Path) -> None:

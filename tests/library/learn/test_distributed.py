@@ -19,17 +19,17 @@ from torch.nn.functional import cross_entropy
 from tests.library.learn import tiny
 from tests.library.learn.children import fork, wait
 from winnow.learn import devices
+from winnow.learn.accumulator import Loss
 from winnow.learn.checkpoints import load_weights
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.learn.sharding import own_part
-from winnow.learn.tally import Loss
 from winnow.learn.task import Task
 
 
 def test_two_processes_train_with_the_same_global_batch(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    chosen = tiny.settings(epochs=2, accumulation=2, seed=5)
+    chosen = tiny.settings(epochs=2, gradient_accumulation_steps=2, seed=5)
     alone = tiny.run(tmp_path / "one", chosen).history  # first, so that the children find all modules imported
     capfd.readouterr()
     _train_in_two(tmp_path / "two", chosen)
@@ -106,9 +106,11 @@ def test_two_processes_of_four_micro_batches_train_as_one_whole_batch_with_rows_
     for name in ("whole", "cut"):
         (tmp_path / name).mkdir()
     # a validation after every step: 4 epochs of 6 steps
-    settings = {"epochs": 4, "validate_steps": 1, "clip_norm": 0.0}
+    settings = {"epochs": 4, "eval_every": 1, "max_grad_norm": 0.0}
     alone = tiny.run(tmp_path / "whole", tiny.settings(**settings), unequal_rows(tmp_path / "whole")).history
-    _train_in_two(tmp_path / "cut", tiny.settings(accumulation=4, **settings), unequal_rows(tmp_path / "cut"))
+    _train_in_two(
+        tmp_path / "cut", tiny.settings(gradient_accumulation_steps=4, **settings), unequal_rows(tmp_path / "cut")
+    )
     together = json.loads((tmp_path / "cut/run/last/checkpoint.json").read_text())["history"]
     first = torch.load(tmp_path / "whole/gradients 0.pt")
     for rank in range(2):
@@ -135,14 +137,14 @@ def test_two_processes_stopped_within_an_epoch_end_in_the_same_bytes(tmp_path: P
     tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
 def test_two_processes_validate_one_model_whose_batch_statistics_are_the_main_ones(
-    tmp_path: Path, averaging: float
+    tmp_path: Path, ema_decay: float
 ) -> None:
     def build() -> nn.Module:
         return nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 2))
 
-    chosen = tiny.settings(epochs=2, checkpoint_steps=2, select="last", averaging=averaging)
+    chosen = tiny.settings(epochs=2, checkpoint_steps=2, select="last", ema_decay=ema_decay)
     _train_in_two(tmp_path / "whole", chosen, tiny.task(build=build))
     crashing = tiny.task(build=build, loss=tiny.crashing(4, tiny.crash))
     _train_in_two(tmp_path / "stopped", chosen, crashing, code=1)
@@ -186,9 +188,9 @@ def sharded_task(**changes: Any) -> Task:
     return tiny.task(build=lambda: tiny.build(0.0), loaders=loaders, **given)
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_two_processes_that_share_the_model_out_train_as_one(tmp_path: Path, averaging: float) -> None:
-    chosen = tiny.settings(epochs=2, accumulation=2, clip_norm=0.05, averaging=averaging)
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_two_processes_that_share_the_model_out_train_as_one(tmp_path: Path, ema_decay: float) -> None:
+    chosen = tiny.settings(epochs=2, gradient_accumulation_steps=2, max_grad_norm=0.05, ema_decay=ema_decay)
     alone = tiny.run(tmp_path / "one", chosen, sharded_task())
     _train_in_two(tmp_path / "two", chosen, sharded_task())
     together = json.loads((tmp_path / "two/run/last/checkpoint.json").read_text())["history"]
@@ -211,9 +213,9 @@ def test_a_sharded_model_computes_in_bf16(tmp_path: Path) -> None:
         assert together[side]["loss"] != pytest.approx(alone["fp32"][side]["loss"], rel=1e-6)
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_a_sharded_training_stopped_within_an_epoch_ends_in_the_same_bytes(tmp_path: Path, averaging: float) -> None:
-    chosen = tiny.settings(epochs=2, checkpoint_steps=2, averaging=averaging)
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_a_sharded_training_stopped_within_an_epoch_ends_in_the_same_bytes(tmp_path: Path, ema_decay: float) -> None:
+    chosen = tiny.settings(epochs=2, checkpoint_steps=2, ema_decay=ema_decay)
     _train_in_two(tmp_path / "whole", chosen, sharded_task())
     _train_in_two(tmp_path / "stopped", chosen, sharded_task(loss=tiny.crashing(4, tiny.crash)), code=1)
     _train_in_two(tmp_path / "stopped", chosen, sharded_task(loss=tiny.crashing(9, tiny.crash)), code=1)
@@ -263,7 +265,7 @@ def test_a_program_starts_itself_again_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 def _train_in_two(
     folder: Path,
-    chosen: Training,
+    chosen: TrainingSettings,
     made: Task | None = None,
     *,
     code: int = 0,

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from tests.library.learn import tiny
 from winnow.learn import devices
+from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders, TensorLoader
 from winnow.learn.loop import fit
 from winnow.learn.samplers import BatchShare, EpochSampler
-from winnow.learn.tally import Loss
 from winnow.pipeline.errors import TrainingError
 from winnow.pipeline.params import Runtime
 
@@ -42,11 +42,11 @@ def test_select_last_gives_the_last_epochs_weights(tmp_path: Path) -> None:
     assert result.weights.read_bytes() == (tmp_path / "run/last/model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("clip_norm", [0.0, 0.05])
-def test_one_step_is_gradient_descent_by_hand_with_clipping_and_without(tmp_path: Path, clip_norm: float) -> None:
-    """The task's own optimiser, plain descent: weights move against the mean gradient, clipped to `clip_norm`."""
+@pytest.mark.parametrize("max_grad_norm", [0.0, 0.05])
+def test_one_step_is_gradient_descent_by_hand_with_clipping_and_without(tmp_path: Path, max_grad_norm: float) -> None:
+    """The task's own optimiser, plain descent: weights move against the mean gradient, clipped to `max_grad_norm`."""
     made = tiny.task(build=lambda: tiny.build(0.0), optimizer=lambda groups, rate, _: torch.optim.SGD(groups, rate))
-    chosen = tiny.settings(epochs=1, batch_size=tiny.ROWS, clip_norm=clip_norm, learning_rate=0.5, seed=7)
+    chosen = tiny.settings(epochs=1, batch_size=tiny.ROWS, max_grad_norm=max_grad_norm, learning_rate=0.5, seed=7)
     trained = tiny.run(tmp_path, chosen, made).model
     devices.seed_epoch(7, 0, 0, rank=0)
     model = tiny.build(0.0)
@@ -54,21 +54,21 @@ def test_one_step_is_gradient_descent_by_hand_with_clipping_and_without(tmp_path
     nn.functional.cross_entropy(model(batch["x"]), batch["y"]).backward()
     norm = torch.cat([parameter.grad.ravel() for parameter in model.parameters()]).norm().item()  # type: ignore[union-attr]
     assert norm > 0.05, "the gradient is to be longer than what it is cut to"
-    factor = min(1.0, clip_norm / norm) if clip_norm else 1.0
+    factor = min(1.0, max_grad_norm / norm) if max_grad_norm else 1.0
     for start, end in zip(model.parameters(), trained.parameters(), strict=True):
         assert start.grad is not None
         torch.testing.assert_close(end, start - 0.5 * factor * start.grad, rtol=1e-4, atol=1e-6)
 
 
 def test_validation_every_so_many_steps(tmp_path: Path) -> None:
-    chosen = tiny.settings(epochs=2, validate_steps=4, checkpoint_every=1)
+    chosen = tiny.settings(epochs=2, eval_every=4, checkpoint_every=1)
     result = tiny.run(tmp_path / "often", chosen)
     assert [(record["epoch"], record["step"]) for record in result.history] == [(1, 4), (1, 0), (2, 4), (2, 0)]
     named = {path.name for path in result.checkpoints.iterdir()}
     assert named == {"best", "final", "epoch_0001", "epoch_0002"}
     plain = tiny.run(tmp_path / "plain", tiny.settings(epochs=2))
     assert result.history[-1]["val"] == plain.history[-1]["val"], "validating must not change the training"
-    early = tiny.settings(epochs=50, validate_steps=2, learning_rate=0.3, early_stopping__patience=2)
+    early = tiny.settings(epochs=50, eval_every=2, learning_rate=0.3, early_stopping__patience=2)
     stopped = tiny.run(tmp_path / "early", early).history
     best = max(index for index, record in enumerate(stopped) if record["best"])
     assert len(stopped) == best + 3
@@ -80,7 +80,7 @@ def test_threads_that_prepare_batches_change_no_byte(tmp_path: Path) -> None:
         runtime = Runtime(device="cpu", devices=1, num_workers=workers, progress="none")
         folder = tmp_path / str(workers)
         options = {"folder": folder / "run", "curves": folder / "curves", "fingerprint": "f"}
-        fit(tiny.task(), tiny.settings(epochs=2, validate_steps=4), runtime=runtime, **options)  # type: ignore[arg-type]
+        fit(tiny.task(), tiny.settings(epochs=2, eval_every=4), runtime=runtime, **options)  # type: ignore[arg-type]
     tiny.assert_same(tmp_path / "3", tmp_path / "0")
 
 
@@ -132,7 +132,8 @@ def test_the_seed_decides_everything(tmp_path: Path) -> None:
 def test_accumulated_micro_batches_equal_the_whole_batch(tmp_path: Path) -> None:
     without_dropout = tiny.task(build=lambda: tiny.build(0.0))
     whole, cut = (
-        tiny.run(tmp_path / str(pieces), tiny.settings(accumulation=pieces), without_dropout) for pieces in (1, 4)
+        tiny.run(tmp_path / str(pieces), tiny.settings(gradient_accumulation_steps=pieces), without_dropout)
+        for pieces in (1, 4)
     )
     for one, other in zip(whole.model.parameters(), cut.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
@@ -141,7 +142,7 @@ def test_accumulated_micro_batches_equal_the_whole_batch(tmp_path: Path) -> None
 
 def test_a_batch_that_cannot_be_cut_evenly_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="batch_size 16 cannot be cut evenly into 1 devices × 3 micro-batches"):
-        tiny.run(tmp_path, tiny.settings(accumulation=3))
+        tiny.run(tmp_path, tiny.settings(gradient_accumulation_steps=3))
 
 
 def test_early_stopping_ends_after_patience(tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ def test_averaged_weights_are_validated_kept_and_start_the_next_phase(tmp_path: 
         return value
 
     phases = [{"subset": "all", "epochs": count, "learning_rate": rate} for count, rate in ((2, 0.1), (1, 0.001))]
-    chosen = tiny.settings(phases=phases, select="last", averaging=0.9)
+    chosen = tiny.settings(phases=phases, select="last", ema_decay=0.9)
     recording = tiny.task(
         build=build, optimizer=lambda groups, rate, decay: Recording(groups, rate, weight_decay=decay)
     )
@@ -337,7 +338,7 @@ def test_batches_may_be_anything(tmp_path: Path) -> None:
         predict=lambda _, batches: ({"number": torch.tensor([batch])} for batch in batches),
         metrics=lambda rows: {"recall_at_10": float(rows["number"].sum())},
     )
-    chosen = tiny.settings(accumulation=2, early_stopping__metric="recall_at_10", epochs=2)
+    chosen = tiny.settings(gradient_accumulation_steps=2, early_stopping__metric="recall_at_10", epochs=2)
     assert [record["val"]["recall_at_10"] for record in tiny.run(tmp_path, chosen, made).history] == [3.0, 3.0]
 
 

@@ -16,7 +16,7 @@ from tests.library.learn import tiny
 from tests.library.learn.children import fork, in_child, wait, wait_until
 from winnow.learn import checkpoints, devices
 from winnow.learn.interrupt import Interrupted
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.learn.task import adamw
 
 PHASES = [
@@ -34,11 +34,11 @@ PHASES = [
         {"scheduler__name": "plateau", "learning_rate": 0.3},
         {"phases": PHASES, "scheduler__name": "cosine", "scheduler__warmup": 0.1},
         {"phases": PHASES, "scheduler__name": "plateau", "early_stopping__patience": 1, "precision": "bf16"},
-        {"accumulation": 2, "checkpoint_steps": 2},
-        {"validate_steps": 4, "checkpoint_steps": 3, "scheduler__name": "cosine"},
-        {"validate_steps": 4, "phases": PHASES, "early_stopping__patience": 1, "learning_rate": 0.3},
-        {"averaging": 0.9, "validate_steps": 4, "phases": PHASES},
-        {"averaging": 0.8, "phases": PHASES, "select": "last"},
+        {"gradient_accumulation_steps": 2, "checkpoint_steps": 2},
+        {"eval_every": 4, "checkpoint_steps": 3, "scheduler__name": "cosine"},
+        {"eval_every": 4, "phases": PHASES, "early_stopping__patience": 1, "learning_rate": 0.3},
+        {"ema_decay": 0.9, "eval_every": 4, "phases": PHASES},
+        {"ema_decay": 0.8, "phases": PHASES, "select": "last"},
     ],
     ids=lambda changes: " ".join(str(value) for value in changes.values() if isinstance(value, (str, int))),
 )
@@ -65,7 +65,7 @@ def test_states_within_an_epoch_are_resumed_from(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("at", [2, 6, 8, 17])
-@pytest.mark.parametrize("changes", [{}, {"averaging": 0.9, "validate_steps": 4}], ids=["plain", "averaged"])
+@pytest.mark.parametrize("changes", [{}, {"ema_decay": 0.9, "eval_every": 4}], ids=["plain", "averaged"])
 def test_a_signal_saves_says_so_and_leaves(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], at: int, signum: int, code: int, changes: dict[str, Any]
 ) -> None:
@@ -81,7 +81,7 @@ def test_a_signal_saves_says_so_and_leaves(
     assert tiny.contents(interrupted).keys() == {"checkpoint.json", "model.safetensors"}
     weights = [load_file(folder / "model.safetensors") for folder in (interrupted, tmp_path / "stopped/run/last")]
     same = [torch.equal(value, weights[1][name]) for name, value in weights[0].items()]
-    assert same == [not chosen.averaging] * len(same)  # it is used as it is; `last` trains on
+    assert same == [not chosen.ema_decay] * len(same)  # it is used as it is; `last` trains on
     tiny.run(tmp_path / "stopped", chosen)
     tiny.assert_same(tmp_path / "stopped", tmp_path / "whole")
 
@@ -91,7 +91,7 @@ def test_the_loss_scale_outlives_a_training_killed_between_phases(
 ) -> None:
     start = devices.start
 
-    def scaled(device: str, chosen: Training) -> Accelerator:
+    def scaled(device: str, chosen: TrainingSettings) -> Accelerator:
         accelerator = start(device, chosen)
         accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=5)  # fp16 needs a GPU
         return accelerator
@@ -155,7 +155,7 @@ def test_ctrl_c_from_outside(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     assert "run the same command again" in said
 
 
-def _run_killed_at_rename(folder: Path, chosen: Training, at: int) -> None:
+def _run_killed_at_rename(folder: Path, chosen: TrainingSettings, at: int) -> None:
     calls = 0
     rename = Path.rename
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.pipeline.errors import TrainingError
 
-ALONE = BatchShare(batch_size=4, accumulation=1, processes=1, rank=0)
+ALONE = BatchShare(batch_size=4, gradient_accumulation_steps=1, processes=1, rank=0)
 
 
 def batches(sampler: EpochSampler, seed: int) -> list[list[int]]:
@@ -20,23 +20,26 @@ def batches(sampler: EpochSampler, seed: int) -> list[list[int]]:
 @given(
     rows=st.integers(1, 60),
     micro=st.integers(1, 4),
-    accumulation=st.integers(1, 3),
+    gradient_accumulation_steps=st.integers(1, 3),
     processes=st.integers(1, 3),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_every_row_counts_once_and_steps_are_the_same_however_they_are_cut(
-    rows: int, micro: int, accumulation: int, processes: int, seed: int
+    rows: int, micro: int, gradient_accumulation_steps: int, processes: int, seed: int
 ) -> None:
-    batch_size = micro * accumulation * processes
+    batch_size = micro * gradient_accumulation_steps * processes
     whole = batches(EpochSampler(rows, BatchShare(batch_size, 1, 1, 0)), seed)
-    samplers = [EpochSampler(rows, BatchShare(batch_size, accumulation, processes, rank)) for rank in range(processes)]
-    assert {len(sampler) for sampler in samplers} == {len(whole) * accumulation}
+    samplers = [
+        EpochSampler(rows, BatchShare(batch_size, gradient_accumulation_steps, processes, rank))
+        for rank in range(processes)
+    ]
+    assert {len(sampler) for sampler in samplers} == {len(whole) * gradient_accumulation_steps}
     steps: list[list[int]] = [[] for _ in whole]
     for sampler in samplers:
         for index, batch in enumerate(batches(sampler, seed)):
             assert len(batch) > 0
             if not sampler.is_filler(index):
-                steps[index // accumulation] += batch
+                steps[index // gradient_accumulation_steps] += batch
     assert [sorted(step) for step in steps] == [sorted(step) for step in whole]
     assert Counter(row for step in steps for row in step) == Counter(range(rows))
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.loop import fit
 from winnow.learn.samplers import BatchShare, EpochSampler
-from winnow.learn.settings import Training
-from winnow.learn.tally import Loss
+from winnow.learn.settings import TrainingSettings
 from winnow.learn.task import Result, Task
 from winnow.pipeline.params import Runtime
 
@@ -26,16 +26,16 @@ SETTINGS: dict[str, Any] = {
     "phases": [],
     "weight_decay": 0.01,
     "batch_size": 16,
-    "accumulation": 1,
-    "clip_norm": 1.0,
+    "gradient_accumulation_steps": 1,
+    "max_grad_norm": 1.0,
     "precision": "fp32",
     "threads": 1,
     "seed": 3,
     "checkpoint_every": 1,
     "checkpoint_steps": 0,
-    "keep": 2,
-    "validate_steps": 0,
-    "averaging": 0.0,
+    "keep_last": 2,
+    "eval_every": 0,
+    "ema_decay": 0.0,
     "select": "best",
     "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
     "scheduler": {
@@ -46,15 +46,15 @@ SETTINGS: dict[str, Any] = {
         "patience": 0,
         "minimum": 0.0001,
     },
-    "start_from": None,
+    "init_from": None,
 }
 
 
-class TinyTraining(Training):
+class TinyTraining(TrainingSettings):
     subsets = ("all", "half")
 
 
-def settings(**changes: Any) -> Training:
+def settings(**changes: Any) -> TrainingSettings:
     """The settings above with some changed; `scheduler__name` reaches into a section."""
     values = copy.deepcopy(SETTINGS)
     for key, value in changes.items():
@@ -142,7 +142,7 @@ def crash() -> None:
     raise CrashError
 
 
-def run(folder: Path, chosen: Training, made: Task | None = None, *, fingerprint: str = "f") -> Result:
+def run(folder: Path, chosen: TrainingSettings, made: Task | None = None, *, fingerprint: str = "f") -> Result:
     """Train in `folder`, as a stage would."""
     runtime = Runtime(device="cpu", devices=1, num_workers=0, progress="lines")
     return fit(

@@ -16,7 +16,7 @@ from winnow.recommend.baselines import (
     fit_popularity,
 )
 from winnow.recommend.graph import matrix_of
-from winnow.recommend.heldout import hold_out
+from winnow.recommend.held_out import hold_out
 from winnow.recommend.tuning import at_edge, tune
 
 

@@ -8,7 +8,7 @@ from scipy import sparse
 from tests.library.recommend import small
 from winnow.recommend import lightgcn
 from winnow.recommend.graph import matrix_of
-from winnow.recommend.heldout import hold_out
+from winnow.recommend.held_out import hold_out
 from winnow.recommend.lightgcn import EarlyStopped, _scorer, fit
 
 USERS = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, -1.0]], dtype=np.float32)

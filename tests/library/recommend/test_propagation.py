@@ -13,7 +13,7 @@ from winnow.recommend.propagation import EdgeWeights, attention_strength, averag
 def weight_of_edges(weights: EdgeWeights) -> torch.Tensor:
     """(edges, heads)."""
     graph = weights.graph
-    return weights.strength * weights.share[graph.user] * graph.rarity[graph.item][:, None]
+    return weights.strength * weights.share[graph.user] * graph.inv_sqrt_degree[graph.item][:, None]
 
 
 def test_sums_over_edges_are_products_with_the_dense_matrix() -> None:
@@ -56,9 +56,13 @@ def test_gradients_of_attention_are_right() -> None:
     assert torch.autograd.gradcheck(relative, (doubles(4, 2), doubles(3, 2)))
     assert torch.autograd.gradcheck(lambda of_item: average(graph, of_item, keep), doubles(4, 2))
     of_user = average(graph, torch.tensor([[1.0], [2], [3], [4]], dtype=torch.float64), keep)
-    rarity = graph.rarity.double()
-    assert of_user[0].item() == pytest.approx(float((2 * rarity[1] + 4 * rarity[3]) / (rarity[1] + rarity[3])))
-    assert of_user[2].item() == pytest.approx(float((2 * rarity[1] + 3 * rarity[2]) / (rarity[1] + rarity[2])))
+    inv_sqrt_degree = graph.inv_sqrt_degree.double()
+    assert of_user[0].item() == pytest.approx(
+        float((2 * inv_sqrt_degree[1] + 4 * inv_sqrt_degree[3]) / (inv_sqrt_degree[1] + inv_sqrt_degree[3]))
+    )
+    assert of_user[2].item() == pytest.approx(
+        float((2 * inv_sqrt_degree[1] + 3 * inv_sqrt_degree[2]) / (inv_sqrt_degree[1] + inv_sqrt_degree[2]))
+    )
 
 
 def test_a_graph_without_edges_has_sums_of_zero() -> None:
@@ -78,4 +82,4 @@ def test_leaving_one_out_copies_the_user_without_each_item() -> None:
     assert copies.users == len(own)
     for row, left_out in enumerate(own):
         assert copies.items_of(row).tolist() == [item for item in own if item != left_out]
-    assert torch.equal(copies.rarity, graph.rarity)
+    assert torch.equal(copies.inv_sqrt_degree, graph.inv_sqrt_degree)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.library.recommend import small
-from winnow.recommend.heldout import HeldOut, hold_out
+from winnow.recommend.held_out import HeldOut, hold_out
 from winnow.recommend.ranking import dot_scorer, rank_by, rank_metrics
 from winnow.recommend.topk import best_of
 from winnow.recommend.validation import UserBlocks, block_hits

@@ -35,8 +35,8 @@ def test_a_matrix_without_columns_gives_zeros(dim: int) -> None:
 @pytest.mark.parametrize("dim", [32, 64, 96, 100])
 def test_a_wide_product_has_the_bits_of_torch_s_own(dim: int) -> None:
     generator = torch.Generator().manual_seed(dim)
-    starts = torch.cat([torch.zeros(1), torch.randint(0, 60, (200,), generator=generator).cumsum(0)]).long()
-    entries = int(starts[-1])
+    indptr = torch.cat([torch.zeros(1), torch.randint(0, 60, (200,), generator=generator).cumsum(0)]).long()
+    entries = int(indptr[-1])
     ends, values = torch.randint(0, 300, (entries,), generator=generator), torch.rand(entries, generator=generator)
-    matrix, vectors = csr(starts, ends, values, (200, 300)), torch.randn(300, dim, generator=generator)
+    matrix, vectors = csr(indptr, ends, values, (200, 300)), torch.randn(300, dim, generator=generator)
     assert torch.equal(times(matrix, vectors), torch.sparse.mm(matrix, vectors, "sum"))

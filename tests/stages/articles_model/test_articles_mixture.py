@@ -15,9 +15,9 @@ from tests.stages.programs import Programs
 from tests.stages.test_test_side_is_never_seen import contents
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import article_text, read_definition
+from winnow.domains.articles.model.publishing import model_card
 from winnow.domains.articles.model.ridge import TextRidge, fit_ridge
 from winnow.domains.articles.model.scoring import choose_share, load_scorer
-from winnow.domains.articles.publish import model_card
 
 MODEL = Path("data/articles/train/model")
 

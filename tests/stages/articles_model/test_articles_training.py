@@ -16,7 +16,7 @@ from stages.articles.train import chosen_validation
 from tests.stages.articles_model.trained import QWEN, TRAINED, base, in_two_processes, trained_scores, weights
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import read_definition, scoring_of
-from winnow.domains.articles.model.judging import progression
+from winnow.domains.articles.evaluation.results import progression
 from winnow.domains.articles.model.network import Scorer
 from winnow.domains.articles.model.pretrained import load_config
 from winnow.domains.articles.model.training import Training
@@ -115,7 +115,7 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch(here: Programs) -> N
     here.run("train", **given)
     whole = weights()
     shutil.rmtree(".winnow")
-    here.run("train", **given, accumulation=4)
+    here.run("train", **given, gradient_accumulation_steps=4)
     pieces = weights()
     assert all(torch.allclose(whole[name], pieces[name], atol=2e-4) for name in whole)
     shutil.rmtree(".winnow")
@@ -174,7 +174,7 @@ def test_the_chosen_validation_is_told(here: Programs) -> None:
     assert chosen_validation(history, 2, "last") == 2
     found = progression(history, 1)
     assert (found["best_validation"], found["best_val_mae"]) == (2, 0.8), "what was chosen by another metric than MAE"
-    here.run("train", epochs=2, learning_rate=1e-9, validate_steps=3, early_stopping={"metric": "rmse"})
+    here.run("train", epochs=2, learning_rate=1e-9, eval_every=3, early_stopping={"metric": "rmse"})
     folder = Path("data/articles/train/model")
     metadata = json.loads((folder / "training_metadata.json").read_text())
     errors = [each["val"]["rmse"] for each in json.loads((folder / "training_history.json").read_text())["epochs"]]

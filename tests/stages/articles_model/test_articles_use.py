@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 from tests.stages.programs import Programs
 from winnow.cli import app as winnow
+from winnow.domains.articles import inference
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import read_definition
-from winnow.domains.articles.export import export_label, export_split
-from winnow.domains.articles.model import application
 from winnow.domains.articles.model.scoring import TrainedScorer
+from winnow.domains.articles.source.export import export_label, export_split
 from winnow.pipeline.errors import WinnowError
 
 
@@ -52,7 +52,7 @@ def test_scoring_a_file_goes_on_where_it_stopped(here: Programs, monkeypatch: py
         (part,) = Path().glob("whole.jsonl.*.part")
         return part
 
-    monkeypatch.setattr(application, "BLOCK", 10)
+    monkeypatch.setattr(inference, "BLOCK", 10)
     part = stopped_after(2)
     assert Path("whole.jsonl").read_bytes() == whole, "what is complete stays until the new one is complete"
     assert part.read_bytes() == b"".join(whole.splitlines(keepends=True)[:20])

@@ -301,7 +301,7 @@ def test_answers_are_on_the_disk_before_they_are_used(
         real(file)
         synced.append(answered(Path(".winnow/kept/articles/answers.sqlite")))
 
-    monkeypatch.setattr("winnow.pipeline.kept.os.fsync", fsync)
+    monkeypatch.setattr("winnow.pipeline.cache.os.fsync", fsync)
     with (
         OracleServer(good(definition)) as server,
         open_labeller(definition, settings(server, concurrency=4), 100.0, 0) as labeller,

@@ -28,10 +28,10 @@ def calibrate() -> None:
     Reads the prompt as it is now, and the articles that `dvc repro filter@articles` kept.
     """
     from winnow.domains.articles.rules.gate import REPORT, calibrate, require_pass  # noqa: PLC0415 - scipy: a second
-    from winnow.domains.articles.tables import Articles, Kept, Scores  # noqa: PLC0415
+    from winnow.domains.articles.tables import Articles, DiskCache, Scores  # noqa: PLC0415
     from winnow.pipeline.tables import read_table  # noqa: PLC0415
 
-    kept = read_table(DATA / "filter" / "articles.parquet", Kept)
+    kept = read_table(DATA / "filter" / "articles.parquet", DiskCache)
     texts = read_table(DATA / "ingest" / "articles.parquet", Articles).set_index("article_id")
     human = read_table(DATA / "ingest" / "scores.parquet", Scores)
     with _labeller() as (labeller, name, params):
@@ -71,7 +71,7 @@ def score(
 ) -> None:
     """Score a file of any size with the trained model, line by line, in constant memory."""
     _check_file(file, out)
-    from winnow.domains.articles.model.application import score_file  # noqa: PLC0415 - torch takes seconds to import
+    from winnow.domains.articles.inference import score_file  # noqa: PLC0415 - torch takes seconds to import
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
     counts = score_file(file, out, configured_device())

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, model_validato
 
 from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
 from winnow.judge.settings import Judging
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.section import Float, Section
 from winnow.show.settings import Drawing
 
@@ -56,7 +56,7 @@ class Filter(Section):
     near_duplicate: Float = Field(gt=0, lt=1, description="Jaccard similarity of word triples from which two match")
     permutations: int = Field(ge=16, le=1024, description="MinHash permutations: more are more exact, and slower")
     duplicates: Literal["drop", "keep"] = Field(
-        description="near-duplicates: keep the first alone, or all of them on one side of the split"
+        description="near-duplicates: keep the first alone, or all of them in one split"
     )
 
 
@@ -127,7 +127,7 @@ class Label(Section):
 class Split(StratifiedSplit):
     """Strata are tiers; a group is near-duplicates."""
 
-    by_source: bool = Field(description="also keep all articles of a source on one side")
+    by_source: bool = Field(description="also keep all articles of a source in one split")
     keep_official: bool = Field(description="keep a source's own split; other articles, or its train, fill what lacks")
 
 
@@ -169,7 +169,7 @@ class Network(Section):
     tiny: Tiny = Field(description="size of model_name tiny")
 
 
-class Train(Training):
+class Train(TrainingSettings):
     """Training the scorer."""
 
     model_name: Annotated[str, Field(min_length=1)] = Field(

@@ -4,7 +4,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from winnow.curate import tables
-from winnow.curate.sides import SIDES
+from winnow.curate.split_names import SPLITS
 from winnow.domains.articles import definitions
 from winnow.pipeline.tables import Table
 
@@ -16,7 +16,7 @@ class Articles(Table):
     source: Series[str] = pa.Field(description="the article's field `source`; else its file's format")
     published: Series[str] = pa.Field(nullable=True, description="YYYY-MM-DD")
     language: Series[str] = pa.Field(nullable=True, description="where the source names it")
-    official_side: Series[str] = pa.Field(nullable=True, isin=SIDES, description="where the source has a split")
+    official_split: Series[str] = pa.Field(nullable=True, isin=SPLITS, description="where the source has a split")
     extra: Series[str] = pa.Field(description="all other fields of the source, as a JSON object")
 
 
@@ -32,7 +32,7 @@ class Rejected(tables.Rejected):
     """Lines that are no article."""
 
 
-class Kept(Table):
+class DiskCache(Table):
     """Articles that passed the prefilter."""
 
     article_id: Series[str] = pa.Field(unique=True)
@@ -55,7 +55,7 @@ class Labels(Table):
     words: Series[int] = pa.Field(ge=0)
     source: Series[str]
     duplicate_group: Series[str]
-    official_side: Series[str] = pa.Field(nullable=True, isin=SIDES)
+    official_split: Series[str] = pa.Field(nullable=True, isin=SPLITS)
 
 
 class Unlabelled(Table):
@@ -80,7 +80,7 @@ class Splits(Table):
     article_id: Series[str] = pa.Field(unique=True)
     group: Series[str] = pa.Field(description="near-duplicates, and articles of one source if so chosen")
     stratum: Series[str]
-    split: Series[str] = pa.Field(isin=SIDES)
+    split: Series[str] = pa.Field(isin=SPLITS)
 
 
 class Weights(Table):
@@ -94,7 +94,7 @@ class Predictions(Table):
     """One row per article and dimension: all validation and test articles, and a sample of the training articles."""
 
     article_id: Series[str]
-    split: Series[str] = pa.Field(isin=SIDES)
+    split: Series[str] = pa.Field(isin=SPLITS)
     group: Series[str]
     tier: Series[str]
     words: Series[int] = pa.Field(ge=0)
@@ -113,12 +113,12 @@ class BaselinePredictions(Table):
 
 
 class PerDimension(Table):
-    """How well each dimension is predicted on the test side."""
+    """How well each dimension is predicted in the test split."""
 
     dimension: Series[str] = pa.Field(unique=True)
     mae: Series[float] = pa.Field(ge=0)
     rmse: Series[float] = pa.Field(ge=0)
-    pearson: Series[float] = pa.Field(nullable=True, description="missing where either side is constant")
+    pearson: Series[float] = pa.Field(nullable=True, description="missing where either is constant")
     spearman: Series[float] = pa.Field(nullable=True)
     within_one: Series[float] = pa.Field(ge=0, le=1, description="share of predictions within 1 point")
     mean_mae: Series[float] = pa.Field(ge=0, description="of the mean predictor")

@@ -36,7 +36,7 @@ def generate(
     _check_known("angle", angle, list(definitions.ANGLES))
     if png is not None and png.suffix.lower() != ".png":
         raise WinnowError(f"{png} is not the name of a PNG file", fix=f"--png {png.with_suffix('.png')}")
-    from winnow.domains.climb.model.application import Generator  # noqa: PLC0415 - torch takes seconds to import
+    from winnow.domains.climb.inference import Generator  # noqa: PLC0415 - torch takes seconds to import
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
     generator = Generator(configured_device())
@@ -80,7 +80,7 @@ def evaluate(
     """Evaluate the generator on another export; routes that it was trained on are excluded."""
     if not file.is_file():
         raise WinnowError(f"{file} is no file", fix="name a .json or .json.gz file")
-    from winnow.domains.climb.model.application import Generator  # noqa: PLC0415
+    from winnow.domains.climb.inference import Generator  # noqa: PLC0415
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
     found = Generator(configured_device()).judge_file(file, form)

@@ -1,6 +1,6 @@
 """How two models' stored predictions are compared."""
 
-from winnow.domains.climb.model.perplexity import perplexity_statistics, reduction_statistic
+from winnow.domains.climb.evaluation.perplexity import perplexity_statistics, reduction_statistic
 from winnow.judge.paired import Predictions
 
 PREDICTIONS = Predictions(

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
 from winnow.domains.climb import definitions
 from winnow.judge.settings import Judging
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.section import Float, Section
 from winnow.show.settings import Drawing
 
@@ -122,7 +122,7 @@ class Network(Section):
         return self
 
 
-class Sampling(Section):
+class Decoding(Section):
     """How holds are drawn from the network's distribution; the trained model carries it."""
 
     guidance: Float = Field(
@@ -134,18 +134,18 @@ class Sampling(Section):
     top_p: Float = Field(gt=0, le=1, description="nucleus sampling: probability of the most likely holds to draw from")
 
 
-class Train(Training):
+class Train(TrainingSettings):
     """Training the generator."""
 
     subsets: ClassVar[tuple[str, ...]] = ("benchmark", "quality", "full")
 
     grade_dropout: Float = Field(ge=0, lt=1, description="share of training routes whose grade is hidden, for guidance")
-    curve_routes: int = Field(
+    eval_samples: int = Field(
         ge=0, le=256, description="routes generated after each validation, for curves of their quality; 0 = none"
     )
     weighted: bool = Field(description="draw training routes by the weight stage's weights; false: each once per epoch")
     network: Network = Field(description="the transformer")
-    sampling: Sampling = Field(description="how the trained model samples holds, in evaluate and `winnow climb`")
+    decoding: Decoding = Field(description="how the trained model samples holds, in evaluate and `winnow climb`")
 
 
 class Generation(Section):

@@ -5,7 +5,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from winnow.curate import tables
-from winnow.curate.sides import SIDES
+from winnow.curate.split_names import SPLITS
 from winnow.domains.climb import definitions
 from winnow.pipeline.tables import Table
 
@@ -47,7 +47,7 @@ class PeerHolds(Table):
     hold: Series[str] = pa.Field(description="cell, such as F12, or text that is no cell")
 
 
-class Kept(Routes):
+class DiskCache(Routes):
     """A route that passed every rule, with the subsets it belongs to."""
 
     in_benchmark: Series[bool]
@@ -104,7 +104,7 @@ class KnownRoutes(Table):
 class Splits(Table):
     route_id: Series[str] = pa.Field(unique=True)
     stratum: Series[str] = pa.Field(description="<grade>_<quality>, or what it was merged into")
-    split: Series[str] = pa.Field(isin=SIDES)
+    split: Series[str] = pa.Field(isin=SPLITS)
 
 
 class Weights(Table):

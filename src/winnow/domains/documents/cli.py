@@ -28,10 +28,10 @@ def assess(
     as_json: Annotated[bool, typer.Option("--json", help="print the judgements as JSON")] = False,
 ) -> None:
     """Judge every page: accept, warn, or take again. Unreadable files are reported; the exit code is then 1."""
-    from winnow.domains.documents.model import application  # noqa: PLC0415 - torch takes seconds to import
+    from winnow.domains.documents import inference  # noqa: PLC0415 - torch takes seconds to import
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
-    judged = application.assess_files(paths, explain, configured_device())
+    judged = inference.assess_files(paths, explain, configured_device())
     if as_json:
         print(json.dumps(judged, indent=2))
     else:
@@ -64,10 +64,10 @@ def evaluate(
     """Evaluate the assessor on your own labelled set, starting with the share of good pages that it rejects."""
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a folder with metadata.csv, or the CSV")
-    from winnow.domains.documents.model import application  # noqa: PLC0415
+    from winnow.domains.documents import inference  # noqa: PLC0415
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
-    found = application.judge_data(data, configured_device())
+    found = inference.judge_data(data, configured_device())
     if as_json:
         print(json.dumps(found, indent=2, sort_keys=True))
         return
@@ -96,7 +96,7 @@ def dataset(
     test_ratio: Annotated[float | None, typer.Option(help="share for the test; default: params.yaml's")] = None,
 ) -> None:
     """Write a data set as train, val and test folders of images with CSV files, with the settings of params.yaml."""
-    from winnow.domains.documents.dataset import Settings, make_dataset  # noqa: PLC0415 - a second of imports
+    from winnow.domains.documents.rules.dataset import Settings, make_dataset  # noqa: PLC0415 - a second of imports
 
     document = Document(PARAMS_FILE)
     seed = document.content.get("seed")

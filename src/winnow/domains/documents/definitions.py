@@ -51,7 +51,7 @@ class Preparation:
 
 
 @dataclass(frozen=True)
-class Cutting:
+class Tiling:
     """Which parts of a page the network sees."""
 
     patches: int

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
 from winnow.judge.settings import Judging
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.section import Float, ModelPath, Section
 from winnow.show.settings import Drawing
 from winnow.vision.settings import BackboneName
@@ -65,7 +65,7 @@ class Label(Section):
     clean_share: Float = Field(ge=0, le=1, description="share of the copies that get no issue")
     max_issues: int = Field(ge=1, le=10, description="a degraded copy has one to this many issues")
     jitter: Float = Field(ge=0, le=0.1, description="standard deviation of scores around the centre of their class")
-    effects_share: Float = Field(
+    augmentation_share: Float = Field(
         ge=0,
         le=1,
         description="share of copies, of each class alike, with harmless effects of transport: stamps, folds, …",
@@ -109,7 +109,7 @@ class Network(Section):
     views: list[Annotated[int, Field(ge=32, le=2048)]] = Field(
         max_length=4, description="sides of square pictures of the whole page, in pixels; may be empty"
     )
-    test_views: int = Field(ge=1, le=4, description="test-time augmentation: mirrored pages averaged; 1 = off")
+    tta_views: int = Field(ge=1, le=4, description="test-time augmentation: mirrored pages averaged; 1 = off")
 
     @model_validator(mode="after")
     def _frozen_only_with_weights(self) -> Self:
@@ -148,7 +148,7 @@ class Retake(Section):
     warn_severity: Float = Field(ge=0, le=1, description="severity from which a single issue is warned about")
 
 
-class Train(Training):
+class Train(TrainingSettings):
     """Training the assessor."""
 
     subsets: ClassVar[tuple[str, ...]] = ("all", "easy")

@@ -5,7 +5,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from winnow.curate import tables
-from winnow.curate.sides import SIDES
+from winnow.curate.split_names import SPLITS
 from winnow.domains.documents import definitions
 from winnow.pipeline.tables import Table
 
@@ -66,7 +66,7 @@ class Labels(Table):
     score: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="missing where only issues are known")
     label: Series[pd.Int64Dtype] = pa.Field(nullable=True, isin=CLASSES, description="number of the class; as score")
     issues: Series[str] = pa.Field(nullable=True, description="flagged issues, joined by `;`; missing where not known")
-    effects: Series[str] = pa.Field(description="harmless effects, joined by `;`")
+    augmentations: Series[str] = pa.Field(description="harmless effects, joined by `;`")
 
 
 class Severities(Table):
@@ -88,8 +88,8 @@ class Measures(Table):
 
 class Splits(Table):
     image_id: Series[str] = pa.Field(unique=True)
-    document: Series[str] = pa.Field(description="never on two sides")
-    split: Series[str] = pa.Field(isin=SIDES)
+    document: Series[str] = pa.Field(description="never in two splits")
+    split: Series[str] = pa.Field(isin=SPLITS)
 
 
 class ClassWeights(Table):
@@ -102,7 +102,7 @@ class ClassWeights(Table):
 
 
 class Predictions(Table):
-    """Images of the validation and test sides, as the model judges them."""
+    """Images of the validation and test splits, as the model judges them."""
 
     image_id: Series[str] = pa.Field(unique=True)
     document: Series[str]
@@ -145,7 +145,7 @@ class BaselinePredictions(Table):
 
 
 class PerIssue(Table):
-    """How well each issue is found on the test side."""
+    """How well each issue is found in the test split."""
 
     issue: Series[str] = pa.Field(unique=True, isin=definitions.ISSUES)
     samples: Series[int] = pa.Field(ge=0, description="images in which it is flagged")
@@ -156,7 +156,7 @@ class PerIssue(Table):
 
 
 class Reliability(Table):
-    """How often predicted classes of a confidence are right on the test side, before and after calibration."""
+    """How often predicted classes of a confidence are right in the test split, before and after calibration."""
 
     scaled: Series[bool]
     confidence: Series[float] = pa.Field(ge=0, le=1, description="mean of the bin")
@@ -165,7 +165,7 @@ class Reliability(Table):
 
 
 class Thresholds(Table):
-    """What each retake threshold would do on the validation side."""
+    """What each retake threshold would do in the validation split."""
 
     threshold: Series[float] = pa.Field(ge=0, le=1)
     false_rejects: Series[float] = pa.Field(ge=0, le=1, description="share of acceptable pages that are rejected")

@@ -27,7 +27,7 @@ def complete(
     names = [name.strip() for name in tracks.split(";") if name.strip()]
     if not names:
         raise WinnowError("--tracks names no track", fix='--tracks "artist – title; artist – title"')
-    from winnow.domains.playlists.model.application import PlaylistCompleter  # noqa: PLC0415 - torch takes seconds
+    from winnow.domains.playlists.inference import PlaylistCompleter  # noqa: PLC0415 - torch takes seconds
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
     found = PlaylistCompleter(configured_device()).complete(names, k)
@@ -57,7 +57,7 @@ def evaluate(
     form = form or ("csv" if data.name.removesuffix(".gz").endswith(".csv") else "mpd")
     if form not in {"mpd", "csv"}:
         raise WinnowError(f"there is no format {form}", fix="mpd or csv")
-    from winnow.domains.playlists.model.application import PlaylistCompleter  # noqa: PLC0415
+    from winnow.domains.playlists.inference import PlaylistCompleter  # noqa: PLC0415
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
     found = PlaylistCompleter(configured_device()).judge(formats.read(form, data), holdout)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from winnow.domains.playlists.model.judging import CHALLENGE
+from winnow.domains.playlists.evaluation.results import CHALLENGE
 from winnow.judge.paired import Predictions
 from winnow.recommend.metrics import metric_statistics
 

@@ -1,8 +1,8 @@
 """The terms of playlists, for every stage."""
 
-from winnow.curate import sides
+from winnow.curate import split_names
 
-SIDES = sides.SIDES
+SPLITS = split_names.SPLITS
 
 CUTOFFS = (10, 50, 100)
 """The K of Recall@K and NDCG@K."""

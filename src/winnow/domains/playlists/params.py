@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath
 from winnow.judge.settings import Judging
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.section import Float, Section
 from winnow.recommend import settings
 from winnow.show.settings import Drawing
@@ -115,7 +115,7 @@ class Blend(Section):
     artist_weight: Float = Field(ge=0, description="what the share of a track's artist counts; 0 = nothing")
 
 
-class Train(Training):
+class Train(TrainingSettings):
     """Training; a row is a playlist."""
 
     loss: Literal["bpr", "sampled_softmax"] = Field(
@@ -123,7 +123,7 @@ class Train(Training):
     )
     negatives: int = Field(ge=1, le=1_000_000, description="sampled_softmax: negatives drawn for a batch")
     targets: int = Field(ge=1, le=100, description="tracks after the cut of a playlist, to be found from those before")
-    late_cuts: Float = Field(ge=0, le=1, description="share of a playlist's tracks before the earliest cut")
+    min_context_share: Float = Field(ge=0, le=1, description="share of a playlist's tracks before the earliest cut")
     validation_playlists: int = Field(
         ge=1, description="largest number of playlists evaluated at a validation, spread evenly over all"
     )
@@ -157,7 +157,7 @@ class Evaluate(Judging):
     explained_playlists: int = Field(ge=1, le=10_000, description="playlists whose completion is kept with reasons")
     explained_tracks: int = Field(ge=1, le=100, description="recommended tracks kept for each")
     reasons: int = Field(ge=1, le=20, description="reasons given for each")
-    truth_checks: int = Field(
+    explanation_checks: int = Field(
         ge=10, le=10_000, description="recommendations that are scored again without their first reason, as a check"
     )
     baselines: Baselines = Field(description="the baseline recommenders")

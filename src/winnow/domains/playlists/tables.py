@@ -90,7 +90,7 @@ class NumberedEntries(Table):
 class Splits(NumberedEntries):
     """The entries of the playlists that are used."""
 
-    split: Series[str] = pa.Field(isin=list(definitions.SIDES))
+    split: Series[str] = pa.Field(isin=list(definitions.SPLITS))
 
 
 class TrainingGraph(Table):

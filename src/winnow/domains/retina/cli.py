@@ -37,10 +37,10 @@ def grade(
     Photographs that cannot be graded are to be referred. The exit code is 1 if there is one, or a file that cannot be
     read.
     """
-    from winnow.domains.retina.model import application  # noqa: PLC0415 - torch takes seconds to import
+    from winnow.domains.retina import inference  # noqa: PLC0415 - torch takes seconds to import
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
-    graded = application.grade_files(paths, explain, configured_device())
+    graded = inference.grade_files(paths, explain, configured_device())
     if out is not None:
         write_text(out, as_csv(graded))
     if as_json:
@@ -99,10 +99,10 @@ def evaluate(
     """Evaluate the grader on another labelled set, without the photographs and patients that it was trained on."""
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a CSV, an .npz, or a folder with one folder per grade")
-    from winnow.domains.retina.model import application  # noqa: PLC0415
+    from winnow.domains.retina import inference  # noqa: PLC0415
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
-    found = application.judge_data(data, form, images, configured_device())
+    found = inference.judge_data(data, form, images, configured_device())
     if as_json:
         print(json.dumps(found, indent=2, sort_keys=True))
         return

@@ -1,6 +1,6 @@
 """How two models' stored predictions are compared."""
 
-from winnow.domains.retina.model.judging import statistics
+from winnow.domains.retina.evaluation.results import statistics
 from winnow.judge.paired import Predictions
 
 PREDICTIONS = Predictions(

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
 from winnow.domains.retina.definitions import WITH_VALIDATION
 from winnow.judge.settings import Judging
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.section import Float, ModelPath, Section
 from winnow.show.settings import Drawing
 from winnow.vision.settings import Augment, BackboneName
@@ -61,9 +61,7 @@ class Filter(Section):
         ge=0, le=1, description="the stage fails when a larger share of the photographs breaks one of these limits"
     )
     max_hash_distance: int = Field(ge=0, le=64, description="bits of 256 by which the hashes of duplicates may differ")
-    duplicates: Literal["drop", "keep"] = Field(
-        description="drop: keep the first only; keep: keep all, on one side of the split"
-    )
+    duplicates: Literal["drop", "keep"] = Field(description="drop: keep the first only; keep: keep all, in one split")
     conflicts: Literal["drop", "as_duplicates"] = Field(
         description="duplicates with different grades: drop all of them, or treat them as duplicates"
     )
@@ -150,7 +148,7 @@ class Loss(Section):
     )
 
 
-class Train(Training):
+class Train(TrainingSettings):
     """Training the grader."""
 
     subsets: ClassVar[tuple[str, ...]] = ("full", WITH_VALIDATION)

@@ -5,7 +5,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from winnow.curate import tables
-from winnow.curate.sides import SIDES
+from winnow.curate.split_names import SPLITS
 from winnow.domains.retina import definitions
 from winnow.pipeline.tables import Table
 
@@ -17,7 +17,7 @@ class Photos(Table):
     source: Series[str] = pa.Field(description="format it came in")
     name: Series[str] = pa.Field(description="as the source names it, such as 10_left")
     grade: Series[pd.Int64Dtype] = pa.Field(nullable=True, description="as the source gives it, possible or not")
-    official_side: Series[str] = pa.Field(nullable=True, isin=SIDES, description="where the source has a split")
+    official_split: Series[str] = pa.Field(nullable=True, isin=SPLITS, description="where the source has a split")
     patient: Series[str] = pa.Field(nullable=True, description="where the source has a column of patients")
     eye: Series[str] = pa.Field(nullable=True, isin=definitions.EYES, description="where it has a column of eyes")
     width: Series[int] = pa.Field(ge=1, description="pixels of the source's file")
@@ -70,7 +70,7 @@ class Rejected(tables.Rejected):
     name: Series[str] = pa.Field(description="of the photograph, as the source gives it")
 
 
-class Kept(Photos):
+class DiskCache(Photos):
     """A photograph that passed every rule."""
 
     duplicate_group: Series[str] = pa.Field(description="image_id of the first that shows the same")
@@ -97,7 +97,7 @@ class Labels(Table):
     patient: Series[str] = pa.Field(description="both eyes have the same")
     eye: Series[str] = pa.Field(isin=definitions.EYES)
     duplicate_group: Series[str]
-    official_side: Series[str] = pa.Field(nullable=True, isin=SIDES)
+    official_split: Series[str] = pa.Field(nullable=True, isin=SPLITS)
 
 
 class Ungraded(Table):
@@ -110,7 +110,7 @@ class Ungraded(Table):
 class Splits(Table):
     image_id: Series[str] = pa.Field(unique=True)
     group: Series[str] = pa.Field(description="patients and duplicate groups that are connected")
-    split: Series[str] = pa.Field(isin=SIDES)
+    split: Series[str] = pa.Field(isin=SPLITS)
 
 
 class Weights(Table):
@@ -145,11 +145,11 @@ class Judged(Table):
 
 
 class Predictions(Judged):
-    """Photographs of all sides; those of training and validation as graded before a last phase `with_validation`."""
+    """Photographs of all splits; those of training and validation as graded before a last phase `with_validation`."""
 
     image_id: Series[str] = pa.Field(unique=True)
     patient: Series[str]
-    split: Series[str] = pa.Field(isin=SIDES)
+    split: Series[str] = pa.Field(isin=SPLITS)
     grade: Series[int] = pa.Field(isin=definitions.GRADES)
 
 
@@ -160,20 +160,20 @@ class BaselinePredictions(Judged):
 
 
 class PerClass(Table):
-    """How well each grade is recognised on each side."""
+    """How well each grade is recognised in each split."""
 
-    split: Series[str] = pa.Field(isin=SIDES)
+    split: Series[str] = pa.Field(isin=SPLITS)
     grade: Series[int] = pa.Field(isin=definitions.GRADES)
     samples: Series[int] = pa.Field(ge=0)
     precision: Series[float] = pa.Field(ge=0, le=1)
     recall: Series[float] = pa.Field(ge=0, le=1)
     f1: Series[float] = pa.Field(ge=0, le=1)
-    f1_low: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="interval, on the test side")
+    f1_low: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="interval, in the test split")
     f1_high: Series[float] = pa.Field(nullable=True, ge=0, le=1)
 
 
 class Rocs(Table):
-    """Points of each grade's ROC curve, one against the rest, on the test side."""
+    """Points of each grade's ROC curve, one against the rest, in the test split."""
 
     grade: Series[int] = pa.Field(isin=definitions.GRADES)
     false_positive_rate: Series[float] = pa.Field(ge=0, le=1)
@@ -181,7 +181,7 @@ class Rocs(Table):
 
 
 class Reliability(Table):
-    """How often the likeliest grade is right at a confidence, on the test side, before and after calibration."""
+    """How often the likeliest grade is right at a confidence, in the test split, before and after calibration."""
 
     scaled: Series[bool]
     confidence: Series[float] = pa.Field(ge=0, le=1, description="mean of the bin")

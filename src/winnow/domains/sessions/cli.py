@@ -36,7 +36,7 @@ def recommend(
         )
     if user is None and not (likes or "").replace(",", "").strip():
         raise WinnowError("--likes names no song", fix="--likes SONG,SONG")
-    from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415 - torch takes seconds to import
+    from winnow.domains.sessions.inference import Recommender  # noqa: PLC0415 - torch takes seconds to import
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
     recommender = Recommender(configured_device())
@@ -87,7 +87,7 @@ def evaluate(
     )
     source = _source(data, form, columns)
     listening = formats.read(source, data)
-    from winnow.domains.sessions.model.application import Recommender  # noqa: PLC0415
+    from winnow.domains.sessions.inference import Recommender  # noqa: PLC0415
     from winnow.learn.devices import configured_device  # noqa: PLC0415
 
     found = Recommender(configured_device()).judge(listening, np.random.default_rng(seed))

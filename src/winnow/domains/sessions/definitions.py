@@ -1,6 +1,6 @@
 """The terms of listening data, for every stage."""
 
-from winnow.curate import sides
+from winnow.curate import split_names
 
 USER_TYPES = ("casual", "regular", "power")
 """From few plays to many."""
@@ -8,7 +8,7 @@ USER_TYPES = ("casual", "regular", "power")
 UNKNOWN_TYPE = "unknown"
 """Of users without training plays: the network gives them the mean of the types."""
 
-SIDES = (*sides.SIDES, "cold_given", "cold_target")
+SPLITS = (*split_names.SPLITS, "cold_given", "cold_target")
 """Sides of the split. A cold-start user is not trained on: their given songs are folded in, the others are to find."""
 
 REFERENCES = ("network", "truth")

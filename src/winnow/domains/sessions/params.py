@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath
 from winnow.judge.settings import Judging
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.section import Float, Section
 from winnow.recommend import settings
 from winnow.show.settings import Drawing
@@ -151,7 +151,7 @@ class Network(Section):
         return self
 
 
-class Train(Training):
+class Train(TrainingSettings):
     """Training; a row is an interaction."""
 
     mode: Literal["simple", "advanced"] = Field(
@@ -200,7 +200,7 @@ class Evaluate(Judging):
     explained_users: int = Field(ge=1, le=10_000, description="users whose recommendations are explained")
     explained_songs: int = Field(ge=1, le=20, description="recommendations explained for each")
     reasons: int = Field(ge=1, le=20, description="reasons given for each")
-    truth_checks: int = Field(
+    explanation_checks: int = Field(
         ge=10, le=10_000, description="recommendations that are scored again without their first reason, as a check"
     )
     baselines: Baselines = Field(description="the baseline recommenders")

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from winnow.domains.climb import definitions
-from winnow.domains.climb.model.generation import Limits, Sampling, generate
+from winnow.domains.climb.evaluation.routes import holds_of
+from winnow.domains.climb.model.generation import Decoding, Limits, generate
 from winnow.domains.climb.model.likelihood import route_nll, token_losses
 from winnow.domains.climb.model.network import RouteTransformer
-from winnow.domains.climb.model.routes import holds_of
 from winnow.domains.climb.model.sequences import (
     ANY_GRADE,
     BOARDS,
@@ -32,7 +32,7 @@ from winnow.learn.samplers import BatchShare
 from winnow.pipeline.errors import TableError, WinnowError
 
 SMALL = {"width": 16, "layers": 2, "heads": 2, "dropout": 0.0, "max_holds": 14}
-PLAIN = Sampling(guidance=1.0, temperature=1.0, top_p=1.0)
+PLAIN = Decoding(guidance=1.0, temperature=1.0, top_p=1.0)
 
 
 def cells(*holds: str) -> list[int]:
@@ -188,13 +188,13 @@ def test_grade_dropout_hides_grades(routes: pd.DataFrame, tokens: pd.DataFrame) 
     assert (both.conditions[:, 2] != ANY_GRADE).all()
 
 
-def written(seed: int, sampling: Sampling, **limits: float) -> tuple[Sequences, dict[str, float]]:
+def written(seed: int, decoding: Decoding, **limits: float) -> tuple[Sequences, dict[str, float]]:
     bounds = {"min_holds": 3, "max_holds": 14, "max_reach": 9.5, **limits}
     grades, count = len(definitions.GRADES), 24
     told = np.stack([np.arange(count) % 4, np.arange(count) % 2, np.arange(count) % grades], axis=1)
     model = small_model(seed)
     generator = torch.Generator().manual_seed(seed)
-    return generate(model, told, Limits(model.known, **bounds), sampling, generator), bounds  # type: ignore[arg-type]
+    return generate(model, told, Limits(model.known, **bounds), decoding, generator), bounds  # type: ignore[arg-type]
 
 
 def broken(made: Sequences, bounds: dict[str, float]) -> pd.DataFrame:
@@ -215,8 +215,8 @@ def broken(made: Sequences, bounds: dict[str, float]) -> pd.DataFrame:
 def test_every_route_of_even_an_untrained_model_is_valid(
     seed: int, guidance: float, temperature: float, top_p: float, min_holds: int, more: int, max_reach: float
 ) -> None:
-    sampling = Sampling(guidance, temperature, top_p)
-    made, bounds = written(seed, sampling, min_holds=min_holds, max_holds=min_holds + more, max_reach=max_reach)
+    decoding = Decoding(guidance, temperature, top_p)
+    made, bounds = written(seed, decoding, min_holds=min_holds, max_holds=min_holds + more, max_reach=max_reach)
     found = broken(made, bounds)
     assert not found.to_numpy().any(), found.sum()
     for row, board in zip(made.tokens, made.conditions[:, 0], strict=True):
@@ -233,27 +233,27 @@ def test_same_seed_same_routes() -> None:
 
 
 @pytest.mark.parametrize(
-    "sampling",
-    [PLAIN, Sampling(2.5, 1.0, 1.0), Sampling(1.0, 0.5, 1.0), Sampling(1.0, 1.0, 0.6), Sampling(2.0, 2.0, 0.8)],
+    "decoding",
+    [PLAIN, Decoding(2.5, 1.0, 1.0), Decoding(1.0, 0.5, 1.0), Decoding(1.0, 1.0, 0.6), Decoding(2.0, 2.0, 0.8)],
 )
-def test_holds_are_drawn_from_the_guided_tempered_and_cut_distribution(sampling: Sampling) -> None:
+def test_holds_are_drawn_from_the_guided_tempered_and_cut_distribution(decoding: Decoding) -> None:
     """The first of 3000 routes' holds on a wall of few, against its distribution written out."""
     model, starts = small_model(), cells("A1", "C2", "E3", "G4", "I5")
     model.known[:] = False
     model.known[0, [*starts, *cells("E9", "F13", "E18")]] = True
     limits = Limits(model.known, min_holds=3, max_holds=5, max_reach=20)
     condition = np.tile([0, 1, 5], (3000, 1))
-    made = generate(model, condition, limits, sampling, torch.Generator().manual_seed(0))
+    made = generate(model, condition, limits, decoding, torch.Generator().manual_seed(0))
     with torch.no_grad():
         log_odds = {
             grade: model(torch.tensor([[START]]), torch.tensor([[0, 1, grade]]))[0, 0, starts].tolist()
             for grade in (5, ANY_GRADE)
         }
     pairs = zip(log_odds[5], log_odds[ANY_GRADE], strict=True)
-    values = [np.exp((anyhow + sampling.guidance * (own - anyhow)) / sampling.temperature) for own, anyhow in pairs]
+    values = [np.exp((anyhow + decoding.guidance * (own - anyhow)) / decoding.temperature) for own, anyhow in pairs]
     chances, kept, heaped = np.array(values) / sum(values), np.zeros(len(starts)), 0.0
     for place in np.argsort(-chances):
-        if heaped < sampling.top_p:
+        if heaped < decoding.top_p:
             kept[place] = chances[place]
         heaped += chances[place]
     drawn = [(made.tokens[:, 0] == cell).mean() for cell in starts]

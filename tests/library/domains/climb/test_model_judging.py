@@ -9,13 +9,19 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from winnow.domains.climb import definitions
-from winnow.domains.climb.model import baselines
-from winnow.domains.climb.model import grades as judging
+from winnow.domains.climb.evaluation import baselines
+from winnow.domains.climb.evaluation.routes import (
+    draw_conditions,
+    grade_weights,
+    holds_of,
+    peer_routes,
+    train_distances,
+)
+from winnow.domains.climb.evaluation.usage import hold_usage, usage_divergence
+from winnow.domains.climb.model import grades as judge
 from winnow.domains.climb.model.features import geometry, hold_columns, hold_difficulty
 from winnow.domains.climb.model.grades import fit_judge
-from winnow.domains.climb.model.routes import draw_conditions, grade_weights, holds_of, peer_routes, train_distances
 from winnow.domains.climb.model.sequences import BOARDS, END, START, Sequences, membership
-from winnow.domains.climb.model.usage import hold_usage, usage_divergence
 
 WIDTH = 8
 
@@ -116,7 +122,7 @@ def test_difficulties_of_holds_are_those_of_routes_that_are_not_judged_with_them
 ) -> None:
     """Else the judge would trust them: a ridge regression nearly knows the grades of the routes it was fitted on."""
     fitted, featured = [], []
-    difficulties, features = judging._difficulties, judging._features
+    difficulties, features = judge._difficulties, results._features
 
     def recorded(routes: Sequences, rows: NDArray[np.int64]) -> Ridge:
         fitted.append({routes.ids[row] for row in rows})
@@ -126,8 +132,8 @@ def test_difficulties_of_holds_are_those_of_routes_that_are_not_judged_with_them
         featured.append(set(routes.ids))
         return features(model, routes)
 
-    monkeypatch.setattr(judging, "_difficulties", recorded)
-    monkeypatch.setattr(judging, "_features", used)
+    monkeypatch.setattr(results, "_difficulties", recorded)
+    monkeypatch.setattr(results, "_features", used)
     train = random_routes(100, 0)
     fit_judge(train, trees=2, min_leaf=2, neighbour_weight=0.5, seed=3)
     *folds, whole = fitted

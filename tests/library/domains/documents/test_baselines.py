@@ -5,8 +5,8 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.model import baselines
-from winnow.domains.documents.model.assessing import weighed
+from winnow.domains.documents.evaluation import baselines
+from winnow.domains.documents.model.estimates import weighed
 
 RATE, ROWS, ROUNDS = baselines.RATE, 360, 40
 RNG = np.random.default_rng(4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.rules import copies, degradations, effects
+from winnow.domains.documents.rules import augmentations, copies, degradations
 from winnow.domains.documents.rules.copies import draw_scores, fill_up, make_copy
 from winnow.domains.documents.rules.ink import cut_severity, cut_sides, ink_mask
 from winnow.domains.documents.source.synthetic import draw_page
@@ -103,7 +103,7 @@ def test_copies_have_the_wanted_score_and_their_severities_explain_it(page: Pixe
     scores = [0.9, 0.7, 0.5, 0.3, 0.1] * 6
     off = []
     for wanted in scores:
-        copy = make_copy(page, wanted, rng, max_issues=4, effects_share=0.3)
+        copy = make_copy(page, wanted, rng, max_issues=4, augmentation_share=0.3)
         count = int((copy.severities > 0).sum())
         assert 1 <= count <= 4
         off.append(abs(float(definitions.severity_score(copy.severities)) - wanted))
@@ -111,7 +111,9 @@ def test_copies_have_the_wanted_score_and_their_severities_explain_it(page: Pixe
 
 
 def test_copies_without_an_issue_are_the_page_on_a_little_more_paper(page: Pixels) -> None:
-    made = [make_copy(page, 1.0, np.random.default_rng(seed), max_issues=4, effects_share=0.0) for seed in range(8)]
+    made = [
+        make_copy(page, 1.0, np.random.default_rng(seed), max_issues=4, augmentation_share=0.0) for seed in range(8)
+    ]
     assert len({copy.page.tobytes() for copy in made}) == 8
     widest = round(0.03 * max(page.shape))
     for copy in made:
@@ -152,13 +154,13 @@ def test_scores_lie_around_the_centres_of_all_classes_alike() -> None:
 
 def test_effects_change_the_page_and_never_cut_text(page: Pixels) -> None:
     rng = np.random.default_rng(2)
-    assert effects.apply(page, rng, 0.0) == (page, ())
+    assert augmentations.apply(page, rng, 0.0) == (page, ())
     small = page[:200, :150]  # too small for a strip or a fragment
     for seed in range(400):
-        changed, names = effects.apply(small, np.random.default_rng(seed), 1.0)
+        changed, names = augmentations.apply(small, np.random.default_rng(seed), 1.0)
         assert 1 <= len(names) <= 3
         assert not np.array_equal(changed, small), names
-    for name, effect in effects.EFFECTS.items():
+    for name, effect in augmentations.EFFECTS.items():
         changed = [effect(page.copy(), rng) for _ in range(4)]
         assert any(each.shape != page.shape or (each != page).any() for each in changed), name
         if name in {"trim", "fragment", "sparse", "strip", "blank_areas"}:
@@ -169,7 +171,7 @@ def test_a_sparse_page_keeps_whole_lines_and_its_size(page: Pixels) -> None:
     ink, rng = ink_mask(page), np.random.default_rng(4)
     lines = np.flatnonzero(np.diff(np.r_[0, ink.any(axis=1).astype(int), 0]) == 1)
     for _ in range(20):
-        changed = effects.sparse(page.copy(), rng)
+        changed = augmentations.sparse(page.copy(), rng)
         rows = (changed != page).any(axis=1)
         assert changed.shape == page.shape
         assert ink.sum() * 0.003 < ink_mask(changed).sum() < ink.sum() * 0.7
@@ -187,7 +189,7 @@ def test_words_go_as_a_whole_or_stay_as_they_are(name: str) -> None:
         for left in lefts:
             page[top : top + 6, left : left + 8] = 0
     for seed in range(10):
-        changed = effects.EFFECTS[name](page.copy(), np.random.default_rng(seed))
+        changed = augmentations.EFFECTS[name](page.copy(), np.random.default_rng(seed))
         whole = (
             cv2.connectedComponentsWithStats((changed < 128).astype(np.uint8))[2][1:, cv2.CC_STAT_AREA] == 48
         ).all()
@@ -203,7 +205,7 @@ def test_a_strip_that_would_lose_most_of_its_print_is_not_made() -> None:
     page = np.full((600, 600), 255, np.uint8)
     page[100:500:10, 20:580] = 0  # every line is one mark, and would be cut
     rng = np.random.default_rng(0)
-    assert all(effects.strip(page, rng) is page for _ in range(5))
+    assert all(augmentations.strip(page, rng) is page for _ in range(5))
 
 
 @pytest.mark.parametrize("severity", [0.2, 0.6, 1.0])

@@ -6,19 +6,19 @@ import torch
 from scipy.special import expit, softmax
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.definitions import Cutting, Decision, Preparation
-from winnow.domains.documents.model.application import judge_pages
-from winnow.domains.documents.model.assessing import Calibration, estimate, raw_estimates
+from winnow.domains.documents.definitions import Decision, Preparation, Tiling
+from winnow.domains.documents.inference import judge_pages
+from winnow.domains.documents.model.estimates import Calibration, estimate, raw_estimates
 from winnow.domains.documents.model.heatmaps import explain
 from winnow.domains.documents.model.network import Assessor, Outputs
-from winnow.domains.documents.model.parts import cut, mirrored
+from winnow.domains.documents.model.tiling import cut, mirrored
 from winnow.domains.documents.rules.measures import NAMES, measure
 
 AS_IT_IS = Calibration((1.0, 0.0, 0.0), 0.0, (1.0, 0.0), 0.0, 0.0, 1.0, 0.4, 0.05)
 """The score's and legibility's heads alone, and probabilities unchanged."""
 
 
-def network(patches: int = 3, test_views: int = 1) -> Assessor:
+def network(patches: int = 3, tta_views: int = 1) -> Assessor:
     torch.manual_seed(0)
     return Assessor(
         "small_resnet",
@@ -27,9 +27,9 @@ def network(patches: int = 3, test_views: int = 1) -> Assessor:
         hidden_dim=16,
         dropout_rate=0.0,
         use_attention=True,
-        test_views=test_views,
+        tta_views=tta_views,
         measures=NAMES,
-        cutting=Cutting(patches, 32, "inked", (40,)),
+        tiling=Tiling(patches, 32, "inked", (40,)),
         preparation=Preparation(2000, 120),
         decision=Decision(0.2, 0.6, 0.5),
     ).eval()
@@ -59,10 +59,10 @@ def test_each_head_gives_its_own_figure() -> None:
 
 
 def test_pages_are_judged_by_the_mean_over_all_views_of_the_model() -> None:
-    model = network(test_views=3)
-    rows = torch.from_numpy(cut(page(), model.cutting))[None]
+    model = network(tta_views=3)
+    rows = torch.from_numpy(cut(page(), model.tiling))[None]
     measures = torch.tensor([list(measure(page()).values())], dtype=torch.float32)
-    each = [estimate(model, [mirrored(rows, model.cutting, view)], measures, 8) for view in range(3)]
+    each = [estimate(model, [mirrored(rows, model.tiling, view)], measures, 8) for view in range(3)]
     assert each[0].scores[0, 0] != each[1].scores[0, 0] != each[2].scores[0, 0]
     found = judge_pages(model, AS_IT_IS, [page()])
     assert found.score[0] == pytest.approx(np.mean([view.scores[0, 0] for view in each]))
@@ -88,7 +88,7 @@ def test_heat_is_where_the_last_feature_maps_lower_the_score_and_nowhere_else(
     model = network()
 
     def judge(embedded: torch.Tensor, measures: torch.Tensor) -> Outputs:
-        means = embedded[:, : model.cutting.patches, -2 * 128 : -128]  # of the last maps, none of them negative
+        means = embedded[:, : model.tiling.patches, -2 * 128 : -128]  # of the last maps, none of them negative
         score = direction * means.sum(dim=(1, 2))
         return Outputs(score, score, embedded, embedded)
 
@@ -98,7 +98,7 @@ def test_heat_is_where_the_last_feature_maps_lower_the_score_and_nowhere_else(
 
 def test_estimates_do_not_depend_on_the_batch() -> None:
     model, pages = network(), [page(), page()[::-1].copy(), page()[:, ::-1].copy()]
-    rows = torch.from_numpy(np.stack([cut(each, model.cutting) for each in pages]))
+    rows = torch.from_numpy(np.stack([cut(each, model.tiling) for each in pages]))
     measures = torch.tensor([list(measure(each).values()) for each in pages], dtype=torch.float32)
     whole, parts = (estimate(model, [rows], measures, size) for size in (3, 2))
     for one, other in zip(whole, parts, strict=True):

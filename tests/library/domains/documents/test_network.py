@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from winnow.domains.documents.definitions import Cutting, Decision, Preparation
+from winnow.domains.documents.definitions import Decision, Preparation, Tiling
 from winnow.domains.documents.model.heatmaps import explain
 from winnow.domains.documents.model.mixing import MixedLoader, Mixing
 from winnow.domains.documents.model.network import Assessor
-from winnow.domains.documents.model.parts import cut, cut_all, mirrored, places, split
+from winnow.domains.documents.model.tiling import cut, cut_all, mirrored, places, split
 from winnow.domains.documents.params import Augment
 from winnow.domains.documents.rules.measures import NAMES
 from winnow.images.codec import encode_png
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.vision.pooling import summarised
 
-CUTTING = Cutting(patches=3, patch_size=32, choice="inked", views=(40,))
+CUTTING = Tiling(patches=3, patch_size=32, choice="inked", views=(40,))
 
 
-def network(cutting: Cutting = CUTTING, *, attention: bool = True, depths: int = 7) -> Assessor:
+def network(tiling: Tiling = CUTTING, *, attention: bool = True, depths: int = 7) -> Assessor:
     torch.manual_seed(0)
     return Assessor(
         "small_resnet",
@@ -27,9 +27,9 @@ def network(cutting: Cutting = CUTTING, *, attention: bool = True, depths: int =
         hidden_dim=16,
         dropout_rate=0.0,
         use_attention=attention,
-        test_views=1,
+        tta_views=1,
         measures=NAMES,
-        cutting=cutting,
+        tiling=tiling,
         preparation=Preparation(2000, 120),
         decision=Decision(0.2, 0.6, 0.5),
     ).eval()
@@ -45,10 +45,10 @@ def page(height: int = 100, width: int = 130) -> np.ndarray:
 
 def test_patches_are_taken_where_most_edges_are_or_evenly() -> None:
     assert places(page(), CUTTING)[0].tolist() == [32, 64]
-    even = places(page(), Cutting(4, 32, "grid", ()))
+    even = places(page(), Tiling(4, 32, "grid", ()))
     assert len({tuple(place) for place in even.tolist()}) == 4
     assert even[0].tolist() < even[-1].tolist()
-    corners = places(page(), Cutting(20, 32, "grid", ()))
+    corners = places(page(), Tiling(20, 32, "grid", ()))
     assert corners.max(axis=0).tolist() == [100 - 32, 130 - 32]  # the last tiles end with the page
     assert len({tuple(place) for place in corners.tolist()}) == 4 * 5
 
@@ -137,7 +137,7 @@ def test_all_that_use_needs_is_saved(tmp_path: "object") -> None:
     model.measure_scale.fit(torch.randn(50, len(NAMES)))
     model.save_pretrained(str(tmp_path))
     again = Assessor.from_pretrained(str(tmp_path)).eval()
-    assert again.cutting == model.cutting
+    assert again.tiling == model.tiling
     assert (again.preparation, again.decision, again.taps) == (model.preparation, model.decision, model.taps)
     rows, measures = torch.from_numpy(cut(page(), CUTTING))[None], torch.randn(1, len(NAMES))
     assert torch.equal(again(rows, measures).score, model(rows, measures).score)

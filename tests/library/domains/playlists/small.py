@@ -45,7 +45,7 @@ def graph(given: Sequences) -> TrackGraph:
 
 def loader(given: Sequences, loss: str = "sampled_softmax", history: int = 6, **changes: float) -> PlaylistLoader:
     sampling, _ = tables(given)
-    options = {"negatives": 12, "targets": 3, "late_cuts": 0.0} | changes
+    options = {"negatives": 12, "targets": 3, "min_context_share": 0.0} | changes
     share = BatchShare(8, 1, 1, 0)
     return PlaylistLoader(
         given, graph(given), sampling["probability"].to_numpy(), share, loss=loss, history=history, **options
@@ -66,8 +66,8 @@ def network(given: Sequences, *, genres: bool = True, heads: int = 2, history: i
 def dense(batch: Mapping[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
     """A matrix of a batch, and what is there as its transpose; entries of the same place are added."""
     found = []
-    for starts, columns, values, others in (("starts", "columns", "values", "column_starts"), TRANSPOSED):
-        row, width = np.diff(batch[f"{name}_{starts}"]), len(batch[f"{name}_{others}"]) - 1
+    for indptr, columns, values, others in (("starts", "columns", "values", "column_starts"), TRANSPOSED):
+        row, width = np.diff(batch[f"{name}_{indptr}"]), len(batch[f"{name}_{others}"]) - 1
         table = np.zeros((len(row), width))
         np.add.at(table, (np.repeat(np.arange(len(row)), row), batch[f"{name}_{columns}"]), batch[f"{name}_{values}"])
         found.append(table)

@@ -22,7 +22,7 @@ def cosines(lists: list[list[int]]) -> np.ndarray:
 
 
 def lists_of(given: Sequences) -> list[list[int]]:
-    return [given.track[given.starts[n] : given.starts[n + 1]].tolist() for n in range(len(given))]
+    return [given.track[given.indptr[n] : given.indptr[n + 1]].tolist() for n in range(len(given))]
 
 
 @pytest.mark.parametrize("loss", ["sampled_softmax", "bpr"])
@@ -119,7 +119,7 @@ def test_late_cuts_leave_more_of_a_playlist_before_the_cut() -> None:
     given = sequences_from([np.arange(13)] * 40, small.TRACKS)
     shares = {}
     for late in (0.0, 0.75):
-        loader = small.loader(small.sequences(), history=13, late_cuts=late)
+        loader = small.loader(small.sequences(), history=13, min_context_share=late)
         loader.sequences = given
         loader.known = small.loader(given).known
         loader.negatives = NegativeSampler(loader.negatives.probability, loader.known)

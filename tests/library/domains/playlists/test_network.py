@@ -14,7 +14,7 @@ from winnow.domains.playlists.params import Params
 from winnow.pipeline.params import Document
 from winnow.recommend.cooccurrence import similar_items
 from winnow.recommend.graph import build_graph
-from winnow.recommend.heldout import hold_out
+from winnow.recommend.held_out import hold_out
 from winnow.recommend.ranking import rank_by
 
 
@@ -106,7 +106,7 @@ def test_the_loss_of_a_batch_is_that_of_its_rows(loss: str) -> None:
         plain, _ = model.all_tracks()
         edges = torch.from_numpy(small.edges(batch, loader.graph)).float()
         rows = batch["track"]
-        vectors = plain[rows] + model.walk * edges @ plain
+        vectors = plain[rows] + model.propagate * edges @ plain
         count, first = len(batch["target_list"]), len(batch["place"])
         lists = [
             torch.from_numpy(dense_playlist(model, vectors[:first][batch["place"] // 6 == n].numpy())).float()
@@ -134,7 +134,7 @@ def test_the_loss_of_a_batch_is_that_of_its_rows(loss: str) -> None:
 def test_validation_ranks_as_completing_does() -> None:
     given = small.sequences()
     model = small.network(given)
-    lists = [given.track[given.starts[n] : given.starts[n + 1]] for n in range(small.PLAYLISTS)]
+    lists = [given.track[given.indptr[n] : given.indptr[n + 1]] for n in range(small.PLAYLISTS)]
     rng = np.random.default_rng(4)
     hidden = np.stack([rng.permutation(np.setdiff1d(np.arange(small.TRACKS), own))[:3] for own in lists])
     known = np.repeat(np.arange(small.PLAYLISTS), given.lengths()), given.track

@@ -11,13 +11,13 @@ from PIL import Image
 from winnow.domains.retina.source import formats
 from winnow.pipeline.errors import SourceError
 
-SIDES = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 
 
 def medmnist(path: Path, **changes: Any) -> Path:
     """A MedMNIST file of two photographs a side, with some of its arrays changed."""
-    arrays = {f"{side}_images": np.zeros((2, 28, 28, 3), np.uint8) for side in SIDES}
-    arrays |= {f"{side}_labels": np.array([[0], [4]]) for side in SIDES}
+    arrays = {f"{side}_images": np.zeros((2, 28, 28, 3), np.uint8) for side in SPLITS}
+    arrays |= {f"{side}_labels": np.array([[0], [4]]) for side in SPLITS}
     np.savez(path, **(arrays | changes))
     return path
 
@@ -59,7 +59,7 @@ def test_medmnist_sides_may_be_empty_and_grey(tmp_path: Path) -> None:
     nothing = {"val_images": np.zeros((0, 28, 28, 3), np.uint8), "val_labels": np.zeros((0, 1), np.uint8)}
     grey = {"test_images": np.zeros((2, 28, 28), np.uint8)}
     records = formats.read_medmnist(medmnist(tmp_path / "some.npz", **nothing, **grey)).records
-    assert [(record.official_side, record.grade) for record in records] == [
+    assert [(record.official_split, record.grade) for record in records] == [
         ("train", 0), ("train", 4), ("test", 0), ("test", 4),
     ]  # fmt: skip
     assert {Image.open(io.BytesIO(record.content)).mode for record in records} == {"RGB"}

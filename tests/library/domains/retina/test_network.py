@@ -105,7 +105,7 @@ def test_a_model_saved_without_class_weights_loads_into_one_that_has_them_and_th
         model = Grader.from_pretrained(tmp_path / name).eval()
         assert torch.equal(model(photographs), expected)
         assert model.class_weights is None
-    # To train on (start_from): a plain model takes a weighted file, and a weighted one keeps its own weights.
+    # To train on (init_from): a plain model takes a weighted file, and a weighted one keeps its own weights.
     assert load_weights(grader(), tmp_path / "weighted.safetensors") == ["class_weights"]
     target = grader()
     target.class_weights = torch.full((5,), 7.0)
@@ -121,7 +121,7 @@ def test_a_saved_model_carries_its_use(tmp_path: Path) -> None:
 
 
 def test_frozen_blocks_stay_as_they_are_and_features_go_on_where_they_end(photographs: torch.Tensor) -> None:
-    model = grader(frozen=3).start_from(backbones.build("small_resnet"))
+    model = grader(frozen=3).init_from(backbones.build("small_resnet"))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     model.train()
     model(photographs).square().mean().backward()
@@ -178,7 +178,7 @@ def pooled_grader() -> Grader:
         views=1,
         preparation=PREPARATION,
         limits=LIMITS,
-    ).start_from(backbones.build("small_resnet"))
+    ).init_from(backbones.build("small_resnet"))
 
 
 def test_a_head_on_several_depths_sees_mean_and_deviation_of_each(photographs: torch.Tensor) -> None:

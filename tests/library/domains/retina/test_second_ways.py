@@ -12,7 +12,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from tests.library.domains.retina.by_hand import METADATA, median_grade, metadata_probabilities, metrics_of
 from winnow.domains.retina import definitions
-from winnow.domains.retina.model import baselines, judging
+from winnow.domains.retina.evaluation import baselines, results
 from winnow.domains.retina.model.calibration import FILE, Calibration, calibrate, load, save
 from winnow.domains.retina.model.grading import grade_collection
 from winnow.domains.retina.model.network import Grader
@@ -33,12 +33,12 @@ def graded(rows: int, seed: int) -> pd.DataFrame:
     raw = np.exp(logits).round(1) + 0.05
     raw /= raw.sum(axis=1, keepdims=True)
     calibration = Calibration(temperature=0.7, refer_from=0.4, refer_sensitivity=0.9)
-    return judging.grade_rows(raw, "median", calibration).assign(grade=true)
+    return results.grade_rows(raw, "median", calibration).assign(grade=true)
 
 
 def test_what_follows_from_probabilities() -> None:
     raw = np.array([[0.4, 0.1, 0.1, 0.2, 0.2], [0.3, 0.25, 0.25, 0.1, 0.1]])
-    found = judging.grade_rows(raw, "median", Calibration(temperature=0.5, refer_from=0.3, refer_sensitivity=0.9))
+    found = results.grade_rows(raw, "median", Calibration(temperature=0.5, refer_from=0.3, refer_sensitivity=0.9))
     squares = raw**2 / (raw**2).sum(axis=1, keepdims=True)
     assert found[definitions.probability_columns()].to_numpy() == pytest.approx(squares)
     assert found["predicted"].tolist() == median_grade(squares).tolist() == [0, 1]
@@ -48,8 +48,8 @@ def test_what_follows_from_probabilities() -> None:
 
 def test_every_metric_is_scikit_learns_on_all_rows_and_on_resampled_ones() -> None:
     rows = graded(60, 0)
-    statistics = judging.statistics(rows)
-    assert judging.metrics(statistics, 60) == pytest.approx(metrics_of(rows))
+    statistics = results.statistics(rows)
+    assert results.metrics(statistics, 60) == pytest.approx(metrics_of(rows))
     rng = np.random.default_rng(1)
     for _ in range(12):
         drawn = rng.integers(60, size=60)
@@ -63,7 +63,7 @@ def test_every_metric_is_scikit_learns_on_all_rows_and_on_resampled_ones() -> No
 def test_metrics_that_are_undefined_on_these_rows_are_left_out(grades: list[int]) -> None:
     rows = graded(60, 2)
     rows = rows[rows["grade"].isin(grades)]
-    assert judging.judge(rows) == pytest.approx(metrics_of(rows))
+    assert results.judge(rows) == pytest.approx(metrics_of(rows))
 
 
 def test_no_interval_of_a_proportion_is_a_point() -> None:
@@ -72,21 +72,21 @@ def test_no_interval_of_a_proportion_is_a_point() -> None:
     rows["referred"] = rows["grade"] >= 2
     rows.loc[rows.index[rows["grade"] >= 2][7:], "grade"] = 0
     rows["referred"] = rows["grade"] >= 2
-    found = judging.intervals(rows, Bootstrap(resamples=200, confidence=0.95), np.random.default_rng(0))
+    found = results.intervals(rows, Bootstrap(resamples=200, confidence=0.95), np.random.default_rng(0))
     sensitivity = found["referable_sensitivity"]
     assert (sensitivity.low, sensitivity.high) == (pytest.approx(7 / (7 + 1.96**2), abs=1e-3), 1.0)
     rng, groups = np.random.default_rng(0), rows["patient"]
-    plain = bootstrap(judging.statistics(rows), 40, resamples=200, confidence=0.95, rng=rng, groups=groups)
+    plain = bootstrap(results.statistics(rows), 40, resamples=200, confidence=0.95, rng=rng, groups=groups)
     assert found["macro_auc"] == plain["macro_auc"]
     assert found["accuracy"].low <= plain["accuracy"].low < plain["accuracy"].high <= found["accuracy"].high
-    for name, (hits, trials) in judging.proportions(rows).items():
+    for name, (hits, trials) in results.proportions(rows).items():
         if trials:
             assert hits / trials == pytest.approx(metrics_of(rows).get(name, hits / trials)), name
 
 
 def test_rows_of_each_class_by_side_are_scikit_learns() -> None:
     rows = graded(90, 3).assign(split=np.repeat(["train", "val", "test"], 30))
-    for row in judging.per_class(rows, {}).to_dict("records"):
+    for row in results.per_class(rows, {}).to_dict("records"):
         own = rows[rows["split"] == row["split"]]
         expected = metrics_of(own)
         assert row["samples"] == (own["grade"] == row["grade"]).sum()
@@ -107,9 +107,9 @@ def test_the_verdict_on_overfitting(train_f1: list[float], val_f1: list[float], 
         pd.DataFrame({"split": side, "grade": range(5), "f1": f1})
         for side, f1 in (("train", train_f1), ("val", val_f1))
     ]
-    assert words in judging.overfitting(pd.concat(parts), 0.15)["verdict"]
+    assert words in results.overfitting(pd.concat(parts), 0.15)["verdict"]
     absent = pd.concat(parts).query("grade < 3")
-    assert "cannot be determined" in judging.overfitting(absent, 0.15)["verdict"]
+    assert "cannot be determined" in results.overfitting(absent, 0.15)["verdict"]
 
 
 def test_the_referral_threshold_reaches_the_sensitivity_and_is_the_highest_that_does() -> None:
@@ -138,7 +138,7 @@ def test_a_calibration_that_is_gone_damaged_or_of_another_version_is_told(conten
         load(tmp_path)
 
 
-def told_apart(seed: int) -> pd.DataFrame:
+def c2st(seed: int) -> pd.DataFrame:
     """Photographs whose metadata know something of the grade, other columns everything, with grade and side."""
     rng = np.random.default_rng(seed)
     grades = rng.integers(5, size=150)
@@ -148,7 +148,7 @@ def told_apart(seed: int) -> pd.DataFrame:
 
 
 def test_the_metadata_model_is_a_forest_on_six_columns_of_training_chosen_on_validation() -> None:
-    photos = told_apart(0)
+    photos = c2st(0)
     grades, side = photos["grade"].to_numpy(), photos["split"].to_numpy(str)
     found = baselines.metadata_model(photos, "median", refit=False, seed=7)
     assert found == pytest.approx(metadata_probabilities(photos, grades, side, 7))
@@ -156,7 +156,7 @@ def test_the_metadata_model_is_a_forest_on_six_columns_of_training_chosen_on_val
 
 
 def test_the_feature_model_is_a_logistic_regression_on_training_chosen_on_validation() -> None:
-    photos = told_apart(1)
+    photos = c2st(1)
     grades, side = photos["grade"].to_numpy(), photos["split"].to_numpy(str)
     features = photos[METADATA].to_numpy()
     train, val = side == "train", side == "val"
@@ -180,7 +180,7 @@ def test_the_feature_model_is_a_logistic_regression_on_training_chosen_on_valida
 
 @pytest.mark.parametrize("refit", [False, True])
 def test_no_baseline_reads_the_test_side(refit: bool) -> None:
-    photos = told_apart(2)
+    photos = c2st(2)
     tested = (photos["split"] == "test").to_numpy()
     poisoned = photos.copy()
     poisoned.loc[tested, "grade"] = 4 - photos.loc[tested, "grade"]
@@ -230,7 +230,7 @@ def test_probabilities_are_the_mean_over_the_models_views(
         preparation=definitions.Preparation(32, crop=True, contrast=False),
         limits=definitions.QualityLimits(20.0, 200.0, 0.3, 8.0, 28),
     )
-    model.start_from(backbones.build("small_resnet")).eval()
+    model.init_from(backbones.build("small_resnet")).eval()
     with torch.no_grad():
         model.head.weight.mul_(30)  # so that the views differ
     places = np.array([0, 2, 3, 5])

@@ -20,14 +20,14 @@ from winnow.domains.retina.model.training import Training
 from winnow.domains.retina.params import Train
 from winnow.images.codec import encode_png
 from winnow.images.store import read_images, write_images
+from winnow.learn.optimizer_step import OptimizerStep
 from winnow.learn.samplers import BatchShare
-from winnow.learn.stepper import Stepper
 from winnow.vision import backbones
 from winnow.vision.loaders import decode
 from winnow.vision.pooling import Standardise
 
 GRADES = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 2, 3, 4, 0, 1, 2, 3, 4, 0, 4])
-SIDES = np.array(["train"] * 13 + ["val"] * 5 + ["test"] * 2)
+SPLITS = np.array(["train"] * 13 + ["val"] * 5 + ["test"] * 2)
 CLASS_WEIGHTS = [0.3, 1.1, 0.7, 2.5, 1.9]
 ALL = BatchShare(13, 1, 1, 0)
 
@@ -42,11 +42,11 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     with write_images(tmp_path / "images.arrow") as images:
         for number in range(len(GRADES)):
             images.add(f"{number:02}", encode_png(rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)))
-    train = SIDES == "train"
+    train = SPLITS == "train"
     times = np.bincount(GRADES[train], minlength=5)
     weight = np.where(train, train.sum() / 5 / times[GRADES], np.nan)
     photographs = pd.DataFrame(
-        {"image_id": [f"{n:02}" for n in range(20)], "grade": GRADES, "split": SIDES, "weight": weight}
+        {"image_id": [f"{n:02}" for n in range(20)], "grade": GRADES, "split": SPLITS, "weight": weight}
     )
 
     def made(**changes: Any) -> Training:
@@ -157,10 +157,10 @@ def test_the_last_phase_may_train_on_validation_too(make: Make) -> None:
     phases = [{"subset": name, "epochs": 1, "learning_rate": 0.01} for name in ("full", "with_validation")]
     training = make(phases=phases, select="last", use_weighted_sampling=True)
     first, last = (training.loaders(phase["subset"], ALL) for phase in phases)
-    assert dict(last.rows) == {"train": (SIDES != "test").sum(), "val": (SIDES == "val").sum()}
+    assert dict(last.rows) == {"train": (SPLITS != "test").sum(), "val": (SPLITS == "val").sum()}
     assert first.rows["val"] == last.rows["val"]
     drawn = last.train.batch(1, 0)["ids"].tolist() + last.train.batch(2, 0)["ids"].tolist()
-    assert {SIDES[row] for row in drawn} == {"train", "val"}
+    assert {SPLITS[row] for row in drawn} == {"train", "val"}
     with pytest.raises(ValidationError, match="for the last of several phases"):
         make(phases=phases[1:], select="last")
     with pytest.raises(ValidationError, match="for the last of several phases"):
@@ -173,7 +173,7 @@ def test_pooled_features_are_scaled_as_training_photographs_are(make: Make) -> N
     changes = frozen(network__frozen_blocks=4, network__pooled_blocks=[1, 3])
     training = make(**changes)
     model = training.build()
-    features = training.kept_features[np.flatnonzero(SIDES == "train"), 0, :, 0, 0].float()
+    features = training.kept_features[np.flatnonzero(SPLITS == "train"), 0, :, 0, 0].float()
     assert isinstance(model.scale, Standardise)
     assert torch.allclose(model.scale.mean, features.mean(dim=0), atol=1e-3)
     assert not model.head.weight.any()
@@ -202,10 +202,10 @@ def test_the_backbone_moves_by_its_share_of_the_learning_rate(make: Make) -> Non
     torch.manual_seed(0)
     model = training.build()
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    stepper = Stepper(torch.optim.SGD(training.groups(model), lr=1.0), 0.0, None)
+    optimizer_step = OptimizerStep(torch.optim.SGD(training.groups(model), lr=1.0), 0.0, None)
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
-    stepper.step(0.5, torch.tensor(1.0))
+    optimizer_step.step(0.5, torch.tensor(1.0))
     moved = {name: (before[name] - value.detach()).mean().item() for name, value in model.named_parameters()}
     assert {name.split(".")[0] for name in moved} == {"head", "blocks"}
     for name, distance in moved.items():
@@ -226,13 +226,13 @@ def test_photographs_are_flipped_and_turned_when_asked(make: Make, flips: bool) 
     for seed in range(8):
         batch = loaders.train.batch(seed, 0)
         for number, image in zip(batch["ids"].tolist(), batch["inputs"].numpy(), strict=True):
-            assert SIDES[number] == "train"
+            assert SPLITS[number] == "train"
             views = views_of(originals[number].astype(np.float32))
             shown.append(next(view for view, each in enumerate(views) if (each == image).all()))
         assert (GRADES[batch["ids"]] == batch["grades"].numpy()).all()
     assert set(shown) == (set(range(8)) if flips else {0})
     (val,) = (loaders.val[index] for index in range(len(loaders.val)))
-    assert (val["inputs"].numpy() == originals[SIDES == "val"]).all()
+    assert (val["inputs"].numpy() == originals[SPLITS == "val"]).all()
 
 
 def test_colour_scales_each_photograph_by_its_own_factors(make: Make) -> None:
@@ -261,7 +261,7 @@ def test_frozen_features_are_of_any_view_when_asked(make: Make, flips: bool) -> 
         assert apart.amin(dim=1).max() < 0.02, "half precision"
         shown += apart.argmin(dim=1).tolist()
     assert set(shown) == (set(range(8)) if flips else {0})
-    assert loaders.val[0]["inputs"] == pytest.approx(features[SIDES == "val", 0], abs=0.02)
+    assert loaders.val[0]["inputs"] == pytest.approx(features[SPLITS == "val", 0], abs=0.02)
 
 
 def test_weighted_sampling_draws_each_grade_alike_and_plain_sampling_each_photograph(make: Make) -> None:

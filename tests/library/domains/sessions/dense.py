@@ -54,16 +54,16 @@ class Dense:
 
     def weights(self, known: Matrix) -> Matrix:
         """(heads, users, songs): attention that sums to 1, times √songs of the user / √listeners of the song."""
-        rarity = np.maximum(self.train.sum(axis=0), 1) ** -0.5
+        inv_sqrt_degree = np.maximum(self.train.sum(axis=0), 1) ** -0.5
         found = []
         for part in np.split(np.arange(self.plain.shape[1]), self.heads):
             of_song, of_user = (self.plain[:, part] @ vector[part] for vector in self.attention)
-            rare = known * rarity
+            rare = known * inv_sqrt_degree
             mean = rare @ of_user / np.maximum(rare.sum(axis=1), 1e-12)
             logits = of_song + mean[:, None]
             strength = known * np.exp(np.where(logits < 0, 0.2 * logits, logits))
             attention = strength / np.maximum(strength.sum(axis=1, keepdims=True), 1e-300)
-            found.append(attention * np.sqrt(known.sum(axis=1, keepdims=True)) * rarity)
+            found.append(attention * np.sqrt(known.sum(axis=1, keepdims=True)) * inv_sqrt_degree)
         return np.stack(found)
 
     @property

@@ -64,8 +64,8 @@ def test_the_loss_of_a_batch_is_the_written_out_sum(loss: str, l2: float) -> Non
             length = (songs[other] ** 2).sum()
         else:
             rivals = [
-                np.exp(score[other]) / np.exp(log_chance)
-                for other, log_chance in zip(batch["shared"].tolist(), batch["log_chance"].tolist(), strict=True)
+                np.exp(score[other]) / np.exp(log_prob)
+                for other, log_prob in zip(batch["shared"].tolist(), batch["log_chance"].tolist(), strict=True)
                 if (user, other) not in weight_of
             ]
             each = -np.log(np.exp(score[item]) / (np.exp(score[item]) + sum(rivals)))

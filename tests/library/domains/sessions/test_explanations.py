@@ -22,7 +22,7 @@ def explainer(layers: int, filter_weight: float = 0.0) -> SongExplainer:
     alone = fit_graph_filter(matrix_of(graph), factors=6, alpha=0.3, sharpening=1.0, seed=0)
     blend = Blend(alone, filter_weight) if filter_weight else None
     plain = network.plain_songs()
-    songs = network.walk(network.edge_weights(graph, plain), plain)
+    songs = network.propagate(network.edge_weights(graph, plain), plain)
     return SongExplainer(network, graph, small.types(), songs, plain, blend)
 
 
@@ -64,7 +64,7 @@ def test_taking_away_the_first_reason_costs_more_than_another() -> None:
 def test_a_user_with_one_song_has_it_as_a_reason(genres: int) -> None:
     network, training = small.network(genres=genres), data.graph()
     plain = network.plain_songs()
-    songs = network.walk(network.edge_weights(training, plain), plain)
+    songs = network.propagate(network.edge_weights(training, plain), plain)
     graph = fold_in((np.array([0]), np.array([5])), 1, training)
     found = SongExplainer(network, graph, torch.tensor([1]), songs, plain)
     (reason,) = (reason for reason in found.reasons(0, 9) if reason.kind == "song")

@@ -37,7 +37,7 @@ def test_attention_starts_at_lightgcn() -> None:
 def test_attention_of_a_user_sums_to_one_over_what_is_not_hidden() -> None:
     graph, model = data.graph(), small.network()
     keep = (torch.rand(len(graph.item)) < 0.6).float()
-    keep[graph.starts[:-1]] = 1
+    keep[graph.indptr[:-1]] = 1
     weights = model.edge_weights(graph, model.plain_songs(), keep)
     kept = torch.bincount(graph.user, keep).float()
     shares = weights.strength * weights.share[graph.user] / kept.sqrt()[graph.user, None]
@@ -50,7 +50,7 @@ def test_attention_of_a_user_sums_to_one_over_what_is_not_hidden() -> None:
 @pytest.mark.parametrize("learned", [True, False])
 def test_a_hidden_edge_is_as_good_as_none(learned: bool) -> None:
     graph, model = data.graph(), small.network(layers=1, genres=4, learned=learned)
-    hidden = int(graph.starts[4])
+    hidden = int(graph.indptr[4])
     keep = torch.ones(len(graph.item))
     keep[hidden] = 0
     users, songs = data.pairs()

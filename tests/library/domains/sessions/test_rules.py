@@ -30,12 +30,12 @@ def test_a_positive_sums_its_plays_and_begins_with_the_first() -> None:
     assert found["plays"].tolist() == [1, 7, 5, 2]
     assert found["first_played"].fillna(-1).tolist() == [7, 20, -1, -1]
     assert found["confidence"].to_numpy() == pytest.approx(1 + 2 * np.log([1, 7, 5, 2]))
-    assert found["side"].isna().all()
+    assert found["split"].isna().all()
 
 
 def test_a_pair_in_both_official_files_is_learned_from_and_not_tested() -> None:
     table = plays(side=["test", "train", "test", "train", "test"])
-    assert positives(table, *numbered(table), Label(confidence_scale=1.0))["side"].tolist() == [
+    assert positives(table, *numbered(table), Label(confidence_scale=1.0))["split"].tolist() == [
         "test", "train", "test", "train",
     ]  # fmt: skip
 

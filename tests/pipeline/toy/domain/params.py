@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from winnow.judge.settings import Judging
-from winnow.learn.settings import Training
+from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.section import Float, Section
 from winnow.show.settings import Drawing
 
@@ -33,7 +33,7 @@ class Weight(Section):
     pass
 
 
-class Train(Training):
+class Train(TrainingSettings):
     hidden: int = Field(ge=1, le=1024, description="width of the network")
 
 

@@ -4,7 +4,7 @@ import pandera.pandas as pa
 from pandera.typing import Series
 
 from winnow.curate import tables
-from winnow.curate.sides import SIDES
+from winnow.curate.split_names import SPLITS
 from winnow.domains.toy import definitions
 from winnow.pipeline.tables import Table
 
@@ -27,7 +27,7 @@ class Labels(Table):
 
 class Splits(Table):
     flower: Series[int] = pa.Field(unique=True)
-    split: Series[str] = pa.Field(isin=SIDES)
+    split: Series[str] = pa.Field(isin=SPLITS)
 
 
 class Weights(Table):

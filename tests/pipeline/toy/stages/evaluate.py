@@ -6,11 +6,11 @@ The share of species that the network recognises, beside that of always naming t
 
 import torch
 
-from winnow.domains.toy.model.judging import statistics
 from winnow.domains.toy.model.network import Net, tensors
+from winnow.domains.toy.model.results import statistics
 from winnow.domains.toy.params import Common, Evaluate
 from winnow.domains.toy.tables import Flowers, Labels, Predictions, Splits
-from winnow.judge.gates import Findings
+from winnow.judge.gates import EvaluationResult
 from winnow.judge.intervals import bootstrap, difference, wilson
 from winnow.judge.report import make_report
 from winnow.learn.trained import load_trained
@@ -33,7 +33,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     options = stage.params.bootstrap.model_dump()
     paired = bootstrap({"commonest": difference(own, other)}, len(rows), rng=stage.rng(), **options)
     correct = int((rows["predicted"] == rows["label"]).sum())
-    found = Findings(
+    found = EvaluationResult(
         {"accuracy": correct / len(rows)},
         {"accuracy": wilson(correct, len(rows), stage.params.bootstrap.confidence)},
         baseline={"commonest": {"accuracy": float((rows["label"] == commonest).mean())}},

@@ -14,10 +14,10 @@ from torch.nn.functional import cross_entropy
 from winnow.domains.toy.model.network import Net, tensors
 from winnow.domains.toy.params import Common, Train
 from winnow.domains.toy.tables import Flowers, Labels, Splits, Weights
+from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.stage import train_model
-from winnow.learn.tally import Loss
 from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
 

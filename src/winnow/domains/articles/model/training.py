@@ -20,9 +20,9 @@ from winnow.domains.articles.model.ridge import fit_ridge
 from winnow.domains.articles.model.scoring import Mixture, choose_share, ridge_scores, score_texts
 from winnow.domains.articles.model.texts import SortedLoader, TextLoader, encode
 from winnow.domains.articles.params import Train
+from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare, LengthBucketSampler
-from winnow.learn.tally import Loss
 from winnow.measure.regression import mae, pearson_correlation, rmse
 from winnow.pipeline.errors import ParamsError, TableError
 
@@ -34,21 +34,21 @@ class Training:
     """A training of the scorer, with what it needs to know of the stages before."""
 
     articles: pd.DataFrame
-    """article_id, title, content, split, weight (NaN off the training side) and one column a dimension"""
+    """article_id, title, content, split, weight (NaN outside the training split) and one column a dimension"""
     scoring: Scoring
     params: Train
 
-    def side(self, name: str) -> pd.DataFrame:
-        """The articles of a side; raises TableError when there is none."""
+    def split(self, name: str) -> pd.DataFrame:
+        """The articles of a split; raises TableError when there is none."""
         rows = self.articles[self.articles["split"] == name]
         if rows.empty:
-            raise TableError(f"no article is on the {name} side", fix="raise its share, or use more articles")
+            raise TableError(f"no article is in the {name} split", fix="raise its share, or use more articles")
         return rows
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         size = self.params.network.tiny.vocabulary
-        return pretrained.load_tokenizer(self.params.model_name, texts_of(self.side("train")), size)
+        return pretrained.load_tokenizer(self.params.model_name, texts_of(self.split("train")), size)
 
     def build(self) -> Scorer:
         """A new network around the pretrained language model, its outputs centred on the training labels."""
@@ -71,7 +71,7 @@ class Training:
         )
         if (backbone := pretrained.load_backbone(params.model_name)) is not None:
             model.backbone.load_state_dict(backbone.state_dict())
-        labels = self.labels(self.side("train"))
+        labels = self.labels(self.split("train"))
         model.centre.copy_(labels.mean(dim=0))
         model.spread.copy_(labels.std(dim=0, correction=0).clamp(min=1e-3))
         if params.gradient_checkpointing:
@@ -87,7 +87,7 @@ class Training:
     def loaders(self, subset: str, share: BatchShare) -> Loaders:
         """Training articles in batches of similar length, and validation articles."""
         del subset  # there is one
-        train, val = self.side("train"), self.side("val")
+        train, val = self.split("train"), self.split("val")
         encoded = [encode(self.tokenizer, texts_of(rows), self.params.max_length) for rows in (train, val)]
         weights = train["weight"].to_numpy(np.float64)
         drawn = None if np.ptp(weights) == 0 else weights
@@ -151,19 +151,21 @@ class Training:
         body = [each for name, each in trained if not name.startswith("head.")]
         return [{"params": head, "lr_scale": self.params.network.head_lr_factor}, {"params": body}]
 
-    def units(self, model: nn.Module) -> list[nn.Module]:
+    def fsdp_modules(self, model: nn.Module) -> list[nn.Module]:
         """The blocks of the language model, when it is to be sharded over the devices."""
         lists = [each for each in model.modules() if isinstance(each, nn.ModuleList)]
         return [block for each in lists for block in each] if self.params.sharded else []
 
-    def carry(self, folder: Path) -> None:
+    def save_extras(self, folder: Path) -> None:
         """The tokenizer, which scoring needs besides the network."""
         self.tokenizer.save_pretrained(folder / "tokenizer")
 
     def mixture(self, network: nn.Module, device: torch.device) -> tuple[Mixture, float]:
         """Ridge regression on the training articles, with the share that is best on validation; the MAE there."""
         params, scorer = self.params, cast("Scorer", network).to(device).eval()
-        train, val = ((texts_of(rows), self.labels(rows).double().numpy()) for rows in map(self.side, ("train", "val")))
+        train, val = (
+            (texts_of(rows), self.labels(rows).double().numpy()) for rows in map(self.split, ("train", "val"))
+        )
         ridge = fit_ridge(train, val, alphas=params.ridge_alphas, features=params.ridge_features)
         own = score_texts(scorer, self.tokenizer, val[0], batch_size=VALIDATION_BATCH)
         by_ridge = ridge_scores(ridge, scorer, val[0])

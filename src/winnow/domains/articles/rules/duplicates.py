@@ -13,7 +13,7 @@ SHINGLE = 3
 """Words of a shingle."""
 WORD = re.compile(r"\w+")
 MISSED, SURPLUS = 0.99, 0.01
-"""What a missed pair weighs against one compared for nothing: a missed pair may end on two sides of the split."""
+"""What a missed pair weighs against one compared for nothing: a missed pair may end in two splits."""
 
 
 def shingles(text: str) -> list[bytes]:

@@ -14,8 +14,8 @@ from winnow.domains.articles.params import Oracle as Settings
 from winnow.domains.articles.params import Prices
 from winnow.domains.articles.rules.oracles import Oracle, Reply, Tokens
 from winnow.domains.articles.rules.questions import MalformedAnswer, Question, Variant, parse_answer, question
+from winnow.pipeline.cache import KeptAnswers
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.kept import KeptAnswers
 
 NONE = Tokens(0, 0, 0)
 

@@ -14,8 +14,8 @@ from winnow.domains.articles.params import Oracle as Settings
 from winnow.domains.articles.params import Prices
 from winnow.domains.articles.rules.questions import Question
 from winnow.domains.articles.source.synthetic import score_words
+from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.kept import content_key
 
 KEYS = ("WINNOW_ORACLE_KEY", "OPENAI_API_KEY")
 """Environment variables that may hold the key, the first one found counts."""

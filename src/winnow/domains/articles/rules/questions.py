@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from winnow.domains.articles.definitions import Definition, article_text
-from winnow.pipeline.kept import content_key
+from winnow.pipeline.cache import content_key
 
 Variant = Literal["plain", "repeat", "reversed", "doubled", "injected"]
 """As it is; or for calibration: once more, dimensions in reverse order, text twice, with a demand for the top score."""

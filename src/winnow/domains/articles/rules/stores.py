@@ -7,7 +7,7 @@ from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle
 from winnow.domains.articles.rules.labelling import Labeller
 from winnow.domains.articles.rules.oracles import make_oracle
-from winnow.pipeline.kept import KeptAnswers
+from winnow.pipeline.cache import KeptAnswers
 
 STORE = "articles"
 """The store's name in `.winnow/kept/`."""

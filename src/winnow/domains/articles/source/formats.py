@@ -15,13 +15,13 @@ from pyarrow import parquet
 from winnow.domains.articles.definitions import FilterConfig
 from winnow.pipeline.errors import SourceError
 
-SIDES = {"train": "train", "val": "val", "validation": "val", "dev": "val", "test": "test"}
+SPLITS = {"train": "train", "val": "val", "validation": "val", "dev": "val", "test": "test"}
 """What sources call the sides of their own split."""
 
 KNOWN = ("id", "title", "content", "source", "published", "language", "split")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
-COLUMNS = ("article_id", "title", "content", "source", "published", "language", "official_side", "extra")
+COLUMNS = ("article_id", "title", "content", "source", "published", "language", "official_split", "extra")
 
 
 class Listing(NamedTuple):
@@ -128,9 +128,9 @@ def article_of(row: Mapping[str, Any], form: str) -> dict[str, str | None]:
         raise NotAnArticle(f"the title is {title!r}, not text")
     published = row.get("published")
     date = DATE.match(str(published)) if published is not None else None
-    side = row.get("split")
-    if side is not None and (not isinstance(side, str) or side not in SIDES):
-        raise NotAnArticle(f"the split is {side!r}; known: {', '.join(SIDES)}")
+    split = row.get("split")
+    if split is not None and (not isinstance(split, str) or split not in SPLITS):
+        raise NotAnArticle(f"the split is {split!r}; known: {', '.join(SPLITS)}")
     extra = {key: value for key, value in row.items() if key not in KNOWN}
     article = {
         "article_id": str(name),
@@ -139,7 +139,7 @@ def article_of(row: Mapping[str, Any], form: str) -> dict[str, str | None]:
         "source": str(row.get("source") or form),
         "published": date[0] if date else None,
         "language": str(row["language"])[:2].lower() if row.get("language") else None,
-        "official_side": SIDES[side] if side is not None else None,
+        "official_split": SPLITS[split] if split is not None else None,
         "extra": json.dumps(extra, sort_keys=True, ensure_ascii=False, default=str),
     }
     try:

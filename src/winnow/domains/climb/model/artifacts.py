@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from winnow.domains.climb.model.sequences import Sequences, encode
-from winnow.domains.climb.params import Common, Sampling
+from winnow.domains.climb.params import Common, Decoding
 from winnow.domains.climb.tables import KnownRoutes, QualityBins, Tokens
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import write_text
@@ -21,7 +21,7 @@ class Settings(Section):
     """The limits of a possible route, and how holds are drawn."""
 
     limits: Common
-    sampling: Sampling
+    decoding: Decoding
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Artifacts:
     quality_bins: pd.DataFrame
     """`QualityBins`"""
 
-    def sequences(self, side: str) -> Sequences:
-        """The routes of a side, train or val."""
-        return encode(self.routes[self.routes["split"] == side], self.tokens)
+    def sequences(self, split: str) -> Sequences:
+        """The routes of a split, train or val."""
+        return encode(self.routes[self.routes["split"] == split], self.tokens)
 
     def write(self, folder: Path) -> None:
         """Add the files to a model's folder."""

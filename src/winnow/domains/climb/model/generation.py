@@ -18,7 +18,7 @@ from winnow.pipeline.errors import TableError, WinnowError
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Decoding:
     """How holds are drawn from the network's distribution."""
 
     guidance: float
@@ -84,9 +84,9 @@ def check_some_possible(train: Sequences, limits: params.Common) -> None:
         )
 
 
-def make_sampling(sampling: params.Sampling) -> Sampling:
+def make_decoding(decoding: params.Decoding) -> Decoding:
     """How holds are drawn, from the params."""
-    return Sampling(sampling.guidance, sampling.temperature, sampling.top_p)
+    return Decoding(decoding.guidance, decoding.temperature, decoding.top_p)
 
 
 def _further_holds(known: Tensor, top: Tensor, reach: Tensor, max_holds: int) -> Tensor:
@@ -107,7 +107,7 @@ def generate(
     model: RouteTransformer,
     conditions: Integers,
     limits: Limits,
-    sampling: Sampling,
+    decoding: Decoding,
     generator: torch.Generator,
     *,
     constrained: bool = True,
@@ -127,13 +127,13 @@ def generate(
             break
         holds = tokens[active, :count]
         before = torch.cat([torch.full((len(active), 1), START), holds], dim=1)
-        log_odds = _log_odds(model, before, given[active], sampling.guidance) / sampling.temperature
+        log_odds = _log_odds(model, before, given[active], decoding.guidance) / decoding.temperature
         allowed = log_odds.isfinite()
         if constrained:
             allowed = limits.allowed(holds, given[active, 0])
             _check_possible(allowed, given[active, 0])
         chances = log_odds.masked_fill(~allowed, -torch.inf).softmax(dim=1)
-        tokens[active, count] = torch.multinomial(_nucleus(chances, sampling.top_p), 1, generator=generator)[:, 0]
+        tokens[active, count] = torch.multinomial(_nucleus(chances, decoding.top_p), 1, generator=generator)[:, 0]
         active = active[tokens[active, count] != END]
     return Sequences(tuple(f"{number:04d}" for number in range(len(given))), tokens.numpy(), conditions)
 

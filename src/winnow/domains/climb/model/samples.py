@@ -9,12 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from winnow.domains.climb.evaluation.routes import holds_of, train_distances
 from winnow.domains.climb.model import training
 from winnow.domains.climb.model.artifacts import Settings
-from winnow.domains.climb.model.generation import generate, make_limits, make_sampling
+from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
 from winnow.domains.climb.model.grades import GradeJudge, fit_judge
 from winnow.domains.climb.model.network import RouteTransformer
-from winnow.domains.climb.model.routes import holds_of, train_distances
 from winnow.domains.climb.model.sequences import BOARDS, START, Sequences
 from winnow.domains.climb.rules.validity import broken_rules_of_generated
 
@@ -34,7 +34,7 @@ class Samples:
         One keeps within the limits, as generated routes do; the other is as the network would have it.
         """
         assert isinstance(model, RouteTransformer)
-        limits, sampling = make_limits(model.known, self.settings.limits), make_sampling(self.settings.sampling)
+        limits, decoding = make_limits(model.known, self.settings.limits), make_decoding(self.settings.decoding)
         for batch in batches:
             (rows,) = training.predict(model, [batch])
             own, conditions = (batch["ids"] < self.count).cpu(), batch["conditions"].cpu()
@@ -44,7 +44,7 @@ class Samples:
                 if own.any():
                     random = torch.Generator().manual_seed(0)
                     wanted = conditions[own].numpy()
-                    made = generate(model, wanted, limits, sampling, random, constrained=constrained)
+                    made = generate(model, wanted, limits, decoding, random, constrained=constrained)
                     rows[name][own] = torch.from_numpy(made.tokens)
             yield rows | {"conditions": conditions}
 

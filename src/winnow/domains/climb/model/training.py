@@ -12,9 +12,9 @@ from winnow.domains.climb.model.likelihood import token_losses
 from winnow.domains.climb.model.network import RouteTransformer
 from winnow.domains.climb.model.sequences import ANY_GRADE, START, Sequences, encode, known_holds
 from winnow.domains.climb.params import Network
+from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
-from winnow.learn.tally import Loss
 from winnow.pipeline.errors import TableError
 
 VALIDATION_BATCH = 256

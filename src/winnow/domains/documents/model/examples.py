@@ -18,7 +18,7 @@ class Examples:
     """The labelled images, row by row."""
 
     rows: pd.DataFrame
-    """image_id, document, score, label, split; on the training side score may be NaN, and label then -1"""
+    """image_id, document, score, label, split; in the training split score may be NaN, and label then -1"""
     images: Images
     """in the order of the rows"""
     measures: Tensor
@@ -32,10 +32,10 @@ class Examples:
     """(rows, 10), NaN where unknown"""
 
     def side(self, name: str) -> Tensor:
-        """Places of the rows of a side; raises TableError when there is none."""
+        """Places of the rows of a split; raises TableError when there is none."""
         places = np.flatnonzero(self.rows["split"] == name)
         if not len(places):
-            raise TableError(f"no image is on the {name} side", fix="raise its share, or use more data")
+            raise TableError(f"no image is in the {name} split", fix="raise its share, or use more data")
         return torch.from_numpy(places)
 
 

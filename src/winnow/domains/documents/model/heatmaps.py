@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from winnow.domains.documents.model.network import Assessor
-from winnow.domains.documents.model.parts import cut, places, split
+from winnow.domains.documents.model.tiling import cut, places, split
 from winnow.domains.documents.rules.measures import measure
 from winnow.images.codec import Pixels
 from winnow.vision.heatmaps import grad_cam
@@ -30,11 +30,11 @@ def explain(model: Assessor, page: Pixels) -> Explained:
     Grad-CAM of the score's head over all patches of the page, on the backbone's last feature maps.
     """
     model.eval()
-    parts = torch.from_numpy(cut(page, model.cutting))[None].to(model.device)
+    tiles = torch.from_numpy(cut(page, model.tiling))[None].to(model.device)
     measures = torch.tensor([list(measure(page).values())], dtype=torch.float32, device=model.device)
     with torch.no_grad():
-        embedded = model.embed(parts)
-    patches = split(parts, model.cutting)[0][0]
+        embedded = model.embed(tiles)
+    patches = split(tiles, model.tiling)[0][0]
     count = len(patches)
 
     def features(images: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ def explain(model: Assessor, page: Pixels) -> Explained:
 
     heat = grad_cam(patches, features, damage, together=True).numpy()
     canvas = np.zeros(page.shape, dtype=np.uint8)
-    for (row, column), values in zip(places(page, model.cutting), heat, strict=True):
+    for (row, column), values in zip(places(page, model.tiling), heat, strict=True):
         region = canvas[row : row + len(values), column : column + len(values)]
         np.maximum(region, values[: region.shape[0], : region.shape[1]], out=region)
     return Explained(_reduced(page), _reduced(canvas))

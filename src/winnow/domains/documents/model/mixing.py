@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from winnow.domains.documents.definitions import Cutting
-from winnow.domains.documents.model.parts import split
+from winnow.domains.documents.definitions import Tiling
+from winnow.domains.documents.model.tiling import split
 from winnow.domains.documents.params import Augment
 from winnow.learn.samplers import EpochSampler
 
@@ -19,7 +19,7 @@ class Mixing:
     """How pages are mixed."""
 
     augment: Augment
-    cutting: Cutting
+    tiling: Tiling
 
     @property
     def kinds(self) -> list[str]:
@@ -39,7 +39,7 @@ class Mixing:
         alpha = self.augment.mixup_alpha if kind == "mixup" else self.augment.cutmix_alpha
         share = float(rng.beta(alpha, alpha))
         partner = torch.from_numpy(rng.permutation(rows))
-        count = self.cutting.patches
+        count = self.tiling.patches
         taken = np.zeros(count, dtype=bool)
         if kind == "cutmix":
             taken[rng.permutation(count)[: round((1 - share) * count)]] = True
@@ -54,11 +54,11 @@ class Mixing:
         return mixed
 
     def _cutmix(self, inputs: Tensor, mean: Tensor, partner: Tensor, taken: Tensor) -> Tensor:
-        count = self.cutting.patches
+        count = self.tiling.patches
         if inputs.ndim == 3:  # embedded parts
             patches = torch.where(taken[None, :, None], inputs[partner, :count], inputs[:, :count])
             return torch.cat([patches, mean[:, count:]], dim=1)
-        own, _ = split(inputs, self.cutting)
+        own, _ = split(inputs, self.tiling)
         patches = torch.where(taken[None, :, None, None], own[partner], own).reshape(len(inputs), -1)
         return torch.cat([patches, mean[:, patches.shape[1] :]], dim=1)
 

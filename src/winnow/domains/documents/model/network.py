@@ -9,7 +9,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.model.parts import split
+from winnow.domains.documents.model.tiling import split
 from winnow.vision import backbones
 from winnow.vision.network import OnBackbone
 from winnow.vision.pooling import Standardise, summarised
@@ -53,9 +53,9 @@ class Assessor(OnBackbone, PyTorchModelHubMixin):
         hidden_dim: int,
         dropout_rate: float,
         use_attention: bool,
-        test_views: int,
+        tta_views: int,
         measures: Sequence[str],
-        cutting: definitions.Cutting,
+        tiling: definitions.Tiling,
         preparation: definitions.Preparation,
         decision: definitions.Decision,
     ) -> None:
@@ -64,18 +64,18 @@ class Assessor(OnBackbone, PyTorchModelHubMixin):
         super().__init__(found, taps[-1] + 1, frozen_blocks)
         self.taps = taps
         self.measure_names = tuple(measures)
-        self.cutting = replace(cutting, views=tuple(cutting.views))  # a list when read from config.json
+        self.tiling = replace(tiling, views=tuple(tiling.views))  # a list when read from config.json
         self.preparation = preparation
         self.decision = decision
-        self.test_views = test_views
+        self.tta_views = tta_views
         widths = backbones.widths(found)
         width = 2 * sum(widths[tap] for tap in self.taps)
-        parts = 1 + len(cutting.views)
+        parts = 1 + len(tiling.views)
         self.patch_scale = Standardise(width)
-        self.view_scales = nn.ModuleList(Standardise(width) for _ in cutting.views)
+        self.view_scales = nn.ModuleList(Standardise(width) for _ in tiling.views)
         self.measure_scale = Standardise(len(self.measure_names))
         self.patch_layer = _layer(width, hidden_dim, dropout_rate)
-        self.view_layers = nn.ModuleList(_layer(width, hidden_dim, dropout_rate) for _ in cutting.views)
+        self.view_layers = nn.ModuleList(_layer(width, hidden_dim, dropout_rate) for _ in tiling.views)
         self.measure_layer = _layer(len(self.measure_names), hidden_dim, dropout_rate)
         self.attention = nn.Linear(hidden_dim, 1) if use_attention else None
         pooled = hidden_dim * (2 + use_attention + parts)
@@ -94,7 +94,7 @@ class Assessor(OnBackbone, PyTorchModelHubMixin):
 
     def embed(self, parts: Tensor) -> Tensor:
         """Features `(rows, patches + views, width)` of the bytes `(rows, length)` of patches and views."""
-        patches, views = split(parts, self.cutting)
+        patches, views = split(parts, self.tiling)
         rows, count, size = patches.shape[:3]
         embedded = [self.embed_images(patches.reshape(rows * count, size, size)).view(rows, count, -1)]
         return torch.cat([*embedded, *(self.embed_images(view)[:, None] for view in views)], dim=1)
@@ -119,7 +119,7 @@ class Assessor(OnBackbone, PyTorchModelHubMixin):
 
     def judge(self, embedded: Tensor, measures: Tensor) -> Outputs:
         """Logits from embedded parts `(rows, patches + views, width)`."""
-        count = self.cutting.patches
+        count = self.tiling.patches
         patches = self.patch_layer(self.patch_scale(embedded[:, :count]))
         pooled = [patches.mean(dim=1), patches.amax(dim=1)]
         if self.attention is not None:

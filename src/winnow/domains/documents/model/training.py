@@ -12,14 +12,14 @@ from torch.nn import functional
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.model import losses
-from winnow.domains.documents.model.assessing import page_inputs, raw_estimates
+from winnow.domains.documents.model.estimates import page_inputs, raw_estimates
 from winnow.domains.documents.model.examples import Examples
 from winnow.domains.documents.model.mixing import MixedLoader, Mixing
 from winnow.domains.documents.model.network import Assessor, Outputs
 from winnow.domains.documents.params import Train
+from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BalancedBatchSampler, BatchShare, EpochSampler
-from winnow.learn.tally import Loss
 from winnow.measure.classification import accuracies, balanced_accuracies, confusion_matrix, recalls
 from winnow.measure.regression import mae, rmse
 from winnow.vision import backbones
@@ -53,7 +53,7 @@ class Training:
         model.measure_scale.fit(self.examples.measures[train])
         if model.frozen:
             some = train[:: -(-len(train) // FITTED_ON)]
-            embedded, count = self.inputs[some].float(), model.cutting.patches
+            embedded, count = self.inputs[some].float(), model.tiling.patches
             model.patch_scale.fit(embedded[:, :count].flatten(0, 1))
             for place, scale in enumerate(model.view_scales):
                 assert isinstance(scale, Standardise)
@@ -69,18 +69,18 @@ class Training:
             hidden_dim=network.hidden_dim,
             dropout_rate=network.dropout_rate,
             use_attention=network.use_attention,
-            test_views=network.test_views,
+            tta_views=network.tta_views,
             measures=self.examples.measure_names,
-            cutting=self.cutting,
+            tiling=self.tiling,
             preparation=self.preparation,
             decision=definitions.Decision(self.flag_from, retake.accept_from, retake.warn_severity),
         )
-        return model.start_from(self.backbone).to(memory_format=torch.channels_last)
+        return model.init_from(self.backbone).to(memory_format=torch.channels_last)
 
     @property
-    def cutting(self) -> definitions.Cutting:
+    def tiling(self) -> definitions.Tiling:
         patches = self.params.network.patches
-        return definitions.Cutting(patches.count, patches.size, patches.choice, tuple(self.params.network.views))
+        return definitions.Tiling(patches.count, patches.size, patches.choice, tuple(self.params.network.views))
 
     @cached_property
     def backbone(self) -> backbones.Backbone:
@@ -89,11 +89,11 @@ class Training:
 
     @cached_property
     def inputs(self) -> Tensor:
-        """Of all images, whatever their side, so that every fold finds them kept."""
+        """Of all images, whatever their split, so that every fold finds them kept."""
         return page_inputs(self._network(), self.examples.images, self.device)
 
     def loaders(self, subset: str, share: BatchShare) -> Loaders:
-        """Training images (of the subset) and validation images; raises TableError when a side is empty."""
+        """Training images (of the subset) and validation images; raises TableError when a split is empty."""
         train, val = self.examples.side("train"), self.examples.side("val")
         if subset == "easy":
             train = train[(self.examples.flags[train].nan_to_num().sum(dim=1) <= EASY_ISSUES)]
@@ -106,7 +106,7 @@ class Training:
         reader, validated = Rows(self.inputs, train), Rows(self.inputs, val)
         return Loaders(
             train=MixedLoader(
-                reader.read, {**self._targets(train), "ids": train}, sampler, Mixing(self.params.augment, self.cutting)
+                reader.read, {**self._targets(train), "ids": train}, sampler, Mixing(self.params.augment, self.tiling)
             ),
             val=PlainLoader(validated, self._targets(val), VALIDATION_BATCH),
             rows={"train": len(train), "val": len(val)},

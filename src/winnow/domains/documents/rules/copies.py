@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.rules import degradations, effects
+from winnow.domains.documents.rules import augmentations, degradations
 from winnow.domains.documents.rules.ink import Mask, cut_severity, ink_mask
 from winnow.images.codec import Pixels
 
@@ -27,10 +27,12 @@ class Copy:
 
     page: Pixels
     severities: Severities
-    effects: tuple[str, ...]
+    augmentations: tuple[str, ...]
 
 
-def make_copy(page: Pixels, wanted: float, rng: np.random.Generator, *, max_issues: int, effects_share: float) -> Copy:
+def make_copy(
+    page: Pixels, wanted: float, rng: np.random.Generator, *, max_issues: int, augmentation_share: float
+) -> Copy:
     """A copy with a score of about `wanted`; 1 gives a copy without any issue.
 
     Harmless effects are drawn before and apart from the issues, so that they say nothing of the score. Even copies
@@ -39,7 +41,7 @@ def make_copy(page: Pixels, wanted: float, rng: np.random.Generator, *, max_issu
     Framing goes first, for how much text a crop cuts is known only afterwards; the severities of the other issues are
     then chosen so that the documented function gives the wanted score.
     """
-    page, used = effects.apply(effects.placed(page, rng), rng, effects_share)
+    page, used = augmentations.apply(augmentations.placed(page, rng), rng, augmentation_share)
     severities = np.zeros(len(ISSUES))
     if wanted >= 1:
         return Copy(page, severities, used)

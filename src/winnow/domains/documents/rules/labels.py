@@ -42,7 +42,7 @@ class _Image:
     label: int | None
     flags: list[int | None]
     severities: Severities
-    effects: tuple[str, ...]
+    augmentations: tuple[str, ...]
     measures: dict[str, float]
 
 
@@ -99,13 +99,13 @@ def make_images(
                 "score": made.score,
                 "label": made.label,
                 "issues": None if made.flags[0] is None else ";".join(flagged),
-                "effects": ";".join(made.effects),
+                "augmentations": ";".join(made.augmentations),
             }
         )
         severities.append((made.image_id, made.severities, made.flags))
         measures.append((made.image_id, made.measures))
     return Made(
-        pd.DataFrame(labels).astype({"label": "Int64", "issues": "str", "effects": "str"}),
+        pd.DataFrame(labels).astype({"label": "Int64", "issues": "str", "augmentations": "str"}),
         _long_severities(severities),
         pd.DataFrame(
             [(image_id, name, value) for image_id, values in measures for name, value in values.items()],
@@ -118,7 +118,7 @@ def _degraded(each: _Work, params: Label, flag_from: float, seed: int) -> _Image
     image_id = f"{each.row['image_id']}@{each.copy:04}"
     rng = _generator(seed, image_id)
     page = load_pixels(each.content, "L")
-    copy = make_copy(page, each.wanted, rng, max_issues=params.max_issues, effects_share=params.effects_share)
+    copy = make_copy(page, each.wanted, rng, max_issues=params.max_issues, augmentation_share=params.augmentation_share)
     content = encode(copy.page, params.quality)
     score = float(definitions.severity_score(copy.severities))
     return _Image(
@@ -130,7 +130,7 @@ def _degraded(each: _Work, params: Label, flag_from: float, seed: int) -> _Image
         int(definitions.class_of(score)),
         [int(severity >= flag_from) for severity in copy.severities],
         copy.severities,
-        copy.effects,
+        copy.augmentations,
         measure(load_pixels(content, "L")),
     )
 

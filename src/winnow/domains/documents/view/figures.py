@@ -43,7 +43,7 @@ def issue_bars(issues: pd.DataFrame) -> Figure:
         axes.set_yticks(place, names)
         axes.invert_yaxis()
         axes.set_xlim(0, 1.02)
-        axes.set_title("Issues on the test side")
+        axes.set_title("Issues in the test split")
         axes.legend(fontsize=8, loc="lower right")
     return figure
 

@@ -56,13 +56,13 @@ class PlaylistLoader:
         loss: str,
         negatives: int,
         targets: int,
-        late_cuts: float,
+        min_context_share: float,
         history: int,
     ) -> None:
         """`probability` (tracks,) of being drawn as a negative; the `targets` tracks after the cut are to be found."""
         self.sequences, self.graph = sequences, graph
         self.shared = negatives if loss == "sampled_softmax" else 0
-        self.targets, self.late_cuts, self.history = targets, late_cuts, history
+        self.targets, self.min_context_share, self.history = targets, min_context_share, history
         self.active = np.flatnonzero(sequences.lengths() > 1)
         self.known = _known(sequences)
         self.negatives = NegativeSampler(probability, self.known)
@@ -85,15 +85,15 @@ class PlaylistLoader:
         (negatives,) and known (2, …): (playlist, negative) of tracks that a playlist has; else there is a negative for
         each target.
         """
-        starts = self.sequences.starts[playlists]
-        lengths = self.sequences.starts[playlists + 1] - starts
-        earliest = np.clip(np.ceil(self.late_cuts * lengths).astype(np.int64), 1, lengths - 1)
+        indptr = self.sequences.indptr[playlists]
+        lengths = self.sequences.indptr[playlists + 1] - indptr
+        earliest = np.clip(np.ceil(self.min_context_share * lengths).astype(np.int64), 1, lengths - 1)
         cut = rng.integers(earliest, lengths)
         before, after = np.minimum(cut, self.history), np.minimum(lengths - cut, self.targets)
         given_list, back = _runs(before)
         target_list, ahead = _runs(after)
-        given = self.sequences.track[(starts + cut)[given_list] - 1 - back]
-        target = self.sequences.track[(starts + cut)[target_list] + ahead]
+        given = self.sequences.track[(indptr + cut)[given_list] - 1 - back]
+        target = self.sequences.track[(indptr + cut)[target_list] + ahead]
         hidden = np.full((len(playlists), self.targets), -2, dtype=np.int64)
         hidden[target_list, ahead] = target
         values: dict[str, NDArray[np.generic]] = {}
@@ -164,7 +164,7 @@ class PlaylistLoader:
         used = weights > 0
         track = np.append(rows, near[used])
         value = np.append(np.ones(len(rows), dtype=np.float32), weights[used])
-        starts = np.append(np.arange(len(rows)), len(rows) + np.append(0, np.cumsum(used.sum(axis=1))))
+        indptr = np.append(np.arange(len(rows)), len(rows) + np.append(0, np.cumsum(used.sum(axis=1))))
         artist = self.graph.artist[track]
         touched = np.zeros(self.artists + 1, dtype=bool)
         touched[artist] = True
@@ -173,18 +173,18 @@ class PlaylistLoader:
         place = np.where(touched, np.cumsum(touched) - 1, -1)
         return {
             "artists": artists,
-            **_both_ways("track", starts, self.graph.own[track], value, self.embeddings),
-            **_both_ways("artist", starts, place[artist], value, len(artists)),
+            **_both_ways("track", indptr, self.graph.own[track], value, self.embeddings),
+            **_both_ways("artist", indptr, place[artist], value, len(artists)),
         }
 
 
 def _both_ways(
-    name: str, starts: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float32], columns: int
+    name: str, indptr: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float32], columns: int
 ) -> dict[str, NDArray[np.generic]]:
     """The parts of a matrix (len(starts) - 1, columns) and of its transpose (`PARTS`); a column -1 is left out."""
     inside = column >= 0
-    starts = np.append(0, np.cumsum(inside))[starts]
-    matrix = sparse.csr_matrix((value[inside], column[inside], starts), (len(starts) - 1, columns))
+    indptr = np.append(0, np.cumsum(inside))[indptr]
+    matrix = sparse.csr_matrix((value[inside], column[inside], indptr), (len(indptr) - 1, columns))
     transposed = matrix.T.tocsr()
     parts = [each for one in (matrix, transposed) for each in (one.indptr, one.indices, one.data)]
     return {f"{name}_{part}": each for part, each in zip(PARTS, parts, strict=True)}

@@ -17,7 +17,7 @@ from winnow.domains.playlists.model.training import encode_lists
 from winnow.domains.playlists.params import Blend
 from winnow.recommend.cooccurrence import similar_items
 from winnow.recommend.groups import group_shares, relative_popularity
-from winnow.recommend.heldout import HeldOut
+from winnow.recommend.held_out import HeldOut
 from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
 
 CHOSEN_AT = 10

@@ -36,7 +36,7 @@ class CompletionExplainer:
 
     def reasons(self, user: int, item: int) -> list[Reason]:
         """All reasons for adding track `item` to playlist `user`, the one with the largest effect first."""
-        own = self.given.track[self.given.starts[user] : self.given.starts[user + 1]][::-1]
+        own = self.given.track[self.given.indptr[user] : self.given.indptr[user + 1]][::-1]
         vector, without = self._without_each(own[: self.completer.model.history])
         effects = np.zeros(len(own))
         effects[: len(without)] = ((vector - without) @ self.completer.units[item]).cpu().numpy()
@@ -94,7 +94,7 @@ class CompletionExplainer:
 
     def score_without(self, user: int, item: int, reason: Reason) -> float:
         """The score of track `item` with the reason removed: the track from the playlist, or the part of the vector."""
-        own = self.given.track[self.given.starts[user] : self.given.starts[user + 1]]
+        own = self.given.track[self.given.indptr[user] : self.given.indptr[user + 1]]
         if reason.kind == "track":
             left = sequences_from([own[own != reason.index]], self.given.tracks)
             if not len(left.track):
@@ -127,7 +127,7 @@ def explain(
     rows = []
     for place in np.sort(rng.permutation(len(ranked.users))[: params.explained_playlists]):
         playlist = int(ranked.users[place])
-        own = explainer.given.track[explainer.given.starts[playlist] : explainer.given.starts[playlist + 1]]
+        own = explainer.given.track[explainer.given.indptr[playlist] : explainer.given.indptr[playlist + 1]]
         for position, track in enumerate(ranked.lists[place][: params.explained_tracks].tolist(), 1):
             score = explainer.score(playlist, track)
             rows += [

@@ -12,7 +12,7 @@ from scipy import sparse
 class Sequences:
     """The tracks of all playlists, one after another; a playlist without any has none."""
 
-    starts: NDArray[np.int64]
+    indptr: NDArray[np.int64]
     """(playlists + 1,)"""
     track: NDArray[np.int64]
     """(entries,)"""
@@ -20,24 +20,24 @@ class Sequences:
     """number of tracks there are"""
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return len(self.indptr) - 1
 
     def lengths(self) -> NDArray[np.int64]:
-        return np.diff(self.starts)
+        return np.diff(self.indptr)
 
     def last(self, playlists: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         """(playlists, count): the last tracks of each, the last one first; -1 where there are fewer."""
-        ends = self.starts[playlists + 1]
+        ends = self.indptr[playlists + 1]
         place = ends[:, None] - 1 - np.arange(count)
-        inside = place >= self.starts[playlists][:, None]
+        inside = place >= self.indptr[playlists][:, None]
         return np.where(inside, self.track[np.where(inside, place, 0)], -1)
 
     def some(self, playlists: NDArray[np.int64]) -> "Sequences":
         """Those of some playlists, numbered anew in this order."""
         lengths = self.lengths()[playlists]
-        starts = np.append(0, np.cumsum(lengths))
-        place = np.arange(starts[-1]) + np.repeat(self.starts[playlists] - starts[:-1], lengths)
-        return Sequences(starts, self.track[place], self.tracks)
+        indptr = np.append(0, np.cumsum(lengths))
+        place = np.arange(indptr[-1]) + np.repeat(self.indptr[playlists] - indptr[:-1], lengths)
+        return Sequences(indptr, self.track[place], self.tracks)
 
     def matrix(self) -> sparse.csr_matrix:
         """(playlists, tracks) of 0 and 1."""
@@ -46,11 +46,11 @@ class Sequences:
     def recency_matrix(self, decay: float, floor: float) -> sparse.csr_matrix:
         """(playlists, tracks): exp(-n / decay) + floor for the track n places from the end."""
         lengths = self.lengths()
-        back = np.repeat(self.starts[1:], lengths) - 1 - np.arange(len(self.track))
+        back = np.repeat(self.indptr[1:], lengths) - 1 - np.arange(len(self.track))
         return self._matrix((np.exp(-back / decay) + floor).astype(np.float32))
 
     def _matrix(self, values: NDArray[np.float32]) -> sparse.csr_matrix:
-        matrix = sparse.csr_matrix((values, self.track, self.starts), shape=(len(self), self.tracks))
+        matrix = sparse.csr_matrix((values, self.track, self.indptr), shape=(len(self), self.tracks))
         matrix.sort_indices()
         return matrix
 

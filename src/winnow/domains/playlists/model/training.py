@@ -16,12 +16,12 @@ from winnow.domains.playlists.model.batches import PlaylistLoader, TrackGraph
 from winnow.domains.playlists.model.network import PlaylistGAT
 from winnow.domains.playlists.model.sequences import Sequences, sequences_of
 from winnow.domains.playlists.params import Train
+from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare
-from winnow.learn.tally import Loss
 from winnow.measure.ranking import cutoff_metrics
 from winnow.recommend.graph import Pairs, build_graph
-from winnow.recommend.heldout import HeldOut, hold_out
+from winnow.recommend.held_out import HeldOut, hold_out
 from winnow.recommend.losses import bpr_loss, sampled_softmax_loss
 from winnow.recommend.validation import UserBlocks, block_hits
 
@@ -42,9 +42,9 @@ def pairs_of(entries: pd.DataFrame) -> Pairs:
     return entries["playlist_index"].to_numpy(dtype=np.int64), entries["track_index"].to_numpy(dtype=np.int64)
 
 
-def held_out(splits: pd.DataFrame, shape: tuple[int, int], side: str, known: Collection[str], most: int) -> HeldOut:
-    """The tracks of a side to find in playlists known by the tracks of the sides `known`; at most `most` of them."""
-    hidden, given = splits[splits["split"] == side], splits[splits["split"].isin(list(known))]
+def held_out(splits: pd.DataFrame, shape: tuple[int, int], split: str, known: Collection[str], most: int) -> HeldOut:
+    """The tracks of a split to find in playlists known by the tracks of the sides `known`; at most `most` of them."""
+    hidden, given = splits[splits["split"] == split], splits[splits["split"].isin(list(known))]
     playlists = hidden["playlist_index"].unique()
     chosen = hidden[hidden["playlist_index"].isin(playlists[:: -(-len(playlists) // most)])]
     return hold_out(build_graph(pairs_of(given), shape), hidden=pairs_of(chosen), known=pairs_of(given))
@@ -82,7 +82,7 @@ def make_loaders(
         loss=params.loss,
         negatives=params.negatives,
         targets=params.targets,
-        late_cuts=params.late_cuts,
+        min_context_share=params.min_context_share,
         history=params.network.history,
     )
     val = PlaylistBlocks(data.val, VALIDATION_BLOCK, data.sequences, params.network.history)

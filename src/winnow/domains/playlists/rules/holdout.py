@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from winnow.curate.holdout import hold_out_last
-from winnow.curate.splits import check_sides
+from winnow.curate.splits import check_splits
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.params import Split
 from winnow.pipeline.errors import LeakageError, TableError
@@ -21,13 +21,13 @@ def choose_playlists(entries: pd.DataFrame, most: int | None, rng: np.random.Gen
 def split_entries(entries: pd.DataFrame, params: Split) -> pd.DataFrame:
     """The columns of `Splits`: of each playlist the last entries are test, as many before them val, the others train.
 
-    A playlist without an entry left for training is in train whole. Raises TableError when a side has no row.
+    A playlist without an entry left for training is in train whole. Raises TableError when a split has no row.
     """
-    side = hold_out_last(
+    split = hold_out_last(
         entries["playlist_index"], entries["position"], val=params.holdout_size, test=params.holdout_size
     )
-    check_sides(side, definitions.SIDES)
-    return entries.assign(split=side)
+    check_splits(split, definitions.SPLITS)
+    return entries.assign(split=split)
 
 
 def training_graph(splits: pd.DataFrame) -> pd.DataFrame:
@@ -59,10 +59,10 @@ def check_graph(graph: pd.DataFrame, splits: pd.DataFrame) -> None:
 
 
 def check_findable(graph: pd.DataFrame, splits: pd.DataFrame) -> None:
-    """Raise TableError when a side has no track that some training playlist has: no recommender could find one."""
-    for side in definitions.SIDES[1:]:
-        if not splits.loc[splits["split"] == side, "track_index"].isin(graph["track_index"]).any():
+    """Raise TableError when a split has no track that some training playlist has: no recommender could find one."""
+    for split in definitions.SPLITS[1:]:
+        if not splits.loc[splits["split"] == split, "track_index"].isin(graph["track_index"]).any():
             raise TableError(
-                f"no {side} track is in any training playlist: there is nothing to find",
+                f"no {split} track is in any training playlist: there is nothing to find",
                 fix="use more playlists, or longer ones",
             )

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was fitted on the validation side; the trained model's is kept in its folder."""
+    """What was fitted in the validation split; the trained model's is kept in its folder."""
 
     temperature: float
     """of the probabilities (Guo et al. 2017)"""

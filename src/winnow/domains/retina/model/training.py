@@ -18,9 +18,9 @@ from winnow.domains.retina.model.losses import grade_losses, weighted
 from winnow.domains.retina.model.network import Grader, decided, probabilities
 from winnow.domains.retina.params import Train
 from winnow.images.store import Images
+from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare, EpochSampler
-from winnow.learn.tally import Loss
 from winnow.measure.classification import accuracy, f1_per_class, quadratic_weighted_kappa
 from winnow.pipeline.errors import TableError
 from winnow.vision import backbones
@@ -40,7 +40,7 @@ class Training:
     """A training of the grader, with what it needs to know of the stages before."""
 
     photographs: pd.DataFrame
-    """image_id, grade, split and weight (NaN off the training side)"""
+    """image_id, grade, split and weight (NaN outside the training split)"""
     images: Images
     """of the photographs, in their order"""
     class_weights: Tensor
@@ -76,7 +76,7 @@ class Training:
             preparation=self.preparation,
             limits=self.limits,
         )
-        model.start_from(self.backbone)
+        model.init_from(self.backbone)
         model.class_weights = self.class_weights.clone() if self.params.use_class_weights else None
         return model.to(memory_format=torch.channels_last)  # a quarter faster on CPUs
 
@@ -86,21 +86,21 @@ class Training:
         return backbones.pretrained(self.params.network.backbone, self.params.network.weights)
 
     def loaders(self, subset: str, share: BatchShare) -> Loaders:
-        """Training and validation photographs; raises TableError when a side is empty.
+        """Training and validation photographs; raises TableError when a split is empty.
 
         The subset `with_validation` trains on both, so that its validation figures are none.
         """
         photographs, weighted = self.photographs, self.params.use_weighted_sampling
         trained_on = ["train", "val"] if subset == WITH_VALIDATION else ["train"]
-        sides = {
+        splits = {
             "train": np.flatnonzero(photographs["split"].isin(trained_on)),
             "val": np.flatnonzero(photographs["split"] == "val"),
         }
-        for side, rows in sides.items():
+        for split, rows in splits.items():
             if not len(rows):
-                raise TableError(f"no photograph is on the {side} side", fix="raise its share, or use more data")
+                raise TableError(f"no photograph is in the {split} split", fix="raise its share, or use more data")
         grades = torch.tensor(photographs["grade"].to_numpy(np.int64))
-        train, val = sides["train"], sides["val"]
+        train, val = splits["train"], splits["val"]
         weights = self._sampling_weights(train) if weighted else None
         sampler = EpochSampler(len(train), share, weights)
         targets = {"grades": grades[train], "ids": torch.from_numpy(train)}
@@ -120,7 +120,7 @@ class Training:
 
     @cached_property
     def kept_features(self) -> Tensor:
-        """Frozen blocks' features of all photographs, whatever their side: so every fold finds them kept."""
+        """Frozen blocks' features of all photographs, whatever their split: so every fold finds them kept."""
         return frozen_features(self._network().to(self.device), self.images)
 
     def _sampling_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:

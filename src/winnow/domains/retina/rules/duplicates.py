@@ -29,7 +29,7 @@ def surplus(photos: pd.DataFrame, params: Filter) -> "pd.Series[str]":
     No official test or validation photograph is dropped for another one of its own side: a published test stays whole.
     """
     group = photos.groupby("duplicate_group")
-    rank = photos["official_side"].map({"test": 0, "val": 1}).fillna(2).astype("int64")
+    rank = photos["official_split"].map({"test": 0, "val": 1}).fillna(2).astype("int64")
     best = rank.groupby(photos["duplicate_group"]).transform("min")
     first = group["image_id"].transform("min")
     outranked = (rank > best) | ((rank == 2) & (photos["image_id"] != first))

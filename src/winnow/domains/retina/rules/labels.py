@@ -19,7 +19,7 @@ NEAR = 3
 """Numbers that may lie between two neighbours, for photographs that the filter dropped."""
 
 ONE_EACH = (
-    "⚠ every patient has one photograph: where that is not so, both eyes of a patient may stand on two sides and the\n"
+    "⚠ every patient has one photograph: where that is not so, both eyes of a patient may stand in two splits and the\n"
     "  test is too easy. Name them <patient>_left and <patient>_right (or _OS, _OD), give the CSV a column `patient`,\n"
     "  or set retina.label.neighbour_distance where a patient's photographs are numbered one after the other."
 )
@@ -66,7 +66,7 @@ def label_photographs(photos: pd.DataFrame, neighbour_distance: float) -> tuple[
         patient=patients(graded, neighbour_distance).astype("str"),
         eye=graded["eye"].fillna(graded["name"].map(lambda name: eye_in_name(name)[1])).astype("str"),
     )
-    columns = ["image_id", "grade", "referable", "patient", "eye", "duplicate_group", "official_side"]
+    columns = ["image_id", "grade", "referable", "patient", "eye", "duplicate_group", "official_split"]
     return labels[columns], ungraded[["image_id", "reason"]]
 
 
@@ -76,7 +76,7 @@ def patient_digest(patient: str) -> str:
 
 
 def eyes_agreement(labels: pd.DataFrame) -> dict[str, float]:
-    """How often a patient's two eyes have one grade: why no patient may be on two sides. Empty without pairs."""
+    """How often a patient's two eyes have one grade: why no patient may be in two splits. Empty without pairs."""
     first = labels[labels["eye"] != "unknown"].drop_duplicates(["patient", "eye"])
     pairs = first.set_index(["patient", "eye"])["grade"].unstack().dropna()  # noqa: PD010 - nothing to aggregate
     if not {"left", "right"} <= set(pairs.columns) or pairs.empty:

@@ -40,7 +40,7 @@ def collect(collections: Sequence[Collection], preparation: Preparation, images:
         images.add(image_id, outcome.png)
         labels = {
             "grade": record.grade,
-            "official_side": record.official_side,
+            "official_split": record.official_split,
             "patient": record.patient,
             "eye": record.eye,
         }
@@ -54,7 +54,7 @@ def collect(collections: Sequence[Collection], preparation: Preparation, images:
 
 
 PHOTO_TYPES = {
-    "image_id": "str", "source": "str", "name": "str", "grade": "Int64", "official_side": "str",
+    "image_id": "str", "source": "str", "name": "str", "grade": "Int64", "official_split": "str",
     "patient": "str", "eye": "str",
     "width": "int64", "height": "int64", "brightness": "float64", "sharpness": "float64", "retina_share": "float64",
     "red": "float64", "green": "float64", "blue": "float64", "perceptual_hash": "str",

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from winnow.curate.sides import SIDES
+from winnow.curate.split_names import SPLITS
 from winnow.domains.retina.definitions import EYE_WORDS
 from winnow.domains.retina.source.records import Listing, Record
 from winnow.images.codec import encode_png
@@ -22,7 +22,7 @@ CSV_COLUMNS = {
 
 FORMATS = (*CSV_COLUMNS, "medmnist", "folders")
 
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLIT_WORDS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """The words of a column `split`."""
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -78,21 +78,23 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
         row = dict(zip(columns, (cell.strip() for cell in line), strict=False))
         name, grade = row.get(_plain(name_column), ""), row.get(_plain(grade_column), "")
         file = present.get(name) or by_stem.get(name)
-        eye, side = row.get("eye", "").lower(), row.get("split", "").lower()
+        eye, split = row.get("eye", "").lower(), row.get("split", "").lower()
         if not name:
             reason = "no name"
         elif grade and not re.fullmatch(r"-?\d{1,6}(\.0+)?", grade):
             reason = f"the grade {grade[:20]!r} is no number"
         elif eye and eye not in EYE_WORDS:
             reason = f"the eye {eye[:20]!r} is none of {', '.join(EYE_WORDS)}"
-        elif side and side not in SPLITS:
-            reason = f"the split {side[:20]!r} is none of {', '.join(SPLITS)}"
+        elif split and split not in SPLIT_WORDS:
+            reason = f"the split {split[:20]!r} is none of {', '.join(SPLIT_WORDS)}"
         elif file is None:
             reason = f"no photograph {name} in {images}"
         else:
             told = int(float(grade)) if grade else None
             owner = row.get("patient") or None
-            listing.records.append(Record(number, file.stem, told, file, SPLITS.get(side), owner, EYE_WORDS.get(eye)))
+            listing.records.append(
+                Record(number, file.stem, told, file, SPLIT_WORDS.get(split), owner, EYE_WORDS.get(eye))
+            )
             continue
         listing.rejected.append((number, name, reason))
     return listing
@@ -139,22 +141,22 @@ def read_medmnist(path: Path) -> Listing:
     """
     try:
         arrays = np.load(path, allow_pickle=False)
-        parts = {side: (arrays[f"{side}_images"], arrays[f"{side}_labels"]) for side in SIDES}
+        parts = {split: (arrays[f"{split}_images"], arrays[f"{split}_labels"]) for split in SPLITS}
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise SourceError(
             f"{path} is no MedMNIST file: {error}", fix="it holds train_images, train_labels, and so for val and test"
         ) from None
     listing = Listing()
-    for side, (images, labels) in parts.items():
+    for split, (images, labels) in parts.items():
         pictures = images.dtype == np.uint8 and (images.ndim == 3 or images.shape[3:] == (3,))
         if not pictures or labels.dtype.kind not in "iu" or labels.shape != (len(images), 1):
             raise SourceError(
-                f"{path}: {side}_images {images.dtype}{images.shape} and {side}_labels {labels.dtype}{labels.shape} "
+                f"{path}: {split}_images {images.dtype}{images.shape} and {split}_labels {labels.dtype}{labels.shape} "
                 "do not fit",
                 fix="they are uint8 (rows, height, width[, 3]) and whole numbers (rows, 1): fetch the file again",
             )
         for index, (image, label) in enumerate(zip(images, labels[:, 0].astype(np.int64), strict=True)):
             colour = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
-            name = f"{side}_{index:05d}"
-            listing.records.append(Record(listing.rows, name, int(label), encode_png(colour), side))
+            name = f"{split}_{index:05d}"
+            listing.records.append(Record(listing.rows, name, int(label), encode_png(colour), split))
     return listing

@@ -16,7 +16,7 @@ class Record:
     """as the source gives it, possible or not; None where it gives none"""
     content: Path | bytes
     """a file, or an encoded image"""
-    official_side: str | None = None
+    official_split: str | None = None
     patient: str | None = None
     """as the source names whose eye it is; None where it does not"""
     eye: str | None = None

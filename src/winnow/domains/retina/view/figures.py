@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from winnow.curate.sides import SIDES
+from winnow.curate.split_names import SPLITS
 from winnow.domains.retina import definitions
 from winnow.show.figures import PALETTE, new_figure, styled
 
@@ -39,11 +39,11 @@ def f1_bars(classes: pd.DataFrame) -> Figure:
     with styled():
         figure = new_figure(7.2, 4.2)
         axes = figure.subplots()
-        for index, side in enumerate(SIDES):
-            part = classes[classes["split"] == side]
+        for index, split in enumerate(SPLITS):
+            part = classes[classes["split"] == split]
             place = part["grade"] + (index - 1) * 0.27
-            axes.bar(place, part["f1"], width=0.25, color=PALETTE[index], label=side)
-            if side == "test":
+            axes.bar(place, part["f1"], width=0.25, color=PALETTE[index], label=split)
+            if split == "test":
                 low = (part["f1"] - part["f1_low"]).clip(lower=0).fillna(0)
                 high = (part["f1_high"] - part["f1"]).clip(lower=0).fillna(0)
                 axes.errorbar(place, part["f1"], yerr=[low, high], fmt="none", color="black", capsize=2, linewidth=1)

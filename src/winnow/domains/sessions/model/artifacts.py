@@ -16,7 +16,7 @@ from winnow.recommend.graph import Graph, matrix_of
 
 SETTINGS, BASIS = "filter.json", "filter.npy"
 
-KNOWN_SIDES = ("train", "val", "cold_given")
+KNOWN_SPLITS = ("train", "val", "cold_given")
 """Sides of the split by which a user is known once the model is in use; what was held out to judge it stays out."""
 
 
@@ -58,7 +58,7 @@ def make_artifacts(
         users.merge(types, on="user_index", validate="one_to_one"),
         songs,
         names.reset_index(drop=True),
-        splits[splits["split"].isin(KNOWN_SIDES)].sort_values(["user_index", "song_index"], ignore_index=True),
+        splits[splits["split"].isin(KNOWN_SPLITS)].sort_values(["user_index", "song_index"], ignore_index=True),
         rules,
     )
 

@@ -37,7 +37,7 @@ class SongExplainer:
         self.blend, self.known = blend, matrix_of(graph)
         weights = model.edge_weights(graph, plain)
         self.users = model.user_vectors(weights, songs, types)
-        self.attention = (weights.strength * weights.share[graph.user]).mean(dim=1) * graph.rarity[graph.item]
+        self.attention = (weights.strength * weights.share[graph.user]).mean(dim=1) * graph.inv_sqrt_degree[graph.item]
         """(edges,): how much each of a user's songs weighs in the user's vector"""
         self.network = dot_scorer(self.users, songs, model.song_bias())
         """scores of the users by the network alone"""
@@ -51,7 +51,7 @@ class SongExplainer:
 
     def by_attention(self, user: int, reasons: list[Reason]) -> list[Reason]:
         """The songs among a user's reasons, those with most attention (the mean over heads) first."""
-        strength = self.attention[int(self.graph.starts[user]) : int(self.graph.starts[user + 1])]
+        strength = self.attention[int(self.graph.indptr[user]) : int(self.graph.indptr[user + 1])]
         weight = dict(zip(self.graph.items_of(user).tolist(), strength.tolist(), strict=True))
         songs = [reason for reason in reasons if reason.kind == "song"]
         return sorted(songs, key=lambda reason: (-weight[reason.index], reason.index))
@@ -93,7 +93,7 @@ class SongExplainer:
         keep = torch.ones(len(self.graph.item), device=self.graph.item.device)
         share = self.model.genre_share[item].clone()
         if reason.kind == "song":
-            keep[int(self.graph.starts[user]) + int(torch.searchsorted(self.graph.items_of(user), reason.index))] = 0
+            keep[int(self.graph.indptr[user]) + int(torch.searchsorted(self.graph.items_of(user), reason.index))] = 0
         else:
             self.model.genre_share[item, reason.index] = 0
         users, songs, bias = self.model(self.graph, self.types, keep)

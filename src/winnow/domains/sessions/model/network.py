@@ -44,11 +44,11 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         temperature: float,
         dropout: float,
         genre_weight: float,
-        sides: list[str],
+        splits: list[str],
     ) -> None:
-        """`genres` is 0 for a model without genres and user types (`gat`); its graph are the split's `sides`."""
+        """`genres` is 0 for a model without genres and user types (`gat`); its graph are the `splits`."""
         super().__init__()
-        self.sides = sides
+        self.splits = splits
         self.layers, self.heads, self.temperature, self.genre_weight = layers, heads, temperature, genre_weight
         self.song = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
         self.bias = nn.Parameter(torch.zeros(embeddings))
@@ -72,7 +72,7 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         """
         plain = self.plain_songs()
         weights = self.edge_weights(graph, plain, keep)
-        songs = self.walk(weights, plain)
+        songs = self.propagate(weights, plain)
         return self.user_vectors(weights, songs, types), songs, self.song_bias()
 
     def plain_songs(self) -> Tensor:
@@ -93,7 +93,7 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         A user's attention sums to 1 over their songs that are not hidden; times √songs of the user / √listeners of the
         song it equals LightGCN's weight while the attention is uniform.
         """
-        keep = graph.rarity.new_ones(len(graph.item)) if keep is None else keep
+        keep = graph.inv_sqrt_degree.new_ones(len(graph.item)) if keep is None else keep
         strength = keep[:, None] if self.attention is None else self.attend(graph, plain, keep)
         return weigh_edges(graph, strength, user_sums(graph, keep[:, None])[:, 0])
 
@@ -106,7 +106,7 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         of_song, of_user = ((plain * vector).view(graph.items, self.heads, -1).sum(dim=2) for vector in self.attention)
         return attention_strength(graph, of_song, average(graph, of_user, keep), keep)
 
-    def walk(self, weights: EdgeWeights, plain: Tensor) -> Tensor:
+    def propagate(self, weights: EdgeWeights, plain: Tensor) -> Tensor:
         """Songs plus their neighbours, (songs, dim)."""
         songs = step = plain
         for _ in range(self.layers - 1):

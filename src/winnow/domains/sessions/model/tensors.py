@@ -33,7 +33,7 @@ def graph_of(table: pd.DataFrame, shape: tuple[int, int]) -> Graph:
 
 
 def build_model(
-    network: Network, kind: str, listeners: NDArray[np.int64], genres: pd.DataFrame, sides: list[str]
+    network: Network, kind: str, listeners: NDArray[np.int64], genres: pd.DataFrame, splits: list[str]
 ) -> GraphRecommender:
     """A new network for songs with these (songs,) training listeners; raises TrainingError when it cannot be built."""
     has_genres = kind == "genre_gat"
@@ -59,7 +59,7 @@ def build_model(
         temperature=network.temperature,
         dropout=network.dropout,
         genre_weight=network.genre_weight,
-        sides=sides,
+        splits=splits,
     )
     model.own.copy_(torch.from_numpy(own))
     if has_genres:

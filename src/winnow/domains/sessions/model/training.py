@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model.tensors import graph_of, pairs_of, type_indices
 from winnow.domains.sessions.params import Train
+from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare
-from winnow.learn.tally import Loss
 from winnow.measure.ranking import cutoff_metrics
 from winnow.recommend.batches import UserLoader
 from winnow.recommend.graph import Graph
-from winnow.recommend.heldout import HeldOut, hold_out
+from winnow.recommend.held_out import HeldOut, hold_out
 from winnow.recommend.losses import bpr_loss, sampled_softmax_loss
 from winnow.recommend.negatives import NegativeSampler
 from winnow.recommend.validation import UserBlocks, block_hits
@@ -40,13 +40,13 @@ class TrainingData:
 
 
 def training_sides(mode: str) -> list[str]:
-    """The sides of the split that a mode learns from."""
+    """The splits that a mode learns from."""
     return ["train", "val"] if mode == "simple" else ["train"]
 
 
 def training_data(types: pd.DataFrame, songs: int, pairs: pd.DataFrame, params: Train) -> TrainingData:
     """
-    The graph of `pairs` (`InteractionWeights`), the rows of the mode's sides; `types` are `UserTypes`.
+    The graph of `pairs` (`InteractionWeights`), the rows of the mode's splits; `types` are `UserTypes`.
 
     In mode simple the validation songs were learned from: its validation metrics show whether the network learns, not
     how good it is.

@@ -21,20 +21,20 @@ def read(path: Path) -> Listening:
     test = beside(path, "test.txt")
     if not test.exists():
         raise SourceError(f"{test} does not exist", fix="put test.txt beside train.txt, under these names")
-    pairs = [pair for side, file in (("train", path), ("test", test)) for pair in _pairs(file, side)]
+    pairs = [pair for split, file in (("train", path), ("test", test)) for pair in _pairs(file, split)]
     if not pairs:
         raise SourceError(f"{path} and {test} hold no pair of user and item", fix="lines read `user item item …`")
-    table = pd.DataFrame(pairs, columns=["row", "user", "song", "side"]).astype({"user": "str", "song": "str"})
+    table = pd.DataFrame(pairs, columns=["row", "user", "song", "split"]).astype({"user": "str", "song": "str"})
     reasons: pd.Series[str] = pd.Series(None, index=table.index, dtype="str")
     reasons[~(table["user"].str.isdecimal() & table["song"].str.isdecimal())] = "the user or an item is no number"
-    plays = plays_table({name: table[name] for name in ("user", "song", "side")}, pd.Index(table["row"]))
+    plays = plays_table({name: table[name] for name in ("user", "song", "split")}, pd.Index(table["row"]))
     plays, rejected = part(plays, reasons)
     return Listening(plays, no_titles(), no_genres(), rejected)
 
 
-def _pairs(path: Path, side: str) -> list[tuple[int, str, str, str]]:
+def _pairs(path: Path, split: str) -> list[tuple[int, str, str, str]]:
     pairs = []
     for row, line in enumerate(read_lines(path)):
         user, *items = line.split() or [""]
-        pairs += [(row, user, item, side) for item in items]
+        pairs += [(row, user, item, split) for item in items]
     return pairs

@@ -1,3 +1,0 @@
-"""The sides of a split."""
-
-SIDES = ("train", "val", "test")

@@ -1,0 +1,3 @@
+"""The splits."""
+
+SPLITS = ("train", "val", "test")

@@ -1,0 +1,130 @@
+"""Using the trained generator: new routes, and its evaluation on another export."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from winnow.curate.rejected import check_rejected_share, rejected_rows
+from winnow.domains.climb import definitions
+from winnow.domains.climb.evaluation import baselines
+from winnow.domains.climb.model.artifacts import read_artifacts
+from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
+from winnow.domains.climb.model.likelihood import route_nll
+from winnow.domains.climb.model.network import RouteTransformer
+from winnow.domains.climb.model.sequences import Sequences, conditions, encode
+from winnow.domains.climb.rules.keep import keep_routes
+from winnow.domains.climb.rules.labels import label_routes, tokenise
+from winnow.domains.climb.source import formats
+from winnow.domains.climb.source.merge import SourceFile, merge
+from winnow.learn.trained import load_trained, model_folder
+from winnow.measure.likelihood import perplexity, token_nll
+from winnow.pipeline.errors import WinnowError
+
+ROUNDS = 50
+"""Times that routes which are not new are generated again."""
+BATCH = 256
+"""Routes evaluated at a time; memory only."""
+
+
+class Generator:
+    """The trained network with the limits, sampling and known routes of its training; all from the model's folder."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Raises WinnowError when no model was trained yet."""
+        self.model = load_trained(RouteTransformer, "climb", device)
+        self.artifacts = read_artifacts(model_folder("climb"))
+
+    def check_trained_on(self, *, board: str, angle: int, grade: str) -> None:
+        """Raise WinnowError when no training route has this grade, or none this board and angle."""
+        train = self.artifacts.routes[self.artifacts.routes["split"] == "train"]
+        boards = sorted(set(train["board"].str.cat(train["angle"].astype("str"), sep=" at ")))
+        if f"{board} at {angle}" not in boards:
+            raise WinnowError(
+                f"the model was trained on no route of board {board} at {angle}°",
+                fix=f"one of {', '.join(boards)} degrees",
+            )
+        grades = [definitions.GRADES[index] for index in sorted(train["grade_index"].unique())]
+        if grade not in grades:
+            raise WinnowError(f"the model was trained on no route of grade {grade}", fix=f"one of {', '.join(grades)}")
+
+    def new_routes(self, requested: pd.DataFrame, seed: int) -> list[list[int]]:
+        """Cells, bottom up, of one new route for each row of `requested` (board, angle, grade_index).
+
+        Each is possible, no training route of its board, and unlike the others. Raises WinnowError when the generator
+        repeats itself too often.
+        """
+        known = self.artifacts.sequences("train")
+        taken = {(board, cells) for board, cells in zip(known.conditions[:, 0].tolist(), _cells(known), strict=True)}
+        settings = self.artifacts.settings
+        limits, decoding = make_limits(self.model.known, settings.limits), make_decoding(settings.decoding)
+        generator = torch.Generator().manual_seed(seed)
+        wanted = conditions(requested)
+        routes: list[list[int]] = [[] for _ in wanted]
+        for _ in range(ROUNDS):
+            open_rows = [row for row, cells in enumerate(routes) if not cells]
+            if not open_rows:
+                return routes
+            made = generate(self.model, wanted[open_rows], limits, decoding, generator)
+            for row, cells in zip(open_rows, _cells(made), strict=True):
+                key = (int(wanted[row, 0]), cells)
+                if key not in taken:
+                    taken.add(key)
+                    routes[row] = list(cells)
+        raise WinnowError(
+            f"only {sum(map(bool, routes))} of {len(routes)} new routes after {ROUNDS} rounds",
+            fix="generate fewer, or train with a higher climb.train.decoding.temperature",
+        )
+
+    def judge_file(self, path: Path, form: str | None) -> dict[str, Any]:
+        """How well the generator predicts the routes of an export, beside the bigram that knows the grade.
+
+        Routes with the hold set of a training or validation route are left out and counted. Raises SourceError,
+        TableError, and WinnowError when no other route is left.
+        """
+        problems = formats.read(form or formats.guess(path), path)
+        rows_in = len(problems.routes) + len(problems.rejected)
+        check_rejected_share(rejected_rows([(str(path), problems.rejected)]), rows_in, 1.0, domain="climb")
+        merged = merge([SourceFile(form or "file", str(path), problems)])
+        kept, dropped, _ = keep_routes(merged.routes, merged.holds, self.artifacts.settings.limits)
+        labels = label_routes(kept, self.artifacts.quality_bins)
+        fresh = labels[~labels["hold_set"].isin(set(self.artifacts.routes["hold_set"]))].reset_index(drop=True)
+        if fresh.empty:
+            raise WinnowError(
+                f"the generator was trained on every route of {path}", fix="name an export it has not seen"
+            )
+        tokens = tokenise(merged.holds[merged.holds["route_id"].isin(fresh["route_id"])])
+        sequences = encode(fresh, tokens)
+        train, val = (self.artifacts.sequences(split) for split in ("train", "val"))
+        judged = fresh.assign(
+            nll=route_nll(self.model, sequences, BATCH).numpy(),
+            nll_grade_bigram=baselines.fit("grade_bigram", train, val).route_nll(sequences),
+            tokens=sequences.lengths,
+        )
+        return {
+            "routes": {
+                "in_file": rows_in,
+                "rejected": len(problems.rejected),
+                "dropped": len(dropped),
+                "trained_on": len(labels) - len(fresh),
+                "judged": len(fresh),
+            },
+            "all": _perplexity(judged),
+            "by_grade": {str(name): _perplexity(part) for name, part in judged.groupby("grade")},
+            "by_quality": {str(name): _perplexity(part) for name, part in judged.groupby("quality")},
+        }
+
+
+def _perplexity(routes: pd.DataFrame) -> dict[str, float]:
+    return {
+        "routes": len(routes),
+        "token_loss": token_nll(routes["nll"], routes["tokens"]),
+        "perplexity": perplexity(routes["nll"], routes["tokens"]),
+        "bigram_perplexity": perplexity(routes["nll_grade_bigram"], routes["tokens"]),
+    }
+
+
+def _cells(sequences: Sequences) -> list[tuple[int, ...]]:
+    return [tuple(row[row < definitions.CELLS].tolist()) for row in np.asarray(sequences.tokens)]

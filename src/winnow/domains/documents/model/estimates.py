@@ -1,0 +1,229 @@
+"""From pages to estimates: inputs of the network, its three heads joined, and what validation calibrates."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar, nnls
+from torch import Tensor
+
+from winnow.domains.documents import definitions
+from winnow.domains.documents.model.examples import Examples
+from winnow.domains.documents.model.network import Assessor, Outputs
+from winnow.domains.documents.model.tiling import cut_all, mirrored
+from winnow.learn.trained import load_trained, model_folder
+from winnow.measure.calibration import fit_temperature, log_loss, with_temperature
+from winnow.pipeline.cache import content_key
+from winnow.pipeline.code import module_digest
+from winnow.pipeline.files import write_json
+from winnow.vision.features import kept_array, kept_encoded_features
+
+Floats = NDArray[np.float64]
+CALIBRATION = "calibration.json"
+SEEN = "seen.parquet"
+"""Files in a model's folder besides its weights."""
+CUT_AT_ONCE = 32
+"""Images cut at a time."""
+STEPS = 200
+"""Retake thresholds that are tried."""
+TINY = 1e-300
+"""Added to weighed probabilities, which may all be too small for a number."""
+SHARPNESS = (0.01, 1000.0)
+"""The range that is searched."""
+
+
+class Raw(NamedTuple):
+    """What the network's heads say of pages."""
+
+    scores: Floats
+    """(rows, 3): of the score's head, of the documented function of the predicted severities, and of the class centres
+    weighed by the class probabilities"""
+    legibility: Floats
+    """(rows, 2): of its head, and of the documented function of the predicted severities"""
+    probabilities: Floats
+    """(rows, 5)"""
+    severities: Floats
+    """(rows, 10)"""
+
+
+class Estimates(NamedTuple):
+    """What is said of pages after calibration."""
+
+    score: Floats
+    """(rows,)"""
+    legibility: Floats
+    """(rows,)"""
+    probabilities: Floats
+    """(rows, 5)"""
+    severities: Floats
+    """(rows, 10)"""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was fitted in the validation split, and is kept with the model."""
+
+    weights: tuple[float, ...]
+    """of the heads' scores: the score is their weighted sum + intercept, within 0 and 1"""
+    intercept: float
+    legibility_weights: tuple[float, ...]
+    legibility_intercept: float
+    sharpness: float
+    """how much the score decides the class: a log-probability loses so much × (score - the class's centre)²"""
+    temperature: float
+    """of the class probabilities, then"""
+    retake_below: float
+    """score below which a page is to be taken again"""
+    max_false_rejects: float
+    """share of acceptable validation pages that the threshold was allowed to reject"""
+
+    def apply(self, raw: Raw) -> Estimates:
+        """Calibrated score, legibility and probabilities."""
+        score = weighed(raw.scores, self.weights, self.intercept)
+        legibility = weighed(raw.legibility, self.legibility_weights, self.legibility_intercept)
+        probabilities = by_distance(raw.probabilities, score, self.sharpness)
+        return Estimates(score, legibility, with_temperature(probabilities, self.temperature), raw.severities)
+
+
+def raw_estimates(outputs: Outputs) -> Raw:
+    """The heads' scores, probabilities and severities, from their logits."""
+    score, legible, severities = (
+        logits.double().sigmoid().cpu().numpy() for logits in (outputs.score, outputs.legibility, outputs.issues)
+    )
+    probabilities = outputs.classes.double().softmax(dim=1).cpu().numpy()
+    expected = probabilities @ np.array(definitions.CENTRES)
+    scores = np.stack([score, definitions.severity_score(severities), expected], axis=1)
+    legibility = np.stack([legible, definitions.severity_score(severities, definitions.LEGIBILITY)], axis=1)
+    return Raw(scores, legibility, probabilities, severities)
+
+
+def page_inputs(model: Assessor, images: Sequence[bytes], device: torch.device, mirror: int = 0) -> Tensor:
+    """The network's inputs for encoded pages, kept between runs: embedded parts when the backbone is frozen, else
+    bytes. `mirror` is the number of the mirrored view.
+    """
+    what = f"parts of pages: {asdict(model.tiling)}, mirrored {mirror}"
+    if not model.frozen:
+        key = content_key([what, module_digest(__name__), *images]) if len(images) else ""
+
+        def cut() -> Iterator[Tensor]:
+            for start in range(0, len(images), CUT_AT_ONCE):
+                yield mirrored(cut_all(images[start : start + CUT_AT_ONCE], model.tiling), model.tiling, mirror)
+
+        return kept_array("parts", key, len(images), cut)
+    model = model.to(device)
+
+    def embed(encoded: Sequence[bytes]) -> Tensor:
+        return model.embed(mirrored(cut_all(encoded, model.tiling), model.tiling, mirror).to(device))
+
+    return kept_encoded_features(f"{what}, taps {model.taps}", __name__, model.blocks, embed, images)
+
+
+def estimate_rows(model: Assessor, examples: Examples, places: Tensor, views: int, batch_size: int) -> Raw:
+    """Uncalibrated estimates of some rows, the mean over mirrored views.
+
+    The first view's inputs are those of all images, whatever their split, so that they are found as training left them.
+    """
+    inputs = [page_inputs(model, examples.images, model.device)[places]]
+    some = examples.images.take(places.tolist())
+    inputs += [page_inputs(model, some, model.device, view) for view in range(1, views)]
+    return estimate(model, inputs, examples.measures[places], batch_size)
+
+
+@torch.inference_mode()
+def estimate(model: Assessor, inputs: Sequence[Tensor], measures: Tensor, batch_size: int) -> Raw:
+    """Uncalibrated estimates of pages, the mean over their views: `inputs` are each view's, of the same rows."""
+    model.eval()
+    views = []
+    for each in inputs:
+        parts = []
+        for start in range(0, len(measures), batch_size):
+            rows = each[start : start + batch_size].to(model.device)
+            rows = rows.float() if rows.ndim == 3 else rows
+            parts.append(model(rows, measures[start : start + batch_size].to(model.device)))
+        views.append(raw_estimates(Outputs(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))))
+    return Raw(*(np.mean([view[place] for view in views], axis=0) for place in range(len(Raw._fields))))
+
+
+def calibrate(
+    raw: Raw, scores: Floats, legibility: Floats, labels: NDArray[np.int64], max_false_rejects: float
+) -> Calibration:
+    """What validation pages with these true scores, legibility (NaN where unknown) and classes say.
+
+    Several estimates of one thing err less than one, and the function of severities alone is biased, since uncertain
+    severities lie nearer to the middle. The threshold is the highest that rejects at most the given share of acceptable
+    pages. Sharpness and temperature are those of the highest likelihood of the classes: the score knows more of the
+    class than the class's head alone does.
+    """
+    weights, intercept = fit_weights(raw.scores, scores)
+    known = ~np.isnan(legibility)
+    legible = fit_weights(raw.legibility[known], legibility[known]) if known.any() else ((0.0, 1.0), 0.0)
+    calibrated = weighed(raw.scores, weights, intercept)
+    sharpness, temperature = fit_classes(raw.probabilities, calibrated, labels)
+    threshold = retake_threshold(calibrated, scores, max_false_rejects)
+    return Calibration(weights, intercept, *legible, sharpness, temperature, threshold, max_false_rejects)
+
+
+def weighed(estimates: Floats, weights: Sequence[float], intercept: float) -> Floats:
+    """The weighted sum of several estimates `(rows, estimates)` of a figure, plus the intercept, within 0 and 1."""
+    return np.asarray(np.clip(estimates @ np.array(weights) + intercept, 0, 1))
+
+
+def fit_weights(estimates: Floats, true: Floats) -> tuple[tuple[float, ...], float]:
+    """The weights, none below 0, and the intercept of least squares."""
+    ones = np.ones((len(true), 1))
+    solution, _ = nnls(np.concatenate([estimates, ones, -ones], axis=1), true)
+    return tuple(map(float, solution[:-2])), float(solution[-2] - solution[-1])
+
+
+def by_distance(probabilities: Floats, score: Floats, sharpness: float) -> Floats:
+    """Class probabilities `(rows, 5)` weighed by how near each class's centre is to the score, as a Gaussian is."""
+    distances = (score[:, None] - np.array(definitions.CENTRES)) ** 2
+    return with_temperature(np.exp(-sharpness * distances) * probabilities + TINY, 1.0)
+
+
+def fit_classes(probabilities: Floats, score: Floats, labels: NDArray[np.int64]) -> tuple[float, float]:
+    """The sharpness and the temperature with the highest likelihood of these classes."""
+
+    def found(log_sharpness: float) -> tuple[float, float, float]:
+        sharpness = float(np.exp(log_sharpness))
+        weighted = by_distance(probabilities, score, sharpness)
+        temperature = fit_temperature(weighted, labels)
+        return log_loss(with_temperature(weighted, temperature), labels), sharpness, temperature
+
+    low, high = (float(np.log(bound)) for bound in SHARPNESS)
+    _, *best = found(float(minimize_scalar(lambda each: found(each)[0], bounds=(low, high), method="bounded").x))
+    return best[0], best[1]
+
+
+def retake_threshold(predicted: Floats, true: Floats, max_false_rejects: float) -> float:
+    """The highest threshold with at most that share of the acceptable pages below it; the class edge without any."""
+    tried = [row for row in threshold_table(predicted, true) if row[1] <= max_false_rejects]
+    return max(row[0] for row in tried) if tried else definitions.ACCEPTABLE_FROM
+
+
+def threshold_table(predicted: Floats, true: Floats) -> list[tuple[float, float, float]]:
+    """(threshold, share of acceptable pages rejected, share of unacceptable pages rejected) for thresholds 0 to 1."""
+    acceptable = true >= definitions.ACCEPTABLE_FROM
+    rows = []
+    for step in range(STEPS + 1):
+        rejected = predicted < step / STEPS
+        false = float(rejected[acceptable].mean()) if acceptable.any() else 0.0
+        found = float(rejected[~acceptable].mean()) if (~acceptable).any() else 0.0
+        rows.append((step / STEPS, false, found))
+    return rows
+
+
+def save_calibration(folder: Path, calibration: Calibration) -> None:
+    write_json(folder / CALIBRATION, asdict(calibration))
+
+
+def load_assessor(device: torch.device) -> tuple[Assessor, Calibration]:
+    """The trained model and its calibration; raises WinnowError when it was never trained."""
+    model = load_trained(Assessor, "documents", device)
+    values = json.loads((model_folder("documents") / CALIBRATION).read_text(encoding="utf-8"))
+    return model, Calibration(**values)

@@ -1,0 +1,37 @@
+"""Which images are for training, validation and test."""
+
+import numpy as np
+import pandas as pd
+
+from winnow.curate.leakage import check_no_leakage
+from winnow.curate.settings import StratifiedSplit
+from winnow.curate.split_names import SPLITS
+from winnow.curate.splits import check_splits, connected_groups, merge_small_strata, split_folds, split_rows
+from winnow.pipeline.errors import TableError
+
+KEYS = ["document", "page"]
+
+
+def split_images(labels: pd.DataFrame, params: StratifiedSplit, rng: np.random.Generator) -> pd.DataFrame:
+    """The columns of `Splits`: stratified by class, all copies and scans of a page and all pages of a document on one
+    side.
+
+    A document with a page of which only issues are known is for training: there is no score to judge by.
+
+    Raises TableError when there are too few images, LeakageError when sides share.
+    """
+    whole = connected_groups(labels[KEYS])
+    judged = labels["label"].notna().groupby(whole).transform("all")
+    if not judged.any():
+        raise TableError("no document has a score or a class of all its pages", fix="give pages one of them")
+    group = whole[judged]
+    strata = merge_small_strata(labels.loc[judged, ["label"]], group, params.min_stratum)
+    if params.folds:
+        split = split_folds(strata, group, params.folds, params.fold, rng)
+    else:
+        shares = {"val": params.val_share, "test": params.test_share}
+        split = split_rows(strata, group, {"train": 1 - sum(shares.values()), **shares}, rng)
+    check_splits(split, SPLITS)
+    split = split.reindex(labels.index, fill_value="train")
+    check_no_leakage(split, labels[KEYS])
+    return pd.DataFrame({"image_id": labels["image_id"], "document": labels["document"], "split": split.astype("str")})

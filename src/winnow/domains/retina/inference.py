@@ -1,0 +1,182 @@
+"""What a user does with the trained grader: grade and explain photographs, and judge it on another labelled set.
+
+Everything is done as the model's folder says; params.yaml decides only the device.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from winnow.curate.filters import apply_rules
+from winnow.curate.rejected import check_rejected_share
+from winnow.domains.retina import definitions
+from winnow.domains.retina.evaluation import baselines
+from winnow.domains.retina.evaluation.results import grade_rows, intervals, judge
+from winnow.domains.retina.model.calibration import Calibration, load
+from winnow.domains.retina.model.grading import BEFORE_REFIT, grade_photographs
+from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
+from winnow.domains.retina.model.network import Grader
+from winnow.domains.retina.rules.labels import label_photographs, patient_digest
+from winnow.domains.retina.rules.quality import quality_rules
+from winnow.domains.retina.source import formats
+from winnow.domains.retina.source.collect import Collected, collect
+from winnow.domains.retina.source.records import Collection, Listing, Record
+from winnow.domains.retina.tables import Seen
+from winnow.images.codec import Pixels, encode_png
+from winnow.images.listing import distinct_names, image_files
+from winnow.images.perceptual import near_groups
+from winnow.images.store import Images, read_images, write_images
+from winnow.judge.settings import Bootstrap
+from winnow.learn.trained import load_trained, model_folder
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import atomic_path
+from winnow.pipeline.tables import read_table
+from winnow.show.heat import overlay
+
+BATCH = 64
+"""Photographs at a time."""
+BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95)
+
+
+def grade_files(paths: Sequence[Path], explain: Path | None, device: torch.device) -> list[dict[str, Any]]:
+    """One entry per photograph, in the order given; a folder means the photographs in it.
+
+    `grade`, `probabilities` and `referable`, and the heat map's file as `explained` when a folder for them is given,
+    with `unseen_share`, the share of its heat outside the retina. A photograph that breaks a limit of quality, named as
+    `quality`, has no grade and is `referable`. A file that cannot be read has the `error`.
+    """
+    files = image_files(paths, formats.SUFFIXES, "photograph")
+    model, calibration = load_trained(Grader, "retina", device), load(model_folder("retina"))
+    records = [Record(row, str(file), None, file) for row, file in enumerate(files)]
+    with _prepared(Collection("files", "command line", "files", Listing(records)), model) as (found, images):
+        names = found.photos["name"].tolist()
+        broken = apply_rules(found.photos, quality_rules(model.limits))
+        graded = {name: _ungradable(name, str(rule)) for name, rule in zip(names, broken, strict=True)}
+        places = np.flatnonzero(broken.isna())
+        gradable = images.take(places)
+        raw = grade_photographs(model, gradable, views=model.views, batch_size=BATCH)
+        rows = grade_rows(raw, model.decision, calibration)
+        for place, row in zip(places, rows.to_dict("records"), strict=True):
+            graded[names[place]] = _grading(names[place], row)
+        if explain is not None:
+            pictures = distinct_names(files)
+            maps = heat_maps(model, gradable, rows["predicted"].to_numpy(np.int64))
+            for place, image, heat in zip(places, gradable, maps, strict=True):
+                entry = graded[names[place]]
+                inside, entry["unseen_share"] = within_retina(heat, image, model.preparation)
+                target = explain / f"{pictures[Path(names[place])]}_heat.png"
+                entry["explained"] = str(_save(target, overlay(image, encode_png(inside))))
+    errors = dict(zip(found.rejected["name"], found.rejected["reason"], strict=True))
+    return [graded.get(str(file)) or {"file": str(file), "error": errors[str(file)]} for file in files]
+
+
+def judge_data(path: Path, form: str | None, images: Path | None, device: torch.device) -> dict[str, Any]:
+    """The grader's metrics on another labelled set, with intervals over patients, with baselines'.
+
+    Without photographs that it was trained or validated on, and without other photographs of those patients. Raises
+    SourceError, and WinnowError when nothing is left to judge.
+    """
+    form = form or formats.guess(path)
+    listing = formats.read(form, path, images)
+    model, calibration = load_trained(Grader, "retina", device), load(model_folder("retina"))
+    known = read_table(model_folder("retina") / "seen.parquet", Seen)
+    with _prepared(Collection(form, str(path), path.stem, listing), model) as (found, stored):
+        check_rejected_share(found.rejected, listing.rows, 1.0, domain="retina")
+        gradable = found.photos[apply_rules(found.photos, quality_rules(model.limits)).isna()]
+        labels, ungraded = label_photographs(gradable.assign(duplicate_group=gradable["image_id"]), 0.0)
+        photos = labels.merge(gradable.drop(columns=["grade", "patient", "eye", "official_split"]), on="image_id")
+        seen = _seen(photos["perceptual_hash"].tolist(), known, model.limits.max_hash_distance)
+        of_known = photos["patient"].map(patient_digest).isin(known["patient"].dropna()).to_numpy(bool) & ~seen
+        photos = photos[~seen & ~of_known].reset_index(drop=True)
+        counts = {
+            "in_source": listing.rows,
+            "rejected": len(found.rejected),
+            "ungradable": len(found.photos) - len(gradable),
+            "without_grade": len(ungraded),
+            "seen_in_training": int(seen.sum()),
+            "of_patients_in_training": int(of_known.sum()),
+            "judged": len(photos),
+        }
+        if photos.empty:
+            raise WinnowError(
+                f"no photograph of {path} is left to judge: "
+                + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()),
+                fix="use photographs with grades from 0 to 4 that the model was not trained on",
+            )
+        raw = grade_photographs(model, stored.select(photos["image_id"]), views=model.views, batch_size=BATCH)
+    rows = pd.concat([photos, grade_rows(raw, model.decision, calibration)], axis=1)
+    return {
+        "photographs": counts,
+        "by_grade": definitions.grade_counts(rows["grade"].to_numpy(np.int64)),
+        "metrics": judge(rows),
+        "interval": {
+            name: {"low": bounds.low, "high": bounds.high}
+            for name, bounds in intervals(rows, BOOTSTRAP, np.random.default_rng(0)).items()
+        },
+        "baseline": _baselines(photos, known, model, calibration),
+        "confusion": pd.crosstab(rows["grade"], rows["predicted"]).to_dict("index"),
+    }
+
+
+def _baselines(
+    photos: pd.DataFrame, known: pd.DataFrame, model: Grader, calibration: Calibration
+) -> dict[str, dict[str, float]]:
+    """The metrics of evaluate's simple models, fitted on what the model's folder stores of its training photographs."""
+    columns = ["grade", "split", *baselines.METADATA]
+    rows = pd.concat([known[columns], photos.assign(split="test")[columns]], ignore_index=True)
+    train = rows.loc[rows["split"] == "train", "grade"].to_numpy(np.int64)
+    refit = (model_folder("retina") / BEFORE_REFIT).exists()
+    probabilities = {
+        "majority": baselines.majority(train, len(rows)),
+        "metadata": baselines.metadata_model(rows, model.decision, refit=refit, seed=0),
+    }
+    graded = baselines.judged(probabilities, rows, model.decision, calibration.refer_sensitivity)
+    tested = rows["split"] == "test"
+    return {name: judge(pd.concat([rows[["grade"]], each], axis=1)[tested]) for name, each in graded.items()}
+
+
+@contextmanager
+def _prepared(collection: Collection, model: Grader) -> Iterator[tuple[Collected, Images]]:
+    """The collection's photographs as the model was trained on them, in a store that lasts as long as the block."""
+    with TemporaryDirectory() as folder:
+        store = Path(folder, "images.arrow")
+        with write_images(store) as images:
+            found = collect([collection], model.preparation, images)
+        yield found, read_images(store)
+
+
+def _grading(name: str, row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """What is said of a photograph that can be graded, a row of `grade_rows`."""
+    probabilities = np.array([[row[column] for column in definitions.probability_columns()]])
+    return {
+        "file": name,
+        "grade": int(row["predicted"]),
+        "name": definitions.GRADE_NAMES[int(row["predicted"])],
+        "referable": bool(row["referred"]),
+        "referable_probability": round(float(definitions.referable_probability(probabilities)[0]), 4),
+        "probabilities": {str(each): round(float(probabilities[0, each]), 4) for each in definitions.GRADES},
+        "quality": None,
+    }
+
+
+def _ungradable(name: str, rule: str) -> dict[str, Any]:
+    """The answer for a photograph that breaks a limit: it cannot show that the eye is healthy."""
+    return {"file": name, "grade": None, "name": "ungradable", "referable": True, "quality": rule}
+
+
+def _seen(hashes: list[str], known: pd.DataFrame, max_distance: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """Whether each photograph shows the same as one that the model was trained or validated on."""
+    before = known["perceptual_hash"].tolist()
+    return near_groups([*before, *hashes], max_distance)[len(before) :] < len(before)
+
+
+def _save(target: Path, picture: Pixels) -> Path:
+    with atomic_path(target) as scratch:
+        scratch.write_bytes(encode_png(picture))
+    return target

@@ -1,0 +1,31 @@
+"""The lines of `winnow status`."""
+
+from pathlib import Path
+
+import pytest
+
+from winnow.pipeline.files import write_json
+from winnow.workspace.status import describe
+
+MEASURED = {"verdict": "PASS", "mae": 0.5, "mae_low": 0.4, "mae_high": 0.6, "rmse": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("headline", "result"),
+    [
+        ("mae", "PASS, mae 0.5 (0.4 to 0.6)"),
+        ("rmse", "not evaluated"),  # chosen after evaluate, which gives the interval of its own headline alone
+        ("ece", "not evaluated"),
+    ],
+)
+def test_a_headline_is_told_with_its_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, headline: str, result: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_json(Path("metrics/documents/evaluate.json"), MEASURED)
+    params = {"ingest": {"sources": []}, "evaluate": {"gate": {"headline": headline}}}
+    stale = {"evaluate@documents": ["params: documents.evaluate"], "plot@climb": ["its code has changed"]}
+    assert describe("documents", params, stale) == [
+        f"documents: {result}, synthetic data, stale",
+        "  evaluate@documents: params: documents.evaluate",
+    ]

@@ -1,0 +1,155 @@
+"""params.yaml as a whole: mistakes that only show when sections, files and the machine are seen together."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from winnow.pipeline import presets
+from winnow.pipeline.errors import ParamsError
+from winnow.pipeline.params import Document
+from winnow.workspace.validation import validate_params
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    file = Path("params.yaml")
+    file.write_bytes((ROOT / "params.yaml").read_bytes())
+    return file
+
+
+def line_of(file: Path, text: str) -> int:
+    (line,) = (number for number, each in enumerate(file.read_text().splitlines(), start=1) if each.strip() == text)
+    return line
+
+
+def test_the_committed_params_are_valid(params: Path) -> None:
+    validate_params(Document(params))
+
+
+def test_a_batch_that_devices_and_micro_batches_cannot_divide(params: Path) -> None:
+    presets.apply(
+        {"runtime.devices": 2, "climb.train.batch_size": 66, "climb.train.gradient_accumulation_steps": 4}, params
+    )
+    with pytest.raises(ParamsError, match=r"`climb.train.batch_size`: 66 rows cannot be divided evenly") as caught:
+        validate_params(Document(params))
+    assert f"params.yaml:{line_of(params, 'batch_size: 66')}: " in str(caught.value)
+    assert "use a multiple of 8" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("climb.train.init_from", "data/climb/train/checkpoints/best"),
+        ("climb.train.init_from", "data/source/climb/models/../../climb/best"),
+        ("climb.train.init_from", "data/source/climb"),
+        ("retina.train.init_from", "data/source/climb/models/best"),
+        ("retina.train.network.weights", "weights.pth"),
+    ],
+)
+def test_a_model_outside_the_folder_that_dvc_watches(params: Path, key: str, value: str) -> None:
+    presets.apply({key: value}, params)
+    with pytest.raises(ParamsError, match=rf"`{key}`: '{value}' is not below data/source/\w+/models"):
+        validate_params(Document(params))
+
+
+def test_a_model_that_does_not_exist_and_one_that_does(params: Path) -> None:
+    presets.apply({"climb.train.init_from": "data/source/climb/models/best"}, params)
+    with pytest.raises(ParamsError, match="data/source/climb/models/best does not exist"):
+        validate_params(Document(params))
+    models = Path("data/source/climb/models")
+    models.mkdir(parents=True)
+    Path("cached").touch()
+    (models / "best").symlink_to(Path("cached").resolve())  # as DVC does with `cache.type symlink`
+    validate_params(Document(params))
+    (models / "best").unlink()
+    (models / "best").mkdir()
+    validate_params(Document(params))
+
+
+def replaced(old: str, new: str) -> Callable[[bytes], bytes]:
+    def change(content: bytes) -> bytes:
+        assert old.encode() in content
+        return content.replace(old.encode(), new.encode("latin-1"), 1)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            replaced("- climb\n", "- climb\n- climb\n"),
+            r"params.yaml:2: `domains` is .*: climb is listed more than once",
+        ),
+        (replaced("seed: 20", "seed: 20 # \xe9"), r"params.yaml:\d+: byte 0xe9 is not valid UTF-8"),
+        (replaced("seed: 20", "20: 20"), r"the key `20` is not text\n.* params.yaml:9"),
+        (replaced("seed: 20", "true: 20"), r"the key `true` is not text"),
+        (replaced("seed: 20", "[a, b]: 20"), r"the key `a list or mapping` is not text"),
+        (replaced("seed: 20", "seed: 2020-13-45"), r"`seed` is `2020-13-45`: month must be in 1..12\n.* params.yaml:9"),
+        (replaced("seed: 20", "seed: !mine 20"), r"`seed` is `20`: could not determine a constructor for the tag"),
+        (replaced("seed: 20", "seed: !mine [20]"), r"params.yaml is not valid YAML: could not determine"),
+        (replaced("seed: 20", "seed: &itself [*itself]"), r"params.yaml refers to itself"),
+    ],
+)
+def test_what_yaml_allows_and_params_do_not(params: Path, change: Callable[[bytes], bytes], message: str) -> None:
+    params.write_bytes(change(params.read_bytes()))
+    with pytest.raises(ParamsError) as caught:
+        validate_params(Document(params))
+    assert re.search(message, str(caught.value))
+    assert "params.yaml" in str(caught.value)
+
+
+def test_a_mistake_in_a_preset_names_the_line_of_the_preset(params: Path) -> None:
+    preset = Path("presets/climb/mine.yaml")
+    preset.parent.mkdir(parents=True)
+    preset.write_text("# what it is for\ntrain:\n  epochs: 0\n  network:\n    widht: 8\n")
+    with pytest.raises(ParamsError, match="`climb.train.epochs` is 0") as caught:
+        validate_params(Document(params).overlaid(presets.read("climb", "mine"), ("climb",)))
+    message = str(caught.value)
+    assert "presets/climb/mine.yaml:3: `climb.train.epochs`" in message
+    assert "presets/climb/mine.yaml:5: unknown key `climb.train.network.widht`; did you mean `width`?" in message
+    assert "correct presets/climb/mine.yaml" in message
+    assert "params.yaml:" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "# cut\nevaluate:\n  gate:\n    conditions:\n    - {metric: validity_score, target: 0.5}\n",
+            r":5: .*\.review` is mis",
+        ),
+        ("# empty\ntrain: {}\n", r":2: `climb.train.epochs` is missing"),
+    ],
+)
+def test_what_a_preset_leaves_out_is_reported_at_its_own_line(params: Path, text: str, message: str) -> None:
+    """Although params.yaml has the key that the preset's list or mapping lacks."""
+    preset = Path("presets/climb/mine.yaml")
+    preset.parent.mkdir(parents=True)
+    preset.write_text(text)
+    with pytest.raises(ParamsError, match=rf"presets/climb/mine.yaml{message}") as caught:
+        validate_params(Document(params).overlaid(presets.read("climb", "mine"), ("climb",)))
+    assert "params.yaml" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("climb.evaluate.gate.headline", "accuracy", "'accuracy' is not measured; known: token_loss, perplexity"),
+        ("retina.train.early_stopping.metric", "recall_at_10", "is not a validation metric; known: loss, quadratic"),
+        (
+            "sessions.evaluate.gate.conditions",
+            [{"metric": name, "target": 0.5, "review": 0.1} for name in ("recall_at_10", "recall_at_11")],
+            r"conditions\[1\].metric`: 'recall_at_11' is not measured",
+        ),
+    ],
+)
+def test_a_metric_that_the_domain_does_not_measure(params: Path, key: str, value: object, message: str) -> None:
+    presets.apply({key: value}, params)
+    with pytest.raises(ParamsError, match=message) as caught:
+        validate_params(Document(params))
+    assert f"`{key}" in str(caught.value)
