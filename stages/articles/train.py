@@ -9,14 +9,12 @@ from typing import Any
 import pandas as pd
 
 from winnow.domains.articles.definitions import read_definition, scoring_of, wide_scores
-from winnow.domains.articles.model.network import saved_names
 from winnow.domains.articles.model.scoring import save_mixture
-from winnow.domains.articles.model.training import Training
+from winnow.domains.articles.model.training import ScorerTask
 from winnow.domains.articles.params import Common, Train
 from winnow.domains.articles.tables import Articles, Labels, Scores, Splits, Weights
 from winnow.learn.devices import device_for
 from winnow.learn.stage import train_model
-from winnow.learn.task import Task
 from winnow.pipeline.files import write_json
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -43,19 +41,7 @@ def main(stage: Stage[Common, Train]) -> None:
     articles = articles[articles["article_id"].isin(labels["article_id"])]
     splits, weights = stage.read("split/splits.parquet", Splits), stage.read("weight/weights.parquet", Weights)
     rows = join(articles, scores, splits, weights)
-    training = Training(rows, scoring_of(definition.config), stage.params)
-    task = Task(
-        build=training.build,
-        loaders=training.loaders,
-        loss=training.loss,
-        predict=training.predict,
-        metrics=training.metrics,
-        fsdp_modules=training.fsdp_modules,
-        groups=training.groups,
-        state_dict_keys=saved_names,
-        summarise=training.summarise,
-        save_extras=training.save_extras,
-    )
+    task = ScorerTask(rows, scoring_of(definition.config), stage.params)
     result = train_model(stage, task)
     write_json(stage.output("model/training_history.json"), {"epochs": result.history})
     best = chosen_validation(result.history, result.best_epoch, stage.params.select)
@@ -68,7 +54,7 @@ def main(stage: Stage[Common, Train]) -> None:
         "configuration": stage.params.model_dump(),
     }
     if stage.params.ridge_shares:
-        mixture, error = training.mixture(result.model, device_for(stage.runtime, stage.params.threads))
+        mixture, error = task.mixture(result.model, device_for(stage.runtime, stage.params.threads))
         save_mixture(mixture, stage.output("model"))
         about["ridge"] = {"share": mixture.share, "alpha": mixture.ridge.alpha, "mixture_val_mae": error}
     write_json(stage.output("model/training_metadata.json"), about)

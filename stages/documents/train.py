@@ -4,17 +4,12 @@ Train the assessor on patches, views and measures of pages: score, class and sev
     dvc repro train@documents
 """
 
-from functools import partial
-from pathlib import Path
-
 import pandas as pd
 import torch
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.model.estimates import SEEN, calibrate, estimate_rows, save_calibration
 from winnow.domains.documents.model.examples import join_examples
-from winnow.domains.documents.model.network import Assessor
-from winnow.domains.documents.model.training import VALIDATION_BATCH, Training
+from winnow.domains.documents.model.training import AssessorTask
 from winnow.domains.documents.params import Common, Train
 from winnow.domains.documents.tables import (
     ClassWeights,
@@ -23,17 +18,14 @@ from winnow.domains.documents.tables import (
     Pages,
     Preparation,
     Repetition,
-    Seen,
     Severities,
     Splits,
 )
 from winnow.images.store import read_images
 from winnow.learn.devices import torch_device
 from winnow.learn.stage import train_model
-from winnow.learn.task import Task
-from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
-from winnow.pipeline.tables import only_row, write_table
+from winnow.pipeline.tables import only_row
 
 
 def seen_pages(labels: pd.DataFrame, splits: pd.DataFrame, pages: pd.DataFrame, max_distance: int) -> pd.DataFrame:
@@ -42,19 +34,6 @@ def seen_pages(labels: pd.DataFrame, splits: pd.DataFrame, pages: pd.DataFrame, 
     ids = pd.concat([used["image_id"], used["page"]])
     hashes = pages.loc[pages["image_id"].isin(ids), ["perceptual_hash"]].drop_duplicates()
     return hashes.sort_values("perceptual_hash", ignore_index=True).assign(max_hash_distance=max_distance)
-
-
-def save_extras(training: Training, max_false_rejects: float, seen: pd.DataFrame, folder: Path) -> None:
-    """Calibrate the trained model in the validation split, and write what its use needs to the model's folder."""
-    write_table(folder / SEEN, seen, Seen)
-    model = load_trained(Assessor, "documents", training.device)
-    examples = training.examples
-    val = examples.side("val")
-    raw = estimate_rows(model, examples, val, model.tta_views, VALIDATION_BATCH)
-    rows = examples.rows.iloc[val.numpy()]
-    scores, labels = rows["score"].to_numpy("float64"), rows["label"].to_numpy("int64")
-    legibility = examples.legibility[val].double().numpy()
-    save_calibration(folder, calibrate(raw, scores, legibility, labels, max_false_rejects))
 
 
 def main(stage: Stage[Common, Train]) -> None:
@@ -70,23 +49,14 @@ def main(stage: Stage[Common, Train]) -> None:
         stage.read("label/measures.parquet", Measures),
         read_images(stage.input("label/images.arrow")),
     )
-    training = Training(
+    task = AssessorTask(
         examples=examples,
         class_weights=torch.tensor(classes["weight"].to_numpy(), dtype=torch.float32),
         preparation=definitions.Preparation(**only_row(stage.read("ingest/preparation.parquet", Preparation))),
         flag_from=stage.common.flag_from,
+        seen=seen,
         params=stage.params,
         device=torch_device(stage.runtime.device),
-    )
-    task = Task(
-        build=training.build,
-        loaders=training.loaders,
-        loss=training.loss,
-        predict=training.predict,
-        metrics=training.metrics,
-        constants=training.constants,
-        groups=training.groups,
-        save_extras=partial(save_extras, training, stage.params.retake.max_false_rejects, seen),
     )
     train_model(stage, task)
 

@@ -4,23 +4,13 @@ Train PlaylistGAT to find the tracks that come next in a playlist.
     dvc repro train@playlists
 """
 
-from functools import partial
-
 import torch
 
 from winnow.domains.playlists.model.artifacts import make_artifacts, write_settings
 from winnow.domains.playlists.model.completion import choose_blend
 from winnow.domains.playlists.model.network import PlaylistGAT
-from winnow.domains.playlists.model.tensors import build_model, track_graph
-from winnow.domains.playlists.model.training import (
-    VALIDATION_BLOCK,
-    batch_loss,
-    make_loaders,
-    metrics,
-    parameters_only,
-    predict,
-    training_data,
-)
+from winnow.domains.playlists.model.tensors import track_graph
+from winnow.domains.playlists.model.training import VALIDATION_BLOCK, CompleterTask, training_data
 from winnow.domains.playlists.params import Common, Train
 from winnow.domains.playlists.tables import (
     Artists,
@@ -35,7 +25,6 @@ from winnow.domains.playlists.tables import (
 )
 from winnow.learn.devices import keep_freed_memory
 from winnow.learn.stage import train_model
-from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -51,17 +40,8 @@ def main(stage: Stage[Common, Train]) -> None:
     graph = track_graph(tracks, edges, sampling, stage.read("weight/edge_settings.parquet", EdgeSettings))
     shape = len(stage.read("label/playlists.parquet", NumberedPlaylists)), len(tracks)
     data = training_data(splits, shape, params)
-    probability = sampling["probability"].to_numpy()
     artifacts = make_artifacts(tracks, artists, genres, sampling, splits)
-    task = Task(
-        build=lambda: build_model(params.network, graph, genre_edges, len(artists)),
-        loaders=lambda _subset, share: make_loaders(data, graph, probability, params, share),
-        loss=partial(batch_loss, loss=params.loss, temperature=params.network.temperature),
-        predict=predict,
-        metrics=metrics,
-        state_dict_keys=parameters_only,
-        save_extras=artifacts.write,
-    )
+    task = CompleterTask(data, graph, genre_edges, len(artists), sampling, params, artifacts)
     keep_freed_memory()
     result = train_model(stage, task)
     assert isinstance(result.model, PlaylistGAT)

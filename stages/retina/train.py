@@ -6,7 +6,6 @@ Train the grader: focal loss with class weights, weighted sampling, or both, ove
 
 import shutil
 import sys
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from winnow.domains.retina import definitions
 from winnow.domains.retina.model.calibration import Calibration, calibrate, save
 from winnow.domains.retina.model.grading import BEFORE_REFIT, before_refit, grade_collection
 from winnow.domains.retina.model.network import Grader
-from winnow.domains.retina.model.training import VALIDATION_BATCH, Training
+from winnow.domains.retina.model.training import VALIDATION_BATCH, GraderTask
 from winnow.domains.retina.params import Common, Train
 from winnow.domains.retina.rules.labels import patient_digest
 from winnow.domains.retina.tables import (
@@ -34,10 +33,9 @@ from winnow.images.store import read_images
 from winnow.learn.checkpoints import WEIGHTS
 from winnow.learn.devices import torch_device
 from winnow.learn.stage import train_model
-from winnow.learn.task import Task
 from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
-from winnow.pipeline.tables import only_row, write_table
+from winnow.pipeline.tables import only_row
 
 BOTH = (
     "⚠ use_class_weights and use_weighted_sampling are both on: each alone balances the grades, so together\n"
@@ -65,18 +63,13 @@ def seen_photographs(photographs: pd.DataFrame, photos: pd.DataFrame) -> pd.Data
     return used.sort_values(["perceptual_hash", "image_id"]).drop_duplicates("perceptual_hash")[columns]
 
 
-def save_extras(seen: pd.DataFrame, folder: Path) -> None:
-    """Write what the model's use needs besides its configuration and weights."""
-    write_table(folder / "seen.parquet", seen, Seen)
-
-
-def calibrate_model(training: Training, folder: Path) -> Calibration:
+def calibrate_model(task: GraderTask, folder: Path) -> Calibration:
     """What validation says of the model in `folder`, as it was while the validation photographs were new to it."""
-    model = before_refit(load_trained(Grader, "retina", training.device), folder)
-    val = np.flatnonzero(training.photographs["split"] == "val")
-    raw = grade_collection(model, training.images, val, batch_size=VALIDATION_BATCH)
-    grades = training.photographs["grade"].to_numpy(np.int64)[val]
-    return calibrate(raw, grades, training.params.refer_sensitivity)
+    model = before_refit(load_trained(Grader, "retina", task.device), folder)
+    val = np.flatnonzero(task.photographs["split"] == "val")
+    raw = grade_collection(model, task.images, val, batch_size=VALIDATION_BATCH)
+    grades = task.photographs["grade"].to_numpy(np.int64)[val]
+    return calibrate(raw, grades, task.params.refer_sensitivity)
 
 
 def format_sampling(classes: pd.DataFrame) -> str:
@@ -100,31 +93,21 @@ def main(stage: Stage[Common, Train]) -> None:
         print(BOTH, file=sys.stderr)
     if stage.params.use_weighted_sampling:
         print(format_sampling(classes), file=sys.stderr)
-    training = Training(
+    task = GraderTask(
         photographs=photographs,
         images=read_images(stage.input("ingest/images.arrow")).select(photographs["image_id"]),
         class_weights=torch.tensor(classes["weight"].to_numpy(), dtype=torch.float32),
         preparation=definitions.Preparation(**preparation),
         limits=definitions.QualityLimits(**limits),
+        seen=seen,
         params=stage.params,
         device=torch_device(stage.runtime.device),
-    )
-    task = Task(
-        build=training.build,
-        loaders=training.loaders,
-        loss=training.loss,
-        predict=training.predict,
-        metrics=training.metrics,
-        constants=training.constants,
-        groups=training.groups,
-        summarise=training.summarise,
-        save_extras=partial(save_extras, seen),
     )
     result = train_model(stage, task)
     folder = stage.output("model")
     if stage.params.curriculum[-1].subset == definitions.WITH_VALIDATION:
         shutil.copy(result.checkpoints / f"phase_{len(stage.params.phases) - 1}" / WEIGHTS, folder / BEFORE_REFIT)
-    save(folder, calibrate_model(training, folder))
+    save(folder, calibrate_model(task, folder))
 
 
 if __name__ == "__main__":

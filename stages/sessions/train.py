@@ -4,22 +4,12 @@ Train the recommender: a graph attention network over who listened to what.
     dvc repro train@sessions
 """
 
-from functools import partial
-
 import torch
 
 from winnow.domains.sessions.model.artifacts import make_artifacts, write_blend
 from winnow.domains.sessions.model.blending import choose_blend
 from winnow.domains.sessions.model.network import GraphRecommender
-from winnow.domains.sessions.model.tensors import build_model
-from winnow.domains.sessions.model.training import (
-    batch_loss,
-    make_loaders,
-    metrics,
-    predict,
-    training_data,
-    training_sides,
-)
+from winnow.domains.sessions.model.training import RecommenderTask, training_data
 from winnow.domains.sessions.params import Common, Train
 from winnow.domains.sessions.tables import (
     Genres,
@@ -33,7 +23,6 @@ from winnow.domains.sessions.tables import (
 )
 from winnow.learn.devices import keep_freed_memory
 from winnow.learn.stage import train_model
-from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -54,17 +43,7 @@ def main(stage: Stage[Common, Train]) -> None:
         stage.read("split/splits.parquet", Splits),
         stage.read("label/rules.parquet", PlayRules),
     )
-    task = Task(
-        build=lambda: build_model(
-            params.network, params.model, data.graph.popularity.numpy(), genres, training_sides(params.mode)
-        ),
-        loaders=lambda _subset, share: make_loaders(data, sampling, params, share),
-        loss=partial(batch_loss, loss=params.loss, l2=params.l2),
-        predict=predict,
-        metrics=metrics,
-        constants={"graph": data.graph, "types": data.types},
-        save_extras=artifacts.write,
-    )
+    task = RecommenderTask(data, sampling, genres, params, artifacts)
     result = train_model(stage, task)
     assert isinstance(result.model, GraphRecommender)
     with torch.inference_mode():

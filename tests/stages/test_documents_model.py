@@ -20,7 +20,7 @@ from tests.stages.programs import Programs
 from winnow.domains.documents import cli, definitions
 from winnow.domains.documents.model import training
 from winnow.domains.documents.model.network import Assessor
-from winnow.domains.documents.model.training import Training
+from winnow.domains.documents.model.training import AssessorTask
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.store import read_images
 from winnow.learn.accumulator import Loss
@@ -136,13 +136,13 @@ def test_a_curriculum_begins_with_images_of_one_issue(here: Path, capfd: pytest.
 
 def test_a_loss_that_is_not_a_number_stops_the_training(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {file: file.read_bytes() for file in Path("data/documents/label").iterdir()}
-    real = Training.loss
+    real = AssessorTask.loss
 
-    def broken(self: Training, model: torch.nn.Module, batch: Any) -> Loss:
+    def broken(self: AssessorTask, model: torch.nn.Module, batch: Any) -> Loss:
         found = real(self, model, batch)
         return Loss(found.total * float("nan"), found.count, found.parts)
 
-    monkeypatch.setattr(Training, "loss", broken)
+    monkeypatch.setattr(AssessorTask, "loss", broken)
     with pytest.raises(TrainingError, match=r"loss .*nan"):
         run("train", epochs=1)
     assert {file: file.read_bytes() for file in before} == before
@@ -155,15 +155,15 @@ def test_ctrl_c_saves_an_interrupted_checkpoint_and_the_next_run_goes_on(
     run("train", epochs=3)
     whole = Path("data/documents/train/model/model.safetensors").read_bytes()
     shutil.rmtree(".winnow")
-    real, steps = Training.loss, iter(range(100))
+    real, steps = AssessorTask.loss, iter(range(100))
 
-    def interrupted(self: Training, model: torch.nn.Module, batch: Any) -> Loss:
+    def interrupted(self: AssessorTask, model: torch.nn.Module, batch: Any) -> Loss:
         if next(steps) == 2:  # of 6: within the second epoch
             os.kill(os.getpid(), signal.SIGINT)
         return real(self, model, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "loss", interrupted)
+        patch.setattr(AssessorTask, "loss", interrupted)
         with pytest.raises(Interrupted) as caught:
             run("train", epochs=3)
     assert caught.value.code == 130

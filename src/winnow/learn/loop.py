@@ -115,7 +115,9 @@ class _Run:
 
     def run_phase(self, number: int, phase: Phase) -> None:
         """Epochs until the phase's last, or until early stopping."""
-        optimizer = self.task.optimizer(self.task.groups(self.bare), phase.learning_rate, self.settings.weight_decay)
+        optimizer = self.task.optimizer(
+            self.task.parameter_groups(self.bare), phase.learning_rate, self.settings.weight_decay
+        )
         optimizer_step = OptimizerStep(optimizer, self.settings.max_grad_norm, self.team.accelerator.scaler)
         if self.resumed:
             optimizer_step.load_scale(self.progress.scaler)  # it outlives a phase

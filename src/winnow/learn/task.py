@@ -1,5 +1,6 @@
 """What a domain passes to the loop, and what it gets back."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,65 +15,80 @@ from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare
 
 
-def carry_nothing(folder: Path) -> None:
-    """The model folder needs no file besides the network's own."""
-
-
-def trainable(model: nn.Module) -> list[dict[str, Any]]:
-    """All trainable parameters in one group."""
-    return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
-
-
-def no_units(_: nn.Module) -> Sequence[nn.Module]:
-    """The model is not sharded."""
-    return ()
-
-
-def whole_state(model: nn.Module) -> Collection[str]:
-    """The names of all parameters and buffers."""
-    return model.state_dict().keys()
-
-
 def adamw(groups: list[dict[str, Any]], learning_rate: float, weight_decay: float) -> Optimizer:
     """AdamW (Loshchilov and Hutter 2019), fused: it takes an exact square root, so its bits are the same on any CPU."""
     return torch.optim.AdamW(groups, lr=learning_rate, weight_decay=weight_decay, fused=True)
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a domain passes to the loop. Networks see no params: these functions turn them into arguments."""
+class Task(ABC):
+    """What a domain tells the loop. Networks see no params: `build` turns them into arguments."""
 
-    build: Callable[[], nn.Module]
-    """returns a new model; called once, under the training's seed"""
-    loaders: Callable[[str, BatchShare], Loaders]
-    """the data of a subset, cut into this process's share of every batch; called once a phase"""
-    loss: Callable[[nn.Module, Any], Loss]
-    """the loss of a batch on the model's device; must call the model itself (`model(…)`), which is wrapped for DDP"""
-    predict: Callable[[nn.Module, Iterable[Any]], Iterator[Mapping[str, Tensor]]]
+    @property
+    def constants(self) -> Mapping[str, Any]:
+        """Tensors that every batch needs, such as a graph: copied to the device once and added to every batch."""
+        return {}
+
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """A new model; called once, under the training's seed."""
+
+    @abstractmethod
+    def loaders(self, subset: str, share: BatchShare) -> Loaders:
+        """The data of a subset, cut into this process's share of every batch; called once a phase."""
+
+    @abstractmethod
+    def loss(self, model: nn.Module, batch: Any) -> Loss:
+        """The loss of a batch on the model's device; must call the model itself (`model(…)`), which DDP wraps."""
+
+    @abstractmethod
+    def predict(self, model: nn.Module, batches: Iterable[Any]) -> Iterator[Mapping[str, Tensor]]:
+        """What `metrics` needs to know of the rows of each validation batch, rows as the tensors' first dimension.
+
+        A generator over this process's batches, on the model's device, in eval mode without gradients.
+        """
+
+    @abstractmethod
+    def metrics(self, rows: Mapping[str, Tensor]) -> Mapping[str, float]:
+        """The metrics of what `predict` yielded for all validation rows, in order, on the CPU of the main process."""
+
+    def fsdp_modules(self, model: nn.Module) -> Sequence[nn.Module]:
+        """Modules whose weights are sharded over processes and gathered one at a time, such as a transformer's blocks.
+
+        Without any, each process has the whole model (DDP). With some, `predict` must call `model(…)` once a batch.
+        """
+        del model
+        return ()
+
+    def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
+        """The optimiser's parameter groups; a group's `lr_scale` multiplies its learning rate."""
+        return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
+
+    def optimizer(self, groups: list[dict[str, Any]], learning_rate: float, weight_decay: float) -> Optimizer:
+        """The optimiser of (groups, learning rate, weight decay); its state must be tensors."""
+        return adamw(groups, learning_rate, weight_decay)
+
+    def state_dict_keys(self, model: nn.Module) -> Collection[str]:
+        """The names of the state that checkpoints hold: all of a small model, the adapter alone of a large one."""
+        return model.state_dict().keys()
+
+    def summarise(self, means: Mapping[str, float]) -> dict[str, float]:
+        """Train metrics from the means of the loss and its parts (counts to rates); keeps `loss`."""
+        return dict(means)
+
+    def save_extras(self, folder: Path) -> None:  # noqa: B027 - most models need nothing more
+        """Write into the model folder, after `save_pretrained`, what using the model needs besides its weights."""
+
+
+def head_and_body(model: nn.Module, is_head: Callable[[str], bool], **scales: float) -> list[dict[str, Any]]:
+    """Two parameter groups, by the names of parameters; `head` and `body` scale their learning rates.
+
+    A group without a trainable parameter is left out.
     """
-    generator over this process's validation batches, on the model's device, in eval mode without gradients: yields for
-    each batch what `metrics` needs to know of its rows, tensors with rows as their first dimension
-    """
-    metrics: Callable[[Mapping[str, Tensor]], Mapping[str, float]]
-    """the metrics of what `predict` yielded for all validation rows, in order, on the CPU of the main process"""
-    constants: Mapping[str, Any] = field(default_factory=dict)
-    """tensors that every batch needs, such as a graph: copied to the device once and added to every batch"""
-    fsdp_modules: Callable[[nn.Module], Sequence[nn.Module]] = no_units
-    """
-    modules whose weights are sharded over several processes, and gathered one module at a time (FSDP), such as the
-    blocks of a transformer; without any each process has the whole model (DDP). `predict` must call `model(…)` once a
-    batch
-    """
-    groups: Callable[[nn.Module], list[dict[str, Any]]] = trainable
-    """the optimiser's parameter groups; a group's `lr_scale` multiplies its learning rate"""
-    optimizer: Callable[[list[dict[str, Any]], float, float], Optimizer] = adamw
-    """the optimiser of (groups, learning rate, weight decay); its state must be tensors"""
-    state_dict_keys: Callable[[nn.Module], Collection[str]] = whole_state
-    """the names of the state that checkpoints hold: all of a small model, the adapter alone of a large one"""
-    summarise: Callable[[Mapping[str, float]], dict[str, float]] = dict
-    """turns the means of the loss and its parts into train metrics (counts into rates); keeps `loss`"""
-    save_extras: Callable[[Path], None] = carry_nothing
-    """writes into the model folder, after `save_pretrained`, what using the model needs besides its weights"""
+    groups: dict[str, list[nn.Parameter]] = {"head": [], "body": []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups["head" if is_head(name) else "body"].append(parameter)
+    return [{"params": own, "lr_scale": scales.get(name, 1.0)} for name, own in groups.items() if own]
 
 
 @dataclass(frozen=True)

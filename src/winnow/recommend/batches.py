@@ -49,7 +49,7 @@ class UserLoader:
 
         ids (users,); keep (edges,): 0 for hidden edges; row, item, weight, negative (hidden,): the place in `ids` of
         the user whose item is hidden, the item, its interaction's weight, and an item the user does not have; shared
-        (candidates,): distinct items that are negatives for all, with log_chance of being among them; known (2, …):
+        (candidates,): distinct items that are negatives for all, with log_prob of being among them; known (2, …):
         (row, place in shared) of those that a user of the batch has.
         """
         sizes = self.indptr[users + 1] - self.indptr[users]
@@ -70,7 +70,7 @@ class UserLoader:
             "weight": self.weights[edges[hidden]],
             "negative": self.negatives.draw_unknown(users[row[hidden]], rng),
             "shared": shared,
-            "log_chance": log_prob,
+            "log_prob": log_prob,
             "known": np.stack([row[inside], place[inside]]),
         }
         return {name: torch.from_numpy(value) for name, value in values.items()}

@@ -16,7 +16,7 @@ def sampled_softmax_loss(positive: Tensor, row: Tensor, candidates: Tensor, log_
     """Cross-entropy (pairs,) of each positive score (pairs,) among it and the sampled candidates.
 
     `row` (pairs,) says which row of `candidates` (users, candidates) holds the scores of the pair's user. Each score
-    is corrected by `log_chance` (candidates,), the logarithm of the candidate's probability of being sampled (Bengio
+    is corrected by `log_prob` (candidates,), the logarithm of the candidate's probability of being sampled (Bengio
     and Senécal 2008); `known` (2, …) lists (row, candidate) of items that a user has, which are no negatives.
     """
     corrected = (candidates - log_prob).index_put(tuple(known), candidates.new_tensor(MASKED))

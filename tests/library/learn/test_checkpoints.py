@@ -2,7 +2,6 @@
 
 import json
 import resource
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from winnow.pipeline.errors import TrainingError
 
 
 def test_named_checkpoints(tmp_path: Path) -> None:
-    result = tiny.run(tmp_path, tiny.settings(epochs=5, checkpoint_every=2, keep=1))
+    result = tiny.run(tmp_path, tiny.settings(epochs=5, checkpoint_every=2, keep_last=1))
     assert {path.name for path in result.checkpoints.iterdir()} == {"best", "epoch_0004", "final"}
     place = json.loads((result.checkpoints / "epoch_0004/checkpoint.json").read_text())
     assert len(place["history"]) == 4
@@ -91,10 +90,11 @@ def test_checkpoints_hold_what_the_task_says_is_worth_saving(tmp_path: Path) -> 
         return model
 
     adapter = {"3.weight", "3.bias"}
-    made = tiny.task(build=build, saved=lambda _: adapter)
+    own = {"build": build, "state_dict_keys": lambda _: adapter}
+    made, crashing = tiny.task(**own), tiny.task(**own, loss=tiny.crashing(15, tiny.crash))
     chosen = tiny.settings(epochs=4, early_stopping__patience=0)
     with pytest.raises(tiny.CrashError):
-        tiny.run(tmp_path / "stopped", chosen, replace(made, loss=tiny.crashing(15, tiny.crash)))
+        tiny.run(tmp_path / "stopped", chosen, crashing)
     stopped = tiny.run(tmp_path / "stopped", chosen, made)
     whole = tiny.run(tmp_path / "whole", chosen, made)
     assert load_file(whole.weights).keys() == adapter

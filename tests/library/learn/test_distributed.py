@@ -184,7 +184,7 @@ def sharded_task(**changes: Any) -> Task:
             assert sum(parts) * 2 == sum(each.numel() for each in model.parameters())
         return tiny.loss(model, batch)
 
-    given = {"loss": loss, "units": lambda model: [model[0], model[3]], **changes}
+    given = {"loss": loss, "fsdp_modules": lambda model: [model[0], model[3]], **changes}
     return tiny.task(build=lambda: tiny.build(0.0), loaders=loaders, **given)
 
 

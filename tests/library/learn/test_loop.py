@@ -224,7 +224,7 @@ def test_params_groups_scale_the_learning_rate(tmp_path: Path) -> None:
         return [{"params": [*first.parameters()], "lr_scale": 0.0}, {"params": [*last.parameters()]}]
 
     chosen = tiny.settings(epochs=1, weight_decay=0.0)
-    still = tiny.run(tmp_path / "a", chosen, tiny.task(groups=groups)).model.state_dict()
+    still = tiny.run(tmp_path / "a", chosen, tiny.task(parameter_groups=groups)).model.state_dict()
     torch.manual_seed(0)
     moved = tiny.run(tmp_path / "b", chosen).model.state_dict()
     assert not torch.equal(still["0.weight"], moved["0.weight"])

@@ -117,7 +117,11 @@ def metrics(rows: Mapping[str, Tensor]) -> dict[str, float]:
 
 
 def task(**changes: Any) -> Task:
-    return Task(**{"build": build, "loaders": loaders, "loss": loss, "predict": predict, "metrics": metrics, **changes})
+    """The tiny task, with methods (functions without `self`) or attributes replaced."""
+    own = {"build": build, "loaders": loaders, "loss": loss, "predict": predict, "metrics": metrics, **changes}
+    methods = {name: staticmethod(value) if callable(value) else value for name, value in own.items()}
+    made: Task = type("TinyTask", (Task,), methods)()
+    return made
 
 
 class CrashError(Exception):

@@ -56,7 +56,7 @@ def test_settings_decide_nothing_but_which_values_are_valid(file: Path) -> None:
     classes = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.ClassDef)]
     found = [f"{node.name}.{name}" for node in classes for name in map(_behaviour, node.body) if name]
     if file.parent.name == "learn":
-        assert found == ["Training.curriculum"], "every train program depends on learn/settings.py itself"
+        assert found == ["TrainingSettings.curriculum"], "every train program depends on learn/settings.py itself"
     else:
         assert found == []
 

@@ -69,6 +69,6 @@ def test_the_chance_of_being_drawn_is_what_happens() -> None:
     batches = [batch for seed in range(200) for batch in epoch(loader(), seed)]
     chance = np.zeros(small.ITEMS)
     for batch in batches:
-        chance[batch["shared"].numpy()] = np.exp(batch["log_chance"].numpy())
+        chance[batch["shared"].numpy()] = np.exp(batch["log_prob"].numpy())
     drawn = np.bincount(np.concatenate([batch["shared"] for batch in batches]), minlength=small.ITEMS) / len(batches)
     np.testing.assert_allclose(drawn, chance, atol=0.06)

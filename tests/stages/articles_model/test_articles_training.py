@@ -19,7 +19,7 @@ from winnow.domains.articles.definitions import read_definition, scoring_of
 from winnow.domains.articles.evaluation.results import progression
 from winnow.domains.articles.model.network import Scorer
 from winnow.domains.articles.model.pretrained import load_config
-from winnow.domains.articles.model.training import Training
+from winnow.domains.articles.model.training import ScorerTask
 from winnow.pipeline.errors import ParamsError, TrainingError
 
 
@@ -82,7 +82,7 @@ def test_the_loss_is_squared_or_hubers(here: Programs) -> None:
     scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
     errors = torch.tensor([[0.2, -0.5, 3.0]])
     squared, huber = (
-        Training(pd.DataFrame(), scoring, here.section("train", loss=loss, huber_delta=0.5)).losses(
+        ScorerTask(pd.DataFrame(), scoring, here.section("train", loss=loss, huber_delta=0.5)).losses(
             errors + 1, 0 * errors + 1
         )
         for loss in ("mse", "huber")

@@ -1,6 +1,8 @@
 """The generator: what it may say, what it writes, and how it is saved."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +28,7 @@ from winnow.domains.climb.model.sequences import (
     membership,
     previous,
 )
-from winnow.domains.climb.model.training import batch_loss, make_loaders, metrics, predict
+from winnow.domains.climb.model.training import GeneratorTask
 from winnow.domains.climb.rules.validity import broken_rules_of_generated
 from winnow.learn.samplers import BatchShare
 from winnow.pipeline.errors import TableError, WinnowError
@@ -148,22 +150,27 @@ def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
     assert torch.equal(model.known, again.known)
 
 
+def task(routes: pd.DataFrame, tokens: pd.DataFrame, **changes: Any) -> GeneratorTask:
+    params = SimpleNamespace(**{"weighted": False, "grade_dropout": 0.0, "eval_samples": 0} | changes)
+    return GeneratorTask(routes, tokens, None, params, None)  # type: ignore[arg-type]
+
+
 def test_loaders_keep_to_the_subset(routes: pd.DataFrame, tokens: pd.DataFrame) -> None:
-    loaders = make_loaders(routes, tokens, "full", BatchShare(2, 1, 1, 0), weighted=True)
+    loaders = task(routes, tokens, weighted=True).loaders("full", BatchShare(2, 1, 1, 0))
     assert loaders.rows == {"train": 2, "val": 2}
     assert loaders.weights == {"quality high": (1.5, 1), "quality low": (0.5, 1)}
     with pytest.raises(TableError, match="the subset `quality` has no validation route"):
-        make_loaders(routes, tokens, "quality", BatchShare(2, 1, 1, 0), weighted=False)
+        task(routes, tokens).loaders("quality", BatchShare(2, 1, 1, 0))
 
 
 def test_validation_agrees_with_the_likelihood(routes: pd.DataFrame, tokens: pd.DataFrame) -> None:
     model = small_model()
     with torch.inference_mode():
-        loader = make_loaders(routes, tokens, "full", BatchShare(2, 1, 1, 0), weighted=False).val
-        (found,) = predict(model, [loader[0]])
+        made = task(routes, tokens)
+        (found,) = made.predict(model, [made.loaders("full", BatchShare(2, 1, 1, 0)).val[0]])
     val = encode(routes[routes["split"] == "val"], tokens)
     nll = route_nll(model, val, 8).numpy()
-    measured = metrics(found)
+    measured = made.metrics(found)
     assert measured["loss"] == pytest.approx(nll.sum() / val.lengths.sum())
     assert measured["perplexity"] == pytest.approx(np.exp(measured["loss"]))
     assert measured["loss_by_quality/high"] == pytest.approx(nll[1] / val.lengths[1])
@@ -183,8 +190,14 @@ def test_grade_dropout_hides_grades(routes: pd.DataFrame, tokens: pd.DataFrame) 
     hidden = both.conditions.copy()
     hidden[:, 2] = ANY_GRADE
     bare = {**batch, "conditions": torch.from_numpy(hidden)}
-    assert batch_loss(model, bare, grade_dropout=0.0).total == batch_loss(model, batch, grade_dropout=1.0).total
-    assert batch_loss(model, bare, grade_dropout=0.0).total != batch_loss(model, batch, grade_dropout=0.0).total
+    assert (
+        task(routes, tokens, grade_dropout=0.0).loss(model, bare).total
+        == task(routes, tokens, grade_dropout=1.0).loss(model, batch).total
+    )
+    assert (
+        task(routes, tokens, grade_dropout=0.0).loss(model, bare).total
+        != task(routes, tokens, grade_dropout=0.0).loss(model, batch).total
+    )
     assert (both.conditions[:, 2] != ANY_GRADE).all()
 
 

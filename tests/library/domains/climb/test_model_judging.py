@@ -122,7 +122,7 @@ def test_difficulties_of_holds_are_those_of_routes_that_are_not_judged_with_them
 ) -> None:
     """Else the judge would trust them: a ridge regression nearly knows the grades of the routes it was fitted on."""
     fitted, featured = [], []
-    difficulties, features = judge._difficulties, results._features
+    difficulties, features = judge._difficulties, judge._features
 
     def recorded(routes: Sequences, rows: NDArray[np.int64]) -> Ridge:
         fitted.append({routes.ids[row] for row in rows})
@@ -132,8 +132,8 @@ def test_difficulties_of_holds_are_those_of_routes_that_are_not_judged_with_them
         featured.append(set(routes.ids))
         return features(model, routes)
 
-    monkeypatch.setattr(results, "_difficulties", recorded)
-    monkeypatch.setattr(results, "_features", used)
+    monkeypatch.setattr(judge, "_difficulties", recorded)
+    monkeypatch.setattr(judge, "_features", used)
     train = random_routes(100, 0)
     fit_judge(train, trees=2, min_leaf=2, neighbour_weight=0.5, seed=3)
     *folds, whole = fitted

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from winnow.domains.climb.evaluation.routes import grades_apart, route_metrics, 
 from winnow.domains.climb.model.features import geometry, hold_columns, hold_difficulty
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.sequences import END, START, Sequences
-from winnow.domains.climb.model.training import make_loaders
+from winnow.domains.climb.model.training import GeneratorTask
 from winnow.learn.samplers import BatchShare
 
 CELLS = list(range(0, 198, 9))
@@ -205,7 +206,8 @@ def test_routes_are_drawn_by_their_weights_when_asked(weighted: bool) -> None:
         [(name, *hold) for name in [*names, "v"] for hold in enumerate((3, 50, 190))],
         columns=["route_id", "position", "token"],
     )
-    loaders = make_loaders(table, tokens, "full", BatchShare(8, 1, 1, 0), weighted=weighted)
+    params = SimpleNamespace(weighted=weighted)
+    loaders = GeneratorTask(table, tokens, None, params, None).loaders("full", BatchShare(8, 1, 1, 0))  # type: ignore[arg-type]
     drawn = [loaders.train.batch(seed, index)["ids"] for seed in range(3) for index in range(5)]
     times = np.bincount(np.concatenate(drawn), minlength=40) / 3
     assert times[:10].sum() == pytest.approx(25 if weighted else 10, abs=1)

@@ -93,7 +93,7 @@ def test_negatives_a_playlist_has_are_marked_and_bpr_draws_others() -> None:
     whole = lists_of(given)
     playlists = np.arange(small.PLAYLISTS)
     batch = small.loader(given).of_playlists(playlists, np.random.default_rng(0))
-    count = len(batch["log_chance"])
+    count = len(batch["log_prob"])
     negatives = batch["track"][-count:].tolist()
     marked = set(zip(*batch["known"].tolist(), strict=True))
     expected = {(n, place) for n, own in enumerate(whole) for place, track in enumerate(negatives) if track in own}

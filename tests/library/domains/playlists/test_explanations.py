@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from tests.library.domains.playlists import small
 from winnow.domains.playlists.model.completion import Completer, Neighbourhood
 from winnow.domains.playlists.model.explanations import CompletionExplainer
-from winnow.domains.playlists.model.training import encode_lists
+from winnow.domains.playlists.model.network import encode_lists
 from winnow.recommend.cooccurrence import similar_items
 
 

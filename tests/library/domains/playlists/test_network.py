@@ -1,5 +1,7 @@
 """PlaylistGAT against the same formulas with dense matrices, and its size."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,15 +9,21 @@ from torch.nn.functional import normalize
 
 from tests.library.domains.playlists import small
 from winnow.domains.playlists.model.completion import Completer, Neighbourhood
-from winnow.domains.playlists.model.network import PlaylistGAT, popularity_step
+from winnow.domains.playlists.model.network import PlaylistGAT, encode_lists, popularity_step
 from winnow.domains.playlists.model.sequences import sequences_from
-from winnow.domains.playlists.model.training import PlaylistBlocks, batch_loss, encode_lists, predict
+from winnow.domains.playlists.model.training import CompleterTask, PlaylistBlocks
 from winnow.domains.playlists.params import Params
 from winnow.pipeline.params import Document
 from winnow.recommend.cooccurrence import similar_items
 from winnow.recommend.graph import build_graph
 from winnow.recommend.held_out import hold_out
 from winnow.recommend.ranking import rank_by
+
+
+def task(loss: str) -> CompleterTask:
+    """A task of which only the loss and the predictions are used."""
+    params = SimpleNamespace(loss=loss, network=SimpleNamespace(temperature=0.2))
+    return CompleterTask(*[None] * 5, params=params, artifacts=None)  # type: ignore[arg-type]
 
 
 def dense_tracks(model: PlaylistGAT) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +44,7 @@ def dense_tracks(model: PlaylistGAT) -> tuple[np.ndarray, np.ndarray]:
     weights = np.zeros((small.TRACKS, small.TRACKS))
     for edge in small.tables(given)[1].itertuples():
         weights[edge.track_index, edge.neighbour] = edge.weight
-    return plain, plain + state["walk"] * weights @ plain
+    return plain, plain + state["propagation_weight"] * weights @ plain
 
 
 def dense_playlist(model: PlaylistGAT, vectors: np.ndarray) -> np.ndarray:
@@ -101,12 +109,12 @@ def test_the_loss_of_a_batch_is_that_of_its_rows(loss: str) -> None:
     given = small.sequences()
     model, loader = small.network(given), small.loader(given, loss)
     batch = loader.of_playlists(np.arange(small.PLAYLISTS), np.random.default_rng(5))
-    found = batch_loss(model, batch, loss=loss, temperature=0.2)
+    found = task(loss).loss(model, batch)
     with torch.no_grad():
         plain, _ = model.all_tracks()
         edges = torch.from_numpy(small.edges(batch, loader.graph)).float()
         rows = batch["track"]
-        vectors = plain[rows] + model.propagate * edges @ plain
+        vectors = plain[rows] + model.propagation_weight * edges @ plain
         count, first = len(batch["target_list"]), len(batch["place"])
         lists = [
             torch.from_numpy(dense_playlist(model, vectors[:first][batch["place"] // 6 == n].numpy())).float()
@@ -123,7 +131,7 @@ def test_the_loss_of_a_batch_is_that_of_its_rows(loss: str) -> None:
                 continue
             others = [
                 scores[playlist, count + place] - chance
-                for place, chance in enumerate(batch["log_chance"])
+                for place, chance in enumerate(batch["log_prob"])
                 if (playlist, place) not in known
             ]
             total += torch.logsumexp(torch.stack([positive, *others]), dim=0) - positive
@@ -145,7 +153,7 @@ def test_validation_ranks_as_completing_does() -> None:
     )
     blocks = PlaylistBlocks(held, 8, given, model.history)
     with torch.no_grad():
-        found = list(predict(model, (blocks[number] for number in range(len(blocks)))))
+        found = list(task("bpr").predict(model, (blocks[number] for number in range(len(blocks)))))
         ranked = rank_by(Completer(model, None).scorer(given), held, places=small.TRACKS, block=7)
     hits = torch.cat([each["hits"] for each in found]).numpy()[:, : small.TRACKS]
     np.testing.assert_array_equal(hits, ranked.hits)
@@ -157,7 +165,7 @@ def test_gradients_reach_every_parameter() -> None:
     given = small.sequences()
     model = small.network(given).train()
     batch = small.loader(given).batch(0, 0)
-    batch_loss(model, batch, loss="sampled_softmax", temperature=0.2).total.backward()
+    task("sampled_softmax").loss(model, batch).total.backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name

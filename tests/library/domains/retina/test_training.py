@@ -16,7 +16,7 @@ from torch import nn
 
 from tests.conftest import ROOT
 from winnow.domains.retina import definitions
-from winnow.domains.retina.model.training import Training
+from winnow.domains.retina.model.training import GraderTask
 from winnow.domains.retina.params import Train
 from winnow.images.codec import encode_png
 from winnow.images.store import read_images, write_images
@@ -31,7 +31,7 @@ SPLITS = np.array(["train"] * 13 + ["val"] * 5 + ["test"] * 2)
 CLASS_WEIGHTS = [0.3, 1.1, 0.7, 2.5, 1.9]
 ALL = BatchShare(13, 1, 1, 0)
 
-Make = Callable[..., Training]
+Make = Callable[..., GraderTask]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         {"image_id": [f"{n:02}" for n in range(20)], "grade": GRADES, "split": SPLITS, "weight": weight}
     )
 
-    def made(**changes: Any) -> Training:
+    def made(**changes: Any) -> GraderTask:
         values = yaml.safe_load((ROOT / "params.yaml").read_text())["retina"]["train"]
         for key, value in changes.items():
             *path, leaf = key.split("__")
@@ -57,12 +57,13 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
             for name in path:
                 section = section[name]
             section[leaf] = value
-        return Training(
+        return GraderTask(
             photographs=photographs,
             images=read_images(tmp_path / "images.arrow"),
             class_weights=torch.tensor(CLASS_WEIGHTS),
             preparation=definitions.Preparation(32, crop=True, contrast=False),
             limits=definitions.QualityLimits(20.0, 200.0, 0.3, 8.0, 28),
+            seen=pd.DataFrame(),
             params=Train.model_validate(values),
             device=torch.device("cpu"),
         )
@@ -202,7 +203,7 @@ def test_the_backbone_moves_by_its_share_of_the_learning_rate(make: Make) -> Non
     torch.manual_seed(0)
     model = training.build()
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    optimizer_step = OptimizerStep(torch.optim.SGD(training.groups(model), lr=1.0), 0.0, None)
+    optimizer_step = OptimizerStep(torch.optim.SGD(training.parameter_groups(model), lr=1.0), 0.0, None)
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimizer_step.step(0.5, torch.tensor(1.0))

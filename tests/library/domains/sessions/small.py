@@ -13,7 +13,7 @@ def network(
     torch.manual_seed(seed)
     model = GraphRecommender(
         songs=ITEMS, embeddings=embeddings, genres=genres, embedding_dim=8, heads=2, layers=layers,
-        learned_attention=learned, temperature=0.5, dropout=0.0, genre_weight=0.3, sides=["train"],
+        learned_attention=learned, temperature=0.5, dropout=0.0, genre_weight=0.3, splits=["train"],
     )  # fmt: skip
     with torch.no_grad():
         for parameter in model.parameters():

@@ -1,5 +1,7 @@
 """The network and its losses, against dense formulas."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from tests.library.domains.sessions.dense import Dense
 from tests.library.recommend import small as data
 from tests.stages.programs import Programs
 from winnow.domains.sessions.model.network import GraphRecommender
-from winnow.domains.sessions.model.training import batch_loss, training_data
+from winnow.domains.sessions.model.training import RecommenderTask, training_data
 from winnow.learn.samplers import BatchShare
 from winnow.recommend.batches import UserLoader
 from winnow.recommend.negatives import NegativeSampler
@@ -50,7 +52,8 @@ def test_the_loss_of_a_batch_is_the_written_out_sum(loss: str, l2: float) -> Non
     weights = np.random.default_rng(0).random(len(graph.item)).astype(np.float32)
     loader = UserLoader(graph, weights, negatives, BatchShare(60, 1, 1, 0), shared_negatives=25, hidden_share=0.4)
     batch = loader.batch(0, 0) | {"graph": graph, "types": small.types()}
-    found = batch_loss(model, batch, loss=loss, l2=l2)
+    params = SimpleNamespace(loss=loss, l2=l2)
+    found = RecommenderTask(None, None, None, params, None).loss(model, batch)  # type: ignore[arg-type]
 
     vectors, songs, bias = (part.double().numpy() for part in model(graph, small.types(), batch["keep"]))
     weight_of = dict(zip(zip(graph.user.tolist(), graph.item.tolist(), strict=True), weights.tolist(), strict=True))
@@ -65,7 +68,7 @@ def test_the_loss_of_a_batch_is_the_written_out_sum(loss: str, l2: float) -> Non
         else:
             rivals = [
                 np.exp(score[other]) / np.exp(log_prob)
-                for other, log_prob in zip(batch["shared"].tolist(), batch["log_chance"].tolist(), strict=True)
+                for other, log_prob in zip(batch["shared"].tolist(), batch["log_prob"].tolist(), strict=True)
                 if (user, other) not in weight_of
             ]
             each = -np.log(np.exp(score[item]) / (np.exp(score[item]) + sum(rivals)))

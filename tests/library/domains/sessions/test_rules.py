@@ -34,7 +34,7 @@ def test_a_positive_sums_its_plays_and_begins_with_the_first() -> None:
 
 
 def test_a_pair_in_both_official_files_is_learned_from_and_not_tested() -> None:
-    table = plays(side=["test", "train", "test", "train", "test"])
+    table = plays(split=["test", "train", "test", "train", "test"])
     assert positives(table, *numbered(table), Label(confidence_scale=1.0))["split"].tolist() == [
         "test", "train", "test", "train",
     ]  # fmt: skip

@@ -5,7 +5,7 @@ Learn the species from the petals.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
+from dataclasses import dataclass
 
 import pandas as pd
 from torch import Tensor, nn
@@ -22,32 +22,39 @@ from winnow.learn.task import Task
 from winnow.pipeline.stage import Stage, run_stage
 
 
-def make_loaders(flowers: pd.DataFrame, batch_size: int, subset: str, share: BatchShare) -> Loaders:
-    train, val = flowers[flowers["split"] == "train"], flowers[flowers["split"] == "val"]
-    sampler = EpochSampler(len(train), share, train["weight"].to_numpy())
-    rows = {"train": len(train), "val": len(val)}
-    return Loaders(TensorLoader(tensors(train), sampler), OrderedLoader(tensors(val), batch_size), rows)
+@dataclass(frozen=True)
+class SpeciesTask(Task):
+    """A training of the network on `Flowers` with label, split and weight."""
 
+    flowers: pd.DataFrame
+    params: Train
 
-def loss(model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
-    return Loss(cross_entropy(model(batch["measures"]), batch["label"], reduction="sum"), len(batch["label"]))
+    def build(self) -> nn.Module:
+        return Net(self.params.hidden)
 
+    def loaders(self, subset: str, share: BatchShare) -> Loaders:
+        del subset  # there is one
+        train, val = (self.flowers[self.flowers["split"] == split] for split in ("train", "val"))
+        sampler = EpochSampler(len(train), share, train["weight"].to_numpy())
+        rows = {"train": len(train), "val": len(val)}
+        return Loaders(TensorLoader(tensors(train), sampler), OrderedLoader(tensors(val), self.params.batch_size), rows)
 
-def predict(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
-    for batch in batches:
-        yield {"logits": model(batch["measures"]), "label": batch["label"]}
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
+        return Loss(cross_entropy(model(batch["measures"]), batch["label"], reduction="sum"), len(batch["label"]))
 
+    def predict(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+        for batch in batches:
+            yield {"logits": model(batch["measures"]), "label": batch["label"]}
 
-def metrics(flowers: Mapping[str, Tensor]) -> dict[str, float]:
-    return {"loss": float(cross_entropy(flowers["logits"], flowers["label"]))}
+    def metrics(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        return {"loss": float(cross_entropy(rows["logits"], rows["label"]))}
 
 
 def main(stage: Stage[Common, Train]) -> None:
     flowers = stage.read("ingest/flowers.parquet", Flowers)
     for path, schema in (("label/labels", Labels), ("split/splits", Splits), ("weight/weights", Weights)):
         flowers = flowers.merge(stage.read(f"{path}.parquet", schema), on="flower", how="left")
-    loaders = partial(make_loaders, flowers.dropna(subset="split"), stage.params.batch_size)
-    train_model(stage, Task(partial(Net, stage.params.hidden), loaders, loss, predict, metrics))
+    train_model(stage, SpeciesTask(flowers.dropna(subset="split"), stage.params))
 
 
 if __name__ == "__main__":

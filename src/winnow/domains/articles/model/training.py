@@ -1,6 +1,6 @@
 """The scorer's training task: the model, the batches, the loss and the validation."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from winnow.domains.articles.definitions import Scoring, article_text
 from winnow.domains.articles.model import pretrained
-from winnow.domains.articles.model.network import Scorer
+from winnow.domains.articles.model.network import Scorer, saved_names
 from winnow.domains.articles.model.ridge import fit_ridge
 from winnow.domains.articles.model.scoring import Mixture, choose_share, ridge_scores, score_texts
 from winnow.domains.articles.model.texts import SortedLoader, TextLoader, encode
@@ -23,6 +23,7 @@ from winnow.domains.articles.params import Train
 from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare, LengthBucketSampler
+from winnow.learn.task import Task, head_and_body
 from winnow.measure.regression import mae, pearson_correlation, rmse
 from winnow.pipeline.errors import ParamsError, TableError
 
@@ -30,7 +31,7 @@ VALIDATION_BATCH = 64
 
 
 @dataclass(frozen=True)
-class Training:
+class ScorerTask(Task):
     """A training of the scorer, with what it needs to know of the stages before."""
 
     articles: pd.DataFrame
@@ -144,12 +145,13 @@ class Training:
             },
         }
 
-    def groups(self, model: nn.Module) -> list[dict[str, Any]]:
+    def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
         """The language model at the learning rate, the head at its factor of it."""
-        trained = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
-        head = [each for name, each in trained if name.startswith("head.")]
-        body = [each for name, each in trained if not name.startswith("head.")]
-        return [{"params": head, "lr_scale": self.params.network.head_lr_factor}, {"params": body}]
+        return head_and_body(model, lambda name: name.startswith("head."), head=self.params.network.head_lr_factor)
+
+    def state_dict_keys(self, model: nn.Module) -> Collection[str]:
+        """All of a small model, of one with adapters only what is trained."""
+        return saved_names(model)
 
     def fsdp_modules(self, model: nn.Module) -> list[nn.Module]:
         """The blocks of the language model, when it is to be sharded over the devices."""

@@ -8,12 +8,20 @@ from numpy.typing import NDArray
 
 from winnow.domains.climb import definitions
 from winnow.domains.climb.model.grades import GradeJudge
-from winnow.domains.climb.model.sequences import BOARDS, Integers, Sequences, encode, membership
+from winnow.domains.climb.model.sequences import (
+    Integers,
+    Sequences,
+    encode,
+    holds_of,
+    membership,
+    train_distances,
+    with_roles,
+)
 from winnow.domains.climb.params import Common
 from winnow.domains.climb.rules.validity import broken_rules_of_generated
 from winnow.judge.intervals import Statistic, mean, ratio
 from winnow.judge.slices import Metric, slice_metrics
-from winnow.measure.sets import distinct_share, mean_pairwise_distance, nearest_distances
+from winnow.measure.sets import distinct_share, mean_pairwise_distance
 
 Floats = NDArray[np.float64]
 
@@ -67,26 +75,8 @@ def peer_routes(holds: pd.DataFrame, angle: int) -> Collection:
     routes = cells.groupby("route_id", as_index=False)["board"].first().assign(angle=angle, grade=None, grade_index=0)
     once = cells.drop_duplicates(["route_id", "cell"]).rename(columns={"cell": "token"})
     once["position"] = once.groupby("route_id").cumcount()
-    roles = _with_roles(cells, routes.set_index("route_id")["board"].to_dict())
+    roles = with_roles(cells, routes.set_index("route_id")["board"].to_dict())
     return Collection(routes, encode(routes, once), roles, np.ones(len(routes)))
-
-
-def holds_of(sequences: Sequences) -> pd.DataFrame:
-    """The `Holds` of routes, roles inferred."""
-    routes, positions = np.nonzero(sequences.tokens < definitions.CELLS)
-    names = np.array(sequences.ids, dtype=object)[routes]
-    cells = pd.DataFrame({"route_id": names, "position": positions, "cell": sequences.tokens[routes, positions]})
-    boards = {name: BOARDS[board] for name, board in zip(sequences.ids, sequences.conditions[:, 0], strict=True)}
-    return _with_roles(cells, boards)
-
-
-def _with_roles(cells: pd.DataFrame, boards: dict[str, str]) -> pd.DataFrame:
-    """`Holds` from route_id, position and cell in token order."""
-    grouped = cells.groupby("route_id", sort=False)["cell"]
-    roles = [role for name, part in grouped for role in definitions.infer_roles(list(part), boards[str(name)])]
-    holds = cells.assign(hold=cells["cell"].map(definitions.cell_name), role=roles)
-    kinds = {"route_id": "str", "position": "int64", "hold": "str", "role": "str"}
-    return holds[list(kinds)].astype(kinds).reset_index(drop=True)
 
 
 def judge_routes(
@@ -116,17 +106,6 @@ def broken_rules(collection: Collection, common: Common) -> pd.DataFrame:
         max_holds=common.max_holds,
         max_reach=common.max_reach,
     )
-
-
-def train_distances(sequences: Sequences, train: Sequences) -> Floats:
-    """(routes,) Jaccard distance to the nearest training route on the same board; 1 where it has none."""
-    held, reference = membership(sequences), membership(train)
-    distances = np.ones(len(held))
-    for board in np.unique(sequences.conditions[:, 0]):
-        here, there = sequences.conditions[:, 0] == board, train.conditions[:, 0] == board
-        if there.any():
-            distances[here] = nearest_distances(held[here], reference[there])
-    return distances
 
 
 def route_metrics(judged: pd.DataFrame, sequences: Sequences) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """A small sample of generated routes after every validation: curves of their quality beside those of the loss."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,13 +9,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from winnow.domains.climb.evaluation.routes import holds_of, train_distances
-from winnow.domains.climb.model import training
 from winnow.domains.climb.model.artifacts import Settings
 from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
 from winnow.domains.climb.model.grades import GradeJudge, fit_judge
 from winnow.domains.climb.model.network import RouteTransformer
-from winnow.domains.climb.model.sequences import BOARDS, START, Sequences
+from winnow.domains.climb.model.sequences import BOARDS, START, Sequences, holds_of, train_distances
 from winnow.domains.climb.rules.validity import broken_rules_of_generated
 
 
@@ -28,38 +26,35 @@ class Samples:
     count: int
     """routes after each validation, for the conditions of the first validation routes"""
 
-    def predict(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
-        """As `training.predict`, with two generated routes for each of the first `count` rows, the others all START.
+    def generate(self, model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Two generated routes for each of the batch's first `count` rows of the split, the others all START.
 
         One keeps within the limits, as generated routes do; the other is as the network would have it.
         """
         assert isinstance(model, RouteTransformer)
         limits, decoding = make_limits(model.known, self.settings.limits), make_decoding(self.settings.decoding)
-        for batch in batches:
-            (rows,) = training.predict(model, [batch])
-            own, conditions = (batch["ids"] < self.count).cpu(), batch["conditions"].cpu()
-            own &= limits.possible(conditions[:, 0])
-            for name, constrained in (("sampled", True), ("free", False)):
-                rows[name] = torch.full((len(own), limits.max_holds + 1), START)
-                if own.any():
-                    random = torch.Generator().manual_seed(0)
-                    wanted = conditions[own].numpy()
-                    made = generate(model, wanted, limits, decoding, random, constrained=constrained)
-                    rows[name][own] = torch.from_numpy(made.tokens)
-            yield rows | {"conditions": conditions}
+        own, conditions = (batch["ids"] < self.count).cpu(), batch["conditions"].cpu()
+        own &= limits.possible(conditions[:, 0])
+        rows = {"conditions": conditions}
+        for name, constrained in (("sampled", True), ("free", False)):
+            rows[name] = torch.full((len(own), limits.max_holds + 1), START)
+            if own.any():
+                random = torch.Generator().manual_seed(0)
+                made = generate(model, conditions[own].numpy(), limits, decoding, random, constrained=constrained)
+                rows[name][own] = torch.from_numpy(made.tokens)
+        return rows
 
     def metrics(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
-        """As `training.metrics`, with the sample's; without these where no route could be generated."""
+        """Metrics of the sample; none where no route could be generated."""
         own = (rows["sampled"][:, 0] != START).numpy()
-        found = training.metrics(rows)
         if not own.any():
-            return found
+            return {}
         ids = tuple(f"{number:04d}" for number in range(own.sum()))
         made, free = (
             Sequences(ids, rows[name].numpy()[own], rows["conditions"].numpy()[own]) for name in ("sampled", "free")
         )
         apart = np.abs(self.judge.grades(made) - made.conditions[:, 2])
-        return found | {
+        return {
             "sample/unconstrained_validity_score": self._valid_share(free),
             "sample/novelty_score": float((train_distances(made, self.train) > 0).mean()),
             "sample/grade_within_one_accuracy": float((apart <= 1).mean()),

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from winnow.domains.climb import definitions
+from winnow.measure.sets import nearest_distances
 
 END = definitions.CELLS
 """Token after the last hold; it is predicted, and so counts in the loss."""
@@ -22,6 +23,7 @@ BOARDS = tuple(definitions.BOARDS)
 ANY_GRADE = len(definitions.GRADES)
 """Grade index of a route without a given grade."""
 
+Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
@@ -83,3 +85,32 @@ def known_holds(sequences: Sequences) -> NDArray[np.bool_]:
     """(boards, cells): cells that a route uses, and where there is therefore a hold on the wall."""
     held = membership(sequences)
     return np.stack([held[sequences.conditions[:, 0] == board].any(axis=0) for board in range(len(BOARDS))])
+
+
+def holds_of(sequences: Sequences) -> pd.DataFrame:
+    """The `Holds` of routes, roles inferred."""
+    routes, positions = np.nonzero(sequences.tokens < definitions.CELLS)
+    names = np.array(sequences.ids, dtype=object)[routes]
+    cells = pd.DataFrame({"route_id": names, "position": positions, "cell": sequences.tokens[routes, positions]})
+    boards = {name: BOARDS[board] for name, board in zip(sequences.ids, sequences.conditions[:, 0], strict=True)}
+    return with_roles(cells, boards)
+
+
+def with_roles(cells: pd.DataFrame, boards: dict[str, str]) -> pd.DataFrame:
+    """`Holds` from route_id, position and cell in token order."""
+    grouped = cells.groupby("route_id", sort=False)["cell"]
+    roles = [role for name, part in grouped for role in definitions.infer_roles(list(part), boards[str(name)])]
+    holds = cells.assign(hold=cells["cell"].map(definitions.cell_name), role=roles)
+    kinds = {"route_id": "str", "position": "int64", "hold": "str", "role": "str"}
+    return holds[list(kinds)].astype(kinds).reset_index(drop=True)
+
+
+def train_distances(sequences: Sequences, train: Sequences) -> Floats:
+    """(routes,) Jaccard distance to the nearest training route on the same board; 1 where it has none."""
+    held, reference = membership(sequences), membership(train)
+    distances = np.ones(len(held))
+    for board in np.unique(sequences.conditions[:, 0]):
+        here, there = sequences.conditions[:, 0] == board, train.conditions[:, 0] == board
+        if there.any():
+            distances[here] = nearest_distances(held[here], reference[there])
+    return distances

@@ -1,6 +1,9 @@
-"""What climbing passes to the training loop: the model, the batches, the loss and the validation."""
+"""The generator's training task: the model, the batches, the loss and the validation."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,52 +11,118 @@ import torch
 from torch import Tensor, nn
 
 from winnow.domains.climb import definitions
+from winnow.domains.climb.model.artifacts import Artifacts
 from winnow.domains.climb.model.likelihood import token_losses
 from winnow.domains.climb.model.network import RouteTransformer
+from winnow.domains.climb.model.samples import Samples
 from winnow.domains.climb.model.sequences import ANY_GRADE, START, Sequences, encode, known_holds
-from winnow.domains.climb.params import Network
+from winnow.domains.climb.params import Common, Train
 from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders, OrderedLoader, TensorLoader
 from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.learn.task import Task
 from winnow.pipeline.errors import TableError
 
 VALIDATION_BATCH = 256
 """Routes at a time without gradients; the result does not depend on it beyond the last bits."""
 
 
-def build_model(network: Network, max_holds: int, train: Sequences) -> RouteTransformer:
-    """A new network; the holds of each wall are those of all training routes."""
-    model = RouteTransformer(
-        width=network.width, layers=network.layers, heads=network.heads, dropout=network.dropout, max_holds=max_holds
-    )
-    model.known.copy_(torch.from_numpy(known_holds(train)))
-    return model
+@dataclass(frozen=True)
+class GeneratorTask(Task):
+    """A training of the generator, with what it needs to know of the stages before."""
 
+    routes: pd.DataFrame
+    """`Labels` with the columns split and weight (NaN outside the training split)"""
+    tokens: pd.DataFrame
+    """`Tokens`"""
+    common: Common
+    params: Train
+    artifacts: Artifacts
 
-def make_loaders(
-    routes: pd.DataFrame, tokens: pd.DataFrame, subset: str, share: BatchShare, *, weighted: bool
-) -> Loaders:
-    """The training and validation routes of a subset (`full`, `quality`, `benchmark`).
+    @cached_property
+    def train(self) -> Sequences:
+        """All training routes, whatever the subset."""
+        return encode(self.routes[self.routes["split"] == "train"], self.tokens)
 
-    `routes` is `Labels` with the columns split and weight (NaN where the split is not train). Raises TableError when
-    the subset has no training or no validation route.
-    """
-    chosen = routes[routes[f"in_{subset}"]]
-    train, val = (chosen[chosen["split"] == split].reset_index(drop=True) for split in ("train", "val"))
-    for split, rows in (("training", train), ("validation", val)):
-        if rows.empty:
-            raise TableError(f"the subset `{subset}` has no {split} route", fix="choose another, or use more data")
-    weights = train["weight"].to_numpy(dtype=np.float64) if weighted else None
-    table = {
-        f"quality {name}": (float(part["weight"].mean()) if weighted else 1.0, len(part))
-        for name, part in train.groupby("quality")
-    }
-    return Loaders(
-        train=TensorLoader(_tensors(train, tokens), EpochSampler(len(train), share, weights)),
-        val=OrderedLoader(_tensors(val, tokens), VALIDATION_BATCH),
-        rows={"train": len(train), "val": len(val)},
-        weights=table,
-    )
+    def build(self) -> RouteTransformer:
+        """A new network; the holds of each wall are those of all training routes."""
+        network = self.params.network
+        model = RouteTransformer(
+            width=network.width,
+            layers=network.layers,
+            heads=network.heads,
+            dropout=network.dropout,
+            max_holds=self.common.max_holds,
+        )
+        model.known.copy_(torch.from_numpy(known_holds(self.train)))
+        return model
+
+    def loaders(self, subset: str, share: BatchShare) -> Loaders:
+        """The training and validation routes of a subset (`full`, …); raises TableError without any."""
+        chosen, weighted = self.routes[self.routes[f"in_{subset}"]], self.params.weighted
+        train, val = (chosen[chosen["split"] == split].reset_index(drop=True) for split in ("train", "val"))
+        for split, rows in (("training", train), ("validation", val)):
+            if rows.empty:
+                raise TableError(f"the subset `{subset}` has no {split} route", fix="choose another, or use more data")
+        weights = train["weight"].to_numpy(dtype=np.float64) if weighted else None
+        table = {
+            f"quality {name}": (float(part["weight"].mean()) if weighted else 1.0, len(part))
+            for name, part in train.groupby("quality")
+        }
+        return Loaders(
+            train=TensorLoader(_tensors(train, self.tokens), EpochSampler(len(train), share, weights)),
+            val=OrderedLoader(_tensors(val, self.tokens), VALIDATION_BATCH),
+            rows={"train": len(train), "val": len(val)},
+            weights=table,
+        )
+
+    def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
+        """Negative log-likelihood of the batch's tokens in nats; the grade of a share of the routes is hidden.
+
+        So the network also learns what holds for any grade, which generation with guidance needs.
+        """
+        tokens, conditions = batch["tokens"], batch["conditions"]
+        hidden = torch.rand(len(conditions), device=conditions.device) < self.params.grade_dropout
+        board, angle, grade = conditions.unbind(dim=1)
+        conditions = torch.stack([board, angle, grade.masked_fill(hidden, ANY_GRADE)], dim=1)
+        return Loss(token_losses(model, tokens, conditions).sum(), (tokens != START).sum())
+
+    def predict(self, model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+        """Of each validation route: its negative log-likelihood in nats, its tokens, and the groups it belongs to.
+
+        With `eval_samples`, also routes generated for the conditions of the first of them.
+        """
+        for batch in batches:
+            losses = token_losses(model, batch["tokens"], batch["conditions"])
+            rows = {
+                "nll": losses.double().sum(dim=1),
+                "tokens": (batch["tokens"] != START).sum(dim=1),
+                "grade": batch["conditions"][:, 2],
+                "quality": batch["quality"],
+            }
+            yield rows | (self.samples.generate(model, batch) if self.samples else {})
+
+    def metrics(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        """Loss (nats per token) and perplexity of the validation routes; the loss by grade and by quality bin."""
+        losses, counts = rows["nll"], rows["tokens"]
+        loss = float(losses.sum() / counts.sum())
+        return {
+            "loss": loss,
+            "perplexity": float(np.exp(loss)),
+            **_by_group("loss_by_grade", definitions.GRADES, rows["grade"], losses, counts),
+            **_by_group("loss_by_quality", definitions.QUALITY_BINS, rows["quality"], losses, counts),
+            **(self.samples.metrics(rows) if self.samples else {}),
+        }
+
+    @cached_property
+    def samples(self) -> Samples | None:
+        """The routes that are generated after every validation, if any."""
+        count = self.params.eval_samples
+        return Samples(self.artifacts.settings, self.train, count) if count else None
+
+    def save_extras(self, folder: Path) -> None:
+        """The settings, limits and routes that generating reads."""
+        self.artifacts.write(folder)
 
 
 def _tensors(routes: pd.DataFrame, tokens: pd.DataFrame) -> dict[str, Tensor]:
@@ -65,42 +134,6 @@ def _tensors(routes: pd.DataFrame, tokens: pd.DataFrame) -> dict[str, Tensor]:
         "tokens": torch.from_numpy(sequences.tokens),
         "conditions": torch.from_numpy(sequences.conditions),
         "quality": torch.from_numpy(quality),
-    }
-
-
-def batch_loss(model: nn.Module, batch: Mapping[str, Tensor], *, grade_dropout: float) -> Loss:
-    """Negative log-likelihood of the batch's tokens in nats; the grade of a share of the routes is hidden.
-
-    So the network also learns what holds for any grade, which generation with guidance needs.
-    """
-    tokens, conditions = batch["tokens"], batch["conditions"]
-    hidden = torch.rand(len(conditions), device=conditions.device) < grade_dropout
-    board, angle, grade = conditions.unbind(dim=1)
-    conditions = torch.stack([board, angle, grade.masked_fill(hidden, ANY_GRADE)], dim=1)
-    return Loss(token_losses(model, tokens, conditions).sum(), (tokens != START).sum())
-
-
-def predict(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
-    """Of each validation route: its negative log-likelihood in nats, its tokens, and the groups it belongs to."""
-    for batch in batches:
-        losses = token_losses(model, batch["tokens"], batch["conditions"])
-        yield {
-            "nll": losses.double().sum(dim=1),
-            "tokens": (batch["tokens"] != START).sum(dim=1),
-            "grade": batch["conditions"][:, 2],
-            "quality": batch["quality"],
-        }
-
-
-def metrics(routes: Mapping[str, Tensor]) -> dict[str, float]:
-    """Loss (nats per token) and perplexity of the validation routes; the loss by grade and by quality bin."""
-    losses, counts = routes["nll"], routes["tokens"]
-    loss = float(losses.sum() / counts.sum())
-    return {
-        "loss": loss,
-        "perplexity": float(np.exp(loss)),
-        **_by_group("loss_by_grade", definitions.GRADES, routes["grade"], losses, counts),
-        **_by_group("loss_by_quality", definitions.QUALITY_BINS, routes["quality"], losses, counts),
     }
 
 

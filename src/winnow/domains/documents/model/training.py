@@ -3,25 +3,38 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.model import losses
-from winnow.domains.documents.model.estimates import page_inputs, raw_estimates
+from winnow.domains.documents.model.estimates import (
+    SEEN,
+    calibrate,
+    estimate_rows,
+    page_inputs,
+    raw_estimates,
+    save_calibration,
+)
 from winnow.domains.documents.model.examples import Examples
 from winnow.domains.documents.model.mixing import MixedLoader, Mixing
 from winnow.domains.documents.model.network import Assessor, Outputs
 from winnow.domains.documents.params import Train
+from winnow.domains.documents.tables import Seen
 from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BalancedBatchSampler, BatchShare, EpochSampler
+from winnow.learn.task import Task, head_and_body
+from winnow.learn.trained import load_trained
 from winnow.measure.classification import accuracies, balanced_accuracies, confusion_matrix, recalls
 from winnow.measure.regression import mae, rmse
+from winnow.pipeline.tables import write_table
 from winnow.vision import backbones
 from winnow.vision.loaders import PlainLoader
 from winnow.vision.pooling import Standardise
@@ -35,13 +48,15 @@ EASY_ISSUES = 1
 
 
 @dataclass(frozen=True)
-class Training:
+class AssessorTask(Task):
     """A training of the assessor, with what it needs to know of the stages before."""
 
     examples: Examples
     class_weights: Tensor
     preparation: definitions.Preparation
     flag_from: float
+    seen: pd.DataFrame
+    """`Seen`: the pages whose copies, or which themselves, are used in training or validation"""
     params: Train
     device: torch.device
     """where frozen features are computed"""
@@ -205,13 +220,21 @@ class Training:
         """The class weights, if the loss uses them; added to every batch."""
         return {"class_weights": self.class_weights} if self.params.use_class_weights else {}
 
-    def groups(self, model: nn.Module) -> list[dict[str, Any]]:
+    def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
         """The heads at the full learning rate, the backbone at its factor of it."""
-        trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        heads = [parameter for name, parameter in trained if not name.startswith("blocks.")]
-        body = [parameter for name, parameter in trained if name.startswith("blocks.")]
-        groups: list[dict[str, Any]] = [{"params": heads}]
-        return [*groups, {"params": body, "lr_scale": self.params.backbone_lr_factor}] if body else groups
+        return head_and_body(model, lambda name: not name.startswith("blocks."), body=self.params.backbone_lr_factor)
+
+    def save_extras(self, folder: Path) -> None:
+        """What validation calibrates, and the pages that were trained on, so that `evaluate` leaves them out."""
+        write_table(folder / SEEN, self.seen, Seen)
+        model = load_trained(Assessor, "documents", self.device)
+        val = self.examples.side("val")
+        raw = estimate_rows(model, self.examples, val, model.tta_views, VALIDATION_BATCH)
+        rows = self.examples.rows.iloc[val.numpy()]
+        scores, labels = rows["score"].to_numpy("float64"), rows["label"].to_numpy("int64")
+        legibility = self.examples.legibility[val].double().numpy()
+        found = calibrate(raw, scores, legibility, labels, self.params.retake.max_false_rejects)
+        save_calibration(folder, found)
 
 
 class Rows:

@@ -81,7 +81,7 @@ class PlaylistLoader:
         track's sum of plain vectors (see `PlaylistGAT.forward`) the own vectors' weights are the matrix track_starts …
         (2 · rows, embeddings), and the artists' artist_starts … (2 · rows, artists), for the artists (artists,). inside
         (playlists, history) and place (given,): where the given tracks go; target_list (targets,): the playlist of each
-        target, and step (targets + negatives,): their popularity steps without it. With shared negatives log_chance
+        target, and step (targets + negatives,): their popularity steps without it. With shared negatives log_prob
         (negatives,) and known (2, …): (playlist, negative) of tracks that a playlist has; else there is a negative for
         each target.
         """
@@ -98,7 +98,7 @@ class PlaylistLoader:
         hidden[target_list, ahead] = target
         values: dict[str, NDArray[np.generic]] = {}
         if self.shared:
-            negative, values["log_chance"] = self.negatives.draw_shared(self.shared, rng)
+            negative, values["log_prob"] = self.negatives.draw_shared(self.shared, rng)
             values["known"] = self._known_negatives(playlists, negative)
         else:
             negative = self.negatives.draw_unknown(playlists[target_list], rng)

@@ -11,9 +11,8 @@ from scipy import sparse
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from winnow.domains.playlists.model.network import PlaylistGAT
+from winnow.domains.playlists.model.network import PlaylistGAT, encode_lists
 from winnow.domains.playlists.model.sequences import Sequences
-from winnow.domains.playlists.model.training import encode_lists
 from winnow.domains.playlists.params import Blend
 from winnow.recommend.cooccurrence import similar_items
 from winnow.recommend.groups import group_shares, relative_popularity

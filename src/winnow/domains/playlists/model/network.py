@@ -64,7 +64,7 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         self.track = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
         self.artist = nn.Parameter(torch.randn(artists, embedding_dim) * INITIAL_STD)
         self.genre = nn.Parameter(torch.randn(genres, embedding_dim) * INITIAL_STD)
-        self.propagate = nn.Parameter(torch.ones(1))
+        self.propagation_weight = nn.Parameter(torch.ones(1))
         self.attention = nn.Parameter(torch.zeros(2, embedding_dim))
         places = torch.from_numpy(np.log(np.exp(-np.arange(history) / GATE_DECAY) + GATE_FLOOR).astype(np.float32))
         self.gate = nn.Parameter(places[:, None].repeat(1, heads))
@@ -104,7 +104,7 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         own, artists = (BothWays(*(batch[f"{name}_{part}"] for part in PARTS)) for name in ("track", "artist"))
         sums = product(own, self.track) + product(artists, self._artists(batch["artists"]))
         plain, near = self.dropout(sums).view(2, len(batch["track"]), -1)
-        vectors = plain + self.propagate * near
+        vectors = plain + self.propagation_weight * near
         given, targets = len(batch["place"]), len(batch["target_list"])
         lists, places = batch["inside"].shape
         padded = vectors.new_zeros(lists * places, vectors.shape[1]).index_copy(0, batch["place"], vectors[:given])
@@ -136,7 +136,8 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         """The plain and the full vectors of all tracks, (tracks, dim) each."""
         plain = self.plain()
         full = [
-            plain[start : start + CHUNK] + self.propagate * self._neighbours(plain, slice(start, start + CHUNK))
+            plain[start : start + CHUNK]
+            + self.propagation_weight * self._neighbours(plain, slice(start, start + CHUNK))
             for start in range(0, len(plain), CHUNK)
         ]
         return plain, torch.cat(full)
@@ -172,3 +173,10 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         common = (mean * self.attention[1]).view(len(mean), self.heads, -1).sum(dim=2)
         logits = leaky_relu(content + common[:, None], SLOPE) + self.gate[: given.shape[1]]
         return torch.softmax(logits.masked_fill(~inside[:, :, None], -torch.inf), dim=1)
+
+
+def encode_lists(model: PlaylistGAT, vectors: Tensor, given: Tensor) -> Tensor:
+    """Unit vectors of playlists whose last tracks are `given` (playlists, places), -1 where there are fewer."""
+    inside = given >= 0
+    padded = vectors.index_select(0, given.clamp(min=0).flatten()).view(*given.shape, -1) * inside[:, :, None]
+    return model.encode(padded, inside)

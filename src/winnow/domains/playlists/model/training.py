@@ -1,24 +1,27 @@
-"""What playlists passes to the training loop: the batches, the loss and the validation."""
+"""The completer's training task: the model, the batches, the loss and the validation."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
 from winnow.domains.playlists import definitions
+from winnow.domains.playlists.model.artifacts import Artifacts
 from winnow.domains.playlists.model.batches import PlaylistLoader, TrackGraph
-from winnow.domains.playlists.model.network import PlaylistGAT
+from winnow.domains.playlists.model.network import PlaylistGAT, encode_lists
 from winnow.domains.playlists.model.sequences import Sequences, sequences_of
+from winnow.domains.playlists.model.tensors import build_model
 from winnow.domains.playlists.params import Train
 from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare
+from winnow.learn.task import Task
 from winnow.measure.ranking import cutoff_metrics
 from winnow.recommend.graph import Pairs, build_graph
 from winnow.recommend.held_out import HeldOut, hold_out
@@ -70,63 +73,74 @@ class PlaylistBlocks(UserBlocks):
         return batch | {"given": torch.from_numpy(self.sequences.last(batch["ids"].numpy(), self.history))}
 
 
-def make_loaders(
-    data: TrainingData, graph: TrackGraph, probability: NDArray[np.float64], params: Train, share: BatchShare
-) -> Loaders:
-    """Batches of training playlists, and the validation playlists; `probability` (tracks,) of the negatives."""
-    train = PlaylistLoader(
-        data.sequences,
-        graph,
-        probability,
-        share,
-        loss=params.loss,
-        negatives=params.negatives,
-        targets=params.targets,
-        min_context_share=params.min_context_share,
-        history=params.network.history,
-    )
-    val = PlaylistBlocks(data.val, VALIDATION_BLOCK, data.sequences, params.network.history)
-    rows = {"train": len(train.active), "val": len(data.val.users)}
-    return Loaders(train=train, val=val, rows=rows)
+@dataclass(frozen=True)
+class CompleterTask(Task):
+    """A training of PlaylistGAT, with what it needs to know of the stages before."""
 
+    data: TrainingData
+    graph: TrackGraph
+    genre_edges: pd.DataFrame
+    """`GenreEdges`"""
+    artists: int
+    sampling: pd.DataFrame
+    """`Sampling`"""
+    params: Train
+    artifacts: Artifacts
 
-def batch_loss(model: nn.Module, batch: Mapping[str, Any], *, loss: str, temperature: float) -> Loss:
-    """Loss of the tracks to find, each counted once."""
-    playlists, targets, negatives = model(batch)
-    playlists = playlists / temperature
-    positive = (playlists[batch["target_list"]] * targets).sum(dim=1)
-    if loss == "bpr":
-        each = bpr_loss(positive, (playlists[batch["target_list"]] * negatives).sum(dim=1))
-    else:
-        scores = playlists @ negatives.T
-        each = sampled_softmax_loss(positive, batch["target_list"], scores, batch["log_chance"], batch["known"])
-    return Loss(each.sum(), float(len(positive)))
+    def build(self) -> PlaylistGAT:
+        """A new network over the graph."""
+        return build_model(self.params.network, self.graph, self.genre_edges, self.artists)
 
+    def loaders(self, subset: str, share: BatchShare) -> Loaders:
+        """Batches of training playlists, and the validation playlists."""
+        del subset  # there is one
+        data, params = self.data, self.params
+        train = PlaylistLoader(
+            data.sequences,
+            self.graph,
+            self.sampling["probability"].to_numpy(),
+            share,
+            loss=params.loss,
+            negatives=params.negatives,
+            targets=params.targets,
+            min_context_share=params.min_context_share,
+            history=params.network.history,
+        )
+        val = PlaylistBlocks(data.val, VALIDATION_BLOCK, data.sequences, params.network.history)
+        rows = {"train": len(train.active), "val": len(data.val.users)}
+        return Loaders(train=train, val=val, rows=rows)
 
-def encode_lists(model: PlaylistGAT, vectors: Tensor, given: Tensor) -> Tensor:
-    """Unit vectors of playlists whose last tracks are `given` (playlists, places), -1 where there are fewer."""
-    inside = given >= 0
-    padded = vectors.index_select(0, given.clamp(min=0).flatten()).view(*given.shape, -1) * inside[:, :, None]
-    return model.encode(padded, inside)
+    def loss(self, model: nn.Module, batch: Mapping[str, Any]) -> Loss:
+        """Loss of the tracks to find, each counted once."""
+        playlists, targets, negatives = model(batch)
+        playlists = playlists / self.params.network.temperature
+        positive = (playlists[batch["target_list"]] * targets).sum(dim=1)
+        if self.params.loss == "bpr":
+            each = bpr_loss(positive, (playlists[batch["target_list"]] * negatives).sum(dim=1))
+        else:
+            scores = playlists @ negatives.T
+            each = sampled_softmax_loss(positive, batch["target_list"], scores, batch["log_prob"], batch["known"])
+        return Loss(each.sum(), float(len(positive)))
 
+    def predict(self, model: nn.Module, batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Tensor]]:
+        """For each block of validation playlists: which places of their lists are hits, and how many to find."""
+        assert isinstance(model, PlaylistGAT)
+        _, vectors = model.all_tracks()
+        transposed, bias = normalize(vectors, dim=1).T.contiguous(), model.track_bias()
+        for batch in batches:
+            scores = torch.addmm(bias, encode_lists(model, vectors, batch["given"]), transposed)
+            found = block_hits(scores, batch, places=max(definitions.CUTOFFS))
+            yield found | {"hits": pad(found["hits"], (0, max(definitions.CUTOFFS) - found["hits"].shape[1]))}
 
-def predict(model: nn.Module, batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Tensor]]:
-    """For each block of validation playlists which places of their lists are hits, and how many there are to find."""
-    assert isinstance(model, PlaylistGAT)
-    _, vectors = model.all_tracks()
-    transposed, bias = normalize(vectors, dim=1).T.contiguous(), model.track_bias()
-    for batch in batches:
-        scores = torch.addmm(bias, encode_lists(model, vectors, batch["given"]), transposed)
-        found = block_hits(scores, batch, places=max(definitions.CUTOFFS))
-        yield found | {"hits": pad(found["hits"], (0, max(definitions.CUTOFFS) - found["hits"].shape[1]))}
+    def metrics(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        """Recall and NDCG of the validation playlists over all their held-out tracks, all tracks ranked."""
+        found = cutoff_metrics(rows["hits"].numpy(), rows["relevant"].numpy(), definitions.CUTOFFS)
+        return {name: float(values.mean()) for name, values in found.items()}
 
+    def state_dict_keys(self, model: nn.Module) -> Collection[str]:
+        """The parameters: the graph in the network's buffers is made of tables."""
+        return [name for name, _ in model.named_parameters()]
 
-def metrics(rows: Mapping[str, Tensor]) -> dict[str, float]:
-    """Recall and NDCG of the validation playlists over all their held-out tracks, all tracks ranked."""
-    found = cutoff_metrics(rows["hits"].numpy(), rows["relevant"].numpy(), definitions.CUTOFFS)
-    return {name: float(values.mean()) for name, values in found.items()}
-
-
-def parameters_only(model: nn.Module) -> Collection[str]:
-    """What checkpoints hold: the graph in the network's buffers is made of tables."""
-    return [name for name, _ in model.named_parameters()]
+    def save_extras(self, folder: Path) -> None:
+        """The names and playlists that completing reads."""
+        self.artifacts.write(folder)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,15 @@ from winnow.domains.retina.definitions import WITH_VALIDATION
 from winnow.domains.retina.model.losses import grade_losses, weighted
 from winnow.domains.retina.model.network import Grader, decided, probabilities
 from winnow.domains.retina.params import Train
+from winnow.domains.retina.tables import Seen
 from winnow.images.store import Images
 from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.learn.task import Task, head_and_body
 from winnow.measure.classification import accuracy, f1_per_class, quadratic_weighted_kappa
 from winnow.pipeline.errors import TableError
+from winnow.pipeline.tables import write_table
 from winnow.vision import backbones
 from winnow.vision.augmentation import vary
 from winnow.vision.features import frozen_features
@@ -36,7 +40,7 @@ CLASSES = len(definitions.GRADES)
 
 
 @dataclass(frozen=True)
-class Training:
+class GraderTask(Task):
     """A training of the grader, with what it needs to know of the stages before."""
 
     photographs: pd.DataFrame
@@ -46,6 +50,8 @@ class Training:
     class_weights: Tensor
     preparation: definitions.Preparation
     limits: definitions.QualityLimits
+    seen: pd.DataFrame
+    """`Seen`: of the photographs that training and validation use"""
     params: Train
     device: torch.device
     """where frozen features are computed"""
@@ -187,13 +193,13 @@ class Training:
         """The class weights, if the loss uses them; added to every batch."""
         return {"class_weights": self.class_weights} if self.params.use_class_weights else {}
 
-    def groups(self, model: nn.Module) -> list[dict[str, Any]]:
+    def parameter_groups(self, model: nn.Module) -> list[dict[str, Any]]:
         """The head at the full learning rate, the backbone at its factor of it."""
-        trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        head = [parameter for name, parameter in trained if name.startswith("head.")]
-        body = [parameter for name, parameter in trained if not name.startswith("head.")]
-        groups: list[dict[str, Any]] = [{"params": head}]
-        return [*groups, {"params": body, "lr_scale": self.params.backbone_lr_factor}] if body else groups
+        return head_and_body(model, lambda name: name.startswith("head."), body=self.params.backbone_lr_factor)
+
+    def save_extras(self, folder: Path) -> None:
+        """The photographs that were trained on, so that `evaluate` leaves them out."""
+        write_table(folder / "seen.parquet", self.seen, Seen)
 
     def _losses(self, logits: Tensor, grades: Tensor) -> Tensor:
         loss = self.params.loss

@@ -1,7 +1,8 @@
-"""What sessions passes to the training loop: the batches, the loss and the validation."""
+"""The recommender's training task: the model, the batches, the loss and the validation."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from winnow.domains.sessions import definitions
-from winnow.domains.sessions.model.tensors import graph_of, pairs_of, type_indices
+from winnow.domains.sessions.model.artifacts import Artifacts
+from winnow.domains.sessions.model.network import GraphRecommender
+from winnow.domains.sessions.model.tensors import build_model, graph_of, pairs_of, type_indices
 from winnow.domains.sessions.params import Train
 from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare
+from winnow.learn.task import Task
 from winnow.measure.ranking import cutoff_metrics
 from winnow.recommend.batches import UserLoader
 from winnow.recommend.graph import Graph
@@ -39,7 +43,7 @@ class TrainingData:
     val: HeldOut
 
 
-def training_sides(mode: str) -> list[str]:
+def training_splits(mode: str) -> list[str]:
     """The splits that a mode learns from."""
     return ["train", "val"] if mode == "simple" else ["train"]
 
@@ -52,7 +56,7 @@ def training_data(types: pd.DataFrame, songs: int, pairs: pd.DataFrame, params: 
     how good it is.
     """
     train = pairs[pairs["split"] == "train"]
-    used = pairs[pairs["split"].isin(training_sides(params.mode))].sort_values(["user_index", "song_index"])
+    used = pairs[pairs["split"].isin(training_splits(params.mode))].sort_values(["user_index", "song_index"])
     graph, indices = graph_of(used, (len(types), songs)), type_indices(types)
     hidden = pairs[pairs["split"] == "val"]
     users = hidden["user_index"].unique()
@@ -62,56 +66,81 @@ def training_data(types: pd.DataFrame, songs: int, pairs: pd.DataFrame, params: 
     return TrainingData(graph, indices, weights, held)
 
 
-def make_loaders(data: TrainingData, sampling: pd.DataFrame, params: Train, share: BatchShare) -> Loaders:
-    """Batches of users of the training graph, and the validation users; `sampling` is `Sampling`."""
-    train = UserLoader(
-        data.graph,
-        data.weights,
-        NegativeSampler(sampling["probability"].to_numpy(dtype=np.float64), data.graph),
-        share,
-        shared_negatives=params.negatives,
-        hidden_share=params.hidden_share,
-    )
-    rows = {"train": len(data.weights), "val": sum(map(len, data.val.hidden))}
-    return Loaders(train=train, val=UserBlocks(data.val, VALIDATION_BLOCK), rows=rows)
+@dataclass(frozen=True)
+class RecommenderTask(Task):
+    """A training of the recommender, with what it needs to know of the stages before."""
 
+    data: TrainingData
+    sampling: pd.DataFrame
+    """`Sampling`"""
+    genres: pd.DataFrame
+    """`Genres`"""
+    params: Train
+    artifacts: Artifacts
 
-def batch_loss(model: nn.Module, batch: Mapping[str, Any], *, loss: str, l2: float) -> Loss:
-    """Loss of the hidden songs of a batch, weighted by their interactions' weights.
+    @property
+    def constants(self) -> dict[str, Any]:
+        """The graph and the users' types."""
+        return {"graph": self.data.graph, "types": self.data.types}
 
-    `l2` penalises the squared length of the vectors of each hidden song and of its negatives.
-    """
-    vectors, songs, bias = model(batch["graph"], batch["types"], batch["keep"])
-    users = vectors[batch["ids"]]
-    own = songs[batch["item"]]
-    positive = (users[batch["row"]] * own).sum(dim=1) + bias[batch["item"]]
-    if loss == "bpr":
-        others = songs[batch["negative"]]
-        each = bpr_loss(positive, (users[batch["row"]] * others).sum(dim=1) + bias[batch["negative"]])
-        negative = others.square().sum(dim=1)
-    else:
-        others = songs[batch["shared"]]
-        candidates = users @ others.T + bias[batch["shared"]]
-        each = sampled_softmax_loss(positive, batch["row"], candidates, batch["log_chance"], batch["known"])
-        negative = others.square().sum(dim=1).mean()
-    penalty = own.square().sum(dim=1) + negative
-    weight = batch["weight"]
-    return Loss((weight * (each + l2 * penalty)).sum(), weight.sum())
+    def build(self) -> GraphRecommender:
+        """A new network over the training graph."""
+        params, listeners = self.params, self.data.graph.popularity.numpy()
+        return build_model(params.network, params.model, listeners, self.genres, training_splits(params.mode))
 
+    def loaders(self, subset: str, share: BatchShare) -> Loaders:
+        """Batches of users of the training graph, and the validation users."""
+        del subset  # there is one
+        data, params = self.data, self.params
+        train = UserLoader(
+            data.graph,
+            data.weights,
+            NegativeSampler(self.sampling["probability"].to_numpy(dtype=np.float64), data.graph),
+            share,
+            shared_negatives=params.negatives,
+            hidden_share=params.hidden_share,
+        )
+        rows = {"train": len(data.weights), "val": sum(map(len, data.val.hidden))}
+        return Loaders(train=train, val=UserBlocks(data.val, VALIDATION_BLOCK), rows=rows)
 
-def predict(model: nn.Module, batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Tensor]]:
-    """For each block of validation users which places of their lists are hits, and how many songs there are to find."""
-    vectors: tuple[Tensor, Tensor, Tensor] | None = None
-    for batch in batches:
-        if vectors is None:
-            users, songs, bias = model(batch["graph"], batch["types"])
-            vectors = users, songs.T.contiguous(), bias
-        users, transposed, bias = vectors
-        scores = torch.addmm(bias, users[batch["ids"]], transposed)
-        yield block_hits(scores, batch, places=max(definitions.CUTOFFS))
+    def loss(self, model: nn.Module, batch: Mapping[str, Any]) -> Loss:
+        """Loss of the hidden songs of a batch, weighted by their interactions' weights.
 
+        `l2` penalises the squared length of the vectors of each hidden song and of its negatives.
+        """
+        vectors, songs, bias = model(batch["graph"], batch["types"], batch["keep"])
+        users = vectors[batch["ids"]]
+        own = songs[batch["item"]]
+        positive = (users[batch["row"]] * own).sum(dim=1) + bias[batch["item"]]
+        if self.params.loss == "bpr":
+            others = songs[batch["negative"]]
+            each = bpr_loss(positive, (users[batch["row"]] * others).sum(dim=1) + bias[batch["negative"]])
+            negative = others.square().sum(dim=1)
+        else:
+            others = songs[batch["shared"]]
+            candidates = users @ others.T + bias[batch["shared"]]
+            each = sampled_softmax_loss(positive, batch["row"], candidates, batch["log_prob"], batch["known"])
+            negative = others.square().sum(dim=1).mean()
+        penalty = own.square().sum(dim=1) + negative
+        weight = batch["weight"]
+        return Loss((weight * (each + self.params.l2 * penalty)).sum(), weight.sum())
 
-def metrics(users: Mapping[str, Tensor]) -> dict[str, float]:
-    """Recall and NDCG of the validation users, all songs ranked."""
-    found = cutoff_metrics(users["hits"].numpy(), users["relevant"].numpy(), definitions.CUTOFFS)
-    return {name: float(values.mean()) for name, values in found.items()}
+    def predict(self, model: nn.Module, batches: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Tensor]]:
+        """For each block of validation users: which places of their lists are hits, and how many to find."""
+        vectors: tuple[Tensor, Tensor, Tensor] | None = None
+        for batch in batches:
+            if vectors is None:
+                users, songs, bias = model(batch["graph"], batch["types"])
+                vectors = users, songs.T.contiguous(), bias
+            users, transposed, bias = vectors
+            scores = torch.addmm(bias, users[batch["ids"]], transposed)
+            yield block_hits(scores, batch, places=max(definitions.CUTOFFS))
+
+    def metrics(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        """Recall and NDCG of the validation users, all songs ranked."""
+        found = cutoff_metrics(rows["hits"].numpy(), rows["relevant"].numpy(), definitions.CUTOFFS)
+        return {name: float(values.mean()) for name, values in found.items()}
+
+    def save_extras(self, folder: Path) -> None:
+        """The names, graph and rules that recommending reads."""
+        self.artifacts.write(folder)
