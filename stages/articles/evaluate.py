@@ -4,10 +4,8 @@ Evaluate the scorer in the test split, compare it with baselines, and write the 
     dvc repro evaluate@articles
 """
 
-import json
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,6 @@ import pandas as pd
 from winnow.curate.split_names import SPLITS
 from winnow.domains.articles.definitions import (
     VERDICTS,
-    Scoring,
     article_text,
     overall_scores,
     read_definition,
@@ -37,14 +34,12 @@ from winnow.domains.articles.tables import (
     Splits,
     Worst,
 )
-from winnow.judge.gates import EvaluationResult
-from winnow.judge.intervals import Interval, bootstrap, difference
-from winnow.judge.report import Report, make_report
+from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices, slice_metrics
 from winnow.learn.devices import device_for
 from winnow.learn.trained import model_folder
 from winnow.pipeline import ledger
-from winnow.pipeline.files import write_text
+from winnow.pipeline.files import read_json, write_text
 from winnow.pipeline.stage import Stage, run_stage
 
 PAGE = Path("metrics", "articles", "model_evaluation.md")
@@ -71,59 +66,6 @@ def choose_rows(rows: pd.DataFrame, train_rows: int, rng: np.random.Generator) -
     return rows.iloc[np.sort(np.concatenate([np.flatnonzero(rows["split"] != "train"), seen]))].reset_index(drop=True)
 
 
-def predictions_table(rows: pd.DataFrame, predicted: np.ndarray, scoring: Scoring) -> pd.DataFrame:
-    """The columns of `Predictions`."""
-    parts = []
-    for index, name in enumerate(scoring.dimensions):
-        part = rows[["article_id", "split", "group", "tier", "words"]].assign(
-            dimension=name,
-            true=rows[name].astype(float),
-            predicted=predicted[:, index],
-        )
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)[list(Predictions.to_schema().columns)]
-
-
-def report(
-    true: np.ndarray,
-    predicted: np.ndarray,
-    baseline: dict[str, np.ndarray],
-    train_errors: np.ndarray,
-    groups: "pd.Series[str]",
-    scoring: Scoring,
-    params: Evaluate,
-    rng: np.random.Generator,
-) -> tuple[Report, dict[str, Interval]]:
-    """The model's metrics with intervals over groups, with the baselines' on the same articles; and all intervals."""
-    options: dict[str, Any] = params.bootstrap.model_dump()
-    own = results.statistics(true, predicted, scoring)
-    skill = results.skill_statistics(true, predicted, baseline["mean"], scoring.dimensions)
-    others = {
-        name: results.statistics(true, each, scoring)
-        | {
-            key: value
-            for key, value in results.skill_statistics(true, each, baseline["mean"], scoring.dimensions).items()
-            if "/" not in key
-        }
-        for name, each in baseline.items()
-    }
-    errors = np.abs(predicted - true).mean(axis=1)
-    apart = results.overfit_statistic(train_errors, errors)
-    both = len(train_errors) + len(errors)
-    interval = bootstrap({**own, **skill}, len(true), rng=rng, groups=groups, **options)
-    interval |= bootstrap({"overfit_error": apart}, both, rng=rng, **options)
-    headline = params.gate.headline
-    measured = {**own, **{name: each for name, each in skill.items() if "/" not in name}}
-    paired = {name: difference(measured[headline], each[headline]) for name, each in others.items() if headline in each}
-    found = EvaluationResult(
-        results.values(measured, len(true)) | results.values({"overfit_error": apart}, both),
-        {name: each for name, each in interval.items() if "/" not in name},
-        baseline={name: results.values(each, len(true)) for name, each in others.items()},
-        difference={headline: bootstrap(paired, len(true), rng=rng, groups=groups, **options)},
-    )
-    return make_report(params.gate, found, VERDICTS), interval
-
-
 def main(stage: Stage[Common, Evaluate]) -> None:
     params, rng = stage.params, stage.rng()
     scoring = scoring_of(read_definition(stage.input("ingest/definition.json")).config)
@@ -144,12 +86,16 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         "mean": baselines.mean_predictor(labels["train"], len(labels["test"])),
         "tfidf_ridge": ridge_scores(ridge, model.network, texts["test"]),
     }
-    is_test, is_train = ((chosen["split"] == split).to_numpy(bool) for split in ("test", "train"))
+    mean = simple["mean"][0]
+    predictions = results.predictions_table(chosen, predicted, mean, scoring)
+    is_test = (chosen["split"] == "test").to_numpy(bool)
     test, own, true = chosen[is_test], predicted[is_test], chosen.loc[is_test, names].to_numpy(np.float64)
-    train_errors = np.abs(predicted[is_train] - chosen.loc[is_train, names].to_numpy(np.float64)).mean(axis=1)
-    written, interval = report(true, own, simple, train_errors, test["group"], scoring, params, rng)
+    others = {name: results.predictions_table(test, each, mean, scoring) for name, each in simple.items()}
+    found = results.result(predictions, others, params, rng)
+    skills = {name: each for name, each in found.interval.items() if "/" in name}
+    files = evaluation_files(params.gate, found.named(lambda name: "/" not in name), VERDICTS)
 
-    dimensions = results.per_dimension(true, own, simple["mean"], interval, scoring.dimensions)
+    dimensions = results.per_dimension(predictions[predictions["split"] == "test"], skills)
     errors = np.abs(own - true).mean(axis=1)
     sliced = test.assign(
         error=errors,
@@ -160,24 +106,23 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         error=errors, true_overall=overall_scores(true, scoring), predicted_overall=overall_scores(own, scoring)
     )
     worst = worst.sort_values(["error", "article_id"], ascending=[False, True]).head(params.worst)
-    history = json.loads((folder / "training_history.json").read_text(encoding="utf-8"))["epochs"]
-    about = json.loads((folder / "training_metadata.json").read_text(encoding="utf-8"))
-    progression = results.progression(history, about["best_validation"] - 1)
+    history, about = (read_json(folder / name) for name in ("training_history.json", "training_metadata.json"))
+    progression = results.progression(history["epochs"], about["best_validation"] - 1)
     oracle = stage.read("label/oracle.parquet", OracleUse).to_dict("records")[0]
-    stage.write("predictions.parquet", predictions_table(chosen, predicted, scoring), Predictions)
+    stage.write("predictions.parquet", predictions, Predictions)
     stage.write(
         "baseline_predictions.parquet", baselines.table(test["article_id"].tolist(), names, simple), BaselinePredictions
     )
     stage.write("per_dimension.parquet", dimensions, PerDimension)
     stage.write("slices.parquet", slices, Slices)
     stage.write("worst.parquet", worst, Worst)
-    stage.metrics(**written.metrics)
+    stage.metrics(**files.metrics)
     judgement = {
         "rows_test": len(test),
         "baseline_settings": {"tfidf_ridge": {"alpha": ridge.alpha}},
         "progression": progression,
         **({"ridge": about["ridge"]} if "ridge" in about else {}),
-        **written.judgement,
+        **files.judgement,
     }
     stage.judgement(judgement)
     page = deployment.render(judgement, dimensions, slices, worst, progression, oracle)

@@ -25,6 +25,7 @@ from winnow.domains.playlists.tables import (
     Splits,
     Tracks,
 )
+from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for, keep_freed_memory
 from winnow.learn.trained import load_trained
@@ -32,7 +33,7 @@ from winnow.pipeline.stage import Stage, run_stage
 from winnow.recommend.explanations import check_first_reasons
 from winnow.recommend.lists import coverage, exposure
 from winnow.recommend.ranking import Ranking, rank_by, rank_metrics
-from winnow.recommend.tables import Exposure
+from winnow.recommend.tables import Checks, Exposure
 
 
 def main(stage: Stage[Common, Evaluate]) -> None:
@@ -77,14 +78,15 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     explainer = CompletionExplainer(completer, data.known)
     drawn = rng.permutation(len(lists["model"].users))[: params.explanation_checks]
     recommended = [(int(lists["model"].users[row]), int(lists["model"].lists[row, 0])) for row in drawn]
-    checks = [check.holds for check in check_first_reasons(explainer, recommended, rng)]
+    checks = check_first_reasons(explainer, recommended, rng)
 
     stage.write("ranked.parquet", pd.concat([*tables.values(), network]), Ranked)
     stage.write("slices.parquet", results.slices(tables["model"]), Slices)
     stage.write("exposure.parquet", pd.concat(shown), Exposure)
+    stage.write("checks.parquet", checks, Checks)
     stage.write("completed.parquet", explain(explainer, lists["model"], names, params, rng), Completed)
-    written = results.report(tables, extra, {"network": results.figures(network)}, checks, params, rng)
-    stage.metrics(**written.metrics)
+    files = evaluation_files(params.gate, results.result(tables, extra, {"network": network}, checks, params, rng))
+    stage.metrics(**files.metrics)
     stage.judgement(
         {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -93,7 +95,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "explanations_checked": len(checks),
             "baseline_settings": baselines.chosen(),
             "baseline_settings_at_grid_edge": baselines.edges,
-            **written.judgement,
+            **files.judgement,
         }
     )
 

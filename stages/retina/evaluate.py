@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from winnow.domains.retina import definitions
 from winnow.domains.retina.evaluation import baselines, results
+from winnow.domains.retina.evaluation.cases import choose_cases, explain
 from winnow.domains.retina.model.calibration import load as load_calibration
 from winnow.domains.retina.model.grading import BEFORE_REFIT, before_refit, grade_collection
-from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.params import Common, Evaluate
 from winnow.domains.retina.tables import (
@@ -29,11 +29,8 @@ from winnow.domains.retina.tables import (
     Rocs,
     Splits,
 )
-from winnow.images.codec import encode_png
 from winnow.images.store import Images, read_images
-from winnow.judge.gates import EvaluationResult
-from winnow.judge.intervals import Interval, bootstrap, difference
-from winnow.judge.report import Report, make_report
+from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
 from winnow.learn.trained import load_trained, model_folder
@@ -93,53 +90,6 @@ def judge_baselines(
     }
 
 
-def choose_cases(test: pd.DataFrame, count: int) -> pd.DataFrame:
-    """Up to `count` right and `count` wrong cases, taken in turn over the grades, the surest first."""
-    sure = test.assign(
-        right=test["grade"] == test["predicted"],
-        probability=test[definitions.probability_columns()].to_numpy()[np.arange(len(test)), test["predicted"]],
-    ).sort_values(["probability", "image_id"], ascending=[False, True])
-    turn = sure.groupby(["right", "grade"]).cumcount()
-    chosen = sure.assign(turn=turn).sort_values(["turn", "grade"], kind="stable").groupby("right").head(count)
-    return chosen.sort_values(["right", "grade", "turn"], ascending=[False, True, True])
-
-
-def explain(model: Grader, cases: pd.DataFrame, images: Images) -> pd.DataFrame:
-    """The columns of `Explained`."""
-    chosen = images.select(cases["image_id"])
-    heat = heat_maps(model, chosen, cases["predicted"].to_numpy(np.int64))
-    return cases[["image_id", "grade", "predicted", "probability"]].assign(
-        png=pd.Series(list(chosen), index=cases.index, dtype=object),
-        heat=pd.Series(
-            [
-                encode_png(within_retina(each, image, model.preparation)[0])
-                for each, image in zip(heat, chosen, strict=True)
-            ],
-            index=cases.index,
-            dtype=object,
-        ),
-    )
-
-
-def report(
-    test: pd.DataFrame, baseline: dict[str, pd.DataFrame], params: Evaluate, rng: np.random.Generator
-) -> tuple[Report, dict[str, Interval]]:
-    """The model's metrics with intervals over patients, with the baselines' on the same photographs."""
-    own = results.statistics(test)
-    others = {name: results.statistics(rows) for name, rows in baseline.items()}
-    interval = results.intervals(test, params.bootstrap, rng)
-    headline = params.gate.headline
-    apart = {name: difference(own[headline], each[headline]) for name, each in others.items() if headline in own}
-    paired = bootstrap(apart, len(test), rng=rng, groups=test["patient"], **params.bootstrap.model_dump())
-    found = EvaluationResult(
-        results.metrics(own, len(test)),
-        interval,
-        baseline={name: results.metrics(each, len(test)) for name, each in others.items()},
-        difference={headline: paired},
-    )
-    return make_report(params.gate, found), interval
-
-
 def main(stage: Stage[Common, Evaluate]) -> None:
     params, rng, folder = stage.params, stage.rng(), model_folder(stage.domain)
     rows = join(stage)
@@ -150,8 +100,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     baseline = judge_baselines(rows, images, model, folder, params, rng)
     rows = pd.concat([rows, results.grade_rows(raw, model.decision, calibration)], axis=1)
     test = rows[rows["split"] == "test"].reset_index(drop=True)
-    written, interval = report(test, baseline, params, rng)
-    classes = results.per_class(rows, interval)
+    found = results.result(test, baseline, params, rng)
+    classes = results.per_class(rows, found.interval)
+    files = evaluation_files(params.gate, found)
 
     stage.write("predictions.parquet", rows[list(Predictions.to_schema().columns)], Predictions)
     named = pd.concat([each.assign(baseline=name) for name, each in baseline.items()])
@@ -162,14 +113,14 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write("rocs.parquet", results.rocs(test), Rocs)
     stage.write("reliability.parquet", results.reliability_table(test), Reliability)
     stage.write("explained.parquet", explain(model, choose_cases(test, params.explained), images), Explained)
-    stage.metrics(**written.metrics)
+    stage.metrics(**files.metrics)
     stage.judgement(
         {
             "rows_test": len(test),
             "overfitting": results.overfitting(classes, params.overfit_gap),
             "confusion": pd.crosstab(test["grade"], test["predicted"]).to_dict("index"),
             "calibration": asdict(calibration),
-            **written.judgement,
+            **files.judgement,
         }
     )
 

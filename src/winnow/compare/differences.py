@@ -10,10 +10,10 @@ from scipy.stats import norm, t
 
 from winnow.compare.noise import read_noise
 from winnow.compare.revisions import Revision
-from winnow.domains.load import domain_names, has_module, load
+from winnow.domains.load import domain_names, load
 from winnow.judge.intervals import Interval
 from winnow.judge.multiple_testing import holm
-from winnow.judge.paired import Predictions, paired_intervals, same_rows
+from winnow.judge.paired import Compared, paired_intervals, same_rows
 from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
 
@@ -111,30 +111,45 @@ def _decision(difference: Difference, p_value: float) -> str:
 def _paired(
     domain: str, before: Revision, after: Revision, names: Sequence[str]
 ) -> tuple[dict[str, Interval], list[str]]:
-    """The paired intervals of what stored predictions give, and why there are none."""
-    if not has_module(domain, "comparison"):
-        return {}, [f"{domain} has no comparison.py: metrics are compared unpaired"]
-    predictions: Predictions = load(domain, "comparison").PREDICTIONS
-    path = f"data/{domain}/{predictions.path}"
-    tables = [each.table(path) for each in (before, after)]
+    """The paired intervals of what stored tables give, and why others have none."""
+    found: dict[str, Interval] = {}
+    reasons: list[str] = []
+    tables: tuple[Compared, ...] = load(domain, "metrics").COMPARED
+    for compared in tables:
+        intervals, reason = _paired_in(domain, compared, before, after, names)
+        found |= intervals
+        reasons += [reason] if reason else []
+    unpaired = [name for name in names if name not in found]
+    if unpaired:
+        why = "; ".join(dict.fromkeys(reasons)) or "their rows are not stored"
+        reasons = [f"compared unpaired: {', '.join(unpaired)} ({why})"]
+    return found, reasons if unpaired else []
+
+
+def _paired_in(
+    domain: str, compared: Compared, before: Revision, after: Revision, names: Sequence[str]
+) -> tuple[dict[str, Interval], str]:
+    """The paired intervals that one table gives, or why it gives none."""
+    tables = [each.table(f"data/{domain}/{compared.path}") for each in (before, after)]
     missing = [each.title for each, table in zip((before, after), tables, strict=True) if table is None]
     if missing:
-        return {}, [f"no stored predictions for {' and '.join(missing)} (dvc pull): metrics are compared unpaired"]
+        return {}, f"no stored predictions for {' and '.join(missing)}: dvc pull"
     numbers = [
-        [_digest(f"{stage}@{domain}", f"data/{domain}/{stage}", each) for stage in predictions.numbered_by]
+        [_digest(f"{stage}@{domain}", f"data/{domain}/{stage}", each) for stage in compared.numbered_by]
         for each in (before, after)
     ]
     try:
-        first, second = (predictions.rows(table) for table in tables if table is not None)
-        if numbers[0] != numbers[1] or not same_rows(first, second, predictions):
-            return {}, ["the test set has changed: metrics are compared unpaired, and on other rows"]
+        first, second = (compared.rows(table) for table in tables if table is not None)
+        if not len(first) and not len(second):
+            return {}, ""
+        if numbers[0] != numbers[1] or not same_rows(first, second, compared):
+            return {}, f"{compared.whole} has changed"
         intervals = paired_intervals(
-            predictions, first, second, names, resamples=RESAMPLES, confidence=CONFIDENCE, rng=np.random.default_rng(0)
+            compared, first, second, names, resamples=RESAMPLES, confidence=CONFIDENCE, rng=np.random.default_rng(0)
         )
     except (KeyError, ValueError) as error:  # another revision's evaluate may store other columns
-        reason = f"{type(error).__name__}: {error}"
-        return {}, [f"stored predictions cannot be paired ({reason}): metrics are compared unpaired"]
-    return intervals, []
+        return {}, f"stored predictions cannot be paired: {type(error).__name__}: {error}"
+    return intervals, ""
 
 
 def _standard_error(

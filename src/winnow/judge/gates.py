@@ -1,11 +1,11 @@
 """The verdict on a model, from its metrics and the conditions of a gate."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 from winnow.judge.baselines import strongest
 from winnow.judge.intervals import Interval
+from winnow.judge.result import EvaluationResult
 from winnow.judge.settings import Condition, Gate
 from winnow.measure.direction import beats, higher_is_better
 from winnow.pipeline.errors import WinnowError
@@ -13,21 +13,6 @@ from winnow.pipeline.errors import WinnowError
 Words = tuple[str, str, str]
 WORDS: Words = ("PASS", "REVIEW", "FAIL")
 """The verdicts of a domain that defines no others, best first."""
-
-
-@dataclass(frozen=True)
-class EvaluationResult:
-    """What an evaluate stage measured, by metric; `{name: {metric: value}}` for baselines and references."""
-
-    model: Mapping[str, float]
-    interval: Mapping[str, Interval]
-    baseline: Mapping[str, Mapping[str, float]]
-    reference: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """for comparison only, never what the model must beat: real data, other people's models, the truth of drawn data"""
-    difference: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
-    """by metric and baseline, for baselines measured on the same rows: the paired interval of model - baseline"""
-    unmeasured: Mapping[str, str] = field(default_factory=dict)
-    """by metric, why it cannot be measured on these data: a condition on it gives REVIEW"""
 
 
 class Grade(IntEnum):

@@ -44,11 +44,22 @@ def bootstrap(
     """
     if rows == 0:
         raise ValueError("there is no row to resample")
-    values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
+    drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
     for counts in resampled_counts(rows, resamples, rng, groups):
         for name, statistic in statistics.items():
-            values[name].append(np.asarray(statistic(counts), dtype=np.float64))
-    return {name: _percentiles(name, np.concatenate(parts), confidence) for name, parts in values.items()}
+            drawn[name].append(np.asarray(statistic(counts), dtype=np.float64))
+    return {name: _percentiles(name, np.concatenate(parts), confidence) for name, parts in drawn.items()}
+
+
+def values(statistics: Mapping[str, Statistic], rows: int) -> dict[str, float]:
+    """Each statistic of the `rows` rows as they are."""
+    whole: Counts = np.ones((1, rows), dtype=np.int64)
+    return {name: float(statistic(whole)[0]) for name, statistic in statistics.items()}
+
+
+def defined(statistics: Mapping[str, Statistic], rows: int) -> dict[str, Statistic]:
+    """Those that are finite numbers on the `rows` rows as they are."""
+    return {name: statistics[name] for name, value in values(statistics, rows).items() if np.isfinite(value)}
 
 
 def wilson(successes: int, trials: int, confidence: float) -> Interval:
@@ -112,6 +123,11 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Statistic:
         return values
 
     return statistic
+
+
+def on_rows(statistic: Statistic, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Statistic:
+    """`statistic`, which is of some rows alone, as one of all rows; `rows` are their places, or a mask."""
+    return lambda counts: statistic(counts[:, rows])
 
 
 def transformed(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], statistic: Statistic) -> Statistic:

@@ -1,4 +1,4 @@
-"""What a domain says of its stored predictions, so that two trained models can be compared on the same test rows."""
+"""Two models compared row by row, by the tables that evaluate stored of each."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from winnow.judge.intervals import Interval, Statistic, bootstrap, difference
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """Where evaluate stores predictions of test rows, and how metrics are computed from them."""
+class Compared:
+    """A table in which evaluate stores what it measured row by row, and the metrics of that table."""
 
     path: str
     """relative to `data/<domain>/`"""
-    key: str
-    """the column that identifies a test row"""
+    key: Sequence[str]
+    """the columns that identify a row"""
     statistics: Callable[[pd.DataFrame], Mapping[str, Statistic]]
     """the metrics of a table of test rows, by the names they have in evaluate.json"""
     rows: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table
@@ -27,17 +27,19 @@ class Predictions:
     """columns that do not depend on the model: rows are the same test rows where these are equal too"""
     numbered_by: Sequence[str] = ()
     """stages whose outputs determine what a `key` means, where it is only a number"""
+    whole: str = "the test set"
+    """what the rows are, for messages"""
 
 
-def same_rows(before: pd.DataFrame, after: pd.DataFrame, predictions: Predictions) -> bool:
-    """Whether both tables hold the same test rows with the same truth, in any order."""
-    columns = [predictions.key, *predictions.truth]
-    first, second = (table[columns].sort_values(predictions.key, ignore_index=True) for table in (before, after))
+def same_rows(before: pd.DataFrame, after: pd.DataFrame, compared: Compared) -> bool:
+    """Whether both tables hold the same rows with the same truth, in any order."""
+    columns = [*compared.key, *compared.truth]
+    first, second = (table[columns].sort_values(list(compared.key), ignore_index=True) for table in (before, after))
     return first.equals(second)
 
 
 def paired_intervals(
-    predictions: Predictions,
+    compared: Compared,
     before: pd.DataFrame,
     after: pd.DataFrame,
     names: Collection[str],
@@ -50,8 +52,8 @@ def paired_intervals(
 
     Metrics that only one of them defines are left out.
     """
-    first, second = (table.sort_values(predictions.key, ignore_index=True) for table in (before, after))
-    own, other = predictions.statistics(first), predictions.statistics(second)
+    first, second = (table.sort_values(list(compared.key), ignore_index=True) for table in (before, after))
+    own, other = compared.statistics(first), compared.statistics(second)
     apart = {name: difference(other[name], own[name]) for name in own if name in other and name in names}
-    groups = first[predictions.groups] if predictions.groups else None
+    groups = first[compared.groups] if compared.groups else None
     return bootstrap(apart, len(first), resamples=resamples, confidence=confidence, rng=rng, groups=groups)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
 from winnow.recommend.graph import Graph, fold_in
 
@@ -42,30 +43,13 @@ def sort_reasons(reasons: list[Reason]) -> list[Reason]:
     return sorted(reasons, key=lambda reason: (-reason.effect, reason.kind, reason.index))
 
 
-@dataclass(frozen=True)
-class Check:
-    """The first reason of one recommendation compared with another reason drawn at random."""
-
-    kind: str
-    """of the first reason"""
-    fall: float
-    """of the score without the first reason"""
-    other: float
-    """of the score without the other one"""
-
-    @property
-    def holds(self) -> bool:
-        """Whether the score falls further without the first reason."""
-        return self.fall > self.other
-
-
 def check_first_reasons(
     explainer: Explainer,
     recommended: list[tuple[int, int]],
     rng: np.random.Generator,
     rank: Callable[[int, list[Reason]], list[Reason]] | None = None,
-) -> list[Check]:
-    """A check of each recommended (user, item) that has two reasons or more.
+) -> pd.DataFrame:
+    """The columns of `Checks`: a row for each recommended (user, item) that has two reasons or more.
 
     `rank` puts a user's reasons in another order than by their effects, such as one to compare that order with.
     """
@@ -79,8 +63,9 @@ def check_first_reasons(
         score = explainer.score(user, item)
         first, other = reasons[0], reasons[int(rng.integers(1, len(reasons)))]
         falls = [score - explainer.score_without(user, item, reason) for reason in (first, other)]
-        checks.append(Check(first.kind, *falls))
-    return checks
+        checks.append((user, item, first.kind, *falls))
+    kinds = {"user_index": "int64", "item_index": "int64", "kind": "str", "fall": "float64", "other_fall": "float64"}
+    return pd.DataFrame(checks, columns=list(kinds)).astype(kinds)
 
 
 def leave_one_out(graph: Graph, user: int) -> Graph:

@@ -1,16 +1,16 @@
-"""Metrics of ranked lists for each user and over all users, their intervals, and differences from the baselines.
+"""Metrics of ranked lists for each user, and over all users; and how often explanations hold.
 
 Tables here have one row per user, and the columns of `user_metrics`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from winnow.judge.intervals import Interval, Statistic, bootstrap, difference, ratio
+from winnow.judge.intervals import Statistic, mean, ratio, values, wilson
+from winnow.judge.result import EvaluationResult
 from winnow.recommend.lists import list_novelty
 from winnow.recommend.ranking import Ranking, rank_metrics
 
@@ -37,37 +37,26 @@ def user_metrics(
     )
 
 
-def mean_metrics(table: pd.DataFrame, prefix: str = "", more: Sequence[str] = ()) -> dict[str, float]:
-    """The mean of every metric over the users for whom it is defined; diversity only when it is for some user.
-
-    `more` are further columns that are metrics by the same name.
-    """
-    names = {name: name for name in (*_cutoff_columns(table), *more)}
-    names |= {"reciprocal_rank": "mrr_score", "novelty": "novelty_score"}
-    if table["diversity"].notna().any():
-        names["diversity"] = "diversity_score"
-    return {f"{prefix}{metric}": float(table[name].mean()) for name, metric in names.items()}
-
-
 def metric_statistics(table: pd.DataFrame, prefix: str = "", more: Sequence[str] = ()) -> dict[str, Statistic]:
-    """The means that get an interval, for `judge.intervals`; diversity only when it is defined for every user."""
-    names = {name: name for name in (*_cutoff_columns(table), *more)}
-    if table["diversity"].notna().all():
-        names["diversity"] = "diversity_score"
-    names["reciprocal_rank"] = "mrr_score"
-    return {f"{prefix}{metric}": _mean(table[name]) for name, metric in names.items()}
+    """The mean of every metric over the users for whom it is defined, for `judge.intervals`.
 
-
-def paired_differences(
-    tables: Mapping[str, pd.DataFrame], metric: str, rng: np.random.Generator, options: Mapping[str, Any]
-) -> dict[str, Interval]:
-    """The interval of the model's mean of `metric` minus each baseline's, over the same users in the same order.
-
-    `tables` maps `model` and the baselines' names to their users; `options` are those of `bootstrap`.
+    `more` are further columns that are metrics by the same name. Metrics that are defined for no user are left out.
     """
-    own = _mean(tables["model"][metric])
-    apart = {name: difference(own, _mean(table[metric])) for name, table in tables.items() if name != "model"}
-    return bootstrap(apart, len(tables["model"]), rng=rng, **options)
+    names = {name: name for name in (*_cutoff_columns(table), *more)}
+    names |= {"diversity": "diversity_score", "reciprocal_rank": "mrr_score", "novelty": "novelty_score"}
+    return {f"{prefix}{metric}": _mean(table[name]) for name, metric in names.items() if table[name].notna().any()}
+
+
+def check_statistics(checks: pd.DataFrame) -> dict[str, Statistic]:
+    """How often a first reason holds, of `Checks`."""
+    return {"explanation_accuracy": mean(checks["fall"] > checks["other_fall"])} if len(checks) else {}
+
+
+def of_checks(checks: pd.DataFrame, confidence: float) -> EvaluationResult:
+    """`check_statistics` with Wilson's interval; nothing without a check, as where no user has two reasons."""
+    found = values(check_statistics(checks), len(checks))
+    hits = int((checks["fall"] > checks["other_fall"]).sum())
+    return EvaluationResult(found, {name: wilson(hits, len(checks), confidence) for name in found}, {})
 
 
 def _mean(values: "pd.Series[float]") -> Statistic:

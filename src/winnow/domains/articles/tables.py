@@ -96,11 +96,14 @@ class Predictions(Table):
     article_id: Series[str]
     split: Series[str] = pa.Field(isin=SPLITS)
     group: Series[str]
-    tier: Series[str]
     words: Series[int] = pa.Field(ge=0)
+    tier: Series[int] = pa.Field(ge=0, description="of the true scores, as a number from the lowest")
+    predicted_tier: Series[int] = pa.Field(ge=0)
+    tiers: Series[int] = pa.Field(ge=1, description="how many there are")
     dimension: Series[str]
     true: Series[float]
     predicted: Series[float]
+    mean: Series[float] = pa.Field(description="of the training articles: what the mean predictor says")
 
 
 class BaselinePredictions(Table):

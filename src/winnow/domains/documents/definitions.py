@@ -108,6 +108,11 @@ def severity_columns() -> list[str]:
     return [f"severity_{issue}" for issue in ISSUES]
 
 
+def flag_columns() -> list[str]:
+    """The columns of tables that hold whether each issue is really there: 1, 0, or missing where unknown."""
+    return [f"flag_{issue}" for issue in ISSUES]
+
+
 def decide(score: float, severities: ArrayLike, retake_below: float, decision: Decision) -> tuple[Verdict, list[str]]:
     """The verdict on a page and its reasons, the worst issue first; never without one.
 

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.evaluation import results
+from winnow.domains.documents.metrics import issue_statistics, statistics
 from winnow.domains.documents.model.estimates import SEEN, Calibration, Estimates, Floats, estimate, load_assessor
 from winnow.domains.documents.model.heatmaps import explain
 from winnow.domains.documents.model.network import Assessor
@@ -26,6 +26,7 @@ from winnow.images.codec import ImageError, Pixels, encode_png
 from winnow.images.listing import distinct_names, image_files
 from winnow.images.parallel import map_images
 from winnow.images.perceptual import near_any
+from winnow.judge.intervals import values
 from winnow.learn.trained import model_folder
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
@@ -132,14 +133,17 @@ def _metrics(
     scores: Floats, flags: Floats, found: Estimates, retake_below: float, flag_from: float
 ) -> dict[str, float]:
     """Those of the rows whose score is known, and those of the issues whose flags are; `scores`, `flags` may be NaN."""
-    of_issues = results.issue_statistics(flags, found.severities, flag_from)
-    metrics = results.metrics(of_issues, len(scores))
+    of_issues = values(issue_statistics(flags, found.severities, flag_from), len(scores))
     known = ~np.isnan(scores)
     if not known.any():
-        return metrics
-    truth = results.Truth(scores[known], definitions.class_of(scores[known]))
-    own = results.statistics(truth, Estimates(*(values[known] for values in found)), retake_below, flag_from)
-    return results.metrics(own, len(truth.scores)) | metrics
+        return of_issues
+    rows = pd.DataFrame(found.probabilities[known], columns=definitions.probability_columns()).assign(
+        true_score=scores[known],
+        true_label=definitions.class_of(scores[known]),
+        score=found.score[known],
+        rejected=found.score[known] < retake_below,
+    )
+    return values(statistics(rows), len(rows)) | of_issues
 
 
 def judge_pages(model: Assessor, calibration: Calibration, pages: Sequence[Pixels]) -> Estimates:

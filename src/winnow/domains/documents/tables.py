@@ -112,6 +112,8 @@ class Predictions(Table):
     score: Series[float] = pa.Field(ge=0, le=1)
     label: Series[int] = pa.Field(isin=CLASSES, description="the predicted class")
     verdict: Series[str] = pa.Field(isin=definitions.VERDICTS)
+    rejected: Series[bool] = pa.Field(description="the score is below the threshold of the verdict retake")
+    true_legibility: Series[float] = pa.Field(nullable=True, ge=0, le=1)
     legibility: Series[float] = pa.Field(ge=0, le=1)
     framing: Series[float] = pa.Field(ge=0, le=1)
     p_high: Series[float] = pa.Field(ge=0, le=1, description="calibrated probabilities of the classes")
@@ -129,6 +131,17 @@ class Predictions(Table):
     severity_stains_or_ink: Series[float] = pa.Field(ge=0, le=1)
     severity_cropped: Series[float] = pa.Field(ge=0, le=1)
     severity_glare: Series[float] = pa.Field(ge=0, le=1)
+    flag_blur: Series[float] = pa.Field(nullable=True, isin=[0, 1], description="whether the issue is really there")
+    flag_noise: Series[float] = pa.Field(nullable=True, isin=[0, 1])
+    flag_low_contrast: Series[float] = pa.Field(nullable=True, isin=[0, 1])
+    flag_uneven_illumination: Series[float] = pa.Field(nullable=True, isin=[0, 1])
+    flag_skew: Series[float] = pa.Field(nullable=True, isin=[0, 1])
+    flag_compression: Series[float] = pa.Field(nullable=True, isin=[0, 1])
+    flag_low_resolution: Series[float] = pa.Field(nullable=True, isin=[0, 1])
+    flag_stains_or_ink: Series[float] = pa.Field(nullable=True, isin=[0, 1])
+    flag_cropped: Series[float] = pa.Field(nullable=True, isin=[0, 1])
+    flag_glare: Series[float] = pa.Field(nullable=True, isin=[0, 1])
+    flag_from: Series[float] = pa.Field(ge=0, le=1, description="severity from which an issue counts as found")
 
 
 class BaselinePredictions(Table):
@@ -137,6 +150,7 @@ class BaselinePredictions(Table):
     baseline: Series[str]
     image_id: Series[str]
     score: Series[float] = pa.Field(ge=0, le=1)
+    rejected: Series[bool] = pa.Field(description="the score is below the baseline's own threshold")
     p_high: Series[float] = pa.Field(ge=0, le=1)
     p_good: Series[float] = pa.Field(ge=0, le=1)
     p_moderate: Series[float] = pa.Field(ge=0, le=1)

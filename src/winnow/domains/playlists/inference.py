@@ -1,7 +1,6 @@
 """Using the trained network: completing a playlist, with reasons, and its evaluation on other playlists."""
 
 import difflib
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,12 +14,14 @@ from torch.nn.functional import pad
 
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.evaluation import results
+from winnow.domains.playlists.metrics import statistics
 from winnow.domains.playlists.model.artifacts import read_artifacts, read_blend
 from winnow.domains.playlists.model.completion import Completer
 from winnow.domains.playlists.model.explanations import CompletionExplainer, track_names
 from winnow.domains.playlists.model.network import PlaylistGAT
 from winnow.domains.playlists.model.sequences import sequences_from
 from winnow.domains.playlists.source.listing import Piece
+from winnow.judge.intervals import values
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.errors import WinnowError
 from winnow.recommend.graph import build_graph
@@ -161,8 +162,8 @@ class PlaylistCompleter:
         found = {}
         for name, scorer in scorers.items():
             ranked = rank_by(_never_listed(scorer), held, places=definitions.PLACES, block=BLOCK)
-            means = results.figures(results.per_playlist(name, ranked, held, popularity, artist))
-            found[name] = {metric: mean for metric, mean in means.items() if not math.isnan(mean)}
+            table = results.per_playlist(name, ranked, held, popularity, artist)
+            found[name] = values(statistics(table), len(table))
         return found
 
 

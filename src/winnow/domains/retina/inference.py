@@ -17,7 +17,8 @@ from winnow.curate.filters import apply_rules
 from winnow.curate.rejected import check_rejected_share
 from winnow.domains.retina import definitions
 from winnow.domains.retina.evaluation import baselines
-from winnow.domains.retina.evaluation.results import grade_rows, intervals, judge
+from winnow.domains.retina.evaluation.results import grade_rows, intervals
+from winnow.domains.retina.metrics import statistics
 from winnow.domains.retina.model.calibration import Calibration, load
 from winnow.domains.retina.model.grading import BEFORE_REFIT, grade_photographs
 from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
@@ -32,6 +33,7 @@ from winnow.images.codec import Pixels, encode_png
 from winnow.images.listing import distinct_names, image_files
 from winnow.images.perceptual import near_groups
 from winnow.images.store import Images, read_images, write_images
+from winnow.judge.intervals import values
 from winnow.judge.settings import Bootstrap
 from winnow.learn.trained import load_trained, model_folder
 from winnow.pipeline.errors import WinnowError
@@ -114,7 +116,7 @@ def judge_data(path: Path, form: str | None, images: Path | None, device: torch.
     return {
         "photographs": counts,
         "by_grade": definitions.grade_counts(rows["grade"].to_numpy(np.int64)),
-        "metrics": judge(rows),
+        "metrics": values(statistics(rows), len(rows)),
         "interval": {
             name: {"low": bounds.low, "high": bounds.high}
             for name, bounds in intervals(rows, BOOTSTRAP, np.random.default_rng(0)).items()
@@ -138,7 +140,8 @@ def _baselines(
     }
     graded = baselines.judged(probabilities, rows, model.decision, calibration.refer_sensitivity)
     tested = rows["split"] == "test"
-    return {name: judge(pd.concat([rows[["grade"]], each], axis=1)[tested]) for name, each in graded.items()}
+    tables = {name: pd.concat([rows[["grade"]], each], axis=1)[tested] for name, each in graded.items()}
+    return {name: values(statistics(table), len(table)) for name, table in tables.items()}
 
 
 @contextmanager

@@ -1,9 +1,13 @@
-"""The names of the metrics of train and evaluate; `check` rejects a gate or early stopping that names another one.
+"""The metrics of recommending songs: their names, and how they are computed from the tables that evaluate stores.
 
-No program imports this module: a new name re-runs nothing.
+A train program must not import this module: its metrics may change without training again.
 """
 
+from functools import partial
+
 from winnow.domains.sessions.definitions import CUTOFFS
+from winnow.judge.paired import Compared
+from winnow.recommend.metrics import check_statistics, metric_statistics
 
 VALIDATION_METRICS = tuple(f"{name}_at_{k}" for name in ("recall", "ndcg") for k in CUTOFFS)
 """What train measures after each epoch: names for early stopping."""
@@ -15,3 +19,31 @@ GATE_METRICS = (
     "explanation_accuracy",
 )
 """What evaluate measures of the model, cold-start users only if there are some: names for the gate."""
+
+COMPARED = (
+    Compared(
+        "evaluate/ranked.parquet",
+        key=["user_index"],
+        numbered_by=["label", "split"],
+        truth=["held_out"],
+        statistics=metric_statistics,
+        rows=lambda table: table[(table["recommender"] == "model") & ~table["cold"]],
+    ),
+    Compared(
+        "evaluate/ranked.parquet",
+        key=["user_index"],
+        numbered_by=["label", "split"],
+        truth=["held_out"],
+        statistics=partial(metric_statistics, prefix="cold_"),
+        rows=lambda table: table[(table["recommender"] == "model") & table["cold"]],
+        whole="the set of cold-start users",
+    ),
+    Compared(
+        "evaluate/checks.parquet",
+        key=["user_index"],
+        numbered_by=["label", "split"],
+        statistics=check_statistics,
+        whole="the set of users whose reasons were checked",
+    ),
+)
+"""How two trained models are compared row by row."""

@@ -1,4 +1,4 @@
-"""From predicted scores to figures: metrics with their bootstrap statistics, and the tables of the report."""
+"""What evaluate finds of the scorer: its metrics beside the baselines', and the tables of the deployment page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,93 +8,59 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from winnow.domains.articles.definitions import Scoring, overall_scores, tier_indices
-from winnow.judge.intervals import Counts, Interval, Statistic, ratio, transformed
-from winnow.measure import classification
+from winnow.domains.articles.metrics import dimensions_of, one_per_article, overfit_statistics, statistics, wide
+from winnow.domains.articles.params import Evaluate
+from winnow.domains.articles.tables import Predictions
+from winnow.judge.intervals import Interval, bootstrap, values
+from winnow.judge.result import EvaluationResult, compare
 from winnow.measure.regression import accuracy_within, mae, pearson_correlation, rmse, spearman_correlation
 
 Floats = NDArray[np.float64]
 
 
-def statistics(true: Floats, predicted: Floats, scoring: Scoring) -> dict[str, Statistic]:
-    """Metrics of `(articles, dimensions)` as functions of how often each article is drawn.
+def predictions_table(rows: pd.DataFrame, predicted: Floats, mean: Floats, scoring: Scoring) -> pd.DataFrame:
+    """The columns of `Predictions`, of articles with their labels; `mean` (dimensions,) are the mean predictor's."""
+    true = rows[list(scoring.dimensions)].to_numpy(np.float64)
+    tiers = {
+        name: tier_indices(overall_scores(each, scoring), scoring)
+        for name, each in (("tier", true), ("predicted_tier", predicted))
+    }
+    about = rows[["article_id", "split", "group", "words"]].assign(**tiers, tiers=len(scoring.tiers))
+    parts = [
+        about.assign(dimension=name, true=true[:, index], predicted=predicted[:, index], mean=mean[index])
+        for index, name in enumerate(scoring.dimensions)
+    ]
+    return pd.concat(parts, ignore_index=True)[list(Predictions.to_schema().columns)]
 
-    Correlations are means over the dimensions; one that is undefined counts as 0. Ranks are those of the whole set.
+
+def result(
+    predictions: pd.DataFrame,
+    baselines: Mapping[str, pd.DataFrame],
+    params: Evaluate,
+    rng: np.random.Generator,
+) -> EvaluationResult:
+    """The model's metrics with intervals over groups, with the baselines' on the same articles.
+
+    `predictions` are `Predictions` of all splits, `baselines` those of each baseline in the test split.
     """
-    errors = np.abs(predicted - true)
-    classes = len(scoring.tiers)
-    tiers = [tier_indices(overall_scores(each, scoring), scoring) for each in (true, predicted)]
-
-    def tier_f1(counts: Counts) -> Floats:
-        return classification.macro_f1s(classification.resampled_confusions(tiers[0], tiers[1], classes, counts))
-
-    def of_rows(values: Floats) -> Statistic:
-        return ratio(values, np.ones(len(values)))
-
-    ranks = [pd.DataFrame(each).rank().to_numpy() for each in (true, predicted)]
-    return {
-        "mae": of_rows(errors.mean(axis=1)),
-        "rmse": transformed(np.sqrt, of_rows((errors**2).mean(axis=1))),
-        "pearson_correlation": _mean_correlation(true, predicted),
-        "spearman_correlation": _mean_correlation(ranks[0], ranks[1]),
-        "within_one_accuracy": of_rows((errors <= 1).mean(axis=1)),
-        "tier_accuracy": of_rows((tiers[0] == tiers[1]).astype(np.float64)),
-        "tier_f1": tier_f1,
+    test = predictions[predictions["split"] == "test"]
+    articles = one_per_article(test)
+    rivals = {
+        name: {metric: each for metric, each in statistics(table).items() if "/" not in metric}
+        for name, table in baselines.items()
     }
+    found = compare(statistics(test), rivals, len(articles), params, rng, groups=articles["group"])
+    both = predictions[predictions["split"] != "val"]
+    apart, rows = overfit_statistics(both), both["article_id"].nunique()
+    interval = bootstrap(apart, rows, rng=rng, **params.bootstrap.model_dump())
+    return found.adding(values(apart, rows), interval)
 
 
-def _mean_correlation(first: Floats, second: Floats) -> Statistic:
-    """Mean over the columns of Pearson's correlation of weighted rows."""
-
-    def statistic(counts: Counts) -> Floats:
-        weights = counts / counts.sum(axis=1, keepdims=True)
-        means = weights @ first, weights @ second
-        both = weights @ (first * second) - means[0] * means[1]
-        spread = (weights @ first**2 - means[0] ** 2).clip(min=0) * (weights @ second**2 - means[1] ** 2).clip(min=0)
-        root = np.sqrt(spread)
-        found = np.divide(both, root, out=np.zeros_like(both), where=root > 1e-12)
-        return np.asarray(found.mean(axis=1), dtype=np.float64)
-
-    return statistic
-
-
-def skill_statistics(true: Floats, predicted: Floats, mean: Floats, names: tuple[str, ...]) -> dict[str, Statistic]:
-    """Skill of each dimension, 1 - MAE / MAE of the mean predictor, with their lowest and their mean."""
-    own, other = np.abs(predicted - true), np.abs(mean - true)
-
-    def skills(counts: Counts) -> Floats:
-        above, below = counts @ own, counts @ other
-        return np.asarray(1 - np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0))
-
-    def one(index: int) -> Statistic:
-        return lambda counts: skills(counts)[:, index]
-
-    return {
-        "mean_skill_score": lambda counts: skills(counts).mean(axis=1),
-        "lowest_skill_score": lambda counts: skills(counts).min(axis=1),
-        **{f"skill/{name}": one(index) for index, name in enumerate(names)},
-    }
-
-
-def overfit_statistic(train_errors: Floats, test_errors: Floats) -> Statistic:
-    """How much of the test MAE is not there in training: 1 - train MAE / test MAE, 0 at least, of the rows of both."""
-    is_test = np.repeat([0.0, 1.0], [len(train_errors), len(test_errors)])
-    errors = np.concatenate([train_errors, test_errors])
-    train, test = ratio(errors * (1 - is_test), 1 - is_test), ratio(errors * is_test, is_test)
-    return lambda counts: np.maximum(1 - train(counts) / test(counts), 0.0)
-
-
-def values(found: Mapping[str, Statistic], rows: int) -> dict[str, float]:
-    """The statistics on the rows as they are."""
-    whole: Counts = np.ones((1, rows), dtype=np.int64)
-    return {name: float(statistic(whole)[0]) for name, statistic in found.items()}
-
-
-def per_dimension(
-    true: Floats, predicted: Floats, mean: Floats, skill: Mapping[str, Interval], names: tuple[str, ...]
-) -> pd.DataFrame:
-    """The columns of `PerDimension`."""
+def per_dimension(test: pd.DataFrame, skill: Mapping[str, Interval]) -> pd.DataFrame:
+    """The columns of `PerDimension`, of the test rows of `Predictions`; `skill` holds the intervals of `skill/…`."""
+    true, predicted, mean = (wide(test, column) for column in ("true", "predicted", "mean"))
     rows = []
-    for index, name in enumerate(names):
+    for index, name in enumerate(dimensions_of(test)):
         own, given = predicted[:, index], true[:, index]
         error, other = mae(own, given), mae(mean[:, index], given)
         rows.append(

@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from winnow.domains.climb import definitions
+from winnow.domains.climb.metrics import route_statistics
 from winnow.domains.climb.model.grades import GradeJudge
 from winnow.domains.climb.model.sequences import (
-    Integers,
     Sequences,
     encode,
     holds_of,
@@ -19,7 +19,7 @@ from winnow.domains.climb.model.sequences import (
 )
 from winnow.domains.climb.params import Common
 from winnow.domains.climb.rules.validity import broken_rules_of_generated
-from winnow.judge.intervals import Statistic, mean, ratio
+from winnow.judge.intervals import values
 from winnow.judge.slices import Metric, slice_metrics
 from winnow.measure.sets import distinct_share, mean_pairwise_distance
 
@@ -111,35 +111,16 @@ def broken_rules(collection: Collection, common: Common) -> pd.DataFrame:
 def route_metrics(judged: pd.DataFrame, sequences: Sequences) -> dict[str, float]:
     """Metrics of the routes of one origin, given as `Judged` and, in the same order, as `sequences`.
 
-    Diversity is measured within each board, and averaged over the routes. Grade accuracies are weighted to the test
-    routes' mix of grades, and left out where no grade was requested.
+    Diversity is measured within each board, and averaged over the routes.
     """
     held = membership(sequences)
     on_board = judged.groupby("board").indices
-    metrics = {
-        "validity_score": float(judged["broken_rule"].isna().mean()),
-        "novelty_score": float(judged["novel"].mean()),
-        "train_distance_score": float(judged["train_distance"].mean()),
-        "distinct_score": sum(distinct_share(held[rows]) * len(rows) for rows in on_board.values()) / len(held),
-    }
+    found = values(route_statistics(judged), len(judged))
+    found["distinct_score"] = sum(distinct_share(held[rows]) * len(rows) for rows in on_board.values()) / len(held)
     spread = [(mean_pairwise_distance(held[rows]), len(rows)) for rows in on_board.values() if len(rows) > 1]
     if spread:
-        metrics["diversity_score"] = sum(score * rows for score, rows in spread) / sum(rows for _, rows in spread)
-    if judged["grade"].notna().all():
-        apart = grades_apart(judged)
-        metrics["grade_exact_accuracy"] = float(np.average(apart == 0, weights=judged["weight"]))
-        metrics["grade_within_one_accuracy"] = float(np.average(apart <= 1, weights=judged["weight"]))
-    return metrics
-
-
-def route_statistics(judged: pd.DataFrame) -> dict[str, Statistic]:
-    """Those metrics of routes with a grade that are means over routes, for `judge.intervals`."""
-    apart, weight = grades_apart(judged), judged["weight"].to_numpy()
-    return {
-        "train_distance_score": mean(judged["train_distance"]),
-        "grade_exact_accuracy": ratio((apart == 0) * weight, weight),
-        "grade_within_one_accuracy": ratio((apart <= 1) * weight, weight),
-    }
+        found["diversity_score"] = sum(score * rows for score, rows in spread) / sum(rows for _, rows in spread)
+    return found
 
 
 def proportions(judged: pd.DataFrame) -> dict[str, tuple[int, int]]:
@@ -151,21 +132,10 @@ def proportions(judged: pd.DataFrame) -> dict[str, tuple[int, int]]:
 
 
 def slice_routes(judged: pd.DataFrame) -> pd.DataFrame:
-    """The `Slices` of `Judged` routes with a grade: what they are like by grade and by board."""
-    metrics: dict[str, Metric] = {
-        "validity_score": lambda part: float(part["broken_rule"].isna().mean()),
-        "novelty_score": lambda part: float(part["novel"].mean()),
-        "train_distance_score": lambda part: float(part["train_distance"].mean()),
-        "grade_exact_accuracy": lambda part: float((grades_apart(part) == 0).mean()),
-        "grade_within_one_accuracy": lambda part: float((grades_apart(part) <= 1).mean()),
-    }
+    """The `Slices` of `Judged` routes with a grade: what they are like by grade and by board, unweighted."""
+
+    def metric(name: str) -> Metric:
+        return lambda part: values(route_statistics(part.assign(weight=1.0)), len(part))[name]
+
+    metrics = {name: metric(name) for name in route_statistics(judged)}
     return slice_metrics(judged, ["grade", "board"], metrics)
-
-
-def grades_apart(judged: pd.DataFrame) -> Integers:
-    """(routes,) steps on the Font scale between the requested grade and the judge's."""
-    requested, judged_grade = (
-        judged[column].map(definitions.GRADE_INDEX).to_numpy(np.int64) for column in ("grade", "judged_grade")
-    )
-    apart: Integers = np.abs(requested - judged_grade)
-    return apart

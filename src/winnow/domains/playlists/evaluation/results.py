@@ -1,25 +1,22 @@
-"""The metrics of a recommender: for each playlist, by length, and compared with the baselines."""
+"""What evaluate finds of the completer: for each playlist, by length, and beside the baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from winnow.domains.playlists import definitions
+from winnow.domains.playlists.metrics import statistics
 from winnow.domains.playlists.params import Evaluate
-from winnow.judge.gates import EvaluationResult
-from winnow.judge.intervals import bootstrap, wilson
-from winnow.judge.report import Report, make_report
+from winnow.judge.intervals import values
+from winnow.judge.result import EvaluationResult, compare
 from winnow.judge.slices import slice_metrics
 from winnow.measure.ranking import clicks, cutoff_metrics, r_precision
 from winnow.recommend.held_out import HeldOut
 from winnow.recommend.lists import distinct_groups
-from winnow.recommend.metrics import mean_metrics, metric_statistics, paired_differences, user_metrics
+from winnow.recommend.metrics import of_checks, user_metrics
 from winnow.recommend.ranking import Ranking
-
-CHALLENGE = ("r_precision", "seen_r_precision", "clicks")
-"""Columns of `Ranked` that are metrics by the same name."""
 
 
 def per_playlist(
@@ -51,8 +48,8 @@ def per_playlist(
     hits = ranked.hits & seen[ranked.lists]
     of_seen = cutoff_metrics(hits, np.maximum(seen_held, 1), definitions.CUTOFFS)
     of_seen["r_precision"] = r_precision(hits, np.maximum(seen_held, 1))
-    for metric, values in of_seen.items():
-        figures[f"seen_{metric}"] = np.where(seen_held > 0, values, np.nan)
+    for metric, each in of_seen.items():
+        figures[f"seen_{metric}"] = np.where(seen_held > 0, each, np.nan)
     return pd.concat([about, figures], axis=1)
 
 
@@ -64,32 +61,23 @@ def slices(table: pd.DataFrame) -> pd.DataFrame:
     return slice_metrics(named, ["length"], metrics).dropna(subset=["score"])
 
 
-def figures(table: pd.DataFrame) -> dict[str, float]:
-    """The mean of every metric over the playlists of a `Ranked` table of one recommender."""
-    return mean_metrics(table, more=CHALLENGE)
-
-
-def report(
-    tables: dict[str, pd.DataFrame],
-    extra: dict[str, dict[str, float]],
-    reference: dict[str, dict[str, float]],
-    checks: Sequence[bool],
+def result(
+    tables: Mapping[str, pd.DataFrame],
+    extra: Mapping[str, Mapping[str, float]],
+    reference: Mapping[str, pd.DataFrame],
+    checks: pd.DataFrame,
     params: Evaluate,
     rng: np.random.Generator,
-) -> Report:
+) -> EvaluationResult:
     """The model's metrics with intervals, with the baselines' over the same playlists.
 
-    `tables` are the `Ranked` rows by recommender, `extra` holds metrics that are no means over playlists; `checks` says
-    whether each checked reason held.
+    `tables` and `reference` are `Ranked` rows, and `extra` metrics that are no means over playlists, by recommender;
+    `checks` is `Checks`.
     """
-    options = params.bootstrap.model_dump()
-    measured = {name: extra.get(name, {}) | figures(table) for name, table in tables.items()}
-    measured["model"]["explanation_accuracy"] = sum(checks) / len(checks)
-    own = metric_statistics(tables["model"], more=CHALLENGE)
-    interval = bootstrap(own, len(tables["model"]), rng=rng, **options)
-    interval["explanation_accuracy"] = wilson(sum(checks), len(checks), params.bootstrap.confidence)
-    headline = params.gate.headline
-    names = [headline, *({"recall_at_10", "seen_recall_at_10"} - {headline})]
-    paired = {name: paired_differences(tables, name, rng, options) for name in sorted(names) if name in tables["model"]}
-    baseline = {name: values for name, values in measured.items() if name != "model"}
-    return make_report(params.gate, EvaluationResult(measured["model"], interval, baseline, reference, paired))
+    rivals = {name: statistics(table) for name, table in tables.items()}
+    own, rows = rivals.pop("model"), len(tables["model"])
+    found = compare(own, rivals, rows, params, rng, paired=("recall_at_10", "seen_recall_at_10"))
+    more = {name: values(statistics(table), len(table)) for name, table in reference.items()}
+    others = {name: each for name, each in extra.items() if name != "model"}
+    found = found.joined(EvaluationResult(extra["model"], {}, others, more))
+    return found.joined(of_checks(checks, params.bootstrap.confidence))

@@ -1,6 +1,6 @@
-"""From probabilities to figures: metrics, their bootstrap statistics, and the tables that the plot stage draws."""
+"""What evaluate finds of the grader: its metrics beside the baselines', and the tables that plot draws."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,15 @@ from sklearn.metrics import roc_curve
 
 from winnow.curate.split_names import SPLITS
 from winnow.domains.retina import definitions
+from winnow.domains.retina.metrics import proportions, statistics
 from winnow.domains.retina.model.calibration import Calibration
-from winnow.judge.intervals import Counts, Interval, Statistic, bootstrap, wilson
+from winnow.domains.retina.params import Evaluate
+from winnow.judge.intervals import Interval, bootstrap, wilson
+from winnow.judge.result import EvaluationResult, compare
 from winnow.judge.settings import Bootstrap
 from winnow.judge.slices import slice_metrics
 from winnow.measure import classification as measure
-from winnow.measure.calibration import calibration_errors, reliability
+from winnow.measure.calibration import reliability
 
 CLASSES = len(definitions.GRADES)
 Floats = NDArray[np.float64]
@@ -31,52 +34,6 @@ def grade_rows(raw: Floats, decision: definitions.Decision, calibration: Calibra
     )
 
 
-def statistics(rows: pd.DataFrame) -> dict[str, Statistic]:
-    """Every metric as a function of how often each row is drawn; only those that are defined on these rows.
-
-    `rows` has the columns of `Judged` and the true `grade`.
-    """
-    true, predicted = rows["grade"].to_numpy(np.int64), rows["predicted"].to_numpy(np.int64)
-    probabilities = rows[definitions.probability_columns()].to_numpy(np.float64)
-
-    def of_confusion(function: Callable[[Floats], Floats]) -> Statistic:
-        return lambda counts: function(measure.resampled_confusions(true, predicted, CLASSES, counts))
-
-    referable, referred = true >= definitions.REFERABLE_FROM, rows["referred"].to_numpy(bool)
-    score = definitions.referable_probability(probabilities)
-
-    def referral(function: Callable[[Floats], Floats], row: int) -> Statistic:
-        return lambda counts: function(measure.resampled_confusions(referable, referred, 2, counts))[..., row]
-
-    likeliest = probabilities.argmax(axis=1) == true
-
-    def calibration_error(confidence: Floats) -> Statistic:
-        return lambda counts: calibration_errors(confidence, likeliest, counts)
-
-    found: dict[str, Statistic] = {
-        "quadratic_weighted_kappa": of_confusion(measure.quadratic_weighted_kappas),
-        "accuracy": of_confusion(measure.accuracies),
-        "balanced_accuracy": of_confusion(measure.balanced_accuracies),
-        "macro_f1": of_confusion(measure.macro_f1s),
-        "rare_f1": of_confusion(lambda confusion: measure.macro_f1s(confusion, definitions.RARE)),
-        "macro_auc": lambda counts: measure.macro_aucs(true, probabilities, counts),
-        "referable_sensitivity": referral(measure.recalls, 1),
-        "referable_specificity": referral(measure.recalls, 0),
-        "referable_auc": lambda counts: measure.aucs(referable, score, counts),
-        "ece": calibration_error(probabilities.max(axis=1)),
-        "uncalibrated_ece": calibration_error(rows["raw_confidence"].to_numpy(np.float64)),
-    }
-    for grade in definitions.GRADES:
-        if (true == grade).any():
-            found |= {
-                f"class_{grade}_precision": of_confusion(_of_class(measure.precisions, grade)),
-                f"class_{grade}_recall": of_confusion(_of_class(measure.recalls, grade)),
-                f"class_{grade}_f1": of_confusion(_of_class(measure.f1s, grade)),
-            }
-    whole = np.ones((1, len(true)), dtype=np.int64)
-    return {name: statistic for name, statistic in found.items() if np.isfinite(statistic(whole)).all()}
-
-
 def slices(test: pd.DataFrame) -> pd.DataFrame:
     """Accuracy by grade and by source: the columns of `Slices`."""
     return slice_metrics(
@@ -84,55 +41,31 @@ def slices(test: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _of_class(function: Callable[[Floats], Floats], grade: int) -> Callable[[Floats], Floats]:
-    """A class's own value; 0 where it is never predicted (as scikit-learn's zero_division)."""
-
-    def own(confusion: Floats) -> Floats:
-        values: Floats = function(confusion)[..., grade]
-        present = confusion[..., grade, :].sum(axis=-1) > 0
-        return np.where(present, np.nan_to_num(values), np.nan)
-
-    return own
-
-
-def metrics(found: Mapping[str, Statistic], rows: int) -> dict[str, float]:
-    """The statistics on the rows as they are."""
-    whole: Counts = np.ones((1, rows), dtype=np.int64)
-    return {name: float(statistic(whole)[0]) for name, statistic in found.items()}
-
-
-def judge(rows: pd.DataFrame) -> dict[str, float]:
-    """All metrics of rows with the columns of `Judged` and the true `grade`."""
-    return metrics(statistics(rows), len(rows))
+def result(
+    test: pd.DataFrame, baselines: Mapping[str, pd.DataFrame], params: Evaluate, rng: np.random.Generator
+) -> EvaluationResult:
+    """The model's metrics with intervals over patients, with the baselines' on the same photographs."""
+    rivals = {name: statistics(rows) for name, rows in baselines.items()}
+    found = compare(statistics(test), rivals, len(test), params, rng, groups=test["patient"])
+    return found.adding({}, with_wilson(found.interval, test, params.bootstrap.confidence))
 
 
 def intervals(rows: pd.DataFrame, params: Bootstrap, rng: np.random.Generator) -> dict[str, Interval]:
-    """Of every metric, over resamples of patients.
-
-    A proportion's is never narrower than Wilson's at either end: resamples of 7 hits in 7 are all 7 hits in 7.
-    """
+    """Of every metric of photographs graded once, over resamples of patients, see `with_wilson`."""
     found = bootstrap(statistics(rows), len(rows), rng=rng, groups=rows["patient"], **params.model_dump())
+    return found | with_wilson(found, rows, params.confidence)
+
+
+def with_wilson(interval: Mapping[str, Interval], rows: pd.DataFrame, confidence: float) -> dict[str, Interval]:
+    """The intervals of proportions, never narrower than Wilson's at either end.
+
+    Resamples of 7 hits in 7 are all 7 hits in 7.
+    """
+    found = {}
     for name, (hits, trials) in proportions(rows).items():
-        if name in found and trials:
-            own, least = found[name], wilson(hits, trials, params.confidence)
+        if name in interval and trials:
+            own, least = interval[name], wilson(hits, trials, confidence)
             found[name] = Interval(min(own.low, least.low), max(own.high, least.high))
-    return found
-
-
-def proportions(rows: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    """(hits, trials) of the metrics that are shares of photographs."""
-    true, predicted = rows["grade"].to_numpy(np.int64), rows["predicted"].to_numpy(np.int64)
-    confusion = measure.confusion_matrix(true, predicted, CLASSES).astype(np.int64)
-    referable, referred = true >= definitions.REFERABLE_FROM, rows["referred"].to_numpy(bool)
-    found = {
-        "accuracy": (int(np.trace(confusion)), len(rows)),
-        "referable_sensitivity": (int((referable & referred).sum()), int(referable.sum())),
-        "referable_specificity": (int((~referable & ~referred).sum()), int((~referable).sum())),
-    }
-    for grade in definitions.GRADES:
-        hits = int(confusion[grade, grade])
-        found[f"class_{grade}_recall"] = (hits, int(confusion[grade].sum()))
-        found[f"class_{grade}_precision"] = (hits, int(confusion[:, grade].sum()))
     return found
 
 

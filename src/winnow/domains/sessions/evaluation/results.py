@@ -1,6 +1,8 @@
-"""The metrics of a recommender: for each user, by slice, and compared with the baselines."""
+"""What evaluate finds of the recommender: for each user, by slice, and beside the baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -8,15 +10,15 @@ from numpy.typing import NDArray
 
 from winnow.domains.sessions import definitions
 from winnow.domains.sessions.params import Evaluate
-from winnow.judge.gates import EvaluationResult
-from winnow.judge.intervals import Interval, bootstrap, wilson
-from winnow.judge.report import Report, make_report
+from winnow.judge.intervals import values
+from winnow.judge.result import EvaluationResult, compare
 from winnow.judge.slices import slice_metrics
-from winnow.recommend.explanations import Check
 from winnow.recommend.held_out import HeldOut
 from winnow.recommend.lists import list_diversity
-from winnow.recommend.metrics import mean_metrics, metric_statistics, paired_differences, user_metrics
+from winnow.recommend.metrics import metric_statistics, of_checks, user_metrics
 from winnow.recommend.ranking import Ranking
+
+T = TypeVar("T")
 
 
 def per_user(
@@ -65,61 +67,49 @@ def genre_shares(genres: pd.DataFrame, songs: int) -> NDArray[np.float32]:
     return shares
 
 
-def explanations(checks: Sequence[Check], by_attention: Sequence[Check]) -> dict[str, dict[str, float]]:
+def explanations(checks: pd.DataFrame, by_attention: pd.DataFrame) -> dict[str, dict[str, float]]:
     """How often first reasons held, by kind, and by how much scores fell; beside the songs with most attention.
 
     The first reason has the largest effect by construction, so what attention ranks first is the measure for it.
     """
-    parts = {kind: [check for check in checks if check.kind == kind] for kind in ("song", "genre")}
-    parts["most_attention"] = list(by_attention)
+    parts = {kind: checks[checks["kind"] == kind] for kind in ("song", "genre")} | {"most_attention": by_attention}
     return {
-        name: {"checked": len(own), "held": sum(check.holds for check in own)} | _falls(own)
+        name: {"checked": len(own), "held": int((own["fall"] > own["other_fall"]).sum())}
+        | ({"fall": float(own["fall"].mean()), "other": float(own["other_fall"].mean())} if len(own) else {})
         for name, own in parts.items()
     }
 
 
-def _falls(checks: Sequence[Check]) -> dict[str, float]:
-    """The mean fall of the scores without the first reason, and without another one."""
-    if not checks:
-        return {}
-    return {
-        "fall": float(np.mean([check.fall for check in checks])),
-        "other": float(np.mean([check.other for check in checks])),
-    }
-
-
-def report(
-    tables: dict[str, pd.DataFrame],
-    extra: dict[str, dict[str, float]],
-    checks: Sequence[bool],
+def result(
+    tables: Mapping[str, pd.DataFrame],
+    extra: Mapping[str, Mapping[str, float]],
+    checks: pd.DataFrame,
     params: Evaluate,
     rng: np.random.Generator,
-) -> Report:
+) -> EvaluationResult:
     """The model's metrics with intervals, with the baselines' and the references' over the same users.
 
-    `extra` holds metrics that are no means over users, by recommender; `checks` whether each checked reason held.
-    Without any check, as where no user has two reasons, there is no `explanation_accuracy`.
+    `tables` are `Ranked` rows and `extra` metrics that are no means over users, both by recommender; `checks` is
+    `Checks`.
     """
-    options = params.bootstrap.model_dump()
-    figures = {name: dict(values) for name, values in extra.items()}
-    interval: dict[str, Interval] = {}
-    if checks:
-        figures["model"]["explanation_accuracy"] = sum(checks) / len(checks)
-        interval["explanation_accuracy"] = wilson(sum(checks), len(checks), params.bootstrap.confidence)
+    apart = _by_role(extra)
+    found = EvaluationResult(apart["model"].get("model", {}), {}, apart["baseline"], apart["reference"])
     compared = params.gate.headline.removeprefix("cold_")
-    paired: dict[str, dict[str, Interval]] = {}
     for prefix in ("", "cold_"):
         part = {name: table[table["cold"] == bool(prefix)].reset_index(drop=True) for name, table in tables.items()}
-        part = {name: table for name, table in part.items() if len(table)}
-        if "model" not in part:
-            continue
-        for name, table in part.items():
-            figures[name] |= mean_metrics(table, prefix)
-        own = metric_statistics(part["model"], prefix)
-        interval |= bootstrap(own, len(part["model"]), rng=rng, **options)
-        if compared in part["model"]:
-            rivals = {name: table for name, table in part.items() if name not in definitions.REFERENCES}
-            paired[f"{prefix}{compared}"] = paired_differences(rivals, compared, rng, options)
-    reference = {name: figures[name] for name in definitions.REFERENCES if name in figures}
-    baseline = {name: values for name, values in figures.items() if name != "model" and name not in reference}
-    return make_report(params.gate, EvaluationResult(figures["model"], interval, baseline, reference, paired))
+        statistics = _by_role({name: metric_statistics(own, prefix) for name, own in part.items() if len(own)})
+        if statistics["model"]:
+            own, rows, paired = statistics["model"]["model"], len(part["model"]), (f"{prefix}{compared}",)
+            one = compare(own, statistics["baseline"], rows, params, rng, paired=paired)
+            reference = {name: values(each, rows) for name, each in statistics["reference"].items()}
+            found = found.joined(replace(one, reference=reference))
+    return found.joined(of_checks(checks, params.bootstrap.confidence))
+
+
+def _by_role(recommenders: Mapping[str, T]) -> dict[str, dict[str, T]]:
+    """Recommenders by what they are: the model, a baseline, or a reference."""
+    roles: dict[str, dict[str, T]] = {"model": {}, "baseline": {}, "reference": {}}
+    for name, each in recommenders.items():
+        role = "model" if name == "model" else "reference" if name in definitions.REFERENCES else "baseline"
+        roles[role][name] = each
+    return roles

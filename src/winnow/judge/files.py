@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from winnow.judge.baselines import strongest
-from winnow.judge.gates import WORDS, EvaluationResult, Words, decide
+from winnow.judge.gates import WORDS, Words, decide
 from winnow.judge.intervals import Interval
+from winnow.judge.result import EvaluationResult
 from winnow.judge.settings import Gate
 from winnow.pipeline.errors import WinnowError
 
 
-class Report(NamedTuple):
+class EvaluationFiles(NamedTuple):
     metrics: dict[str, Any]
     """evaluate.json, what `dvc metrics diff` compares: verdict, headline with its interval, strongest baseline's value,
     the gate's metrics"""
@@ -19,7 +20,7 @@ class Report(NamedTuple):
     """judgement.json, everything: verdict, reasons, model, interval, baseline, reference, difference"""
 
 
-def make_report(gate: Gate, found: EvaluationResult, words: Words = WORDS) -> Report:
+def evaluation_files(gate: Gate, found: EvaluationResult, words: Words = WORDS) -> EvaluationFiles:
     """Both files' content. Raises WinnowError naming a value that is NaN or infinite, or a metric that is missing."""
     interval = _bounds(found.interval)
     parts = [("model", found.model), *interval.items(), *found.baseline.items(), *found.reference.items()]
@@ -46,7 +47,7 @@ def make_report(gate: Gate, found: EvaluationResult, words: Words = WORDS) -> Re
         "reference": {name: dict(values) for name, values in found.reference.items()},
         "difference": {metric: _bounds(paired) for metric, paired in found.difference.items()},
     }
-    return Report(metrics, judgement)
+    return EvaluationFiles(metrics, judgement)
 
 
 def _bounds(intervals: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
