@@ -1,9 +1,9 @@
-"""Every figure of a table that a page takes from a results file is in that file.
+"""The pages: every figure of a table is in its results file, every link and path exists, and the guide is one.
 
 A comment right before the table names the file, and, where a figure could be found in it by chance, which part of it a
 row (by the beginning of its first cell) or a column (by its header) is taken from:
 
-    <!-- figures: benchmarks/results/loop.json
+    <!-- figures: benchmarks/pipeline/results/loop.json
     transformer: [transformer/ratio, transformer/bare_ms_per_step]
     except: [command]
     -->
@@ -125,7 +125,10 @@ def tables_of(page: str, text: str) -> list[Table]:
     return tables
 
 
-PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
+GUIDE = sorted((ROOT / "docs").glob("*.md"))
+LABORATORY = sorted((ROOT / "benchmarks").rglob("*.md"))
+OTHERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "data/source").rglob("*.md"))]
+PAGES = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in [*GUIDE, *LABORATORY, *OTHERS]}
 TABLES = [table for page, text in PAGES.items() for table in tables_of(page, text) if table.files]
 
 
@@ -142,7 +145,7 @@ def test_another_figure_would_not_be_found(table: Table) -> None:
     """With the last digit of every figure off by one, few are in the results by chance."""
     shifted = [found((_shifted(figure[0]), *figure[1:]), parts) for _, figure, parts in table.figures()]
     assert len(shifted) > 5
-    assert statistics.mean(shifted) < 0.1
+    assert statistics.mean(shifted) <= 0.1
 
 
 def _shifted(text: str) -> str:
@@ -162,7 +165,7 @@ def test_every_table_with_decimals_says_where_they_come_from() -> None:
 
 def test_means_and_spreads_are_those_of_the_runs() -> None:
     checked = 0
-    for file in sorted((ROOT / "benchmarks/results").glob("retina_*.json")):
+    for file in sorted((ROOT / "benchmarks/retina/results").glob("*.json")):
         for strategy in json.loads(file.read_text()).values():
             for side in ("model", "validation"):
                 for name, summary in strategy.get(side, {}).items() if isinstance(strategy, dict) else ():
@@ -172,3 +175,30 @@ def test_means_and_spreads_are_those_of_the_runs() -> None:
                     assert (statistics.stdev(runs) if len(runs) > 1 else 0) == pytest.approx(spread, abs=6e-4)
                     checked += 1
     assert checked > 100
+
+
+LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
+PATH = re.compile(r"`((?:benchmarks|docs|src|stages|tests|presets|data/source|metrics|\.github)/[\w./-]+)`")
+MODULE = re.compile(r"python -m (benchmarks[\w.]*)")
+MADE = ("data/source/", "metrics/", "src/winnow/domains/toy/", "stages/toy/", "docs/toy", "presets/toy")
+"""Where commands write, where users put files of their own, and the domain that new-domain.md makes."""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_path_and_program_that_a_page_names_exists(page: str) -> None:
+    text, folder = PAGES[page], (ROOT / page).parent
+    own = "".join(line for line in text.splitlines(keepends=True) if "https://" not in line)  # not others' files
+    named = {path for path in PATH.findall(own) if not path.startswith(MADE)}
+    named |= {f"{module.replace('.', '/')}.py" for module in MODULE.findall(text)}
+    missing = sorted(path for path in named if not (ROOT / path).exists())
+    for target, anchor in LINK.findall(text):
+        file = (folder / target).resolve() if target else ROOT / page
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text(encoding="utf-8"))):
+            missing.append(f"{target}#{anchor}")
+    assert not missing, f"{page}: {missing}"
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
