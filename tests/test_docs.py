@@ -180,7 +180,7 @@ def test_means_and_spreads_are_those_of_the_runs() -> None:
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
 PATH = re.compile(r"`((?:benchmarks|docs|src|stages|tests|presets|data/source|metrics|\.github)/[\w./-]+)`")
 MODULE = re.compile(r"python -m (benchmarks[\w.]*)")
-MADE = ("data/source/", "metrics/", "src/winnow/domains/toy/", "stages/toy/", "docs/toy", "presets/toy")
+MADE = ("data/source/", "metrics/", "src/winnow/domains/toy/", "stages/toy/", "docs/toy", "presets/toy", "benchmarks/toy/")
 """Where commands write, where users put files of their own, and the domain that new-domain.md makes."""
 
 

@@ -16,7 +16,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,12 +29,13 @@ from winnow.domains.playlists.model.batches import PlaylistLoader, TrackGraph
 from winnow.domains.playlists.model.network import PlaylistGAT
 from winnow.domains.playlists.model.sequences import Sequences, sequences_of
 from winnow.domains.playlists.model.tensors import build_model, track_graph
-from winnow.domains.playlists.model.training import batch_loss
-from winnow.domains.playlists.params import Network, Synthetic, Weight
+from winnow.domains.playlists.model.training import CompleterTask
+from winnow.domains.playlists.params import Network, Synthetic, Train, Weight
 from winnow.domains.playlists.rules.weights import track_edges, weigh_tracks
 from winnow.domains.playlists.source import synthetic
 from winnow.learn.devices import keep_freed_memory
 from winnow.learn.samplers import BatchShare
+from winnow.pipeline.params import Document
 from winnow.recommend.graph import build_graph
 from winnow.recommend.held_out import HeldOut
 from winnow.recommend.propagation import to_items, to_users, weigh_edges
@@ -44,6 +46,15 @@ TRACKS, ARTISTS, DIM = 200_000, 27_000, 96
 STEPS = 24
 NETWORK = Network(embedding_dim=DIM, heads=4, history=100, temperature=0.08, dropout=0.0)
 WEIGHT = Weight(negatives="popularity", popularity_exponent=0.75, min_playlists=3, neighbours=32, shrink=20.0)
+
+
+@cache
+def task() -> CompleterTask:
+    """A training of `NETWORK`, for its loss alone."""
+    values = Document(ROOT / "params.yaml").content["playlists"]["train"] | {"loss": "sampled_softmax"}
+    params = Train.model_validate(values).model_copy(update={"network": NETWORK})
+    nothing: Any = None
+    return CompleterTask(nothing, nothing, nothing, 0, nothing, params, nothing)
 
 
 def world(
@@ -96,7 +107,7 @@ def one_size(playlists: int, min_playlists: int) -> dict[str, float]:
         marks = [time.process_time()]
         batch = loader.batch(0, number % len(loader.sampler))
         marks.append(time.process_time())
-        loss = batch_loss(model, batch, loss="sampled_softmax", temperature=0.08)
+        loss = task().loss(model, batch)
         marks.append(time.process_time())
         optimizer.zero_grad(set_to_none=True)
         (loss.total / loss.count).backward()
@@ -168,7 +179,7 @@ def formulations() -> dict[str, float]:
     loader = loader_of(sequences, graph, probability, batch=128)
 
     def nearest(number: int) -> None:
-        loss = batch_loss(model, loader.batch(0, number), loss="sampled_softmax", temperature=0.08)
+        loss = task().loss(model, loader.batch(0, number))
         (loss.total / loss.count).backward()
         model.zero_grad(set_to_none=True)
 

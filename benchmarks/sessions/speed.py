@@ -9,15 +9,18 @@ by torch_geometric.nn.LightGCN in as many steps; measured on a few steps.
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.measure import data_of, report
+from benchmarks.measure import ROOT, data_of, report
 from winnow.domains.sessions.model.network import GraphRecommender
-from winnow.domains.sessions.model.training import batch_loss
+from winnow.domains.sessions.model.training import RecommenderTask
+from winnow.domains.sessions.params import Train
 from winnow.domains.sessions.source import lightgcn
 from winnow.learn.samplers import BatchShare
+from winnow.pipeline.params import Document
 from winnow.recommend.batches import UserLoader
 from winnow.recommend.graph import build_graph
 from winnow.recommend.held_out import HeldOut
@@ -127,9 +130,13 @@ def epoch() -> dict[str, float]:
     rng = np.random.default_rng(0)
     steps = {"ours": torch.optim.Adam(ours.parameters()), "pyg_lightgcn": torch.optim.Adam(theirs.parameters())}
 
+    values = Document(ROOT / "params.yaml").content["sessions"]["train"] | {"loss": "sampled_softmax", "l2": 0.0}
+    nothing: Any = None
+    task = RecommenderTask(nothing, nothing, nothing, Train.model_validate(values), nothing)  # for its loss alone
+
     def our_loss() -> torch.Tensor:
         batch = next(batches) | {"graph": graph, "types": torch.zeros(shape[0], dtype=torch.int64)}
-        loss = batch_loss(ours, batch, loss="sampled_softmax", l2=0.0)
+        loss = task.loss(ours, batch)
         return loss.total / loss.count
 
     def their_loss() -> torch.Tensor:
