@@ -4,16 +4,15 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: run test test-long faults mutants lint lock bench help
+.PHONY: run test test-long mutants lint lock bench help
 
 help:
 	@echo "make run        environment, then dvc repro on the embedded data"
 	@echo "make test       lint, types, import contracts and every test"
 	@echo "make test DOMAIN=climb  the tests of one domain"
 	@echo "make test-long  tests that take too long for make test: dvc killed at every moment"
-	@echo "make faults     plant the faults that once passed all tests, and report what sees each"
 	@echo "make mutants    plant faults, one at a time, and report what the tests do not see"
-	@echo "make bench      side-by-side measurements, JSON into benchmarks/results"
+	@echo "make bench      side-by-side measurements, JSON into benchmarks/pipeline/results"
 	@echo "make lock       requirements.lock anew from pyproject.toml"
 
 run: .venv/ready
@@ -26,11 +25,8 @@ test: .venv/ready lint
 test-long: .venv/ready
 	python -m pytest -q -m long
 
-faults: .venv/ready
-	python benchmarks/faults.py
-
 mutants: .venv/ready
-	python benchmarks/mutants.py
+	python -m benchmarks.mutation.mutants
 
 lint: .venv/ready
 	ruff check .
@@ -39,9 +35,9 @@ lint: .venv/ready
 	lint-imports --no-cache
 
 bench: .venv/ready
-	python benchmarks/second_repro.py
-	python benchmarks/stage_overhead.py
-	python benchmarks/loop.py
+	python -m benchmarks.pipeline.second_repro
+	python -m benchmarks.pipeline.stage_overhead
+	python -m benchmarks.pipeline.loop
 
 lock: .venv/ready
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev --extra pretrained pyproject.toml -o requirements.lock -q

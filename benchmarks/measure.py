@@ -1,4 +1,4 @@
-"""What benchmarks share: commands timed side by side in one run, and their JSON."""
+"""What benchmarks share: commands timed side by side in one run, their data, and their JSON."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
+BENCHMARKS = ROOT / "benchmarks"
 
 
 def numeric_settings() -> dict[str, str]:
@@ -47,17 +47,29 @@ def side_by_side(commands: Mapping[str, tuple[Sequence[str], Path]], repeats: in
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
+def data_of(domain: str) -> Path:
+    """The folder of a domain's prepared data; `benchmarks/<domain>/README.md` says how to make it."""
+    return Path(os.environ.get("WINNOW_SHARED_DATA", ROOT.parent / "shared" / "data")) / domain
+
+
+def results(name: str) -> Path:
+    """`benchmarks/climb/results/drawn.json` for `climb/drawn`."""
+    folder, _, file = name.partition("/")
+    return BENCHMARKS / folder / "results" / f"{file}.json"
+
+
 def report(name: str, figures: Mapping[str, object]) -> None:
-    """Print the figures and keep them in `benchmarks/results/<name>.json`."""
+    """Print the figures and keep them in the results file of that name."""
     text = json.dumps(figures, indent=2, sort_keys=True) + "\n"
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(text)
+    file = results(name)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
     print(text, end="")
 
 
 def kept(name: str) -> dict[str, Any]:
     """The figures of earlier runs, by row; empty before the first one."""
-    file = RESULTS / f"{name}.json"
+    file = results(name)
     return json.loads(file.read_text()) if file.exists() else {}
 
 

@@ -1,9 +1,12 @@
-"""What benchmarks keep of their earlier runs."""
+"""What benchmarks keep of their earlier runs, and the data that they are run on."""
 
-import ast
+import gzip
+import hashlib
 import importlib
 import io
 import json
+import subprocess
+import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,10 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from PIL import Image
 
-from tests.conftest import ROOT
+from benchmarks import fetching
+from benchmarks.articles import prepare as articles
+from benchmarks.climb import prepare as climb
+from benchmarks.playlists import prepare as playlists
+from benchmarks.sessions import prepare as sessions
 from winnow.domains.documents import definitions
 from winnow.domains.documents.source.synthetic import draw_page
 
@@ -22,16 +28,16 @@ from winnow.domains.documents.source.synthetic import draw_page
 @pytest.fixture
 def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module that benchmarks share, writing to the temporary folder."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    module = importlib.import_module("measure")
-    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    module = importlib.import_module("benchmarks.measure")
+    monkeypatch.setattr(module, "BENCHMARKS", tmp_path)
+    (tmp_path / "climb").mkdir()
     return module
 
 
 def test_a_row_is_replaced_by_a_new_one_and_never_by_nothing(measure: Any, tmp_path: Path) -> None:
-    measure.merge("some", {"a": {"seconds": 1}, "b": {"seconds": 2}, "zero": 0})
-    measure.merge("some", {"a": {}, "b": {"seconds": 3}, "c": [1], "zero": 0.0})
-    assert json.loads((tmp_path / "some.json").read_text()) == {
+    measure.merge("climb/some", {"a": {"seconds": 1}, "b": {"seconds": 2}, "zero": 0})
+    measure.merge("climb/some", {"a": {}, "b": {"seconds": 3}, "c": [1], "zero": 0.0})
+    assert json.loads((tmp_path / "climb/results/some.json").read_text()) == {
         "a": {"seconds": 1}, "b": {"seconds": 3}, "c": [1], "zero": 0.0
     }  # fmt: skip
 
@@ -39,7 +45,7 @@ def test_a_row_is_replaced_by_a_new_one_and_never_by_nothing(measure: Any, tmp_p
 def test_the_comparison_of_two_models_of_sessions_is_of_the_users_both_served(
     measure: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quality = importlib.import_module("sessions_quality")
+    quality = importlib.import_module("benchmarks.sessions.quality")
     monkeypatch.setattr(quality, "USERS", tmp_path / "users.npz")
     for row, users, recall in (("gat", [0, 2, 5], 0.1), ("genre_gat", [0, 1, 2, 5], 0.4)):
         ranked = pd.DataFrame({"recommender": "model", "cold": False, "user_index": users, "recall_at_10": recall})
@@ -56,7 +62,7 @@ def test_the_comparison_of_two_models_of_sessions_is_of_the_users_both_served(
 
 @pytest.fixture
 def documents_pages(measure: ModuleType) -> Any:
-    return importlib.import_module("documents_pages")
+    return importlib.import_module("benchmarks.documents.pages")
 
 
 def test_the_figures_of_all_folds_hold_the_rejections_of_each_folds_threshold(documents_pages: Any) -> None:
@@ -102,7 +108,7 @@ def test_a_nearly_empty_page_keeps_its_first_lines_and_shares_are_of_all_pages(d
 
 
 def test_the_f1_of_words_counts_repeated_words(measure: ModuleType) -> None:
-    ocr = importlib.import_module("documents_ocr")
+    ocr = importlib.import_module("benchmarks.documents.ocr")
     expected = ocr.Counter(["the", "page", "of", "the", "book"])
     assert ocr.word_f1(expected, expected) == 1
     assert ocr.word_f1(ocr.Counter(["the", "page", "pace"]), expected) == pytest.approx(2 * 2 / (3 + 5))
@@ -113,9 +119,9 @@ def test_the_f1_of_words_counts_repeated_words(measure: ModuleType) -> None:
 def test_without_tesseract_the_ocr_benchmark_says_what_to_install(
     measure: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ocr = importlib.import_module("documents_ocr")
+    ocr = importlib.import_module("benchmarks.documents.ocr")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("sys.argv", ["documents_ocr.py", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", ["ocr.py", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"needs tesseract .* \(Debian: apt-get install tesseract-ocr\)"):
         ocr.main()
 
@@ -123,7 +129,7 @@ def test_without_tesseract_the_ocr_benchmark_says_what_to_install(
 def test_pages_with_too_few_words_are_left_out_of_the_ocr_benchmark(
     measure: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ocr = importlib.import_module("documents_ocr")
+    ocr = importlib.import_module("benchmarks.documents.ocr")
     words = {100: 40, 110: 29, 120: 30, 130: 99}
     for height in words:
         Image.fromarray(np.full((height, 80), 255, dtype=np.uint8)).save(tmp_path / f"{height}.png")
@@ -139,7 +145,7 @@ def test_pages_with_too_few_words_are_left_out_of_the_ocr_benchmark(
 
 @pytest.mark.parametrize("issue", definitions.ISSUES)
 def test_a_page_gets_one_issue_alone(measure: ModuleType, issue: str) -> None:
-    ocr = importlib.import_module("documents_ocr")
+    ocr = importlib.import_module("benchmarks.documents.ocr")
     page = draw_page("letter", 500, np.random.default_rng(0))
     made, severity = ocr.with_issue(page, issue, 0.6, np.random.default_rng(1))
     assert severity == pytest.approx(0.6, abs=0.12)
@@ -147,7 +153,7 @@ def test_a_page_gets_one_issue_alone(measure: ModuleType, issue: str) -> None:
 
 
 def test_ocr_figures_of_an_issue_are_means_by_severity_and_a_correlation_over_pages(measure: ModuleType) -> None:
-    ocr = importlib.import_module("documents_ocr")
+    ocr = importlib.import_module("benchmarks.documents.ocr")
     rows = [
         (f"{page}.png", issue, wanted, wanted, right)
         for page in range(6)
@@ -160,9 +166,158 @@ def test_ocr_figures_of_an_issue_are_means_by_severity_and_a_correlation_over_pa
     assert {issue: part["spearman"]["value"] for issue, part in found["by_issue"].items()} == {"blur": -1, "glare": 1}
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks/faults").glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_listed_fault_can_be_planted(file: Path) -> None:
-    for fault in yaml.safe_load(file.read_text(encoding="utf-8")):
-        source = (ROOT / fault["file"]).read_text(encoding="utf-8")
-        assert source.count(fault["old"]) == 1, fault["fault"]
-        ast.parse(source.replace(fault["old"], fault["new"]))
+def test_files_are_taken_from_a_repository_as_they_were_at_a_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = tmp_path / "github" / "someone" / "data"
+    upstream.mkdir(parents=True)
+    git = ["git", "-C", str(upstream), "-c", "user.name=n", "-c", "user.email=e@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    for text in ("first", "second"):
+        (upstream / "rows.txt").write_text(text)
+        (upstream / "other.txt").write_text(text)
+        subprocess.run([*git, "add", "."], check=True)
+        subprocess.run([*git, "commit", "-qm", text], check=True)
+    first = subprocess.run([*git, "rev-parse", "HEAD~1"], capture_output=True, text=True, check=True).stdout.strip()
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{tmp_path}/github/.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/")
+    with fetching.published("someone/data", first, "rows.txt") as folder:
+        assert (folder / "rows.txt").read_text() == "first"
+        assert not (folder / "other.txt").exists()
+
+
+def test_prepared_data_is_compared_with_what_the_figures_were_measured_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WINNOW_SHARED_DATA", str(tmp_path))
+    monkeypatch.setattr(fetching, "BENCHMARKS", tmp_path / "benchmarks")
+    sums = {"rows.json.gz": hashlib.sha256(b"rows").hexdigest(), "table.csv": hashlib.sha256(b"table").hexdigest()}
+    (tmp_path / "benchmarks" / "climb").mkdir(parents=True)
+    lines = "".join(f"{checksum}  {name}\n" for name, checksum in sums.items())
+    (tmp_path / "benchmarks" / "climb" / "SHA256SUMS").write_text(lines)
+    folder = fetching.new_folder("climb")
+    fetching.write_gzip(folder / "rows.json.gz", b"rows")
+    with pytest.raises(SystemExit, match="table.csv is missing"):
+        fetching.check("climb")
+    (folder / "table.csv").write_bytes(b"another")
+    with pytest.raises(SystemExit, match="table.csv is another file"):
+        fetching.check("climb")
+    (folder / "table.csv").write_bytes(b"table")
+    fetching.check("climb")
+    assert "2 files" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="exists"):
+        fetching.new_folder("climb")
+
+
+def checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_climbs_rule_keeps_the_problems_that_the_figures_were_measured_on(shared_data: Path) -> None:
+    expected = fetching.expected("climb")
+    for name in expected:
+        content = json.loads(gzip.decompress((shared_data / "climb" / name).read_bytes()))
+        if name.startswith("peer"):
+            continue
+        rows = content["Data"] if name.startswith("web") else content
+        used = climb.used(rows)
+        assert len(used) == len(rows) > 40
+        whole = {**content, "Data": used} if name.startswith("web") else used
+        assert checksum(climb.as_json(whole)) == expected[name]
+
+
+def test_a_hold_set_is_used_or_left_out_whatever_the_format_and_the_order() -> None:
+    holds = [["A5", f"{column}{row}", "K18"] for row in range(6, 18) for column in "BCD"]
+    sides = []
+    for each in holds:
+        minimal = {"Moves": each[::-1]}
+        guidebook = {"mb_type": 0, "start_holds": each[:1], "mid_holds": each[1:2], "end_holds": each[2:]}
+        app = {"holdsetup": {"apiId": 1}, "moves": [{"description": hold} for hold in each], "setby": "someone"}
+        web = {"Holdsetup": {"Id": 1}, "Moves": [{"Description": hold} for hold in each]}
+        found = {len(climb.used([row])) for row in (minimal, guidebook, app, web)}
+        assert len(found) == 1
+        sides += found
+    assert {0, 1} == set(sides)
+
+
+def test_generated_routes_are_read_from_the_script_that_publishes_them() -> None:
+    script = (
+        "var climbs_2016 = {\"lstm\": [{'moves': [ 'E6', 'K18', ], 'grade': {'GradeNet': 'V6'}, 'file_name': 'x'}]}"
+    )
+    assert climb.peers_of(script) == [{"moves": ["E6", "K18"], "grade": {"GradeNet": "V6"}}]
+
+
+def test_articles_rules_keep_the_texts_that_the_figures_were_measured_on(shared_data: Path, tmp_path: Path) -> None:
+    folder, expected = shared_data / "articles", fetching.expected("articles")
+    rows = [json.loads(line) for line in (folder / "emobank_train_dev.jsonl").read_text().splitlines()]
+    table = [
+        {"id": row["id"], "split": row["split"], "text": row["content"]}
+        | {column: str(row["scores"][name]) for name, column in articles.EMOBANK.items()}
+        for row in rows
+    ]
+    made = articles.as_lines(articles.emobank([*table, {**table[0], "split": "test"}]))
+    assert checksum(made) == expected["emobank_train_dev.jsonl"]
+    with zipfile.ZipFile(folder / "ellipse_essays.zip") as archive:
+        lines = archive.read("ellipse_essays.jsonl", pwd=articles.PASSWORD).decode().splitlines()
+    essays = [json.loads(line) for line in lines]
+    table = [
+        {"text_id_kaggle": row["id"], "prompt": row["title"], "full_text": row["content"]}
+        | {name.capitalize(): str(value) for name, value in row["scores"].items()}
+        for row in essays
+    ]
+    kept = list(articles.ellipse(table))
+    assert len(kept) == len(essays)
+    articles.write_archive(tmp_path / "e.zip", "ellipse_essays.jsonl", articles.as_lines(kept))
+    assert fetching.digest(tmp_path / "e.zip") == expected["ellipse_essays.zip"]
+    assert fetching.digest(folder / "hanna_human_vs_llm_scores.csv") == expected["hanna_human_vs_llm_scores.csv"]
+
+
+def test_hannas_lists_become_a_row_for_each_story_and_every_fourth_is_left_out() -> None:
+    scores = {
+        f"{model} {short} {prompt}" for model in articles.MODELS for short in articles.SHORT for prompt in range(1, 5)
+    }
+    row = {"Model": "Human", **dict.fromkeys((*articles.CRITERIA, *scores), "[1.0, 2.33333, 3.0, 4.0, 5.0]")}
+    lines = articles.hanna([row]).splitlines()
+    assert lines[0].startswith("item,system,human_relevance,human_coherence")
+    assert [line.split(",")[:3] for line in lines[1:]] == [
+        ["1", "Human", "2.3333"], ["2", "Human", "3.0"], ["3", "Human", "4.0"]
+    ]  # fmt: skip
+
+
+def test_playlists_are_drawn_and_written_as_the_files_that_the_figures_were_measured_on(shared_data: Path) -> None:
+    expected = fetching.expected("playlists")
+    files = [json.loads(gzip.decompress((shared_data / "playlists" / name).read_bytes())) for name in expected]
+    used = sorted((each for file in files for each in file["playlists"]), key=lambda each: each["pid"])
+    known = {each["pid"]: each for each in used}
+    drawn = playlists.used([known.get(pid, {"pid": pid}) for pid in range(7071)])
+    assert drawn == used
+    made = dict(playlists.slices(drawn, files[0]["info"]))
+    assert {f"mpd-7k/{name}": checksum(content) for name, content in made.items()} == expected
+
+
+def test_sessions_files_are_those_that_the_figures_were_measured_on(shared_data: Path) -> None:
+    expected, folder = fetching.expected("sessions"), shared_data / "sessions"
+    assert {name: fetching.digest(folder / name) for name in expected} == expected
+    lists = gzip.decompress((folder / "lightgcn-gowalla/train.txt.gz").read_bytes())
+    backwards = b"".join(b" ".join([line.split()[0], *line.split()[:0:-1]]) + b"\n" for line in lists.splitlines())
+    assert sessions.ascending(backwards) == lists
+
+
+def test_listeners_are_drawn_by_their_numbers_and_friends_stay_among_them() -> None:
+    numbers = range(2, 2000, 2)
+    table = b"userID\tartistID\tweight\n" + b"".join(b"%d\t1\t1\n" % number for number in numbers)
+    users = sessions.used_listeners(table)
+    assert len(users) == len(numbers) - sessions.LEFT_OUT
+    one, other = sorted(users)[:2]
+    friends = b"userID\tfriendID\r\n%s\t%s\r\n%s\t3\r\n3\t%s\r\n" % (one, other, one, one)
+    assert sessions.rows_of(friends, users, both=True) == b"userID\tfriendID\n%s\t%s\n" % (one, other)
+
+
+def test_photographs_and_pages_are_those_that_the_figures_were_measured_on(shared_data: Path) -> None:
+    for domain, folder in (("retina", shared_data / "retina"), ("documents", shared_data / "documents")):
+        found = {
+            name: fetching.digest(folder / ("labels" if name == "idrid_384.csv" else "") / name)
+            for name in fetching.expected(domain)
+        }
+        assert found == fetching.expected(domain)

@@ -1,9 +1,9 @@
-"""Every figure of a table that a page takes from a results file is in that file.
+"""The pages: every figure of a table is in its results file, every link and path exists, and the guide is one.
 
 A comment right before the table names the file, and, where a figure could be found in it by chance, which part of it a
 row (by the beginning of its first cell) or a column (by its header) is taken from:
 
-    <!-- figures: benchmarks/results/loop.json
+    <!-- figures: benchmarks/pipeline/results/loop.json
     transformer: [transformer/ratio, transformer/bare_ms_per_step]
     except: [command]
     -->
@@ -25,6 +25,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from winnow.pipeline.params import Document
 
 COMMENT = re.compile(
     r"<!-- figures: (?P<files>[^\n]*?)(?:\n(?P<parts>.*?))?\s*-->\n(?P<table>\|.*?\n)(?!\|)", re.DOTALL
@@ -125,7 +126,10 @@ def tables_of(page: str, text: str) -> list[Table]:
     return tables
 
 
-PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
+GUIDE = sorted((ROOT / "docs").glob("*.md"))
+LABORATORY = sorted((ROOT / "benchmarks").rglob("*.md"))
+OTHERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "data/source").rglob("*.md"))]
+PAGES = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in [*GUIDE, *LABORATORY, *OTHERS]}
 TABLES = [table for page, text in PAGES.items() for table in tables_of(page, text) if table.files]
 
 
@@ -142,7 +146,7 @@ def test_another_figure_would_not_be_found(table: Table) -> None:
     """With the last digit of every figure off by one, few are in the results by chance."""
     shifted = [found((_shifted(figure[0]), *figure[1:]), parts) for _, figure, parts in table.figures()]
     assert len(shifted) > 5
-    assert statistics.mean(shifted) < 0.1
+    assert sum(shifted) <= max(1, 0.1 * len(shifted))
 
 
 def _shifted(text: str) -> str:
@@ -162,7 +166,7 @@ def test_every_table_with_decimals_says_where_they_come_from() -> None:
 
 def test_means_and_spreads_are_those_of_the_runs() -> None:
     checked = 0
-    for file in sorted((ROOT / "benchmarks/results").glob("retina_*.json")):
+    for file in sorted((ROOT / "benchmarks/retina/results").glob("*.json")):
         for strategy in json.loads(file.read_text()).values():
             for side in ("model", "validation"):
                 for name, summary in strategy.get(side, {}).items() if isinstance(strategy, dict) else ():
@@ -172,3 +176,104 @@ def test_means_and_spreads_are_those_of_the_runs() -> None:
                     assert (statistics.stdev(runs) if len(runs) > 1 else 0) == pytest.approx(spread, abs=6e-4)
                     checked += 1
     assert checked > 100
+
+
+LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)")
+PATH = re.compile(r"`((?:benchmarks|docs|src|stages|tests|presets|data/source|metrics|\.github)/[\w./-]+)`")
+MODULE = re.compile(r"python -m (benchmarks[\w.]*)")
+MADE = (
+    "data/source/",
+    "metrics/",
+    "src/winnow/domains/toy/",
+    "stages/toy/",
+    "docs/toy",
+    "presets/toy",
+    "benchmarks/toy/",
+)
+"""Where commands write, where users put files of their own, and the domain that new-domain.md makes."""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_path_and_program_that_a_page_names_exists(page: str) -> None:
+    text, folder = PAGES[page], (ROOT / page).parent
+    own = "".join(line for line in text.splitlines(keepends=True) if "https://" not in line)  # not others' files
+    named = {path for path in PATH.findall(own) if not path.startswith(MADE)}
+    named |= {f"{module.replace('.', '/')}.py" for module in MODULE.findall(text)}
+    missing = sorted(path for path in named if not (ROOT / path).exists())
+    for target, anchor in LINK.findall(text):
+        file = (folder / target).resolve() if target else ROOT / page
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text(encoding="utf-8"))):
+            missing.append(f"{target}#{anchor}")
+    assert not missing, f"{page}: {missing}"
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+LINES, WIDTH = 160, 100
+FORBIDDEN = re.compile(
+    r"\bthe guide\b|\basked:|\bwas asked\b|\btarget was\b|\buntil then\b|\bearlier version|\b(?:was|were) tried\b"
+    r"|\bnot kept\b|\bhas since\b|\bthe preset before\b|\bas it was before\b",
+    re.IGNORECASE,
+)
+"""What belongs in a log: what was asked of the builders, earlier versions, trials that were dropped."""
+
+
+def visible(text: str) -> str:
+    """A page as it is shown: without comments."""
+    return re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+def test_a_page_of_the_guide_is_short_and_wrapped_and_tells_no_history(page: Path) -> None:
+    shown = visible(page.read_text(encoding="utf-8"))
+    assert shown.count("\n") <= LINES
+    prose = re.sub(r"^```.*?^```$", "", shown, flags=re.DOTALL | re.MULTILINE).splitlines()
+    exempt = ("|", "    ", "   |", "![", "#")  # tables, code, pictures and headings do not wrap
+    long = [line for line in prose if len(line) > WIDTH and not line.startswith(exempt)]
+    assert not long
+    assert not FORBIDDEN.findall(shown)
+
+
+SECTIONS = (
+    "Quick start", "Your data", "Stages", "Model", "Use", "Presets", "Troubleshooting",
+    "Coming from the original system", "Results",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("domain", sorted(Document(ROOT / "params.yaml").content["domains"]))
+def test_a_domains_page_has_the_sections_of_all_in_their_order(domain: str) -> None:
+    text = (ROOT / f"docs/{domain}.md").read_text(encoding="utf-8")
+    headings = [heading for heading in re.findall(r"^## (.*)$", text, re.MULTILINE) if heading in SECTIONS]
+    assert headings == list(SECTIONS)
+    assert re.search(r"^!\[.+\]\(images/", text.partition("## ")[0], re.MULTILINE), (
+        "a picture of the result comes first"
+    )
+
+
+STAGES = ("common", "ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot")
+PARAM = re.compile(rf"(?<![\w/.])((?:\w+\.)?(?:{'|'.join(STAGES)})(?:\.[a-z_0-9]+)+)")
+
+
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+def test_the_params_that_a_page_names_exist(page: Path) -> None:
+    content = Document(ROOT / "params.yaml").content
+    own = [page.stem] if page.stem in content["domains"] else list(content["domains"])
+    missing = []
+    for name in sorted(set(PARAM.findall(visible(page.read_text(encoding="utf-8"))))):
+        domain, _, rest = name.partition(".")
+        domains, path = ([domain], rest) if domain in content["domains"] else (own, name)
+        a_file = path.rpartition(".")[2] in {"json", "jsonl", "parquet", "py", "yml", "settings"}
+        if not a_file and not any(has(content[each], path.split(".")) for each in domains):
+            missing.append(name)
+    assert not missing
+
+
+def has(section: Any, keys: Sequence[str]) -> bool:
+    """Whether a section of params.yaml has the path; lists are not looked into."""
+    if not keys or isinstance(section, list):
+        return True
+    return isinstance(section, Mapping) and keys[0] in section and has(section[keys[0]], keys[1:])

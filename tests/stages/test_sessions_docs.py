@@ -1,4 +1,4 @@
-"""The example of docs/sessions.md runs as it stands there."""
+"""The example of docs/custom-training.md runs as it stands there."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ def test_the_trainer_of_ones_own_learns(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     for program in PROGRAMS:
         run(program.__name__.rpartition(".")[2])
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/sessions.md").read_text(), re.DOTALL)
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/custom-training.md").read_text(), re.DOTALL)
     told = "\nfirst, best = result.history[0], result.history[result.best_epoch - 1]\n"
     told += "print(best['val']['recall_at_10'] / first['val']['recall_at_10'], result.weights.exists())\n"
     done = subprocess.run(

@@ -2,7 +2,7 @@
 Sums over edges as products of sparse matrices (CSR), forward and backward; deterministic, on a GPU too.
 
 PyTorch Geometric's convolutions gather and scatter every edge's vector; a CSR product does the same sum several times
-faster (`benchmarks/sessions_speed.py`). What is the same for all edges of a node is multiplied at the node, and what
+faster (`benchmarks/sessions/speed.py`). What is the same for all edges of a node is multiplied at the node, and what
 backward needs per edge is written by hand, so that few passes over the edges are left.
 """
 

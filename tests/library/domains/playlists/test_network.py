@@ -191,7 +191,7 @@ def test_the_blend_adds_the_weighted_mean_similarity_and_the_artist_s_share(arti
 
 
 def test_about_sixteen_million_parameters_at_full_size(repository) -> None:  # type: ignore[no-untyped-def]
-    """With the tracks and artists that `full` has after its data stages (benchmarks/results/playlists_quality.json)."""
+    """With the tracks and artists that `full` has after its data stages (benchmarks/playlists/results/quality.json)."""
     content = Document(repository / "params.yaml").content["playlists"]["train"]["network"]
     dim = Document(repository / "presets/playlists/full.yaml").content["train"]["network"]["embedding_dim"]
     network = (

@@ -25,7 +25,7 @@ GRADE_SHARES = {
 LOWEST_START = 2
 STARS = 5
 MEAN_STRIDE, LONGEST_STRIDE, GOODNESS, NOISE = 0.4, 0.2, 1.2, 1.0
-"""What a standard deviation of each counts for in a problem's difficulty; `benchmarks/climb_drawn.py` compares them."""
+"""What a standard deviation of each counts for in a problem's difficulty; `benchmarks/climb/drawn.py` compares them."""
 DEGREE = 0.03
 """What a degree of overhang counts for."""
 TWO_ANGLES_SHARE = 0.1

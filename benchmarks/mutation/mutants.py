@@ -1,0 +1,161 @@
+"""Which planted faults do the tests not see? A sample of mutants, one at a time, and the fast tests that concern each.
+
+python -m benchmarks.mutation.mutants [--mutants 200] [--seed 0] [--jobs 2]     (make mutants)
+python -m benchmarks.mutation.mutants --again     those of the last report that no test has seen yet, on today's code
+
+The mutations are those of cosmic-ray: each is written into a file of a scratch copy, so that programs, subprocesses and
+code digests see the same code, and the list of places can be sampled by seed. (mutmut rewrites every function into a
+trampoline, and neither samples nor chooses tests.) Places are drawn, not mutations: a `+` has ten of these.
+
+`.winnow/mutants.json` lists every mutant with the test that saw it, and is written after each. A mutant that no test
+sees either changes nothing, or it shows which test is missing: write that test.
+"""
+
+import argparse
+import difflib
+import json
+import random
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from cosmic_ray.ast import get_ast
+from cosmic_ray.mutating import MutationVisitor, mutate_code
+from cosmic_ray.plugins import get_operator
+
+from benchmarks.measure import ROOT
+from benchmarks.mutation.planting import BYTES, Planting, plant_all
+from winnow.pipeline.files import write_json
+
+REPORT = ROOT / ".winnow" / "mutants.json"
+OPERATORS = [
+    *("core/AddNot", "core/NumberReplacer", "core/ReplaceAndWithOr", "core/ReplaceOrWithAnd"),
+    *("core/ReplaceTrueWithFalse", "core/ReplaceFalseWithTrue", "core/ZeroIterationForLoop"),
+    *("core/ReplaceBreakWithContinue", "core/ReplaceContinueWithBreak"),
+    *("core/ReplaceUnaryOperator_Delete_Not", "core/ReplaceUnaryOperator_Delete_USub"),
+    *("core/ReplaceUnaryOperator_Delete_Invert", "core/ReplaceBinaryOperator_BitAnd_BitOr"),
+    *(f"core/ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Pow_Mul")),
+    *(f"core/ReplaceBinaryOperator_{pair}" for pair in ("FloorDiv_Mul", "Mod_FloorDiv")),
+    *(f"core/ReplaceComparisonOperator_{pair}" for pair in ("Eq_NotEq", "NotEq_Eq", "Lt_LtE", "LtE_Lt", "Gt_GtE")),
+    *(f"core/ReplaceComparisonOperator_{pair}" for pair in ("GtE_Gt", "Lt_GtE", "Gt_LtE", "Is_IsNot", "IsNot_Is")),
+]
+
+
+@dataclass
+class Mutant:
+    module: str
+    line: int
+    operator: str
+    occurrence: int
+    before: str
+    after: str
+    tried: bool = False
+    seen_by: str = ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mutants", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--under", default="", help="only modules whose path starts so, such as src/winnow/judge")
+    parser.add_argument("--again", action="store_true", help="only the mutants of the report that were not seen")
+    options = parser.parse_args()
+    seed, mutants = options.seed, [] if options.again else sample(options.mutants, options.seed, options.under)
+    if options.again:
+        report = json.loads(REPORT.read_text())
+        seed, mutants = report["seed"], [Mutant(**each) for each in report["all"]]
+    waiting = [mutant for mutant in mutants if not mutant.seen_by]
+    plantings = [Planting(mutant.module, partial(mutated, mutant)) for mutant in waiting]
+    outcomes = plant_all(plantings, options.jobs, fast=True)
+    for number, (mutant, seen_by) in enumerate(zip(waiting, outcomes, strict=True), start=1):
+        mutant.seen_by, mutant.tried = seen_by, True
+        place = f"{mutant.module}:{mutant.line} {mutant.operator}"
+        print(f"{number}/{len(waiting)} {place}: {seen_by or 'UNSEEN'}", flush=True)
+        write(mutants, seed)
+    summarize(mutants)
+
+
+def sample(count: int, seed: int, under: str) -> list[Mutant]:
+    """Mutants at `count` places drawn from all, one at each place, in the order in which they were drawn."""
+    rng = random.Random(seed)
+    files = [file for folder in ("src/winnow", "stages") for file in sorted((ROOT / folder).rglob("*.py"))]
+    places = [
+        (file, line, choices)
+        for file in files
+        if file.relative_to(ROOT).as_posix().startswith(under)
+        for line, choices in sorted(places_of(file).items())
+    ]
+    drawn = [
+        (file, line[0], rng.choice(choices)) for file, line, choices in rng.sample(places, min(count, len(places)))
+    ]
+    return [make(file, line, *choice) for file, line, choice in drawn]
+
+
+def places_of(file: Path) -> dict[tuple[int, int], list[tuple[str, int]]]:
+    """(line, column) → (operator, occurrence) of the mutations that are possible there."""
+    found: dict[tuple[int, int], list[tuple[str, int]]] = {}
+    tree = get_ast(file.read_text(encoding="utf-8"))
+    for name in OPERATORS:
+        collector = _Places(0, get_operator(name)())
+        collector.walk(tree)
+        for occurrence, (start, _) in enumerate(collector.places):
+            found.setdefault(start, []).append((name, occurrence))
+    return found
+
+
+class _Places(MutationVisitor):
+    """Mutates nothing; notes where each mutation would be."""
+
+    def __init__(self, occurrence: int, operator: object) -> None:
+        super().__init__(occurrence, operator)
+        self.places: list[tuple[tuple[int, int], tuple[int, int]]] = []
+
+    def visit(self, node: object) -> object:
+        if getattr(node.parent, "type", "") != "parameters":  # the `*` before keyword-only parameters is no product
+            self.places += list(self.operator.mutation_positions(node))
+        return node
+
+
+def make(file: Path, line: int, operator: str, occurrence: int) -> Mutant:
+    source = file.read_text(encoding="utf-8")
+    mutated = mutate_code(source, get_operator(operator)(), occurrence)
+    assert mutated is not None
+    changes = list(difflib.ndiff(source.splitlines(), mutated.splitlines()))
+    before = " ".join(each[2:].strip() for each in changes if each.startswith("- "))
+    after = " ".join(each[2:].strip() for each in changes if each.startswith("+ "))
+    return Mutant(file.relative_to(ROOT).as_posix(), line, operator.removeprefix("core/"), occurrence, before, after)
+
+
+def mutated(mutant: Mutant, source: str) -> str:
+    """The module's source with the mutant in it."""
+    found = mutate_code(source, get_operator(f"core/{mutant.operator}")(), mutant.occurrence)
+    assert found is not None
+    return str(found)
+
+
+def write(mutants: list[Mutant], seed: int) -> None:
+    """The report, as far as it is known."""
+    seen = [mutant for mutant in mutants if mutant.seen_by]
+    figures = {
+        "mutants": len(mutants),
+        "tried": sum(mutant.tried for mutant in mutants),
+        "seen": len(seen),
+        "seen_by_bytes": sum(mutant.seen_by.startswith(BYTES) for mutant in seen),
+        "seed": seed,
+        "all": [asdict(mutant) for mutant in mutants],
+    }
+    REPORT.parent.mkdir(exist_ok=True)
+    write_json(REPORT, figures)
+
+
+def summarize(mutants: list[Mutant]) -> None:
+    """What was not seen, and the counts, on the terminal."""
+    for mutant in mutants:
+        if mutant.tried and not mutant.seen_by:
+            print(f"unseen: {mutant.module}:{mutant.line}\n  - {mutant.before}\n  + {mutant.after}")
+    print({name: value for name, value in json.loads(REPORT.read_text()).items() if name != "all"})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Faults planted into scratch copies of the last commit, one at a time, and the first test that sees each."""
+
+import difflib
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import chdir
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from queue import Queue
+
+from benchmarks.measure import ROOT, clone
+from benchmarks.mutation.covering import Covering
+from benchmarks.mutation.forking import TIMED_OUT, Runner
+from winnow.domains.load import domain_names
+from winnow.pipeline.code import program_digests
+
+EVERY_VALUE = "tests/stages/test_every_value_matters.py"
+BYTES = "tests/stages/test_bytes.py"
+SECONDS = 400
+"""After which tests count as having seen a fault: it made them hang."""
+
+
+@dataclass(frozen=True)
+class Planting:
+    """A change of one module's source."""
+
+    module: str
+    """path from the repository's root"""
+    change: Callable[[str], str]
+
+
+def plant_all(plantings: Sequence[Planting], jobs: int, *, fast: bool = False) -> Iterator[str]:
+    """For each planting, in order, the first test that fails with it; empty when none does.
+
+    `fast` leaves out the tests that train once for every param, and begins with the one that compares bytes; otherwise
+    the former come last and the latter is left out, so that what sees a fault says what is wrong. Raises RuntimeError
+    when the test fails without the fault too: it has seen nothing.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        covered = ["tests/library", "tests/stages", "--deselect", EVERY_VALUE, "--deselect", BYTES]
+        covering = Covering(clone(Path(name, "covered", "winnow")), covered)
+        benches: Queue[Bench] = Queue()
+        for number in range(jobs):
+            benches.put(Bench(clone(Path(name, f"copy{number}", "winnow")), Runner(), covering, fast))
+        try:
+            with ThreadPoolExecutor(jobs) as pool:
+                yield from pool.map(lambda each: _plant(each, benches), plantings)
+        finally:
+            while not benches.empty():
+                benches.get().runner.close()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A copy of the repository, and how tests are run there."""
+
+    copy: Path
+    runner: Runner
+    covering: Covering
+    fast: bool
+
+    def failing(self, tests: Sequence[str]) -> str:
+        """The first test that fails, or empty."""
+        arguments = ["-x", "-q", "--no-header", "--tb=no", *tests]
+        arguments += ["--deselect", EVERY_VALUE if self.fast else BYTES]
+        environment = {
+            "PYTHONPATH": "src",
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "HOME": str(self.copy.parent),
+        }
+        code, output = self.runner.run(self.copy, arguments, environment, SECONDS)
+        if code == TIMED_OUT:
+            return f"time-out in {' '.join(tests)}"
+        if code in (0, 5):  # passed, or nothing selected
+            return ""
+        failed = [line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        return failed[0].split(" ")[1] if failed else f"pytest ended with {code} in {' '.join(tests)}"
+
+    def tests_for(self, module: str, lines: set[int]) -> Iterator[list[str]]:
+        """Arguments of pytest for the tests that run the lines: after that of bytes those that do so themselves."""
+        domain = next((name for name in domain_names() if f"/{name}/" in module), None)
+        if self.fast and domain is not None:
+            yield [BYTES, "-k", domain]
+        tests, elsewhere = self.covering.tests_at(module, lines)
+        if tests:
+            others = [name for name in domain_names() if name != domain] if domain is not None else []
+            yield [*tests, *(["-k", f"{domain} or not ({' or '.join(others)})"] if others else [])]
+        if elsewhere:
+            yield from tests_of(module, self.copy)
+        if not self.fast and domain is not None:
+            yield [EVERY_VALUE, "-k", domain]
+
+
+def _plant(planting: Planting, benches: "Queue[Bench]") -> str:
+    """Change the file in a copy, run the tests that concern it until one fails, and restore the file."""
+    bench = benches.get()
+    file = bench.copy / planting.module
+    original = file.read_text(encoding="utf-8")
+    changed = planting.change(original)
+    tests = list(bench.tests_for(planting.module, changed_lines(original, changed)))
+    try:
+        file.write_text(changed, encoding="utf-8")
+        seen_by = next(filter(None, map(bench.failing, tests)), "")
+        file.write_text(original, encoding="utf-8")
+        if seen_by.startswith("tests/"):
+            # a parameter's name with a space in it is cut off
+            check_passes(bench, seen_by if seen_by.endswith("]") else seen_by.partition("[")[0])
+        return seen_by
+    finally:
+        file.write_text(original, encoding="utf-8")
+        benches.put(bench)
+
+
+def changed_lines(original: str, changed: str) -> set[int]:
+    """The lines of `original`, from 1, that `changed` has in another form, or after which it has more."""
+    matcher = difflib.SequenceMatcher(None, original.splitlines(), changed.splitlines(), autojunk=False)
+    lines: set[int] = set()
+    for kind, start, end, _, _ in matcher.get_opcodes():
+        if kind != "equal":
+            lines |= set(range(start + 1, end + 1)) or {max(start, 1)}
+    return lines
+
+
+_passing: set[str] = set()
+
+
+def check_passes(bench: Bench, test: str) -> None:
+    """Raises RuntimeError when the test fails in a copy without a fault."""
+    if test not in _passing and bench.failing([test]):
+        raise RuntimeError(f"{test} fails without a fault")
+    _passing.add(test)
+
+
+def tests_of(module: str, copy: Path) -> Iterator[list[str]]:
+    """Arguments of pytest for the tests that concern a module, the quickest first."""
+    parts = Path(module).with_suffix("").parts
+    if parts[0] == "stages":
+        checked = ["tests/library/pipeline"], ["tests/pipeline/test_bad_input.py"]  # by these is stages/check.py
+        yield from _stages_of(parts[1], copy) if len(parts) > 2 else checked
+    elif parts[2] == "domains" and len(parts) > 4:
+        if parts[4] == "params":
+            yield ["tests/library/test_cli.py", "-k", "schema"]
+        if (copy / "tests/library/domains" / parts[3]).is_dir():
+            yield [f"tests/library/domains/{parts[3]}"]
+        yield from _stages_of(parts[3], copy)
+    else:
+        if parts[-1] in {"settings", "params", "section"}:
+            yield ["tests/library/test_cli.py", "-k", "schema"]
+        room = f"tests/library/{parts[2]}"
+        yield [room if (copy / room).is_dir() else "tests/library"]
+        domains = domains_importing(".".join(parts[1:]))
+        if domains:
+            yield ["tests/stages", "-k", " or ".join(f"({domain} and numbers)" for domain in domains)]
+            yield ["tests/stages", "-k", " or ".join(domains)]
+
+
+@cache
+def domains_importing(module: str) -> list[str]:
+    """The domains with a program whose import closure holds the module."""
+    with chdir(ROOT):
+        return sorted({file.parent.name for file, digests in program_digests().items() if module in digests})
+
+
+def _stages_of(domain: str, copy: Path) -> Iterator[list[str]]:
+    """Arguments for the tests of a domain's stages; those of what evaluate writes are quick and see most."""
+    numbers = f"tests/stages/test_{domain}_numbers.py"
+    if (copy / numbers).is_file():
+        yield [numbers]
+    yield ["tests/stages", "-k", domain]

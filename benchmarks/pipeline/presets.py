@@ -1,0 +1,40 @@
+"""How long a preset takes and how much memory: all eight stages in a clone that has run nothing.
+
+python -m benchmarks.pipeline.presets climb sessions/simple sessions/lastfm      (a domain alone: the embedded default)
+
+Presets that name no source of their own run on generated data. `minutes` is the sum over the programs, `gib` the
+highest resident memory of any of them, both as the ledger has them; results are in
+`benchmarks/pipeline/results/presets.json`.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.measure import clone, merge, run
+
+
+def measured(domain: str, preset: str) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as name:
+        copy = clone(Path(name, "winnow"))
+        if preset:
+            run(["winnow", "preset", domain, preset, "--apply"], copy)
+        run(["dvc", "repro", f"plot@{domain}"], copy)
+        lines = (copy / ".winnow/ledger.jsonl").read_text(encoding="utf-8").splitlines()
+    done = [json.loads(line) for line in lines if f"@{domain}" in line]
+    seconds = {line["stage"].partition("@")[0]: line["seconds"] for line in done}
+    return {
+        "minutes": round(sum(seconds.values()) / 60, 1),
+        "train_minutes": round(seconds["train"] / 60, 1),
+        "gib": round(max(line["peak_mib"] for line in done) / 1024, 1),
+    }
+
+
+def main() -> None:
+    for name in sys.argv[1:]:
+        merge("pipeline/presets", {name: measured(*name.partition("/")[::2])})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Baselines beyond the presets' grids: `python -m benchmarks.sessions.baselines FOLDER hetrec|gowalla`.
+
+FOLDER becomes a clone with the data of `$WINNOW_SHARED_DATA/sessions`. The row `gat` of `quality.py` tunes ALS
+from one seed and EASE over two ridges, and the row `gowalla` has one setting of item-kNN: here ALS's chosen setting is
+fitted to HetRec from five seeds, EASE is tuned over more ridges, and item-kNN over more neighbours and shrinkages, on a
+fifth of Gowalla's training rows. Results: `benchmarks/sessions/results/baselines.json`.
+"""
+
+import sys
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.measure import clone, merge, run
+from benchmarks.sessions.quality import GOWALLA, LASTFM, with_source
+from winnow.domains.sessions.model.tensors import graph_of, pairs_of
+from winnow.measure.ranking import recall_at
+from winnow.pipeline import presets
+from winnow.recommend.baselines import Fitted, fit_als, fit_ease, fit_item_knn, matrix_scorer
+from winnow.recommend.graph import matrix_of
+from winnow.recommend.held_out import HeldOut, hold_out
+from winnow.recommend.ranking import rank_by
+
+SEEDS = (1, 2, 3, 4, 5)
+RIDGES = (50.0, 100.0, 150.0, 300.0, 600.0)
+NEIGHBOURS = (50, 100, 200, 500, 1000)
+SHRINKAGES = (0.0, 5.0, 20.0, 50.0, 100.0, 200.0)
+VALIDATED = 6000
+"""Gowalla's users by whom item-kNN is tuned, the first ones."""
+
+
+def split(
+    copy: Path, source: tuple[str, str, str], preset: str, values: Mapping[str, Any]
+) -> tuple[pd.DataFrame, tuple[int, int]]:
+    """The split's table under a preset, and the numbers of users and songs."""
+    run(["git", "checkout", "-q", "params.yaml"], copy)
+    run(["winnow", "preset", "sessions", preset, "--apply"], copy)
+    presets.apply({"sessions.ingest.sources": with_source(copy, source), **values}, copy / "params.yaml")
+    run(["dvc", "repro", "split@sessions"], copy)
+    users, songs, splits = (
+        pd.read_parquet(copy / "data/sessions" / name)
+        for name in ("label/users.parquet", "label/songs.parquet", "split/splits.parquet")
+    )
+    return splits, (len(users), len(songs))
+
+
+def to_find(splits: pd.DataFrame, shape: tuple[int, int], side: str, learned: list[str]) -> HeldOut:
+    """The songs of a split, of users known by the songs of the sides learned from; no song of training is listed."""
+    known = splits[splits["split"].isin(["train", "val"] if side == "test" else ["train"])]
+    graph = graph_of(splits[splits["split"].isin(learned)], shape)
+    return hold_out(graph, hidden=pairs_of(splits[splits["split"] == side]), known=pairs_of(known))
+
+
+def recall(score: Fitted, side: HeldOut, places: int) -> float:
+    ranked = rank_by(matrix_scorer(score, matrix_of(side.graph)), side, places=places, block=512)
+    return round(float(recall_at(ranked.hits, ranked.relevant, places).mean()), 6)
+
+
+def hetrec(copy: Path) -> dict[str, Any]:
+    """Recall@10 on validation and test."""
+    splits, shape = split(copy, LASTFM, "lastfm", {})
+    sides = {side: to_find(splits, shape, side, ["train"]) for side in ("val", "test")}
+    train = matrix_of(sides["val"].graph)
+
+    def judged(score: Fitted) -> dict[str, float]:
+        return {
+            "validation_recall_at_10": recall(score, sides["val"], 10),
+            "test_recall_at_10": recall(score, sides["test"], 10),
+        }
+
+    als = {
+        f"seed {seed}": judged(fit_als(train, factors=200, ridge=100.0, alpha=20.0, rounds=10, seed=seed))
+        for seed in SEEDS
+    }
+    spread = [row["test_recall_at_10"] for row in als.values()]
+    over = {"test_mean": round(float(np.mean(spread)), 6), "test_sd": round(float(np.std(spread, ddof=1)), 6)}
+    ease = {f"l2 {ridge:.0f}": judged(fit_ease(train, l2=ridge, items=5000)) for ridge in RIDGES}
+    return {"als": als | {"over_seeds": over}, "ease": ease}
+
+
+def gowalla(copy: Path) -> dict[str, Any]:
+    """item-kNN's Recall@20 on held-out training rows, and of the best setting, fitted to all rows, on the test."""
+    splits, shape = split(copy, GOWALLA, "gowalla", {"sessions.split.val_ratio": 0.2})
+    val = to_find(splits[splits["user_index"] < VALIDATED], shape, "val", ["train"])
+    train = matrix_of(to_find(splits, shape, "val", ["train"]).graph)
+    found: dict[tuple[int, float], float] = {}
+    for neighbours, shrink in product(NEIGHBOURS, SHRINKAGES):
+        found[neighbours, shrink] = recall(fit_item_knn(train, neighbours=neighbours, shrink=shrink), val, 20)
+        print(neighbours, shrink, found[neighbours, shrink], flush=True)
+    neighbours, shrink = max(found, key=lambda setting: found[setting])
+    test = to_find(splits, shape, "test", ["train", "val"])
+    best = recall(fit_item_knn(matrix_of(test.graph), neighbours=neighbours, shrink=shrink), test, 20)
+    rows = {f"{k} neighbours, shrinkage {c:.0f}": {"validation_recall_at_20": value} for (k, c), value in found.items()}
+    return {
+        "gowalla item_knn": rows | {"best": {"neighbours": neighbours, "shrink": shrink, "test_recall_at_20": best}}
+    }
+
+
+def main() -> None:
+    folder, what = sys.argv[1:]
+    copy = Path(folder)
+    if not copy.exists():
+        clone(copy)
+    merge("sessions/baselines", {"hetrec": hetrec, "gowalla": gowalla}[what](copy))
+
+
+if __name__ == "__main__":
+    main()
