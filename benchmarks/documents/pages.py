@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import ROOT, merge
 from winnow.domains.documents import definitions
-from winnow.domains.documents.evaluation import results
 from winnow.domains.documents.inference import judge_pages
+from winnow.domains.documents.metrics import statistics
 from winnow.domains.documents.model.estimates import Calibration, Estimates, load_assessor
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.params import Common, Params
@@ -41,7 +41,8 @@ from winnow.domains.documents.source.pages import read_pages
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import Pixels, encode_png
 from winnow.images.opencv import cv2
-from winnow.judge.intervals import Statistic, bootstrap, ratio, wilson
+from winnow.judge.intervals import Statistic, bootstrap, ratio, values, wilson
+from winnow.measure.regression import spearman_correlations
 from winnow.pipeline import presets
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.stage import Stage
@@ -105,26 +106,23 @@ def pooled(predictions: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
     A fold's retake threshold has been applied in its verdicts already, so rejection is taken from them; baselines are
     not asked for verdicts.
     """
-    columns = definitions.probability_columns()
     by_threshold = ("false_reject_error", "retake_recall")
 
-    def statistics(rows: pd.DataFrame) -> Any:
-        truth = results.Truth(rows["true_score"].to_numpy(), rows["true_label"].to_numpy())
-        score, nothing = rows["score"].to_numpy(), np.zeros((len(rows), len(definitions.ISSUES)))
-        found = Estimates(score, np.zeros(len(rows)), rows[columns].to_numpy(), nothing)
-        return results.statistics(truth, found, definitions.ACCEPTABLE_FROM, 0.5)
+    def of_rows(rows: pd.DataFrame) -> dict[str, Statistic]:
+        columns = ["image_id", "document", "true_score", "true_label", "score", *definitions.probability_columns()]
+        return statistics(rows[columns].assign(rejected=rows["score"] < definitions.ACCEPTABLE_FROM))
 
     def shown(rows: pd.DataFrame) -> dict[str, float]:
-        return rounded({name: each for name, each in statistics(rows).items() if name not in by_threshold})
+        return rounded({name: each for name, each in of_rows(rows).items() if name not in by_threshold})
 
     def rounded(found: dict[str, Statistic]) -> dict[str, float]:
-        values = results.metrics(found, len(predictions))
-        return {name: round(values[name], 4) for name in SHOWN if name in values}
+        figures = values(found, len(predictions))
+        return {name: round(figures[name], 4) for name in SHOWN if name in figures}
 
     rejected = (predictions["verdict"] == "retake").to_numpy()
     acceptable = (predictions["true_score"] >= definitions.ACCEPTABLE_FROM).to_numpy()
     verdicts = ratio(rejected & acceptable, acceptable), ratio(rejected & ~acceptable, ~acceptable)
-    found = statistics(predictions) | dict(zip(by_threshold, verdicts, strict=True))
+    found = of_rows(predictions) | dict(zip(by_threshold, verdicts, strict=True))
     own = {name: statistic for name, statistic in found.items() if name in SHOWN}
     rng, groups = np.random.default_rng(SEED), predictions["document"]
     interval = bootstrap(own, len(predictions), resamples=RESAMPLES, confidence=CONFIDENCE, rng=rng, groups=groups)
@@ -164,8 +162,8 @@ def on_real_pages(judge: Judge, folder: Path) -> dict[str, Any]:
     pages = [read_pages((folder / name).read_bytes(), Path(name).suffix, preparation)[0] for name in names]
     found = judge(pages)
     figures = {}
-    for name, values in (("legibility", found.legibility), ("score", found.score)):
-        of = dict(zip(names, values, strict=True))
+    for name, each in (("legibility", found.legibility), ("score", found.score)):
+        of = dict(zip(names, each, strict=True))
         pairs = table[table["kind"] == "noisyoffice_pair"]
         below = np.array([of[row.file] < of[row.pair_clean] for row in pairs.itertuples()])
         receipts = table[(table["kind"] == "receipt_scan") & table["tesseract_word_f1"].notna()]
@@ -184,7 +182,7 @@ def _spearman(first: Any, second: Any) -> dict[str, float]:
     one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
 
     def statistic(counts: NDArray[np.int64]) -> Floats:
-        return results.spearman_correlations(one, other, counts)
+        return spearman_correlations(one, other, counts)
 
     whole = float(statistic(np.ones((1, len(one)), dtype=np.int64))[0])
     rng = np.random.default_rng(SEED)

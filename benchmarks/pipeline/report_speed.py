@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmarks.measure import ROOT, clone, report, run
 from winnow.domains.load import load
-from winnow.judge.paired import Predictions
+from winnow.judge.paired import Compared
 from winnow.pipeline.params import Document
 
 ROWS = 10_000
@@ -37,17 +37,18 @@ def main() -> None:
 
 def enlarge(domain: str, copy: Path, revision: int) -> None:
     """Repeat the domain's predictions under other keys, in another order for every revision."""
-    predictions: Predictions = load(domain, "comparison").PREDICTIONS
+    predictions: Compared = load(domain, "metrics").COMPARED[0]
+    key = predictions.key[0]
     path = copy / "data" / domain / predictions.path
     table = pd.read_parquet(path)
-    keys = np.sort(predictions.rows(table)[predictions.key].unique())
-    rows = table[table[predictions.key].isin(keys)]
-    places = rows[predictions.key].map({key: place for place, key in enumerate(keys)})
+    keys = np.sort(predictions.rows(table)[key].unique())
+    rows = table[table[key].isin(keys)]
+    places = rows[key].map({key: place for place, key in enumerate(keys)})
     parts = []
     for again in range(-(-ROWS // len(keys))):
         number = places + again * len(keys)
-        named = number if rows[predictions.key].dtype.kind in "iu" else number.map("k{:06d}".format)
-        part = rows.assign(**{predictions.key: named})
+        named = number if rows[key].dtype.kind in "iu" else number.map("k{:06d}".format)
+        part = rows.assign(**{key: named})
         if predictions.groups is not None:
             part[predictions.groups] = rows[predictions.groups].astype("str") + f"-{again}"
         parts.append(part[number < ROWS])

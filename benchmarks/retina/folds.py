@@ -38,9 +38,9 @@ import pandas as pd
 import yaml
 
 from benchmarks.measure import ROOT, merge
-from winnow.domains.retina import definitions
-from winnow.domains.retina.evaluation import results
+from winnow.domains.retina import definitions, metrics
 from winnow.domains.retina.params import Common, Params
+from winnow.judge.intervals import values
 from winnow.pipeline import presets
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.stage import Stage
@@ -81,7 +81,7 @@ def on_validation(gaps: Mapping[str, float]) -> dict[str, float]:
     """The last run's figures on the side that settings may be chosen on, and how much higher training's F1 are."""
     rows = pd.read_parquet("data/retina/evaluate/predictions.parquet").query("split == 'val'")
     rare = [gaps[str(grade)] for grade in definitions.RARE if str(grade) in gaps]
-    return results.judge(rows) | {
+    return values(metrics.statistics(rows), len(rows)) | {
         "f1_gap": statistics.mean(gaps.values()),
         **({"rare_f1_gap": statistics.mean(rare)} if rare else {}),
     }

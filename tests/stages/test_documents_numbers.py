@@ -18,7 +18,7 @@ from stages.documents import evaluate
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.documents import cli, definitions
-from winnow.domains.documents.evaluation import results
+from winnow.domains.documents.metrics import issue_statistics
 from winnow.domains.documents.model.estimates import (
     Calibration,
     Raw,
@@ -29,7 +29,7 @@ from winnow.domains.documents.model.estimates import (
     threshold_table,
 )
 from winnow.images.store import read_images
-from winnow.judge.intervals import bootstrap
+from winnow.judge.intervals import bootstrap, values
 from winnow.measure.calibration import fit_temperature
 
 of_documents = pytest.mark.parametrize("finished", ["documents"], indirect=True)
@@ -193,7 +193,7 @@ def test_metrics_of_an_issue_are_those_of_the_pages_of_which_it_is_known() -> No
     flags, severities = (rng.random((60, 10)) < 0.4).astype(float), rng.random((60, 10))
     flags[:20, 0] = np.nan
     flags[:, 1] = 0
-    found = results.metrics(results.issue_statistics(flags, severities, 0.2), 60)
+    found = values(issue_statistics(flags, severities, 0.2), 60)
     assert "noise_recall" not in found  # no page has it
     each = {}
     for place, issue in enumerate(definitions.ISSUES):

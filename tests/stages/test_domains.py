@@ -6,7 +6,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -15,6 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.stages.programs import Programs
 from winnow.domains.load import load
+from winnow.judge.intervals import values
 from winnow.learn.samplers import BatchShare
 from winnow.learn.task import Task
 from winnow.recommend import propagation, sparse
@@ -45,16 +45,19 @@ def test_evaluate_json_is_short_and_agrees_with_judgement_json(domain: Programs)
     assert not set(whole["reference"]) & set(whole["baseline"])
 
 
-def test_stored_predictions_give_the_metrics_that_models_are_compared_by(domain: Programs) -> None:
-    predictions = load(domain.domain, "comparison").PREDICTIONS
-    rows = predictions.rows(domain.table(predictions.path)).reset_index(drop=True)
-    assert rows[predictions.key].is_unique
-    found, judged = predictions.statistics(rows), domain.metrics("judgement")["model"]
-    assert domain.section("evaluate").gate.headline in found
-    for name in set(found) & set(judged):
-        assert found[name](np.ones((1, len(rows)), dtype=np.int64))[0] == pytest.approx(judged[name], rel=1e-5)
-    groups = rows[predictions.groups] if predictions.groups else rows[predictions.key]
-    assert groups.notna().all()
+def test_stored_tables_give_the_metrics_that_models_are_compared_by(domain: Programs) -> None:
+    """Every metric of the default gate can be compared row by row, and is the one that evaluate found."""
+    whole, gate, found = domain.metrics("judgement"), domain.section("evaluate").gate, {}
+    for compared in load(domain.domain, "metrics").COMPARED:
+        key = list(compared.key)
+        rows = compared.rows(domain.table(compared.path)).sort_values(key, ignore_index=True)
+        assert not rows.duplicated(key).any(), compared.path
+        assert compared.groups is None or rows[compared.groups].notna().all()
+        found |= values(compared.statistics(rows), len(rows)) if len(rows) else {}
+    named = {gate.headline, *(condition.metric for condition in gate.conditions)}
+    assert named - set(whole.get("unmeasured", {})) <= set(found)
+    for name in set(found) & set(whole["model"]):
+        assert found[name] == pytest.approx(whole["model"][name], rel=1e-5), name
 
 
 class CapturedError(Exception):

@@ -14,7 +14,7 @@ from tests.library.compare.conftest import Write, git, perplexity, routes
 from winnow.compare import differences
 from winnow.compare.differences import BETTER, SAME, UNCLEAR, WORSE, Comparison, Difference, compare, decide
 from winnow.compare.revisions import Revision
-from winnow.domains.climb import comparison
+from winnow.domains.climb import metrics
 from winnow.judge.intervals import Interval
 
 
@@ -43,13 +43,14 @@ def test_pairing_sees_what_separate_intervals_do_not(write: Write) -> None:
     unpaired = found.differences[0].interval
     assert unpaired is not None
     assert unpaired.high - unpaired.low == pytest.approx(0.8 * np.sqrt(2)), "of two independent samples"
-    assert "no stored predictions for HEAD" in found.notes[0]
+    assert found.notes[0].startswith(
+        "compared unpaired: perplexity, grade_agreement_score (no stored predictions for HEAD"
+    )
 
 
 @pytest.mark.parametrize("changed", ["other routes", "other labels", "other numbers", "nothing"])
 def test_another_test_set_is_said_and_not_paired(write: Write, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
-    predictions = replace(comparison.PREDICTIONS, numbered_by=["split"])
-    monkeypatch.setattr(comparison, "PREDICTIONS", predictions)
+    monkeypatch.setattr(metrics, "COMPARED", (replace(metrics.COMPARED[0], numbered_by=["split"]),))
     before, after = routes(1.5, seed=1), routes(1.48, seed=2, ids=5 if changed == "other routes" else 0)
     if changed == "other labels":
         after.loc[3, "grade"] = "6C"

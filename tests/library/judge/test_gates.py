@@ -4,9 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from winnow.judge.baselines import strongest
-from winnow.judge.gates import EvaluationResult, decide
+from winnow.judge.files import evaluation_files
+from winnow.judge.gates import decide
 from winnow.judge.intervals import Interval
-from winnow.judge.report import make_report
+from winnow.judge.result import EvaluationResult
 from winnow.judge.settings import Gate
 from winnow.judge.slices import Slices, slice_metrics
 from winnow.pipeline.errors import WinnowError
@@ -116,7 +117,7 @@ def test_a_domain_has_its_own_words() -> None:
     findings = EvaluationResult({"accuracy": 0.7}, {"accuracy": Interval(0.6, 0.8)}, {"a": {"accuracy": 0.5}})
     found = decide(gate, findings, ("DEPLOY", "REVIEW", "FAIL"))
     assert found.word == "DEPLOY"
-    assert make_report(gate, findings, ("DEPLOY", "REVIEW", "FAIL")).metrics["verdict"] == "DEPLOY"
+    assert evaluation_files(gate, findings, ("DEPLOY", "REVIEW", "FAIL")).metrics["verdict"] == "DEPLOY"
     assert found.reasons[0].startswith("DEPLOY: accuracy 0.7")
 
 
@@ -161,7 +162,7 @@ def findings(valid: float = 1.0, truth: float = 5.0) -> EvaluationResult:
 
 
 def test_evaluate_json_is_short_and_judgement_json_whole() -> None:
-    report = make_report(GATE, findings())
+    report = evaluation_files(GATE, findings())
     assert report.metrics == {
         "verdict": "PASS",
         "perplexity": 8.0,
@@ -179,15 +180,15 @@ def test_evaluate_json_is_short_and_judgement_json_whole() -> None:
 
 def test_a_reference_is_no_baseline() -> None:
     """The truth's perplexity of 5 would beat the model's 8."""
-    assert make_report(GATE, findings(truth=5.0)).metrics["verdict"] == "PASS"
+    assert evaluation_files(GATE, findings(truth=5.0)).metrics["verdict"] == "PASS"
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_report_refuses_values_that_are_not_finite(bad: float) -> None:
     with pytest.raises(WinnowError, match="model: `valid_score` is"):
-        make_report(GATE, findings(valid=bad))
+        evaluation_files(GATE, findings(valid=bad))
     with pytest.raises(WinnowError, match="truth: `perplexity` is"):
-        make_report(GATE, findings(truth=bad))
+        evaluation_files(GATE, findings(truth=bad))
 
 
 def test_slices_are_tidy_and_in_order() -> None:
@@ -209,7 +210,7 @@ def test_what_data_cannot_tell_asks_for_a_review_and_what_is_expected_is_told_wi
     values = {"perplexity": 8.0}
     interval = {"perplexity": Interval(7.0, 9.0)}
     found = EvaluationResult(values, interval, BASELINES, unmeasured={"valid_score": "there is no route"})
-    report = make_report(GATE.model_copy(update={"expected": "REVIEW, for it is a test"}), found)
+    report = evaluation_files(GATE.model_copy(update={"expected": "REVIEW, for it is a test"}), found)
     assert report.metrics["verdict"] == "REVIEW"
     assert "valid_score" not in report.metrics
     first, second = report.judgement["reasons"]

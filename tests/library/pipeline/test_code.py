@@ -9,6 +9,7 @@ import grimp
 import pytest
 
 from tests.conftest import ROOT
+from winnow.domains.load import domain_names
 from winnow.pipeline import code
 from winnow.pipeline.code import import_closure
 from winnow.pipeline.digests import PACKAGES, source_digest
@@ -45,6 +46,15 @@ def test_the_digest_of_a_module_is_of_the_code_that_its_values_depend_on(monkeyp
         assert digest(own) != digest()
     for other in ("domains/documents/model/network.py", "pipeline/errors.py", "vision/heatmaps.py"):
         assert digest(other) == digest()
+
+
+@pytest.mark.parametrize("domain", domain_names())
+def test_no_training_depends_on_how_models_are_judged(domain: str) -> None:
+    """Or an edited gate, interval or baseline would train every model again."""
+    graph = grimp.build_graph("winnow", "stages", cache_dir=None, exclude_type_checking_imports=True)
+    reached = import_closure(graph, f"stages.{domain}.train")
+    judging = [name for name in reached if name.startswith(("winnow.judge", f"winnow.domains.{domain}.evaluation"))]
+    assert judging == []
 
 
 SETTINGS = sorted({*ROOT.glob("src/winnow/domains/*/params.py"), *ROOT.glob("src/winnow/*/settings.py")})

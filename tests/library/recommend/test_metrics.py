@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winnow.recommend.metrics import mean_metrics, metric_statistics, paired_differences, user_metrics
+from winnow.judge.intervals import values
+from winnow.recommend.metrics import metric_statistics, of_checks, user_metrics
 from winnow.recommend.ranking import Ranking
 
 LISTS = np.array([[0, 1, 2], [3, 2, 1]])
@@ -20,26 +21,24 @@ def test_metrics_of_users_and_their_means() -> None:
     assert table["recall_at_3"].tolist() == [0.5, 0]
     assert table["diversity"].tolist() == [1, 1]
     assert table["novelty"][0] == pytest.approx(np.log2(13 / 6) / 2 + np.log2(13 / 4) / 2)
-    found = mean_metrics(table, "cold_")
+    found = values(metric_statistics(table, "cold_"), 2)
     assert found["cold_recall_at_3"] == 0.25
     assert found["cold_mrr_score"] == 0.625
-    statistics = metric_statistics(table)
-    assert {name: float(value(EVERY_USER_ONCE)[0]) for name, value in statistics.items()} == pytest.approx(
-        {name: value for name, value in mean_metrics(table).items() if name != "novelty_score"}
-    )
+    assert found["cold_novelty_score"] == pytest.approx(table["novelty"].mean())
+    assert found["cold_diversity_score"] == 1
 
 
-def test_undefined_diversity_is_left_out() -> None:
+def test_means_are_of_the_users_for_whom_a_metric_is_defined() -> None:
     table = user_metrics(RANKED, POPULARITY, np.full(2, np.nan), cutoffs=(1,), length=2)
-    assert "diversity_score" not in mean_metrics(table)
     assert "diversity_score" not in metric_statistics(table)
+    table = user_metrics(RANKED, POPULARITY, np.array([0.4, np.nan]), cutoffs=(1,), length=2)
+    assert values(metric_statistics(table), 2)["diversity_score"] == pytest.approx(0.4)
 
 
-def test_differences_are_the_model_minus_each_baseline_over_the_same_users() -> None:
-    tables = {
-        "model": pd.DataFrame({"recall_at_1": [0.1, 0.9, 0.5, 0.3]}),
-        "worse": pd.DataFrame({"recall_at_1": [0.0, 0.8, 0.4, 0.2]}),
-    }
-    options = {"resamples": 200, "confidence": 0.95}
-    (found,) = paired_differences(tables, "recall_at_1", np.random.default_rng(0), options).values()
-    assert (found.low, found.high) == pytest.approx((0.1, 0.1)), "users vary, their differences do not"
+def test_explanations_hold_where_the_score_falls_further_without_the_first_reason() -> None:
+    checks = pd.DataFrame({"fall": [1.0, 2.0, 0.5, 3.0], "other_fall": [0.5, 2.0, 1.0, -1.0]})
+    found = of_checks(checks, 0.95)
+    assert found.model == {"explanation_accuracy": 0.5}, "a tie does not hold"
+    bounds = found.interval["explanation_accuracy"]
+    assert (bounds.low, bounds.high) == pytest.approx((0.150, 0.850), abs=1e-3), "Wilson's of 2 in 4"
+    assert of_checks(checks.iloc[:0], 0.95).model == {}

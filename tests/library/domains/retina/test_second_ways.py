@@ -13,12 +13,13 @@ from sklearn.metrics import cohen_kappa_score
 from tests.library.domains.retina.by_hand import METADATA, median_grade, metadata_probabilities, metrics_of
 from winnow.domains.retina import definitions
 from winnow.domains.retina.evaluation import baselines, results
+from winnow.domains.retina.metrics import proportions, statistics
 from winnow.domains.retina.model.calibration import FILE, Calibration, calibrate, load, save
 from winnow.domains.retina.model.grading import grade_collection
 from winnow.domains.retina.model.network import Grader
 from winnow.images.codec import encode_png
 from winnow.images.store import read_images, write_images
-from winnow.judge.intervals import bootstrap
+from winnow.judge.intervals import bootstrap, values
 from winnow.judge.settings import Bootstrap
 from winnow.pipeline.errors import TableError
 from winnow.vision import backbones
@@ -48,13 +49,13 @@ def test_what_follows_from_probabilities() -> None:
 
 def test_every_metric_is_scikit_learns_on_all_rows_and_on_resampled_ones() -> None:
     rows = graded(60, 0)
-    statistics = results.statistics(rows)
-    assert results.metrics(statistics, 60) == pytest.approx(metrics_of(rows))
+    found_by = statistics(rows)
+    assert values(found_by, 60) == pytest.approx(metrics_of(rows))
     rng = np.random.default_rng(1)
     for _ in range(12):
         drawn = rng.integers(60, size=60)
         counts = np.bincount(drawn, minlength=60)[None]
-        found = {name: statistic(counts)[0] for name, statistic in statistics.items()}
+        found = {name: statistic(counts)[0] for name, statistic in found_by.items()}
         defined = {name: value for name, value in found.items() if np.isfinite(value)}
         assert defined == pytest.approx(metrics_of(rows.iloc[drawn]))
 
@@ -63,7 +64,7 @@ def test_every_metric_is_scikit_learns_on_all_rows_and_on_resampled_ones() -> No
 def test_metrics_that_are_undefined_on_these_rows_are_left_out(grades: list[int]) -> None:
     rows = graded(60, 2)
     rows = rows[rows["grade"].isin(grades)]
-    assert results.judge(rows) == pytest.approx(metrics_of(rows))
+    assert values(statistics(rows), len(rows)) == pytest.approx(metrics_of(rows))
 
 
 def test_no_interval_of_a_proportion_is_a_point() -> None:
@@ -76,10 +77,10 @@ def test_no_interval_of_a_proportion_is_a_point() -> None:
     sensitivity = found["referable_sensitivity"]
     assert (sensitivity.low, sensitivity.high) == (pytest.approx(7 / (7 + 1.96**2), abs=1e-3), 1.0)
     rng, groups = np.random.default_rng(0), rows["patient"]
-    plain = bootstrap(results.statistics(rows), 40, resamples=200, confidence=0.95, rng=rng, groups=groups)
+    plain = bootstrap(statistics(rows), 40, resamples=200, confidence=0.95, rng=rng, groups=groups)
     assert found["macro_auc"] == plain["macro_auc"]
     assert found["accuracy"].low <= plain["accuracy"].low < plain["accuracy"].high <= found["accuracy"].high
-    for name, (hits, trials) in results.proportions(rows).items():
+    for name, (hits, trials) in proportions(rows).items():
         if trials:
             assert hits / trials == pytest.approx(metrics_of(rows).get(name, hits / trials)), name
 

@@ -6,13 +6,13 @@ The share of species that the network recognises, beside that of always naming t
 
 import torch
 
+from winnow.domains.toy.metrics import statistics
 from winnow.domains.toy.model.network import Net, tensors
-from winnow.domains.toy.model.results import statistics
 from winnow.domains.toy.params import Common, Evaluate
 from winnow.domains.toy.tables import Flowers, Labels, Predictions, Splits
-from winnow.judge.gates import EvaluationResult
-from winnow.judge.intervals import bootstrap, difference, wilson
-from winnow.judge.report import make_report
+from winnow.judge.files import evaluation_files
+from winnow.judge.intervals import wilson
+from winnow.judge.result import compare
 from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -29,19 +29,13 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     rows = test[["flower", "label"]].assign(predicted=predicted)
     stage.write("predictions.parquet", rows, Predictions)
     commonest = int(flowers.loc[flowers["split"] == "train", "label"].mode()[0])
-    own, other = statistics(rows)["accuracy"], statistics(rows.assign(predicted=commonest))["accuracy"]
-    options = stage.params.bootstrap.model_dump()
-    paired = bootstrap({"commonest": difference(own, other)}, len(rows), rng=stage.rng(), **options)
+    rivals = {"commonest": statistics(rows.assign(predicted=commonest))}
+    found = compare(statistics(rows), rivals, len(rows), stage.params, stage.rng())
     correct = int((rows["predicted"] == rows["label"]).sum())
-    found = EvaluationResult(
-        {"accuracy": correct / len(rows)},
-        {"accuracy": wilson(correct, len(rows), stage.params.bootstrap.confidence)},
-        baseline={"commonest": {"accuracy": float((rows["label"] == commonest).mean())}},
-        difference={"accuracy": paired},
-    )
-    written = make_report(stage.params.gate, found)
-    stage.metrics(**written.metrics)
-    stage.judgement(written.judgement)
+    exact = {"accuracy": wilson(correct, len(rows), stage.params.bootstrap.confidence)}
+    files = evaluation_files(stage.params.gate, found.adding({}, exact))
+    stage.metrics(**files.metrics)
+    stage.judgement(files.judgement)
 
 
 if __name__ == "__main__":
