@@ -197,7 +197,7 @@ def test_a_board_without_training_routes_is_left_out_with_the_reason(domain: Pro
     domain.run("plot")
     judged = judgement()
     assert judged["boards_left_out"]["2019"].startswith("its training routes show too few holds")
-    assert "2019" not in judged["told_apart"]
+    assert "2019" not in judged["c2st"]
     generated = CLIMB.table("evaluate/judged.parquet").query("origin == 'model'")
     assert "2019" not in set(generated["board"])
 

@@ -67,7 +67,9 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     except (KeyError, TypeError):
         raise WinnowError(f"params.yaml has no {domain}.evaluate.gate.headline", where=after.title) from None
     names = sorted(old & new, key=lambda name: (name != headline, name))
-    paired, notes = _paired(domain, before, after, names)
+    paired, why = _paired(domain, before, after, names)
+    unpaired = [name for name in names if name not in paired and first["model"][name] != second["model"][name]]
+    notes = [f"compared unpaired: {', '.join(unpaired)} ({why})"] if unpaired else []
     if old and new and old != new:
         notes.append(f"measured in only one of the two: {', '.join(sorted(old ^ new))}")
     model = f"train@{domain}", f"data/{domain}/train/model"
@@ -108,10 +110,8 @@ def _decision(difference: Difference, p_value: float) -> str:
     return BETTER if (difference.after > difference.before) == higher_is_better(difference.metric) else WORSE
 
 
-def _paired(
-    domain: str, before: Revision, after: Revision, names: Sequence[str]
-) -> tuple[dict[str, Interval], list[str]]:
-    """The paired intervals of what stored tables give, and why others have none."""
+def _paired(domain: str, before: Revision, after: Revision, names: Sequence[str]) -> tuple[dict[str, Interval], str]:
+    """The paired intervals of what stored tables give, and why other metrics have none."""
     found: dict[str, Interval] = {}
     reasons: list[str] = []
     tables: tuple[Compared, ...] = load(domain, "metrics").COMPARED
@@ -119,11 +119,7 @@ def _paired(
         intervals, reason = _paired_in(domain, compared, before, after, names)
         found |= intervals
         reasons += [reason] if reason else []
-    unpaired = [name for name in names if name not in found]
-    if unpaired:
-        why = "; ".join(dict.fromkeys(reasons)) or "their rows are not stored"
-        reasons = [f"compared unpaired: {', '.join(unpaired)} ({why})"]
-    return found, reasons if unpaired else []
+    return found, "; ".join(dict.fromkeys(reasons)) or "their rows are not stored"
 
 
 def _paired_in(

@@ -11,7 +11,8 @@ from scipy.optimize import minimize
 
 from winnow.domains.climb import definitions
 from winnow.domains.climb.evaluation import baselines
-from winnow.domains.climb.evaluation.routes import grades_apart, route_metrics, route_statistics
+from winnow.domains.climb.evaluation.routes import route_metrics
+from winnow.domains.climb.metrics import grades_apart, route_statistics
 from winnow.domains.climb.model.features import geometry, hold_columns, hold_difficulty
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.sequences import END, START, Sequences
