@@ -2,17 +2,19 @@
 
 python -m benchmarks.pipeline.presets climb sessions/simple sessions/lastfm      (a domain alone: the embedded default)
 
-Presets that name no source of their own run on generated data. `minutes` is the sum over the programs, `gib` the
-highest resident memory of any of them, both as the ledger has them; results are in
-`benchmarks/pipeline/results/presets.json`.
+A preset that names a source takes it from the domain's prepared data (`python -m benchmarks.retina.prepare`); others run
+on generated data. `minutes` is the sum over the programs, `gib` the highest resident memory of any of them, both as the
+ledger has them; results are in `benchmarks/pipeline/results/presets.json`.
 """
 
 import json
 import sys
 import tempfile
 from pathlib import Path
+from shutil import copyfile, copytree
 
-from benchmarks.measure import clone, merge, run
+from benchmarks.measure import clone, data_of, merge, run
+from winnow.pipeline.params import Document
 
 
 def measured(domain: str, preset: str) -> dict[str, float]:
@@ -20,6 +22,10 @@ def measured(domain: str, preset: str) -> dict[str, float]:
         copy = clone(Path(name, "winnow"))
         if preset:
             run(["winnow", "preset", domain, preset, "--apply"], copy)
+            for source in Document(copy / "params.yaml").content[domain]["ingest"]["sources"]:
+                for path in filter(None, (source["path"], source.get("images"))):
+                    prepared = data_of(domain) / Path(path).name
+                    (copytree if prepared.is_dir() else copyfile)(prepared, copy / path)
         run(["dvc", "repro", f"plot@{domain}"], copy)
         lines = (copy / ".winnow/ledger.jsonl").read_text(encoding="utf-8").splitlines()
     done = [json.loads(line) for line in lines if f"@{domain}" in line]
