@@ -1,6 +1,7 @@
 """The `winnow` command: presets, exports, verdicts, summaries, and the commands of each domain's trained model."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,6 +125,20 @@ def verdicts() -> None:
         for reason in found["reasons"]:
             print(f"  {reason}")
         print(f"  pictures: data/{domain}/plot   curves: dvc plots show   numbers: dvc metrics show")
+
+
+@app.command()
+def run(
+    domains: Annotated[list[str] | None, typer.Argument(help="such as climb (default: all of params.yaml)")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="domains at a time")] = os.cpu_count() or 1,
+) -> None:
+    """Run all stages of the domains side by side, as `dvc repro` does one after another, and show the results."""
+    from winnow.workspace.run import run_domains  # noqa: PLC0415 - imports DVC
+
+    params = read_params()
+    for domain in domains or []:
+        check_domain(domain)
+    run_domains(domains or params["domains"], params, jobs)
 
 
 @app.command()

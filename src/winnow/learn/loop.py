@@ -363,6 +363,4 @@ class _Run:
         self.curves.finish(best)
         weights = self.checkpoints.path(chosen) / WEIGHTS
         load_weights(model, weights, self.state_dict_keys)
-        return Result(
-            model.cpu().eval(), weights, self.checkpoints.named, self.progress.history, best, self.seconds
-        )
+        return Result(model.cpu().eval(), weights, self.checkpoints.named, self.progress.history, best, self.seconds)
