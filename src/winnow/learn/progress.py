@@ -57,7 +57,7 @@ def banner(device: str, model: nn.Module, loaders: Loaders, phases: Sequence[Pha
     batches = {"train": len(loaders.train.sampler), "val": len(loaders.val)}
     for split, rows in loaders.rows.items():
         lines.append(f"  {split:<10}  {rows:,} rows, {batches[split]:,} batches")
-    if loaders.weights:
+    if len({weight for weight, _ in loaders.weights.values()}) > 1:
         width = max(len(name) for name in loaders.weights)
         lines.append("  weights")
         for name, (weight, rows) in loaders.weights.items():

@@ -36,13 +36,17 @@ ANNOUNCED = {"evaluate": "evaluating the model", "plot": "drawing"}
 class Stage(Generic[C, P]):
     """What a stage may use: its params, a seed, readers and writers. Paths are relative to the repository's root."""
 
-    def __init__(self, domain: str, name: str, common: C, params: P, runtime: Runtime, seed: int) -> None:
+    def __init__(
+        self, domain: str, name: str, common: C, params: P, runtime: Runtime, seed: int, *, embedded: bool = True
+    ) -> None:
         self.domain = domain
         self.name = name
         self.common = common
         self.params = params
         self.runtime = runtime
         self.seed = derive_seed(seed, domain, name)
+        self.embedded = embedded
+        """whether the data are the embedded ones, not a user's"""
         self._metrics: dict[str, Any] = {}
         self._rows_in, self._parts = 0, dict[str, int]()
         self._pictures: set[Path] = set()
@@ -178,6 +182,7 @@ def load_stage(domain: str, name: str, common: type[C], params: type[P]) -> Stag
         document.section((domain, name), params),
         document.section(("runtime",), Runtime),
         seed,
+        embedded=not document.content[domain].get("ingest", {}).get("sources"),
     )
 
 
@@ -250,7 +255,8 @@ def run_program(module: str, run: Callable[[], None], title: str, consequence: s
 def check_params_unchanged(stage: Stage[C, P]) -> None:
     """Raise ParamsError when params.yaml no longer holds what the stage ran with: DVC reads it when the stage ends."""
     now = load_stage(stage.domain, stage.name, type(stage.common), type(stage.params))
-    if (now.seed, now.common, now.params) != (stage.seed, stage.common, stage.params):
+    used = ["seed", "common", "params", *["embedded"] * (stage.name == "evaluate")]
+    if any(getattr(now, each) != getattr(stage, each) for each in used):
         raise ParamsError(
             f"the params of {stage.name}@{stage.domain} were changed while it ran: DVC would record the new values "
             "beside the results of the old ones",
