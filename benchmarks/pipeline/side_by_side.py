@@ -1,4 +1,4 @@
-"""Everything run from nothing, one domain after another (`dvc repro`) and side by side (`winnow run`): the same dvc.lock?
+"""Everything run from nothing, domain after domain (`dvc repro`) and side by side (`winnow run`): the same dvc.lock?
 
 python benchmarks/pipeline/side_by_side.py [--jobs N]
 """
@@ -6,6 +6,7 @@ python benchmarks/pipeline/side_by_side.py [--jobs N]
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,7 @@ def seconds(command: list[str], folder: Path) -> tuple[float, int]:
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
     lines = (done.stdout + done.stderr).splitlines()
-    return taken, sum(bool(line.strip()) and "epoch " not in line for line in lines)
+    return taken, sum(bool(line.strip()) and not re.search(r"(^|│ )epoch \d", line) for line in lines)
 
 
 def main() -> None:
