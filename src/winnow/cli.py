@@ -147,7 +147,7 @@ def status(
     out: Annotated[Path | None, typer.Option(help="file for the stale stages, for `winnow report --stale`")] = None,
 ) -> None:
     """Print each domain's data, verdict and headline metric, and whether dvc.lock is current for code and params."""
-    from winnow.workspace.status import describe, stale_stages  # noqa: PLC0415 - imports DVC
+    from winnow.workspace.status import describe, environment_lines, stale_stages  # noqa: PLC0415 - imports DVC
 
     params = read_params()
     stale = stale_stages()
@@ -156,6 +156,8 @@ def status(
     for name in stale:
         if name.endswith(".dvc"):
             print(f"{name}: {'; '.join(stale[name])}")
+    for line in environment_lines():
+        print(line)
     if out is not None:
         write_json(out, stale)
     if check and stale:

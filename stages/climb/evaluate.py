@@ -115,7 +115,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     left_out = too_few | boards_left_out(test_labels, made.routes)
     if left_out:
         say(*(f"⚠ board {board}: {reason}" for board, reason in left_out.items()))
-    files = evaluation_files(params.gate, found)
+    files = evaluation_files(params.gate, found, embedded=stage.embedded)
     stage.metrics(**files.metrics)
     stage.judgement(
         {

@@ -19,7 +19,7 @@ from tests.pipeline.conftest import Clone, new_clone, wait_until
 from winnow.judge.baselines import strongest
 from winnow.pipeline.params import STAGES
 
-DOMAINS = ["climb", "retina", "sessions"]
+DOMAINS = ["climb", "retina"]
 RUN = ("winnow", "run", "--jobs", "2")
 STAND_IN = """\
 import hashlib, json, pathlib, sys, time, yaml
@@ -54,7 +54,13 @@ if name == "evaluate":
 def unrun(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone of which nothing has run."""
     clone = new_clone(tmp_path_factory.mktemp("unrun") / "clone")
-    clone.override({"domains": DOMAINS})
+    mine = "data/source/retina/mine.csv"
+    (clone.root / mine).write_text("image,level\n")
+    clone.override({
+        "domains": DOMAINS,
+        "climb.evaluate.gate.expected": {"verdict": "REVIEW", "metric": "perplexity", "reason": "few routes"},
+        "retina.ingest.sources": [{"format": "aptos", "path": mine, "images": "data/source/retina/images"}],
+    })  # fmt: skip
     graph = yaml.safe_load((clone.root / "dvc.yaml").read_text())
     for name in STAGES:
         graph["stages"][name]["cmd"] = f"exec python stand_in.py ${{item.domain}} {name}"
@@ -66,17 +72,21 @@ def unrun(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 @pytest.fixture
 def copy(unrun: Clone, tmp_path: Path) -> Clone:
-    shutil.copytree(unrun.root, tmp_path / "clone", symlinks=True)
-    return Clone(tmp_path / "clone")
+    """A copy of it, for one test."""
+    return copied(unrun, tmp_path / "clone")
 
 
 @pytest.fixture(scope="module")
 def serial(unrun: Clone, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What is locked when all stages run one after another."""
-    target = tmp_path_factory.mktemp("serial") / "clone"
-    shutil.copytree(unrun.root, target, symlinks=True)
-    Clone(target).run("dvc", "repro", "-q")
-    return locked(Clone(target))
+    clone = copied(unrun, tmp_path_factory.mktemp("serial") / "clone")
+    clone.run("dvc", "repro", "-q")
+    return locked(clone)
+
+
+def copied(clone: Clone, target: Path) -> Clone:
+    shutil.copytree(clone.root, target, symlinks=True)
+    return Clone(target)
 
 
 def locked(clone: Clone) -> dict[str, object]:
@@ -88,20 +98,29 @@ def test_side_by_side_locks_what_one_after_another_locks_and_ends_in_a_table(
 ) -> None:
     told = copy.run(*RUN).stdout.splitlines()
     assert locked(copy) == serial
-    for domain in DOMAINS:
-        said = [line for line in told if f"@{domain} says something" in line]
-        assert [line.split("│")[1].split("@")[0].strip() for line in said] == list(STAGES)
-        assert {line.split("│")[0].strip() for line in said} == {domain}
-        (row,) = (line for line in told if line.startswith(f"{domain} ") and "│" not in line)
-        assert "REVIEW" in row
-        assert "mae 0.5 (0.4 to 0.6)" in row
-        assert "trees 0.7" in row
-    ended = [next(i for i, line in enumerate(told) if f"plot@{domain} says" in line) for domain in DOMAINS]
-    began = [next(i for i, line in enumerate(told) if f"ingest@{domain} says" in line) for domain in DOMAINS]
-    assert max(began[:2]) < min(ended), "the first two did not run side by side"
-    again = copy.run(*RUN).stdout
-    assert "says something" not in again
-    assert copy.run("git", "status", "--short", "data", "metrics").returncode == 0
+    said = {domain: [i for i, line in enumerate(told) if f"@{domain} says something" in line] for domain in DOMAINS}
+    for domain, numbers in said.items():
+        assert [told[i].split("│")[1].split("@")[0].strip() for i in numbers] == list(STAGES)
+        assert {told[i].split("│")[0].strip() for i in numbers} == {domain}
+    assert max(numbers[0] for numbers in said.values()) < min(numbers[-1] for numbers in said.values())
+    rows = {line.split()[0]: line for line in told if "│" not in line and "mae 0.5 (0.4 to 0.6)" in line}
+    assert rows.keys() == set(DOMAINS)
+    assert all("REVIEW" in row and "trees 0.7" in row for row in rows.values())
+    assert rows["climb"].endswith("yes: few routes")
+    assert "own data" in rows["retina"]
+
+    lock = copy.root / "dvc.lock"  # DVC does not write its files atomically
+    text = lock.read_text()
+    (copy.root / ".winnow/dvc.lock.before").write_text(text)  # as a run that was killed leaves it
+    lock.write_text(text[: len(text) // 2])
+    (copy.root / ".dvc/tmp/rwlock").write_text('{"read": {')
+    repaired = copy.run(*RUN)
+    assert "says something" not in repaired.stdout
+    assert locked(copy) == serial
+    assert not (copy.root / ".winnow/dvc.lock.before").exists()
+
+    (lock).unlink()  # by a person who wants it anew
+    assert "says something" in copy.run(*RUN, "climb").stdout
 
 
 def test_a_domain_that_fails_stops_no_other(copy: Clone, serial: dict[str, object]) -> None:
@@ -127,10 +146,7 @@ def test_a_mistake_in_the_params_runs_nothing(copy: Clone) -> None:
     assert not (copy.root / "data/climb").exists()
 
 
-@pytest.mark.parametrize(
-    "seconds",
-    [2.5, 4.0, *(pytest.param(0.5 * step, marks=pytest.mark.long) for step in range(2, 24))],
-)
+@pytest.mark.parametrize("seconds", [4.0, *(pytest.param(0.5 * step, marks=pytest.mark.long) for step in range(2, 24))])
 def test_all_killed_at_a_moment_and_run_again(copy: Clone, serial: dict[str, object], seconds: float) -> None:
     running = copy.start("env", "PYTHONPATH=src", *RUN)
     time.sleep(seconds)
@@ -140,44 +156,15 @@ def test_all_killed_at_a_moment_and_run_again(copy: Clone, serial: dict[str, obj
 
 
 def test_ctrl_c_stops_all(copy: Clone) -> None:
-    running = copy.start("env", "PYTHONPATH=src", *RUN)
+    running = copy.start("env", "PYTHONPATH=src", "winnow", "run", "--jobs", "1")
     wait_until(lambda: "filter@climb says" in copy.output(), "the second stage")
     os.killpg(running.pid, signal.SIGINT)
-    assert running.wait(30) != 0
+    assert running.wait(60) != 0
     before = copy.output()
     time.sleep(1)
     assert copy.output() == before
-    assert "sessions" not in before, "a domain was started after Ctrl+C"
-
-
-def test_what_a_kill_leaves_of_dvc_s_own_files_is_repaired(copy: Clone, serial: dict[str, object]) -> None:
-    copy.run(*RUN)
-    lock = copy.root / "dvc.lock"
-    shutil.copy(lock, copy.root / ".winnow/dvc.lock.before")  # as a run that was killed leaves it
-    text = lock.read_text()
-    lock.write_text(text[: len(text) // 2])
-    (copy.root / ".dvc/tmp/rwlock").write_text('{"read": {')
-    told = copy.run(*RUN)
-    assert "says something" not in told.stdout
-    assert "dvc.lock" in told.stderr
-    assert locked(copy) == serial
-    assert not (copy.root / ".winnow/dvc.lock.before").exists()
-
-
-def test_the_table_says_whether_the_verdict_is_expected(copy: Clone) -> None:
-    copy.override({
-        "climb.evaluate.gate.expected": {"verdict": "REVIEW", "metric": "mae", "reason": "few routes"},
-        "retina.evaluate.gate.expected": None,
-    })  # fmt: skip
-    mine = copy.root / "data/source/sessions/mine.csv"
-    mine.write_text("user,item\n")
-    copy.override(
-        {"sessions.ingest.sources": [{"format": "csv", "path": "data/source/sessions/mine.csv", "events": None}]}
-    )
-    rows = {line.split()[0]: line for line in copy.run(*RUN).stdout.splitlines() if "mae 0.5" in line}
-    assert rows["climb"].endswith("yes: few routes")
-    assert "no:" in rows["retina"]
-    assert "own data" in rows["sessions"]
+    assert "retina" not in before, "a domain was started after Ctrl+C"
+    assert "Traceback" not in before
 
 
 def test_the_real_results_are_those_of_the_judgement(finished: Clone) -> None:
