@@ -93,7 +93,7 @@ def _is_here(dep: Output) -> bool:
 
 
 def environment_lines() -> list[str]:
-    """Where Python and packages are others than those that made dvc.lock: the bytes of results are promised for them."""
+    """Which Python and packages are others than those that made dvc.lock, if any: with others its bytes may differ."""
     found = environment.differences()
     if not found:
         return []
