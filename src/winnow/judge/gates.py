@@ -41,7 +41,8 @@ def decide(gate: Gate, found: EvaluationResult, words: Words = WORDS, *, embedde
     target included (without an interval: if the value does), REVIEW if the value is on the good side of `target` or of
     `review`, else FAIL; REVIEW if it cannot be measured on these data. The worst of these words is the verdict.
 
-    On `embedded` data, not on a user's, the metric that `gate.expected` names is told with the reason why it reaches no better word.
+    On `embedded` data (not a user's) the metric that `gate.expected` names is told with the reason why it reaches no
+    better word.
 
     Raises WinnowError when a metric that the gate names was not measured, or the headline has no interval.
     """
