@@ -7,7 +7,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 .PHONY: run test test-long mutants lint lock bench help
 
 help:
-	@echo "make run        environment, then dvc repro on the embedded data"
+	@echo "make run        environment, then all domains side by side on the embedded data (winnow run)"
 	@echo "make test       lint, types, import contracts and every test"
 	@echo "make test DOMAIN=climb  the tests of one domain"
 	@echo "make test-long  tests that take too long for make test: dvc killed at every moment"
@@ -16,8 +16,8 @@ help:
 	@echo "make lock       requirements.lock anew from pyproject.toml"
 
 run: .venv/ready
-	dvc repro
-	@winnow verdicts
+	@echo "Running six domains on their embedded data, one a core: about 5 minutes on 2 cores."
+	winnow run
 
 test: .venv/ready lint
 	python -m pytest -q -n 2 --dist loadfile --durations=15 $(if $(DOMAIN),-k $(DOMAIN))
@@ -44,6 +44,7 @@ lock: .venv/ready
 
 .venv/ready: requirements.lock requirements-uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "winnow needs Python 3.11 or newer: make PYTHON=python3.12 " + "run")'
+	@echo "Installing the locked packages into .venv: about 7 GB on disk, mostly PyTorch; minutes, by the network."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	$(BIN)/uv pip install -q --compile-bytecode --require-hashes -r requirements.lock

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
@@ -11,17 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks"
-
-
-def numeric_settings() -> dict[str, str]:
-    """The environment variables of dvc.yaml that choose kernels: with them the bytes agree on every CPU with AVX2."""
-    (variables,) = yaml.safe_load((ROOT / "dvc.yaml").read_text())["vars"]
-    found = dict(word.split("=", 1) for word in shlex.split(variables["run"]) if "=" in word)
-    return {name: value for name, value in found.items() if name not in ("WINNOW_PARENT", "PYTHONPATH")}
 
 
 def run(command: Sequence[str], folder: Path) -> float:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measure import numeric_settings
+import stages  # noqa: F401 - sets the kernels before numpy and torch load: what tests compute has the programs' bytes
 
-os.environ.update(numeric_settings())  # before numpy and torch are imported: what tests compute has the programs' bytes
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of several tests at once would wait for one another
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -46,18 +46,18 @@ def test_the_comparison_of_two_models_of_sessions_is_of_the_users_both_served(
     measure: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quality = importlib.import_module("benchmarks.sessions.quality")
-    monkeypatch.setattr(quality, "USERS", tmp_path / "users.npz")
+    monkeypatch.setattr(quality, "USERS", tmp_path / "users.safetensors")
     for row, users, recall in (("gat", [0, 2, 5], 0.1), ("genre_gat", [0, 1, 2, 5], 0.4)):
         ranked = pd.DataFrame({"recommender": "model", "cold": False, "user_index": users, "recall_at_10": recall})
         others = ranked.assign(recommender="ease", recall_at_10=0.9)
         quality.keep_users(row, pd.concat([others, ranked]).assign(diversity=[np.nan, *range(2 * len(users) - 1)]))
-    before = (tmp_path / "users.npz").read_bytes()
+    before = (tmp_path / "users.safetensors").read_bytes()
     found = quality.compare()
     assert set(found) == {"recall_at_10", "diversity"}
     assert found["recall_at_10"]["users"] == 3
     assert found["recall_at_10"] == pytest.approx({"mean": 0.3, "low": 0.3, "high": 0.3, "users": 3})
     quality.keep_users("gat seed 2", ranked)
-    assert (tmp_path / "users.npz").read_bytes() == before
+    assert (tmp_path / "users.safetensors").read_bytes() == before
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.measure import ROOT, numeric_settings
+import stages  # noqa: F401 - sets the kernels before numpy loads, as tests/conftest.py does
+from benchmarks.measure import ROOT
 
 IMPORTED = (
     *("accelerate", "dvc.repo", "huggingface_hub", "hypothesis", "matplotlib.figure", "pandas", "pandera.pandas"),
@@ -27,7 +28,6 @@ class Runner:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.mutation.forking"],
             cwd=ROOT,
-            env={**os.environ, **numeric_settings()},  # as tests/conftest.py sets them, before numpy is imported
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -4,7 +4,7 @@ python -m benchmarks.pipeline.portable [DOMAIN …] [--only bytes|cost]
 
 Needs `qemu-x86_64` (Debian: `apt-get install qemu-user`). Every domain runs its preset `tiny` three times, each time as
 one process: natively, and emulated as an AMD (EPYC-Milan) and an Intel (Haswell). Then some epochs of the embedded
-default are trained with and without the settings of dvc.yaml that make the bytes agree.
+default are trained with and without the kernels that make the bytes agree.
 """
 
 import argparse
@@ -20,7 +20,8 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.measure import ROOT, clone, merge, numeric_settings
+from benchmarks.measure import ROOT, clone, merge
+from stages import KERNELS
 
 EMULATED = ("EPYC-Milan", "Haswell")
 STAGES = ("ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot")
@@ -31,9 +32,11 @@ SINGLE_THREAD = "OPENBLAS_NUM_THREADS"
 
 DRIVER = """\
 import runpy, sys
-for stage in sys.argv[2:]:
-    print(f"{sys.argv[1]} {stage}", file=sys.stderr, flush=True)
-    runpy.run_path(f"stages/{sys.argv[1]}/{stage}.py", run_name="__main__")
+domain, *stages = sys.argv[1:]
+for stage in stages:
+    print(f"{domain} {stage}", file=sys.stderr, flush=True)
+    sys.argv[1:] = []
+    runpy.run_module(f"stages.{domain}.{stage}", run_name="__main__")
 """
 
 
@@ -41,7 +44,7 @@ def run_stages(folder: Path, domain: str, cpu: str | None) -> None:
     """All stages of a domain as one process, natively or on an emulated CPU."""
     emulator = ["qemu-x86_64", "-cpu", cpu] if cpu else []
     command = [*emulator, os.path.realpath(sys.executable), "-W", "ignore", "-c", DRIVER, domain, *STAGES]
-    environment = {**os.environ, **numeric_settings(), "PYTHONPATH": f"src:{site_packages()}"}
+    environment = {**os.environ, "PYTHONPATH": site_packages()}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{domain} on {cpu or 'this CPU'} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
@@ -91,21 +94,23 @@ def tiny(domain: str) -> dict[str, object]:
 def seconds_to_train(folder: Path, domain: str, *, portable: bool) -> float:
     """Wall time of the train program on the clone's data, without resuming anything."""
     shutil.rmtree(folder / ".winnow", ignore_errors=True)
-    chosen = {name: value for name, value in numeric_settings().items() if portable or name == SINGLE_THREAD}
-    environment = {**os.environ, **chosen, "PYTHONPATH": "src"}
+    chosen = KERNELS if portable else {SINGLE_THREAD: KERNELS[SINGLE_THREAD]}
+    environment = {name: value for name, value in os.environ.items() if name not in KERNELS}
+    setup = folder / "stages" / "__init__.py"
+    text = setup.read_text()
+    setup.write_text(text.replace("os.environ.update(KERNELS)", f"os.environ.update({chosen})"))
     began = time.perf_counter()
-    subprocess.run(
-        [sys.executable, f"stages/{domain}/train.py"], cwd=folder, env=environment, capture_output=True, check=True
-    )
+    program = [sys.executable, "-m", f"stages.{domain}.train"]
+    subprocess.run(program, cwd=folder, env=environment, capture_output=True, check=True)
+    setup.write_text(text)
     return time.perf_counter() - began
 
 
 def measure_cost(folder: Path, domain: str) -> dict[str, float]:
     """Training time with the settings over the time without, the fastest of some runs in turn."""
     for stage in STAGES[:5]:
-        environment = {**os.environ, **numeric_settings(), "PYTHONPATH": "src"}
-        program = [sys.executable, f"stages/{domain}/{stage}.py"]
-        subprocess.run(program, cwd=folder, env=environment, capture_output=True, check=True)
+        program = [sys.executable, "-m", f"stages.{domain}.{stage}"]
+        subprocess.run(program, cwd=folder, capture_output=True, check=True)
     taken: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(REPEATS):
         for portable, values in taken.items():

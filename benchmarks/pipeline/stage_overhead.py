@@ -20,11 +20,11 @@ def main() -> None:
         params.write_text(tiny(params.read_text()))
         figures = {}
         for name in PROGRAMS:
-            program = f"stages/{name}.py"
-            run([sys.executable, program], copy)
-            imports = f"import sys; sys.path.insert(0, '.'); import stages.{name.replace('/', '.')}"
+            program = [sys.executable, "-m", f"stages.{name.replace('/', '.')}"]
+            run(program, copy)
+            imports = f"import sys; sys.path.insert(0, '.'); import {program[-1]}"
             seconds = side_by_side(
-                {"program": ([sys.executable, program], copy), "imports": ([sys.executable, "-c", imports], copy)},
+                {"program": (program, copy), "imports": ([sys.executable, "-c", imports], copy)},
                 REPEATS,
             )
             ratio = seconds["program"] / seconds["imports"]

@@ -2,7 +2,7 @@
 
 FOLDER becomes a clone with the data of `$WINNOW_SHARED_DATA/sessions`; a row that is done is not run again. Without row
 names all are run: the Last.fm rows take minutes each on one core, gowalla about an hour. What each user got in the rows
-that are compared is kept in `benchmarks/sessions/results/users.npz`; `genre_gat minus gat` is made of it.
+that are compared is kept in `benchmarks/sessions/results/users.safetensors`; `genre_gat minus gat` is made of it.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from safetensors.numpy import load_file, save_file
 
 from benchmarks.measure import BENCHMARKS, clone, data_of, kept, merge, run
 from winnow.judge.intervals import bootstrap, mean
@@ -22,7 +23,7 @@ from winnow.pipeline.params import Document
 SHARED = data_of("sessions")
 LASTFM = ("hetrec2011-lastfm-2k", "lastfm_hetrec", "user_artists.dat.gz")
 GOWALLA = ("lightgcn-gowalla", "lightgcn", "train.txt.gz")
-USERS = BENCHMARKS / "sessions" / "results" / "users.npz"
+USERS = BENCHMARKS / "sessions" / "results" / "users.safetensors"
 COLD = {"sessions.split.cold_ratio": 0.1}
 ONE_EACH = {
     f"sessions.evaluate.baselines.{name}": value
@@ -135,7 +136,7 @@ def keep_users(row: str, ranked: pd.DataFrame) -> None:
         by_number = own.set_index("user_index")[metric]
         values[key] = by_number.reindex(range(by_number.index.max() + 1)).to_numpy(np.float32)
     if wanted:
-        np.savez_compressed(USERS, **dict(sorted(values.items())))
+        save_file(dict(sorted(values.items())), USERS)
 
 
 def compared(row: str) -> dict[str, tuple[str, bool]]:
@@ -147,10 +148,7 @@ def compared(row: str) -> dict[str, tuple[str, bool]]:
 
 def kept_users() -> dict[str, np.ndarray]:
     """`ROW/COMPARISON`: (users,), NaN where a user has no such value."""
-    if not USERS.exists():
-        return {}
-    with np.load(USERS) as file:
-        return dict(file)
+    return load_file(USERS) if USERS.exists() else {}
 
 
 def compare() -> dict[str, Any]:

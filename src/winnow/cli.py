@@ -1,6 +1,7 @@
 """The `winnow` command: presets, exports, verdicts, summaries, and the commands of each domain's trained model."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -127,12 +128,26 @@ def verdicts() -> None:
 
 
 @app.command()
+def run(
+    domains: Annotated[list[str] | None, typer.Argument(help="such as climb (default: all of params.yaml)")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="domains at a time")] = os.cpu_count() or 1,
+) -> None:
+    """Run all stages of the domains side by side, as `dvc repro` does one after another, and show the results."""
+    from winnow.workspace.run import run_domains  # noqa: PLC0415 - imports DVC
+
+    params = read_params()
+    for domain in domains or []:
+        check_domain(domain)
+    run_domains(domains or params["domains"], params, jobs)
+
+
+@app.command()
 def status(
     check: Annotated[bool, typer.Option("--check", help="exit with code 1 when dvc.lock is stale")] = False,
     out: Annotated[Path | None, typer.Option(help="file for the stale stages, for `winnow report --stale`")] = None,
 ) -> None:
     """Print each domain's data, verdict and headline metric, and whether dvc.lock is current for code and params."""
-    from winnow.workspace.status import describe, stale_stages  # noqa: PLC0415 - imports DVC
+    from winnow.workspace.status import describe, environment_lines, stale_stages  # noqa: PLC0415 - imports DVC
 
     params = read_params()
     stale = stale_stages()
@@ -141,6 +156,8 @@ def status(
     for name in stale:
         if name.endswith(".dvc"):
             print(f"{name}: {'; '.join(stale[name])}")
+    for line in environment_lines():
+        print(line)
     if out is not None:
         write_json(out, stale)
     if check and stale:

@@ -93,7 +93,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     others = {name: results.predictions_table(test, each, mean, scoring) for name, each in simple.items()}
     found = results.result(predictions, others, params, rng)
     skills = {name: each for name, each in found.interval.items() if "/" in name}
-    files = evaluation_files(params.gate, found.named(lambda name: "/" not in name), VERDICTS)
+    files = evaluation_files(params.gate, found.named(lambda name: "/" not in name), VERDICTS, embedded=stage.embedded)
 
     dimensions = results.per_dimension(predictions[predictions["split"] == "test"], skills)
     errors = np.abs(own - true).mean(axis=1)

@@ -4,7 +4,6 @@ Score the articles by the oracle, but only when its prompt has passed calibratio
     dvc repro label@articles
 """
 
-import sys
 import time
 from itertools import islice
 
@@ -17,6 +16,7 @@ from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller,
 from winnow.domains.articles.rules.stores import open_labeller
 from winnow.domains.articles.tables import Articles, DiskCache, Labels, OracleUse, Scores, Unlabelled
 from winnow.pipeline import ledger
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import write_text
 from winnow.pipeline.stage import Stage, run_stage
@@ -35,7 +35,7 @@ def label_batches(labeller: Labeller, articles: list[Article], params: Label) ->
         found += batch
         if len(wanted) > params.batch_size:
             paid = labeller.use.paid_now_usd
-            print(f"  {len(found)} of {len(wanted)} articles labelled, ${paid:.4f} paid now", file=sys.stderr)
+            say(f"  {len(found)} of {len(wanted)} articles labelled" + (f", ${paid:.4f} paid now" if paid else ""))
     return found
 
 

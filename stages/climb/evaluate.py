@@ -4,7 +4,6 @@ Evaluate the generator: its perplexity on test routes, and the validity, novelty
     dvc repro evaluate@climb
 """
 
-import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -37,6 +36,7 @@ from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
 from winnow.learn.trained import load_trained, model_folder
+from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 
 PEER_ANGLE = 40
@@ -114,8 +114,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     apart, too_few = c2st(made.sequences, made.weights, test, params.bootstrap, rng)
     left_out = too_few | boards_left_out(test_labels, made.routes)
     if left_out:
-        print("\n".join(f"⚠ board {board}: {reason}" for board, reason in left_out.items()), file=sys.stderr)
-    files = evaluation_files(params.gate, found)
+        say(*(f"⚠ board {board}: {reason}" for board, reason in left_out.items()))
+    files = evaluation_files(params.gate, found, embedded=stage.embedded)
     stage.metrics(**files.metrics)
     stage.judgement(
         {

@@ -100,7 +100,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         name: results.as_table(test, Estimates(*(values[on_test] for values in each.estimates)), each.retake_below)
         for name, each in others.items()
     }
-    files = evaluation_files(params.gate, results.result(test, tables, references, params, rng))
+    files = evaluation_files(
+        params.gate, results.result(test, tables, references, params, rng), embedded=stage.embedded
+    )
 
     stage.write("predictions.parquet", predictions, Predictions)
     stage.write("baseline_predictions.parquet", results.baseline_table(tables), BaselinePredictions)

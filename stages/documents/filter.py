@@ -4,8 +4,6 @@ Keep pages that can be read, that are not blank, and that no earlier page repeat
     dvc repro filter@documents
 """
 
-import sys
-
 import pandas as pd
 
 from winnow.curate.filters import apply_rules, check_not_empty, dropped_rows
@@ -14,6 +12,7 @@ from winnow.domains.documents.params import Common, Filter
 from winnow.domains.documents.rules.classes import class_counts, warnings
 from winnow.domains.documents.rules.pages import page_rules, repeated
 from winnow.domains.documents.tables import Dropped, Pages, Repetition
+from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -48,7 +47,7 @@ def main(stage: Stage[Common, Filter]) -> None:
     stage.write("repetition.parquet", pd.DataFrame([{"max_hash_distance": stage.params.max_hash_distance}]), Repetition)
     stage.account(len(pages), kept=len(kept), dropped=len(dropped))
     found = warnings_of(kept, stage.params)
-    print("\n".join(found), end="\n" * bool(found), file=sys.stderr)
+    say(*found)
     stage.metrics(dropped=counts, warnings=found)
 
 

@@ -4,11 +4,10 @@ Compute each class's weight in the loss, and warn of a data set that is too smal
     dvc repro weight@documents
 """
 
-import sys
-
 from winnow.domains.documents.params import Common, Weight
-from winnow.domains.documents.rules.classes import class_counts, format_weights, warnings, weigh_classes
+from winnow.domains.documents.rules.classes import class_counts, warnings, weigh_classes
 from winnow.domains.documents.tables import ClassWeights, Labels, Splits
+from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -19,7 +18,7 @@ def main(stage: Stage[Common, Weight]) -> None:
     known = train["label"].dropna().astype("int64")
     classes = weigh_classes(known)
     found = warnings(class_counts(labels["label"]), len(train), stage.params)
-    print("\n".join(["class weights:", format_weights(classes), *found]), file=sys.stderr)
+    say(*found)
     stage.write("classes.parquet", classes, ClassWeights)
     stage.account(
         len(labels), weighed=len(known), without_class=len(train) - len(known), held_out=len(labels) - len(train)

@@ -85,7 +85,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write("exposure.parquet", pd.concat(shown), Exposure)
     stage.write("checks.parquet", checks, Checks)
     stage.write("completed.parquet", explain(explainer, lists["model"], names, params, rng), Completed)
-    files = evaluation_files(params.gate, results.result(tables, extra, {"network": network}, checks, params, rng))
+    files = evaluation_files(
+        params.gate, results.result(tables, extra, {"network": network}, checks, params, rng), embedded=stage.embedded
+    )
     stage.metrics(**files.metrics)
     stage.judgement(
         {

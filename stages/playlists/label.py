@@ -17,6 +17,7 @@ from winnow.domains.playlists.tables import (
     Playlists,
     Tracks,
 )
+from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -35,7 +36,7 @@ def main(stage: Stage[Common, Label]) -> None:
     stage.write("genre_edges.parquet", genre_edges, GenreEdges)
     stage.write("entries.parquet", numbered, NumberedEntries)
     if genres.empty:
-        print("no genre is known of any artist: the graph has no genres (playlists.ingest.artist_genres names a file)")
+        say("no genre is known of any artist: the graph has no genres (playlists.ingest.artist_genres names a file)")
     stage.account(len(entries), numbered=len(numbered))
     stage.metrics(
         playlists=len(playlists),

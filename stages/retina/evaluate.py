@@ -91,7 +91,8 @@ def judge_baselines(
 
 
 def main(stage: Stage[Common, Evaluate]) -> None:
-    params, rng, folder = stage.params, stage.rng(), model_folder(stage.domain)
+    params, rng = stage.params, stage.rng()
+    folder = model_folder(stage.domain)
     rows = join(stage)
     images = read_images(stage.input("ingest/images.arrow")).select(rows["image_id"])
     model = load_trained(Grader, stage.domain, device_for(stage.runtime, params.threads))
@@ -102,7 +103,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     test = rows[rows["split"] == "test"].reset_index(drop=True)
     found = results.result(test, baseline, params, rng)
     classes = results.per_class(rows, found.interval)
-    files = evaluation_files(params.gate, found)
+    files = evaluation_files(params.gate, found, embedded=stage.embedded)
 
     stage.write("predictions.parquet", rows[list(Predictions.to_schema().columns)], Predictions)
     named = pd.concat([each.assign(baseline=name) for name, each in baseline.items()])

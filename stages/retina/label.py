@@ -4,12 +4,11 @@ Label each photograph: its grade, whether the patient is to be referred, and who
     dvc repro label@retina
 """
 
-import sys
-
 from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Label
 from winnow.domains.retina.rules.labels import ONE_EACH, eyes_agreement, label_photographs
 from winnow.domains.retina.tables import DiskCache, Labels, QualityLimits, Ungraded
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -20,7 +19,7 @@ def main(stage: Stage[Common, Label]) -> None:
     if labels.empty:
         raise TableError("no photograph has a grade from 0 to 4", fix="check the grades of retina.ingest.sources")
     warnings = [] if labels["patient"].duplicated().any() else [ONE_EACH]
-    print(*warnings, sep="\n", end="", file=sys.stderr)
+    say(*warnings)
     stage.write("labels.parquet", labels, Labels)
     stage.write("limits.parquet", stage.read("filter/limits.parquet", QualityLimits), QualityLimits)  # for train
     stage.write("rejected.parquet", ungraded, Ungraded)

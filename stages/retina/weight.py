@@ -4,14 +4,13 @@ Compute each grade's weight in the loss, and how often photographs are drawn whe
     dvc repro weight@retina
 """
 
-import sys
-
 import pandas as pd
 
 from winnow.curate.weights import balanced_class_weights, effective_number_weights, inverse_frequency_weights
 from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Weight
 from winnow.domains.retina.tables import ClassWeights, Labels, Splits, Weights
+from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -36,10 +35,10 @@ def weigh_classes(grades: "pd.Series[int]", params: Weight) -> pd.DataFrame:
     return table.rename_axis("grade").reset_index().astype({"grade": "int64", "samples": "int64"})
 
 
-def format_weights(classes: pd.DataFrame) -> list[str]:
-    """The weights as lines of text; a warning for each weight that is cut and each grade without a sample."""
-    rows = list(zip(*(classes[name].tolist() for name in ("grade", "samples", "uncut", "weight")), strict=True))
-    lines = [f"Class {grade}: {samples} samples, weight: {weight:.4f}" for grade, samples, _, weight in rows]
+def warnings(classes: pd.DataFrame) -> list[str]:
+    """A line for each weight that is cut and each grade without a sample."""
+    lines = []
+    rows = zip(*(classes[name].tolist() for name in ("grade", "samples", "uncut", "weight")), strict=True)
     for grade, samples, uncut, weight in rows:
         if samples == 0:
             lines.append(f"⚠ class {grade} has no training sample: the model cannot learn it")
@@ -56,8 +55,8 @@ def main(stage: Stage[Common, Weight]) -> None:
     splits = stage.read("split/splits.parquet", Splits)
     train = labels[labels["image_id"].isin(splits.loc[splits["split"] == "train", "image_id"])].reset_index(drop=True)
     classes = weigh_classes(train["grade"], stage.params)
-    lines = format_weights(classes)
-    print("\n".join(lines), file=sys.stderr)
+    found = warnings(classes)
+    say(*found)
     drawn = pd.DataFrame({"image_id": train["image_id"], "weight": inverse_frequency_weights(train["grade"])})
     stage.write("weights.parquet", drawn, Weights)
     stage.write("classes.parquet", classes, ClassWeights)
@@ -66,7 +65,7 @@ def main(stage: Stage[Common, Weight]) -> None:
         samples=dict(zip(classes["grade"], classes["samples"], strict=True)),
         balanced=dict(zip(classes["grade"], classes["balanced"], strict=True)),
         weight=dict(zip(classes["grade"], classes["weight"], strict=True)),
-        warnings=[line for line in lines if line.startswith("⚠")],
+        warnings=found,
     )
 
 

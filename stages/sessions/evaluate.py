@@ -78,7 +78,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     named = {"users": users, "songs": songs, "genres": genres}
     stage.write("checks.parquet", checks, Checks)
     stage.write("reasons.parquet", explain(explainer, ranked, named, params, rng), Reasons)
-    files = evaluation_files(params.gate, results.result(tables, extra, checks, params, rng))
+    files = evaluation_files(params.gate, results.result(tables, extra, checks, params, rng), embedded=stage.embedded)
     stage.metrics(**files.metrics)
     stage.judgement(
         {

@@ -66,7 +66,7 @@ def test_killed_while_a_finished_run_is_removed(clone: Clone, finished: Clone) -
     kept = state.name
     clone.override({"climb.train.seed": 99})
     running = clone.start(
-        "env", f"PYTHONPATH=src:{Path(__file__).parent / 'killed_in_rmtree'}", "python", "stages/climb/train.py"
+        "env", f"PYTHONPATH={Path(__file__).parent / 'killed_in_rmtree'}", "python", "-m", "stages.climb.train"
     )
     assert running.wait(120) == -signal.SIGKILL, clone.output()
     assert (state.parent / f".removed-{kept}").exists() or not state.exists()
@@ -121,6 +121,6 @@ def stage_programs(clone: Clone, name: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "cwd"]):
         command, folder = process.info["cmdline"] or [], process.info["cwd"] or ""
-        if any(part.endswith(f"/{name}.py") for part in command) and Path(folder) == clone.root:
+        if any(part in {f"stages.{name}", f"stages.climb.{name}"} for part in command) and Path(folder) == clone.root:
             found.append(process)
     return found

@@ -38,8 +38,8 @@ def test_runtime_changes_nothing_but_check(clone: Clone) -> None:
 @pytest.mark.parametrize("stage", ["ingest", "filter", "label", "split", "weight", "plot"])
 def test_data_and_plot_stages_load_no_torch(clone: Clone, stage: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", f"stages/climb/{stage}.py"],
-        cwd=clone.root, env={"PYTHONPATH": "src", "PATH": ""}, capture_output=True, text=True, check=True,
+        [sys.executable, "-X", "importtime", "-m", f"stages.climb.{stage}"],
+        cwd=clone.root, env={"PATH": ""}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "pandas" in loaded

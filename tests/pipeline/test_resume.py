@@ -30,7 +30,7 @@ def programs(clone: Clone) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "cwd"]):
         command, folder = process.info["cmdline"] or [], process.info["cwd"] or ""
-        if "stages/climb/train.py" in command and Path(folder).is_relative_to(clone.root):
+        if "stages.climb.train" in command and Path(folder).is_relative_to(clone.root):
             found.append(process)
     return found
 

@@ -45,6 +45,7 @@ CHANGES_NO_BYTE: Mapping[str, str] = {
     "train.threads": "cuts sums into parts; the tensors of tiny data are too small to be cut",
     "train.checkpoint_steps": "states to resume from are not among the results",
     "train.init_from": "names a model in data/source; tests/library/learn/test_checkpoints.py starts from one",
+    "evaluate.gate.expected": "explains a verdict of the embedded data; tests/library/judge/test_gates.py",
     "evaluate.threads": "cuts sums into parts; the tensors of tiny data are too small to be cut",
 }
 """Params that are not expected to change a byte of the results here, the same for every domain, and why."""

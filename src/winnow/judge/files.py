@@ -20,15 +20,20 @@ class EvaluationFiles(NamedTuple):
     """judgement.json, everything: verdict, reasons, model, interval, baseline, reference, difference"""
 
 
-def evaluation_files(gate: Gate, found: EvaluationResult, words: Words = WORDS) -> EvaluationFiles:
-    """Both files' content. Raises WinnowError naming a value that is NaN or infinite, or a metric that is missing."""
+def evaluation_files(
+    gate: Gate, found: EvaluationResult, words: Words = WORDS, *, embedded: bool = False
+) -> EvaluationFiles:
+    """Both files' content; `embedded` says whether the data are the embedded ones, see `gates.decide`.
+
+    Raises WinnowError naming a value that is NaN or infinite, or a metric that is missing.
+    """
     interval = _bounds(found.interval)
     parts = [("model", found.model), *interval.items(), *found.baseline.items(), *found.reference.items()]
     for part, values in parts:
         for name, value in values.items():
             if not math.isfinite(value):
                 raise WinnowError(f"{part}: `{name}` is {value}", fix="leave an undefined metric out")
-    verdict = decide(gate, found, words)
+    verdict = decide(gate, found, words, embedded=embedded)
     headline = gate.headline
     metrics = {
         "verdict": verdict.word,

@@ -31,7 +31,7 @@ class Verdict:
     reasons: list[str]
 
 
-def decide(gate: Gate, found: EvaluationResult, words: Words = WORDS) -> Verdict:
+def decide(gate: Gate, found: EvaluationResult, words: Words = WORDS, *, embedded: bool = False) -> Verdict:
     """
     The verdict over a model's metrics, in these words, best first.
 
@@ -41,16 +41,20 @@ def decide(gate: Gate, found: EvaluationResult, words: Words = WORDS) -> Verdict
     target included (without an interval: if the value does), REVIEW if the value is on the good side of `target` or of
     `review`, else FAIL; REVIEW if it cannot be measured on these data. The worst of these words is the verdict.
 
+    On `embedded` data (not a user's) the metric that `gate.expected` names is told with the reason why it reaches no
+    better word.
+
     Raises WinnowError when a metric that the gate names was not measured, or the headline has no interval.
     """
-    results = [_headline(gate.headline, found)]
-    results += [_condition(condition, found) for condition in gate.conditions]
-    results.sort(key=lambda result: -result[0])
-    worst = results[0][0]
-    reasons = [f"{words[grade]}: {reason}" for grade, reason in results]
-    if worst is not Grade.GOOD and gate.expected is not None:
-        reasons[0] += f" (expected: {gate.expected})"
-    return Verdict(words[worst], reasons)
+    results = [(gate.headline, *_headline(gate.headline, found))]
+    results += [(condition.metric, *_condition(condition, found)) for condition in gate.conditions]
+    results.sort(key=lambda result: -result[1])
+    reasons = [f"{words[grade]}: {reason}" for _, grade, reason in results]
+    if embedded and gate.expected is not None:
+        as_expected = (gate.expected.metric, words.index(gate.expected.verdict))
+        for place in [index for index, (metric, grade, _) in enumerate(results) if (metric, grade) == as_expected][:1]:
+            reasons[place] += f" (expected of the embedded data: {gate.expected.reason})"
+    return Verdict(words[results[0][1]], reasons)
 
 
 def _headline(metric: str, found: EvaluationResult) -> tuple[Grade, str]:
@@ -64,14 +68,13 @@ def _headline(metric: str, found: EvaluationResult) -> tuple[Grade, str]:
     reason = f"{metric} {value:.4g} ({interval.low:.4g} to {interval.high:.4g}) against {other:.4g} of `{name}`"
     if paired := found.difference.get(metric, {}).get(name):
         reason += f", paired difference {paired.low:.4g} to {paired.high:.4g}"
-        sure = beats(metric, _unfavourable(metric, paired), 0.0)
-    else:
-        sure = beats(metric, _unfavourable(metric, interval), other)
-    if sure and beats(metric, value, other):
-        return Grade.GOOD, f"{reason}: better over the whole interval"
+    bounds, border = (paired, 0.0) if paired else (interval, other)
+    worst, best = _ends(metric, bounds)
     if beats(metric, value, other):
+        if beats(metric, worst, border):
+            return Grade.GOOD, f"{reason}: better over the whole interval"
         return Grade.UNSURE, f"{reason}: better, but not over the whole interval"
-    return Grade.BAD, f"{reason}: not better"
+    return Grade.BAD, f"{reason}: {'worse over the whole interval' if beats(metric, border, best) else 'not better'}"
 
 
 def _condition(condition: Condition, found: EvaluationResult) -> tuple[Grade, str]:
@@ -82,7 +85,7 @@ def _condition(condition: Condition, found: EvaluationResult) -> tuple[Grade, st
     reason, least = f"{metric} {value:.4g}", value
     if interval := found.interval.get(metric):
         reason += f" ({interval.low:.4g} to {interval.high:.4g})"
-        least = _unfavourable(metric, interval)
+        least, _ = _ends(metric, interval)
     reason += f", target {sign} {condition.target:.4g}"
     if not beats(metric, condition.target, least) and not beats(metric, condition.target, value):
         return Grade.GOOD, reason
@@ -92,8 +95,9 @@ def _condition(condition: Condition, found: EvaluationResult) -> tuple[Grade, st
     return (Grade.BAD if beats(metric, condition.review, value) else Grade.UNSURE), reason
 
 
-def _unfavourable(metric: str, interval: Interval) -> float:
-    return interval.low if higher_is_better(metric) else interval.high
+def _ends(metric: str, interval: Interval) -> tuple[float, float]:
+    """The interval's worst end and its best."""
+    return (interval.low, interval.high) if higher_is_better(metric) else (interval.high, interval.low)
 
 
 def _measured(metric: str, found: EvaluationResult) -> float:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 
+from winnow.pipeline.console import doing
+
 Counts = NDArray[np.int64]
 """How often each row is in each resample, (resamples, rows)."""
 
@@ -42,6 +44,7 @@ def bootstrap(
     `groups` (rows,) names what is drawn as a whole. Raises ValueError without rows, or when a statistic is undefined on
     every resample.
     """
+    doing("computing confidence intervals")
     if rows == 0:
         raise ValueError("there is no row to resample")
     drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}

@@ -1,5 +1,7 @@
 """Settings of evaluate stages: the intervals and the gate."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from winnow.measure.direction import higher_is_better
@@ -25,14 +27,20 @@ class Condition(Section):
         return _with_direction(name)
 
 
+class Expected(Section):
+    """What is known of the embedded data: a verdict that is not the best one, and why."""
+
+    verdict: Literal["REVIEW", "FAIL"] = Field(description="the verdict that the embedded data give")
+    metric: str = Field(min_length=1, description="the metric that keeps it from being the best one")
+    reason: str = Field(min_length=1, description="why, reported beside that metric")
+
+
 class Gate(Section):
     """Conditions on the metrics, see `judge.gates.decide`."""
 
     headline: str = Field(min_length=1, description="metric on which the model must beat the strongest baseline")
     conditions: list[Condition] = Field(description="targets for single metrics; may be empty")
-    expected: str | None = Field(
-        description="reported with a verdict that is not the best: which one is expected on these data, and why"
-    )
+    expected: Expected | None = Field(description="the verdict on the embedded data, where it is not the best one")
 
     @field_validator("headline")
     @classmethod

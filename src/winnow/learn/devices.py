@@ -5,6 +5,7 @@ import os
 import random
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, gather_object, send_to_device
 from torch import Tensor, nn
 
+import winnow
 from winnow.learn.settings import TrainingSettings
 from winnow.learn.sharding import is_sharded, shard_model
 from winnow.pipeline import ledger
@@ -36,8 +38,12 @@ def relaunch(devices: int) -> None:
     if devices == 1 or "LOCAL_RANK" in os.environ:
         return
     sys.stdout.flush()
-    command = [sys.executable, "-m", "winnow.learn.launch", str(devices), *sys.argv]
-    environment = {**os.environ, LAUNCHER: str(os.getpid())}
+    module = sys.modules["__main__"].__spec__
+    program = ["--module", module.name] if module else sys.argv[:1]
+    command = [sys.executable, "-m", "winnow.learn.launch", str(devices), *program, *sys.argv[1:]]
+    # The launcher and its processes run this workspace's code, whichever checkout is installed.
+    library = str(Path(winnow.__file__).parents[1])
+    environment = {**os.environ, LAUNCHER: str(os.getpid()), "PYTHONPATH": library}
     os.execve(command[0], command, environment)  # noqa: S606 - in place of this process, so that Ctrl+C reaches it
 
 

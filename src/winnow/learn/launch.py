@@ -1,5 +1,5 @@
 """
-Several processes of one program: `python -m winnow.learn.launch 2 stages/climb/train.py`.
+Several processes of one program: `python -m winnow.learn.launch 2 --module stages.climb.train`.
 
 Like torchrun, but it exits with the code of the process that failed, and prints no traceback of its own.
 """

@@ -35,7 +35,7 @@ from winnow.learn.ema import ExponentialMovingAverage
 from winnow.learn.interrupt import Interrupted, StopRequest, interruption_message, stop_request
 from winnow.learn.loaders import Loaders, prefetch
 from winnow.learn.optimizer_step import OptimizerStep
-from winnow.learn.progress import Display, banner, record_line, warnings
+from winnow.learn.progress import Display, banner, record_line, stopped_line, warnings
 from winnow.learn.samplers import BatchShare
 from winnow.learn.schedulers import Schedule, best_index, reductions, validations_without_gain
 from winnow.learn.settings import Phase, TrainingSettings
@@ -96,7 +96,8 @@ class _Run:
         self.state_dict_keys = frozenset(task.state_dict_keys(model))
         if self.resumed:
             load_weights(model, checkpoints.path("last"), self.state_dict_keys)
-            self.display.say(f"resuming in {self.place}, after batch {self.progress.batch}")
+            if self.progress.phase + 1 < len(settings.curriculum) or not self.is_over(settings.curriculum[-1]):
+                self.display.say(f"resuming in {self.place}, after batch {self.progress.batch}")
         elif settings.init_from is not None:
             left_out = load_weights(model, Path(settings.init_from), self.state_dict_keys)
             self.display.say(f"weights from {settings.init_from}{', but not ' * bool(left_out)}{', '.join(left_out)}")
@@ -138,10 +139,14 @@ class _Run:
             self.run_to_validation(phase, loaders, optimizer_step)
             self.seconds.append(time.perf_counter() - started)
             self.stop_if_requested(optimizer_step)
+        if self.progress.epoch < phase.epochs:
+            rule = self.settings.early_stopping
+            self.display.say(stopped_line(self.best_record(), rule.metric, rule.patience))
 
     def run_to_validation(self, phase: Phase, loaders: Loaders, optimizer_step: OptimizerStep) -> None:
         """Train for an epoch, or for `validate_steps` of it; then validate, record, save."""
         progress, watched = self.progress, self.settings.early_stopping.metric
+        started = time.perf_counter()
         train = self.train(phase, loaders, optimizer_step)
         val = checked(self.validate(loaders), f"validation, {self.place}")
         if watched not in val:
@@ -162,12 +167,13 @@ class _Run:
             "train": train,
             "val": val,
         }
-        self.display.say(record_line(record, self.epoch - progress.epoch - 1 + phase.epochs))
+        seconds = time.perf_counter() - started
+        self.display.say(record_line(record, self.epoch - progress.epoch - 1 + phase.epochs, watched, seconds))
         progress.history.append(record)
         progress.sums = {}
         if ended:
             progress.epoch, progress.batch, progress.random = progress.epoch + 1, 0, []
-        for line in warnings(self.records()):
+        for line in warnings(progress.history):
             self.display.say(line)
         if best:
             self.save("best")
@@ -297,6 +303,10 @@ class _Run:
         """The watched metric in the phase's validations."""
         return [record["val"][self.settings.early_stopping.metric] for record in self.records()]
 
+    def best_record(self) -> dict[str, Any]:
+        """The phase's record that is best by the watched metric."""
+        return self.records()[best_index(self.values(), higher=self.higher)]
+
     def is_over(self, phase: Phase) -> bool:
         """Whether the current phase has had all its epochs, or has stopped improving."""
         rule = self.settings.early_stopping
@@ -349,10 +359,8 @@ class _Run:
         model = self.built() if self.team.sharded else self.bare
         chosen, best = "final", self.progress.history[-1]
         if self.settings.select == "best":
-            chosen, best = "best", self.records()[best_index(self.values(), higher=self.higher)]
+            chosen, best = "best", self.best_record()
         self.curves.finish(best)
         weights = self.checkpoints.path(chosen) / WEIGHTS
         load_weights(model, weights, self.state_dict_keys)
-        return Result(
-            model.cpu().eval(), weights, self.checkpoints.named, self.progress.history, best["epoch"], self.seconds
-        )
+        return Result(model.cpu().eval(), weights, self.checkpoints.named, self.progress.history, best, self.seconds)

@@ -1,4 +1,4 @@
-"""The output of a training: banner, progress bar or lines, best epochs, warnings."""
+"""The output of a training: banner, progress bar or lines, warnings, why it stopped and what was selected."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +17,8 @@ GAP = 0.10
 """difference of train and validation shares above which a warning is printed"""
 RISING = 3
 """validations in a row that make a trend"""
+SHOWN = 4
+"""metrics in the line of a validation"""
 DISTINCT = "predictions_distinct"
 """the validation metric that counts how many different predictions there were"""
 
@@ -55,7 +57,7 @@ def banner(device: str, model: nn.Module, loaders: Loaders, phases: Sequence[Pha
     batches = {"train": len(loaders.train.sampler), "val": len(loaders.val)}
     for split, rows in loaders.rows.items():
         lines.append(f"  {split:<10}  {rows:,} rows, {batches[split]:,} batches")
-    if loaders.weights:
+    if len({weight for weight, _ in loaders.weights.values()}) > 1:
         width = max(len(name) for name in loaders.weights)
         lines.append("  weights")
         for name, (weight, rows) in loaders.weights.items():
@@ -63,37 +65,53 @@ def banner(device: str, model: nn.Module, loaders: Loaders, phases: Sequence[Pha
     return "\n".join(lines)
 
 
-def record_line(record: Mapping[str, Any], epochs: int) -> str:
-    """One validation in one line; metrics by group (`loss_by_grade/6A`) are left to the curves."""
-    parts = [f"epoch {record['epoch']}/{epochs}" + (f", step {record['step']}" if record["step"] else "")]
-    for split in ("train", "val"):
-        shown = [f"{name} {value:.4g}" for name, value in sorted(record[split].items()) if "/" not in name]
-        parts.append(f"{split}: {', '.join(shown)}")
-    parts.append(f"lr {record['learning_rate']:.3g}")
-    return " | ".join(parts) + (" | ✓ new best" if record["best"] else "")
+def record_line(record: Mapping[str, Any], epochs: int, watched: str, seconds: float) -> str:
+    """One validation in one line: the watched metric first and at most `SHOWN` metrics; the curves hold all."""
+    part = f", step {record['step']}" if record["step"] else ""
+    order = [("val", watched), ("train", watched), ("val", "loss"), ("train", "loss")]
+    order += [("val", name) for name in sorted(record["val"]) if "/" not in name and name != DISTINCT]
+    found = {key: record[key[0]][key[1]] for key in order if key[1] in record[key[0]]}
+    shown = [f"{split} {name} {value:.4g}" for (split, name), value in list(found.items())[:SHOWN]]
+    ending = [f"lr {record['learning_rate']:.3g}", f"{seconds:.1f} s", *["✓ new best"] * record["best"]]
+    return " | ".join([f"epoch {record['epoch']}/{epochs}{part}", *shown, *ending])
+
+
+def stopped_line(record: Mapping[str, Any], watched: str, patience: int) -> str:
+    """Why a phase ended before its last epoch; `record` is its best one."""
+    return (
+        f"stopped early: val {watched} has not improved for {patience} validations (early_stopping.patience); best: "
+        f"{record['val'][watched]:.4g} in epoch {record['epoch']}"
+    )
 
 
 def warnings(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Symptoms after a phase's last record that were not there before it, so that each is reported once."""
-    before = {kind for kind, _ in _symptoms(records[:-1])}
-    return [f"⚠ {text}" for kind, text in _symptoms(records) if kind not in before]
+    """Symptoms after the last record of a training that no earlier record had, so that each is reported once."""
+    earlier = [records[:end] for end in range(len(records) - 1, 0, -1)]
+    return [
+        f"⚠ {text}"
+        for kind, text in _symptoms(records)
+        if not any(kind in {each for each, _ in _symptoms(part)} for part in earlier)
+    ]
 
 
 def _symptoms(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """(kind, text) of every symptom after the last record."""
-    if not records:
+    """(kind, text) of every symptom after the last record; a collapse alone, since it explains the others."""
+    last = records[-1]
+    train, val = last["train"], last["val"]
+    if val.get(DISTINCT) == 1:
+        yield "collapse", "predictions have collapsed: the prediction is the same for every validation row"
         return
-    train, val = records[-1]["train"], records[-1]["val"]
     for name in sorted(train.keys() & val.keys()):
         if _is_share(name, train[name], val[name]) and train[name] - val[name] > GAP:
             points = 100 * (train[name] - val[name])
-            yield f"gap {name}", f"{name}: train is {points:.0f} points above validation: the model overfits"
-    losses = [(record["train"].get("loss"), record["val"].get("loss")) for record in records[-RISING - 1 :]]
+            yield f"gap {name}", f"overfitting: train-validation gap {points:.0f} points in {name}"
+    trend = [record for record in records[-RISING - 1 :] if record["phase"] == last["phase"]]
+    losses = [(record["train"].get("loss"), record["val"].get("loss")) for record in trend]
     known = len(losses) == RISING + 1 and None not in {value for pair in losses for value in pair}
     if known and all(new[0] < old[0] and new[1] > old[1] for old, new in pairwise(losses)):
-        yield "parting", f"validation loss rose for {RISING} validations while training loss fell: the model overfits"
-    if val.get(DISTINCT) == 1:
-        yield "collapse", "predictions have collapsed: the prediction is the same for every validation row"
+        (_, first), (_, now) = losses[0], losses[-1]
+        risen = f"validation loss rose from {first:.4g} to {now:.4g} in {RISING} validations"
+        yield "parting", f"overfitting: {risen} while training loss fell"
 
 
 def _is_share(name: str, train: float, val: float) -> bool:

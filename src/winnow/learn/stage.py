@@ -45,5 +45,8 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
         task.save_extras(model)
         shutil.copytree(result.checkpoints, checkpoints)
         mark_finished(folder)
+    metric = stage.params.early_stopping.metric
+    selected = f"best epoch {result.best['epoch']}, val {metric} {result.best['val'][metric]:.4g}"
+    stage.conclude(f"{selected}, model in {model}")
     ledger.note(epoch_seconds=[round(seconds, 3) for seconds in result.epoch_seconds])
     return result

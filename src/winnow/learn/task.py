@@ -104,7 +104,12 @@ class Result:
     history: list[dict[str, Any]]
     """one record per validation: epoch and phase (from 1 and 0), step (of the epoch, or 0 at its end), learning_rate,
     best, train {metric: value}, val {metric: value}"""
-    best_epoch: int
-    """the epoch, from 1, whose weights were selected"""
+    best: dict[str, Any]
+    """the record whose weights were selected"""
     epoch_seconds: list[float] = field(default_factory=list)
     """durations between validations in this process; for the ledger, never for an output"""
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, from 1, whose weights were selected."""
+        return int(self.best["epoch"])

@@ -1,7 +1,7 @@
 """A domain's trained model, loaded for use from the folder that its train stage wrote."""
 
-import sys
 from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from winnow.learn.checkpoints import load_weights
+from winnow.pipeline.console import doing
 from winnow.pipeline.errors import TrainingError, WinnowError
 
 M = TypeVar("M", bound=nn.Module)
@@ -36,12 +37,13 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
     Raises WinnowError when it was never trained, or by a version of the program that had another network, or when its
     files are damaged. Nothing of the network's may be missing, and nothing surplus but a loss's class weights.
 
-    `network` is the class, with huggingface_hub's `from_pretrained`, which prints to standard output; that goes to
-    standard error here, so that a command's `--json` output stays JSON.
+    `network` is the class, with huggingface_hub's `from_pretrained`, which prints that it loads a folder; that is
+    dropped, so that a command's `--json` output stays JSON.
     """
     folder = model_folder(domain)
     try:
-        with redirect_stdout(sys.stderr):
+        doing("loading the model")
+        with redirect_stdout(StringIO()):
             model: M = cast(Any, network).from_pretrained(folder)
         if missing := set(load_weights(model, folder)) & set(model.state_dict()):  # the hub's mixin is not strict
             raise TrainingError(f"{', '.join(sorted(missing))} is missing")
@@ -57,4 +59,5 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
             where=str(folder),
             fix=f"restore it with `dvc checkout --force train@{domain}`",
         ) from None
+    doing("predicting")
     return model.to(device).eval()

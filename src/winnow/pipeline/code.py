@@ -24,7 +24,7 @@ def program_digests() -> dict[Path, dict[str, str]]:
 
     The working folder is the repository's root. Raises WinnowError when a module cannot be parsed.
     """
-    sys.path.append(str(Path.cwd()))  # `python stages/check.py` has stages/ there, and grimp looks for the package
+    sys.path.append(str(Path.cwd()))  # grimp looks for `stages` there, which a command does not have on its path
     try:
         graph = grimp.build_graph(*PACKAGES, cache_dir=None, exclude_type_checking_imports=True)
     except grimp.exceptions.SourceSyntaxError as error:
@@ -34,7 +34,7 @@ def program_digests() -> dict[Path, dict[str, str]]:
     programs = sorted(path for path in Path("stages").glob("*/*.py") if path.name != "__init__.py")
     closures = {
         FOLDER / program.parent.name / f"{program.stem}.json": sorted(
-            import_closure(graph, f"stages.{program.parent.name}.{program.stem}")
+            {"stages"} | import_closure(graph, f"stages.{program.parent.name}.{program.stem}")
         )
         for program in programs
     }
@@ -56,7 +56,8 @@ def module_digest(module: str) -> str:
 
 
 def import_closure(graph: grimp.ImportGraph, program: str) -> set[str]:
-    """The modules that `program` imports, directly or not, and itself; packages (whose files are empty) left out.
+    """The modules that `program` imports, directly or not, and itself; packages left out: but for `stages` (which
+    `program_digests` adds) their files are empty.
 
     The walk stops at a domain's `params.py`: it has no behaviour, and its values are tracked as params.
     """

@@ -1,24 +1,9 @@
 """Whether this machine can write the same bytes as others: `dvc.lock` is promised for x86-64 CPUs with AVX2."""
 
-import os
 import platform
 from pathlib import Path
 
 CPU_INFO = Path("/proc/cpuinfo")
-SETTINGS = (
-    "MKL_CBWR",
-    "ATEN_CPU_CAPABILITY",
-    "ONEDNN_MAX_CPU_ISA",
-    "OPENBLAS_CORETYPE",
-    "OPENBLAS_NUM_THREADS",
-    "NPY_DISABLE_CPU_FEATURES",
-)
-"""The environment variables in dvc.yaml that select the kernels of libraries: they change the bytes of results."""
-
-
-def cpu_settings() -> dict[str, str]:
-    """The values of those variables, empty where one is not set."""
-    return {name: os.environ.get(name, "") for name in SETTINGS}
 
 
 def cpu_warning(machine: str | None = None, info: Path = CPU_INFO) -> str:

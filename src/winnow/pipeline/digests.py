@@ -150,4 +150,5 @@ def _range(node: ast.expr, encoded: list[bytes]) -> Range:
 
 def _file_of(module: str) -> Path:
     package, *names = module.split(".")
-    return PACKAGES[package].joinpath(*names).with_suffix(".py")
+    path = PACKAGES[package].joinpath(*names)
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

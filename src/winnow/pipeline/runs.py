@@ -14,7 +14,6 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from winnow.pipeline.cpu import cpu_settings
 from winnow.pipeline.ledger import state_folder
 from winnow.pipeline.stage import Stage, is_main_process
 
@@ -29,10 +28,10 @@ LOCK_SECONDS = 7 * 24 * 3600
 
 
 def fingerprint(stage: Stage[Any, Any]) -> str:
-    """A hash of every dep that dvc.yaml lists for the stage, of its params, and of the CPU settings.
+    """A hash of every dep that dvc.yaml lists for the stage (its code and kernels among them) and of its params.
 
-    Trainings of one fingerprint have the same result. The params and settings are those that the program runs with:
-    params.yaml may have been edited since it read them, and a person may start it without dvc.yaml's settings.
+    Trainings of one fingerprint have the same result. The params are those that the program runs with: params.yaml may
+    have been edited since it read them.
     """
     pipeline = yaml.load(Path("dvc.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     digest = hashlib.sha256()
@@ -42,7 +41,7 @@ def fingerprint(stage: Stage[Any, Any]) -> str:
             if file.is_file() and "__pycache__" not in file.parts:
                 digest.update(f"{file.as_posix()} {_file_hash(file)}\n".encode())
     sections = [stage.common.model_dump(mode="json"), stage.params.model_dump(mode="json")]
-    values = [stage.seed, *sections, cpu_settings()]
+    values = [stage.seed, *sections]
     digest.update(json.dumps(values, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 

@@ -1,5 +1,6 @@
 """How a stage runs: its params, tables, seed and metrics, and the message when it fails."""
 
+import argparse
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 import winnow
-from winnow.pipeline import ledger
+from winnow.pipeline import console, environment, ledger
 from winnow.pipeline.digests import check_code_unchanged
 from winnow.pipeline.errors import ParamsError, SourceError, TableError, WinnowError, from_os_error
 from winnow.pipeline.files import is_watched, write_json
@@ -28,20 +29,28 @@ P = TypeVar("P", bound=Section)
 
 ACCOUNTED = ("ingest", "filter", "label", "split", "weight")
 """Stages that must account for every row."""
+ANNOUNCED = {"evaluate": "evaluating the model", "plot": "drawing"}
+"""Stages that say what they are doing when it takes long; a training has its own lines."""
 
 
 class Stage(Generic[C, P]):
     """What a stage may use: its params, a seed, readers and writers. Paths are relative to the repository's root."""
 
-    def __init__(self, domain: str, name: str, common: C, params: P, runtime: Runtime, seed: int) -> None:
+    def __init__(
+        self, domain: str, name: str, common: C, params: P, runtime: Runtime, seed: int, *, embedded: bool = True
+    ) -> None:
         self.domain = domain
         self.name = name
         self.common = common
         self.params = params
         self.runtime = runtime
         self.seed = derive_seed(seed, domain, name)
+        self.embedded = embedded
+        """whether the data are the embedded ones, not a user's"""
         self._metrics: dict[str, Any] = {}
-        self._accounted = False
+        self._rows_in, self._parts = 0, dict[str, int]()
+        self._pictures: set[Path] = set()
+        self._conclusion = ""
 
     def rng(self) -> np.random.Generator:
         """A generator at the start of this stage's stream."""
@@ -103,6 +112,8 @@ class Stage(Generic[C, P]):
         check_parent()
         target = Path("data", self.domain, self.name, path)
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.suffix == ".png":
+            self._pictures.add(target)
         return target
 
     @property
@@ -111,13 +122,16 @@ class Stage(Generic[C, P]):
         return Path("metrics", self.domain, "train")
 
     def account(self, rows_in: int, **parts: int) -> None:
-        """Record where the rows went, in the metrics; raises TableError unless the parts sum to `rows_in`."""
+        """Record where the rows went, in the metrics; raises TableError unless the parts sum to `rows_in`.
+
+        The first part is the stage's result. A metric of a part's name, or of `<part>_for`, gives its reasons.
+        """
         if rows_in != sum(parts.values()):
             listed = " + ".join(f"{count} {name}" for name, count in parts.items())
             raise TableError(
                 f"{rows_in} rows came in, but {listed} = {sum(parts.values())}", where=f"{self.name}@{self.domain}"
             )
-        self._accounted = True
+        self._rows_in, self._parts = rows_in, parts
         self.metrics(rows_in=rows_in, **{f"rows_{name}": count for name, count in parts.items()})
 
     def metrics(self, **values: Any) -> None:
@@ -132,10 +146,27 @@ class Stage(Generic[C, P]):
     def finish(self) -> None:
         """Write the metrics; raises TableError when a stage did not account for its rows."""
         check_parent()
-        if self.name in ACCOUNTED and not self._accounted:
+        if self.name in ACCOUNTED and not self._parts:
             raise TableError(f"{self.name}@{self.domain} did not account for its rows", fix="call stage.account(...)")
         if self._metrics:
             write_json(Path("metrics", self.domain, f"{self.name}.json"), self._metrics)
+
+    def conclude(self, text: str) -> None:
+        """What the stage's last line says, for a stage that neither accounts for rows nor draws nor judges."""
+        self._conclusion = text
+
+    def summary(self) -> str:
+        """The result in one line, without the stage's name."""
+        if self._parts:
+            found = {name: self._metrics.get(f"{name}_for", self._metrics.get(name)) for name in self._parts}
+            reasons = {name: why for name, why in found.items() if isinstance(why, Mapping)}
+            return console.rows_line(self._rows_in, self._parts, reasons, equal=self.name == "split")
+        if "verdict" in self._metrics:
+            verdict, value, baseline = console.headline(self._metrics)
+            return f"{verdict}: {value}, strongest baseline {baseline}"
+        if self._pictures:
+            return f"{len(self._pictures)} pictures in data/{self.domain}/{self.name}"
+        return self._conclusion
 
 
 def load_stage(domain: str, name: str, common: type[C], params: type[P]) -> Stage[C, P]:
@@ -151,6 +182,7 @@ def load_stage(domain: str, name: str, common: type[C], params: type[P]) -> Stag
         document.section((domain, name), params),
         document.section(("runtime",), Runtime),
         seed,
+        embedded=not document.content[domain].get("ingest", {}).get("sources"),
     )
 
 
@@ -158,36 +190,73 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
     """Run a stage program `stages/<domain>/<name>.py`: its `main` names its sections as `Stage[Common, Own]`."""
     program = Path(main.__code__.co_filename).resolve()
     domain, name = program.parent.name, program.stem
+    title = f"{name}@{domain}"
     (hint,) = (value for key, value in get_type_hints(main).items() if key != "return")
     common, params = get_args(hint)
-    debug = "--debug" in sys.argv[1:]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # `pipeline.program` leaves at once before this point
-    try:
-        check_code_location()
+
+    def run() -> None:
         if started_by_dvc():
             check_code_unchanged(domain, name)
-        with ledger.entry(f"{name}@{domain}"):
+        with ledger.entry(title):
             stage = load_stage(domain, name, common, params)
+            if name in ANNOUNCED:
+                console.announce(title)
+                console.doing(ANNOUNCED[name])
             main(stage)
+            console.announce("")
             check_params_unchanged(stage)
             if is_main_process():
                 stage.finish()
+                environment.record()
+                if summary := stage.summary():
+                    console.say(f"{title}  {summary}  {console.process_seconds():.1f} s")
+
+    run_program(
+        f"stages.{domain}.{name}",
+        run,
+        title,
+        "  The results of all other stages are unchanged. DVC removes a stage's own results before it runs; restore\n"
+        f"  the last committed ones with `dvc checkout {title}` and `git checkout metrics/{domain}`.",
+    )
+
+
+def run_program(module: str, run: Callable[[], None], title: str, consequence: str) -> None:
+    """Run a program of `stages/` that has the option `--debug` alone: an error ends in its message and exit code 1.
+
+    `consequence` follows the message: which results stand.
+    """
+    described = sys.modules["__main__"].__doc__
+    parser = argparse.ArgumentParser(
+        f"python -m {module}", description=described, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    debug = parser.parse_args().debug
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # `stages` leaves at once before this point
+    try:
+        if "stages" not in sys.modules:
+            raise WinnowError(
+                f"{sys.argv[0]} was started as a file, without the settings that every program needs",
+                fix=f"python -m {module}",
+            )
+        check_code_location()
+        run()
     except (WinnowError, OSError) as error:
         if not is_main_process():
             sys.exit(1)
         if debug:
             traceback.print_exc()
         message = from_os_error(error) if isinstance(error, OSError) else error
-        sys.exit(_failure_message(message, domain, name))
+        sys.exit(f"\nerror in {title}: {message}\n{consequence}")
     except KeyboardInterrupt:
-        print(f"\n{name}@{domain} was interrupted; the same command starts it again", file=sys.stderr)
+        print(f"\n{title} was interrupted; the same command starts it again", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
 
 
 def check_params_unchanged(stage: Stage[C, P]) -> None:
     """Raise ParamsError when params.yaml no longer holds what the stage ran with: DVC reads it when the stage ends."""
     now = load_stage(stage.domain, stage.name, type(stage.common), type(stage.params))
-    if (now.seed, now.common, now.params) != (stage.seed, stage.common, stage.params):
+    used = ["seed", "common", "params", *["embedded"] * (stage.name == "evaluate")]
+    if any(getattr(now, each) != getattr(stage, each) for each in used):
         raise ParamsError(
             f"the params of {stage.name}@{stage.domain} were changed while it ran: DVC would record the new values "
             "beside the results of the old ones",
@@ -216,11 +285,3 @@ def check_parent() -> None:
     """Raise WinnowError when the `dvc` that started this program was killed: another one may use the workspace now."""
     if orphaned():
         raise WinnowError("the `dvc` that started this stage was killed; nothing more is written", fix="run it again")
-
-
-def _failure_message(error: WinnowError, domain: str, name: str) -> str:
-    return (
-        f"\nerror in {name}@{domain}: {error}\n"
-        f"  The results of all other stages are unchanged. DVC removes a stage's own results before it runs; restore\n"
-        f"  the last committed ones with `dvc checkout {name}@{domain}` and `git checkout metrics/{domain}`."
-    )

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from winnow.pipeline.console import doing
 from winnow.recommend.graph import Graph, fold_in
 
 
@@ -53,6 +54,7 @@ def check_first_reasons(
 
     `rank` puts a user's reasons in another order than by their effects, such as one to compare that order with.
     """
+    doing("checking explanations")
     checks = []
     for user, item in recommended:
         reasons = explainer.reasons(user, item)

@@ -1,5 +1,6 @@
 """A baseline: torch_geometric's LightGCN (He et al. 2020), trained with its own BPR loss."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +60,9 @@ def fit(
     A user of the training matrix has their trained vector; any other user has the sum of their items' vectors over
     √(items of the user · users of the item), one step of LightGCN's propagation.
     """
-    from torch_geometric.nn.models import LightGCN  # noqa: PLC0415 - ten seconds that only this baseline needs
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*torch.jit.script", FutureWarning)  # torch_geometric's own code
+        from torch_geometric.nn.models import LightGCN  # noqa: PLC0415 - ten seconds that only this baseline needs
 
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import product
 
 from winnow.measure.ranking import recall_at
+from winnow.pipeline.console import doing
 from winnow.recommend.baselines import (
     Fit,
     Fitted,
@@ -45,6 +46,7 @@ def tune(grid: Grid, train: Matrix, val: HeldOut, *, block: int, known: Matrix |
 
     `known` (users, items) are the items by which users are scored, weighted or not, where it is not `train`.
     """
+    doing("tuning baselines")
     best: Tuned | None = None
     for settings, fit in grid:
         score = fit(train)

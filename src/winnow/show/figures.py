@@ -8,6 +8,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from winnow.pipeline.console import doing
 from winnow.pipeline.files import atomic_path
 
 STYLE: Any = {
@@ -41,5 +42,6 @@ def new_figure(width: float, height: float) -> Figure:
 
 def save_png(figure: Figure, path: Path, dpi: int) -> None:
     """Write the figure atomically, without dates or versions in it."""
+    doing(f"drawing {path.name}")
     with atomic_path(path) as scratch, styled():
         figure.savefig(scratch, format="png", dpi=dpi, metadata={"Software": None})

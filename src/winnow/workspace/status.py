@@ -15,6 +15,7 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import Stage
 
+from winnow.pipeline import environment
 from winnow.pipeline.code import program_digests
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import as_json, read_json
@@ -89,6 +90,17 @@ def _is_here(dep: Output) -> bool:
     """Whether the files of a dependency are here: those that `dvc add` tracks may not have been pulled."""
     path = Path(dep.def_path)
     return path.exists() and all(file.with_suffix("").exists() for file in path.rglob("*.dvc"))
+
+
+def environment_lines() -> list[str]:
+    """Which Python and packages are others than those that made dvc.lock, if any: with others its bytes may differ."""
+    found = environment.differences()
+    if not found:
+        return []
+    return [
+        f"dvc.lock was made in another environment, which may write other bytes: {', '.join(found)}",
+        "  the locked packages: make .venv/ready    those that made it: metrics/environment.json",
+    ]
 
 
 def describe(domain: str, params: Mapping[str, Any], stale: Mapping[str, list[str]]) -> list[str]:

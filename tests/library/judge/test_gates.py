@@ -206,19 +206,63 @@ def test_slices_are_tidy_and_in_order() -> None:
     assert slices["score"].tolist() == [2.0, 2.0, 4.0, 2.0]
 
 
-def test_what_data_cannot_tell_asks_for_a_review_and_what_is_expected_is_told_with_it() -> None:
-    values = {"perplexity": 8.0}
-    interval = {"perplexity": Interval(7.0, 9.0)}
+def test_what_data_cannot_tell_asks_for_a_review() -> None:
+    values, interval = {"perplexity": 8.0}, {"perplexity": Interval(7.0, 9.0)}
     found = EvaluationResult(values, interval, BASELINES, unmeasured={"valid_score": "there is no route"})
-    report = evaluation_files(GATE.model_copy(update={"expected": "REVIEW, for it is a test"}), found)
+    report = evaluation_files(GATE, found)
     assert report.metrics["verdict"] == "REVIEW"
     assert "valid_score" not in report.metrics
     first, second = report.judgement["reasons"]
-    assert first == ("REVIEW: valid_score cannot be measured: there is no route (expected: REVIEW, for it is a test)")
+    assert first == "REVIEW: valid_score cannot be measured: there is no route"
     assert second.startswith("PASS: perplexity 8")
-    passed = decide(
-        GATE.model_copy(update={"expected": "FAIL"}),
-        EvaluationResult(values | {"valid_score": 1.0}, interval, BASELINES),
+
+
+def expecting(verdict: str, metric: str) -> Gate:
+    return Gate.model_validate(
+        {**GATE.model_dump(), "expected": {"verdict": verdict, "metric": metric, "reason": "few routes"}}
     )
-    assert passed.word == "PASS"
-    assert not any("expected" in reason for reason in passed.reasons)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "metric", "perplexity", "valid", "embedded", "explained"),
+    [
+        ("REVIEW", "valid_score", 8.0, 0.95, True, "valid_score"),
+        ("REVIEW", "valid_score", 8.0, 0.95, False, None),  # a user's own data
+        ("REVIEW", "valid_score", 10.5, 0.95, True, "valid_score"),  # beside its own metric, though another decides
+        ("REVIEW", "valid_score", 8.0, 0.8, True, None),  # worse than what is expected
+        ("REVIEW", "valid_score", 8.0, 1.0, True, None),  # better
+        ("FAIL", "perplexity", 10.5, 1.0, True, "perplexity"),
+    ],
+)
+def test_what_is_expected_stands_beside_the_metric_that_it_explains_on_embedded_data_alone(
+    verdict: str, metric: str, perplexity: float, valid: float, embedded: bool, explained: str | None
+) -> None:
+    interval = {"perplexity": Interval(perplexity - 1, perplexity + 1)}
+    found = EvaluationResult({"perplexity": perplexity, "valid_score": valid}, interval, BASELINES)
+    reasons = evaluation_files(expecting(verdict, metric), found, embedded=embedded).judgement["reasons"]
+    assert [reason.split()[1] for reason in reasons if "few routes" in reason] == [explained] * (explained is not None)
+
+
+@pytest.mark.parametrize(
+    ("value", "paired", "told"),
+    [
+        (12.0, Interval(1.0, 3.0), "worse over the whole interval"),
+        (12.0, Interval(-0.5, 3.0), "not better"),
+        (10.0, Interval(0.0, 0.0), "not better"),
+        (9.0, Interval(-2.0, 0.5), "better, but not over the whole interval"),
+        (9.0, Interval(-2.0, -0.5), "better over the whole interval"),
+    ],
+)
+@pytest.mark.parametrize("higher", [False, True])
+def test_worse_is_said_only_of_a_whole_interval(value: float, paired: Interval, told: str, higher: bool) -> None:
+    metric, sign = ("gain_score", -1) if higher else ("perplexity", 1)
+    gate = Gate.model_validate({"headline": metric, "conditions": [], "expected": None})
+    ends = sorted([sign * paired.low, sign * paired.high])
+    found = EvaluationResult(
+        {metric: sign * value},
+        {metric: Interval(sign * value - 9, sign * value + 9)},
+        {"bigram": {metric: sign * 10.0}},
+        difference={metric: {"bigram": Interval(*ends)}},
+    )
+    (reason,) = decide(gate, found).reasons
+    assert reason.endswith(f": {told}")

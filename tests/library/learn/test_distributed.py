@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -252,12 +253,13 @@ def test_the_launcher_sets_ranks_and_gives_the_programs_exit_code(tmp_path: Path
 def test_a_program_starts_itself_again_once(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr(os, "execve", lambda _, command, __: started.append(command))
-    monkeypatch.setattr(sys, "argv", ["stages/toy/train.py", "--debug"])
+    monkeypatch.setattr(sys, "argv", ["/somewhere/stages/toy/train.py", "--debug"])
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", ModuleSpec("stages.toy.train", None))
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     devices.relaunch(1)
     assert started == []
     devices.relaunch(4)
-    assert started == [[sys.executable, "-m", "winnow.learn.launch", "4", "stages/toy/train.py", "--debug"]]
+    assert started == [[sys.executable, "-m", "winnow.learn.launch", "4", "--module", "stages.toy.train", "--debug"]]
     monkeypatch.setenv("LOCAL_RANK", "0")
     devices.relaunch(4)
     assert len(started) == 1

@@ -99,9 +99,12 @@ def test_constants_are_added_to_every_batch(tmp_path: Path) -> None:
     assert record["val"]["loss"] == pytest.approx(0.6931, abs=1e-4)
 
 
-def test_a_finished_training_is_given_again_without_training(tmp_path: Path) -> None:
+def test_a_finished_training_is_given_again_without_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = tiny.run(tmp_path, tiny.settings())
     before = tiny.contents(tmp_path)
+    capsys.readouterr()
 
     def never(*_: Any) -> Any:
         raise AssertionError("trained again")
@@ -109,6 +112,7 @@ def test_a_finished_training_is_given_again_without_training(tmp_path: Path) -> 
     second = tiny.run(tmp_path, tiny.settings(), tiny.task(loss=never, loaders=never))
     assert (second.best_epoch, second.history) == (first.best_epoch, first.history)
     assert tiny.contents(tmp_path) == before
+    assert capsys.readouterr().err == ""
     assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
 
 
@@ -145,9 +149,14 @@ def test_a_batch_that_cannot_be_cut_evenly_is_refused(tmp_path: Path) -> None:
         tiny.run(tmp_path, tiny.settings(gradient_accumulation_steps=3))
 
 
-def test_early_stopping_ends_after_patience(tmp_path: Path) -> None:
+def test_early_stopping_ends_after_patience_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = tiny.run(tmp_path, tiny.settings(epochs=50, learning_rate=0.3, early_stopping__patience=3))
     assert len(result.history) == result.best_epoch + 3
+    told = capsys.readouterr().err.splitlines()[-1]
+    for part in ("loss", " 3 ", f"{result.best['val']['loss']:.4g} in epoch {result.best_epoch}"):
+        assert part in told
+    tiny.run(tmp_path / "whole", tiny.settings(epochs=3))
+    assert "early" not in capsys.readouterr().err
 
 
 def test_plateau_lowers_the_learning_rate(tmp_path: Path) -> None:
@@ -309,8 +318,8 @@ def test_what_a_person_sees(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         "train       96 rows, 6 batches",
         "val         32 rows, 2 batches",
         "yes    1.2000  (56 rows)",
-        "epoch 1/2 | train: accuracy 0.",
-        "lr 0.02 | ✓ new best",
+        "epoch 1/2 | val loss 0.",
+        "✓ new best",
     ):
         assert part in said
     assert "by_class" not in said

@@ -4,20 +4,34 @@ from typing import Any
 
 import pytest
 
-from winnow.learn.progress import Display, warnings
+from winnow.learn.progress import Display, record_line, warnings
 
 
-def record(train: dict[str, float], val: dict[str, float]) -> dict[str, Any]:
-    return {"train": train, "val": val}
+def record(train: dict[str, float], val: dict[str, float], phase: int = 0) -> dict[str, Any]:
+    return {"train": train, "val": val, "phase": phase}
 
 
-def test_a_gap_of_more_than_ten_points_is_said_once() -> None:
+def test_a_gap_of_more_than_ten_points_is_said_once_in_a_training_with_its_size() -> None:
     healthy = record({"accuracy": 0.80, "loss": 0.5}, {"accuracy": 0.71, "loss": 0.5})
     parted = record({"accuracy": 0.95, "loss": 0.4}, {"accuracy": 0.71, "loss": 0.5})
     assert warnings([healthy]) == []
-    assert warnings([healthy, parted]) == ["⚠ accuracy: train is 24 points above validation: the model overfits"]
-    assert warnings([healthy, parted, parted]) == []
-    assert len(warnings([healthy, parted, healthy, parted])) == 1
+    (line,) = warnings([healthy, parted])
+    assert "24 points in accuracy" in line
+    for again in (
+        [healthy, parted, parted],
+        [healthy, parted, healthy, parted],
+        [parted, healthy, {**parted, "phase": 1}],
+    ):
+        assert warnings(again) == []
+
+
+def test_a_collapsed_validation_is_no_overfitting() -> None:
+    collapsed = record({"f1/2": 0.4}, {"f1/2": 0.1, "predictions_distinct": 1.0})
+    (line,) = warnings([collapsed])
+    assert "overfitting" not in line
+    assert "collapsed" in line
+    (line,) = warnings([collapsed, record({"f1/2": 0.4}, {"f1/2": 0.1, "predictions_distinct": 2.0})])
+    assert "30 points in f1/2" in line
 
 
 def test_an_error_may_be_lower_on_train() -> None:
@@ -27,10 +41,11 @@ def test_an_error_may_be_lower_on_train() -> None:
 def test_losses_that_diverge_for_three_validations() -> None:
     records = [record({"loss": 1.0 - 0.1 * epoch}, {"loss": 1.0 + 0.1 * epoch}) for epoch in range(5)]
     assert warnings(records[:3]) == []
-    assert warnings(records[:4]) == [
-        "⚠ validation loss rose for 3 validations while training loss fell: the model overfits"
-    ]
+    (line,) = warnings(records[:4])
+    assert "validation loss rose from 1 to 1.3" in line
     assert warnings(records) == []
+    elsewhere = [{**each, "phase": index // 2} for index, each in enumerate(records)]
+    assert warnings(elsewhere[:4]) == [], "a phase starts with its own losses"
 
 
 def test_both_losses_rising_is_no_overfitting() -> None:
@@ -43,6 +58,23 @@ def test_collapsed_predictions(distinct: float, said: int) -> None:
     found = warnings([record({"loss": 1.0}, {"loss": 1.0, "predictions_distinct": distinct})])
     assert len(found) == said
     assert all("predictions have collapsed" in line for line in found)
+
+
+def test_the_line_of_an_epoch_begins_with_what_is_watched_and_holds_at_most_four_metrics() -> None:
+    names = ["auc", "f1/0", "loss", "ndcg_at_10", "predictions_distinct", "recall_at_10", "recall_at_100"]
+    values = {name: index / 8 for index, name in enumerate(names)}
+    one = {**record({"loss": 2.0}, values), "epoch": 3, "step": 0, "best": True, "learning_rate": 1e-3}
+    line = record_line(one, 20, "recall_at_10", 1.25)
+    parts = [part.split() for part in line.split(" | ")]
+    assert parts[0] == ["epoch", "3/20"]
+    assert parts[1] == ["val", "recall_at_10", "0.625"]
+    metrics = [part for part in parts if part[0] in {"train", "val"}]
+    assert len(metrics) == 4
+    assert {tuple(part[:2]) for part in metrics} >= {("val", "loss"), ("train", "loss")}
+    assert ["1.2", "s"] in parts
+    assert parts[-1] == ["✓", "new", "best"]
+    watched_alone = {**one, "val": {"f1/3": 0.5}, "train": {}, "best": False, "step": 4}
+    assert record_line(watched_alone, 20, "f1/3", 1.0).split(" | ")[:2] == ["epoch 3/20, step 4", "val f1/3 0.5"]
 
 
 def test_a_bar_is_for_terminals_and_silence_for_other_processes(capsys: pytest.CaptureFixture[str]) -> None:

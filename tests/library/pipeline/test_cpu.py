@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measure import numeric_settings
-from winnow.pipeline.cpu import SETTINGS, cpu_warning
+from winnow.pipeline.cpu import cpu_warning
 
 
 @pytest.mark.parametrize(
@@ -24,7 +23,3 @@ def test_a_cpu_without_avx2_is_reported(tmp_path: Path, machine: str, flags: str
     warning = cpu_warning(machine, info)
     assert message in warning
     assert bool(warning) == bool(message)
-
-
-def test_the_settings_are_those_of_dvc_yaml() -> None:
-    assert set(SETTINGS) == set(numeric_settings())

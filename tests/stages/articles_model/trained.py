@@ -42,8 +42,8 @@ def in_two_processes(here: Programs, **given: Any) -> None:
         shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(
-        [*command, "stages/articles/train.py"],
-        env={**os.environ, "PYTHONPATH": "src:."},
+        [*command, "--module", "stages.articles.train"],
+        env={**os.environ, "PYTHONPATH": "src"},
         capture_output=True,
         text=True,
         check=False,

@@ -220,8 +220,9 @@ def announce(labeller: Labeller, articles: Iterable[Article]) -> None:
     count, most = labeller.estimate(articles)
     use, left = labeller.use, labeller.budget.max_usd - labeller.budget.spent
     about = min(most, count * use.cost_usd / use.requests) if use.requests else None
-    guess = "" if about is None else f"about ${about:.2f}, "
-    print(f"{count} articles to ask about: {guess}at most ${most:.2f}; ${left:.2f} left", file=sys.stderr)
+    if most > 0:
+        guess = "" if about is None else f"about ${about:.2f}, "
+        print(f"{count} articles to ask about: {guess}at most ${most:.2f}; ${left:.2f} left", file=sys.stderr)
     if about is not None and about > left:
         raise WinnowError(
             f"{count} articles would cost about ${about:.2f}, and ${left:.2f} of max_cost_usd are left",

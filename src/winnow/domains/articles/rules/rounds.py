@@ -65,7 +65,7 @@ def has_passed(name: str, prompt: str, oracle: str) -> bool:
 
 
 def summary(name: str) -> str:
-    """Rounds and cost so far, such as `3 rounds of uplifting/v1 so far, $0.15`."""
+    """Rounds so far and what was paid for them, such as `3 rounds of uplifting/v1 so far, $0.15`."""
     found = rounds(name)
     cost = sum(each.paid_usd for each in found)
-    return f"{len(found)} round{'s' * (len(found) != 1)} of {name} so far, ${cost:.2f}"
+    return f"{len(found)} round{'s' * (len(found) != 1)} of {name} so far" + (f", ${cost:.2f}" if cost else "")

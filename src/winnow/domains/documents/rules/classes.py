@@ -18,12 +18,6 @@ def weigh_classes(labels: "pd.Series[int]") -> pd.DataFrame:
     return table.rename_axis("label").reset_index().astype({"label": "int64", "samples": "int64", "name": "str"})
 
 
-def format_weights(classes: pd.DataFrame) -> str:
-    """The table of weights and counts as lines of text."""
-    rows = zip(classes["name"], classes["weight"], classes["samples"], strict=True)
-    return "\n".join(f"  {name:<12}: {weight:.4f} (count: {samples})" for name, weight, samples in rows)
-
-
 def class_counts(labels: "pd.Series[int]") -> dict[str, int]:
     """Samples of each class, by its name, of class numbers."""
     counts = labels.value_counts()

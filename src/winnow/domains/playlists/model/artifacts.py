@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from winnow.domains.playlists.model.completion import Neighbourhood
 from winnow.domains.playlists.tables import Artists, Genres, KnownTracks
 from winnow.pipeline.errors import TableError, WinnowError
-from winnow.pipeline.files import write_json
+from winnow.pipeline.files import atomic_path, write_json
 from winnow.pipeline.tables import read_table, write_table
 
-SETTINGS, SIMILAR = "settings.json", "similar.npz"
+SETTINGS, SIMILAR = "settings.json", "similar.safetensors"
+CSR = ("data", "indices", "indptr")
+"""The arrays of a sparse matrix of compressed rows."""
 BLEND = ("weight", "decay", "floor", "artist_weight")
 """Of a `Neighbourhood`, what the settings hold."""
 
@@ -62,7 +65,9 @@ def write_settings(folder: Path, holdout_size: int, blend: Neighbourhood | None)
     """Add the hold-out's size and the blend to a model's folder."""
     told = None if blend is None else {name: getattr(blend, name) for name in BLEND}
     if blend is not None:
-        sparse.save_npz(folder / SIMILAR, blend.similar, compressed=False)
+        similar = blend.similar  # safetensors: a zip file's bytes depend on Python's patch release
+        with atomic_path(folder / SIMILAR) as scratch:
+            save_file({name: getattr(similar, name) for name in CSR}, scratch)
     write_json(folder / SETTINGS, {"holdout_size": holdout_size, "blend": told})
 
 
@@ -77,9 +82,10 @@ def read_blend(folder: Path) -> Neighbourhood | None:
             fix="dvc repro train@playlists writes it again",
         )
     tracks = read_table(folder / "tracks.parquet", KnownTracks)
+    similar = load_file(folder / SIMILAR)
     return Neighbourhood(
         **blend,
-        similar=sparse.csr_matrix(sparse.load_npz(folder / SIMILAR)),
+        similar=sparse.csr_matrix(tuple(similar[name] for name in CSR), shape=(len(tracks), len(tracks))),
         artist=tracks["artist_index"].to_numpy(),
         popularity=tracks["playlists"].to_numpy(dtype=np.float32),
     )

@@ -1,0 +1,81 @@
+"""What a stage prints besides its errors: what it is doing when that takes long, and one line at its end."""
+
+import sys
+import time
+from collections.abc import Mapping
+from threading import Timer
+from typing import Any
+
+import psutil
+
+DELAY = 2.0
+"""seconds that something takes before it is announced"""
+MAX_REASONS = 5
+
+_stage = ""
+_what = ""
+_timer: Timer | None = None
+
+
+def say(*lines: str) -> None:
+    """Print lines for the person at the terminal, at once: stdout is for what other programs read."""
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
+
+
+def announce(stage: str) -> None:
+    """From now on `doing` prints, for this stage (`evaluate@climb`); with an empty name it stops."""
+    global _stage  # noqa: PLW0603 - a program runs one stage
+    _stage = stage
+    if not stage:
+        doing("")
+
+
+def doing(what: str) -> None:
+    """Tell what is done from now on: printed when it takes longer than DELAY, that is, until something else is done.
+
+    Does nothing outside of evaluate and plot programs, so that the library may call it anywhere.
+    """
+    global _timer, _what  # noqa: PLW0603
+    if what == _what:
+        return
+    _what = what
+    if _timer is not None:
+        _timer.cancel()
+    _timer = Timer(DELAY, say, [f"{_stage}  {what} …"]) if _stage and what else None
+    if _timer is not None:
+        _timer.daemon = True
+        _timer.start()
+
+
+def process_seconds() -> float:
+    """Seconds since this program was started: its imports are part of what a person waits for."""
+    return time.time() - psutil.Process().create_time()
+
+
+def rows_line(rows_in: int, parts: Mapping[str, int], reasons: Mapping[str, Mapping[str, int]], *, equal: bool) -> str:
+    """Where the rows went: `3,000 rows → 2,973 kept (27 too_few_holds)`; parts without rows are left out.
+
+    The first part is the result and the others are in brackets, or all stand side by side if they are `equal`; a part
+    that has reasons, `{reason: rows}`, is replaced by the most frequent of them.
+    """
+    (first, count), *others = parts.items()
+    counts = [text for name, rows in others for text in _counts(name, rows, reasons.get(name, {}))]
+    begin, end = (", ", "") if equal else (" (", ")")
+    return f"{rows_in:,} rows → {count:,} {first}" + (f"{begin}{', '.join(counts)}{end}" if counts else "")
+
+
+def _counts(name: str, rows: int, reasons: Mapping[str, int]) -> list[str]:
+    frequent = sorted(((each, why) for why, each in reasons.items() if each), key=lambda found: (-found[0], found[1]))
+    if not frequent:
+        return [f"{rows:,} {name}"] if rows else []
+    rest = len(frequent) - MAX_REASONS
+    listed = [f"{each:,} {why}" for each, why in frequent[:MAX_REASONS]]
+    return listed + ([f"{rest} more reasons"] if rest > 0 else [])
+
+
+def headline(metrics: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Of evaluate.json: the verdict, the headline metric with its interval, and the strongest baseline's value."""
+    name = next(each.removesuffix("_baseline") for each in metrics if each.endswith("_baseline"))
+    value, low, high, baseline = (metrics[name + end] for end in ("", "_low", "_high", "_baseline"))
+    return metrics["verdict"], f"{name} {value:.4g} ({low:.4g} to {high:.4g})", f"{baseline:.4g}"

@@ -1,0 +1,142 @@
+"""The whole pipeline, one domain beside another: `check`, then one `dvc repro` a domain, and a table of the results.
+
+DVC runs one stage at a time, but releases its lock while a stage runs. So several DVCs work in one workspace as long as
+each has stages of its own: without `-s` all of them would run `check`.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any
+
+import yaml
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from voluptuous import Invalid
+
+from winnow.judge.baselines import strongest
+from winnow.pipeline.console import headline
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import atomic_path, read_json
+from winnow.pipeline.params import STAGES
+
+DVC = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet")
+LOCK, BEFORE = Path("dvc.lock"), Path(".winnow/dvc.lock.before")
+"""BEFORE exists while domains run, and afterwards if they were killed."""
+RWLOCK = Path(".dvc/tmp/rwlock")
+RANKS = {"REVIEW": 1, "FAIL": 2}
+"""The verdicts that are not a domain's best."""
+
+
+def run_domains(domains: Sequence[str], params: Mapping[str, Any], jobs: int) -> None:
+    """Run all stages of the domains, `jobs` domains at a time; each line of output begins with its domain.
+
+    A domain that fails does not stop the others. Ctrl+C stops all. Raises WinnowError at the end naming what failed.
+    """
+    repair_locks()
+    if LOCK.exists():
+        _copy(LOCK, BEFORE)
+    if subprocess.run([*DVC, "check"], check=False).returncode:
+        raise WinnowError("params.yaml or the code is not valid; no stage was run", fix="see the message above")
+    runs = _Runs(max(map(len, domains)))
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            codes = dict(zip(domains, pool.map(runs.run, domains), strict=True))
+        except KeyboardInterrupt:  # the terminal has sent it to every DVC too
+            runs.stopping.set()
+            raise
+    BEFORE.unlink(missing_ok=True)
+    print(results_table(domains, params))
+    if failed := [domain for domain, code in codes.items() if code]:
+        raise WinnowError(
+            f"{len(failed)} of {len(domains)} domains failed: {', '.join(failed)}",
+            fix=f"see the error above, mend it, and run `winnow run {' '.join(failed)}`; finished stages are kept",
+        )
+
+
+def repair_locks() -> None:
+    """Undo what a kill leaves behind while DVC, which does not write atomically, writes one of its files."""
+    try:
+        json.loads(RWLOCK.read_text(encoding="utf-8") if RWLOCK.exists() else "{}")
+    except ValueError:
+        RWLOCK.unlink()
+    if BEFORE.exists() and LOCK.exists() and not _stages(BEFORE) <= _stages(LOCK):
+        print(f"{LOCK} was cut off when an earlier run was killed; it is as it was before that run", file=sys.stderr)
+        _copy(BEFORE, LOCK)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_path(target) as scratch:
+        scratch.write_bytes(source.read_bytes())
+
+
+def _stages(lock: Path) -> set[str]:
+    """The stages in a dvc.lock; none when it is damaged."""
+    try:
+        return set(COMPILED_LOCKFILE_SCHEMA(yaml.load(lock.read_text(encoding="utf-8"), yaml.CSafeLoader))["stages"])
+    except (OSError, ValueError, yaml.YAMLError, Invalid, KeyError):
+        return set()
+
+
+class _Runs:
+    """The domains' DVCs, and their output."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.stopping = Event()
+        self.printing = Lock()
+
+    def run(self, domain: str) -> int:
+        """Run a domain's stages; gives DVC's exit code."""
+        if self.stopping.is_set():
+            return 1
+        command = [*DVC, "--single-item", *(f"{stage}@{domain}" for stage in STAGES)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert process.stdout is not None
+        printed = False
+        for line in process.stdout:
+            printed |= bool(line.strip())
+            self.say(domain, line.rstrip())
+        code = process.wait()
+        if not printed:
+            self.say(domain, "nothing to do: all results are current")
+        return code
+
+    def say(self, domain: str, line: str) -> None:
+        if line:
+            with self.printing:
+                print(f"{domain:<{self.width}} │ {line}", flush=True)
+
+
+def results_table(domains: Sequence[str], params: Mapping[str, Any]) -> str:
+    """A line per domain: verdict, headline metric with its interval, strongest baseline, and whether it is expected."""
+    rows = [("domain", "verdict", "headline metric", "strongest baseline", "expected of the embedded data")]
+    rows += [(domain, *_result(domain, params[domain])) for domain in domains]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(["", *lines, "", "reasons: winnow status --reasons    pictures: data/<domain>/plot"])
+
+
+def _result(domain: str, params: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    folder = Path("metrics", domain)
+    if not (folder / "evaluate.json").exists():
+        return "not evaluated", "", "", ""
+    verdict, value, baseline = headline(read_json(folder / "evaluate.json"))
+    measured = read_json(folder / "judgement.json", "baseline")["baseline"]
+    name = strongest(measured, value.split()[0])
+    return verdict, value, f"{name} {baseline}", _expectation(verdict, params)
+
+
+def _expectation(verdict: str, params: Mapping[str, Any]) -> str:
+    """Whether the verdict is the one that the gate expects of the embedded data, and why it is not the best."""
+    if params["ingest"]["sources"]:
+        return "(own data)"
+    expected = params["evaluate"]["gate"]["expected"]
+    apart = RANKS.get(verdict, 0) - (RANKS.get(expected["verdict"], 0) if expected else 0)
+    if apart:
+        usual = expected["verdict"] if expected else "the best one"
+        return f"no: {usual} is, this is {'worse' if apart > 0 else 'better'}"
+    return f"yes: {expected['reason']}" if expected else "yes"
