@@ -17,7 +17,7 @@ help:
 
 run: .venv/ready
 	dvc repro
-	@winnow verdicts
+	@winnow status --reasons
 
 test: .venv/ready lint
 	python -m pytest -q -n 2 --dist loadfile --durations=15 $(if $(DOMAIN),-k $(DOMAIN))

@@ -9,13 +9,13 @@ import sys
 import traceback
 from pathlib import Path
 
+from winnow.pipeline.checkout import check_code_location
 from winnow.pipeline.code import program_digests
 from winnow.pipeline.cpu import cpu_warning
 from winnow.pipeline.digests import FOLDER
 from winnow.pipeline.errors import WinnowError, from_os_error
 from winnow.pipeline.files import write_json, write_text
 from winnow.pipeline.params import PARAMS_FILE, Document
-from winnow.pipeline.stage import check_code_location
 from winnow.workspace.validation import validate_params
 
 PASSED = Path("data/params.ok")

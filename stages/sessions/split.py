@@ -56,9 +56,9 @@ def split_pairs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
 
 def _official(pairs: pd.DataFrame, params: Split) -> "pd.Series[str]":
     """The source's test rows, and of each user's other rows a share for validation."""
-    if not (pairs["split"] == "test").any():
+    if not (pairs["official_split"] == "test").any():
         raise TableError("the source has no split of its own", fix="set sessions.split.method to random or time")
-    split = pairs["split"].fillna("train").astype("str")
+    split = pairs["official_split"].fillna("train").astype("str")
     own = pairs[split == "train"]
     count = own.groupby("user_index")["place"].transform("size")
     val = (count * params.val_ratio).round().astype(int).clip(upper=count - 1)

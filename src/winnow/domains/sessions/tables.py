@@ -21,7 +21,7 @@ class Plays(Table):
     plays: Series[int] = pa.Field(ge=1, description="how often; more than 1 only where the source counts")
     share_played: Series[float] = pa.Field(nullable=True, ge=0, le=1)
     skipped: Series[pd.BooleanDtype] = pa.Field(nullable=True)
-    split: Series[str] = pa.Field(nullable=True, isin=["train", "test"], description="the source's own split")
+    official_split: Series[str] = pa.Field(nullable=True, isin=["train", "test"], description="the source's own split")
 
 
 class Catalogue(Table):
@@ -110,7 +110,7 @@ class Interactions(Table):
     plays: Series[int] = pa.Field(ge=1)
     first_played: Series[pd.Int64Dtype] = pa.Field(nullable=True, description="seconds since 1970, UTC")
     confidence: Series[float] = pa.Field(ge=1, description="1 + scale · ln(plays): how sure the liking is")
-    split: Series[str] = pa.Field(nullable=True, isin=["train", "test"], description="the source's own split")
+    official_split: Series[str] = pa.Field(nullable=True, isin=["train", "test"], description="the source's own split")
 
 
 class Splits(Table):

@@ -30,12 +30,12 @@ def test_a_positive_sums_its_plays_and_begins_with_the_first() -> None:
     assert found["plays"].tolist() == [1, 7, 5, 2]
     assert found["first_played"].fillna(-1).tolist() == [7, 20, -1, -1]
     assert found["confidence"].to_numpy() == pytest.approx(1 + 2 * np.log([1, 7, 5, 2]))
-    assert found["split"].isna().all()
+    assert found["official_split"].isna().all()
 
 
 def test_a_pair_in_both_official_files_is_learned_from_and_not_tested() -> None:
-    table = plays(split=["test", "train", "test", "train", "test"])
-    assert positives(table, *numbered(table), Label(confidence_scale=1.0))["split"].tolist() == [
+    table = plays(official_split=["test", "train", "test", "train", "test"])
+    assert positives(table, *numbered(table), Label(confidence_scale=1.0))["official_split"].tolist() == [
         "test", "train", "test", "train",
     ]  # fmt: skip
 

@@ -235,5 +235,5 @@ def test_the_real_files_are_read_whole(shared_data: Path) -> None:
 
 def test_the_official_gowalla_split_is_kept(shared_data: Path) -> None:
     found = lightgcn.read(shared_data / "sessions/lightgcn-gowalla/train.txt.gz")
-    assert found.plays["split"].value_counts().to_dict() == {"train": 810_128, "test": 217_242}
+    assert found.plays["official_split"].value_counts().to_dict() == {"train": 810_128, "test": 217_242}
     assert (found.plays["user"].nunique(), found.plays["song"].nunique()) == (29_858, 40_981)

@@ -37,11 +37,11 @@ def positives(plays: pd.DataFrame, users: pd.DataFrame, songs: pd.DataFrame, par
             "song_index": plays["song"].map(songs.set_index("song")["song_index"]),
             "plays": plays["plays"],
             "first_played": plays["timestamp"],
-            "split": plays["split"],
+            "official_split": plays["official_split"],
         }
     )
     keys = ["user_index", "song_index"]
-    found = table.groupby(keys).agg({"plays": "sum", "first_played": "min", "split": "max"}).reset_index()
+    found = table.groupby(keys).agg({"plays": "sum", "first_played": "min", "official_split": "max"}).reset_index()
     found["confidence"] = 1 + params.confidence_scale * np.log(found["plays"].astype(float))
-    found["split"] = found["split"].astype("str").where(found["split"].notna())
-    return found[[*keys, "plays", "first_played", "confidence", "split"]].astype({"first_played": "Int64"})
+    found["official_split"] = found["official_split"].astype("str").where(found["official_split"].notna())
+    return found[[*keys, "plays", "first_played", "confidence", "official_split"]].astype({"first_played": "Int64"})

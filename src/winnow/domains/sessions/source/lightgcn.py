@@ -24,10 +24,12 @@ def read(path: Path) -> Listening:
     pairs = [pair for split, file in (("train", path), ("test", test)) for pair in _pairs(file, split)]
     if not pairs:
         raise SourceError(f"{path} and {test} hold no pair of user and item", fix="lines read `user item item …`")
-    table = pd.DataFrame(pairs, columns=["row", "user", "song", "split"]).astype({"user": "str", "song": "str"})
+    table = pd.DataFrame(pairs, columns=["row", "user", "song", "official_split"]).astype(
+        {"user": "str", "song": "str"}
+    )
     reasons: pd.Series[str] = pd.Series(None, index=table.index, dtype="str")
     reasons[~(table["user"].str.isdecimal() & table["song"].str.isdecimal())] = "the user or an item is no number"
-    plays = plays_table({name: table[name] for name in ("user", "song", "split")}, pd.Index(table["row"]))
+    plays = plays_table({name: table[name] for name in ("user", "song", "official_split")}, pd.Index(table["row"]))
     plays, rejected = part(plays, reasons)
     return Listening(plays, no_titles(), no_genres(), rejected)
 

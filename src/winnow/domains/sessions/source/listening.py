@@ -18,7 +18,7 @@ PLAYS = {
     "plays": "int64",
     "share_played": "float64",
     "skipped": "boolean",
-    "split": "str",
+    "official_split": "str",
 }
 """The columns of a source's plays and their types; `row` is the play's position in the file."""
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from winnow.domains.sessions.source.listening import PLAYS, Listening
 
-ATTRIBUTES = ["skipped", "share_played", "split"]
+ATTRIBUTES = ["skipped", "share_played", "official_split"]
 """What distinguishes rows of the same user and song without a time."""
 
 
