@@ -1,25 +1,63 @@
-"""The `winnow` command: presets, exports, verdicts, summaries, and the commands of each domain's trained model."""
+"""The `winnow` command: presets, exports, rows, results, and the commands of each domain's trained model.
 
+It starts in a moment: what a command needs is imported when the command runs.
+"""
+
+import ast
+import importlib.metadata
+import importlib.util
 import json
 import os
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from winnow.compare import experiments
 from winnow.domains.load import domain_names, has_module, load
-from winnow.pipeline import presets
+from winnow.pipeline.checkout import enter_checkout
 from winnow.pipeline.errors import WinnowError, from_os_error
-from winnow.pipeline.files import read_json, write_json, write_text
-from winnow.pipeline.params import PARAMS_FILE, Document
-from winnow.pipeline.stage import check_code_location
-from winnow.workspace.validation import params_model, read_params, validate_params
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 DomainName = Annotated[str, typer.Argument(help="such as climb")]
+
+
+class DomainCommands(TyperGroup):
+    """`winnow DOMAIN …`: its module is imported when one of its commands is asked for."""
+
+    def __init__(self, domain: str) -> None:
+        module = importlib.util.find_spec(f"winnow.domains.{domain}.cli")
+        source = Path(module.origin).read_text(encoding="utf-8") if module and module.origin else ""
+        first = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+        purpose = first.partition(": ")[2]
+        super().__init__(name=domain, help=purpose[:1].upper() + purpose[1:], no_args_is_help=True)
+
+    @cached_property
+    def _loaded(self) -> Any:
+        return typer.main.get_group(load(str(self.name), "cli").app)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        names: list[str] = self._loaded.list_commands(ctx)
+        return names
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return self._loaded.get_command(ctx, cmd_name)
+
+
+class Commands(TyperGroup):
+    """The commands of this module, and those of each domain."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *(name for name in domain_names() if has_module(name, "cli"))]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in domain_names() and has_module(cmd_name, "cli"):
+            return DomainCommands(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 def check_domain(name: str) -> None:
@@ -28,19 +66,42 @@ def check_domain(name: str) -> None:
         raise WinnowError(f"there is no domain `{name}`", fix=f"one of {', '.join(domain_names())}")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(importlib.metadata.version("winnow"))
+        raise typer.Exit
+
+
 @app.callback()
-def options(debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False) -> None:
-    """Work with the pipeline's parameters, results and trained models."""
-    # Read by main(), which also sees errors of options themselves.
-    del debug
+def options(
+    folder: Annotated[Path | None, typer.Option("-C", metavar="DIR", help="run as if started in DIR")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Work with the pipeline's parameters, results and trained models.
+
+    The commands below work in any folder of a checkout; those that use a trained model work anywhere, with --model.
+    """
+    del debug, version  # read by main(), which also sees errors of options themselves; and by its callback
+    if folder is not None:
+        os.chdir(folder)
 
 
 @app.command()
 def schema(
-    path: Annotated[Path, typer.Argument(help="where to write it")] = Path("params.schema.json"),
+    path: Annotated[Path | None, typer.Argument(help="where to write it (default: params.schema.json)")] = None,
 ) -> None:
     """Write the JSON schema of params.yaml, which editors use to complete and check it."""
-    write_text(path, json.dumps(params_model().model_json_schema(), indent=2, sort_keys=True) + "\n")
+    from winnow.pipeline.files import write_text
+    from winnow.workspace.validation import params_model
+
+    (path,) = enter_checkout(path)
+    write_text(
+        path or Path("params.schema.json"),
+        json.dumps(params_model().model_json_schema(), indent=2, sort_keys=True) + "\n",
+    )
 
 
 @app.command()
@@ -50,7 +111,12 @@ def preset(
     apply: Annotated[bool, typer.Option("--apply", help="write the values into params.yaml instead")] = False,
 ) -> None:
     """Print a named set of parameters, for `dvc exp run plot@DOMAIN $(winnow preset DOMAIN NAME)`."""
+    from winnow.pipeline import presets
+    from winnow.pipeline.params import PARAMS_FILE, Document
+    from winnow.workspace.validation import params_model, validate_params
+
     check_domain(domain)
+    enter_checkout()
     if name == "list":
         known = presets.names(domain)
         if not known:
@@ -59,9 +125,11 @@ def preset(
             print(f"{each:<16} {presets.meaning(domain, each)}")
         return
     chosen = presets.read(domain, name)
-    validate_params(Document(PARAMS_FILE).overlaid(chosen, (domain,)))
+    document = Document(PARAMS_FILE).overlaid(chosen, (domain,))
+    document.section((), params_model())
     changes = presets.overrides(domain, chosen)
     if apply:
+        validate_params(document)
         presets.apply(changes, PARAMS_FILE)
         print(f"params.yaml now holds the preset {name} of {domain} ({len(changes)} values)")
     else:
@@ -71,23 +139,33 @@ def preset(
 @app.command()
 def export(
     domain: DomainName,
-    stage: Annotated[str, typer.Argument(help="the stage whose tables to export, such as split")],
-    out: Annotated[Path, typer.Option(help="folder to write to")] = Path("build/export"),
+    what: Annotated[str, typer.Argument(help="the stage whose tables to export, such as split; or `model`")],
+    out: Annotated[Path | None, typer.Option(help="folder to write to (default: build/export or build/model)")] = None,
     format: Annotated[  # noqa: A002
         str | None, typer.Option(help="file format: csv, or jsonl where the domain's files are (default: the domain's)")
     ] = None,
 ) -> None:
-    """Export a stage's tables as files that other programs read."""
+    """Export a stage's tables as files that other programs read, or the trained model with its verdict.
+
+    An exported model's folder is complete: copy it to any machine with winnow, and name it by --model.
+    """
     check_domain(domain)
+    (out,) = enter_checkout(out)
+    if what == "model":
+        from winnow.learn.folder import copy_model
+
+        print(copy_model(domain, out or Path("build", "model", domain)))
+        return
     module = load(domain, "source.export") if has_module(domain, "source.export") else None
     exporters: dict[str, Any] = module.EXPORTS if module else {}
     written = getattr(module, "FORMAT", "csv")
     if format not in (None, written):
         raise WinnowError(f"unknown format `{format}`", fix=f"--format {written}")
-    if stage not in exporters:
-        known = ", ".join(sorted(exporters)) or "none"
-        raise WinnowError(f"{domain} has no export of `{stage}`", fix=f"one of {known}")
-    for file in exporters[stage](out):
+    if what not in exporters:
+        raise WinnowError(
+            f"{domain} has no export of `{what}`", fix=f"one of {', '.join(sorted([*exporters, 'model']))}"
+        )
+    for file in exporters[what](out or Path("build/export")):
         print(file)
 
 
@@ -99,32 +177,32 @@ def publish(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be uploaded, and upload nothing")] = False,
 ) -> None:
     """Upload a trained model with its model card to the Hugging Face hub; log in with `hf auth login` first."""
+    from winnow.learn.publishing import publish_model
+
     check_domain(domain)
+    enter_checkout()
     if not has_module(domain, "model.publishing"):
         raise WinnowError(
-            f"{domain} has no model card to publish a model with", fix="add model/publishing.py to the domain"
+            f"{domain} has no model card to publish a model with", fix="a domain needs model/publishing.py"
         )
-    from winnow.learn.publishing import publish_model  # noqa: PLC0415 - only this command needs the hub
-
-    for line in publish_model(
-        domain, load(domain, "model.publishing").model_card(), repo, private=private, dry_run=dry_run
-    ):
+    card = load(domain, "model.publishing").model_card()
+    for line in publish_model(domain, card, repo, private=private, dry_run=dry_run):
         print(line)
 
 
 @app.command()
-def verdicts() -> None:
-    """Print each domain's verdict with its reasons, and where its figures are."""
-    for domain in read_params()["domains"]:
-        file = Path("metrics", domain, "judgement.json")
-        if not file.exists():
-            print(f"{domain}: not evaluated yet (`dvc repro evaluate@{domain}`)")
-            continue
-        found = read_json(file, "verdict", "reasons")
-        print(f"{domain}: {found['verdict']}")
-        for reason in found["reasons"]:
-            print(f"  {reason}")
-        print(f"  pictures: data/{domain}/plot   curves: dvc plots show   numbers: dvc metrics show")
+def rows(
+    domain: DomainName,
+    stage: Annotated[str | None, typer.Option(help="one data stage, such as filter (default: all)")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, with whole rows")] = False,
+) -> None:
+    """Show how many rows each data stage kept, and which it left out: the reasons, their counts and the first cases."""
+    from winnow.workspace.rows import as_lines, rows_of
+
+    check_domain(domain)
+    enter_checkout()
+    found = rows_of(domain, stage)
+    print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(as_lines(found)))
 
 
 @app.command()
@@ -133,8 +211,10 @@ def run(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="domains at a time")] = os.cpu_count() or 1,
 ) -> None:
     """Run all stages of the domains side by side, as `dvc repro` does one after another, and show the results."""
-    from winnow.workspace.run import run_domains  # noqa: PLC0415 - imports DVC
+    from winnow.workspace.run import run_domains
+    from winnow.workspace.validation import read_params
 
+    enter_checkout()
     params = read_params()
     for domain in domains or []:
         check_domain(domain)
@@ -143,16 +223,23 @@ def run(
 
 @app.command()
 def status(
+    domain: Annotated[str | None, typer.Argument(help="such as climb (default: all)")] = None,
+    reasons: Annotated[bool, typer.Option("--reasons", help="print the reasons of each verdict")] = False,
     check: Annotated[bool, typer.Option("--check", help="exit with code 1 when dvc.lock is stale")] = False,
     out: Annotated[Path | None, typer.Option(help="file for the stale stages, for `winnow report --stale`")] = None,
 ) -> None:
     """Print each domain's data, verdict and headline metric, and whether dvc.lock is current for code and params."""
-    from winnow.workspace.status import describe, environment_lines, stale_stages  # noqa: PLC0415 - imports DVC
+    from winnow.pipeline.files import write_json
+    from winnow.workspace.status import describe, environment_lines, stale_stages
+    from winnow.workspace.validation import read_params
 
+    if domain is not None:
+        check_domain(domain)
+    (out,) = enter_checkout(out)
     params = read_params()
     stale = stale_stages()
-    for domain in params["domains"]:
-        print("\n".join(describe(domain, params[domain], stale)))
+    for name in params["domains"] if domain is None else [domain]:
+        print("\n".join(describe(name, params[name], stale, reasons=reasons)))
     for name in stale:
         if name.endswith(".dvc"):
             print(f"{name}: {'; '.join(stale[name])}")
@@ -176,7 +263,11 @@ def summarize(
     as_json: Annotated[bool, typer.Option("--json", help="print every run's values as JSON")] = False,
 ) -> None:
     """Summarize finished DVC experiments by setting: mean and standard deviation over repeated seeds and folds."""
+    from winnow.compare import experiments
+    from winnow.workspace.validation import read_params
+
     check_domain(domain)
+    enter_checkout()
     found, left_out = experiments.read_experiments(domain, num)
     for line in left_out:
         print(f"left out {line}", file=sys.stderr)
@@ -197,9 +288,10 @@ def compare(
     after: Annotated[str | None, typer.Argument(help="another one (default: the working tree)")] = None,
 ) -> None:
     """Compare two revisions' results: which differences are real, by test rows and training seeds."""
-    from winnow.compare.report import write_report  # noqa: PLC0415 - imports DVC
-    from winnow.compare.revisions import Revision  # noqa: PLC0415
+    from winnow.compare.report import write_report
+    from winnow.compare.revisions import Revision
 
+    enter_checkout()
     print(write_report(Revision(before), Revision(after), None), end="")
 
 
@@ -209,9 +301,10 @@ def noise(
     seeds: Annotated[int, typer.Option(min=2, help="trainings, the present one among them")] = 5,
 ) -> None:
     """Measure how much the metrics vary over training seeds, with `dvc exp run --queue`; write noise.json."""
-    from winnow.compare.noise import measure_noise  # noqa: PLC0415
+    from winnow.compare.noise import measure_noise
 
     check_domain(domain)
+    enter_checkout()
     print(f"{measure_noise(domain, seeds)} written; commit it, so that `winnow compare` can use it")
 
 
@@ -227,10 +320,12 @@ def report(
     ] = None,
 ) -> None:
     """Write a pull request's report as Markdown: the working tree compared with `--base`, and what is stale."""
-    from winnow.compare.report import write_report  # noqa: PLC0415
-    from winnow.compare.revisions import Revision  # noqa: PLC0415
-    from winnow.workspace.status import stale_stages  # noqa: PLC0415
+    from winnow.compare.report import write_report
+    from winnow.compare.revisions import Revision
+    from winnow.pipeline.files import read_json, write_text
+    from winnow.workspace.status import stale_stages
 
+    out, stale = enter_checkout(out, stale)
     known = stale_stages() if stale is None else read_json(stale, made_by="winnow status --out")
     written = write_report(Revision(base), Revision(None), known, out)
     if out is None:
@@ -239,15 +334,9 @@ def report(
         write_text(out / "report.md", written)
 
 
-for _name in domain_names():
-    if has_module(_name, "cli"):
-        app.add_typer(load(_name, "cli").app, name=_name)
-
-
 def main() -> None:
     """The console entry: an error ends with its message and exit code 1, without a traceback unless `--debug`."""
     try:
-        check_code_location()
         app(standalone_mode=True)
     except (WinnowError, OSError) as error:
         if "--debug" in sys.argv:

@@ -37,7 +37,7 @@ from winnow.domains.articles.tables import (
 from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices, slice_metrics
 from winnow.learn.devices import device_for
-from winnow.learn.trained import model_folder
+from winnow.learn.folder import model_folder
 from winnow.pipeline import ledger
 from winnow.pipeline.files import read_json, write_text
 from winnow.pipeline.stage import Stage, run_stage

@@ -14,7 +14,7 @@ from winnow.domains.articles.definitions import Prefilter, article_text, read_de
 from winnow.domains.articles.params import Common, Filter
 from winnow.domains.articles.rules.duplicates import near_duplicate_groups
 from winnow.domains.articles.rules.prefilter import RULES, Sieve
-from winnow.domains.articles.tables import DiskCache, Dropped
+from winnow.domains.articles.tables import Dropped, Kept
 from winnow.pipeline.stage import Stage, run_stage
 
 BATCH_ROWS = 4096
@@ -59,11 +59,11 @@ def main(stage: Stage[Common, Filter]) -> None:
     passed = articles.loc[sifted.loc[sifted["rule"].isna(), "article_id"]]
     texts = pd.Series(map(article_text, passed["title"], passed["content"]), index=passed.index, dtype="str")
     sifted = mark_duplicates(sifted, texts, stage.params)
-    kept = sifted.loc[sifted["rule"].isna(), list(DiskCache.to_schema().columns)]
+    kept = sifted.loc[sifted["rule"].isna(), list(Kept.to_schema().columns)]
     found = sifted["rule"].value_counts()
     counts = {name: int(found.get(name, 0)) for name in (*RULES, "duplicate", "near_duplicate")}
     check_not_empty(kept, counts, fix=f"loosen the prefilter.yaml of {stage.common.definition}")
-    stage.write("articles.parquet", kept, DiskCache)
+    stage.write("articles.parquet", kept, Kept)
     stage.write("dropped.parquet", dropped_rows(sifted["article_id"], sifted["rule"]), Dropped)
     stage.account(len(sifted), kept=len(kept), dropped=len(sifted) - len(kept))
     stage.metrics(

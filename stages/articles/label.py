@@ -14,7 +14,7 @@ from winnow.domains.articles.params import Common, Label
 from winnow.domains.articles.rules.gate import calibrate, require_pass
 from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce
 from winnow.domains.articles.rules.stores import open_labeller
-from winnow.domains.articles.tables import Articles, DiskCache, Labels, OracleUse, Scores, Unlabelled
+from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Scores, Unlabelled
 from winnow.pipeline import ledger
 from winnow.pipeline.console import say
 from winnow.pipeline.errors import TableError
@@ -58,7 +58,7 @@ def unlabelled(kept: pd.DataFrame, asked: list[str], labelled: list[Labelled]) -
 def main(stage: Stage[Common, Label]) -> None:
     params = stage.params
     definition = read_definition(stage.input("ingest/definition.json"))
-    kept = stage.read("filter/articles.parquet", DiskCache).sort_values("article_id", ignore_index=True)
+    kept = stage.read("filter/articles.parquet", Kept).sort_values("article_id", ignore_index=True)
     articles = stage.read("ingest/articles.parquet", Articles).set_index("article_id")
     known = stage.read("ingest/scores.parquet", Scores)
     known = known[known["article_id"].isin(kept["article_id"])]

@@ -35,7 +35,8 @@ from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds, Labels, 
 from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
-from winnow.learn.trained import load_trained, model_folder
+from winnow.learn.folder import model_folder
+from winnow.learn.trained import load_trained
 from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 

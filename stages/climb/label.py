@@ -6,12 +6,12 @@ Label each route with its grade as a number, its quality bin, and its holds as t
 
 from winnow.domains.climb.params import Common, Label
 from winnow.domains.climb.rules.labels import label_routes, quality_bins, tokenise
-from winnow.domains.climb.tables import DiskCache, Holds, Labels, QualityBins, Tokens
+from winnow.domains.climb.tables import Holds, Kept, Labels, QualityBins, Tokens
 from winnow.pipeline.stage import Stage, run_stage
 
 
 def main(stage: Stage[Common, Label]) -> None:
-    routes = stage.read("filter/routes.parquet", DiskCache)
+    routes = stage.read("filter/routes.parquet", Kept)
     holds = stage.read("ingest/holds.parquet", Holds)
     bins = quality_bins(medium_from=stage.params.medium_from, high_from=stage.params.high_from)
     labels = label_routes(routes, bins)[list(Labels.to_schema().columns)]

@@ -14,7 +14,7 @@ from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Filter
 from winnow.domains.retina.rules.duplicates import conflicts, duplicate_groups, report_duplicates, surplus
 from winnow.domains.retina.rules.quality import quality_rules
-from winnow.domains.retina.tables import DiskCache, Dropped, Duplicates, Photos, QualityLimits
+from winnow.domains.retina.tables import Dropped, Duplicates, Kept, Photos, QualityLimits
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -84,7 +84,7 @@ def limits_of(params: Filter) -> definitions.QualityLimits:
 def main(stage: Stage[Common, Filter]) -> None:
     photos = stage.read("ingest/photos.parquet", Photos)
     kept, dropped, duplicates, counts = keep_photographs(photos, stage.params)
-    stage.write("photos.parquet", kept, DiskCache)
+    stage.write("photos.parquet", kept, Kept)
     stage.write("dropped.parquet", dropped, Dropped)
     stage.write("duplicates.parquet", duplicates, Duplicates)
     stage.write("limits.parquet", pd.DataFrame([asdict(limits_of(stage.params))]), QualityLimits)

@@ -7,14 +7,14 @@ Label each photograph: its grade, whether the patient is to be referred, and who
 from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Label
 from winnow.domains.retina.rules.labels import ONE_EACH, eyes_agreement, label_photographs
-from winnow.domains.retina.tables import DiskCache, Labels, QualityLimits, Ungraded
+from winnow.domains.retina.tables import Kept, Labels, QualityLimits, Ungraded
 from winnow.pipeline.console import say
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.stage import Stage, run_stage
 
 
 def main(stage: Stage[Common, Label]) -> None:
-    photos = stage.read("filter/photos.parquet", DiskCache)
+    photos = stage.read("filter/photos.parquet", Kept)
     labels, ungraded = label_photographs(photos, stage.params.neighbour_distance)
     if labels.empty:
         raise TableError("no photograph has a grade from 0 to 4", fix="check the grades of retina.ingest.sources")

@@ -19,7 +19,8 @@ from winnow.domains.sessions.tables import Genres, Ranked, Reasons, Scenes, Song
 from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
-from winnow.learn.trained import load_trained, model_folder
+from winnow.learn.folder import model_folder
+from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.recommend.explanations import check_first_reasons
 from winnow.recommend.lists import coverage, exposure

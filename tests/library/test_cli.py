@@ -1,10 +1,11 @@
 """The command line: what a person types and reads."""
 
-import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,17 @@ from typer.testing import CliRunner
 from winnow.cli import app
 from winnow.domains.load import domain_names, load
 from winnow.pipeline import presets
-from winnow.pipeline.files import write_json
-from winnow.pipeline.params import Document
+from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.workspace.validation import validate_params
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESETS = [(path.parent.name, path.stem) for path in sorted(ROOT.glob("presets/*/*.yaml"))]
 
 
-def winnow(folder: Path, *arguments: str, code: Path | None = None) -> "subprocess.CompletedProcess[str]":
+def winnow(
+    folder: Path, *arguments: str, code: Path | None = None, program: str = "from winnow.cli import main; main()"
+) -> "subprocess.CompletedProcess[str]":
     """The command as run in a checkout, by its own code unless another checkout's is given."""
-    program = "from winnow.cli import main; main()"
     environment = {**os.environ, "PYTHONPATH": str((code or folder) / "src")}
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
@@ -72,6 +74,7 @@ def test_every_preset_is_valid_and_survives_being_printed(
 ) -> None:
     monkeypatch.chdir(ROOT)
     done = CliRunner().invoke(app, ["preset", domain, name], catch_exceptions=False)
+    validate_params(Document(PARAMS_FILE).overlaid(presets.read(domain, name), (domain,)))
     options = done.stdout.split()
     assert options[::2] == ["-S"] * (len(options) // 2)
     parsed = OverridesParser.create().parse_overrides(options[1::2])  # as `dvc exp run -S` reads them
@@ -101,7 +104,7 @@ def preset_values(domain: str, name: str) -> dict[str, object]:
     [
         (["preset", "climb", "nonsense"], "there is no preset `nonsense` for climb"),
         (["export", "nonsense", "split"], "there is no domain `nonsense`"),
-        (["export", "climb", "nonsense"], "climb has no export of `nonsense`\n  to do: one of split"),
+        (["export", "climb", "nonsense"], "climb has no export of `nonsense`\n  to do: one of model, split"),
         (["summarize", "nonsense"], "there is no domain `nonsense`"),
         (["preset", "nonsense", "list"], "there is no domain `nonsense`"),
         (["report", "--stale", "nonsense"], "nonsense does not exist\n  to do: winnow status --out writes it"),
@@ -122,44 +125,80 @@ def test_an_empty_list_of_presets_is_an_error(workspace: Path) -> None:
     assert "climb has no preset" in done.stderr
 
 
-def test_verdicts_of_what_was_evaluated_and_what_was_not(workspace: Path) -> None:
-    presets.apply({"domains": ["climb", "retina"]}, workspace / "params.yaml")
-    metrics = workspace / "metrics/climb"
-    metrics.mkdir(parents=True)
-    (metrics / "judgement.json").write_text(json.dumps({"verdict": "REVIEW", "reasons": ["REVIEW: almost"]}))
-    shown = winnow(workspace, "verdicts").stdout
-    assert "climb: REVIEW\n  REVIEW: almost" in shown
-    assert "retina: not evaluated yet" in shown
-
-
-def test_a_judgement_without_a_verdict_is_one_message(workspace: Path) -> None:
-    write_json(workspace / "metrics/climb/judgement.json", {"reasons": []})
-    done = winnow(workspace, "verdicts")
-    assert done.returncode == 1
-    assert "metrics/climb/judgement.json lacks verdict" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("command", ["verdicts", "status"])
-def test_params_without_domains_are_one_message(workspace: Path, command: str) -> None:
+def test_params_without_domains_are_one_message(workspace: Path) -> None:
     file = workspace / "params.yaml"
     file.write_text(file.read_text().replace("\ndomains:", "\ndomain:"))
-    done = winnow(workspace, command)
+    done = winnow(workspace, "status")
     assert done.returncode == 1
     assert "unknown key `domain`; did you mean `domains`?" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_the_code_of_another_checkout_is_refused(workspace: Path) -> None:
-    done = winnow(workspace, "verdicts", code=ROOT)
+    done = winnow(workspace, "preset", "climb", "list", code=ROOT)
     assert done.returncode == 1
     assert "which is not part of the working folder" in done.stderr
     assert "Traceback" not in done.stderr
-    assert winnow(workspace, "verdicts").returncode == 0
+    assert winnow(workspace, "preset", "climb", "list").returncode == 0
 
 
-def test_light_commands_load_no_torch() -> None:
-    code = "import sys; import winnow.cli; sys.exit('torch' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={"PYTHONPATH": "src"}, check=False).returncode == 0
-    )
+HEAVY = {"torch", "dvc", "pandas", "pandera", "matplotlib", "pyarrow", "sklearn", "scipy", "cv2"}
+"""Packages that take a tenth of a second and more to import."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (["--help"], set()),
+        (["--version"], set()),
+        (["preset", "climb", "list"], set()),
+        (["preset", "climb", "tiny"], set()),
+        (["status"], {"dvc"}),
+        *[([domain, "--help"], set()) for domain in domain_names()],
+        (["climb", "generate", "--grade", "6C+", "--model", "nowhere"], set()),
+    ],
+)
+def test_a_command_loads_only_what_it_needs(workspace: Path, arguments: list[str], needed: set[str]) -> None:
+    (workspace / ".dvc").mkdir()
+    (workspace / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    told = "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+    program = f"import atexit, sys; atexit.register(lambda: {told}); from winnow.cli import main; main()"
+    done = winnow(workspace, *arguments, program=program)
+    loaded = set(done.stderr.splitlines()[-1].split())
+    assert "winnow" in loaded
+    assert loaded & HEAVY == needed
+
+
+def test_every_command_and_domain_is_listed_with_what_it_does() -> None:
+    told = " ".join(re.sub(r"[^\w.`$-]+", " ", winnow(ROOT, "--help").stdout).split())
+    for domain in domain_names():
+        assert re.search(rf" {domain} [A-Z]\w+ ", told), domain
+        verbs = load(domain, "cli").app.registered_commands
+        shown = winnow(ROOT, domain, "--help").stdout
+        assert all((verb.name or verb.callback.__name__) in shown for verb in verbs)
+    assert " status Print each domain" in told
+
+
+def test_commands_find_their_checkout_from_any_folder_in_it(workspace: Path, tmp_path: Path) -> None:
+    (workspace / "docs").mkdir()
+    expected = winnow(workspace, "preset", "climb", "tiny").stdout
+    assert expected
+    for folder, options in (
+        (workspace / "docs", []),
+        (tmp_path, ["-C", "workspace"]),
+        (tmp_path, ["-C", "workspace/docs"]),
+    ):
+        assert winnow(folder, *options, "preset", "climb", "tiny", code=workspace).stdout == expected
+    winnow(workspace / "docs", "schema", "mine.json", code=workspace)
+    assert (workspace / "docs/mine.json").read_text() == (ROOT / "params.schema.json").read_text()
+    assert winnow(workspace / "docs", "schema", code=workspace).returncode == 0
+    assert (workspace / "params.schema.json").is_file()
+    done = winnow(tmp_path, "preset", "climb", "tiny", code=workspace)
+    assert done.returncode == 1
+    assert "this command needs a checkout of winnow" in done.stderr
+    assert "-C" in done.stderr
+
+
+def test_the_version_is_that_of_the_project(tmp_path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert winnow(tmp_path, "--version", code=ROOT).stdout == project["version"] + "\n"

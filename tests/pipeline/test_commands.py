@@ -3,17 +3,23 @@
 import csv
 import json
 import math
+import re
+import shlex
 import shutil
 from statistics import stdev
+from typing import Any
 
 import pytest
+import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.conftest import ROOT
 from tests.pipeline.conftest import Clone, wait_until
 from tests.pipeline.test_bad_input import export
 from winnow.domains.climb import cli, definitions
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.params import leaves
 
 
 def test_experiments_metrics_params_and_plots(clone: Clone) -> None:
@@ -37,18 +43,45 @@ def test_experiments_metrics_params_and_plots(clone: Clone) -> None:
     assert {name: shown_revisions.count(name) for name in shown_revisions} == {"HEAD": 2 * 12, "workspace": 2 * 2}
 
 
-def test_own_data_goes_through_the_pipeline_and_into_experiments_of_its_own(clone: Clone) -> None:
-    mine = "data/source/climb/mine.json"
-    (clone.root / mine).write_text(json.dumps(export(200)))
-    clone.run("dvc", "add", mine)
-    clone.override({"climb.ingest.sources": [{"format": "web", "path": mine}]})
-    clone.run("dvc", "repro", "plot@climb")
+def test_own_data_go_the_way_of_the_readme(clone: Clone) -> None:
+    """Every line of its section is typed as it stands; then experiments run on the data."""
+    section = (ROOT / "README.md").read_text().partition("\n## Your own data\n")[2].partition("\n## ")[0]
+    text, params, rest = re.split(r"```(?:yaml\n)?", section)
+    mine = "data/source/climb/my_export.json"
+    data = export(200)
+    for row in data["Data"]:
+        row["Holdsetup"]["Id"] = 1  # the board of 2016
+        row["Grade"] = row["Grade"].replace("6B+", "6C+")
+    data["Data"][0]["Grade"] = "the hardest"
+    (clone.root / "my_export.json").write_text(json.dumps(data))
+    printed = {command: clone.run(*shlex.split(command)).stdout for command in commands(text)}
+    clone.override({".".join(map(str, key)): value for key, value in leaves(yaml.safe_load(params))})
+    printed |= {command: clone.run(*shlex.split(command)).stdout for command in commands(rest)}
     assert json.loads((clone.root / "metrics/climb/ingest.json").read_text())["by_source"] == {"web": 200}
+    lines = printed["winnow rows climb"].splitlines()
+    (place,) = (number for number, line in enumerate(lines) if line.split() == ["1", "unknown_grade"])
+    assert "name P0," in lines[place + 1]
+    judged = judgement(clone)
+    assert all(reason in printed["winnow status climb --reasons"] for reason in judged["reasons"])
+    assert "climb: " + judged["verdict"] in printed["winnow status climb --reasons"]
+    assert "1 source file(s), current" in printed["winnow status climb --reasons"]
+    staged = clone.run("git", "diff", "--cached", "--name-only").stdout.split()
+    assert staged == ["data/source/climb/.gitignore", f"{mine}.dvc"]
     clone.commit("my data")
     assert mine not in clone.run("git", "ls-files").stdout.split()
     assert f"{mine}.dvc" in clone.run("git", "ls-files").stdout.split()
     clone.run("dvc", "exp", "run", "--temp", "ingest@climb", "-S", "climb.ingest.max_rejected_share=0.5")
     assert len(clone.run("dvc", "exp", "list", "--name-only").stdout.split()) == 1
+
+
+def commands(text: str) -> list[str]:
+    """The lines of a page's indented blocks."""
+    return [line.strip() for line in text.splitlines() if line.startswith("    ")]
+
+
+def judgement(clone: Clone) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((clone.root / "metrics/climb/judgement.json").read_text())
+    return found
 
 
 def test_plots_show_while_a_training_runs(clone: Clone) -> None:
@@ -176,11 +209,11 @@ def test_export_writes_the_files_of_the_guide(finished: Clone, tmp_path: object)
     }
 
 
-def test_verdicts_name_every_domain(finished: Clone) -> None:
-    told = finished.run("winnow", "verdicts").stdout
-    assert told.startswith("climb: ")
-    assert "perplexity" in told
-    assert "data/climb/plot" in told
+def test_status_names_every_domain_with_its_reasons(finished: Clone) -> None:
+    told = finished.run("winnow", "status", "--reasons").stdout.splitlines()
+    assert told[0].startswith("climb: ")
+    assert "perplexity" in told[0]
+    assert told[1:] == [f"  {reason}" for reason in judgement(finished)["reasons"]]
 
 
 def test_the_grades_of_the_readme_are_grades() -> None:

@@ -41,6 +41,12 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return Finished(programs, folder)
 
 
+@pytest.fixture(autouse=True)
+def _any_folder_is_the_code_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that run in this process work on a test's folder by this checkout's code."""
+    monkeypatch.setattr("winnow.pipeline.checkout.check_code_location", lambda: None)
+
+
 @pytest.fixture
 def domain(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Programs]:
     """The domain's programs, in a copy of its finished folder."""

@@ -47,6 +47,7 @@ class Programs:
         """Run a stage here; `common` changes that section, all others the stage's own. Gives its metrics."""
         for file in ("params.yaml", "dvc.yaml"):
             shutil.copy(ROOT / file, file)
+        Path("src", "winnow").mkdir(parents=True, exist_ok=True)  # by which commands know a checkout
         for shipped in (ROOT / "data" / "source" / self.domain).iterdir():  # such as filters; models are the user's
             target = Path("data", "source", self.domain, shipped.name)
             if shipped.is_dir() and shipped.name != "models" and not target.exists():

@@ -20,6 +20,7 @@ from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.sequences import conditions, encode
 from winnow.domains.climb.tables import Labels, Splits, Weights
 from winnow.learn.checkpoints import load_weights
+from winnow.learn.folder import model_folder
 from winnow.learn.samplers import BatchShare
 from winnow.pipeline.errors import SourceError, TableError, WinnowError
 from winnow.pipeline.tables import write_table
@@ -34,7 +35,7 @@ def generator(domain: Programs) -> Any:
     """As the command line makes it, in a folder where climb was trained."""
     from winnow.domains.climb.inference import Generator  # noqa: PLC0415
 
-    return Generator(torch.device("cpu"))
+    return Generator(model_folder("climb"), torch.device("cpu"))
 
 
 @of_climb

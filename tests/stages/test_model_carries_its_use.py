@@ -1,6 +1,10 @@
-"""A trained model answers from its own folder: neither params.yaml nor tables made anew change what it says."""
+"""A trained model answers from its own folder, in a checkout or without one, and says what its evaluation found."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +13,16 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 from typer.testing import CliRunner
 
+from tests.conftest import ROOT
 from tests.stages.answers import EXAMPLES
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from tests.stages.variations import params_of, varied
 from winnow.domains.load import has_module, load
+from winnow.learn.folder import copy_model
 from winnow.pipeline.errors import WinnowError
 
 EDITED = ("common", "ingest")
@@ -27,6 +34,7 @@ class Answer:
     """What a command printed and wrote, or the error with which it refused."""
 
     printed: str
+    warned: str
     files: dict[str, bytes]
     refusal: BaseException | None
 
@@ -49,7 +57,7 @@ def ask(domain: str, command: list[str]) -> Answer:
     out.mkdir()
     result = CliRunner().invoke(load(domain, "cli").app, command)
     files = {file.name: file.read_bytes() for file in sorted(out.iterdir())}
-    return Answer(result.stdout, files, result.exception)
+    return Answer(result.stdout, result.stderr, files, result.exception)
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +139,82 @@ def test_without_a_trained_model_each_verb_names_the_command_that_trains(here: T
         refusal = ask(here.domain, command).refusal
         assert isinstance(refusal, WinnowError)
         assert f"dvc repro train@{here.domain}" in refusal.fix
+        assert "--model" in refusal.fix
+
+
+def test_every_answer_says_what_evaluate_found(trained: Trained) -> None:
+    judged = json.loads((trained.folder / f"metrics/{trained.domain}/judgement.json").read_text())
+    assert judged["verdict"] in {"REVIEW", "FAIL"}  # the preset tiny trains too little to pass
+    stamped = 0
+    for answer in trained.answers:
+        assert judged["reasons"][0] in answer.warned
+        for each in json_answers(answer):
+            assert each["model_verdict"] == judged["verdict"]
+            stamped += 1
+    assert stamped
+
+
+def json_answers(answer: Answer) -> list[dict[str, Any]]:
+    """What a command gave as JSON, on standard output or line by line in files."""
+    lines = [line for name, data in answer.files.items() if name.endswith("jsonl") for line in data.splitlines()]
+    try:
+        printed = json.loads(answer.printed)
+    except ValueError:  # text for people
+        printed = []
+    return [*(printed if isinstance(printed, list) else [printed]), *map(json.loads, lines)]
+
+
+def test_a_changed_model_is_not_taken_for_the_evaluated_one(here: Trained) -> None:
+    with Path("data", here.domain, "train/model/config.json").open("a") as file:
+        file.write("\n")
+    answer = ask(here.domain, here.commands[0])
+    assert "not evaluated" in answer.warned
+    assert [each["model_verdict"] for each in json_answers(answer)] == ["not evaluated"] * len(json_answers(answer))
+
+
+def test_the_folder_says_how_to_use_it(trained: Trained) -> None:
+    text = (trained.folder / f"data/{trained.domain}/train/model/README.md").read_text()
+    (line,) = (line.strip() for line in text.splitlines() if line.endswith("--model ."))
+    verbs = {command[0] for command in trained.commands}
+    assert line.split()[:2] == ["winnow", trained.domain]
+    assert line.split()[2] in verbs
+    assert trained.programs.section("train").early_stopping.metric in text
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which a wheel of this project is installed."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    target = shared / "installed"
+    with FileLock(shared / "installed.lock"):
+        if not target.exists():
+            pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
+            build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(shared / "wheel"), str(ROOT)]
+            subprocess.run(build, check=True)
+            (wheel,) = (shared / "wheel").glob("*.whl")
+            subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True)
+    return target
+
+
+def test_an_installed_package_answers_from_a_copied_folder_without_a_checkout(
+    here: Trained, installed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    copy_model(here.domain, elsewhere / "model")
+    for each in Path.cwd().iterdir():  # what the command reads and nothing of the checkout
+        if each.name not in {"data", "metrics", "src", "params.yaml", "dvc.yaml"}:
+            shutil.copytree(each, elsewhere / each.name) if each.is_dir() else shutil.copy(each, elsewhere / each.name)
+    program = f"import winnow.cli as c; assert c.__file__.startswith({str(installed)!r}), c.__file__; c.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, here.domain, *here.commands[0], "--model", "model"],
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(installed), "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    expected = here.answers[0]
+    assert done.stdout == expected.printed
+    assert expected.warned.splitlines()[0] in done.stderr
+    for name, data in expected.files.items():
+        assert (elsewhere / "out" / name).read_bytes() == data, name

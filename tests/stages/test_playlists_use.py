@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from tests.stages.conftest import Finished
 from tests.stages.programs import Programs
 from winnow.domains.playlists.cli import app
+from winnow.learn.folder import model_folder
 from winnow.pipeline.errors import WinnowError
 
 PLAYLISTS = Programs.tiny("playlists")
@@ -37,7 +38,7 @@ def track(uri: str, name: str = "title") -> dict[str, Any]:
 def completer() -> Any:
     from winnow.domains.playlists.inference import PlaylistCompleter  # noqa: PLC0415
 
-    return PlaylistCompleter(torch.device("cpu"))
+    return PlaylistCompleter(model_folder("playlists"), torch.device("cpu"))
 
 
 def test_completions_of_a_playlist_never_seen(here: Path) -> None:

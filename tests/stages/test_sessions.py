@@ -17,6 +17,7 @@ from stages.sessions import split
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.sessions.params import Events
 from winnow.domains.sessions.source.listening import Listening
+from winnow.learn.folder import model_folder
 from winnow.pipeline.errors import LeakageError, SourceError, TableError, TrainingError, WinnowError
 from winnow.pipeline.params import STAGES
 
@@ -283,7 +284,7 @@ def test_mode_simple_learns_from_validation_too(here: Path) -> None:
     run("train", mode="simple", **simple)
     run("evaluate", baselines={"lightgcn_dims": [], "als_factors": [8]})
     config = json.loads(Path("data/sessions/train/model/config.json").read_text())
-    assert config["sides"] == ["train", "val"]
+    assert config["splits"] == ["train", "val"]
     assert SESSIONS.metrics("judgement")["baseline_settings"]["als"]["factors"] == 8
     with pytest.raises(ValueError, match="mode simple has no validation to stop or select by; it needs select: last"):
         run("train", mode="simple", **(simple | {"select": "best"}))
@@ -292,7 +293,7 @@ def test_mode_simple_learns_from_validation_too(here: Path) -> None:
 def recommender() -> Any:
     from winnow.domains.sessions.inference import Recommender  # noqa: PLC0415
 
-    return Recommender(torch.device("cpu"))
+    return Recommender(model_folder("sessions"), torch.device("cpu"))
 
 
 def test_recommendations_for_a_user_and_for_a_stranger(here: Path) -> None:

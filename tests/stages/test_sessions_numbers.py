@@ -17,6 +17,7 @@ from tests.stages.conftest import Finished, torch_restored
 from tests.stages.sessions_world import FILTER, SESSIONS, Lists, World, baseline_scores, table
 from winnow.domains.sessions.inference import Recommender
 from winnow.domains.sessions.model.training import training_data
+from winnow.learn.folder import model_folder
 from winnow.recommend.explanations import Check
 
 CUTOFFS = (5, 10, 20)
@@ -326,7 +327,7 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
 
 def test_what_is_recommended_has_the_scores_of_dense_matrices(world: World) -> None:
     """Known users by all their songs and their type, cold-start users and strangers without a type."""
-    found = Recommender(torch.device("cpu"))
+    found = Recommender(model_folder("sessions"), torch.device("cpu"))
     users, songs = table("label/users.parquet")["user"], table("label/songs.parquet")["song"]
     liked = [3, 40, 77]
     stranger = np.zeros((1, world.shape[1]))

@@ -20,4 +20,7 @@ def load(domain: str, module: str) -> ModuleType:
 
 def has_module(domain: str, module: str) -> bool:
     """Whether the domain has a module of this name."""
-    return importlib.util.find_spec(f"winnow.domains.{domain}.{module}") is not None
+    try:
+        return importlib.util.find_spec(f"winnow.domains.{domain}.{module}") is not None
+    except ModuleNotFoundError:  # the room that would hold it
+        return False

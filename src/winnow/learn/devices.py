@@ -19,6 +19,7 @@ import winnow
 from winnow.learn.settings import TrainingSettings
 from winnow.learn.sharding import is_sharded, shard_model
 from winnow.pipeline import ledger
+from winnow.pipeline.checkout import checkout_root
 from winnow.pipeline.errors import TrainingError
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.parent import LAUNCHER
@@ -91,11 +92,13 @@ def device_for(runtime: Runtime, threads: int) -> torch.device:
 
 
 def configured_device() -> torch.device:
-    """The device that `runtime.device` in params.yaml means here, for commands that use a trained model.
+    """The device that `runtime.device` of this checkout means here, for commands that use a trained model.
 
-    Raises ParamsError for an invalid `runtime`, and TrainingError when the machine has no such device.
+    `auto` where there is no checkout. Raises ParamsError for an invalid `runtime`, and TrainingError when the machine
+    has no such device.
     """
-    return torch_device(Document(PARAMS_FILE).section(("runtime",), Runtime).device)
+    root = checkout_root()
+    return torch_device(Document(root / PARAMS_FILE).section(("runtime",), Runtime).device if root else "auto")
 
 
 def device_name(device: torch.device) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
+from winnow.learn.folder import find_judgement, model_folder
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import JUDGEMENT, as_json
 
 CARD = "README.md"
 
@@ -20,16 +22,17 @@ def publish_model(domain: str, card: str, repo: str, *, private: bool, dry_run: 
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
         raise WinnowError(f"`{repo}` is no name of a repository", fix="--repo USER/NAME")
-    folder = Path("data", domain, "train", "model")
-    if not folder.is_dir():
-        raise WinnowError(f"there is no trained model of {domain} yet", fix=f"run `dvc repro train@{domain}`")
+    folder = model_folder(domain)
+    judgement = find_judgement(domain, folder, Path())
+    added = {CARD: card, **({JUDGEMENT: as_json(judgement)} if judgement else {})}
     hub = HfApi()
     user = _logged_in(hub)
     yield f"logged in as {user}" if user else "not logged in"
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in added)
     for path in files:
         yield f"  {path.relative_to(folder).as_posix()}  {path.stat().st_size:,} bytes"
-    yield f"  {CARD}  {len(card.encode()):,} bytes"
+    for name, text in added.items():
+        yield f"  {name}  {len(text.encode()):,} bytes"
     if dry_run:
         yield f"nothing was uploaded (--dry-run); it would go to {repo}"
         return
@@ -38,7 +41,8 @@ def publish_model(domain: str, card: str, repo: str, *, private: bool, dry_run: 
     try:
         url = hub.create_repo(repo, private=private, exist_ok=True)
         hub.upload_folder(repo_id=repo, folder_path=folder, commit_message=f"{domain} model")
-        hub.upload_file(repo_id=repo, path_or_fileobj=card.encode(), path_in_repo=CARD, commit_message="model card")
+        for name, text in added.items():
+            hub.upload_file(repo_id=repo, path_or_fileobj=text.encode(), path_in_repo=name, commit_message=name)
     except HfHubHTTPError as error:
         raise WinnowError(f"the hub refused: {error}", where=repo, fix="check the name and your rights") from None
     yield f"uploaded to {url}"

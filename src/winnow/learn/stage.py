@@ -12,6 +12,7 @@ from winnow.learn.settings import TrainingSettings
 from winnow.learn.task import Result, Task
 from winnow.pipeline import ledger
 from winnow.pipeline.errors import TrainingError
+from winnow.pipeline.files import write_text
 from winnow.pipeline.parent import orphaned
 from winnow.pipeline.runs import mark_finished, run_folder
 from winnow.pipeline.stage import Stage
@@ -41,7 +42,7 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
             shutil.rmtree(target, ignore_errors=True)
         with os_errors(model):
             cast("PyTorchModelHubMixin", result.model).save_pretrained(model)
-        (model / "README.md").unlink(missing_ok=True)  # the hub's model card, all placeholders
+        write_text(model / "README.md", readme(stage, task, result))  # not the hub's placeholders
         task.save_extras(model)
         shutil.copytree(result.checkpoints, checkpoints)
         mark_finished(folder)
@@ -50,3 +51,18 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
     stage.conclude(f"{selected}, model in {model}")
     ledger.note(epoch_seconds=[round(seconds, 3) for seconds in result.epoch_seconds])
     return result
+
+
+def readme(stage: Stage[Any, T], task: Task, result: Result) -> str:
+    """What the model in a folder is, and how to use it."""
+    metric, epoch = stage.params.early_stopping.metric, result.best_epoch
+    chosen = f"epoch {epoch}, the best" if stage.params.select == "best" else f"the last epoch, {epoch}, watched"
+    return (
+        f"# A model of winnow: {stage.domain}\n\n"
+        f"These are the weights of {chosen} by `{metric}` on the validation split.\n\n"
+        "Use it in any folder, with winnow installed and no checkout:\n\n"
+        f"    winnow {stage.domain} {task.example} --model .\n"
+        f"    winnow {stage.domain} --help\n\n"
+        "`judgement.json` holds the verdict of its evaluation, with the reasons; `winnow export "
+        f"{stage.domain} model` in the\ncheckout that evaluated the model makes a copy that has it.\n"
+    )

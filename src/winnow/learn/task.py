@@ -23,6 +23,9 @@ def adamw(groups: list[dict[str, Any]], learning_rate: float, weight_decay: floa
 class Task(ABC):
     """What a domain tells the loop. Networks see no params: `build` turns them into arguments."""
 
+    example = "--help"
+    """what follows `winnow DOMAIN` in the model's README, to show its use"""
+
     @property
     def constants(self) -> Mapping[str, Any]:
         """Tensors that every batch needs, such as a graph: copied to the device once and added to every batch."""

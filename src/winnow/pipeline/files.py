@@ -1,5 +1,6 @@
 """Atomic writes: a file is written to a temporary path in the target's folder, then renamed."""
 
+import hashlib
 import json
 import math
 import os
@@ -11,6 +12,8 @@ from typing import Any
 from winnow.pipeline.errors import WinnowError
 
 SIGNIFICANT_DIGITS = 6
+JUDGEMENT = "judgement.json"
+"""All that evaluate found out about a model; in `metrics/<domain>/`, and in a model's folder that was given away."""
 
 
 @contextmanager
@@ -85,3 +88,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
     return value
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over the files of a model's folder, by their paths in it.
+
+    What is no part of the model does not count: its judgement, its README, and hidden files, which downloading adds.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_file() and name.as_posix() not in {JUDGEMENT, "README.md"} and not name.as_posix().startswith("."):
+            with path.open("rb") as file:
+                digest.update(f"{name.as_posix()}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()

@@ -13,11 +13,11 @@ from typing import Any, Generic, TypeVar, get_args, get_type_hints
 import numpy as np
 import pandas as pd
 
-import winnow
 from winnow.pipeline import console, environment, ledger
+from winnow.pipeline.checkout import check_code_location
 from winnow.pipeline.digests import check_code_unchanged
 from winnow.pipeline.errors import ParamsError, SourceError, TableError, WinnowError, from_os_error
-from winnow.pipeline.files import is_watched, write_json
+from winnow.pipeline.files import JUDGEMENT, folder_digest, is_watched, write_json
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.parent import orphaned, started_by_dvc
 from winnow.pipeline.section import Section
@@ -139,9 +139,13 @@ class Stage(Generic[C, P]):
         self._metrics.update(values)
 
     def judgement(self, content: Mapping[str, Any]) -> None:
-        """Write `metrics/<domain>/judgement.json`, all that evaluate found; DVC does not list it as metrics."""
+        """Write `metrics/<domain>/judgement.json`, all that evaluate found, and which model's files it judged.
+
+        DVC does not list it as metrics.
+        """
         check_parent()
-        write_json(Path("metrics", self.domain, "judgement.json"), content)
+        digest = folder_digest(self.input("train/model"))
+        write_json(Path("metrics", self.domain, JUDGEMENT), {**content, "model_digest": digest})
 
     def finish(self) -> None:
         """Write the metrics; raises TableError when a stage did not account for its rows."""
@@ -268,17 +272,6 @@ def check_params_unchanged(stage: Stage[C, P]) -> None:
 def is_main_process() -> bool:
     """False in all but the first process of a training on several devices."""
     return int(os.environ.get("RANK", "0")) == 0
-
-
-def check_code_location() -> None:
-    """Raise WinnowError when `winnow` comes from another checkout than the working folder."""
-    code, here = Path(winnow.__file__).resolve(), Path.cwd().resolve()
-    if here / "src" not in code.parents:
-        raise WinnowError(
-            f"the library was loaded from {code.parent}, which is not part of the working folder",
-            where=str(here),
-            fix="change to the root of the repository; for another checkout than the installed one, set PYTHONPATH=src",
-        )
 
 
 def check_parent() -> None:

@@ -18,7 +18,7 @@ from dvc.stage import Stage
 from winnow.pipeline import environment
 from winnow.pipeline.code import program_digests
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.files import as_json, read_json
+from winnow.pipeline.files import JUDGEMENT, as_json, read_json
 from winnow.pipeline.params import PARAMS_FILE, Document
 
 CHECKED = Path("data/params.ok")
@@ -103,8 +103,13 @@ def environment_lines() -> list[str]:
     ]
 
 
-def describe(domain: str, params: Mapping[str, Any], stale: Mapping[str, list[str]]) -> list[str]:
-    """The lines of `winnow status`: data, verdict, headline metric with its interval, and what has to run again."""
+def describe(
+    domain: str, params: Mapping[str, Any], stale: Mapping[str, list[str]], *, reasons: bool = False
+) -> list[str]:
+    """The lines of `winnow status`: data, verdict, headline metric with its interval, and what has to run again.
+
+    With `reasons`, also those of the verdict.
+    """
     sources = params["ingest"].get("sources")
     data = f"{len(sources)} source file(s)" if sources else "synthetic data"
     file, headline = Path("metrics", domain, "evaluate.json"), params["evaluate"]["gate"]["headline"]
@@ -117,4 +122,6 @@ def describe(domain: str, params: Mapping[str, Any], stale: Mapping[str, list[st
         result = "not evaluated"
     own = {name: reasons for name, reasons in stale.items() if name.endswith(f"@{domain}")}
     lines = [f"{domain}: {result}, {data}, {'stale' if own else 'current'}"]
-    return lines + [f"  {name}: {'; '.join(reasons)}" for name, reasons in own.items()]
+    if reasons and (judgement := Path("metrics", domain, JUDGEMENT)).exists():
+        lines += [f"  {reason}" for reason in read_json(judgement, "reasons")["reasons"]]
+    return lines + [f"  {name}: {'; '.join(changes)}" for name, changes in own.items()]

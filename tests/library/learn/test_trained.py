@@ -7,7 +7,8 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
-from winnow.learn.trained import load_trained, model_folder
+from winnow.learn.folder import model_folder
+from winnow.learn.trained import load_trained
 from winnow.pipeline.errors import WinnowError
 
 
@@ -52,9 +53,10 @@ def test_without_a_trained_model_the_command_that_trains_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WinnowError, match="there is no trained model of plants yet") as error:
+    with pytest.raises(WinnowError, match="there is no trained model of plants here") as error:
         model_folder("plants")
     assert "dvc repro train@plants" in error.value.fix
+    assert "--model" in error.value.fix
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
@@ -96,6 +98,6 @@ class Smaller(nn.Module, PyTorchModelHubMixin):
 
 @pytest.mark.parametrize("network", [Deeper, Wider, Larger, Centred, Smaller])
 def test_a_model_of_another_version_is_refused(trained: Network, network: type[nn.Module]) -> None:
-    with pytest.raises(WinnowError, match="does not fit this version of its network") as error:
+    with pytest.raises(WinnowError, match="does not fit this version of the network of plants") as error:
         load_trained(network, "plants")
     assert "dvc repro train@plants" in error.value.fix

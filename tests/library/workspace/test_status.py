@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_json
 from winnow.workspace.status import describe
 
@@ -25,7 +26,17 @@ def test_a_headline_is_told_with_its_interval(
     write_json(Path("metrics/documents/evaluate.json"), MEASURED)
     params = {"ingest": {"sources": []}, "evaluate": {"gate": {"headline": headline}}}
     stale = {"evaluate@documents": ["params: documents.evaluate"], "plot@climb": ["its code has changed"]}
-    assert describe("documents", params, stale) == [
-        f"documents: {result}, synthetic data, stale",
-        "  evaluate@documents: params: documents.evaluate",
-    ]
+    lines = [f"documents: {result}, synthetic data, stale", "  evaluate@documents: params: documents.evaluate"]
+    assert describe("documents", params, stale) == lines
+    write_json(Path("metrics/documents/judgement.json"), {"verdict": "PASS", "reasons": ["PASS: mae", "PASS: rmse"]})
+    assert describe("documents", params, stale) == lines
+    lines[1:1] = ["  PASS: mae", "  PASS: rmse"]
+    assert describe("documents", params, stale, reasons=True) == lines
+
+
+def test_a_judgement_without_reasons_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_json(Path("metrics/documents/judgement.json"), {"verdict": "PASS"})
+    params = {"ingest": {"sources": []}, "evaluate": {"gate": {"headline": "mae"}}}
+    with pytest.raises(WinnowError, match="metrics/documents/judgement.json lacks reasons"):
+        describe("documents", params, {}, reasons=True)

@@ -222,23 +222,24 @@ def test_publish_says_who_is_logged_in_and_uploads_model_and_card(
     listed = {line.split()[0] for line in dry.stdout.splitlines() if line.startswith("  ")}
     model = Path("data/articles/train/model")
     files = {file.relative_to(model).as_posix() for file in model.rglob("*") if file.is_file()}
-    assert listed == files | {"README.md"}
+    assert listed == files | {"README.md", "judgement.json"}
     assert "nothing was uploaded" in dry.stdout
     assert not sent
 
     assert "uploaded to https://hub/someone/judge" in publish("--private").stdout
-    assert [name for name, _ in sent] == ["repository", "folder", "README.md"]
+    assert [name for name, _ in sent] == ["repository", "folder", "README.md", "judgement.json"]
     assert sent[0][1] == ("someone/judge", True, True)
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(sent[1][1])
     card = sent[2][1]
     metrics = here.metrics("judgement")["model"]
     assert card.startswith("---\nlibrary_name: winnow\n")
     assert all(f"| {name} | {value:.4f} |" in card for name, value in metrics.items())
+    assert json.loads(sent[3][1]) == here.metrics("judgement")
 
     monkeypatch.setattr(Hub, "user", None)
     assert publish("--dry-run").stdout.startswith("not logged in")
     refused = publish()
     assert "no one is logged in" in refused.exception.what
-    assert len(sent) == 3
+    assert len(sent) == 4
     wrong = CliRunner().invoke(winnow, ["publish", "articles", "--repo", "judge", "--dry-run"])
     assert "no name of a repository" in wrong.exception.what  # type: ignore[union-attr]

@@ -39,7 +39,7 @@ def in_two_processes(here: Programs, **given: Any) -> None:
     content["articles"]["train"] = section
     Path("params.yaml").write_text(yaml.safe_dump(content))
     for name in ("src", "stages"):
-        shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(
         [*command, "--module", "stages.articles.train"],

@@ -32,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def here(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     """The stages, in a folder of their own, with fast retries and a key."""
-    for name in ("data", "params.yaml", "dvc.yaml"):
+    for name in ("data", "params.yaml", "dvc.yaml", "src"):
         (tmp_path / name).symlink_to(data / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WINNOW_ORACLE_KEY", KEY)

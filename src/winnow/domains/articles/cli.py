@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from winnow.domains.articles.params import Common, Label
+from winnow.learn.folder import ModelOption, use_model
+from winnow.pipeline.checkout import enter_checkout
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
 
@@ -27,11 +29,12 @@ def calibrate() -> None:
 
     Reads the prompt as it is now, and the articles that `dvc repro filter@articles` kept.
     """
-    from winnow.domains.articles.rules.gate import REPORT, calibrate, require_pass  # noqa: PLC0415 - scipy: a second
-    from winnow.domains.articles.tables import Articles, DiskCache, Scores  # noqa: PLC0415
-    from winnow.pipeline.tables import read_table  # noqa: PLC0415
+    from winnow.domains.articles.rules.gate import REPORT, calibrate, require_pass
+    from winnow.domains.articles.tables import Articles, Kept, Scores
+    from winnow.pipeline.tables import read_table
 
-    kept = read_table(DATA / "filter" / "articles.parquet", DiskCache)
+    enter_checkout()
+    kept = read_table(DATA / "filter" / "articles.parquet", Kept)
     texts = read_table(DATA / "ingest" / "articles.parquet", Articles).set_index("article_id")
     human = read_table(DATA / "ingest" / "scores.parquet", Scores)
     with _labeller() as (labeller, name, params):
@@ -51,8 +54,9 @@ def label(
     max_batches: Annotated[int, typer.Option(min=0, help="batches of articles.label.batch_size; 0 = all")] = 0,
 ) -> None:
     """Label a file with the oracle, by a prompt that has passed; the exit code is 1 when a line gets no scores."""
-    from winnow.domains.articles.rules.files import check_passed, label_file  # noqa: PLC0415
+    from winnow.domains.articles.rules.files import check_passed, label_file
 
+    file, out = enter_checkout(file, out)
     _check_file(file, out)
     with _labeller() as (labeller, name, params):
         check_passed(labeller, name)
@@ -68,15 +72,17 @@ def score(
     out: Annotated[
         Path | None, typer.Option(help="JSONL to write; a run that was stopped is continued (default: print)")
     ] = None,
+    model: ModelOption = None,
 ) -> None:
     """Score a file of any size with the trained model, line by line, in constant memory."""
     _check_file(file, out)
-    from winnow.domains.articles.inference import score_file  # noqa: PLC0415 - torch takes seconds to import
-    from winnow.learn.devices import configured_device  # noqa: PLC0415
+    trained = use_model("articles", model)
+    from winnow.domains.articles.inference import score_file
+    from winnow.learn.devices import configured_device
 
-    counts = score_file(file, out, configured_device())
+    counts = score_file(file, out, trained, configured_device())
     if out is not None:
-        print(json.dumps(counts))
+        print(json.dumps(trained.stamp(counts)))
     if counts["refused"]:
         raise typer.Exit(1)
 
@@ -86,15 +92,16 @@ def report(
     out: Annotated[Path, typer.Option(help="Word document to write")] = Path("build/articles_training_report.docx"),
 ) -> None:
     """Write the training report as a Word document: summary, method, results with the figures, conclusion."""
-    from winnow.domains.articles.view.document import read_results, write_document  # noqa: PLC0415
+    from winnow.domains.articles.view.document import read_results, write_document
 
+    (out,) = enter_checkout(out)
     write_document(read_results(), out)
     print(out)
 
 
 def _check_prepared(definition: "Definition", name: str) -> None:
     """Raise WinnowError when the articles were marked by another filter: the samples would be the wrong ones."""
-    from winnow.domains.articles.definitions import read_definition  # noqa: PLC0415
+    from winnow.domains.articles.definitions import read_definition
 
     before = read_definition(DATA / "ingest" / "definition.json")
     parts = [(each.config.name, each.config.version, each.names, each.config.scale, each.prefilter)
@@ -110,9 +117,9 @@ def _check_prepared(definition: "Definition", name: str) -> None:
 @contextmanager
 def _labeller() -> "Iterator[tuple[Labeller, str, Label]]":
     """The oracle of params.yaml with the filter as it is in data/source now; the filter's name; the label params."""
-    from winnow.domains.articles.rules.stores import open_labeller  # noqa: PLC0415
-    from winnow.domains.articles.source.filters import read_filter  # noqa: PLC0415
-    from winnow.pipeline.seeds import derive_seed  # noqa: PLC0415
+    from winnow.domains.articles.rules.stores import open_labeller
+    from winnow.domains.articles.source.filters import read_filter
+    from winnow.pipeline.seeds import derive_seed
 
     document = Document(PARAMS_FILE)
     name = document.section(("articles", "common"), Common).definition

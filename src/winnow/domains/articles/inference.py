@@ -1,6 +1,5 @@
 """What a user does with the trained scorer: score files of any size, a block at a time."""
 
-import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -14,23 +13,24 @@ from tqdm import tqdm
 from winnow.domains.articles.definitions import Scoring, article_text, overall_scores, tier_names
 from winnow.domains.articles.model.scoring import load_scorer
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, json_object
-from winnow.learn.trained import model_folder
+from winnow.learn.folder import TrainedModel
 from winnow.pipeline.cache import content_key
+from winnow.pipeline.files import folder_digest
 
 BLOCK = 512
 """Articles that are held at a time."""
 BATCH = 32
 
 
-def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, int]:
+def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torch.device) -> dict[str, int]:
     """Score each line of a JSONL file into `out` (None: standard output); counts what was scored and refused.
 
     Memory does not grow with the file. A run writes to a file beside `out`, which takes its name at the end; the same
     model, asked about the same file again, goes on after what a stopped run has written there, unless the file has
     changed since. A line that is no article gets `{"row": …, "error": …}`.
     """
-    model = load_scorer(device)
-    part = _part_of(out, path) if out is not None else None
+    model = load_scorer(device, trained.folder)
+    part = _part_of(out, path, trained.folder) if out is not None else None
     done = _finished_lines(part) if part is not None else 0
     counts = {"scored": 0, "refused": 0, "already_scored": done}
     with (
@@ -52,7 +52,7 @@ def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, 
                     answer = {"row": number, **row}
                     counts["refused"] += 1
                 else:
-                    answer = _answer(row["id"], next(scores), model.network.scoring)
+                    answer = trained.stamp(_answer(row["id"], next(scores), model.network.scoring))
                     counts["scored"] += 1
                 number += 1
                 target.write((json.dumps(answer, ensure_ascii=False) + "\n").encode())
@@ -62,19 +62,12 @@ def score_file(path: Path, out: Path | None, device: torch.device) -> dict[str, 
     return counts
 
 
-def _part_of(out: Path, source: Path) -> Path:
+def _part_of(out: Path, source: Path, folder: Path) -> Path:
     """Where scores are written until they are complete: another file for another source or model, or an edited one."""
     state = source.stat()
     about = f"{source.resolve()} {state.st_size} {state.st_mtime_ns}"
-    key = content_key([about, *map(_digest, sorted(model_folder("articles").rglob("*")))])
+    key = content_key([about, folder_digest(folder)])
     return out.with_name(f"{out.name}.{key[:12]}.part")
-
-
-def _digest(path: Path) -> bytes:
-    if path.is_dir():
-        return b""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _answer(name: Any, values: Any, scoring: Scoring) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Rejected(tables.Rejected):
     """Lines that are no article."""
 
 
-class DiskCache(Table):
+class Kept(Table):
     """Articles that passed the prefilter."""
 
     article_id: Series[str] = pa.Field(unique=True)

@@ -4,13 +4,11 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
 from winnow.domains.climb import definitions
-from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
+from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.errors import WinnowError
-from winnow.show.figures import save_png
 
 app = typer.Typer(no_args_is_help=True, help="Generate MoonBoard climbing routes.")
 
@@ -26,6 +24,7 @@ def generate(
     angle: Annotated[int, typer.Option(help="degrees of overhang: 25 or 40")] = 40,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="the same seed gives the same routes")] = 0,
     png: Annotated[Path | None, typer.Option(help="draw the routes into this PNG file")] = None,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
     """Generate valid routes of a grade; none of them is a training route."""
@@ -36,10 +35,13 @@ def generate(
     _check_known("angle", angle, list(definitions.ANGLES))
     if png is not None and png.suffix.lower() != ".png":
         raise WinnowError(f"{png} is not the name of a PNG file", fix=f"--png {png.with_suffix('.png')}")
-    from winnow.domains.climb.inference import Generator  # noqa: PLC0415 - torch takes seconds to import
-    from winnow.learn.devices import configured_device  # noqa: PLC0415
+    trained = use_model("climb", model)
+    import pandas as pd
 
-    generator = Generator(configured_device())
+    from winnow.domains.climb.inference import Generator
+    from winnow.learn.devices import configured_device
+
+    generator = Generator(trained.folder, configured_device())
     generator.check_trained_on(board=board, angle=angle, grade=font)
     row = {"board": board, "angle": angle, "grade_index": definitions.GRADE_INDEX[font]}
     routes = [
@@ -47,16 +49,15 @@ def generate(
         for cells in generator.new_routes(pd.DataFrame([row] * count), seed)
     ]
     if png is not None:
+        from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
+        from winnow.show.figures import save_png
+
         drawn = [DrawnRoute(f"{font} · {board} · {angle}° · #{n}", board, holds) for n, holds in enumerate(routes, 1)]
         save_png(sheet_of_boards(drawn, SHEET_COLUMNS), png, DPI)
     if as_json:
+        asked = {"board": board, "angle": angle, "grade": font}
         rows = [
-            {
-                "board": board,
-                "angle": angle,
-                "grade": font,
-                "holds": [{"hold": hold, "role": role} for hold, role in holds],
-            }
+            trained.stamp({**asked, "holds": [{"hold": hold, "role": role} for hold, role in holds]})
             for holds in routes
         ]
         print(json.dumps(rows, indent=2))
@@ -75,17 +76,19 @@ def evaluate(
         str | None,
         typer.Option("--format", help="web, app, guidebook or minimal; detected by default"),
     ] = None,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
     """Evaluate the generator on another export; routes that it was trained on are excluded."""
     if not file.is_file():
         raise WinnowError(f"{file} is no file", fix="name a .json or .json.gz file")
-    from winnow.domains.climb.inference import Generator  # noqa: PLC0415
-    from winnow.learn.devices import configured_device  # noqa: PLC0415
+    trained = use_model("climb", model)
+    from winnow.domains.climb.inference import Generator
+    from winnow.learn.devices import configured_device
 
-    found = Generator(configured_device()).judge_file(file, form)
+    found = Generator(trained.folder, configured_device()).judge_file(file, form)
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(trained.stamp(found), indent=2))
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["routes"].items()))
     print(f"{'':<14}{'routes':>8}{'loss':>8}{'perplexity':>12}{'bigram':>9}")

@@ -19,7 +19,7 @@ from winnow.domains.climb.rules.keep import keep_routes
 from winnow.domains.climb.rules.labels import label_routes, tokenise
 from winnow.domains.climb.source import formats
 from winnow.domains.climb.source.merge import SourceFile, merge
-from winnow.learn.trained import load_trained, model_folder
+from winnow.learn.trained import load_trained
 from winnow.measure.likelihood import perplexity, token_nll
 from winnow.pipeline.errors import WinnowError
 
@@ -32,10 +32,10 @@ BATCH = 256
 class Generator:
     """The trained network with the limits, sampling and known routes of its training; all from the model's folder."""
 
-    def __init__(self, device: torch.device) -> None:
-        """Raises WinnowError when no model was trained yet."""
-        self.model = load_trained(RouteTransformer, "climb", device)
-        self.artifacts = read_artifacts(model_folder("climb"))
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        """Raises WinnowError when `folder` holds no model of this domain and version."""
+        self.model = load_trained(RouteTransformer, "climb", device, folder)
+        self.artifacts = read_artifacts(folder)
 
     def check_trained_on(self, *, board: str, angle: int, grade: str) -> None:
         """Raise WinnowError when no training route has this grade, or none this board and angle."""

@@ -47,7 +47,7 @@ class PeerHolds(Table):
     hold: Series[str] = pa.Field(description="cell, such as F12, or text that is no cell")
 
 
-class DiskCache(Routes):
+class Kept(Routes):
     """A route that passed every rule, with the subsets it belongs to."""
 
     in_benchmark: Series[bool]

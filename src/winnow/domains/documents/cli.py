@@ -9,6 +9,8 @@ import typer
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Common, Filter, Ingest, Label, Split, Weight
+from winnow.learn.folder import ModelOption, use_model
+from winnow.pipeline.checkout import checkout_root
 from winnow.pipeline.errors import ParamsError, WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.seeds import derive_seed
@@ -25,15 +27,17 @@ SHOWN = (
 def assess(
     paths: Annotated[list[Path], typer.Argument(help="images, PDF files, or folders of them")],
     explain: Annotated[Path | None, typer.Option(help="folder for the pages with their heat maps")] = None,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the judgements as JSON")] = False,
 ) -> None:
     """Judge every page: accept, warn, or take again. Unreadable files are reported; the exit code is then 1."""
-    from winnow.domains.documents import inference  # noqa: PLC0415 - torch takes seconds to import
-    from winnow.learn.devices import configured_device  # noqa: PLC0415
+    trained = use_model("documents", model)
+    from winnow.domains.documents import inference
+    from winnow.learn.devices import configured_device
 
-    judged = inference.assess_files(paths, explain, configured_device())
+    judged = inference.assess_files(paths, explain, trained.folder, configured_device())
     if as_json:
-        print(json.dumps(judged, indent=2))
+        print(json.dumps([trained.stamp(entry) for entry in judged], indent=2))
     else:
         for entry in judged:
             print_entry(entry)
@@ -59,17 +63,19 @@ def print_entry(entry: dict[str, Any]) -> None:
 @app.command()
 def evaluate(
     data: Annotated[Path, typer.Argument(help="a folder of labelled pages with metadata.csv, or the CSV")],
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
     """Evaluate the assessor on your own labelled set, starting with the share of good pages that it rejects."""
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a folder with metadata.csv, or the CSV")
-    from winnow.domains.documents import inference  # noqa: PLC0415
-    from winnow.learn.devices import configured_device  # noqa: PLC0415
+    trained = use_model("documents", model)
+    from winnow.domains.documents import inference
+    from winnow.learn.devices import configured_device
 
-    found = inference.judge_data(data, configured_device())
+    found = inference.judge_data(data, trained.folder, configured_device())
     if as_json:
-        print(json.dumps(found, indent=2, sort_keys=True))
+        print(json.dumps(trained.stamp(found), indent=2, sort_keys=True))
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["pages"].items()))
     for reason in found["reasons"]:
@@ -96,12 +102,12 @@ def dataset(
     test_ratio: Annotated[float | None, typer.Option(help="share for the test; default: params.yaml's")] = None,
 ) -> None:
     """Write a data set as train, val and test folders of images with CSV files, with the settings of params.yaml."""
-    from winnow.domains.documents.rules.dataset import Settings, make_dataset  # noqa: PLC0415 - a second of imports
+    from winnow.domains.documents.rules.dataset import Settings, make_dataset
 
-    document = Document(PARAMS_FILE)
+    document = Document((checkout_root() or Path()) / PARAMS_FILE)
     seed = document.content.get("seed")
     if not isinstance(seed, int):
-        raise ParamsError(f"`seed` is {seed!r}: a whole number is expected", where=str(PARAMS_FILE))
+        raise ParamsError(f"`seed` is {seed!r}: a whole number is expected", where=str(document.path))
     common = document.section(("documents", "common"), Common)
     ingest = document.section(("documents", "ingest"), Ingest)
     split = document.section(("documents", "split"), Split)

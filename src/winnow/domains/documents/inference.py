@@ -27,7 +27,6 @@ from winnow.images.listing import distinct_names, image_files
 from winnow.images.parallel import map_images
 from winnow.images.perceptual import near_any
 from winnow.judge.intervals import values
-from winnow.learn.trained import model_folder
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
 from winnow.pipeline.tables import read_table
@@ -46,7 +45,9 @@ class Scan:
     error: str = ""
 
 
-def assess_files(paths: Sequence[Path], explained: Path | None, device: torch.device) -> list[dict[str, Any]]:
+def assess_files(
+    paths: Sequence[Path], explained: Path | None, folder: Path, device: torch.device
+) -> list[dict[str, Any]]:
     """One entry per page, in the order given; a folder means the files in it.
 
     `score`, `class`, `probabilities`, `legibility`, `framing`, the flagged `issues` with their severities, `verdict`
@@ -55,7 +56,7 @@ def assess_files(paths: Sequence[Path], explained: Path | None, device: torch.de
     """
     files = image_files(paths, SUFFIXES, "page")
     names = distinct_names(files)
-    model, calibration = load_assessor(device)
+    model, calibration = load_assessor(device, folder)
     entries: list[dict[str, Any]] = []
     for scan in _read(files, model.preparation):
         if scan.error:
@@ -73,15 +74,15 @@ def assess_files(paths: Sequence[Path], explained: Path | None, device: torch.de
     return entries
 
 
-def judge_data(path: Path, device: torch.device) -> dict[str, Any]:
+def judge_data(path: Path, folder: Path, device: torch.device) -> dict[str, Any]:
     """The assessor's metrics on a labelled folder (or its CSV), without pages that it was trained or validated on.
 
     Pages of which only issues are known count in the metrics of issues alone. Raises SourceError, and WinnowError when
     nothing is left to judge.
     """
     listing = formats.read("labelled", path)
-    model, calibration = load_assessor(device)
-    seen = read_table(model_folder("documents") / SEEN, Seen)
+    model, calibration = load_assessor(device, folder)
+    seen = read_table(folder / SEEN, Seen)
     rejected, known_pages = [reason for _, _, reason in listing.rejected], 0
     parts: list[Estimates] = []
     verdicts: list[str] = []

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from winnow.domains.playlists import definitions
-from winnow.domains.playlists.source import formats
+from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.errors import WinnowError
 
 app = typer.Typer(no_args_is_help=True, help="Complete playlists.")
@@ -21,18 +21,20 @@ def complete(
     tracks: Annotated[str, typer.Option(help='the playlist\'s tracks in order: "artist – title; artist – title; …"')],
     k: Annotated[int, typer.Option(min=1, max=1000, help="tracks to add")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="show the main reasons of each track")] = False,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, with all reasons")] = False,
 ) -> None:
     """Complete a playlist, which need not be one of the training data."""
     names = [name.strip() for name in tracks.split(";") if name.strip()]
     if not names:
         raise WinnowError("--tracks names no track", fix='--tracks "artist – title; artist – title"')
-    from winnow.domains.playlists.inference import PlaylistCompleter  # noqa: PLC0415 - torch takes seconds
-    from winnow.learn.devices import configured_device  # noqa: PLC0415
+    trained = use_model("playlists", model)
+    from winnow.domains.playlists.inference import PlaylistCompleter
+    from winnow.learn.devices import configured_device
 
-    found = PlaylistCompleter(configured_device()).complete(names, k)
+    found = PlaylistCompleter(trained.folder, configured_device()).complete(names, k)
     if as_json:
-        print(json.dumps([dataclasses.asdict(one) for one in found], indent=2, ensure_ascii=False))
+        print(json.dumps([trained.stamp(dataclasses.asdict(one)) for one in found], indent=2, ensure_ascii=False))
         return
     for place, one in enumerate(found, 1):
         print(f"{place:>3}  {one.score:7.3f}  {one.name}")
@@ -49,6 +51,7 @@ def evaluate(
     holdout: Annotated[
         int | None, typer.Option(min=1, max=100, help="last tracks to find; as many as in training by default")
     ] = None,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
     """Evaluate the network on other playlists: it has to find the last tracks of each from those before."""
@@ -57,12 +60,14 @@ def evaluate(
     form = form or ("csv" if data.name.removesuffix(".gz").endswith(".csv") else "mpd")
     if form not in {"mpd", "csv"}:
         raise WinnowError(f"there is no format {form}", fix="mpd or csv")
-    from winnow.domains.playlists.inference import PlaylistCompleter  # noqa: PLC0415
-    from winnow.learn.devices import configured_device  # noqa: PLC0415
+    trained = use_model("playlists", model)
+    from winnow.domains.playlists.inference import PlaylistCompleter
+    from winnow.domains.playlists.source import formats
+    from winnow.learn.devices import configured_device
 
-    found = PlaylistCompleter(configured_device()).judge(formats.read(form, data), holdout)
+    found = PlaylistCompleter(trained.folder, configured_device()).judge(formats.read(form, data), holdout)
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(trained.stamp(found), indent=2))
         return
     print("   ".join(f"{name.replace('_', ' ')} {value}" for name, value in found.items() if isinstance(value, int)))
     for name in (name for name in found["model"] if name in found["popularity"]):

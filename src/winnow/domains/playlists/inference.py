@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from winnow.domains.playlists.model.network import PlaylistGAT
 from winnow.domains.playlists.model.sequences import sequences_from
 from winnow.domains.playlists.source.listing import Piece
 from winnow.judge.intervals import values
-from winnow.learn.trained import load_trained, model_folder
+from winnow.learn.trained import load_trained
 from winnow.pipeline.errors import WinnowError
 from winnow.recommend.graph import build_graph
 from winnow.recommend.held_out import hold_out
@@ -46,10 +47,9 @@ class PlaylistCompleter:
     """The trained network over its graph; everything comes from the model's folder."""
 
     @torch.no_grad()
-    def __init__(self, device: torch.device) -> None:
-        """Raises WinnowError when no model was trained yet."""
-        folder = model_folder("playlists")
-        model = load_trained(PlaylistGAT, "playlists", device)
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        """Raises WinnowError when `folder` holds no model of this domain and version."""
+        model = load_trained(PlaylistGAT, "playlists", device, folder)
         self.known = read_artifacts(folder)
         self.completer = Completer(model, read_blend(folder))
         self.names = track_names(self.known.tracks, self.known.artists)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from winnow.domains.retina import definitions
+from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_text
 
@@ -30,6 +31,7 @@ def grade(
     paths: Annotated[list[Path], typer.Argument(help="photographs, or folders of them")],
     explain: Annotated[Path | None, typer.Option(help="folder for the photographs with their heat maps")] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file for the grades")] = None,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the grades as JSON")] = False,
 ) -> None:
     """Grade photographs with the trained model.
@@ -37,14 +39,15 @@ def grade(
     Photographs that cannot be graded are to be referred. The exit code is 1 if there is one, or a file that cannot be
     read.
     """
-    from winnow.domains.retina import inference  # noqa: PLC0415 - torch takes seconds to import
-    from winnow.learn.devices import configured_device  # noqa: PLC0415
+    trained = use_model("retina", model)
+    from winnow.domains.retina import inference
+    from winnow.learn.devices import configured_device
 
-    graded = inference.grade_files(paths, explain, configured_device())
+    graded = inference.grade_files(paths, explain, trained.folder, configured_device())
     if out is not None:
         write_text(out, as_csv(graded))
     if as_json:
-        print(json.dumps(graded, indent=2))
+        print(json.dumps([trained.stamp(each) for each in graded], indent=2))
     else:
         for each in graded:
             print(*_told(each), sep="\n", file=sys.stderr if "error" in each else sys.stdout)
@@ -94,17 +97,19 @@ def evaluate(
         str | None, typer.Option("--format", help="aptos, eyepacs, idrid, medmnist or folders; detected by default")
     ] = None,
     images: Annotated[Path | None, typer.Option(help="folder of a CSV's photographs; default: the CSV's")] = None,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
     """Evaluate the grader on another labelled set, without the photographs and patients that it was trained on."""
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a CSV, an .npz, or a folder with one folder per grade")
-    from winnow.domains.retina import inference  # noqa: PLC0415
-    from winnow.learn.devices import configured_device  # noqa: PLC0415
+    trained = use_model("retina", model)
+    from winnow.domains.retina import inference
+    from winnow.learn.devices import configured_device
 
-    found = inference.judge_data(data, form, images, configured_device())
+    found = inference.judge_data(data, form, images, trained.folder, configured_device())
     if as_json:
-        print(json.dumps(found, indent=2, sort_keys=True))
+        print(json.dumps(trained.stamp(found), indent=2, sort_keys=True))
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["photographs"].items()))
     print(f"  {'':<26}{'model':>8}{'95% interval':>16}" + "".join(f"{name:>12}" for name in found["baseline"]))

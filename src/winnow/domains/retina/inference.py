@@ -35,7 +35,7 @@ from winnow.images.perceptual import near_groups
 from winnow.images.store import Images, read_images, write_images
 from winnow.judge.intervals import values
 from winnow.judge.settings import Bootstrap
-from winnow.learn.trained import load_trained, model_folder
+from winnow.learn.trained import load_trained
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
 from winnow.pipeline.tables import read_table
@@ -46,7 +46,9 @@ BATCH = 64
 BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95)
 
 
-def grade_files(paths: Sequence[Path], explain: Path | None, device: torch.device) -> list[dict[str, Any]]:
+def grade_files(
+    paths: Sequence[Path], explain: Path | None, folder: Path, device: torch.device
+) -> list[dict[str, Any]]:
     """One entry per photograph, in the order given; a folder means the photographs in it.
 
     `grade`, `probabilities` and `referable`, and the heat map's file as `explained` when a folder for them is given,
@@ -54,7 +56,7 @@ def grade_files(paths: Sequence[Path], explain: Path | None, device: torch.devic
     `quality`, has no grade and is `referable`. A file that cannot be read has the `error`.
     """
     files = image_files(paths, formats.SUFFIXES, "photograph")
-    model, calibration = load_trained(Grader, "retina", device), load(model_folder("retina"))
+    model, calibration = load_trained(Grader, "retina", device, folder), load(folder)
     records = [Record(row, str(file), None, file) for row, file in enumerate(files)]
     with _prepared(Collection("files", "command line", "files", Listing(records)), model) as (found, images):
         names = found.photos["name"].tolist()
@@ -78,7 +80,7 @@ def grade_files(paths: Sequence[Path], explain: Path | None, device: torch.devic
     return [graded.get(str(file)) or {"file": str(file), "error": errors[str(file)]} for file in files]
 
 
-def judge_data(path: Path, form: str | None, images: Path | None, device: torch.device) -> dict[str, Any]:
+def judge_data(path: Path, form: str | None, images: Path | None, folder: Path, device: torch.device) -> dict[str, Any]:
     """The grader's metrics on another labelled set, with intervals over patients, with baselines'.
 
     Without photographs that it was trained or validated on, and without other photographs of those patients. Raises
@@ -86,8 +88,8 @@ def judge_data(path: Path, form: str | None, images: Path | None, device: torch.
     """
     form = form or formats.guess(path)
     listing = formats.read(form, path, images)
-    model, calibration = load_trained(Grader, "retina", device), load(model_folder("retina"))
-    known = read_table(model_folder("retina") / "seen.parquet", Seen)
+    model, calibration = load_trained(Grader, "retina", device, folder), load(folder)
+    known = read_table(folder / "seen.parquet", Seen)
     with _prepared(Collection(form, str(path), path.stem, listing), model) as (found, stored):
         check_rejected_share(found.rejected, listing.rows, 1.0, domain="retina")
         gradable = found.photos[apply_rules(found.photos, quality_rules(model.limits)).isna()]
@@ -121,19 +123,18 @@ def judge_data(path: Path, form: str | None, images: Path | None, device: torch.
             name: {"low": bounds.low, "high": bounds.high}
             for name, bounds in intervals(rows, BOOTSTRAP, np.random.default_rng(0)).items()
         },
-        "baseline": _baselines(photos, known, model, calibration),
+        "baseline": _baselines(photos, known, model, calibration, refit=(folder / BEFORE_REFIT).exists()),
         "confusion": pd.crosstab(rows["grade"], rows["predicted"]).to_dict("index"),
     }
 
 
 def _baselines(
-    photos: pd.DataFrame, known: pd.DataFrame, model: Grader, calibration: Calibration
+    photos: pd.DataFrame, known: pd.DataFrame, model: Grader, calibration: Calibration, *, refit: bool
 ) -> dict[str, dict[str, float]]:
     """The metrics of evaluate's simple models, fitted on what the model's folder stores of its training photographs."""
     columns = ["grade", "split", *baselines.METADATA]
     rows = pd.concat([known[columns], photos.assign(split="test")[columns]], ignore_index=True)
     train = rows.loc[rows["split"] == "train", "grade"].to_numpy(np.int64)
-    refit = (model_folder("retina") / BEFORE_REFIT).exists()
     probabilities = {
         "majority": baselines.majority(train, len(rows)),
         "metadata": baselines.metadata_model(rows, model.decision, refit=refit, seed=0),

@@ -70,7 +70,7 @@ class Rejected(tables.Rejected):
     name: Series[str] = pa.Field(description="of the photograph, as the source gives it")
 
 
-class DiskCache(Photos):
+class Kept(Photos):
     """A photograph that passed every rule."""
 
     duplicate_group: Series[str] = pa.Field(description="image_id of the first that shows the same")

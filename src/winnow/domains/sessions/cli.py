@@ -5,11 +5,10 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from winnow.domains.sessions.params import Events, Source
-from winnow.domains.sessions.source import formats
+from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.errors import WinnowError
 
 app = typer.Typer(no_args_is_help=True, help="Recommend songs to listeners.")
@@ -27,6 +26,7 @@ def recommend(
     ] = None,
     k: Annotated[int, typer.Option(min=1, max=1000, help="songs to recommend")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="show the main reasons of each recommendation")] = False,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, with all reasons")] = False,
 ) -> None:
     """Recommend songs to a user of the training data, or to an unknown user who likes some songs."""
@@ -36,13 +36,14 @@ def recommend(
         )
     if user is None and not (likes or "").replace(",", "").strip():
         raise WinnowError("--likes names no song", fix="--likes SONG,SONG")
-    from winnow.domains.sessions.inference import Recommender  # noqa: PLC0415 - torch takes seconds to import
-    from winnow.learn.devices import configured_device  # noqa: PLC0415
+    trained = use_model("sessions", model)
+    from winnow.domains.sessions.inference import Recommender
+    from winnow.learn.devices import configured_device
 
-    recommender = Recommender(configured_device())
+    recommender = Recommender(trained.folder, configured_device())
     found = recommender.for_likes(likes or "", k) if user is None else recommender.for_user(user, k)
     if as_json:
-        print(json.dumps([dataclasses.asdict(one) for one in found], indent=2, ensure_ascii=False))
+        print(json.dumps([trained.stamp(dataclasses.asdict(one)) for one in found], indent=2, ensure_ascii=False))
         return
     for place, one in enumerate(found, 1):
         name = one.title if one.title == one.song else f"{one.title} ({one.song})"
@@ -68,6 +69,7 @@ def evaluate(
     skipped_column: Annotated[str | None, typer.Option(help="event log: the column of true/false")] = None,
     share_column: Annotated[str | None, typer.Option(help="event log: the column of the share played")] = None,
     seed: Annotated[int, typer.Option(min=0, help="random seed of the choice of hidden songs")] = 0,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
     """Evaluate the recommender on new users: it has to find a hidden fifth of each user's songs.
@@ -85,14 +87,19 @@ def evaluate(
         skipped=skipped_column,
         share_played=share_column,
     )
+    trained = use_model("sessions", model)
     source = _source(data, form, columns)
-    listening = formats.read(source, data)
-    from winnow.domains.sessions.inference import Recommender  # noqa: PLC0415
-    from winnow.learn.devices import configured_device  # noqa: PLC0415
+    import numpy as np
 
-    found = Recommender(configured_device()).judge(listening, np.random.default_rng(seed))
+    from winnow.domains.sessions.source import formats
+
+    listening = formats.read(source, data)
+    from winnow.domains.sessions.inference import Recommender
+    from winnow.learn.devices import configured_device
+
+    found = Recommender(trained.folder, configured_device()).judge(listening, np.random.default_rng(seed))
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(trained.stamp(found), indent=2))
         return
     print("   ".join(f"{name.replace('_', ' ')} {value}" for name, value in found.items() if isinstance(value, int)))
     names = list(found["model"])

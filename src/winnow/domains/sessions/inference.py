@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from winnow.domains.sessions.model.tensors import UNKNOWN, graph_of, pairs_of, t
 from winnow.domains.sessions.rules.plays import play_rules
 from winnow.domains.sessions.source.listening import Listening
 from winnow.domains.sessions.source.merge import merge_plays
-from winnow.learn.trained import load_trained, model_folder
+from winnow.learn.trained import load_trained
 from winnow.pipeline.errors import WinnowError
 from winnow.recommend.explanations import Reason
 from winnow.recommend.graph import fold_in
@@ -42,11 +43,11 @@ class Recommender:
     """The trained network over the graph it was trained on; everything comes from the model's folder."""
 
     @torch.no_grad()
-    def __init__(self, device: torch.device) -> None:
-        """Raises WinnowError when no model was trained yet."""
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        """Raises WinnowError when `folder` holds no model of this domain and version."""
         self.device = device
-        self.model = load_trained(GraphRecommender, "sessions", device)
-        artifacts = read_artifacts(model_folder("sessions"))
+        self.model = load_trained(GraphRecommender, "sessions", device, folder)
+        artifacts = read_artifacts(folder)
         self.users, self.songs, self.known = artifacts.users, artifacts.songs, artifacts.known
         self.rules = play_rules(artifacts.rules)
         self.genre_names = artifacts.genres.set_index("genre_index")["genre"]
@@ -55,7 +56,7 @@ class Recommender:
         self.graph = graph_of(trained, (len(self.users), len(self.songs)))
         self.plain = self.model.plain_songs()
         self.vectors = self.model.propagate(self.model.edge_weights(self.graph.to(device), self.plain), self.plain)
-        self.blend = read_blend(model_folder("sessions"), self.graph)
+        self.blend = read_blend(folder, self.graph)
 
     @torch.no_grad()
     def for_user(self, user: str, count: int) -> list[Recommendation]:

@@ -14,7 +14,8 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from winnow.domains.articles.model.network import Scorer
 from winnow.domains.articles.model.ridge import TextRidge
 from winnow.domains.articles.model.texts import encode, length_batches
-from winnow.learn.trained import load_trained, model_folder
+from winnow.learn.folder import model_folder
+from winnow.learn.trained import load_trained
 from winnow.measure.regression import mae
 from winnow.pipeline.files import read_json, write_json
 
@@ -47,9 +48,10 @@ class TrainedScorer:
         return mixed(scores, ridge_scores(self.mixture.ridge, self.network, texts), self.mixture.share)
 
 
-def load_scorer(device: torch.device) -> TrainedScorer:
-    """The trained model; raises WinnowError when there is none, or one of another version of the program."""
-    network, folder = load_trained(Scorer, "articles", device), model_folder("articles")
+def load_scorer(device: torch.device, folder: Path | None = None) -> TrainedScorer:
+    """The model in `folder`, or else this checkout's; raises WinnowError when there is none of this version."""
+    folder = folder or model_folder("articles")
+    network = load_trained(Scorer, "articles", device, folder)
     mixture = None
     if (file := folder / MIXTURE).exists():
         share = read_json(file, "ridge_share", made_by="dvc repro train@articles")["ridge_share"]

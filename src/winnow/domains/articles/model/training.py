@@ -34,6 +34,8 @@ VALIDATION_BATCH = 64
 class ScorerTask(Task):
     """A training of the scorer, with what it needs to know of the stages before."""
 
+    example = "score articles.jsonl"
+
     articles: pd.DataFrame
     """article_id, title, content, split, weight (NaN outside the training split) and one column a dimension"""
     scoring: Scoring

@@ -31,6 +31,8 @@ VALIDATION_BATCH = 256
 class GeneratorTask(Task):
     """A training of the generator, with what it needs to know of the stages before."""
 
+    example = "generate --grade 6C+"
+
     routes: pd.DataFrame
     """`Labels` with the columns split and weight (NaN outside the training split)"""
     tokens: pd.DataFrame

@@ -16,7 +16,8 @@ from winnow.domains.documents import definitions
 from winnow.domains.documents.model.examples import Examples
 from winnow.domains.documents.model.network import Assessor, Outputs
 from winnow.domains.documents.model.tiling import cut_all, mirrored
-from winnow.learn.trained import load_trained, model_folder
+from winnow.learn.folder import model_folder
+from winnow.learn.trained import load_trained
 from winnow.measure.calibration import fit_temperature, log_loss, with_temperature
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.code import module_digest
@@ -222,8 +223,9 @@ def save_calibration(folder: Path, calibration: Calibration) -> None:
     write_json(folder / CALIBRATION, asdict(calibration))
 
 
-def load_assessor(device: torch.device) -> tuple[Assessor, Calibration]:
+def load_assessor(device: torch.device, folder: Path | None = None) -> tuple[Assessor, Calibration]:
     """The trained model and its calibration; raises WinnowError when it was never trained."""
-    model = load_trained(Assessor, "documents", device)
-    values = json.loads((model_folder("documents") / CALIBRATION).read_text(encoding="utf-8"))
+    folder = folder or model_folder("documents")
+    model = load_trained(Assessor, "documents", device, folder)
+    values = json.loads((folder / CALIBRATION).read_text(encoding="utf-8"))
     return model, Calibration(**values)

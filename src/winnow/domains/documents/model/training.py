@@ -51,6 +51,8 @@ EASY_ISSUES = 1
 class AssessorTask(Task):
     """A training of the assessor, with what it needs to know of the stages before."""
 
+    example = "assess scan.pdf"
+
     examples: Examples
     class_weights: Tensor
     preparation: definitions.Preparation

@@ -77,6 +77,8 @@ class PlaylistBlocks(UserBlocks):
 class CompleterTask(Task):
     """A training of PlaylistGAT, with what it needs to know of the stages before."""
 
+    example = "complete --tracks 'ARTIST – TITLE; ARTIST – TITLE'"
+
     data: TrainingData
     graph: TrackGraph
     genre_edges: pd.DataFrame

@@ -43,6 +43,8 @@ CLASSES = len(definitions.GRADES)
 class GraderTask(Task):
     """A training of the grader, with what it needs to know of the stages before."""
 
+    example = "grade photograph.jpg"
+
     photographs: pd.DataFrame
     """image_id, grade, split and weight (NaN outside the training split)"""
     images: Images

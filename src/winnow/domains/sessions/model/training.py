@@ -70,6 +70,8 @@ def training_data(types: pd.DataFrame, songs: int, pairs: pd.DataFrame, params: 
 class RecommenderTask(Task):
     """A training of the recommender, with what it needs to know of the stages before."""
 
+    example = "recommend --likes 'SONG,SONG'"
+
     data: TrainingData
     sampling: pd.DataFrame
     """`Sampling`"""

@@ -1,0 +1,102 @@
+"""A trained model's folder: where it is, and the verdict of its evaluation. Imports no torch.
+
+The verdict comes after the training that writes the folder, so that evaluate notes which files it judged by their
+digest. `winnow export DOMAIN model` puts the judgement into a copy of the folder, which then needs no checkout.
+"""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from winnow.pipeline.checkout import checkout_root
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import JUDGEMENT, folder_digest, read_json, write_json
+
+PASSED = ("PASS", "DEPLOY")
+"""The verdicts that recommend a model."""
+UNKNOWN = "not evaluated"
+"""The verdict of a model that no evaluation known here has judged."""
+
+ModelOption = Annotated[
+    Path | None,
+    typer.Option("--model", help="folder of a trained model (default: this checkout's)", show_default=False),
+]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model's folder, and the verdict on the model with its reasons, worst first."""
+
+    folder: Path
+    verdict: str
+    reasons: tuple[str, ...]
+
+    def stamp(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer of a command, with the verdict on the model that gave it."""
+        return {**answer, "model_verdict": self.verdict}
+
+
+def model_folder(domain: str, root: Path = Path()) -> Path:
+    """The folder of the domain's trained model in a checkout; raises WinnowError when none exists.
+
+    It holds the network and everything that using it needs (see `Task.carry`).
+    """
+    return _existing(root / "data" / domain / "train" / "model", domain)
+
+
+def use_model(domain: str, given: Path | None) -> TrainedModel:
+    """The model in the folder `given`, or else this checkout's; a line on standard error tells that it did not pass.
+
+    Raises WinnowError when there is none, before anything imports torch, which takes seconds.
+    """
+    root = checkout_root()
+    folder = _existing(given, domain) if given is not None else model_folder(domain, root or Path())
+    found = find_judgement(domain, folder, root)
+    model = TrainedModel(folder, *((found["verdict"], tuple(found["reasons"])) if found else (UNKNOWN, ())))
+    if found is None:
+        print(f"⚠ this model is {UNKNOWN}: nobody knows how good it is", file=sys.stderr)
+    elif model.verdict not in PASSED:
+        why = model.reasons[0] if model.reasons else model.verdict
+        print(f"⚠ this model did not pass its evaluation: {why}", file=sys.stderr)
+    return model
+
+
+def find_judgement(domain: str, folder: Path, root: Path | None) -> dict[str, Any] | None:
+    """What evaluate found about exactly this model: in its folder, or in the checkout; None when it judged another."""
+    places = [folder, *([root / "metrics" / domain] if root else [])]
+    files = [place / JUDGEMENT for place in places if (place / JUDGEMENT).is_file()]
+    digest = folder_digest(folder) if files else ""
+    judgements = (read_json(file, "verdict", "reasons", made_by=f"dvc repro evaluate@{domain}") for file in files)
+    return next((each for each in judgements if each.get("model_digest") == digest), None)
+
+
+def copy_model(domain: str, out: Path) -> Path:
+    """Copy this checkout's model, with the judgement of its evaluation, into a new folder that needs no checkout.
+
+    Raises WinnowError when there is no model, when evaluate judged another one, or when `out` holds something.
+    """
+    folder = model_folder(domain)
+    judgement = find_judgement(domain, folder, Path())
+    if judgement is None:
+        raise WinnowError(f"the model of {domain} is {UNKNOWN}", where=str(folder), fix=f"dvc repro evaluate@{domain}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise WinnowError(f"{out} exists already", fix="name a new folder: --out FOLDER")
+    shutil.copytree(folder, out, dirs_exist_ok=True)
+    write_json(out / JUDGEMENT, judgement)
+    return out
+
+
+def _existing(folder: Path, domain: str) -> Path:
+    if folder.is_dir():
+        return folder
+    raise WinnowError(
+        f"there is no trained model of {domain} here",
+        where=str(folder),
+        fix=f"name a model's folder with --model, or train one with `dvc repro train@{domain}` in a checkout "
+        f"(`dvc checkout train@{domain}` brings one back)",
+    )

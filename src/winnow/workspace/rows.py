@@ -1,0 +1,97 @@
+"""What the data stages did to the rows: how many each kept, and which it left out, why, with the first cases."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as arrow
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import read_json
+
+STAGES = ("ingest", "filter", "label", "split", "weight")
+LEFT_OUT = {"rejected": "reason", "dropped": "rule", "unlabelled": "reason"}
+"""The tables of left-out rows that a stage may write, and their column of reasons."""
+CASES, REASONS = 3, 20
+"""Shown of each reason, and of each table."""
+VALUE, LINE = 32, 160
+"""Characters shown of a value, and of a case."""
+
+
+def rows_of(domain: str, stage: str | None = None) -> dict[str, Any]:
+    """By data stage: `rows` (the counts of its metrics), and `left_out`, a list of reason, rows and the first cases.
+
+    A case is a row of the stage's table, or the ingested row that it names. `rows` is None for a stage that has not
+    run, `left_out` for one whose tables are not here. Raises WinnowError for another stage.
+    """
+    if stage not in (None, *STAGES):
+        raise WinnowError(f"{stage} is no data stage", fix=f"--stage {'|'.join(STAGES)}")
+    return {name: _stage_rows(domain, name) for name in STAGES if stage in (None, name)}
+
+
+def _stage_rows(domain: str, stage: str) -> dict[str, Any]:
+    metrics, folder = Path("metrics", domain, f"{stage}.json"), Path("data", domain, stage)
+    if not metrics.exists():
+        return {"rows": None, "left_out": None}
+    counts = {name.removeprefix("rows_"): n for name, n in read_json(metrics).items() if name.startswith("rows_")}
+    tables = [(folder / f"{name}.parquet", column) for name, column in LEFT_OUT.items()]
+    found = [each for path, column in tables if path.exists() for each in _left_out(path, column)]
+    return {"rows": {"in": counts.pop("in"), **counts}, "left_out": found if folder.is_dir() else None}
+
+
+def _left_out(path: Path, column: str) -> Iterator[dict[str, Any]]:
+    """The most frequent reasons in a table of left-out rows, with their counts and first cases."""
+    table = pq.read_table(path)
+    counts = {each["values"]: each["counts"] for each in table[column].value_counts().to_pylist()}
+    ordered = sorted(counts, key=lambda reason: -counts[reason])
+    for reason in ordered[:REASONS]:
+        first = table.filter(pc.field(column) == reason).slice(0, CASES).drop_columns(column).to_pylist()
+        yield {"reason": reason, "rows": counts[reason], "first": _with_content(first, path.parent.parent / "ingest")}
+    if others := ordered[REASONS:]:
+        rows = sum(counts[reason] for reason in others)
+        yield {"reason": f"{len(others)} other reasons", "rows": rows, "first": []}
+
+
+def _with_content(cases: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """The rows that the ingested table with the cases' key has of them; a source's own row is in no table."""
+    if len(cases[0]) > 1:
+        return cases
+    (key,) = cases[0]
+    keys = [case[key] for case in cases]
+    for path in sorted(folder.glob("*.parquet")):
+        schema = pq.read_schema(path)
+        if key in schema.names:
+            plain = [
+                field.name for field in schema if not arrow.types.is_nested(field.type) and not _is_binary(field.type)
+            ]
+            rows = pq.read_table(path, columns=plain, filters=[(key, "in", keys)]).to_pylist()
+            if sorted(row[key] for row in rows) == sorted(keys):
+                return sorted(rows, key=lambda row: keys.index(row[key]))
+    return cases
+
+
+def _is_binary(kind: arrow.DataType) -> bool:
+    return bool(arrow.types.is_binary(kind) or arrow.types.is_large_binary(kind))
+
+
+def as_lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What `rows_of` found, as text."""
+    for stage, each in found.items():
+        if each["rows"] is None:
+            yield f"{stage:<8}has not run"
+            continue
+        total, *parts = each["rows"].items()
+        yield f"{stage:<8}{total[1]:,} rows: " + ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in parts)
+        if each["left_out"] is None:
+            yield "        its tables are not here: `dvc checkout` or `dvc pull` brings them"
+        for entry in each["left_out"] or []:
+            yield f"  {entry['rows']:>8,}  {entry['reason']}"
+            for case in entry["first"]:
+                known = ((name, str(value)) for name, value in case.items() if value not in (None, ""))
+                yield "            " + _cut(", ".join(f"{name} {_cut(value, VALUE)}" for name, value in known), LINE)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,115 @@
+"""A trained model's folder and the verdict that goes with it."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winnow.learn.folder import UNKNOWN, copy_model, use_model
+from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import folder_digest
+
+MODEL, JUDGED = Path("data/plants/train/model"), Path("metrics/plants/judgement.json")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with a model, in which a folder further down is the working folder."""
+    root = tmp_path / "checkout"
+    for folder in (MODEL, "src/winnow", "docs"):
+        (root / folder).mkdir(parents=True)
+    for file in ("dvc.yaml", "params.yaml"):
+        (root / file).touch()
+    (root / MODEL / "weights").write_bytes(b"1, 2, 3")
+    (root / MODEL / "README.md").write_text("how to use it")
+    monkeypatch.chdir(root / "docs")
+    return root
+
+
+def judge(checkout: Path, verdict: str, **changes: Any) -> None:
+    """Write what evaluate would."""
+    judged = {"verdict": verdict, "reasons": [f"{verdict}: mae 3"], "model_digest": folder_digest(checkout / MODEL)}
+    (checkout / JUDGED).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / JUDGED).write_text(json.dumps(judged | changes))
+
+
+@pytest.mark.parametrize("verdict", ["PASS", "DEPLOY"])
+def test_nothing_is_told_of_a_model_that_passed(
+    checkout: Path, capsys: pytest.CaptureFixture[str], verdict: str
+) -> None:
+    judge(checkout, verdict)
+    model = use_model("plants", None)
+    assert (model.folder, model.verdict) == (checkout / MODEL, verdict)
+    assert model.stamp({"height": 3}) == {"height": 3, "model_verdict": verdict}
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("verdict", ["REVIEW", "FAIL"])
+def test_one_line_tells_of_a_model_that_did_not_pass(
+    checkout: Path, capsys: pytest.CaptureFixture[str], verdict: str
+) -> None:
+    judge(checkout, verdict)
+    assert use_model("plants", None).stamp({})["model_verdict"] == verdict
+    told = capsys.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert f"{verdict}: mae 3" in line
+
+
+def test_the_judgement_of_other_weights_says_nothing(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    judge(checkout, "PASS")
+    (checkout / MODEL / "weights").write_bytes(b"1, 2, 4")
+    assert use_model("plants", None).verdict == UNKNOWN
+    assert UNKNOWN in capsys.readouterr().err
+
+
+def test_a_judgement_without_a_verdict_is_one_message(checkout: Path) -> None:
+    judge(checkout, "PASS")
+    (checkout / JUDGED).write_text('{"reasons": []}')
+    with pytest.raises(WinnowError, match=r"judgement.json lacks verdict"):
+        use_model("plants", None)
+
+
+def test_what_is_no_part_of_the_model_leaves_its_judgement(checkout: Path) -> None:
+    judge(checkout, "PASS")
+    (checkout / MODEL / "README.md").write_text("a note of mine")
+    (checkout / MODEL / ".cache").mkdir()
+    (checkout / MODEL / ".cache" / "downloaded").touch()
+    assert use_model("plants", None).verdict == "PASS"
+    (checkout / MODEL / "weights").rename(checkout / MODEL / "other_weights")
+    assert use_model("plants", None).verdict == UNKNOWN
+
+
+def test_a_copy_carries_the_verdict_away_from_the_checkout(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge(checkout, "REVIEW", model={"mae": 3})
+    monkeypatch.chdir(checkout)
+    copy_model("plants", tmp_path / "given")
+    shutil.rmtree(checkout)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    shutil.copytree("../given", "mine")
+    model = use_model("plants", Path("mine"))
+    assert (model.verdict, model.reasons) == ("REVIEW", ("REVIEW: mae 3",))
+    assert (model.folder / "README.md").read_text() == "how to use it"
+    with pytest.raises(WinnowError, match="there is no trained model of plants here") as error:
+        use_model("plants", None)
+    assert "--model" in error.value.fix
+    assert "dvc repro train@plants" in error.value.fix
+
+
+def test_only_an_evaluated_model_is_given_away_and_nothing_is_overwritten(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout)
+    with pytest.raises(WinnowError, match=UNKNOWN):
+        copy_model("plants", tmp_path / "given")
+    judge(checkout, "PASS")
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / "thesis.txt").touch()
+    with pytest.raises(WinnowError, match="exists already"):
+        copy_model("plants", tmp_path / "given")
+    assert [file.name for file in (tmp_path / "given").iterdir()] == ["thesis.txt"]

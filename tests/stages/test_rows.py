@@ -1,0 +1,63 @@
+"""`winnow rows` over every domain: the counts are those of the tables, and every case is one of them."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.stages.programs import DATA_STAGES, Programs
+from winnow.pipeline.errors import WinnowError
+from winnow.workspace.rows import CASES, as_lines, rows_of
+
+LEFT_OUT = ("rejected", "dropped", "unlabelled")
+
+
+def test_rows_are_those_of_the_metrics_and_reasons_those_of_the_tables(domain: Programs) -> None:
+    found = rows_of(domain.domain)
+    assert tuple(found) == DATA_STAGES
+    for stage, told in found.items():
+        metrics = domain.metrics(stage)
+        counts = dict(told["rows"])
+        assert counts.pop("in") == metrics["rows_in"] == sum(counts.values())
+        assert counts == {name[5:]: n for name, n in metrics.items() if name.startswith("rows_") and name != "rows_in"}
+        left_out = sum(counts.get(name, 0) for name in LEFT_OUT)
+        assert sum(entry["rows"] for entry in told["left_out"]) == left_out
+    dropped = {entry["reason"]: entry["rows"] for entry in found["filter"]["left_out"]}
+    assert dropped == {rule: n for rule, n in domain.metrics("filter")["dropped"].items() if n}
+
+
+def test_the_first_dropped_rows_are_shown_as_they_were_ingested(domain: Programs) -> None:
+    table = domain.table("filter/dropped.parquet")
+    (key,) = set(table.columns) - {"rule"}
+    for entry in rows_of(domain.domain, "filter")["filter"]["left_out"]:
+        expected = table.loc[table["rule"] == entry["reason"], key].head(CASES).tolist()
+        assert [case[key] for case in entry["first"]] == expected
+        assert all(len(case) > 1 for case in entry["first"]), "what the row says, not its key alone"
+        lines = list(as_lines(rows_of(domain.domain, "filter")))
+        (place,) = (n for n, line in enumerate(lines) if line.split() == [f"{entry['rows']:,}", entry["reason"]])
+        assert all(f"{key} {name}" in line for name, line in zip(expected, lines[place + 1 :], strict=False))
+
+
+def test_rejected_source_rows_are_told_with_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("data/plants/ingest")
+    folder.mkdir(parents=True)
+    reasons = ["no height"] * 2 + ["no name"] * 5
+    rejected = pd.DataFrame({"source": "garden.csv", "row": range(7), "reason": reasons})
+    rejected.to_parquet(folder / "rejected.parquet")
+    Path("metrics/plants").mkdir(parents=True)
+    Path("metrics/plants/ingest.json").write_text(json.dumps({"rows_in": 9, "rows_kept": 2, "rows_rejected": 7}))
+    Path("metrics/plants/filter.json").write_text(json.dumps({"rows_in": 2, "rows_kept": 2, "rows_dropped": 0}))
+    found = rows_of("plants")
+    assert found["ingest"]["left_out"] == [
+        {"reason": "no name", "rows": 5, "first": [{"source": "garden.csv", "row": row} for row in (2, 3, 4)]},
+        {"reason": "no height", "rows": 2, "first": [{"source": "garden.csv", "row": row} for row in (0, 1)]},
+    ]
+    assert found["filter"] == {"rows": {"in": 2, "kept": 2, "dropped": 0}, "left_out": None}
+    assert found["label"] == {"rows": None, "left_out": None}
+    told = "\n".join(as_lines(found))
+    assert "9 rows: 2 kept, 7 rejected" in told
+    assert "source garden.csv, row 2" in told
+    with pytest.raises(WinnowError, match="train is no data stage"):
+        rows_of("plants", "train")
