@@ -36,8 +36,8 @@ from winnow.domains.playlists.source import synthetic
 from winnow.learn.devices import keep_freed_memory
 from winnow.learn.samplers import BatchShare
 from winnow.pipeline.params import Document
+from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.graph import build_graph
-from winnow.recommend.held_out import HeldOut
 from winnow.recommend.propagation import to_items, to_users, weigh_edges
 from winnow.recommend.ranking import dot_scorer, rank_by
 
@@ -156,7 +156,7 @@ def ranking() -> dict[str, float]:
     known = [np.sort(rng.permutation(TRACKS)[:66]) for _ in range(count)]
     hidden = [np.sort(rng.permutation(TRACKS)[:5]) for _ in range(count)]
     pairs = np.repeat(np.arange(count), 66), np.concatenate(known)
-    held = HeldOut(build_graph(pairs, (count, TRACKS)), np.arange(count), hidden, known)
+    held = EvaluationSet(build_graph(pairs, (count, TRACKS)), np.arange(count), hidden, known)
     found = {}
     for places in (100, 500):
 

@@ -21,8 +21,8 @@ from winnow.domains.sessions.model.tensors import graph_of, pairs_of
 from winnow.measure.ranking import recall_at
 from winnow.pipeline import presets
 from winnow.recommend.baselines import Fitted, fit_als, fit_ease, fit_item_knn, matrix_scorer
+from winnow.recommend.evaluation_set import EvaluationSet, evaluation_set
 from winnow.recommend.graph import matrix_of
-from winnow.recommend.held_out import HeldOut, hold_out
 from winnow.recommend.ranking import rank_by
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -48,14 +48,14 @@ def split(
     return splits, (len(users), len(songs))
 
 
-def to_find(splits: pd.DataFrame, shape: tuple[int, int], side: str, learned: list[str]) -> HeldOut:
+def to_find(splits: pd.DataFrame, shape: tuple[int, int], side: str, learned: list[str]) -> EvaluationSet:
     """The songs of a split, of users known by the songs of the sides learned from; no song of training is listed."""
     known = splits[splits["split"].isin(["train", "val"] if side == "test" else ["train"])]
     graph = graph_of(splits[splits["split"].isin(learned)], shape)
-    return hold_out(graph, hidden=pairs_of(splits[splits["split"] == side]), known=pairs_of(known))
+    return evaluation_set(graph, hidden=pairs_of(splits[splits["split"] == side]), known=pairs_of(known))
 
 
-def recall(score: Fitted, side: HeldOut, places: int) -> float:
+def recall(score: Fitted, side: EvaluationSet, places: int) -> float:
     ranked = rank_by(matrix_scorer(score, matrix_of(side.graph)), side, places=places, block=512)
     return round(float(recall_at(ranked.hits, ranked.relevant, places).mean()), 6)
 

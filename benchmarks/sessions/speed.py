@@ -22,8 +22,8 @@ from winnow.domains.sessions.source import lightgcn
 from winnow.learn.samplers import BatchShare
 from winnow.pipeline.params import Document
 from winnow.recommend.batches import UserLoader
+from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.graph import build_graph
-from winnow.recommend.held_out import HeldOut
 from winnow.recommend.negatives import NegativeSampler
 from winnow.recommend.propagation import to_users
 from winnow.recommend.ranking import dot_scorer, rank_by
@@ -92,7 +92,7 @@ def ranking() -> dict[str, float]:
     known = [np.unique(rng.integers(SONGS, size=30)) for _ in range(USERS)]
     hidden = [np.setdiff1d(rng.integers(SONGS, size=8), songs_of) for songs_of in known]
     graph = build_graph((np.arange(USERS), rng.integers(SONGS, size=USERS)), (USERS, SONGS))
-    held = HeldOut(graph, np.arange(USERS), hidden, known)
+    held = EvaluationSet(graph, np.arange(USERS), hidden, known)
     turned = songs.T.contiguous()
 
     def bare() -> None:

@@ -6,7 +6,7 @@ Hold out the last tracks of every playlist, and make the training graph without 
 
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.params import Common, Split
-from winnow.domains.playlists.rules.holdout import (
+from winnow.domains.playlists.rules.splits import (
     check_findable,
     check_graph,
     choose_playlists,

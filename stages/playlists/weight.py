@@ -8,7 +8,7 @@ import pandas as pd
 
 from winnow.curate.weights import effective_sample_size
 from winnow.domains.playlists.params import Common, Weight
-from winnow.domains.playlists.rules.holdout import check_graph
+from winnow.domains.playlists.rules.splits import check_graph
 from winnow.domains.playlists.rules.weights import track_edges, weigh_tracks
 from winnow.domains.playlists.tables import EdgeSettings, Sampling, Splits, TrackEdges, Tracks, TrainingGraph
 from winnow.pipeline.stage import Stage, run_stage

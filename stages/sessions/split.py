@@ -7,8 +7,8 @@ Split each user's songs into train, validation and test, hold out cold-start use
 import numpy as np
 import pandas as pd
 
-from winnow.curate.holdout import hold_out_last
 from winnow.curate.leakage import check_no_leakage
+from winnow.curate.leave_last_out import leave_last_out
 from winnow.curate.split_names import SPLITS
 from winnow.curate.splits import check_splits
 from winnow.domains.sessions import definitions
@@ -47,7 +47,7 @@ def split_pairs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
     if params.method == "official":
         split = _official(pairs, params)
     else:
-        split = hold_out_last(pairs["user_index"], pairs["place"], val=val, test=test)
+        split = leave_last_out(pairs["user_index"], pairs["place"], val=val, test=test)
     cold = _cold_users(pairs, params, rng)
     split[cold] = np.where(pairs.loc[cold, "place"] < params.cold_given, "cold_given", "cold_target")
     check_splits(split, definitions.SPLITS if cold.any() else SPLITS)
@@ -62,7 +62,7 @@ def _official(pairs: pd.DataFrame, params: Split) -> "pd.Series[str]":
     own = pairs[split == "train"]
     count = own.groupby("user_index")["place"].transform("size")
     val = (count * params.val_ratio).round().astype(int).clip(upper=count - 1)
-    split[own.index] = hold_out_last(own["user_index"], own["place"], val=val, test=0)
+    split[own.index] = leave_last_out(own["user_index"], own["place"], val=val, test=0)
     return split
 
 

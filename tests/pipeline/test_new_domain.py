@@ -46,7 +46,7 @@ def with_toy(tmp_path: Path) -> Clone:
     (clone.root / "presets/toy").mkdir()
     shutil.copy(TOY / "tiny.yaml", clone.root / "presets/toy")
     shutil.copy(TOY / "example.py", clone.root / "tests/stages/toy.py")
-    with (clone.root / "tests/stages/answers.py").open("a") as answers:
+    with (clone.root / "tests/stages/domain_examples.py").open("a") as answers:
         answers.write("\nfrom tests.stages.toy import EXAMPLE\n\nEXAMPLES['toy'] = EXAMPLE\n")
     (clone.root / "data/source/toy/models").mkdir(parents=True)
     (clone.root / "data/source/toy/models/README.md").write_text("Models to start from.\n")

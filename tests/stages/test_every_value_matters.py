@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.stages.answers import EXAMPLES, unmoved
+from tests.stages.domain_examples import EXAMPLES, unmoved
 from tests.stages.programs import DATA_STAGES, STAGES, Programs
 from tests.stages.variations import params_of, varied
 from winnow.domains.load import load

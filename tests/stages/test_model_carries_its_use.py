@@ -17,8 +17,8 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from tests.conftest import ROOT
-from tests.stages.answers import EXAMPLES
 from tests.stages.conftest import Finished, torch_restored
+from tests.stages.domain_examples import EXAMPLES
 from tests.stages.programs import Programs
 from tests.stages.variations import params_of, varied
 from winnow.domains.load import has_module, load

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from stages.retina import evaluate, train
 from tests.conftest import ROOT
-from tests.library.domains.retina.by_hand import median_grade, metadata_probabilities, metrics_of
+from tests.library.domains.retina.references import median_grade, metadata_probabilities, metrics_of
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.retina import cli

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.stages.answers import EXAMPLES
 from tests.stages.conftest import Finished
+from tests.stages.domain_examples import EXAMPLES
 from tests.stages.programs import Programs
 
 CHOSEN = ("baseline_settings", "temperature", "threshold")

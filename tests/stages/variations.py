@@ -38,7 +38,7 @@ def varied(section: type[Section], values: Mapping[str, Any], path: str, given: 
         changed = _replaced(values, keys, candidate)
         if _is_valid(section, changed):
             return changed
-    raise LookupError(f"no other valid value of {path} was found: add one to tests/stages/answers.py")
+    raise LookupError(f"no other valid value of {path} was found: add one to tests/stages/domain_examples.py")
 
 
 def _field(section: type[Section], keys: list[str]) -> FieldInfo:

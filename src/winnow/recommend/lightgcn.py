@@ -12,7 +12,7 @@ from scipy import sparse
 from torch import Tensor
 
 from winnow.measure.ranking import recall_at
-from winnow.recommend.held_out import HeldOut
+from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.ranking import dot_scorer, rank_by
 
 LAYERS = 3
@@ -37,7 +37,7 @@ class EarlyStopped:
     dim: int
     epochs: int
     learning_rate: float
-    val: HeldOut
+    val: EvaluationSet
     seed: int
     chosen: int | None = None
     """epochs, once they are known"""
@@ -52,7 +52,7 @@ class EarlyStopped:
 
 @torch.enable_grad()  # its callers evaluate, without gradients
 def fit(
-    train: sparse.csr_matrix, *, dim: int, epochs: int, learning_rate: float, val: HeldOut | None, seed: int
+    train: sparse.csr_matrix, *, dim: int, epochs: int, learning_rate: float, val: EvaluationSet | None, seed: int
 ) -> tuple[Score, int]:
     """
     The scores of the best epoch by validation Recall@10 and its number, from 1; without `val` those of the last.
@@ -112,7 +112,7 @@ def _adjacency(train: sparse.csr_matrix) -> Tensor:
     return torch.sparse_csr_tensor(indptr, ends, torch.from_numpy(scaled.data), scaled.shape, check_invariants=False)
 
 
-def _recall(users: Tensor, items: Tensor, val: HeldOut) -> float:
+def _recall(users: Tensor, items: Tensor, val: EvaluationSet) -> float:
     ranked = rank_by(dot_scorer(users, items, items.new_zeros(len(items))), val, places=SELECTED_AT, block=BLOCK)
     return float(recall_at(ranked.hits, ranked.relevant, SELECTED_AT).mean())
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from winnow.measure.ranking import cutoff_metrics
-from winnow.recommend.held_out import HeldOut
+from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.topk import best_of
 
 Scorer = Callable[[NDArray[np.int64]], Tensor]
@@ -37,7 +37,7 @@ def dot_scorer(users: Tensor, items: Tensor, bias: Tensor) -> Scorer:
     return lambda numbers: torch.addmm(bias, users[torch.from_numpy(numbers)], transposed)
 
 
-def rank_by(scorer: Scorer, held: HeldOut, *, places: int, block: int) -> Ranking:
+def rank_by(scorer: Scorer, held: EvaluationSet, *, places: int, block: int) -> Ranking:
     """Lists of `places` items by any scorer, without the user's known items; ties go to the lower item number.
 
     `block` users are ranked at a time: it changes the memory needed, nothing else.
@@ -50,7 +50,7 @@ def rank_by(scorer: Scorer, held: HeldOut, *, places: int, block: int) -> Rankin
 
 
 def _rank_block(
-    scorer: Scorer, held: HeldOut, rows: slice, places: int
+    scorer: Scorer, held: EvaluationSet, rows: slice, places: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
     scores = scorer(held.users[rows])
     known, hidden = held.known[rows], held.hidden[rows]

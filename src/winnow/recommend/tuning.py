@@ -16,9 +16,9 @@ from winnow.recommend.baselines import (
     fit_popularity,
     matrix_scorer,
 )
+from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.filters import graph_filter_grid
 from winnow.recommend.graph import Matrix
-from winnow.recommend.held_out import HeldOut
 from winnow.recommend.lightgcn import EarlyStopped
 from winnow.recommend.ranking import rank_by
 from winnow.recommend.settings import Baselines, GraphBaselines
@@ -41,7 +41,7 @@ class Tuned:
     """fits the same settings to other data"""
 
 
-def tune(grid: Grid, train: Matrix, val: HeldOut, *, block: int, known: Matrix | None = None) -> Tuned:
+def tune(grid: Grid, train: Matrix, val: EvaluationSet, *, block: int, known: Matrix | None = None) -> Tuned:
     """The settings with the highest validation Recall@10, the first of equal ones; raises ValueError without any.
 
     `known` (users, items) are the items by which users are scored, weighted or not, where it is not `train`.
@@ -68,7 +68,7 @@ def at_edge(settings: Mapping[str, float], grids: Mapping[str, Sequence[float]])
     )
 
 
-def baseline_grids(settings: GraphBaselines, *, ease_items: int, val: HeldOut, seed: int) -> dict[str, Grid]:
+def baseline_grids(settings: GraphBaselines, *, ease_items: int, val: EvaluationSet, seed: int) -> dict[str, Grid]:
     """The grid of every baseline by its name: `linear_grids`, and LightGCN, which chooses its epoch on `val`."""
     grids = linear_grids(settings, ease_items=ease_items, seed=seed)
     if settings.lightgcn_dims:

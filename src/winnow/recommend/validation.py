@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from winnow.recommend.held_out import HeldOut
+from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.topk import best_of
 
 
@@ -18,7 +18,7 @@ class UserBlocks:
     A batch holds ids (users,), and known and hidden (2, …): (row, item) of the users' known items and of those to find.
     """
 
-    def __init__(self, held: HeldOut, block: int) -> None:
+    def __init__(self, held: EvaluationSet, block: int) -> None:
         self.held = held
         self.block = block
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tests.library.learn import tiny
-from tests.library.learn.children import in_child
+from tests.library.learn.processes import in_child
 from winnow.learn.checkpoints import Checkpoints, Progress, load_weights, optimizer_tensors, saved_tensors
 from winnow.learn.task import adamw
 from winnow.pipeline.errors import TrainingError

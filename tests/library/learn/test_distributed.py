@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from tests.library.learn import tiny
-from tests.library.learn.children import fork, wait
+from tests.library.learn.processes import fork, wait
 from winnow.learn import devices
 from winnow.learn.accumulator import Loss
 from winnow.learn.checkpoints import load_weights

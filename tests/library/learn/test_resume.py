@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 
 from tests.library.learn import tiny
-from tests.library.learn.children import fork, in_child, wait, wait_until
+from tests.library.learn.processes import fork, in_child, wait, wait_until
 from winnow.learn import checkpoints, devices
 from winnow.learn.interrupt import Interrupted
 from winnow.learn.settings import TrainingSettings

@@ -15,8 +15,8 @@ from winnow.recommend.baselines import (
     fit_item_knn_with_groups,
     fit_popularity,
 )
+from winnow.recommend.evaluation_set import evaluation_set
 from winnow.recommend.graph import matrix_of
-from winnow.recommend.held_out import hold_out
 from winnow.recommend.tuning import at_edge, tune
 
 
@@ -86,7 +86,7 @@ def test_popularity_is_the_same_for_all() -> None:
 
 def test_tuning_chooses_the_setting_that_finds_most_and_the_first_of_equal_ones() -> None:
     hidden = small.pairs(seed=3, share=0.1)
-    held = hold_out(small.graph(), hidden=hidden, known=(hidden[0][:0], hidden[1][:0]))
+    held = evaluation_set(small.graph(), hidden=hidden, known=(hidden[0][:0], hidden[1][:0]))
     oracle = np.zeros((small.USERS, small.ITEMS), dtype=np.float32)
     oracle[hidden] = 1
 
@@ -133,7 +133,7 @@ def test_settings_at_the_edge_of_their_grid_are_named() -> None:
 
 def test_tuning_scores_users_by_the_items_they_are_said_to_be_known_by() -> None:
     graph = small.graph()
-    held = hold_out(graph, hidden=small.pairs(seed=1), known=small.pairs())
+    held = evaluation_set(graph, hidden=small.pairs(seed=1), known=small.pairs())
     nothing = matrix_of(graph) * 0
     seen = []
 

@@ -7,8 +7,8 @@ from scipy import sparse
 
 from tests.library.recommend import small
 from winnow.recommend import lightgcn
+from winnow.recommend.evaluation_set import evaluation_set
 from winnow.recommend.graph import matrix_of
-from winnow.recommend.held_out import hold_out
 from winnow.recommend.lightgcn import EarlyStopped, _scorer, fit
 
 USERS = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, -1.0]], dtype=np.float32)
@@ -63,7 +63,7 @@ def test_it_learns_as_dense_matrices_do() -> None:
 def test_a_later_fit_is_not_stopped_by_rows_that_it_learns_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fitted to training and validation rows it takes the epochs that were best before, and looks at no row."""
     hidden = small.pairs(seed=3, share=0.1)
-    held = hold_out(small.graph(), hidden=hidden, known=small.pairs())
+    held = evaluation_set(small.graph(), hidden=hidden, known=small.pairs())
     recalls = iter([0.1, 0.3, 0.2, *[0.0] * 30])
     monkeypatch.setattr(lightgcn, "_recall", lambda *_: next(recalls))
     stopped = EarlyStopped(dim=4, epochs=20, learning_rate=0.01, val=held, seed=0)

@@ -5,16 +5,16 @@ import pytest
 import torch
 
 from tests.library.recommend import small
-from winnow.recommend.held_out import HeldOut, hold_out
+from winnow.recommend.evaluation_set import EvaluationSet, evaluation_set
 from winnow.recommend.ranking import dot_scorer, rank_by, rank_metrics
 from winnow.recommend.topk import best_of
 from winnow.recommend.validation import UserBlocks, block_hits
 
 
-def held() -> HeldOut:
+def held() -> EvaluationSet:
     users, items = small.pairs(seed=3, share=0.1)
     hidden = items > 2
-    return hold_out(small.graph(), hidden=(users[hidden], items[hidden]), known=small.pairs())
+    return evaluation_set(small.graph(), hidden=(users[hidden], items[hidden]), known=small.pairs())
 
 
 @pytest.mark.parametrize("places", [3, 20, 60])

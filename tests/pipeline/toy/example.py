@@ -1,9 +1,9 @@
-"""The toy's entry in `EXAMPLES`, see tests/stages/answers.py."""
+"""The toy's entry in `EXAMPLES`, see tests/stages/domain_examples.py."""
 
 from pathlib import Path
 from typing import Any
 
-from tests.stages.answers import Example, unmoved
+from tests.stages.domain_examples import Example, unmoved
 from winnow.domains.toy.tables import Flowers, Splits
 from winnow.pipeline.tables import read_table, write_table
 

@@ -25,8 +25,8 @@ from winnow.domains.playlists.source.listing import Piece
 from winnow.judge.intervals import values
 from winnow.learn.trained import load_trained
 from winnow.pipeline.errors import WinnowError
+from winnow.recommend.evaluation_set import evaluation_set
 from winnow.recommend.graph import build_graph
-from winnow.recommend.held_out import hold_out
 from winnow.recommend.ranking import Scorer, rank_by
 from winnow.recommend.topk import best_of
 
@@ -151,7 +151,7 @@ class PlaylistCompleter:
         owner = np.repeat(np.arange(len(lists)), [len(each) for each in hidden])
         known = np.repeat(np.arange(len(lists)), given.lengths()), given.track
         graph = build_graph(known, (len(lists), self.count + 1))
-        held = hold_out(graph, hidden=(owner, np.concatenate(hidden)), known=known)
+        held = evaluation_set(graph, hidden=(owner, np.concatenate(hidden)), known=known)
         popularity = np.append(self.known.tracks["playlists"], 0)
         common = torch.from_numpy(popularity[:-1].astype(np.float32))
         scorers: dict[str, Scorer] = {

@@ -21,9 +21,9 @@ from winnow.domains.sessions.source.listening import Listening
 from winnow.domains.sessions.source.merge import merge_plays
 from winnow.learn.trained import load_trained
 from winnow.pipeline.errors import WinnowError
+from winnow.recommend.evaluation_set import evaluation_set
 from winnow.recommend.explanations import Reason
 from winnow.recommend.graph import fold_in
-from winnow.recommend.held_out import hold_out
 from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
 
 BLOCK = 512
@@ -144,7 +144,7 @@ class Recommender:
 
     def _metrics(self, hidden: pd.DataFrame, known: pd.DataFrame, users: int) -> dict[str, Any]:
         graph = fold_in(pairs_of(known), users, self.graph)
-        held = hold_out(graph, hidden=pairs_of(hidden), known=pairs_of(known))
+        held = evaluation_set(graph, hidden=pairs_of(hidden), known=pairs_of(known))
         types = torch.full((users,), UNKNOWN, device=self.device)
         explainer = SongExplainer(self.model, graph.to(self.device), types, self.vectors, self.plain, self.blend)
         popularity = self.graph.popularity.float()

@@ -15,8 +15,8 @@ from winnow.domains.playlists.model.training import CompleterTask, PlaylistBlock
 from winnow.domains.playlists.params import Params
 from winnow.pipeline.params import Document
 from winnow.recommend.cooccurrence import similar_items
+from winnow.recommend.evaluation_set import evaluation_set
 from winnow.recommend.graph import build_graph
-from winnow.recommend.held_out import hold_out
 from winnow.recommend.ranking import rank_by
 
 
@@ -146,7 +146,7 @@ def test_validation_ranks_as_completing_does() -> None:
     rng = np.random.default_rng(4)
     hidden = np.stack([rng.permutation(np.setdiff1d(np.arange(small.TRACKS), own))[:3] for own in lists])
     known = np.repeat(np.arange(small.PLAYLISTS), given.lengths()), given.track
-    held = hold_out(
+    held = evaluation_set(
         build_graph(known, (small.PLAYLISTS, small.TRACKS)),
         hidden=(np.repeat(np.arange(small.PLAYLISTS), 3), hidden.ravel()),
         known=known,

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from winnow.domains.playlists.model.sequences import Sequences, sequences_of
-from winnow.domains.playlists.model.training import held_out
+from winnow.domains.playlists.model.training import playlists_to_rank
 from winnow.domains.playlists.params import Baselines
 from winnow.recommend.baselines import (
     fit_group_popularity,
     fit_item_knn_with_groups,
     matrix_scorer,
 )
-from winnow.recommend.held_out import HeldOut
+from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.ranking import Ranking, rank_by
 from winnow.recommend.tuning import Grid, Tuned, at_edge, grid_values, linear_grids, tune
 
@@ -31,11 +31,11 @@ class Given:
     """the training tracks of all playlists, to which everything is fitted"""
     known: Sequences
     """the tracks before the test tracks: training and validation"""
-    tuning: HeldOut
+    tuning: EvaluationSet
     """validation tracks, of the playlists on which settings are chosen"""
-    val: HeldOut
+    val: EvaluationSet
     """validation tracks, of as many playlists as are tested on"""
-    test: HeldOut
+    test: EvaluationSet
 
 
 def give(splits: pd.DataFrame, shape: tuple[int, int], *, tuned_on: int, tested_on: int) -> Given:
@@ -44,9 +44,9 @@ def give(splits: pd.DataFrame, shape: tuple[int, int], *, tuned_on: int, tested_
     return Given(
         sequences_of(before[before["split"] == "train"], *shape),
         sequences_of(before, *shape),
-        held_out(splits, shape, "val", ["train"], tuned_on),
-        held_out(splits, shape, "val", ["train"], tested_on),
-        held_out(splits, shape, "test", ["train", "val"], tested_on),
+        playlists_to_rank(splits, shape, "val", ["train"], tuned_on),
+        playlists_to_rank(splits, shape, "val", ["train"], tested_on),
+        playlists_to_rank(splits, shape, "test", ["train", "val"], tested_on),
     )
 
 

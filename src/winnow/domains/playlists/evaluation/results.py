@@ -13,14 +13,14 @@ from winnow.judge.intervals import values
 from winnow.judge.result import EvaluationResult, compare
 from winnow.judge.slices import slice_metrics
 from winnow.measure.ranking import clicks, cutoff_metrics, r_precision
-from winnow.recommend.held_out import HeldOut
+from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.lists import distinct_groups
 from winnow.recommend.metrics import of_checks, user_metrics
 from winnow.recommend.ranking import Ranking
 
 
 def per_playlist(
-    name: str, ranked: Ranking, held: HeldOut, popularity: NDArray[np.int64], artist: NDArray[np.int64]
+    name: str, ranked: Ranking, held: EvaluationSet, popularity: NDArray[np.int64], artist: NDArray[np.int64]
 ) -> pd.DataFrame:
     """The `Ranked` rows of a recommender. `popularity` (tracks,) training playlists; `artist` (tracks,), -1: none."""
     known = np.diff(held.graph.indptr.numpy())[ranked.users]

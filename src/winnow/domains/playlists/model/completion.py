@@ -15,8 +15,8 @@ from winnow.domains.playlists.model.network import PlaylistGAT, encode_lists
 from winnow.domains.playlists.model.sequences import Sequences
 from winnow.domains.playlists.params import Blend
 from winnow.recommend.cooccurrence import similar_items
+from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.groups import group_shares, relative_popularity
-from winnow.recommend.held_out import HeldOut
 from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
 
 CHOSEN_AT = 10
@@ -87,7 +87,7 @@ class Completer:
 
 
 def choose_blend(
-    model: PlaylistGAT, sequences: Sequences, val: HeldOut, params: Blend, block: int
+    model: PlaylistGAT, sequences: Sequences, val: EvaluationSet, params: Blend, block: int
 ) -> Neighbourhood | None:
     """The blend with the weight that finds most validation tracks, the first of equal ones; None when that is 0."""
     if params.weights == [0.0]:

@@ -23,8 +23,8 @@ from winnow.learn.loaders import Loaders
 from winnow.learn.samplers import BatchShare
 from winnow.learn.task import Task
 from winnow.measure.ranking import cutoff_metrics
+from winnow.recommend.evaluation_set import EvaluationSet, evaluation_set
 from winnow.recommend.graph import Pairs, build_graph
-from winnow.recommend.held_out import HeldOut, hold_out
 from winnow.recommend.losses import bpr_loss, sampled_softmax_loss
 from winnow.recommend.validation import UserBlocks, block_hits
 
@@ -37,7 +37,7 @@ class TrainingData:
     """The training playlists and the validation tracks."""
 
     sequences: Sequences
-    val: HeldOut
+    val: EvaluationSet
 
 
 def pairs_of(entries: pd.DataFrame) -> Pairs:
@@ -45,26 +45,28 @@ def pairs_of(entries: pd.DataFrame) -> Pairs:
     return entries["playlist_index"].to_numpy(dtype=np.int64), entries["track_index"].to_numpy(dtype=np.int64)
 
 
-def held_out(splits: pd.DataFrame, shape: tuple[int, int], split: str, known: Collection[str], most: int) -> HeldOut:
-    """The tracks of a split to find in playlists known by the tracks of the sides `known`; at most `most` of them."""
+def playlists_to_rank(
+    splits: pd.DataFrame, shape: tuple[int, int], split: str, known: Collection[str], most: int
+) -> EvaluationSet:
+    """The tracks of a split to find in playlists known by the tracks of the splits `known`; at most `most` of them."""
     hidden, given = splits[splits["split"] == split], splits[splits["split"].isin(list(known))]
     playlists = hidden["playlist_index"].unique()
     chosen = hidden[hidden["playlist_index"].isin(playlists[:: -(-len(playlists) // most)])]
-    return hold_out(build_graph(pairs_of(given), shape), hidden=pairs_of(chosen), known=pairs_of(given))
+    return evaluation_set(build_graph(pairs_of(given), shape), hidden=pairs_of(chosen), known=pairs_of(given))
 
 
 def training_data(splits: pd.DataFrame, shape: tuple[int, int], params: Train) -> TrainingData:
     """From `Splits`; `shape` is (playlists, tracks)."""
     train = splits[splits["split"] == "train"]
     return TrainingData(
-        sequences_of(train, *shape), held_out(splits, shape, "val", ["train"], params.validation_playlists)
+        sequences_of(train, *shape), playlists_to_rank(splits, shape, "val", ["train"], params.validation_playlists)
     )
 
 
 class PlaylistBlocks(UserBlocks):
     """Validation playlists, with their last tracks, given (playlists, history), -1 where there are fewer."""
 
-    def __init__(self, held: HeldOut, block: int, sequences: Sequences, history: int) -> None:
+    def __init__(self, held: EvaluationSet, block: int, sequences: Sequences, history: int) -> None:
         super().__init__(held, block)
         self.sequences, self.history = sequences, history
 

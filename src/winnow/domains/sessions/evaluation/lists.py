@@ -11,9 +11,9 @@ from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.tensors import graph_of, pairs_of, type_indices
 from winnow.domains.sessions.params import Evaluate
 from winnow.recommend.baselines import matrix_scorer
+from winnow.recommend.evaluation_set import EvaluationSet, evaluation_set
 from winnow.recommend.filters import Blend
 from winnow.recommend.graph import fold_in, matrix_of
-from winnow.recommend.held_out import HeldOut, hold_out
 from winnow.recommend.ranking import Ranking, rank_by
 from winnow.recommend.tuning import baseline_grids, tune
 
@@ -26,15 +26,15 @@ class Evaluation:
 
     types: Tensor
     """(users,): indices of user types"""
-    tuning: HeldOut
+    tuning: EvaluationSet
     """validation songs, users known by their training songs: for tuning baselines"""
-    warm: HeldOut
+    warm: EvaluationSet
     """test songs of trained users"""
-    cold: HeldOut | None
+    cold: EvaluationSet | None
     """the songs of cold-start users that were not given"""
-    fit: HeldOut
+    fit: EvaluationSet
     """the songs learned from, nothing left out: for the metrics on the training data"""
-    val: HeldOut
+    val: EvaluationSet
     """validation songs, of users represented as in the model"""
 
 
@@ -49,14 +49,14 @@ def make_evaluation(splits: pd.DataFrame, users: pd.DataFrame, songs: int, learn
     cold = None
     if len(part["cold_target"]):
         given = fold_in(pairs["cold_given"], len(users), graph)
-        cold = hold_out(given, hidden=pairs["cold_target"], known=pairs["cold_given"])
+        cold = evaluation_set(given, hidden=pairs["cold_target"], known=pairs["cold_given"])
     return Evaluation(
         types=type_indices(users),
-        tuning=hold_out(train_graph, hidden=pairs["val"], known=pairs["train"]),
-        warm=hold_out(graph, hidden=pairs["test"], known=known),
+        tuning=evaluation_set(train_graph, hidden=pairs["val"], known=pairs["train"]),
+        warm=evaluation_set(graph, hidden=pairs["test"], known=known),
         cold=cold,
-        fit=hold_out(graph, hidden=pairs_of(learned), known=pairs_of(learned.iloc[:0])),
-        val=hold_out(graph, hidden=pairs["val"], known=pairs["train"]),
+        fit=evaluation_set(graph, hidden=pairs_of(learned), known=pairs_of(learned.iloc[:0])),
+        val=evaluation_set(graph, hidden=pairs["val"], known=pairs["train"]),
     )
 
 

@@ -13,7 +13,7 @@ from winnow.domains.sessions.params import Evaluate
 from winnow.judge.intervals import values
 from winnow.judge.result import EvaluationResult, compare
 from winnow.judge.slices import slice_metrics
-from winnow.recommend.held_out import HeldOut
+from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.lists import list_diversity
 from winnow.recommend.metrics import metric_statistics, of_checks, user_metrics
 from winnow.recommend.ranking import Ranking
@@ -24,7 +24,7 @@ T = TypeVar("T")
 def per_user(
     name: str,
     ranked: Ranking,
-    held: HeldOut,
+    held: EvaluationSet,
     users: pd.DataFrame,
     listeners: NDArray[np.int64],
     genres: NDArray[np.float32],

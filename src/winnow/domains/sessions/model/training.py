@@ -21,8 +21,8 @@ from winnow.learn.samplers import BatchShare
 from winnow.learn.task import Task
 from winnow.measure.ranking import cutoff_metrics
 from winnow.recommend.batches import UserLoader
+from winnow.recommend.evaluation_set import EvaluationSet, evaluation_set
 from winnow.recommend.graph import Graph
-from winnow.recommend.held_out import HeldOut, hold_out
 from winnow.recommend.losses import bpr_loss, sampled_softmax_loss
 from winnow.recommend.negatives import NegativeSampler
 from winnow.recommend.validation import UserBlocks, block_hits
@@ -40,7 +40,7 @@ class TrainingData:
     """(users,): indices of user types"""
     weights: np.ndarray
     """(edges,), in the graph's order"""
-    val: HeldOut
+    val: EvaluationSet
 
 
 def training_splits(mode: str) -> list[str]:
@@ -61,7 +61,7 @@ def training_data(types: pd.DataFrame, songs: int, pairs: pd.DataFrame, params: 
     hidden = pairs[pairs["split"] == "val"]
     users = hidden["user_index"].unique()
     chosen = users[:: -(-len(users) // params.validation_users)]
-    held = hold_out(graph, hidden=pairs_of(hidden[hidden["user_index"].isin(chosen)]), known=pairs_of(train))
+    held = evaluation_set(graph, hidden=pairs_of(hidden[hidden["user_index"].isin(chosen)]), known=pairs_of(train))
     weights = used["weight"].to_numpy(dtype=np.float32)
     return TrainingData(graph, indices, weights, held)
 

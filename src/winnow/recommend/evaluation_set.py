@@ -9,7 +9,7 @@ from winnow.recommend.graph import Graph, Pairs
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class EvaluationSet:
     """The users that have something to find."""
 
     graph: Graph
@@ -22,10 +22,10 @@ class HeldOut:
     """for each row the items that are never recommended, sorted"""
 
 
-def hold_out(graph: Graph, *, hidden: Pairs, known: Pairs) -> HeldOut:
+def evaluation_set(graph: Graph, *, hidden: Pairs, known: Pairs) -> EvaluationSet:
     """The users of the pairs in `hidden`, to be ranked without the pairs in `known`."""
     users = np.unique(hidden[0])
-    return HeldOut(graph, users, items_by_user(hidden, users), items_by_user(known, users))
+    return EvaluationSet(graph, users, items_by_user(hidden, users), items_by_user(known, users))
 
 
 def items_by_user(pairs: Pairs, users: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -6,7 +6,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnow.curate.holdout import hold_out_last
+from winnow.curate.leave_last_out import leave_last_out
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(0, 3), st.integers(0, 3), st.randoms())
@@ -16,7 +16,7 @@ def test_test_rows_come_after_validation_rows_and_those_after_training_rows(
     order = list(range(len(owners)))
     random.shuffle(order)
     rows = pd.DataFrame({"owner": owners, "order": order}, index=order)
-    rows["side"] = hold_out_last(rows["owner"], rows["order"], val=val, test=test)
+    rows["side"] = leave_last_out(rows["owner"], rows["order"], val=val, test=test)
     for _, own in rows.groupby("owner"):
         sides = own.sort_values("order")["side"].tolist()
         if len(sides) > val + test:
@@ -27,5 +27,5 @@ def test_test_rows_come_after_validation_rows_and_those_after_training_rows(
 
 def test_the_numbers_may_differ_between_owners() -> None:
     rows = pd.DataFrame({"owner": list("aaaabb"), "order": [1, 2, 3, 4, 2, 1], "test": [2, 2, 2, 2, 1, 1]})
-    side = hold_out_last(rows["owner"], rows["order"], val=0, test=rows["test"])
+    side = leave_last_out(rows["owner"], rows["order"], val=0, test=rows["test"])
     assert side.tolist() == ["train", "train", "test", "test", "test", "train"]

@@ -5,7 +5,7 @@ import pandas as pd
 from winnow.curate.split_names import SPLITS
 
 
-def hold_out_last(
+def leave_last_out(
     owner: pd.Series, order: pd.Series, *, val: "pd.Series[int] | int", test: "pd.Series[int] | int"
 ) -> "pd.Series[str]":
     """The split of each row: each owner's last `test` rows by `order`, the `val` rows before them, and train.

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from winnow.curate.holdout import hold_out_last
+from winnow.curate.leave_last_out import leave_last_out
 from winnow.curate.splits import check_splits
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.params import Split
@@ -23,7 +23,7 @@ def split_entries(entries: pd.DataFrame, params: Split) -> pd.DataFrame:
 
     A playlist without an entry left for training is in train whole. Raises TableError when a split has no row.
     """
-    split = hold_out_last(
+    split = leave_last_out(
         entries["playlist_index"], entries["position"], val=params.holdout_size, test=params.holdout_size
     )
     check_splits(split, definitions.SPLITS)

@@ -10,7 +10,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 
-from tests.library.domains.retina.by_hand import METADATA, median_grade, metadata_probabilities, metrics_of
+from tests.library.domains.retina.references import METADATA, median_grade, metadata_probabilities, metrics_of
 from winnow.domains.retina import definitions
 from winnow.domains.retina.evaluation import baselines, results
 from winnow.domains.retina.metrics import proportions, statistics
