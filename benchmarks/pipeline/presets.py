@@ -3,8 +3,8 @@
 python -m benchmarks.pipeline.presets climb sessions/simple sessions/lastfm      (a domain alone: the embedded default)
 
 A preset that names a source takes it from the domain's prepared data (`python -m benchmarks.retina.prepare`); others
-run on generated data. `minutes` is the sum over the programs, `gib` the highest resident memory of any of them, both
-as the ledger has them; results are in `benchmarks/pipeline/results/presets.json`.
+run on generated data. `minutes` is the sum over the programs, `gib` the highest resident memory of any of them, as the
+ledger has them; results are in `benchmarks/pipeline/results/presets.json`.
 """
 
 import json
@@ -39,7 +39,7 @@ def measured(domain: str, preset: str) -> dict[str, float]:
 
 def main() -> None:
     for name in sys.argv[1:]:
-        merge("pipeline/presets", {name: measured(*name.partition("/")[::2])})
+        merge("pipeline/presets", {name.replace("/", " "): measured(*name.partition("/")[::2])})
 
 
 if __name__ == "__main__":
