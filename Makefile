@@ -17,7 +17,7 @@ help:
 
 run: .venv/ready
 	@echo "Running six domains on their embedded data, one a core: about 5 minutes on 2 cores."
-	winnow run
+	winnow run$(if $(JOBS), --jobs $(JOBS))
 
 test: .venv/ready lint
 	python -m pytest -q -n 2 --dist loadfile --durations=15 $(if $(DOMAIN),-k $(DOMAIN))

@@ -54,7 +54,9 @@ def test_a_person_s_own_run_writes_the_bytes_of_dvc_s(clone: Clone, finished: Cl
 
 
 @pytest.mark.parametrize("where", [[], ["--temp"]], ids=["workspace", "temp"])
-def test_programs_run_their_workspace_s_code_with_the_kernels_set(clone: Clone, where: list[str]) -> None:
+def test_programs_run_their_workspace_s_code_with_the_kernels_set(
+    clone: Clone, finished: Clone, where: list[str]
+) -> None:
     """The installed `winnow` is this checkout's, not the clone's; an experiment with `--temp` runs in a third copy."""
     program = clone.root / "stages/climb/weight.py"
     call = "    stage.write("
@@ -71,3 +73,4 @@ def test_programs_run_their_workspace_s_code_with_the_kernels_set(clone: Clone, 
     assert found["kernels"]["openblas"] == "Haswell"
     assert found["library"].startswith(str(clone.root)), found["library"]
     assert (".dvc/tmp" in found["library"]) == bool(where)
+    assert clone.hashes("data/climb/weight") == finished.hashes("data/climb/weight")
