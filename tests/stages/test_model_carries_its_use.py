@@ -151,7 +151,7 @@ def test_every_answer_says_what_evaluate_found(trained: Trained) -> None:
         for each in json_answers(answer):
             assert each["model_verdict"] == judged["verdict"]
             stamped += 1
-    assert stamped
+    assert stamped or not trained.answers
 
 
 def json_answers(answer: Answer) -> list[dict[str, Any]]:
@@ -167,17 +167,18 @@ def json_answers(answer: Answer) -> list[dict[str, Any]]:
 def test_a_changed_model_is_not_taken_for_the_evaluated_one(here: Trained) -> None:
     with Path("data", here.domain, "train/model/config.json").open("a") as file:
         file.write("\n")
-    answer = ask(here.domain, here.commands[0])
-    assert "not evaluated" in answer.warned
-    assert [each["model_verdict"] for each in json_answers(answer)] == ["not evaluated"] * len(json_answers(answer))
+    for command in here.commands[:1]:
+        answer = ask(here.domain, command)
+        assert "not evaluated" in answer.warned
+        assert all(each["model_verdict"] == "not evaluated" for each in json_answers(answer))
 
 
 def test_the_folder_says_how_to_use_it(trained: Trained) -> None:
     text = (trained.folder / f"data/{trained.domain}/train/model/README.md").read_text()
     (line,) = (line.strip() for line in text.splitlines() if line.endswith("--model ."))
-    verbs = {command[0] for command in trained.commands}
     assert line.split()[:2] == ["winnow", trained.domain]
-    assert line.split()[2] in verbs
+    assert line.split()[2] in {"--help", *(command[0] for command in trained.commands)}
+    assert (line.split()[2] == "--help") == (not trained.commands)
     assert trained.programs.section("train").early_stopping.metric in text
 
 
@@ -205,6 +206,8 @@ def test_an_installed_package_answers_from_a_copied_folder_without_a_checkout(
     for each in Path.cwd().iterdir():  # what the command reads and nothing of the checkout
         if each.name not in {"data", "metrics", "src", "params.yaml", "dvc.yaml"}:
             shutil.copytree(each, elsewhere / each.name) if each.is_dir() else shutil.copy(each, elsewhere / each.name)
+    if not here.commands:
+        return
     program = f"import winnow.cli as c; assert c.__file__.startswith({str(installed)!r}), c.__file__; c.main()"
     done = subprocess.run(
         [sys.executable, "-c", program, here.domain, *here.commands[0], "--model", "model"],
