@@ -92,9 +92,8 @@ def prefilter(few: int, many: int) -> dict[str, float]:
 def bare(url: str, requests: int) -> float:
     """Seconds of the same number of plain requests on kept connections: what the machine allows at this moment."""
     host, _, _ = url.removeprefix("http://").partition("/")
-    schema = {"json_schema": {"schema": {"properties": {}}}}
-    messages = [{}, {"content": "<article>\nbare\n</article>"}]
-    body = json.dumps({"model": "stub", "messages": messages, "response_format": schema})
+    messages = [{}, {"content": "\n\n--- bare ---\nbare\n--- bare ---"}]
+    body = json.dumps({"model": "stub", "messages": messages})
 
     def ask(_: int) -> None:
         connection = HTTPConnection(host)

@@ -5,19 +5,19 @@ Score the articles by the oracle, but only when its prompt has passed calibratio
 """
 
 import time
-from itertools import islice
 
 import pandas as pd
 
 from winnow.domains.articles.definitions import overall_scores, read_definition, scoring_of, tier_names, wide_scores
 from winnow.domains.articles.params import Common, Label
 from winnow.domains.articles.rules.gate import calibrate, require_pass
-from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce
+from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce, told_of
 from winnow.domains.articles.rules.stores import open_labeller
 from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Scores, Unlabelled
 from winnow.pipeline import ledger
+from winnow.pipeline.cache import content_key
 from winnow.pipeline.console import say
-from winnow.pipeline.errors import TableError
+from winnow.pipeline.errors import TableError, WinnowError
 from winnow.pipeline.files import write_text
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -25,17 +25,30 @@ from winnow.pipeline.stage import Stage, run_stage
 def label_batches(labeller: Labeller, articles: list[Article], params: Label) -> list[Labelled]:
     """Step 4: the oracle's word on each article, or on the first `max_batches` batches of them.
 
-    Raises WinnowError, before it asks, when going by the answers so far the rest would cost more than what is left.
+    Raises WinnowError, before it asks, when going by the answers so far the rest would cost more than what is left;
+    and after it, when too many articles have no scores.
     """
     wanted = articles[: params.max_batches * params.batch_size] if params.max_batches else articles
-    announce(labeller, wanted)
-    found: list[Labelled] = []
-    answers = labeller.label_all(wanted)
-    while batch := list(islice(answers, params.batch_size)):
-        found += batch
-        if len(wanted) > params.batch_size:
-            paid = labeller.use.paid_now_usd
-            say(f"  {len(found)} of {len(wanted)} articles labelled" + (f", ${paid:.4f} paid now" if paid else ""))
+    covered = announce(labeller, ((article, "plain") for article in wanted))
+    unasked = sum(not labeller.is_known(article) for article in wanted)
+    if covered < unasked:
+        raise WinnowError(
+            f"{unasked} articles would cost about ${unasked * (labeller.mean_cost() or 0):.2f}, and "
+            f"${labeller.left_usd:.2f} of max_cost_usd are left, which covers about {covered}",
+            where="params.yaml: articles.label.max_cost_usd",
+            fix="raise it, or label fewer batches (max_batches)",
+        )
+    found = labeller.label_all(wanted, is_batch=True, every=params.batch_size if len(wanted) > params.batch_size else 0)
+    say(f"  {told_of(found, labeller.use)}")
+    without = [each for each in found if each.scores is None]
+    if len(without) > params.max_unlabelled_share * len(found):
+        listed = "".join(f"\n    {each.article_id}: {each.reason}" for each in without[:5])
+        raise WinnowError(
+            f"{len(without)} of {len(found)} articles got no scores: {len(without) / len(found):.1%}, and articles."
+            f"label.max_unlabelled_share allows {params.max_unlabelled_share:.1%}. The first ones:{listed}",
+            fix="what was answered is kept; `winnow articles label --retry malformed` has malformed answers asked for "
+            "again",
+        )
     return found
 
 
@@ -46,13 +59,12 @@ def as_scores(labelled: list[Labelled]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
-def unlabelled(kept: pd.DataFrame, asked: list[str], labelled: list[Labelled]) -> pd.DataFrame:
-    """The `Unlabelled` rows: malformed answers, and articles that max_batches left out."""
-    failed = {each.article_id: each.failures[-1] for each in labelled if each.scores is None}
+def unlabelled(asked: list[str], labelled: list[Labelled]) -> pd.DataFrame:
+    """The `Unlabelled` rows: articles without a readable answer, and those that max_batches left out."""
+    rows = [(each.article_id, each.reason, each.answer) for each in labelled if each.scores is None]
     reached = {each.article_id for each in labelled}
-    rows = [(name, f"malformed answer: {failed[name]}") for name in kept["article_id"] if name in failed]
-    rows += [(name, "not reached: max_batches") for name in asked if name not in reached]
-    return pd.DataFrame(sorted(rows), columns=["article_id", "reason"]).astype("str")
+    rows += [(name, "not reached: max_batches", "") for name in asked if name not in reached]
+    return pd.DataFrame(sorted(rows), columns=["article_id", "reason", "answer"]).astype("str")
 
 
 def main(stage: Stage[Common, Label]) -> None:
@@ -70,6 +82,7 @@ def main(stage: Stage[Common, Label]) -> None:
             outcome = calibrate(labeller, kept, articles, known, params.calibration, stage.common.definition)
             require_pass(outcome)
             write_text(stage.output("calibration_report.md"), outcome.report)
+            todo.sort(key=lambda name: content_key([str(stage.seed), name]))  # so that a part of them is a fair sample
             texts = articles.loc[todo]
             rows = zip(todo, texts["title"], texts["content"], strict=True)
             began = time.perf_counter()
@@ -84,11 +97,12 @@ def main(stage: Stage[Common, Label]) -> None:
     overall = overall_scores(wide, scoring)
     labels = labels.assign(overall=overall, tier=tier_names(overall, scoring)).reset_index()
     labels["origin"] = labels["article_id"].isin(from_source["article_id"]).map({True: "source", False: "oracle"})
-    left = unlabelled(kept, todo, labelled)
+    left = unlabelled(todo, labelled)
     stage.write("labels.parquet", labels[list(Labels.to_schema().columns)], Labels)
     stage.write("scores.parquet", scores, Scores)
     stage.write("unlabelled.parquet", left, Unlabelled)
-    spent = {"requests": use.requests, "malformed": use.malformed, **use.tokens._asdict(), "cost_usd": use.cost_usd}
+    counted = {"requests": use.requests, "malformed": use.malformed, "estimated": use.estimated}
+    spent = {**counted, **use.tokens._asdict(), "cost_usd": use.cost_usd}
     oracle = {"provider": params.oracle.provider, "model": params.oracle.model, **spent}
     stage.write("oracle.parquet", pd.DataFrame([oracle]), OracleUse)
     stage.account(len(kept), labelled=len(labels), unlabelled=len(left))

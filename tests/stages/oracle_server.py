@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import random
+import re
 import socket
 import threading
 import time
@@ -17,18 +17,40 @@ PROMPT_TOKENS, COMPLETION_TOKENS, THINKING_TOKENS = 1000, 40, 7
 Answer = Callable[[str, Sequence[str]], str]
 """(article, the dimensions in the order asked) to the text of the answer"""
 
-FAILURES = ("429", "500", "time-out", "closed", "no-json", "wrong-schema", "slow")
-PAID = {"no-json": "I would say about seven.", "wrong-schema": '{"agency": "high"}'}
+LASTING = {"400": 400, "413": 413, "422": 422, "length": 200, "content-filter": 200, "sorry": 200}
+"""Failures that an article has at each request, with their status; all others differ from request to request"""
+STATUSES = {"429": 429, "500": 500, "401": 401, **{kind: status for kind, status in LASTING.items() if status != 200}}
+PAID = {
+    "no-json": "I would say about seven.",
+    "sorry": "I am sorry, but I cannot score this.",
+    "wrong-schema": '{"agency": "high"}',
+    "length": '{"agency": 7, "prog',
+    "content-filter": "",
+}
+UNPAID = {"200-error": {"error": {"message": "upstream is busy", "code": 502}}, "no-choices": {"choices": []}}
+USAGES = {
+    "usage-text": {"prompt_tokens": "1000", "completion_tokens": "47", "total_tokens": "1047"},
+    "usage-odd": {"prompt_tokens": [1000], "completion_tokens": {"text": 40}, "total_tokens": -3},
+    "usage-null": {"prompt_tokens": None, "completion_tokens_details": 7},
+    "thinking-beside": {
+        "prompt_tokens": PROMPT_TOKENS,
+        "completion_tokens": COMPLETION_TOKENS,
+        "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS + THINKING_TOKENS,
+        "completion_tokens_details": {"reasoning_tokens": THINKING_TOKENS},
+    },
+}
 HANG = 2.6
 """Seconds without an answer to a `time-out`; a client must wait less, but longer than a busy machine takes."""
 
 
 class OracleServer:
-    """`failures` are shares of the requests; each article fails at its first requests only, as often as drawn."""
+    """`failures` are shares: of the articles for the `LASTING` ones, else of an article's requests.
+
+    What fails is drawn from the article and the number of its request: in which order threads ask changes nothing.
+    """
 
     def __init__(self, answer: Answer, failures: Mapping[str, float] | None = None, latency: float = 0.0) -> None:
         self.answer, self.failures, self.latency = answer, dict(failures or {}), latency
-        self.rng = random.Random(7)
         self.lock = threading.Lock()
         self.requests: list[str] = []
         """the article of each request"""
@@ -81,9 +103,9 @@ class OracleServer:
             time.sleep(0.005)
 
     @property
-    def tokens(self) -> tuple[int, int, int]:
+    def tokens(self) -> tuple[int, int, int, int]:
         count = sum(self.delivered.values())
-        return count * PROMPT_TOKENS, count * COMPLETION_TOKENS, count * THINKING_TOKENS
+        return count * PROMPT_TOKENS, 0, count * COMPLETION_TOKENS, count * THINKING_TOKENS
 
     def __enter__(self) -> Self:
         self.thread.start()
@@ -97,34 +119,30 @@ class OracleServer:
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
-        article = body["messages"][1]["content"].split("<article>\n", 1)[1].removesuffix("\n</article>")
-        names = list(body["response_format"]["json_schema"]["schema"]["properties"])
+        system, user = (message.get("content", "") for message in body["messages"])
+        article = re.search(r"\n\n--- (\w+) ---\n(.*)\n--- \1 ---$", user, re.DOTALL)[2]  # type: ignore[index]
+        names = re.findall(r"\w+", system.rpartition("each with a number: ")[2])
         with self.lock:
             self.body = body
+            kind = self._drawn(article, self.requests.count(article) if self.failures else 0)
             self.requests.append(article)
             self.keys.add(handler.headers["Authorization"])
             if article in self._refused:
                 self.retries.append((self._refused.pop(article), time.monotonic()))
-            drawn = self.rng.random()
-            kind = "ok"
-            for name, share in self.failures.items():
-                if 0 <= drawn < share:
-                    kind = name
-                drawn -= share
             self.failed[kind] += 1
             self._open += 1
             self.most = max(self.most, self._open)
         time.sleep(self.latency)
         with self.lock:
             self._open -= 1
-        if kind == "429":
+        if kind in STATUSES:
             with self.lock:
-                self._refused[article] = time.monotonic()
-            self._send(handler, 429, {"error": {"message": "slow down"}}, {"Retry-After": "0.2"})
-        elif kind == "500":
-            self._send(handler, 500, {"error": {"message": "oops"}}, {})
-        elif kind == "401":
-            self._send(handler, 401, {"error": {"message": "who are you?"}}, {})
+                if kind == "429":
+                    self._refused[article] = time.monotonic()
+            error = {"error": {"message": f"{kind}: who are you? {handler.headers['Authorization']}"}}
+            self._send(handler, STATUSES[kind], error, {"Retry-After": "0.2"} if kind == "429" else {})
+        elif kind in UNPAID:
+            self._send(handler, 200, UNPAID[kind], {})
         elif kind == "time-out":
             time.sleep(HANG)
             handler.close_connection = True
@@ -134,21 +152,36 @@ class OracleServer:
         else:
             if kind == "slow":
                 time.sleep(0.15)
-            text = PAID.get(kind) or self.answer(article, names)
+            text = PAID[kind] if kind in PAID else self.answer(article, names)
             self._deliver(handler, kind, text)
             with self.lock:
                 self.delivered[article] += 1
 
+    def _drawn(self, article: str, request: int) -> str:
+        """The failure of an article's request, or "ok"."""
+        for is_lasting in (True, False):
+            drawn = lot(f"lasting {article}" if is_lasting else f"{request} {article}")
+            for name, share in self.failures.items():
+                if (name in LASTING) == is_lasting:
+                    if 0 <= drawn < share:
+                        return name
+                    drawn -= share
+        return "ok"
+
     def _deliver(self, handler: BaseHTTPRequestHandler, kind: str, text: str) -> None:
         """A completion; by `kind` in parts, without a count of tokens, or cut off."""
         content = [{"type": "text", "text": text}] if kind == "parts" else text
-        usage = {
+        if kind == "fenced":
+            content = f"Here are the scores:\n```json\n{text}\n```"
+        usage: Mapping[str, Any] = {
             "prompt_tokens": PROMPT_TOKENS,
             "completion_tokens": COMPLETION_TOKENS + THINKING_TOKENS,
             "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS + THINKING_TOKENS,
             "completion_tokens_details": {"reasoning_tokens": THINKING_TOKENS},
         }
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
+        usage = USAGES.get(kind, usage)
+        finish = {"length": "length", "content-filter": "content_filter"}.get(kind, "stop")
+        choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content}}
         answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "stub", "choices": [choice]}
         counted = {} if kind == "no-usage" else {"usage": usage}
         self._send(handler, 200, answer | counted, {}, cut=20 if kind == "cut" else 0)

@@ -13,12 +13,13 @@ from winnow.domains.articles.source.synthetic import score_words
 
 FILTER = "uplifting/v1"
 KEY = "sk-not-a-real-key-4711"
-PRICES = {"prompt": 0.3, "completion": 2.5, "thinking": 3.5}
+PRICES = {"model": "stub", "prompt": 0.3, "cached": 0.03, "completion": 2.5, "thinking": 3.5}
 PRICE = (PROMPT_TOKENS * 0.3 + COMPLETION_TOKENS * 2.5 + THINKING_TOKENS * 3.5) / 1e6
 
 
 def oracle(server: OracleServer, **changes: Any) -> dict[str, Any]:
-    return {"provider": "openai", "model": "stub", "base_url": server.url, "timeout": 5.0, "prices": PRICES, **changes}
+    prices = {**PRICES, "model": changes.get("model", "stub")}
+    return {"provider": "openai", "model": "stub", "base_url": server.url, "timeout": 5.0, "prices": prices, **changes}
 
 
 def good(definition: Definition) -> Callable[[str, Sequence[str]], str]:
@@ -33,7 +34,7 @@ def good(definition: Definition) -> Callable[[str, Sequence[str]], str]:
 
 def settings(server: OracleServer, **changes: Any) -> Oracle:
     values = Programs.tiny("articles").section("label").oracle.model_dump()
-    return Oracle.model_validate({**values, **oracle(server), **changes})
+    return Oracle.model_validate({**values, **oracle(server, **changes)})
 
 
 def some_articles(count: int) -> list[Article]:

@@ -260,15 +260,15 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         passed = run_cli("calibrate")
         assert passed.exit_code == 0, passed.output
         assert "PASS: proceed" in passed.output
-        told = re.findall(r"(\d+) articles to ask about: (about )?", passed.stderr)
-        assert told == [("25", ""), ("25", "about ")], "before each sample"
+        told = re.findall(r"(\d+) questions to ask: (about )?", passed.stderr)
+        assert told == [("33", ""), ("33", "about ")], "before each sample, 25 articles and the probes"
         assert rounds.has_passed(FILTER, hash_of(definition), f"stub/0/1000 at {server.url}, 8000 characters")
 
         before = len(server.requests)
         done = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl", "--max-batches", "2")
         assert json.loads(done.stdout)["labelled"] == 6
-        most = re.search(r"6 articles to ask about: at most \$(\d\.\d\d); \$10.00 left\n  3 articles, \$", done.stderr)
-        assert most, "what it may cost is told before anything is asked"
+        most = re.search(r"6 questions to ask: about \$0.00, at most \$(\d\.\d\d); \$10.00 left\n  3 art", done.stderr)
+        assert most, "what it may cost is told before anything is asked, by what calibration's answers cost"
         assert float(most[1]) >= 6 * PRICE
         assert len(server.requests) == before + 6
         done = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl")
@@ -276,7 +276,7 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
             "labelled": 7, "malformed": 0, "rejected": 1,
         }  # fmt: skip
         assert done.stderr.count("row 7 is left out: not valid JSON") == 1
-        assert re.search(rf"1 articles to ask about: about \${PRICE:.2f}, at most", done.stderr), "as the others cost"
+        assert re.search(rf"1 questions to ask: about \${PRICE:.2f}, at most", done.stderr), "as the others cost"
         assert done.exit_code == 1
         assert len(server.requests) == before + 7
         written = [json.loads(line) for line in Path("out/labelled.jsonl").read_text().splitlines()]

@@ -1,8 +1,10 @@
 """`winnow articles …`: calibrate the oracle's prompt, label a file with it, score a file by the model, report."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Score articles on a filter's dimensions.")
 
 DATA = Path("data", "articles")
+
+
+class Retry(StrEnum):
+    malformed = "malformed"
 
 
 @app.command()
@@ -49,20 +55,43 @@ def calibrate() -> None:
 
 @app.command()
 def label(
-    file: Annotated[Path, typer.Argument(help="JSONL, one article a line: id, title, content")],
-    out: Annotated[Path, typer.Option(help="JSONL to write: the same lines with the scores")],
-    max_batches: Annotated[int, typer.Option(min=0, help="batches of articles.label.batch_size; 0 = all")] = 0,
+    file: Annotated[Path | None, typer.Argument(help="JSONL, one article a line: id, title, content")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSONL to write: the same lines with the scores")] = None,
+    max_batches: Annotated[
+        int, typer.Option(min=0, help="batches to ask about; 0 = all; the next run goes on with the others")
+    ] = 0,
+    batch_size: Annotated[int, typer.Option(min=0, help="articles of a batch; 0 = articles.label.batch_size")] = 0,
+    retry: Annotated[Retry | None, typer.Option(help="ask again where answers to this prompt are malformed")] = None,
 ) -> None:
-    """Label a file with the oracle, by a prompt that has passed; the exit code is 1 when a line gets no scores."""
+    """Label a file with the oracle, by a prompt that has passed; the exit code is 1 when a line gets no scores.
+
+    Without a file, `--retry malformed` has the next `dvc repro -f label@articles` ask again.
+    """
     from winnow.domains.articles.rules.files import check_passed, label_file
 
-    file, out = enter_checkout(file, out)
-    _check_file(file, out)
+    if (file is None) != (out is None) or (file is None and retry is None):
+        raise WinnowError("FILE and --out are needed, both of them", fix="or `--retry malformed` alone")
+    if file is not None and out is not None:
+        file, out = enter_checkout(file, out)
+        _check_file(file, out)
+    else:
+        enter_checkout()
     with _labeller() as (labeller, name, params):
+        if retry is not None:
+            print(f"{labeller.retire_malformed()} malformed answers will be asked for again", file=sys.stderr)
+        if file is None or out is None:
+            return
         check_passed(labeller, name)
-        found = label_file(labeller, file, out, batch_size=params.batch_size, max_batches=max_batches)
+        found = label_file(
+            labeller,
+            file,
+            out,
+            batch_size=batch_size or params.batch_size,
+            max_batches=max_batches,
+            seed=params.calibration.seed,
+        )
     print(json.dumps(found))
-    if found["rejected"] or found["malformed"]:
+    if found["rejected"] or found["malformed"] or found["refused"] or not found["complete"]:
         raise typer.Exit(1)
 
 

@@ -1,6 +1,7 @@
 """The section `articles` of params.yaml."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, model_validator
 
@@ -83,14 +84,23 @@ class Calibration(Section):
 class Prices(Section):
     """What the provider charges, in US dollars per million tokens."""
 
+    model: str = Field(min_length=1, description="the model that these prices are for; another one is refused")
     prompt: Float = Field(ge=0, description="tokens sent")
+    cached: Float = Field(ge=0, description="tokens sent that the server has in its cache")
     completion: Float = Field(ge=0, description="tokens of the answer")
     thinking: Float = Field(ge=0, description="tokens of reasoning, which the answer does not show")
 
 
-def _server(url: str) -> str:
+def is_loopback(url: str) -> bool:
+    """Whether a server is on this machine."""
+    return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
+
+
+def _address(url: str) -> str:
     """Raises a validation error when it is no address; as it was given else, since answers are kept under it."""
-    TypeAdapter(HttpUrl).validate_python(url)
+    found = TypeAdapter(HttpUrl).validate_python(url)
+    if found.username or found.password or found.query or found.fragment:
+        raise ValueError("an address with a user, a password, a query or a fragment: reports would show it")
     return url
 
 
@@ -99,11 +109,23 @@ class Oracle(Section):
 
     provider: Literal["rules", "openai"] = Field(description="keyword rules (embedded), or an OpenAI-compatible server")
     model: str = Field(min_length=1, description="the server's name of the model; for rules any name")
-    base_url: Annotated[str, AfterValidator(_server)] = Field(
+    base_url: Annotated[str, AfterValidator(_address)] = Field(
         pattern=r"^https?://", description="openai: the server's address, ending in /v1 as a rule"
     )
-    temperature: Float = Field(ge=0, le=2, description="openai: sampling temperature")
+    allow_plain_http: bool = Field(description="send the key and the articles unencrypted to another machine")
+    temperature: Float | None = Field(ge=0, le=2, description="openai: sampling temperature; null: not sent")
     max_tokens: int = Field(ge=16, le=1_000_000, description="openai: most tokens of an answer, reasoning included")
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        description="openai: what the server calls it; OpenAI's reasoning models want max_completion_tokens"
+    )
+    thinking_tokens: int = Field(
+        ge=0, le=1_000_000, description="openai: most tokens of reasoning that max_tokens does not limit"
+    )
+    reasoning_effort: str | None = Field(description="openai: such as low; null: not sent")
+    answer_format: Literal["json_schema", "json_object", "text"] = Field(
+        description="openai: response_format; json_schema makes the server keep to the dimensions, text sends none"
+    )
+    extra_body: dict[str, Any] = Field(description="openai: further fields of the request, such as top_p: 0.9")
     max_characters: int = Field(ge=100, le=10_000_000, description="of an article that are sent; the rest is cut off")
     concurrency: int = Field(ge=1, le=1024, description="openai: requests at the same time")
     timeout: Float = Field(gt=0, le=3600, description="openai: seconds to wait for an answer")
@@ -111,6 +133,17 @@ class Oracle(Section):
     parse_retries: int = Field(ge=0, le=10, description="further tries after an answer that breaks the schema (paid)")
     noise: Float = Field(ge=0, le=10, description="rules: standard deviation of the noise of a score, in points")
     prices: Prices = Field(description="openai: US dollars per million tokens")
+
+    @model_validator(mode="after")
+    def _server(self) -> Self:
+        if self.provider != "openai":
+            return self
+        if self.prices.model != self.model:
+            raise ValueError(f"prices are those of {self.prices.model}, and model is {self.model}: set prices, and "
+                             f"prices.model: {self.model} (a server of your own costs 0)")  # fmt: skip
+        if self.base_url.startswith("http:") and not (is_loopback(self.base_url) or self.allow_plain_http):
+            raise ValueError("base_url is plain http beyond this machine: use https, or set allow_plain_http: true")
+        return self
 
 
 class Label(Section):
@@ -120,6 +153,9 @@ class Label(Section):
     )
     max_batches: int = Field(ge=0, description="batches to label in this run; 0 = all")
     max_cost_usd: Float = Field(ge=0, description="most that the answers to this stage's questions may cost")
+    max_unlabelled_share: Float = Field(
+        ge=0, le=1, description="most of the articles asked about that may stay without scores; more stop the stage"
+    )
     calibration: Calibration = Field(description="the gate before batch labelling")
     oracle: Oracle = Field(description="who labels")
 

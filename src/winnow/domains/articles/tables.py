@@ -61,6 +61,7 @@ class Labels(Table):
 class Unlabelled(Table):
     article_id: Series[str] = pa.Field(unique=True)
     reason: Series[str]
+    answer: Series[str] = pa.Field(description="beginning of the last malformed answer; empty where there is none")
 
 
 class OracleUse(Table):
@@ -70,7 +71,9 @@ class OracleUse(Table):
     model: Series[str]
     requests: Series[int] = pa.Field(ge=0)
     malformed: Series[int] = pa.Field(ge=0, description="answers that broke the schema; paid as well")
+    estimated: Series[int] = pa.Field(ge=0, description="answers whose tokens the server did not count")
     prompt_tokens: Series[int] = pa.Field(ge=0)
+    cached_tokens: Series[int] = pa.Field(ge=0, description="those of the prompt that the server had in its cache")
     completion_tokens: Series[int] = pa.Field(ge=0)
     thinking_tokens: Series[int] = pa.Field(ge=0)
     cost_usd: Series[float] = pa.Field(ge=0)

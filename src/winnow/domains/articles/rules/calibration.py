@@ -62,7 +62,7 @@ class EvaluationResult:
     overall: pd.DataFrame
     """article_id, topic, overall: of the articles with an answer"""
     failures: list[tuple[str, str]]
-    """article_id and reason of first answers that broke the schema"""
+    """article_id and reason of first requests that brought no scores"""
 
     @property
     def word(self) -> str:
@@ -107,11 +107,11 @@ def measure(
     """The checks of a labelled sample. `sample` has article_id and topic; `human` is a `Scores` table, maybe empty."""
     scale, gates = definition.config.scale, definition.config.gates
     scores = tabulate(labelled)
-    failures = [(each.article_id, each.failures[0]) for each in labelled if each.failures]
+    failures = [(each.article_id, each.first_failure) for each in labelled if each.first_failure]
     probed = [each for answers in probes.values() for each in answers]
-    broken, asked = len(failures) + sum(bool(each.failures) for each in probed), len(labelled) + len(probed)
+    broken, asked = len(failures) + sum(bool(each.first_failure) for each in probed), len(labelled) + len(probed)
     found = [_check(gates, "parse_failures", broken / asked,
-                    f"{broken} of {asked} answers broke the schema at the first attempt")]  # fmt: skip
+                    f"{broken} of {asked} answers broke the schema or were refused at the first attempt")]  # fmt: skip
     if len(scores) < 3:
         empty = pd.DataFrame({"article_id": [], "topic": [], "overall": []})
         return EvaluationResult(found, [], {}, empty, failures)

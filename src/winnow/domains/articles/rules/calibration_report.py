@@ -87,7 +87,7 @@ def _section(found: EvaluationResult, texts: pd.DataFrame) -> Iterator[str]:
         yield ""
     yield from _worst(found, texts)
     if found.failures:
-        yield "Answers that broke the schema:"
+        yield "Requests without a readable answer:"
         yield ""
         yield from (f"- {article}: {reason}" for article, reason in found.failures[:QUOTED])
         yield ""

@@ -1,16 +1,16 @@
-"""Labelling a file of articles by a prompt that has passed, a batch at a time."""
+"""Labelling a file of articles by a prompt that has passed."""
 
 import json
 import sys
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from winnow.domains.articles.rules.labelling import Article, Labeller, announce
+from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce, told_of
 from winnow.domains.articles.rules.questions import hash_of
 from winnow.domains.articles.rules.rounds import has_passed
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows
+from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
 
@@ -26,42 +26,74 @@ def check_passed(labeller: Labeller, name: str) -> None:
         )
 
 
-def label_file(labeller: Labeller, path: Path, out: Path, *, batch_size: int, max_batches: int) -> dict[str, Any]:
+def label_file(
+    labeller: Labeller, path: Path, out: Path, *, batch_size: int, max_batches: int, seed: int
+) -> dict[str, Any]:
     """Write each article of a JSONL file with its scores to `out`, in the guide's form; counts and what was paid.
 
-    What it will cost is printed first. `max_batches` of 0 means all. Lines that are no article, and articles without a
-    readable answer, are left out and counted. `out` is written when all is there: a run that was stopped leaves what
-    stood in it, and is simply started again, since answers of an earlier run are not paid again.
+    What it will cost is printed first. Of the articles without a stored answer, `max_batches` batches are asked about
+    (0: all), or as many as the cap covers, drawn by `seed`; a further run goes on with the others. Articles without
+    scores go to `<out>.unlabelled.jsonl` with the reason. `out` is written at the end: a run that was stopped leaves
+    what stood in it, and is simply started again, since answers of an earlier run are not paid again.
     """
-    wanted = max_batches * batch_size or None
-    announce(labeller, map(_article, islice(_articles(path, lambda _: None), wanted)))
-    counts = {"labelled": 0, "malformed": 0, "rejected": 0}
+    counts = {"labelled": 0, "malformed": 0, "refused": 0, "left": 0, "rejected": 0}
 
     def reject(line: str) -> None:
         counts["rejected"] += 1
         print(f"  {line}", file=sys.stderr)
 
+    unasked: list[tuple[str, int]] = []
+    for number, row in _articles(path, reject):
+        if not labeller.is_known(_article(row)):
+            unasked.append((content_key([str(seed), str(row["id"])]), number))
+    drawn = [number for _, number in sorted(unasked)[: max_batches * batch_size or None]]
+    wanted = set(drawn)
+    covered = announce(labeller, ((_article(row), "plain") for number, row in _articles(path) if number in wanted))
+    if covered < len(drawn):
+        print(
+            f"  max_cost_usd covers about {covered} of them, as the answers so far cost; the others are left out",
+            file=sys.stderr,
+        )
+    left = {number for _, number in unasked} - set(drawn[:covered])
+    found: dict[int, Labelled] = {}
+    rows = [number for number, _ in _articles(path) if number not in left]
+    asked = (_article(row) for number, row in _articles(path) if number not in left)
+    answers = labeller.label_all(asked, is_batch=True, every=batch_size)
+    found = dict(zip(rows, answers, strict=True))
+    print(told_of(answers, labeller.use), file=sys.stderr)
     field = labeller.definition.config.analysis_field
-    rows = islice(_articles(path, reject), wanted)
+    missing = out.with_name(f"{out.name}.unlabelled.jsonl")
+    for killed in out.parent.glob(f".{out.name}.*.tmp"):
+        killed.unlink()  # of a process that was killed while it wrote; the store's lock says that none is writing
     with atomic_path(out) as scratch, scratch.open("w", encoding="utf-8") as target:
-        while batch := list(islice(rows, batch_size)):
-            for row, found in zip(batch, labeller.label_all(list(map(_article, batch))), strict=True):
-                if found.scores is None:
-                    counts["malformed"] += 1
-                    continue
-                counts["labelled"] += 1
-                target.write(json.dumps({**row, field: {"dimensions": found.scores}}, ensure_ascii=False) + "\n")
-            paid = labeller.use.paid_now_usd
-            print(f"  {sum(counts.values())} articles, ${paid:.4f} paid now", file=sys.stderr)
-    return {**counts, "cost_usd": round(labeller.use.cost_usd, 6), "paid_now_usd": round(labeller.use.paid_now_usd, 6)}
+        lines = []
+        for number, row in _articles(path):
+            each = found.get(number)
+            if each is not None and each.scores is not None:
+                target.write(json.dumps({**row, field: {"dimensions": each.scores}}, ensure_ascii=False) + "\n")
+            elif each is not None:
+                lines.append({"id": row["id"], "reason": each.reason, "answer": each.answer})
+            outcome = "not reached" if each is None else each.outcome
+            counts[{"scored": "labelled", "not reached": "left"}.get(outcome, outcome)] += 1
+    with atomic_path(missing) as scratch:
+        scratch.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    if not lines:
+        missing.unlink()
+    use = labeller.use
+    return {
+        **counts,
+        "complete": covered == len(drawn),
+        "cost_usd": round(use.cost_usd, 6),
+        "paid_now_usd": round(use.paid_now_usd, 6),
+    }
 
 
 def _article(row: dict[str, Any]) -> Article:
     return Article(str(row["id"]), str(row.get("title") or ""), row["content"])
 
 
-def _articles(path: Path, reject: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    """The lines that are articles; the others are passed to `reject`."""
+def _articles(path: Path, reject: Callable[[str], None] = lambda _: None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The lines that are articles, with their numbers; the others are passed to `reject`."""
     for number, row in enumerate(jsonl_rows(path)):
         try:
             if isinstance(row, str):
@@ -70,4 +102,4 @@ def _articles(path: Path, reject: Callable[[str], None]) -> Iterator[dict[str, A
         except NotAnArticle as reason:
             reject(f"row {number} is left out: {reason}")
             continue
-        yield dict(row)
+        yield number, dict(row)

@@ -91,17 +91,12 @@ def require_pass(outcome: Outcome) -> None:
 def _examine(
     labeller: Labeller, sample: pd.DataFrame, texts: pd.DataFrame, human: pd.DataFrame, probes: int
 ) -> EvaluationResult:
-    announce(labeller, _articles(sample["article_id"].tolist(), texts))
-    labelled = _ask(labeller, sample["article_id"].tolist(), texts, "plain")
-    again = {
-        variant: _ask(labeller, names, texts, cast("Variant", variant))
-        for variant, names in probe_articles(sample, probes).items()
-    }
-    return measure(labeller.definition, sample, labelled, again, human)
-
-
-def _ask(labeller: Labeller, names: Sequence[str], texts: pd.DataFrame, variant: Variant) -> list[Labelled]:
-    return list(labeller.label_all(_articles(names, texts), variant))
+    names = {"plain": sample["article_id"].tolist(), **probe_articles(sample, probes)}
+    asked = {cast("Variant", variant): _articles(own, texts) for variant, own in names.items()}
+    announce(labeller, ((article, variant) for variant, own in asked.items() for article in own))
+    found: dict[str, list[Labelled]] = {name: labeller.label_all(own, name) for name, own in asked.items()}
+    labelled = found.pop("plain")
+    return measure(labeller.definition, sample, labelled, found, human)
 
 
 def _articles(names: Sequence[str], texts: pd.DataFrame) -> list[Article]:

@@ -1,23 +1,34 @@
-"""Asking an oracle about many articles: each answer is stored when it arrives, what it costs is capped and counted."""
+"""Asking an oracle about many articles: each answer is stored when it arrives, what it costs is capped and counted.
 
-import json
+Threads send requests and nothing else; all that is decided, counted and stored is decided in the calling thread.
+"""
+
 import sys
-import threading
-from collections import deque
+import time
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle as Settings
 from winnow.domains.articles.params import Prices
-from winnow.domains.articles.rules.oracles import Oracle, Reply, Tokens
-from winnow.domains.articles.rules.questions import MalformedAnswer, Question, Variant, parse_answer, question
-from winnow.pipeline.cache import KeptAnswers
+from winnow.domains.articles.rules.oracles import NoAnswer, Oracle, OracleError, Refused, Reply, Tokens
+from winnow.domains.articles.rules.questions import MalformedAnswer, Question, Variant, hash_of, parse_answer, question
+from winnow.learn.interrupt import Interrupted, StopRequest
+from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
 
-NONE = Tokens(0, 0, 0)
+NONE = Tokens(0, 0, 0, 0)
+WINDOW = 100
+"""Articles over which the brake looks back."""
+QUOTED = 200
+"""Characters of a malformed answer that are shown."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 600.0
+"""Seconds before the first further try, doubled at each; and the longest that a server may ask for."""
+CAP = "not reached: max_cost_usd"
 
 
 class Article(NamedTuple):
@@ -33,8 +44,42 @@ class Labelled:
     article_id: str
     scores: Mapping[str, float] | None
     """None when no answer kept to the schema"""
-    failures: tuple[str, ...]
+    failures: tuple[str, ...] = ()
     """why each malformed answer was one"""
+    refusal: str | None = None
+    """why there is no answer at all"""
+    answer: str = ""
+    """the beginning of the last malformed answer"""
+
+    @property
+    def reason(self) -> str:
+        """Why there are no scores."""
+        return self.refusal or f"malformed answer: {self.failures[-1]}"
+
+    @property
+    def first_failure(self) -> str | None:
+        """Why the first request brought no scores; None when it did."""
+        return self.failures[0] if self.failures else self.refusal
+
+    @property
+    def outcome(self) -> str:
+        if self.scores is not None:
+            return "scored"
+        return "not reached" if self.refusal == CAP else "refused" if self.refusal else "malformed"
+
+
+class BrakeError(WinnowError):
+    """Too many of the last articles got no scores at the first attempt."""
+
+
+class Store(Protocol):
+    """What a labeller needs of `stores.AnswerStore`."""
+
+    def saving(self) -> AbstractContextManager[None]: ...
+    def add(self, key: str, asker: str, reply: Mapping[str, Any]) -> None: ...
+    def of(self, key: str) -> list[tuple[bool, dict[str, Any]]]: ...
+    def by(self, asker: str) -> Iterator[tuple[int, dict[str, Any]]]: ...
+    def retire(self, numbers: list[int]) -> None: ...
 
 
 @dataclass
@@ -48,25 +93,20 @@ class Use:
     requests: int = 0
     tokens: Tokens = NONE
     tokens_now: Tokens = NONE
-    counted: set[str] = field(default_factory=set)
-    broken: set[str] = field(default_factory=set)
-    """keys of all answers, and of those that broke the schema"""
+    malformed: int = 0
+    """answers that broke the schema"""
+    estimated: int = 0
+    """answers whose tokens the server did not count"""
+    lost_usd: float = 0.0
+    """the most that requests without an answer may have cost: the provider knows"""
 
-    def add(self, key: str, reply: Reply, *, now: bool) -> bool:
-        """Whether the answer was not counted yet."""
-        if key in self.counted:
-            return False
-        self.counted.add(key)
+    def add(self, reply: Reply, *, now: bool, malformed: bool) -> None:
         self.requests += 1
         self.tokens = self.tokens.plus(reply.tokens)
+        self.malformed += malformed
+        self.estimated += reply.estimated
         if now:
             self.tokens_now = self.tokens_now.plus(reply.tokens)
-        return True
-
-    @property
-    def malformed(self) -> int:
-        """Answers that broke the schema."""
-        return len(self.broken)
 
     @property
     def cost_usd(self) -> float:
@@ -78,154 +118,316 @@ class Use:
 
 
 @dataclass
-class Budget:
-    """A cap on what is paid: each request reserves the most that it may cost before it is sent."""
+class _Task:
+    """One article on its way to scores."""
 
-    max_usd: float
-    spent: float = 0.0
+    place: int
+    article_id: str
+    asked: Question
+    key: str
+    answers: int = 0
+    failures: list[str] = field(default_factory=list)
+    answer: str = ""
+    tries: int = 0
+    pause: float = 0.0
     reserved: float = 0.0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def reserve(self, cost: float) -> None:
-        """Raises WinnowError when the cap would be passed."""
-        with self.lock:
-            if cost and self.spent + self.reserved + cost > self.max_usd:
-                raise WinnowError(
-                    f"the next answer may cost ${cost:.4f}, but of max_cost_usd ${self.max_usd:.2f} "
-                    f"${self.spent:.4f} is spent and ${self.reserved:.4f} is under way",
-                    where="params.yaml: articles.label.max_cost_usd",
-                    fix="raise it, or lower oracle.max_tokens or max_characters; what was answered is kept",
-                )
-            self.reserved += cost
-
-    def settle(self, reserved: float, paid: float) -> None:
-        with self.lock:
-            self.reserved -= reserved
-            self.spent += paid
 
 
 class Labeller:
-    """An oracle with its store of answers (None where they cost nothing) and its budget."""
+    """An oracle with its store of answers and its budget."""
 
     def __init__(
-        self, oracle: Oracle, kept: KeptAnswers | None, definition: Definition, settings: Settings, max_cost_usd: float
+        self,
+        oracle: Oracle,
+        kept: Store,
+        definition: Definition,
+        settings: Settings,
+        max_cost_usd: float,
+        stop: StopRequest,
     ) -> None:
         self.oracle, self.kept, self.definition, self.settings = oracle, kept, definition, settings
-        self.budget = Budget(max_cost_usd)
+        self.max_cost_usd, self.stop = max_cost_usd, stop
         self.use = Use(settings.prices)
-        self._lock = threading.Lock()
-        self._under_way = threading.Semaphore(settings.concurrency)
+        self.asker = content_key([hash_of(definition), oracle.name])
+        self.reserved = 0.0
+        self.excess = 1.0
+        """how much more than the highest cost an answer has cost: of a server that does not keep to max_tokens"""
+        self._counted: set[str] = set()
 
     @property
     def judged(self) -> str:
         """What a calibration judges besides the prompt: who answers, and how much of an article is sent."""
         return f"{self.oracle.name}, {self.settings.max_characters} characters"
 
-    def estimate(self, articles: Iterable[Article]) -> tuple[int, float]:
-        """Questions about these articles that no stored answer answers, and what they may cost at most."""
-        count, most = 0, 0.0
-        for asked in self._unanswered(articles, "plain"):
-            count, most = count + 1, most + self.oracle.highest_cost(asked)
-        return count, most
+    @property
+    def left_usd(self) -> float:
+        """What is left of the cap. Stored answers count: a run that the cap has stopped is stopped again."""
+        return self.max_cost_usd - self.use.cost_usd - self.use.lost_usd - self.reserved
 
-    def _unanswered(self, articles: Iterable[Article], variant: Variant) -> Iterator[Question]:
-        """The questions without a stored answer. Those with one are counted as spent, before anything new is asked."""
-        for article in articles:
-            asked = self._question(article, variant)
-            key = asked.key(self.oracle.name, 0)
-            if self.kept is None or self.kept.find(key) is None:
-                yield asked
-            else:
-                self._answer(asked, key)
+    def highest_cost(self, asked: Question) -> float:
+        """Of one answer, in US dollars."""
+        return self.excess * self.oracle.highest_cost(asked)
 
-    def label_all(self, articles: Sequence[Article], variant: Variant = "plain") -> Iterator[Labelled]:
-        """`label` of each article, in order, several at a time. The first error stops it; what was answered is kept."""
-        deque(self._unanswered(articles, variant), maxlen=0)
-        width = 1 if self.settings.provider == "rules" else self.settings.concurrency
-        if width == 1:
-            yield from (self.label(article, variant) for article in articles)
-            return
-        pending: deque[Future[Labelled]] = deque()
-        pool = ThreadPoolExecutor(2 * width)  # as many wait for the disk as for the oracle
-        try:
-            for article in articles:
-                pending.append(pool.submit(self.label, article, variant))
-                if len(pending) >= 4 * width:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    def mean_cost(self) -> float | None:
+        """Of an answer of this oracle to this prompt, calibration's included; None before the first one."""
+        if self.use.requests:
+            return self.use.cost_usd / self.use.requests
+        costs = [Tokens(*reply["tokens"]).cost(self.settings.prices) for _, reply in self.kept.by(self.asker)]
+        return sum(costs) / len(costs) if costs else None
 
-    def label(self, article: Article, variant: Variant = "plain") -> Labelled:
-        """Ask until an answer keeps to the schema, `parse_retries` times more at most."""
-        asked = self._question(article, variant)
-        failures: list[str] = []
-        for attempt in range(self.settings.parse_retries + 1):
-            key = asked.key(self.oracle.name, attempt)
-            answer = self._answer(asked, key)
-            try:
-                return Labelled(article.article_id, parse_answer(answer, self.definition), tuple(failures))
-            except MalformedAnswer as reason:
-                failures.append(str(reason))
-                with self._lock:
-                    self.use.broken.add(key)
-        return Labelled(article.article_id, None, tuple(failures))
+    def is_known(self, article: Article, variant: Variant = "plain") -> bool:
+        """Whether stored answers decide about the article; they are counted as spent."""
+        task = self._task(0, article, variant)
+        return self._recall(task) is not None
 
-    def _answer(self, asked: Question, key: str) -> str:
-        """The stored answer, or a new one, which is paid and stored.
+    def retire_malformed(self) -> int:
+        """Have malformed answers to this prompt asked for again; how many there were. What they cost stays counted."""
+        numbers = [number for number, reply in self.kept.by(self.asker) if self._read(_reply(reply))[1]]
+        with self.kept.saving():
+            self.kept.retire(numbers)
+        return len(numbers)
 
-        A stored answer counts against the cap too: a run that the cap has stopped, started again, is stopped again.
+    def label_all(
+        self, articles: Iterable[Article], variant: Variant = "plain", *, is_batch: bool = False, every: int = 0
+    ) -> list[Labelled]:
+        """What the oracle says of each article, in order; several are asked about at a time.
+
+        A batch, unlike a sample, has a brake, which raises BrakeError, and goes on to the end without new requests when
+        the cap is reached; a sample raises WinnowError then. `every`: articles from one line of progress to the next.
+        OracleError when the server answers nobody, Interrupted after Ctrl+C and SIGTERM: requests under way are waited
+        for, and their answers stored, before anything is raised.
         """
-        asked_now = False
+        run = _Run(self, variant, is_batch=is_batch, every=every)
+        return run.label(self._task(place, article, variant) for place, article in enumerate(articles))
 
-        def ask() -> str:
-            nonlocal asked_now
-            most, cost = self.oracle.highest_cost(asked), 0.0
-            self.budget.reserve(most)
-            try:
-                reply = self.oracle.ask(asked)
-                cost = reply.tokens.cost(self.settings.prices)
-                asked_now = True
-            finally:
-                self.budget.settle(most, cost)
-            return json.dumps({"text": reply.text, **reply.tokens._asdict()})
-
-        with self._under_way:
-            stored = json.loads(self.kept.obtain(key, ask) if self.kept else ask())
-        if self.kept and asked_now:
-            self.kept.flush()
-        reply = Reply(stored.pop("text"), Tokens(**stored))
-        with self._lock:
-            is_new = self.use.add(key, reply, now=asked_now)
-        if is_new and not asked_now:
-            self.budget.settle(0.0, reply.tokens.cost(self.settings.prices))
-        return reply.text
-
-    def _question(self, article: Article, variant: Variant) -> Question:
-        return question(
+    def _task(self, place: int, article: Article, variant: Variant) -> _Task:
+        asked = question(
             self.definition,
             article.title,
             article.content,
             max_characters=self.settings.max_characters,
             variant=variant,
         )
+        return _Task(place, article.article_id, asked, asked.key(self.oracle.name))
+
+    def _recall(self, task: _Task) -> Labelled | None:
+        """What stored answers say of an article; None when it has to be asked about."""
+        is_new = task.key not in self._counted
+        self._counted.add(task.key)
+        found = None
+        for is_retired, stored in self.kept.of(task.key):
+            reply = _reply(stored)
+            if is_new:
+                self.use.add(reply, now=False, malformed=bool(self._read(reply)[1]))
+            if not is_retired:
+                found = self._decide(task, reply)
+        return found
+
+    def _decide(self, task: _Task, reply: Reply) -> Labelled | None:
+        """One more answer to a task's question: its scores, the last failure, or None when another one is wanted."""
+        scores, failure = self._read(reply)
+        task.answers += 1
+        if scores is None:
+            task.failures.append(failure)
+            task.answer = reply.text[:QUOTED]
+            if task.answers <= self.settings.parse_retries:
+                return None
+        return Labelled(task.article_id, scores, tuple(task.failures), answer="" if scores else task.answer)
+
+    def _read(self, reply: Reply) -> tuple[dict[str, float] | None, str]:
+        """The scores, or why there are none."""
+        try:
+            if reply.flaw:
+                raise MalformedAnswer(reply.flaw)
+            return parse_answer(reply.text, self.definition), ""
+        except MalformedAnswer as reason:
+            return None, str(reason)
 
 
-def announce(labeller: Labeller, articles: Iterable[Article]) -> None:
-    """Print what the questions about these articles will cost: at most, and as the answers so far go.
+def _reply(stored: Mapping[str, Any]) -> Reply:
+    return Reply(**{**stored, "tokens": Tokens(*stored["tokens"])})
 
-    Raises WinnowError when going by the answers so far it is more than what is left of the cap.
-    """
-    count, most = labeller.estimate(articles)
-    use, left = labeller.use, labeller.budget.max_usd - labeller.budget.spent
-    about = min(most, count * use.cost_usd / use.requests) if use.requests else None
-    if most > 0:
-        guess = "" if about is None else f"about ${about:.2f}, "
-        print(f"{count} articles to ask about: {guess}at most ${most:.2f}; ${left:.2f} left", file=sys.stderr)
-    if about is not None and about > left:
-        raise WinnowError(
-            f"{count} articles would cost about ${about:.2f}, and ${left:.2f} of max_cost_usd are left",
+
+class _Run:
+    """One call of `Labeller.label_all`."""
+
+    def __init__(self, labeller: Labeller, variant: Variant, *, is_batch: bool, every: int) -> None:
+        self.labeller, self.settings = labeller, labeller.settings
+        self.variant, self.is_batch, self.every = variant, is_batch, every
+        self.found: dict[int, Labelled] = {}
+        self.again: deque[_Task] = deque()
+        self.under_way: dict[Future[Reply], _Task] = {}
+        self.waiting: defaultdict[str, list[_Task]] = defaultdict(list)
+        """by key: further articles with a text that is being asked about"""
+        self.window: deque[bool] = deque(maxlen=WINDOW)
+        self.silent = 0
+        """articles in a row about which the server said nothing, however often it was asked"""
+        self.failure: BaseException | None = None
+
+    def label(self, tasks: Iterator[_Task]) -> list[Labelled]:
+        width = 1 if self.settings.provider == "rules" else self.settings.concurrency
+        with ThreadPoolExecutor(width) as pool:
+            while True:
+                while len(self.under_way) < width and (task := self._next(tasks)):
+                    self.under_way[pool.submit(self._ask, task)] = task
+                if not self.under_way:
+                    break
+                done, _ = wait(self.under_way, return_when=FIRST_COMPLETED)
+                with self.labeller.kept.saving():
+                    for future in done:
+                        self._settle(self.under_way.pop(future), future)
+        if self.labeller.stop.signum:
+            raise Interrupted(self.labeller.stop.signum)
+        if self.failure:
+            raise self.failure
+        return [self.found[place] for place in sorted(self.found)]
+
+    def _next(self, tasks: Iterator[_Task]) -> _Task | None:
+        """The next article to ask about, its highest cost reserved; None when there is none, or none for now."""
+        labeller = self.labeller
+        while not self.failure and not labeller.stop.signum:
+            is_again = bool(self.again)
+            task = self.again.popleft() if is_again else next(tasks, None)
+            if task is None:
+                return None
+            if not task.tries and not task.answers:
+                if task.key in self.waiting:
+                    self.waiting[task.key].append(task)
+                    continue
+                if known := labeller._recall(task):
+                    self._finish(task, known)
+                    continue
+            cost = labeller.highest_cost(task.asked)
+            if cost and cost > labeller.left_usd:
+                if self.under_way:  # which may cost less than was reserved
+                    self.again.appendleft(task)
+                    return None
+                self._refuse_by_cap(task, cost)
+                continue
+            _ = self.waiting[task.key]
+            task.reserved = cost
+            labeller.reserved += cost
+            return task
+        return None
+
+    def _ask(self, task: _Task) -> Reply:
+        end = time.monotonic() + task.pause
+        while (left := end - time.monotonic()) > 0:
+            if self.labeller.stop.signum:
+                raise NoAnswer("the run was stopped")
+            time.sleep(min(left, 0.2))
+        return self.labeller.oracle.ask(task.asked)
+
+    def _settle(self, task: _Task, future: "Future[Reply]") -> None:
+        """Store, count and judge what came of a request."""
+        labeller = self.labeller
+        labeller.reserved = labeller.reserved - task.reserved if self.under_way else 0.0
+        error = future.exception()
+        if error is None:
+            reply = future.result()
+            labeller.kept.add(task.key, labeller.asker, {**reply._asdict(), "tokens": list(reply.tokens)})
+            if task.reserved:
+                labeller.excess *= max(reply.tokens.cost(self.settings.prices) / task.reserved, 1.0)
+            self.silent = 0
+            task.tries, task.pause = 0, 0.0
+            found = labeller._decide(task, reply)
+            labeller.use.add(reply, now=True, malformed=len(task.failures) == task.answers)
+            if found:
+                self._finish(task, found)
+            else:
+                self.again.appendleft(task)
+        elif isinstance(error, Refused):
+            self._finish(task, self._without(task, f"refused: {error}"))
+        elif isinstance(error, NoAnswer):
+            self._try_again(task, error)
+        else:
+            self.failure = self.failure or error
+
+    def _try_again(self, task: _Task, error: NoAnswer) -> None:
+        if error.maybe_paid:
+            self.labeller.use.lost_usd += task.reserved
+        task.pause = FIRST_PAUSE * 2**task.tries if error.pause is None else error.pause
+        task.tries += 1
+        if task.tries <= self.settings.retries and task.pause <= LONGEST_PAUSE:
+            self.again.append(task)
+            return
+        self.silent += 1
+        self._finish(task, self._without(task, f"no answer: {error}"))
+        if self.silent > 1:  # one may be that article's fault
+            self.failure = self.failure or OracleError(
+                f"the oracle's server gives no answer: {error}",
+                where=f"{self.settings.base_url} (tried {task.tries} times)",
+                fix="check articles.label.oracle.base_url, timeout, retries and concurrency; what was answered is kept",
+            )
+
+    def _without(self, task: _Task, reason: str) -> Labelled:
+        return Labelled(task.article_id, None, tuple(task.failures), reason, task.answer)
+
+    def _refuse_by_cap(self, task: _Task, cost: float) -> None:
+        labeller = self.labeller
+        if self.is_batch:
+            self._finish(task, self._without(task, CAP))
+            return
+        self.failure = WinnowError(
+            f"the next answer may cost ${cost:.4f}, but of max_cost_usd ${labeller.max_cost_usd:.2f} "
+            f"${labeller.use.cost_usd + labeller.use.lost_usd:.4f} is spent",
             where="params.yaml: articles.label.max_cost_usd",
-            fix="raise it, or label fewer batches (max_batches)",
+            fix="raise it, or lower oracle.max_tokens or max_characters; what was answered is kept",
         )
+
+    def _finish(self, task: _Task, found: Labelled) -> None:
+        self.found[task.place] = found
+        self.again.extend(self.waiting.pop(task.key, []))
+        if not self.is_batch:
+            return
+        if self.every and len(self.found) % self.every == 0:
+            paid = self.labeller.use.paid_now_usd
+            told = f", ${paid:.4f} paid now" if paid else ""
+            print(f"  {len(self.found)} articles{told}", file=sys.stderr, flush=True)
+        if found.refusal == CAP:
+            return
+        self.window.append(found.first_failure is not None)
+        limit = self.labeller.definition.config.gates.parse_failures.review
+        if sum(self.window) > limit * WINDOW and not self.failure:
+            self.failure = BrakeError(
+                f"{sum(self.window)} of the last {len(self.window)} articles got no readable answer at the first "
+                f"attempt, the last one ({found.article_id}) because: {found.first_failure}. "
+                f"{told_of(list(self.found.values()), self.labeller.use)}",
+                where=f"gates.parse_failures.review of the filter allows {limit:.0%}",
+                fix="see what the server answers, then run it again: what was answered is kept, and "
+                "`winnow articles label --retry malformed` has malformed answers asked for again",
+            )
+
+
+def told_of(found: Sequence[Labelled], use: Use) -> str:
+    """The line at the end: articles by outcome, and what their answers cost."""
+    outcomes = [each.outcome for each in found]
+    counts = {name: outcomes.count(name) for name in ("scored", "malformed", "refused", "not reached")}
+    listed = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name != "not reached")
+    told = f"{len(found)} articles: {listed}; {use.requests} answers, of which {use.malformed} malformed"
+    if use.cost_usd:
+        told += f", ${use.cost_usd:.4f}, of which ${use.paid_now_usd:.4f} paid now"
+    if use.estimated:
+        told += f" (tokens of {use.estimated} answers estimated)"
+    if use.lost_usd:
+        told += f"; requests without an answer may have cost up to ${use.lost_usd:.4f} more"
+    return told
+
+
+def announce(labeller: Labeller, asked: Iterable[tuple[Article, Variant]]) -> int:
+    """Print what the questions without a stored answer will cost: about, and at most; how many of them the cap covers.
+
+    At most is when every answer is as long as it may be, and every further try is needed and paid.
+    """
+    settings, count, most = labeller.settings, 0, 0.0
+    for article, variant in asked:
+        if not labeller.is_known(article, variant):
+            count += 1
+            most += labeller.highest_cost(labeller._task(0, article, variant).asked)
+    if not most:
+        return count
+    most *= (settings.parse_retries + 1) * (settings.retries + 1)
+    mean, left = labeller.mean_cost(), max(labeller.left_usd, 0.0)
+    guess = "" if mean is None else f"about ${min(count * mean, most):.2f}, "
+    print(f"{count} questions to ask: {guess}at most ${most:.2f}; ${left:.2f} left", file=sys.stderr)
+    return count if not mean else min(count, int(left / mean))

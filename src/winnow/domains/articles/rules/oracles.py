@@ -1,34 +1,40 @@
 """The oracles: `rules`, which counts words, and `openai`, any server that speaks the OpenAI protocol."""
 
 import json
-import math
 import os
 import re
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle as Settings
-from winnow.domains.articles.params import Prices
+from winnow.domains.articles.params import Prices, is_loopback
 from winnow.domains.articles.rules.questions import Question
 from winnow.domains.articles.source.synthetic import score_words
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
 
 KEYS = ("WINNOW_ORACLE_KEY", "OPENAI_API_KEY")
-"""Environment variables that may hold the key, the first one found counts."""
+"""Environment variables that may hold the key, the first one found counts; the second is for OpenAI alone."""
 
-CHARACTERS_PER_TOKEN = 3.0
-"""For estimates: English has about 4, other languages fewer."""
+OPENAI = "api.openai.com"
+
+REFUSED = frozenset({400, 413, 422, 451})
+"""Statuses about one request, such as a content filter's or an article that is too long."""
+TRANSIENT = frozenset({408, 409, 425, 429})
+"""Statuses, besides 5xx, after which the same request may be answered."""
 
 
 class Tokens(NamedTuple):
-    """What an answer took; the completion is counted without thinking."""
+    """What an answer took."""
 
     prompt_tokens: int
+    cached_tokens: int
+    """those of the prompt that the server had in its cache"""
     completion_tokens: int
+    """without thinking"""
     thinking_tokens: int
 
     def plus(self, other: "Tokens") -> "Tokens":
@@ -37,7 +43,8 @@ class Tokens(NamedTuple):
     def cost(self, prices: Prices) -> float:
         """US dollars."""
         return (
-            self.prompt_tokens * prices.prompt
+            (self.prompt_tokens - self.cached_tokens) * prices.prompt
+            + self.cached_tokens * prices.cached
             + self.completion_tokens * prices.completion
             + self.thinking_tokens * prices.thinking
         ) / 1e6
@@ -48,6 +55,22 @@ class Reply(NamedTuple):
 
     text: str
     tokens: Tokens
+    flaw: str | None = None
+    """why the text is no whole answer: cut off at max_tokens, or stopped by a content filter"""
+    estimated: bool = False
+    """whether the server gave no readable count of tokens"""
+
+
+class Refused(Exception):  # noqa: N818 - a finding about one article, not a failure
+    """The server will not answer this request."""
+
+
+class NoAnswer(Exception):  # noqa: N818 - asked again
+    """No answer this time. `pause`: seconds that the server asks to wait; `maybe_paid`: it may have done the work."""
+
+    def __init__(self, reason: str, *, pause: float | None = None, maybe_paid: bool = False) -> None:
+        super().__init__(reason)
+        self.pause, self.maybe_paid = pause, maybe_paid
 
 
 class Oracle(Protocol):
@@ -55,7 +78,8 @@ class Oracle(Protocol):
     def name(self) -> str:
         """What answers are kept under: all that shapes an answer besides the question."""
 
-    def ask(self, question: Question) -> Reply: ...
+    def ask(self, question: Question) -> Reply:
+        """One request. Raises Refused, NoAnswer, or OracleError when no request can be answered."""
 
     def highest_cost(self, question: Question) -> float:
         """The highest cost of an answer in US dollars, as far as it is known before the request."""
@@ -84,7 +108,7 @@ class RulesOracle:
             for name, score in score_words(question.text, self.definition).items()
         }
         scores = {name: round(2 * min(max(score, scale.low), scale.high)) / 2 for name, score in drawn.items()}
-        return Reply(json.dumps(scores), Tokens(0, 0, 0))
+        return Reply(json.dumps(scores), Tokens(0, 0, 0, 0))
 
     def highest_cost(self, question: Question) -> float:
         del question
@@ -92,79 +116,77 @@ class RulesOracle:
 
 
 class OpenAIOracle:
-    """A server with the chat completions of OpenAI's protocol: Gemini's, vLLM, Ollama, llama.cpp, …
-
-    The client retries refusals (429, 5xx), time-outs and lost connections with growing pauses, and waits as long as a
-    server's Retry-After says (up to two minutes).
-    """
+    """A server with the chat completions of OpenAI's protocol: Gemini's, vLLM, Ollama, llama.cpp, …"""
 
     def __init__(self, settings: Settings) -> None:
         from openai import OpenAI  # noqa: PLC0415 - half a second, for nothing where the oracle is `rules`
 
         self.settings = settings
-        key = next((os.environ[name] for name in KEYS if os.environ.get(name)), None)
-        if key is None and not _is_local(settings.base_url):
-            raise OracleError(
-                f"no key for {settings.base_url}",
-                where=f"environment variables {' and '.join(KEYS)}",
-                fix=f"export {KEYS[0]}=… in the shell; never write a key into a file of the repository",
-            )
-        if key and not re.fullmatch("[!-~]+", key):
-            raise OracleError(
-                "the key holds a blank, a line break or a character beyond ASCII, and no request can carry it",
-                where=f"environment variables {' and '.join(KEYS)}",
-                fix="copy the key again, without what stands around it",
-            )
+        self.key = _key(settings.base_url)
         self.client: OpenAI = OpenAI(
-            api_key=key or "none",
-            base_url=settings.base_url,
-            timeout=settings.timeout,
-            max_retries=settings.retries,
+            api_key=self.key or "none", base_url=settings.base_url, timeout=settings.timeout, max_retries=0
         )
 
     @property
     def name(self) -> str:
         given = self.settings
-        return f"{given.model}/{given.temperature:g}/{given.max_tokens} at {given.base_url.rstrip('/')}"
+        temperature = "default" if given.temperature is None else f"{given.temperature:g}"
+        more = {"answer_format": given.answer_format, "reasoning_effort": given.reasoning_effort, **given.extra_body}
+        told = f"{given.model}/{temperature}/{given.max_tokens} at {given.base_url.rstrip('/')}"
+        changed = {name: value for name, value in more.items() if value not in ("json_schema", None)}
+        return f"{told} {json.dumps(changed, sort_keys=True)}" if changed else told
+
+    def body(self, question: Question) -> dict[str, Any]:
+        """The request."""
+        given = self.settings
+        schema = {"name": "scores", "strict": True, "schema": dict(question.schema)}
+        formats = {
+            "json_schema": {"type": "json_schema", "json_schema": schema},
+            "json_object": {"type": "json_object"},
+            "text": None,
+        }
+        fields = {
+            "model": given.model,
+            "messages": [{"role": "system", "content": question.system}, {"role": "user", "content": question.user}],
+            "temperature": given.temperature,
+            given.max_tokens_field: given.max_tokens,
+            "reasoning_effort": given.reasoning_effort,
+            "response_format": formats[given.answer_format],
+        }
+        return {**{name: value for name, value in fields.items() if value is not None}, **given.extra_body}
 
     def ask(self, question: Question) -> Reply:
-        """Raises OracleError when the server refuses, or does not answer after all retries."""
         import openai  # noqa: PLC0415
 
-        schema = {"name": "scores", "strict": True, "schema": dict(question.schema)}
-        body = {
-            "model": self.settings.model,
-            "messages": [{"role": "system", "content": question.system}, {"role": "user", "content": question.user}],
-            "temperature": self.settings.temperature,
-            "max_tokens": self.settings.max_tokens,
-            "response_format": {"type": "json_schema", "json_schema": schema},
-        }
         try:  # what `chat.completions.create` does, without its walk through the types of both bodies
-            found = json.loads(self.client.post("/chat/completions", cast_to=bytes, body=body))
+            found = self.client.post("/chat/completions", cast_to=bytes, body=self.body(question))
         except openai.APIStatusError as error:
+            said = f"status {error.status_code}: {self._message(error)}"
+            if error.status_code in REFUSED:
+                raise Refused(said) from None
+            if error.status_code in TRANSIENT or error.status_code >= 500:
+                raise NoAnswer(said, pause=_seconds(error.response.headers.get("retry-after"))) from None
             raise OracleError(
-                f"the oracle's server refused with status {error.status_code}: {_message(error)}",
+                f"the oracle's server refused with {said}",
                 where=self.settings.base_url,
                 fix=_remedy(error.status_code),
             ) from None
         except openai.APIError as error:
-            raise OracleError(
-                f"the oracle's server gives no answer: {error.message}",
-                where=f"{self.settings.base_url} (tried {self.settings.retries + 1} times)",
-                fix="check articles.label.oracle.base_url, timeout and retries; what was answered is kept",
-            ) from None
-        except ValueError as error:  # a body that says it is JSON and is none, or is cut off
-            raise OracleError(
-                f"the oracle's server sends no readable answer: {error}",
-                where=self.settings.base_url,
-                fix="check articles.label.oracle.base_url; what was answered is kept",
-            ) from None
-        return _reply(found, question)
+            raise NoAnswer(error.message, maybe_paid=True) from None
+        return read_reply(found, question)
 
     def highest_cost(self, question: Question) -> float:
-        dearest = max(self.settings.prices.completion, self.settings.prices.thinking)
-        prompt = _tokens_of(_sent(question)) * self.settings.prices.prompt
-        return (prompt + self.settings.max_tokens * dearest) / 1e6
+        prices, given = self.settings.prices, self.settings
+        prompt = _most_tokens(question.system, question.user, json.dumps(question.schema))
+        answer = given.max_tokens * max(prices.completion, prices.thinking)
+        return (prompt * max(prices.prompt, prices.cached) + answer + given.thinking_tokens * prices.thinking) / 1e6
+
+    def _message(self, error: Any) -> str:
+        """What the server says, in one line; a server may repeat the request's headers."""
+        body = error.body
+        text = body.get("message") if isinstance(body, dict) else None
+        line = " ".join(str(text or error.message).split())
+        return (line.replace(self.key, "…") if self.key else line)[:300]
 
 
 def make_oracle(settings: Settings, definition: Definition, seed: int) -> Oracle:
@@ -173,21 +195,66 @@ def make_oracle(settings: Settings, definition: Definition, seed: int) -> Oracle
     return OpenAIOracle(settings)
 
 
-def _reply(found: Any, question: Question) -> Reply:
-    """The first choice's text and the tokens. Reasoning counts whether or not the server counts it as completion.
+def _key(url: str) -> str | None:
+    """The key for a server; raises OracleError when there is none, or none that can be sent."""
+    host = urlsplit(url).hostname
+    names = KEYS if host == OPENAI else KEYS[:1]  # OpenAI's own key is nobody else's business
+    key = next((os.environ[name] for name in names if os.environ.get(name)), None)
+    if key is None and not is_loopback(url):
+        raise OracleError(
+            f"no key for {url}",
+            where=f"environment variable {' or '.join(names)}",
+            fix=f"export {KEYS[0]}=… in the shell; never write a key into a file of the repository",
+        )
+    if key and not re.fullmatch("[!-~]+", key):
+        raise OracleError(
+            "the key holds a blank, a line break or a character beyond ASCII, and no request can carry it",
+            where=f"environment variable {' or '.join(names)}",
+            fix="copy the key again, without what stands around it",
+        )
+    return key
 
-    Without a count from the server the tokens are estimated from the characters, so that the cap on costs holds.
+
+def read_reply(body: bytes, question: Question) -> Reply:
+    """The first choice's text and the tokens; raises NoAnswer when there is no choice, and nothing else.
+
+    Tokens that the server does not count readably are estimated, so that the cap on costs holds.
     """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise NoAnswer("a reply that is not JSON, or cut off", maybe_paid=True) from None
     choices = _part(found, "choices")
-    content = _part(choices[0], "message", "content") if isinstance(choices, list) and choices else None
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        said = _part(found, "error", "message") or _part(found, "error") or "a reply without choices"
+        raise NoAnswer(str(said)[:300], maybe_paid=True)
+    content = _part(choices[0], "message", "content")
     text = content if isinstance(content, str) else ""
-    usage = _part(found, "usage")
-    prompt, completion = _part(usage, "prompt_tokens") or 0, _part(usage, "completion_tokens") or 0
-    if not prompt:
-        return Reply(text, Tokens(_tokens_of(_sent(question)), _tokens_of(len(text)), 0))
-    inside = min(_part(usage, "completion_tokens_details", "reasoning_tokens") or 0, completion)
-    beside = max((_part(usage, "total_tokens") or 0) - prompt - completion, 0)
-    return Reply(text, Tokens(prompt, completion - inside, inside + beside))
+    finish, refusal = choices[0].get("finish_reason"), _part(choices[0], "message", "refusal")
+    flaw = {"length": "cut off at max_tokens", "content_filter": "stopped by the server's content filter"}.get(
+        str(finish), f"refused: {refusal}"[:200] if refusal else None
+    )
+    tokens = _tokens(_part(found, "usage"))
+    if tokens is None:
+        sent = _most_tokens(question.system, question.user, json.dumps(question.schema))
+        return Reply(text, Tokens(sent, 0, _most_tokens(text), 0), flaw, estimated=True)
+    return Reply(text, tokens, flaw)
+
+
+def _tokens(usage: Any) -> Tokens | None:
+    """The server's count; None when it is missing or unreadable.
+
+    Thinking counts whether it is within the completion (OpenAI) or beside it (then only the total shows it).
+    """
+    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    if not prompt or completion is None:
+        return None
+    cached = min(_count(usage, "prompt_tokens_details", "cached_tokens") or 0, prompt)
+    thinking = _count(usage, "completion_tokens_details", "reasoning_tokens") or 0
+    total = _count(usage, "total_tokens")
+    beside = max(total - prompt - completion, 0) if total else thinking * (thinking > completion)
+    inside = 0 if beside else min(thinking, completion)
+    return Tokens(prompt, cached, completion - inside, inside + beside)
 
 
 def _part(value: Any, *names: str) -> Any:
@@ -197,23 +264,22 @@ def _part(value: Any, *names: str) -> Any:
     return value
 
 
-def _sent(question: Question) -> int:
-    """Characters of a request."""
-    return len(question.system) + len(question.user) + len(json.dumps(question.schema))
+def _count(value: Any, *names: str) -> int | None:
+    """A count that may also be text; None when it is no whole number from 0 on."""
+    found = str(_part(value, *names))
+    return int(float(found)) if re.fullmatch(r"[0-9]{1,12}(\.0*)?", found) else None
 
 
-def _tokens_of(characters: int) -> int:
-    return math.ceil(characters / CHARACTERS_PER_TOKEN)
+def _most_tokens(*texts: str) -> int:
+    """The most tokens that texts may take: one a byte, in any language, and a few that mark the messages."""
+    return sum(len(text.encode(errors="replace")) for text in texts) + 16
 
 
-def _is_local(url: str) -> bool:
-    return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
-
-
-def _message(error: Any) -> str:
-    body = error.body
-    text = body.get("message") if isinstance(body, dict) else None
-    return str(text or cast("str", error.message))[:300]
+def _seconds(header: str | None) -> float | None:
+    try:
+        return max(float(header or ""), 0.0)
+    except ValueError:  # a date, which few servers send
+        return None
 
 
 def _remedy(status: int) -> str:
@@ -221,6 +287,4 @@ def _remedy(status: int) -> str:
         return f"check the key in {KEYS[0]}"
     if status == 404:
         return "check articles.label.oracle.base_url and model"
-    if status == 429:
-        return "lower articles.label.oracle.concurrency, or raise retries; what was answered is kept"
     return "see the message above; what was answered is kept"

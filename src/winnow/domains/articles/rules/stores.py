@@ -1,24 +1,98 @@
-"""An oracle with the store of its answers: what the label stage and the command line open."""
+"""The store of paid answers, and an oracle with it: what the label stage and the command line open."""
 
-from collections.abc import Iterator
+import json
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle
 from winnow.domains.articles.rules.labelling import Labeller
 from winnow.domains.articles.rules.oracles import make_oracle
-from winnow.pipeline.cache import KeptAnswers
+from winnow.learn.interrupt import stop_request
+from winnow.pipeline.ledger import state_folder
 
-STORE = "articles"
-"""The store's name in `.winnow/kept/`."""
+
+class AnswerStore:
+    """All answers to each question, oldest first, in an SQLite file; for one thread.
+
+    What a `saving` block has added is on the disk when the block ends.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        """`file` of None: in memory."""
+        self._file = sqlite3.connect(file or ":memory:", isolation_level=None)
+        self._file.execute("PRAGMA journal_mode=WAL")
+        self._file.execute("PRAGMA synchronous=FULL")
+        self._file.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT, asker TEXT, retired INT, reply TEXT)")
+        self._file.execute("CREATE INDEX IF NOT EXISTS by_key ON replies (key)")
+
+    def close(self) -> None:
+        self._file.close()
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """One transaction, and one wait for the disk."""
+        self._file.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._file.execute("COMMIT")
+
+    def add(self, key: str, asker: str, reply: Mapping[str, Any]) -> None:
+        """`asker` names the prompt and the oracle."""
+        self._file.execute("INSERT INTO replies VALUES (?, ?, 0, ?)", (key, asker, json.dumps(reply)))
+
+    def of(self, key: str) -> list[tuple[bool, dict[str, Any]]]:
+        """Each answer to a question, and whether it is retired: paid, and of no more use."""
+        rows = self._file.execute("SELECT retired, reply FROM replies WHERE key = ? ORDER BY rowid", (key,))
+        return [(bool(retired), json.loads(reply)) for retired, reply in rows]
+
+    def by(self, asker: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The number of every answer of an oracle to a prompt that is not retired, and the answer."""
+        rows = self._file.execute("SELECT rowid, reply FROM replies WHERE asker = ? AND NOT retired", (asker,))
+        return ((number, json.loads(reply)) for number, reply in rows.fetchall())
+
+    def retire(self, numbers: list[int]) -> None:
+        self._file.executemany("UPDATE replies SET retired = 1 WHERE rowid = ?", [(number,) for number in numbers])
 
 
 @contextmanager
 def open_labeller(definition: Definition, settings: Oracle, max_cost_usd: float, seed: int) -> Iterator[Labeller]:
-    """A labeller. Answers of `rules` cost nothing and are not stored."""
+    """A labeller, which Ctrl+C and SIGTERM stop when what is under way is answered and stored.
+
+    The store is locked: another process waits. Answers of `rules` cost nothing and are not kept.
+    """
     oracle = make_oracle(settings, definition, seed)
     if settings.provider == "rules":
-        yield Labeller(oracle, None, definition, settings, max_cost_usd)
+        with stop_request() as stop:
+            yield Labeller(oracle, AnswerStore(None), definition, settings, max_cost_usd, stop)
         return
-    with KeptAnswers(STORE) as kept:
-        yield Labeller(oracle, kept, definition, settings, max_cost_usd)
+    folder = state_folder() / "kept" / "articles"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "answers.lock"), stop_request() as stop:
+        store = AnswerStore(folder / "answers.sqlite")
+        try:
+            yield Labeller(oracle, store, definition, settings, max_cost_usd, stop)
+        finally:
+            store.close()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """The operating system frees the lock of a process that died."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print("another process is asking the oracle; waiting until it is done …", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
