@@ -114,7 +114,8 @@ def labelling() -> dict[str, float]:
     process.start()
     params = Document(ROOT / "params.yaml").section(("articles", "label"), Label).oracle.model_dump()
     url = ours.recv()
-    given = {**params, "provider": "openai", "base_url": url, "concurrency": CONCURRENCY}
+    prices = {**params["prices"], "model": params["model"]}
+    given = {**params, "provider": "openai", "base_url": url, "concurrency": CONCURRENCY, "prices": prices}
     settings = type(Document(ROOT / "params.yaml").section(("articles", "label"), Label).oracle).model_validate(given)
     rows = [Article(f"a{n}", "", f"Article {n}: volunteers rebuilt it.") for n in range(REQUESTS)]
     with tempfile.TemporaryDirectory() as folder:
