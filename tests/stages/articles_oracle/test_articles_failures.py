@@ -7,6 +7,7 @@ import re
 import signal
 import sqlite3
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ from winnow.domains.articles.rules.stores import open_labeller
 from winnow.pipeline.errors import WinnowError
 
 STORE = Path(".winnow/kept/articles/answers.sqlite")
-LASTING = dict.fromkeys(("400", "413", "422", "length", "content-filter", "sorry"), 0.003)
+LASTING = dict.fromkeys(("400", "413", "422", "length", "content-filter", "sorry"), 0.002)
 PASSING = dict.fromkeys(
     ("429", "500", "closed", "200-error", "no-choices", "cut", "slow", "no-json", "wrong-schema", "usage-text",
-     "usage-odd", "usage-null", "no-usage", "thinking-beside", "fenced"), 0.006,
+     "usage-odd", "usage-null", "no-usage", "thinking-beside", "fenced"), 0.004,
 )  # fmt: skip
 
 
@@ -66,9 +67,13 @@ def test_two_thousand_articles_through_every_failure(
             if child == 0:
                 try:
                     label()
+                except Exception:
+                    traceback.print_exc()
                 finally:
                     os._exit(0)
+            end = time.monotonic() + 30
             while len(server.requests) < enough:
+                assert time.monotonic() < end, "the child has ended, or stands still"
                 time.sleep(0.01)
             os.kill(child, number)
             os.waitpid(child, 0)

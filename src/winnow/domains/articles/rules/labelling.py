@@ -259,7 +259,8 @@ class _Run:
         self.under_way: dict[Future[Reply], _Task] = {}
         self.waiting: defaultdict[str, list[_Task]] = defaultdict(list)
         """by key: further articles with a text that is being asked about"""
-        self.window: deque[bool] = deque(maxlen=WINDOW)
+        self.bad: set[int] = set()
+        """places of the articles whose first request brought no scores"""
         self.silent = 0
         """articles in a row about which the server said nothing, however often it was asked"""
         self.failure: BaseException | None = None
@@ -386,11 +387,15 @@ class _Run:
             print(f"  {len(self.found)} articles{told}", file=sys.stderr, flush=True)
         if found.refusal == CAP:
             return
-        self.window.append(found.first_failure is not None)
+        if found.first_failure is None:
+            return
+        self.bad.add(task.place)
         limit = self.labeller.definition.config.gates.parse_failures.review
-        if sum(self.window) > limit * WINDOW and not self.failure:
+        # By place, not by arrival: a run that goes on asks again about all that were refused, one after another
+        bad = sum(place in self.bad for place in range(task.place - WINDOW + 1, task.place + 1))
+        if bad > limit * WINDOW and not self.failure:
             self.failure = BrakeError(
-                f"{sum(self.window)} of the last {len(self.window)} articles got no readable answer at the first "
+                f"{bad} of the last {min(WINDOW, task.place + 1)} articles got no readable answer at the first "
                 f"attempt, the last one ({found.article_id}) because: {found.first_failure}. "
                 f"{told_of(list(self.found.values()), self.labeller.use)}",
                 where=f"gates.parse_failures.review of the filter allows {limit:.0%}",
