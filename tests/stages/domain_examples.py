@@ -345,6 +345,7 @@ EXAMPLES = {
         },
         changes_no_byte={
             "label.max_cost_usd": "stops the stage, or does not; tests/stages/articles_oracle",
+            "label.max_unlabelled_share": "stops the stage, or does not; tests/stages/articles_oracle",
             "label.calibration.tolerance": "judges the validation sample; tests/stages/articles_oracle",
             "label.calibration.seed": "draws the sample of the report; tests/stages/articles_oracle",
             "label.calibration.validation_seed": "draws the sample of the report; tests/stages/articles_oracle",
@@ -358,7 +359,9 @@ EXAMPLES = {
             **dict.fromkeys(
                 (f"label.oracle.{name}" for name in (
                     "provider", "base_url", "temperature", "max_tokens", "concurrency", "timeout", "retries",
-                    "parse_retries", "prices.prompt", "prices.completion", "prices.thinking",
+                    "parse_retries", "allow_plain_http", "max_tokens_field", "thinking_tokens", "reasoning_effort",
+                    "answer_format", "extra_body", "prices.model", "prices.prompt", "prices.cached",
+                    "prices.completion", "prices.thinking",
                 )),
                 "of a server; tests/stages/articles_oracle",
             ),
