@@ -93,7 +93,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     others = {name: results.predictions_table(test, each, mean, scoring) for name, each in simple.items()}
     found = results.result(predictions, others, params, rng)
     skills = {name: each for name, each in found.interval.items() if "/" in name}
-    files = evaluation_files(params.gate, found.named(lambda name: "/" not in name), VERDICTS, embedded=stage.embedded)
+    gate = results.gate_in_points(params.gate, scoring.high - scoring.low)
+    files = evaluation_files(gate, found.named(lambda name: "/" not in name), VERDICTS, embedded=stage.embedded)
 
     dimensions = results.per_dimension(predictions[predictions["split"] == "test"], skills)
     errors = np.abs(own - true).mean(axis=1)
@@ -107,7 +108,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     )
     worst = worst.sort_values(["error", "article_id"], ascending=[False, True]).head(params.worst)
     history, about = (read_json(folder / name) for name in ("training_history.json", "training_metadata.json"))
-    progression = results.progression(history["epochs"], about["best_validation"] - 1)
+    progression = results.progression(history["epochs"], about["best_validation"] - 1, scoring.high - scoring.low)
     oracle = stage.read("label/oracle.parquet", OracleUse).to_dict("records")[0]
     stage.write("predictions.parquet", predictions, Predictions)
     stage.write(

@@ -172,7 +172,7 @@ def test_the_chosen_validation_is_told(here: Programs) -> None:
     history = [record(1, 0.9, best=True), record(1, 0.8, best=True), record(2, 0.7, best=False)]
     assert chosen_validation(history, 1, "best") == 1, "an epoch may be validated by steps"
     assert chosen_validation(history, 2, "last") == 2
-    found = progression(history, 1)
+    found = progression(history, 1, 10.0)
     assert (found["best_validation"], found["best_val_mae"]) == (2, 0.8), "what was chosen by another metric than MAE"
     here.run("train", epochs=2, learning_rate=1e-9, eval_every=3, early_stopping={"metric": "rmse"})
     folder = Path("data/articles/train/model")
@@ -193,6 +193,6 @@ def test_the_chosen_validation_is_told(here: Programs) -> None:
 )
 def test_the_curves_tell_overfitting(val: list[float], train: list[float], overfitting: bool, converged: bool) -> None:
     history = [{"val": {"mae": own}, "train": {"mae": other}} for own, other in zip(val, train, strict=True)]
-    told = progression(history, best=1)
+    told = progression(history, best=1, width=10.0)
     assert (told["overfitting"], told["converged"]) == (overfitting, converged)
     assert (told["best_validation"], told["best_val_mae"], told["train_mae_then"]) == (2, 0.8, 0.7)

@@ -13,6 +13,7 @@ from winnow.domains.articles.source.filters import known_filters, read_filter
 from winnow.judge.intervals import Counts, Statistic, on_rows, ratio, transformed
 from winnow.judge.paired import Compared
 from winnow.measure import classification
+from winnow.pipeline.errors import TableError
 
 Floats = NDArray[np.float64]
 
@@ -62,11 +63,18 @@ def statistics(test: pd.DataFrame) -> dict[str, Statistic]:
     """Metrics of the test rows of `Predictions`, as functions of how often each article is drawn.
 
     Correlations are means over the dimensions; one that is undefined counts as 0. Ranks are those of the whole set.
-    Skill is 1 - MAE / MAE of the mean predictor, of each dimension.
+    Skill is 1 - MAE / MAE of the mean predictor, of each dimension that varies; raises TableError when none does.
     """
     articles = one_per_article(test)
     true, predicted, mean = (wide(test, column) for column in ("true", "predicted", "mean"))
     errors, others = np.abs(predicted - true), np.abs(mean - true)
+    alive = np.flatnonzero(others.any(axis=0))
+    if not len(alive):
+        raise TableError(
+            "every dimension has one and the same score in all articles: there is nothing to predict",
+            where="data/articles/label/scores.parquet",
+            fix="see metrics/articles/calibration_report.md",
+        )
     tiers, found = (articles[name].to_numpy(np.int64) for name in ("tier", "predicted_tier"))
     classes = int(articles["tiers"].iloc[0])
 
@@ -83,7 +91,7 @@ def statistics(test: pd.DataFrame) -> dict[str, Statistic]:
         return lambda each: each[:, index]
 
     def skills(counts: Counts) -> Floats:
-        above, below = counts @ errors, counts @ others
+        above, below = counts @ errors[:, alive], counts @ others[:, alive]
         return np.asarray(1 - np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0))
 
     ranks = [pd.DataFrame(each).rank().to_numpy() for each in (true, predicted)]
@@ -97,7 +105,7 @@ def statistics(test: pd.DataFrame) -> dict[str, Statistic]:
         "tier_f1": tier_f1,
         "mean_skill_score": skill(lambda each: each.mean(axis=1)),
         "lowest_skill_score": skill(lambda each: each.min(axis=1)),
-        **{f"skill/{name}": skill(of_dimension(index)) for index, name in enumerate(dimensions_of(test))},
+        **{f"skill/{dimensions_of(test)[each]}": skill(of_dimension(index)) for index, each in enumerate(alive)},
     }
 
 

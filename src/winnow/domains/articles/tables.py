@@ -128,9 +128,9 @@ class PerDimension(Table):
     spearman: Series[float] = pa.Field(nullable=True)
     within_one: Series[float] = pa.Field(ge=0, le=1, description="share of predictions within 1 point")
     mean_mae: Series[float] = pa.Field(ge=0, description="of the mean predictor")
-    skill: Series[float] = pa.Field(description="1 - mae / mean_mae")
-    skill_low: Series[float]
-    skill_high: Series[float]
+    skill: Series[float] = pa.Field(nullable=True, description="1 - mae / mean_mae; missing where scores are constant")
+    skill_low: Series[float] = pa.Field(nullable=True)
+    skill_high: Series[float] = pa.Field(nullable=True)
 
 
 class Worst(Table):

@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 
 MARKS = {"DEPLOY": "✅ DEPLOY", "REVIEW": "⚠️ REVIEW", "FAIL": "❌ FAIL"}
+MARKUP = str.maketrans("|`<>[]*_#", "/'‹›()   ")
+"""What Markdown would read in a title."""
 NEXT = {
     "DEPLOY": "Every condition is met: the model may go into production.",
     "REVIEW": "Borderline: weigh a deployment for coarse filtering against more training.",
@@ -64,6 +66,7 @@ def _dimensions(table: pd.DataFrame) -> Iterator[str]:
     for row in table.to_dict("records"):
         pearson, spearman = ("–" if pd.isna(row[key]) else f"{row[key]:.2f}" for key in ("pearson", "spearman"))
         skill = f"{row['skill']:+.2f} ({row['skill_low']:+.2f} to {row['skill_high']:+.2f})"
+        skill = "constant: nothing to predict" if pd.isna(row["skill"]) else skill
         yield (
             f"| {row['dimension']} | {row['mae']:.3f} | {row['rmse']:.3f} | {pearson} | {spearman} | "
             f"{row['within_one']:.0%} | {row['mean_mae']:.3f} | {skill} |"
@@ -102,7 +105,7 @@ def _worst(table: pd.DataFrame) -> Iterator[str]:
     yield "## Worst cases"
     yield ""
     for row in table.to_dict("records"):
-        title = " ".join(str(row["title"]).split())[:100]
+        title = " ".join(str(row["title"]).translate(MARKUP).split())[:100]
         yield (
             f"- {row['article_id']} ({title}): mean error {row['error']:.2f}; overall {row['true_overall']:.2f}, "
             f"predicted {row['predicted_overall']:.2f}"

@@ -13,6 +13,7 @@ from winnow.domains.articles.params import Evaluate
 from winnow.domains.articles.tables import Predictions
 from winnow.judge.intervals import Interval, bootstrap, values
 from winnow.judge.result import EvaluationResult, compare
+from winnow.judge.settings import Condition, Gate
 from winnow.measure.regression import accuracy_within, mae, pearson_correlation, rmse, spearman_correlation
 
 Floats = NDArray[np.float64]
@@ -56,6 +57,17 @@ def result(
     return found.adding(values(apart, rows), interval)
 
 
+def gate_in_points(gate: Gate, width: float) -> Gate:
+    """The gate with targets of errors in points: in params.yaml they are shares of the scale's width."""
+
+    def in_points(condition: Condition) -> Condition:
+        if condition.metric not in {"mae", "rmse"}:
+            return condition
+        return condition.model_copy(update={"target": condition.target * width, "review": condition.review * width})
+
+    return gate.model_copy(update={"conditions": list(map(in_points, gate.conditions))})
+
+
 def per_dimension(test: pd.DataFrame, skill: Mapping[str, Interval]) -> pd.DataFrame:
     """The columns of `PerDimension`, of the test rows of `Predictions`; `skill` holds the intervals of `skill/…`."""
     true, predicted, mean = (wide(test, column) for column in ("true", "predicted", "mean"))
@@ -72,23 +84,25 @@ def per_dimension(test: pd.DataFrame, skill: Mapping[str, Interval]) -> pd.DataF
                 "spearman": spearman_correlation(own, given),
                 "within_one": accuracy_within(own, given, 1.0),
                 "mean_mae": other,
-                "skill": 1 - error / other if other else 0.0,
-                "skill_low": skill[f"skill/{name}"].low,
-                "skill_high": skill[f"skill/{name}"].high,
+                "skill": 1 - error / other if f"skill/{name}" in skill else np.nan,
+                "skill_low": skill[f"skill/{name}"].low if f"skill/{name}" in skill else np.nan,
+                "skill_high": skill[f"skill/{name}"].high if f"skill/{name}" in skill else np.nan,
             }
         )
     return pd.DataFrame(rows)
 
 
-def progression(history: list[dict[str, Any]], best: int) -> dict[str, Any]:
+def progression(history: list[dict[str, Any]], best: int, width: float) -> dict[str, Any]:
     """What the curves say: whether validation got worse after the chosen record `best`, whether training had settled.
 
-    `val_mae_verdict` is the quick check of a 10-point scale: good below 1.0, more training up to 1.5, retrain above.
+    `val_mae_verdict` is a quick check: good below a tenth of the scale's width, more training up to .15, retrain above.
     """
     val = [record["val"]["mae"] for record in history]
     train = [record["train"]["mae"] for record in history]
     later = val[-1] - val[best]
     gain = (val[-2] - val[-1]) / val[-2] if len(val) > 1 and val[-2] else 0.0
+    share = val[best] / width
+    verdict = "good" if share < 0.1 else "may need more training" if share <= 0.15 else "retrain"
     return {
         "best_validation": best + 1,
         "validations": len(val),
@@ -97,5 +111,5 @@ def progression(history: list[dict[str, Any]], best: int) -> dict[str, Any]:
         "worse_since": later,
         "converged": bool(abs(gain) < 0.02),
         "overfitting": bool(later > 0.05 * val[best] and train[-1] < train[best]),
-        "val_mae_verdict": "good" if val[best] < 1.0 else "may need more training" if val[best] <= 1.5 else "retrain",
+        "val_mae_verdict": verdict,
     }
