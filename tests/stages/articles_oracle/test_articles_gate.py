@@ -4,6 +4,7 @@ import dataclasses
 import json
 import random
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,11 @@ from winnow.domains.articles.rules.oracles import OpenAIOracle
 from winnow.domains.articles.rules.questions import INJECTION, hash_of
 from winnow.domains.articles.rules.samples import draw_samples, probe_articles
 from winnow.domains.articles.source.synthetic import score_words
+from winnow.domains.articles.tables import Scores as ScoresTable
+from winnow.judge.intervals import wilson
 from winnow.pipeline import ledger
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.tables import write_table
 
 SIZES = {"on_topic": 15, "off_topic": 15}
 
@@ -37,7 +41,8 @@ def sample_texts(programs: Programs) -> tuple[set[str], set[str]]:
     """The texts of the calibration and of the validation sample."""
     kept = programs.table("filter/articles.parquet")
     articles = programs.table("ingest/articles.parquet").set_index("article_id")
-    samples = draw_samples(kept, programs.section("label", calibration=SIZES).calibration)
+    scored = set(programs.table("ingest/scores.parquet")["article_id"])
+    samples = draw_samples(kept, programs.section("label", calibration=SIZES).calibration, scored)
     return tuple(  # type: ignore[return-value]
         {article_text(*articles.loc[name, ["title", "content"]]) for name in sample["article_id"]} for sample in samples
     )
@@ -334,6 +339,33 @@ def test_the_samples_share_no_article(here: Programs) -> None:
     assert set(other["article_id"]) != set(second["article_id"]), "each sample has a seed of its own"
     other, _ = draw_samples(kept, params.model_copy(update={"seed": 7}))
     assert set(other["article_id"]) != set(first["article_id"])
+
+
+def test_articles_with_scores_of_people_come_first_half_of_them_in_each_sample(here: Programs) -> None:
+    kept = here.table("filter/articles.parquet")
+    params = here.section("label", calibration=SIZES).calibration
+    unique = kept.drop_duplicates("duplicate_group")
+    scored = set(unique.groupby("topic")["article_id"].head(8))
+    for sample in draw_samples(kept, params, scored):
+        own = sample[sample["article_id"].isin(scored)]
+        assert own["topic"].value_counts().to_dict() == {"on": 4, "off": 4, "edge": 4}
+
+
+def test_the_report_says_what_the_verdict_rests_on(here: Programs, definition: Definition) -> None:
+    with OracleServer(good(definition)) as server:
+        here.run("label", oracle=oracle(server))
+        told = Path("metrics/articles/calibration_report.md").read_text()
+        assert told.count("Articles: 10 on-topic, 10 off-topic, 5 edge cases. Agreement with people: measured.") == 2
+        share = wilson(0, 10, 0.95).high
+        assert f"above 5 in agency, the most of all, which in all articles may be 0% to {share:.0%}" in told
+        scores = here.table("ingest/scores.parquet")
+        data = Path("data").resolve()
+        Path("data").unlink()
+        shutil.copytree(data, "data")
+        write_table(Path("data/articles/ingest/scores.parquet"), scores.iloc[:0], ScoresTable)
+        here.run("label", oracle=oracle(server))
+        told = Path("metrics/articles/calibration_report.md").read_text()
+        assert told.count("Agreement with people: not checked") == 2
 
 
 def test_a_probe_asks_about_the_articles_that_it_is_about() -> None:

@@ -4,7 +4,7 @@ Differences, shifts and separations are shares of the scale's width, so that one
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 
 from winnow.domains.articles.definitions import Definition, Gates, overall_scores, scoring_of, wide_scores
 from winnow.domains.articles.rules.labelling import Labelled
+from winnow.judge.intervals import wilson
 from winnow.measure.regression import pearson_correlation
 
 WORDS = ("PASS", "REVIEW", "FAIL")
@@ -63,6 +64,8 @@ class EvaluationResult:
     """article_id, topic, overall: of the articles with an answer"""
     failures: list[tuple[str, str]]
     """article_id and reason of first requests that brought no scores"""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """articles of the sample by topic"""
 
     @property
     def word(self) -> str:
@@ -110,11 +113,12 @@ def measure(
     failures = [(each.article_id, each.first_failure) for each in labelled if each.first_failure]
     probed = [each for answers in probes.values() for each in answers]
     broken, asked = len(failures) + sum(bool(each.first_failure) for each in probed), len(labelled) + len(probed)
-    found = [_check(gates, "parse_failures", broken / asked,
-                    f"{broken} of {asked} answers broke the schema or were refused at the first attempt")]  # fmt: skip
+    told = f"{broken} of {asked} answers broke the schema or were refused at the first attempt, {_range(broken, asked)}"
+    found = [_check(gates, "parse_failures", broken / asked, told)]
+    counts = {str(name): int(count) for name, count in sample["topic"].value_counts().items()}
     if len(scores) < 3:
         empty = pd.DataFrame({"article_id": [], "topic": [], "overall": []})
-        return EvaluationResult(found, [], {}, empty, failures)
+        return EvaluationResult(found, [], {}, empty, failures, counts)
     topic = sample.set_index("article_id")["topic"].reindex(scores.index)
     overall = pd.Series(overall_scores(scores[definition.names], scoring_of(definition.config)), index=scores.index)
     means = {str(name): float(value) for name, value in overall.groupby(topic).mean().items()}
@@ -129,7 +133,13 @@ def measure(
     if agreement:
         found += _agreement_checks(gates, agreement, scale.width)
     table = pd.DataFrame({"article_id": scores.index, "topic": topic.to_numpy(), "overall": overall.to_numpy()})
-    return EvaluationResult(found, agreement, means, table, failures)
+    return EvaluationResult(found, agreement, means, table, failures, counts)
+
+
+def _range(count: int, rows: int) -> str:
+    """What a share in a small sample says of all articles, by Wilson's interval."""
+    found = wilson(count, rows, 0.95)
+    return f"which in all articles may be {found.low:.0%} to {found.high:.0%}"
 
 
 def _check(gates: Gates, name: str, value: float, evidence: str) -> Check:
@@ -150,12 +160,13 @@ def _topic_checks(
     on, off = means.get("on", low), means.get("off", high)
     middle = (low + high) / 2
     shares = (scores[topic == "off"] > middle).mean() if (topic == "off").any() else pd.Series(1.0, scores.columns)
-    highest = str(shares.idxmax())
+    highest, rows = str(shares.idxmax()), int((topic == "off").sum())
     return [
         _check(gates, "separation", (on - off) / (high - low),
                f"on-topic articles score {on:.2f} on average, off-topic ones {off:.2f}"),
         _check(gates, "off_topic_high", float(shares[highest]),
-               f"{shares[highest]:.0%} of the off-topic articles score above {middle:g} in {highest}, the most of all"),
+               f"{shares[highest]:.0%} of the off-topic articles score above {middle:g} in {highest}, the most of all"
+               f"{', ' + _range(round(float(shares[highest]) * rows), rows) if rows else ''}"),
     ]  # fmt: skip
 
 

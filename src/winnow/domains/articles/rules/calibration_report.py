@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from winnow.domains.articles.rules.calibration import Check, Comparison, EvaluationResult
+from winnow.domains.articles.rules.calibration import FEWEST_HUMAN, Check, Comparison, EvaluationResult
 
 QUOTED = 5
 EXCERPT = 160
 """Characters of an article that are quoted."""
+
+TOPIC_NAMES = {"on": "on-topic", "off": "off-topic", "edge": "edge cases"}
 
 MARKS = {"PASS": "✅ PASS", "REVIEW": "⚠️ REVIEW", "FAIL": "❌ FAIL"}
 
@@ -69,6 +71,10 @@ def _decision(verdict: str, comparison: Comparison | None) -> Iterator[str]:
 
 
 def _section(found: EvaluationResult, texts: pd.DataFrame) -> Iterator[str]:
+    listed = ", ".join(f"{found.counts.get(topic, 0)} {name}" for topic, name in TOPIC_NAMES.items())
+    people = "measured" if found.agreement else f"not checked, fewer than {FEWEST_HUMAN} articles have their scores"
+    yield f"Articles: {listed}. Agreement with people: {people}."
+    yield ""
     yield "| check | value | target | review | result | evidence |"
     yield "|---|---|---|---|---|---|"
     for check in found.checks:

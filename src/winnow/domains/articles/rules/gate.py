@@ -57,7 +57,7 @@ def calibrate(
     `kept` is a `Kept` table, `texts` has title and content by article_id, `human` is a `Scores` table.
     """
     definition = labeller.definition
-    first, second = draw_samples(kept, params)
+    first, second = draw_samples(kept, params, human["article_id"].unique())
     prompt, oracle = hash_of(definition), labeller.judged
     word, decision = rounds.STOPPED, "run it again: what was answered is kept"
     try:

@@ -1,5 +1,7 @@
 """The calibration sample and the validation sample: on-topic, off-topic and edge articles, and none in both."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -10,15 +12,20 @@ FEWEST = 5
 """The fewest on-topic and off-topic articles of a usable sample."""
 
 
-def draw_samples(kept: pd.DataFrame, params: Calibration) -> tuple[pd.DataFrame, pd.DataFrame]:
+def draw_samples(
+    kept: pd.DataFrame, params: Calibration, scored: Collection[str] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The calibration sample and the validation sample, as rows of `Kept`, by article_id.
 
-    Of a topic that has too few articles for both, each gets half. Near-duplicates of one sample are not in the other.
+    Of a topic that has too few articles for both, each gets half. Articles that people have `scored` come first, half
+    of them in each sample, so that agreement can be measured. Near-duplicates of one sample are not in the other.
     Raises TableError when a sample would have fewer than `FEWEST` on-topic or off-topic articles.
     """
     unique = kept.sort_values("article_id").drop_duplicates("duplicate_group")
     wanted = {"on": params.on_topic, "off": params.off_topic, "edge": params.edge}
-    first = _draw(unique, {topic: min(count, _half(unique, topic)) for topic, count in wanted.items()}, params.seed)
+    unique = unique.assign(scored=unique["article_id"].isin(list(scored)))
+    halves = {topic: min(count, _half(unique, topic)) for topic, count in wanted.items()}
+    first = _draw(unique, halves, params.seed, scored_share=0.5)
     rest = unique[~unique["article_id"].isin(first["article_id"])]
     second = _draw(rest, wanted, params.validation_seed)
     for topic in ("on", "off"):
@@ -29,19 +36,24 @@ def draw_samples(kept: pd.DataFrame, params: Calibration) -> tuple[pd.DataFrame,
                 where="data/articles/filter/articles.parquet",
                 fix="use more articles, or let the filter's prefilter.yaml (topic) mark more of them",
             )
-    return first, second
+    return first.drop(columns="scored"), second.drop(columns="scored")
 
 
 def _half(kept: pd.DataFrame, topic: str) -> int:
     return int((kept["topic"] == topic).sum()) // 2
 
 
-def _draw(kept: pd.DataFrame, wanted: dict[str, int], seed: int) -> pd.DataFrame:
+def _draw(kept: pd.DataFrame, wanted: dict[str, int], seed: int, scored_share: float = 1.0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     parts = []
     for topic, count in wanted.items():
         rows = kept[kept["topic"] == topic]
-        parts.append(rows.iloc[np.sort(rng.permutation(len(rows))[:count])])
+        drawn = rows.iloc[rng.permutation(len(rows))]
+        people = drawn[drawn["scored"]]
+        people = people.iloc[: min(int(np.ceil(len(people) * scored_share)), count)]
+        rest = drawn.drop(people.index)
+        rest = pd.concat([rest[~rest["scored"]], rest[rest["scored"]]]).iloc[: count - len(people)]
+        parts.append(pd.concat([people, rest]))
     return pd.concat(parts).sort_values("article_id", ignore_index=True)
 
 
