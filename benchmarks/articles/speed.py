@@ -25,10 +25,10 @@ from pyarrow.parquet import ParquetWriter
 
 from benchmarks.measure import ROOT, merge
 from stages import KERNELS
-from stages.articles.filter import BATCH_ROWS, READ, sift_articles
+from stages.articles.filter import BATCH_ROWS, READ, mark_duplicates, sift_articles
 from tests.stages.oracle_server import OracleServer
 from winnow.domains.articles.model import pretrained
-from winnow.domains.articles.params import Ingest, Label
+from winnow.domains.articles.params import Filter, Ingest, Label
 from winnow.domains.articles.rules.labelling import Article
 from winnow.domains.articles.rules.stores import open_labeller
 from winnow.domains.articles.source import synthetic
@@ -61,17 +61,18 @@ def write_articles(path: Path, count: int) -> None:
             written += len(rows)
 
 
-def sift(path: Path) -> tuple[float, float, float]:
+def sift(path: Path, duplicates: str) -> tuple[float, float, float]:
     """Seconds, seconds of processor time, and the highest memory of this process in MiB."""
     rules = read_filter("uplifting/v1").prefilter
+    params = Document(ROOT / "params.yaml").section(("articles", "filter"), Filter)
     began, cpu = time.perf_counter(), time.process_time()
-    sift_articles(path, rules)
+    mark_duplicates(sift_articles(path, rules), path, params.model_copy(update={"duplicates": duplicates}))
     used = time.process_time() - cpu
     return time.perf_counter() - began, used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def prefilter(few: int, many: int) -> dict[str, float]:
-    """The filter stage's pass over a file of articles of 1,000 characters; each in a process of its own."""
+def prefilter(few: int, many: int, duplicates: str) -> dict[str, float]:
+    """The filter stage's work on a file of articles of 1,000 characters; each in a process of its own."""
     with (
         tempfile.TemporaryDirectory() as folder,
         ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool,
@@ -79,7 +80,9 @@ def prefilter(few: int, many: int) -> dict[str, float]:
         paths = {count: Path(folder, f"{count}.parquet") for count in (few, many)}
         for count, path in paths.items():
             pool.submit(write_articles, path, count).result()
-        (_, _, before), (seconds, used, after) = (pool.submit(sift, path).result() for path in paths.values())
+        (_, _, before), (seconds, used, after) = (
+            pool.submit(sift, path, duplicates).result() for path in paths.values()
+        )
     return {
         "articles": many,
         "per_second_wall": round(many / seconds),
@@ -173,7 +176,8 @@ def training() -> dict[str, float]:
 
 
 def main() -> None:
-    merge("articles/speed", {"prefilter": prefilter(20_000, 200_000)})
+    merge("articles/speed", {"filter_exact": prefilter(20_000, 200_000, "exact")})
+    merge("articles/speed", {"filter_near_duplicates": prefilter(5_000, 20_000, "drop")})
     merge("articles/speed", {"labelling": labelling()})
     merge("articles/speed", {"seconds_of_a_training_step": training()})
 

@@ -4,6 +4,7 @@ Drop what is not worth a label by the filter's prefilter, and find articles that
     dvc repro filter@articles
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -33,17 +34,28 @@ def sift_articles(path: Path, prefilter: Prefilter) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def mark_duplicates(sifted: pd.DataFrame, texts: "pd.Series[str]", params: Filter) -> pd.DataFrame:
+def texts_of(path: Path, wanted: set[str]) -> Iterator[str]:
+    """The texts of these articles, in the file's order, a batch at a time."""
+    columns = ["article_id", "title", "content"]
+    for batch in parquet.ParquetFile(path).iter_batches(batch_size=BATCH_ROWS, columns=columns):
+        for name, title, content in zip(*(batch.column(column).to_pylist() for column in columns), strict=True):
+            if name in wanted:
+                yield article_text(title, content)
+
+
+def mark_duplicates(sifted: pd.DataFrame, path: Path, params: Filter) -> pd.DataFrame:
     """The table with the column duplicate_group, and with the rules `duplicate` and `near_duplicate`.
 
-    `texts` is indexed by article_id. Of articles that say the same, the one with the smallest article_id stays.
+    `sifted` has the articles of the file in its order. Of those that say the same, the one with the smallest article_id
+    stays.
     """
     exact = sifted["rule"].isna() & sifted.duplicated("digest")
     sifted = sifted.assign(rule=sifted["rule"].mask(exact, "duplicate"))
-    kept = sifted.loc[sifted["rule"].isna(), "article_id"]
-    groups = near_duplicate_groups(
-        kept.tolist(), texts.loc[kept], similarity=params.near_duplicate, permutations=params.permutations
-    )
+    if params.duplicates == "exact":
+        return sifted.assign(duplicate_group=sifted["article_id"])
+    kept = sifted.loc[sifted["rule"].isna(), "article_id"].tolist()
+    texts = texts_of(path, set(kept))
+    groups = near_duplicate_groups(kept, texts, similarity=params.near_duplicate, permutations=params.permutations)
     sifted = sifted.assign(duplicate_group=sifted["article_id"].map(groups))
     if params.duplicates == "drop":
         near = sifted["rule"].isna() & (sifted["duplicate_group"] != sifted["article_id"])
@@ -55,10 +67,7 @@ def main(stage: Stage[Common, Filter]) -> None:
     path = stage.input("ingest/articles.parquet")
     definition = read_definition(stage.input("ingest/definition.json"))
     sifted = sift_articles(path, definition.prefilter)
-    articles = parquet.read_table(path, columns=["article_id", "title", "content"]).to_pandas().set_index("article_id")
-    passed = articles.loc[sifted.loc[sifted["rule"].isna(), "article_id"]]
-    texts = pd.Series(map(article_text, passed["title"], passed["content"]), index=passed.index, dtype="str")
-    sifted = mark_duplicates(sifted, texts, stage.params)
+    sifted = mark_duplicates(sifted, path, stage.params)
     kept = sifted.loc[sifted["rule"].isna(), list(Kept.to_schema().columns)]
     found = sifted["rule"].value_counts()
     counts = {name: int(found.get(name, 0)) for name in (*RULES, "duplicate", "near_duplicate")}

@@ -56,8 +56,8 @@ class Filter(Section):
 
     near_duplicate: Float = Field(gt=0, lt=1, description="Jaccard similarity of word triples from which two match")
     permutations: int = Field(ge=16, le=1024, description="MinHash permutations: more are more exact, and slower")
-    duplicates: Literal["drop", "keep"] = Field(
-        description="near-duplicates: keep the first alone, or all of them in one split"
+    duplicates: Literal["drop", "keep", "exact"] = Field(
+        description="near-duplicates: keep the first alone, or all in one split; exact: look for none, much faster"
     )
 
 
