@@ -18,7 +18,6 @@ from tests.stages.sessions_world import FILTER, SESSIONS, Lists, World, baseline
 from winnow.domains.sessions.inference import Recommender
 from winnow.domains.sessions.model.training import training_data
 from winnow.learn.folder import model_folder
-from winnow.recommend.explanations import Check
 
 CUTOFFS = (5, 10, 20)
 CHANGES: dict[str, dict[str, Any]] = {
@@ -355,7 +354,7 @@ def test_explanation_accuracy_counts_what_held(
     assert judgement["explanations"]["most_attention"]["checked"] == 20
     copy_of(judged, tmp_path, monkeypatch)
     falls = [("song", 3.0, 1.0)] * 3 + [("song", 1.0, 2.0)] * 2 + [("genre", 0.5, 0.5)] * 3
-    checks = [Check(*fall) for fall in falls]
+    checks = pd.DataFrame(falls, columns=["kind", "fall", "other_fall"]).assign(user_index=range(8), item_index=0)
     monkeypatch.setattr(evaluate, "check_first_reasons", lambda *more: checks[:1] if len(more) > 3 else checks)
     run("evaluate", **FEW_BASELINES)
     found = SESSIONS.metrics("judgement")

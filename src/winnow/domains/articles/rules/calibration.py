@@ -52,7 +52,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class EvaluationResult:
+class CalibrationResult:
     """All that one labelled sample shows."""
 
     checks: list[Check]
@@ -103,7 +103,7 @@ def measure(
     labelled: Sequence[Labelled],
     probes: Mapping[str, Sequence[Labelled]],
     human: pd.DataFrame,
-) -> EvaluationResult:
+) -> CalibrationResult:
     """The checks of a labelled sample. `sample` has article_id and topic; `human` is a `Scores` table, maybe empty."""
     scale, gates = definition.config.scale, definition.config.gates
     scores = tabulate(labelled)
@@ -114,7 +114,7 @@ def measure(
                     f"{broken} of {asked} answers broke the schema at the first attempt")]  # fmt: skip
     if len(scores) < 3:
         empty = pd.DataFrame({"article_id": [], "topic": [], "overall": []})
-        return EvaluationResult(found, [], {}, empty, failures)
+        return CalibrationResult(found, [], {}, empty, failures)
     topic = sample.set_index("article_id")["topic"].reindex(scores.index)
     overall = pd.Series(overall_scores(scores[definition.names], scoring_of(definition.config)), index=scores.index)
     means = {str(name): float(value) for name, value in overall.groupby(topic).mean().items()}
@@ -129,7 +129,7 @@ def measure(
     if agreement:
         found += _agreement_checks(gates, agreement, scale.width)
     table = pd.DataFrame({"article_id": scores.index, "topic": topic.to_numpy(), "overall": overall.to_numpy()})
-    return EvaluationResult(found, agreement, means, table, failures)
+    return CalibrationResult(found, agreement, means, table, failures)
 
 
 def _check(gates: Gates, name: str, value: float, evidence: str) -> Check:
@@ -245,7 +245,7 @@ class _Separation(NamedTuple):
     """standard error of the points, from the spread within on-topic and off-topic articles"""
 
 
-def _separation(found: EvaluationResult) -> _Separation:
+def _separation(found: CalibrationResult) -> _Separation:
     groups = [found.overall.loc[found.overall["topic"] == topic, "overall"].to_numpy(float) for topic in ("on", "off")]
     if min(len(group) for group in groups) < 2:
         return _Separation(0.0, 0.0)
@@ -262,7 +262,9 @@ class Comparison(NamedTuple):
     reasons: list[str]
 
 
-def compare(calibration: EvaluationResult, validation: EvaluationResult, tolerance: float, width: float) -> Comparison:
+def compare(
+    calibration: CalibrationResult, validation: CalibrationResult, tolerance: float, width: float
+) -> Comparison:
     """Whether the prompt does as well on fresh articles as on those it was written for.
 
     Close to calibration: proceed. Worse by more than the tolerance, and by more than two standard errors of the

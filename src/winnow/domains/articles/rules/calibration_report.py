@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from winnow.domains.articles.rules.calibration import Check, Comparison, EvaluationResult
+from winnow.domains.articles.rules.calibration import CalibrationResult, Check, Comparison
 
 QUOTED = 5
 EXCERPT = 160
@@ -26,8 +26,8 @@ class Origin(NamedTuple):
 
 def render(
     about: Origin,
-    calibration: EvaluationResult,
-    validation: EvaluationResult | None,
+    calibration: CalibrationResult,
+    validation: CalibrationResult | None,
     comparison: Comparison | None,
     texts: pd.DataFrame,
 ) -> str:
@@ -68,7 +68,7 @@ def _decision(verdict: str, comparison: Comparison | None) -> Iterator[str]:
         yield "The prompt misses its targets on fresh articles: start over."
 
 
-def _section(found: EvaluationResult, texts: pd.DataFrame) -> Iterator[str]:
+def _section(found: CalibrationResult, texts: pd.DataFrame) -> Iterator[str]:
     yield "| check | value | target | review | result | evidence |"
     yield "|---|---|---|---|---|---|"
     for check in found.checks:
@@ -101,7 +101,7 @@ def _advice(checks: list[Check]) -> Iterator[str]:
         yield ""
 
 
-def _worst(found: EvaluationResult, texts: pd.DataFrame) -> Iterator[str]:
+def _worst(found: CalibrationResult, texts: pd.DataFrame) -> Iterator[str]:
     """The off-topic articles with the highest scores and the on-topic ones with the lowest."""
     for topic, highest_first, title in (
         ("off", True, "Off-topic articles with the highest scores"),
