@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from dvc.utils.serialize import modify_yaml
 
 from tests.conftest import ROOT
 from winnow.pipeline import presets
 from winnow.pipeline.errors import ParamsError
-from winnow.pipeline.params import Document
+from winnow.pipeline.params import RENAMED, Document
 from winnow.workspace.validation import validate_params
 
 
@@ -83,13 +85,13 @@ def replaced(old: str, new: str) -> Callable[[bytes], bytes]:
     [
         (
             replaced("- climb\n", "- climb\n- climb\n"),
-            r"params.yaml:2: `domains` is .*: climb is listed more than once",
+            r"params.yaml:3: `domains` is .*: climb is listed more than once",
         ),
         (replaced("seed: 20", "seed: 20 # \xe9"), r"params.yaml:\d+: byte 0xe9 is not valid UTF-8"),
-        (replaced("seed: 20", "20: 20"), r"the key `20` is not text\n.* params.yaml:9"),
+        (replaced("seed: 20", "20: 20"), r"the key `20` is not text\n.* params.yaml:11"),
         (replaced("seed: 20", "true: 20"), r"the key `true` is not text"),
         (replaced("seed: 20", "[a, b]: 20"), r"the key `a list or mapping` is not text"),
-        (replaced("seed: 20", "seed: 2020-13-45"), r"`seed` is `2020-13-45`: month must be in 1..12\n.* params.yaml:9"),
+        (replaced("seed: 20", "seed: 2020-13-45"), r"`seed` is `2020-13-45`: month must be in 1..12\n.* params.yaml:11"),
         (replaced("seed: 20", "seed: !mine 20"), r"`seed` is `20`: could not determine a constructor for the tag"),
         (replaced("seed: 20", "seed: !mine [20]"), r"params.yaml is not valid YAML: could not determine"),
         (replaced("seed: 20", "seed: &itself [*itself]"), r"params.yaml refers to itself"),
@@ -153,3 +155,35 @@ def test_a_metric_that_the_domain_does_not_measure(params: Path, key: str, value
     with pytest.raises(ParamsError, match=message) as caught:
         validate_params(Document(params))
     assert f"`{key}" in str(caught.value)
+
+
+def test_an_experiment_changes_its_own_line_of_params_yaml_alone(params: Path) -> None:
+    """`dvc exp run -S` rewrites the whole file: comments, quotes and long texts must come back as they were."""
+    before = params.read_text().splitlines()
+    with modify_yaml(str(params)) as content:
+        content["climb"]["train"]["epochs"] = 3
+    after = params.read_text().splitlines()
+    assert [line for line in after if line not in before] == ["    epochs: 3"]
+    assert len(after) == len(before)
+
+
+def test_every_block_of_params_yaml_has_a_comment(params: Path) -> None:
+    lines = params.read_text().splitlines()
+    blocks = [
+        number
+        for number, (line, below) in enumerate(pairwise(lines))
+        if re.fullmatch(r" *\w+:", line) and re.match(r" *\w+:", below.replace("#", " "))
+        if len(below) - len(below.lstrip(" ")) > len(line) - len(line.lstrip(" "))
+    ]
+    assert len(blocks) > 80
+    assert [lines[number] for number in blocks if not lines[number - 1].lstrip().startswith("#")] == []
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(RENAMED.items()))
+def test_a_key_of_an_earlier_version_is_told_its_new_name(params: Path, old: str, new: str) -> None:
+    text = params.read_text()
+    assert re.search(rf"^ +{new}:", text, re.MULTILINE), "no such parameter"
+    params.write_text(re.sub(rf"^( +){new}:", rf"\1{old}:", text, count=1, flags=re.MULTILINE))
+    with pytest.raises(ParamsError, match=rf"unknown key `\w+(\.\w+)*\.{old}`; it is called `{new}` now"):
+        validate_params(Document(params))
