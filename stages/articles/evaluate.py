@@ -48,7 +48,7 @@ LENGTHS = {"under 100 words": 0, "100 to 299 words": 100, "300 to 999 words": 30
 
 
 def join(stage: Stage[Common, Evaluate], names: list[str]) -> pd.DataFrame:
-    """Every labelled article with its text, scores, tier, words, group and side, by article_id."""
+    """Every labelled article with its text, scores, tier, words, group and split, by article_id."""
     labels = stage.read("label/labels.parquet", Labels)[["article_id", "tier", "words"]]
     splits = stage.read("split/splits.parquet", Splits)[["article_id", "group", "split"]]
     articles = stage.read("ingest/articles.parquet", Articles)[["article_id", "title", "content"]]

@@ -87,7 +87,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     test, on_test = predictions[tested].reset_index(drop=True), split == "test"
     references = {}
     if params.compare_views != model.tta_views:
-        more = estimate_rows(model, examples, examples.side("test"), params.compare_views, params.batch_size)
+        more = estimate_rows(model, examples, examples.of_split("test"), params.compare_views, params.batch_size)
         table = results.as_table(test, calibration.apply(more), calibration.retake_below)
         references[f"views_{params.compare_views}"] = table
     allowed, measures = calibration.max_false_rejects, examples.measures.double().numpy()

@@ -41,7 +41,7 @@ from winnow.vision.features import kept_features
 
 
 def join(stage: Stage[Common, Evaluate]) -> pd.DataFrame:
-    """Every labelled photograph with its label, side and measures, by image_id."""
+    """Every labelled photograph with its label, split and measures, by image_id."""
     labels = stage.read("label/labels.parquet", Labels)[["image_id", "grade", "patient"]]
     splits = stage.read("split/splits.parquet", Splits)[["image_id", "split"]]
     photos = stage.read("ingest/photos.parquet", Photos)[["image_id", "source", *baselines.METADATA]]
