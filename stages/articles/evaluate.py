@@ -98,8 +98,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     dimensions = results.per_dimension(predictions[predictions["split"] == "test"], skills)
     errors = np.abs(own - true).mean(axis=1)
     sliced = test.assign(
-        error=errors,
-        length=pd.cut(test["words"], [*LENGTHS.values(), np.inf], right=False, labels=list(LENGTHS)),
+        error=errors, length=pd.cut(test["words"], [*LENGTHS.values(), np.inf], right=False, labels=list(LENGTHS))
     )
     slices = slice_metrics(sliced, ["tier", "length"], {"mae": lambda part: float(part["error"].mean())})
     worst = test[["article_id", "title"]].assign(

@@ -34,7 +34,7 @@ class Values:
 
 @dataclass(frozen=True)
 class EdgeWeights:
-    """How much each edge weighs: its strength times its user's share (both by head) times its item's `inv_sqrt_degree`."""
+    """Each edge's weight: its strength times its user's share (both by head) times its item's `inv_sqrt_degree`."""
 
     graph: Graph
     strength: Tensor

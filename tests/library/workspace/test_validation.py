@@ -70,6 +70,9 @@ def test_a_model_that_does_not_exist_and_one_that_does(params: Path) -> None:
     validate_params(Document(params))
 
 
+LINES = {text: line_of(ROOT / "params.yaml", text) for text in ("domains:", "seed: 20")}
+
+
 def replaced(old: str, new: str) -> Callable[[bytes], bytes]:
     def change(content: bytes) -> bytes:
         assert old.encode() in content
@@ -83,18 +86,18 @@ def replaced(old: str, new: str) -> Callable[[bytes], bytes]:
     [
         (
             replaced("- climb\n", "- climb\n- climb\n"),
-            rf"params.yaml:{line_of(ROOT / 'params.yaml', 'domains:')}: `domains` is .*: climb is listed more than once",
+            rf".*yaml:{LINES['domains:']}: `domains` is .*: climb is listed more than once",
         ),
         (replaced("seed: 20", "seed: 20 # \xe9"), r"params.yaml:\d+: byte 0xe9 is not valid UTF-8"),
         (
             replaced("seed: 20", "20: 20"),
-            rf"the key `20` is not text\n.* params.yaml:{line_of(ROOT / 'params.yaml', 'seed: 20')}",
+            rf"the key `20` is not text\n.* params.yaml:{LINES['seed: 20']}",
         ),
         (replaced("seed: 20", "true: 20"), r"the key `true` is not text"),
         (replaced("seed: 20", "[a, b]: 20"), r"the key `a list or mapping` is not text"),
         (
             replaced("seed: 20", "seed: 2020-13-45"),
-            rf"`seed` is `2020-13-45`: month must be in 1..12\n.* params.yaml:{line_of(ROOT / 'params.yaml', 'seed: 20')}",
+            rf"`seed` is `2020-13-45`: month must be in 1..12\n.* params.yaml:{LINES['seed: 20']}",
         ),
         (replaced("seed: 20", "seed: !mine 20"), r"`seed` is `20`: could not determine a constructor for the tag"),
         (replaced("seed: 20", "seed: !mine [20]"), r"params.yaml is not valid YAML: could not determine"),
