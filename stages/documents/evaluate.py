@@ -22,7 +22,6 @@ from winnow.domains.documents.tables import (
     Measures,
     PerIssue,
     Predictions,
-    Reliability,
     Severities,
     Splits,
     Thresholds,
@@ -32,6 +31,7 @@ from winnow.images.store import read_images
 from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
+from winnow.measure.calibration import Reliability
 from winnow.pipeline.stage import Stage, run_stage
 
 WORST_ISSUES = 3
@@ -122,7 +122,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "temperature": calibration.temperature,
             "threshold": calibration.retake_below,
             "max_false_rejects": allowed,
-            "before_calibration": results.calibration_metrics(test, before),
+            "before_calibration": results.calibration_metrics(results.as_table(test, before, calibration.retake_below)),
             "verdicts": test["verdict"].value_counts().to_dict(),
             "baseline_settings": others["trees"].settings,
             **files.judgement,

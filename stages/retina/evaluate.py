@@ -25,7 +25,6 @@ from winnow.domains.retina.tables import (
     PerClass,
     Photos,
     Predictions,
-    Reliability,
     Rocs,
     Splits,
 )
@@ -35,6 +34,7 @@ from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
 from winnow.learn.folder import model_folder
 from winnow.learn.trained import load_trained
+from winnow.measure.calibration import Reliability
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.vision import backbones
 from winnow.vision.features import kept_features

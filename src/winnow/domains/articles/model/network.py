@@ -77,7 +77,7 @@ class Scorer(nn.Module, PyTorchModelHubMixin):
         return scores.clamp(self.scoring.low, self.scoring.high)
 
     def add_lora(self, settings: Lora) -> None:
-        """Freeze the language model and add adapters to all its linear layers; `saved_names` gives them and the head."""
+        """Freeze the language model and add adapters to its linear layers; `saved_names` gives them and the head."""
         from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - a second, which only LoRA needs
 
         config = LoraConfig(

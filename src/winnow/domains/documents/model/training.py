@@ -229,7 +229,7 @@ class AssessorTask(Task):
     def save_extras(self, folder: Path) -> None:
         """What validation calibrates, and the pages that were trained on, so that `evaluate` leaves them out."""
         write_table(folder / SEEN, self.seen, Seen)
-        model = load_trained(Assessor, "documents", self.device)
+        model = load_trained(Assessor, "documents", self.device, folder)
         val = self.examples.of_split("val")
         raw = estimate_rows(model, self.examples, val, model.tta_views, VALIDATION_BATCH)
         rows = self.examples.rows.iloc[val.numpy()]
