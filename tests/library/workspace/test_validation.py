@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
 from winnow.pipeline import presets
@@ -162,3 +165,34 @@ def test_a_metric_that_the_domain_does_not_measure(params: Path, key: str, value
     with pytest.raises(ParamsError, match=message) as caught:
         validate_params(Document(params))
     assert f"`{key}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "old"),
+    [
+        ("climb.train.gradient_accumulation_steps", "accumulation"),
+        ("climb.train.ema_decay", "averaging"),
+        ("climb.train.max_grad_norm", "clip_norm"),
+        ("climb.train.eval_samples", "curve_routes"),
+        ("climb.train.keep_last", "keep"),
+        ("climb.train.decoding", "sampling"),
+        ("climb.train.init_from", "start_from"),
+        ("climb.train.eval_every", "validate_steps"),
+        ("documents.label.augmentation_share", "effects_share"),
+        ("documents.train.network.tta_views", "test_views"),
+        ("playlists.train.min_context_share", "late_cuts"),
+        ("sessions.evaluate.explanation_checks", "truth_checks"),
+        ("sessions.evaluate.baselines.als_iterations", "als_rounds"),
+    ],
+)
+def test_a_name_of_an_earlier_version_is_told_its_new_one(params: Path, place: str, old: str) -> None:
+    document = YAML(typ="safe").load(params)
+    *parents, new = place.split(".")
+    section = reduce(getitem, parents, document)
+    section[old] = section.pop(new)
+    YAML().dump(document, params)
+    with pytest.raises(ParamsError) as caught:
+        validate_params(Document(params))
+    (problem,) = (line for line in str(caught.value).splitlines() if f"`{'.'.join(parents)}.{old}`" in line)
+    assert f"`{new}`" in problem
+    assert f"`{place}` is missing" not in str(caught.value), "one mistake, one message"
