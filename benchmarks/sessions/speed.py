@@ -57,7 +57,7 @@ def propagation() -> dict[str, float]:
     weights = graph.inv_sqrt_degree[graph.item]
     matrix = torch.sparse_csr_tensor(graph.indptr, graph.item, weights, graph.shape, check_invariants=False)
     turned = torch.sparse_csr_tensor(
-        graph.item_starts, graph.user_by_item, weights[graph.by_item], (NODES, NODES), check_invariants=False
+        graph.item_indptr, graph.user_by_item, weights[graph.by_item], (NODES, NODES), check_invariants=False
     )
     fixed, learned = (
         GraphRecommender(

@@ -297,8 +297,7 @@ def compare(
 
 @app.command()
 def noise(
-    domain: DomainName,
-    seeds: Annotated[int, typer.Option(min=2, help="trainings, the present one among them")] = 5,
+    domain: DomainName, seeds: Annotated[int, typer.Option(min=2, help="trainings, the present one among them")] = 5
 ) -> None:
     """Measure how much the metrics vary over training seeds, with `dvc exp run --queue`; write noise.json."""
     from winnow.compare.noise import measure_noise

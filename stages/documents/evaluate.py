@@ -22,7 +22,6 @@ from winnow.domains.documents.tables import (
     Measures,
     PerIssue,
     Predictions,
-    Reliability,
     Severities,
     Splits,
     Thresholds,
@@ -32,6 +31,7 @@ from winnow.images.store import read_images
 from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
+from winnow.measure.calibration import Reliability
 from winnow.pipeline.stage import Stage, run_stage
 
 WORST_ISSUES = 3
@@ -87,7 +87,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     test, on_test = predictions[tested].reset_index(drop=True), split == "test"
     references = {}
     if params.compare_views != model.tta_views:
-        more = estimate_rows(model, examples, examples.side("test"), params.compare_views, params.batch_size)
+        more = estimate_rows(model, examples, examples.of_split("test"), params.compare_views, params.batch_size)
         table = results.as_table(test, calibration.apply(more), calibration.retake_below)
         references[f"views_{params.compare_views}"] = table
     allowed, measures = calibration.max_false_rejects, examples.measures.double().numpy()
@@ -122,7 +122,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "temperature": calibration.temperature,
             "threshold": calibration.retake_below,
             "max_false_rejects": allowed,
-            "before_calibration": results.calibration_metrics(test, before),
+            "before_calibration": results.calibration_metrics(results.as_table(test, before, calibration.retake_below)),
             "verdicts": test["verdict"].value_counts().to_dict(),
             "baseline_settings": others["trees"].settings,
             **files.judgement,

@@ -1,8 +1,8 @@
 """
 A content-addressed store of values that are expensive to make: a key derived from all that a value depends on → a file.
 
-`Kept` holds files, such as the features of frozen networks (minutes of computing); `KeptAnswers` many short texts, such
-as the answers of a paid service, in one SQLite file. Both are in `.winnow/kept/`, which Git ignores and which all
+`DiskCache` holds files, such as the features of frozen networks (minutes of computing); `KeptAnswers` many short texts,
+such as the answers of a paid service, in one SQLite file. Both are in `.winnow/kept/`, which Git ignores and which all
 experiments of a repository share; removing it costs time (or money) and changes no result.
 """
 

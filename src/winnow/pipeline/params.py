@@ -2,7 +2,7 @@
 
 import copy
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -199,10 +199,10 @@ class Document:
         return self.places[location]
 
 
-def leaves(values: dict[str, Any], prefix: Location = ()) -> Iterator[tuple[Location, Any]]:
+def leaves(values: Mapping[str, Any], prefix: Location = ()) -> Iterator[tuple[Location, Any]]:
     """The location and value of everything in nested mappings that is not itself a non-empty mapping."""
     for key, value in values.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, Mapping) and value:
             yield from leaves(value, (*prefix, key))
         else:
             yield (*prefix, key), value

@@ -73,8 +73,7 @@ def generate(
 def evaluate(
     file: Annotated[Path, typer.Argument(help="an export, .json or .json.gz")],
     form: Annotated[
-        str | None,
-        typer.Option("--format", help="web, app, guidebook or minimal; detected by default"),
+        str | None, typer.Option("--format", help="web, app, guidebook or minimal; detected by default")
     ] = None,
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,

@@ -140,12 +140,7 @@ def _check(gates: Gates, name: str, value: float, evidence: str) -> Check:
 
 
 def _topic_checks(
-    gates: Gates,
-    scores: pd.DataFrame,
-    topic: "pd.Series[str]",
-    means: Mapping[str, float],
-    low: float,
-    high: float,
+    gates: Gates, scores: pd.DataFrame, topic: "pd.Series[str]", means: Mapping[str, float], low: float, high: float
 ) -> list[Check]:
     on, off = means.get("on", low), means.get("off", high)
     middle = (low + high) / 2

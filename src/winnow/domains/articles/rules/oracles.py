@@ -116,10 +116,7 @@ class OpenAIOracle:
                 fix="copy the key again, without what stands around it",
             )
         self.client: OpenAI = OpenAI(
-            api_key=key or "none",
-            base_url=settings.base_url,
-            timeout=settings.timeout,
-            max_retries=settings.retries,
+            api_key=key or "none", base_url=settings.base_url, timeout=settings.timeout, max_retries=settings.retries
         )
 
     @property
