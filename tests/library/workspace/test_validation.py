@@ -27,7 +27,11 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def line_of(file: Path, text: str) -> int:
-    (line,) = (number for number, each in enumerate(file.read_text().splitlines(), start=1) if each.strip() == text)
+    (line,) = (
+        number
+        for number, each in enumerate(file.read_text().splitlines(), start=1)
+        if each.split("  #")[0].strip() == text
+    )
     return line
 
 
