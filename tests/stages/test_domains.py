@@ -111,6 +111,17 @@ def captured_task(domain: Programs, monkeypatch: pytest.MonkeyPatch) -> Task:
     return found[0]
 
 
+def test_checkpoints_hold_all_that_is_trained(domain: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a checkpoint lacks keeps the last epoch's values when the best one's weights are loaded."""
+    task = captured_task(domain, monkeypatch)
+    model = task.build()
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trained
+    assert trained - set(task.state_dict_keys(model)) == set()
+    optimised = {id(parameter) for group in task.parameter_groups(model) for parameter in group["params"]}
+    assert {name for name, parameter in model.named_parameters() if id(parameter) in optimised} == trained
+
+
 def without_sparse_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dense stand-ins for the products of sparse matrices, which fake tensors do not know; devices must agree."""
 
