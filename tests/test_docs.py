@@ -227,7 +227,7 @@ def visible(text: str) -> str:
     return re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*GUIDE, ROOT / "README.md"], ids=lambda page: page.stem)
 def test_a_page_of_the_guide_is_short_and_wrapped_and_tells_no_history(page: Path) -> None:
     shown = visible(page.read_text(encoding="utf-8"))
     assert shown.count("\n") <= LINES

@@ -18,6 +18,7 @@ import random
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import MutationVisitor, mutate_code
@@ -111,7 +112,7 @@ class _Places(MutationVisitor):
         super().__init__(occurrence, operator)
         self.places: list[tuple[tuple[int, int], tuple[int, int]]] = []
 
-    def visit(self, node: object) -> object:
+    def visit(self, node: Any) -> Any:
         if getattr(node.parent, "type", "") != "parameters":  # the `*` before keyword-only parameters is no product
             self.places += list(self.operator.mutation_positions(node))
         return node

@@ -49,7 +49,7 @@ def split(
 
 
 def to_find(splits: pd.DataFrame, shape: tuple[int, int], side: str, learned: list[str]) -> EvaluationSet:
-    """The songs of a split, of users known by the songs of the sides learned from; no song of training is listed."""
+    """The songs of a split, of users known by the songs of the splits learned from; no song of training is listed."""
     known = splits[splits["split"].isin(["train", "val"] if side == "test" else ["train"])]
     graph = graph_of(splits[splits["split"].isin(learned)], shape)
     return evaluation_set(graph, hidden=pairs_of(splits[splits["split"] == side]), known=pairs_of(known))
@@ -63,13 +63,13 @@ def recall(score: Fitted, side: EvaluationSet, places: int) -> float:
 def hetrec(copy: Path) -> dict[str, Any]:
     """Recall@10 on validation and test."""
     splits, shape = split(copy, LASTFM, "lastfm", {})
-    sides = {side: to_find(splits, shape, side, ["train"]) for side in ("val", "test")}
-    train = matrix_of(sides["val"].graph)
+    found = {split: to_find(splits, shape, split, ["train"]) for split in ("val", "test")}
+    train = matrix_of(found["val"].graph)
 
     def judged(score: Fitted) -> dict[str, float]:
         return {
-            "validation_recall_at_10": recall(score, sides["val"], 10),
-            "test_recall_at_10": recall(score, sides["test"], 10),
+            "validation_recall_at_10": recall(score, found["val"], 10),
+            "test_recall_at_10": recall(score, found["test"], 10),
         }
 
     als = {

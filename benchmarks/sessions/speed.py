@@ -57,12 +57,12 @@ def propagation() -> dict[str, float]:
     weights = graph.inv_sqrt_degree[graph.item]
     matrix = torch.sparse_csr_tensor(graph.indptr, graph.item, weights, graph.shape, check_invariants=False)
     turned = torch.sparse_csr_tensor(
-        graph.item_starts, graph.user_by_item, weights[graph.by_item], (NODES, NODES), check_invariants=False
+        graph.item_indptr, graph.user_by_item, weights[graph.by_item], (NODES, NODES), check_invariants=False
     )
     fixed, learned = (
         GraphRecommender(
             songs=NODES, embeddings=1, genres=0, embedding_dim=DIM, heads=HEADS, layers=1, learned_attention=attention,
-            temperature=1.0, dropout=0.0, genre_weight=0.0, sides=["train"],
+            temperature=1.0, dropout=0.0, genre_weight=0.0, splits=["train"],
         )
         for attention in (False, True)
     )  # fmt: skip
@@ -110,13 +110,13 @@ def epoch() -> dict[str, float]:
     from torch_geometric.nn import LightGCN  # noqa: PLC0415
 
     plays = lightgcn.read(data_of("sessions") / "lightgcn-gowalla/train.txt.gz").plays
-    pairs = plays[plays["side"] == "train"][["user", "song"]].astype("int64").to_numpy()
+    pairs = plays[plays["official_split"] == "train"][["user", "song"]].astype("int64").to_numpy()
     shape = (int(pairs[:, 0].max()) + 1, int(pairs[:, 1].max()) + 1)
     graph = build_graph((pairs[:, 0], pairs[:, 1]), shape)
     torch.manual_seed(0)
     ours = GraphRecommender(
         songs=shape[1], embeddings=shape[1], genres=0, embedding_dim=DIM, heads=HEADS, layers=3,
-        learned_attention=False, temperature=0.15, dropout=0.0, genre_weight=0.0, sides=["train"],
+        learned_attention=False, temperature=0.15, dropout=0.0, genre_weight=0.0, splits=["train"],
     )  # fmt: skip
     theirs = LightGCN(sum(shape), DIM, 3)
     frequency = graph.popularity.numpy() ** 0.75

@@ -121,9 +121,12 @@ def preset(
         known = presets.names(domain)
         if not known:
             raise WinnowError(f"{domain} has no preset", where=f"presets/{domain}")
+        width = max(map(len, known))
         for each in known:
-            print(f"{each:<16} {presets.meaning(domain, each)}")
+            print(f"{each:<{width}}  {presets.meaning(domain, each)}")
         return
+    if name not in presets.names(domain) and not apply and not sys.stdout.isatty():
+        print("--no-such-preset")  # which dvc rejects: a shell ignores that the command in `$(…)` failed
     chosen = presets.read(domain, name)
     document = Document(PARAMS_FILE).overlaid(chosen, (domain,))
     document.section((), params_model())
@@ -153,8 +156,13 @@ def export(
     (out,) = enter_checkout(out)
     if what == "model":
         from winnow.learn.folder import copy_model
+        from winnow.pipeline.files import JUDGEMENT
 
-        print(copy_model(domain, out or Path("build", "model", domain)))
+        given = copy_model(domain, out or Path("build", "model", domain))
+        usual = (given / JUDGEMENT).stat().st_mode
+        for file in filter(Path.is_file, given.rglob("*")):
+            file.chmod(usual)  # safetensors saves weights that only their owner may read
+        print(given)
         return
     module = load(domain, "source.export") if has_module(domain, "source.export") else None
     exporters: dict[str, Any] = module.EXPORTS if module else {}
@@ -297,8 +305,7 @@ def compare(
 
 @app.command()
 def noise(
-    domain: DomainName,
-    seeds: Annotated[int, typer.Option(min=2, help="trainings, the present one among them")] = 5,
+    domain: DomainName, seeds: Annotated[int, typer.Option(min=2, help="trainings, the present one among them")] = 5
 ) -> None:
     """Measure how much the metrics vary over training seeds, with `dvc exp run --queue`; write noise.json."""
     from winnow.compare.noise import measure_noise

@@ -48,7 +48,7 @@ LENGTHS = {"under 100 words": 0, "100 to 299 words": 100, "300 to 999 words": 30
 
 
 def join(stage: Stage[Common, Evaluate], names: list[str]) -> pd.DataFrame:
-    """Every labelled article with its text, scores, tier, words, group and side, by article_id."""
+    """Every labelled article with its text, scores, tier, words, group and split, by article_id."""
     labels = stage.read("label/labels.parquet", Labels)[["article_id", "tier", "words"]]
     splits = stage.read("split/splits.parquet", Splits)[["article_id", "group", "split"]]
     articles = stage.read("ingest/articles.parquet", Articles)[["article_id", "title", "content"]]
@@ -99,8 +99,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     dimensions = results.per_dimension(predictions[predictions["split"] == "test"], skills)
     errors = np.abs(own - true).mean(axis=1)
     sliced = test.assign(
-        error=errors,
-        length=pd.cut(test["words"], [*LENGTHS.values(), np.inf], right=False, labels=list(LENGTHS)),
+        error=errors, length=pd.cut(test["words"], [*LENGTHS.values(), np.inf], right=False, labels=list(LENGTHS))
     )
     slices = slice_metrics(sliced, ["tier", "length"], {"mae": lambda part: float(part["error"].mean())})
     worst = test[["article_id", "title"]].assign(

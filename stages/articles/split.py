@@ -23,10 +23,10 @@ from winnow.pipeline.stage import Stage, run_stage
 
 
 def split_articles(labels: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
-    """The columns of `Splits`. Raises TableError when there are too few articles, LeakageError when sides share.
+    """The columns of `Splits`. Raises TableError when there are too few articles, LeakageError when splits share.
 
-    A source's own split is kept where it has one (unless `folds` is set); other articles fill the sides that it lacks,
-    or follow the official side of their group. When there is no other article, the lacking sides are cut from train.
+    A source's own split is kept where it has one (unless `folds` is set); other articles fill the splits that it lacks,
+    or follow the official split of their group. When there is no other article, the lacking splits are cut from train.
     """
     keys = labels[["duplicate_group", "source"]] if params.by_source else labels[["duplicate_group"]]
     group = connected_groups(keys)

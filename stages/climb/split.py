@@ -20,7 +20,7 @@ from winnow.pipeline.stage import Stage, run_stage
 def split_routes(labels: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
     """The columns of `Splits`. A hold set stays whole whatever its angles; the subsets inherit this one assignment.
 
-    Raises TableError when there are too few routes for three sides.
+    Raises TableError when there are too few routes for three splits.
     """
     groups = labels["hold_set"]
     strata = merge_small_strata(labels[["grade", "quality"]], groups, params.min_stratum)

@@ -5,15 +5,12 @@ Judge the assessor in the test split beside its baselines, with the retake thres
 """
 
 import numpy as np
-import pandas as pd
 import torch
 
-from winnow.domains.documents import definitions
 from winnow.domains.documents.evaluation import baselines, results
+from winnow.domains.documents.evaluation.cases import explained_cases
 from winnow.domains.documents.model.estimates import Estimates, Raw, estimate_rows, load_assessor
-from winnow.domains.documents.model.examples import Examples, join_examples
-from winnow.domains.documents.model.heatmaps import explain
-from winnow.domains.documents.model.network import Assessor
+from winnow.domains.documents.model.examples import join_examples
 from winnow.domains.documents.params import Common, Evaluate
 from winnow.domains.documents.tables import (
     BaselinePredictions,
@@ -22,49 +19,16 @@ from winnow.domains.documents.tables import (
     Measures,
     PerIssue,
     Predictions,
-    Reliability,
     Severities,
     Splits,
     Thresholds,
 )
-from winnow.images.codec import encode_png, load_pixels
 from winnow.images.store import read_images
 from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
+from winnow.measure.calibration import Reliability
 from winnow.pipeline.stage import Stage, run_stage
-
-WORST_ISSUES = 3
-
-
-def explained_cases(model: Assessor, examples: Examples, test: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The columns of `Explained`: the test images whose score is furthest from the truth."""
-    error = (test["score"] - test["true_score"]).abs()
-    worst = test.loc[error.sort_values(ascending=False, kind="stable").index[:count]]
-    place = {image_id: row for row, image_id in enumerate(examples.rows["image_id"])}
-    cases = []
-    for row in worst.to_dict("records"):
-        number = place[row["image_id"]]
-        pictures = explain(model, load_pixels(examples.images[number], "L"))
-        cases.append(
-            {
-                "image_id": row["image_id"],
-                "true_score": row["true_score"],
-                "score": row["score"],
-                "found": worst_issues(np.array([row[name] for name in definitions.severity_columns()])),
-                "truth": worst_issues(examples.severities[number].double().numpy()),
-                "png": encode_png(pictures.page),
-                "heat": encode_png(pictures.heat),
-            }
-        )
-    return pd.DataFrame(cases)
-
-
-def worst_issues(severities: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> str:
-    """The most severe issues as text."""
-    known = np.nan_to_num(severities)
-    order = np.argsort(-known, kind="stable")[:WORST_ISSUES]
-    return ", ".join(f"{definitions.ISSUES[place]} {known[place]:.2f}" for place in order if known[place] >= 0.05)
 
 
 def main(stage: Stage[Common, Evaluate]) -> None:
@@ -87,7 +51,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     test, on_test = predictions[tested].reset_index(drop=True), split == "test"
     references = {}
     if params.compare_views != model.tta_views:
-        more = estimate_rows(model, examples, examples.side("test"), params.compare_views, params.batch_size)
+        more = estimate_rows(model, examples, examples.of_split("test"), params.compare_views, params.batch_size)
         table = results.as_table(test, calibration.apply(more), calibration.retake_below)
         references[f"views_{params.compare_views}"] = table
     allowed, measures = calibration.max_false_rejects, examples.measures.double().numpy()
@@ -122,7 +86,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "temperature": calibration.temperature,
             "threshold": calibration.retake_below,
             "max_false_rejects": allowed,
-            "before_calibration": results.calibration_metrics(test, before),
+            "before_calibration": results.calibration_metrics(results.as_table(test, before, calibration.retake_below)),
             "verdicts": test["verdict"].value_counts().to_dict(),
             "baseline_settings": others["trees"].settings,
             **files.judgement,

@@ -6,14 +6,11 @@ Draw scores, classes, reliability, issues, the retake threshold, training curves
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Common, Plot
-from winnow.domains.documents.tables import Explained, PerIssue, Predictions, Reliability, Thresholds
+from winnow.domains.documents.tables import Explained, PerIssue, Predictions, Thresholds
 from winnow.domains.documents.view.curves import class_curves, loss_curves
-from winnow.domains.documents.view.figures import (
-    issue_bars,
-    scores,
-    threshold_curves,
-)
+from winnow.domains.documents.view.figures import issue_bars, scores, threshold_curves
 from winnow.domains.documents.view.sheets import error_sheet, heat_sheet
+from winnow.measure.calibration import Reliability
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.show.confusion import confusion_matrix
 from winnow.show.curves import read_curves

@@ -25,7 +25,6 @@ from winnow.domains.retina.tables import (
     PerClass,
     Photos,
     Predictions,
-    Reliability,
     Rocs,
     Splits,
 )
@@ -35,13 +34,14 @@ from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
 from winnow.learn.folder import model_folder
 from winnow.learn.trained import load_trained
+from winnow.measure.calibration import Reliability
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.vision import backbones
 from winnow.vision.features import kept_features
 
 
 def join(stage: Stage[Common, Evaluate]) -> pd.DataFrame:
-    """Every labelled photograph with its label, side and measures, by image_id."""
+    """Every labelled photograph with its label, split and measures, by image_id."""
     labels = stage.read("label/labels.parquet", Labels)[["image_id", "grade", "patient"]]
     splits = stage.read("split/splits.parquet", Splits)[["image_id", "split"]]
     photos = stage.read("ingest/photos.parquet", Photos)[["image_id", "source", *baselines.METADATA]]

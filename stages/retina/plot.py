@@ -5,10 +5,11 @@ Draw metrics by grade, training curves, and heat maps of explained cases.
 """
 
 from winnow.domains.retina.params import Common, Plot
-from winnow.domains.retina.tables import Explained, PerClass, Predictions, Reliability, Rocs
+from winnow.domains.retina.tables import Explained, PerClass, Predictions, Rocs
 from winnow.domains.retina.view.cases import case_sheet
 from winnow.domains.retina.view.curves import f1_curves, loss_curves
 from winnow.domains.retina.view.figures import LABELS, f1_bars, roc_curves
+from winnow.measure.calibration import Reliability
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.show.confusion import confusion_matrix
 from winnow.show.curves import read_curves

@@ -25,7 +25,7 @@ KEYS = ["patient", "duplicate_group"]
 
 
 def split_photographs(labels: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
-    """The columns of `Splits`. Raises TableError when there are too few photographs, LeakageError when sides share.
+    """The columns of `Splits`. Raises TableError when there are too few photographs, LeakageError when splits share.
 
     A source's own split is kept where it has one, unless `folds` is set; the other photographs are split by the shares.
     """

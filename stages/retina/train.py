@@ -19,16 +19,7 @@ from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.model.training import VALIDATION_BATCH, GraderTask
 from winnow.domains.retina.params import Common, Train
 from winnow.domains.retina.rules.labels import patient_digest
-from winnow.domains.retina.tables import (
-    ClassWeights,
-    Labels,
-    Photos,
-    Preparation,
-    QualityLimits,
-    Seen,
-    Splits,
-    Weights,
-)
+from winnow.domains.retina.tables import ClassWeights, Labels, Photos, Preparation, QualityLimits, Seen, Splits, Weights
 from winnow.images.store import read_images
 from winnow.learn.checkpoints import WEIGHTS
 from winnow.learn.devices import torch_device

@@ -36,7 +36,7 @@ def order_songs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) ->
 
 
 def split_pairs(pairs: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
-    """The columns of `Splits`; no two sides share a pair, and cold-start users have no row in train, val or test.
+    """The columns of `Splits`; no two splits share a pair, and cold-start users have no row in train, val or test.
 
     Raises TableError when a split has no row.
     """

@@ -1,5 +1,6 @@
 """The command line: what a person types and reads."""
 
+import json
 import os
 import re
 import shutil
@@ -9,12 +10,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from typer.testing import CliRunner
 
 from winnow.cli import app
 from winnow.domains.load import domain_names, load
 from winnow.pipeline import presets
+from winnow.pipeline.files import folder_digest
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.workspace.validation import validate_params
 
@@ -47,6 +50,14 @@ def test_params_yaml_points_editors_at_the_schema_and_is_stable_under_a_round_tr
     copy.write_text(text)
     presets.apply({}, copy)
     assert copy.read_text() == text
+
+
+def test_an_experiment_loses_no_comment_of_params_yaml(tmp_path: Path) -> None:
+    """`dvc exp run -S` writes lists anew, without a comment that follows one: none may."""
+    copy = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", copy)
+    apply_overrides(str(copy), ["climb.train.epochs=7"])
+    assert copy.read_text() == (ROOT / "params.yaml").read_text().replace("epochs: 20\n", "epochs: 7\n", 1)
 
 
 @pytest.mark.parametrize("domain", domain_names())
@@ -82,6 +93,25 @@ def test_every_preset_is_valid_and_survives_being_printed(
     assert presets.meaning(domain, name), "its first line says what it is for"
 
 
+def test_the_list_of_presets_has_one_column_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    lines = CliRunner().invoke(app, ["preset", "retina", "list"], catch_exceptions=False).stdout.splitlines()
+    names = presets.names("retina")
+    start = max(map(len, names)) + 2
+    assert [line[:start].rstrip() for line in lines] == names
+    assert all(line[start - 1] == " " != line[start] for line in lines)
+
+
+def test_an_unknown_preset_does_not_let_an_experiment_run_with_the_defaults(workspace: Path) -> None:
+    """A shell ignores that `winnow` failed in `dvc exp run plot@climb $(winnow preset climb ful)`."""
+    done = winnow(workspace, "preset", "climb", "ful")
+    assert done.returncode == 1
+    assert "there is no preset `ful` for climb" in done.stderr
+    assert done.stdout == "--no-such-preset\n"  # which dvc rejects
+    applied = winnow(workspace, "preset", "climb", "ful", "--apply")
+    assert (applied.returncode, applied.stdout) == (1, "")
+
+
 def test_a_preset_applied_edits_params_yaml_and_keeps_its_comments(workspace: Path) -> None:
     domain, name = PRESETS[0]
     assert winnow(workspace, "preset", domain, name, "--apply").returncode == 0
@@ -93,6 +123,18 @@ def test_a_preset_applied_edits_params_yaml_and_keeps_its_comments(workspace: Pa
         for part in key.split("."):
             found = found[part]
         assert found == value
+
+
+def test_an_exported_model_may_be_read_by_whoever_may_read_other_files(workspace: Path) -> None:
+    model, judgement = workspace / "data/climb/train/model", workspace / "metrics/climb/judgement.json"
+    for folder in (model, judgement.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    (model / "model.safetensors").write_bytes(b"1, 2, 3")
+    (model / "model.safetensors").chmod(0o600)  # as safetensors saves it
+    judgement.write_text(json.dumps({"verdict": "PASS", "reasons": [], "model_digest": folder_digest(model)}))
+    done = winnow(workspace, "export", "climb", "model", "--out", "given")
+    assert done.returncode == 0, done.stderr
+    assert (workspace / "given/model.safetensors").stat().st_mode == judgement.stat().st_mode
 
 
 def preset_values(domain: str, name: str) -> dict[str, object]:

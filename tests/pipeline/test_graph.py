@@ -125,7 +125,7 @@ def downstream(first: str, *domains: str) -> set[str]:
             {
                 "stages/climb/weight.py": add_function,
                 "src/winnow/show/figures.py": add_function,
-                "src/winnow/domains/retina/model/baselines.py": add_function,
+                "src/winnow/domains/retina/evaluation/baselines.py": add_function,
             },
             downstream("weight", "climb") | downstream("evaluate", "retina") | downstream("plot", *DOMAINS),
         ),

@@ -27,8 +27,8 @@ PAID = {
     "length": '{"agency": 7, "prog',
     "content-filter": "",
 }
-UNPAID = {"200-error": {"error": {"message": "upstream is busy", "code": 502}}, "no-choices": {"choices": []}}
-USAGES = {
+UNPAID: dict[str, dict[str, Any]] = {"200-error": {"error": {"message": "upstream is busy", "code": 502}}, "no-choices": {"choices": []}}
+USAGES: dict[str, dict[str, Any]] = {
     "usage-text": {"prompt_tokens": "1000", "completion_tokens": "47", "total_tokens": "1047"},
     "usage-odd": {"prompt_tokens": [1000], "completion_tokens": {"text": 40}, "total_tokens": -3},
     "usage-null": {"prompt_tokens": None, "completion_tokens_details": 7},

@@ -92,7 +92,7 @@ class World:
         weights = np.zeros((self.shape[1], self.shape[1]))
         edges = table("weight/track_edges.parquet")
         weights[edges["track_index"], edges["neighbour"]] = edges["weight"]
-        return plain + state["walk"] * weights @ plain
+        return plain + state["propagation_weight"] * weights @ plain
 
     def playlist(self, own: list[int], history: int = 10, heads: int = 2) -> Matrix:
         vectors = self.vectors[own[::-1][:history]]

@@ -17,7 +17,7 @@ from winnow.domains.climb import definitions
 from winnow.domains.climb.model.artifacts import read_artifacts
 from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
 from winnow.domains.climb.model.grades import fit_judge
-from winnow.domains.climb.model.sequences import conditions, encode
+from winnow.domains.climb.model.sequences import conditions
 from winnow.domains.climb.tables import Labels, Splits, Weights
 from winnow.learn.checkpoints import load_weights
 from winnow.learn.folder import model_folder
@@ -96,6 +96,9 @@ def test_what_the_model_was_not_trained_on_is_refused(generator: Any, options: d
     with pytest.raises(WinnowError, match=message):
         generator.check_trained_on(**options)
     generator.check_trained_on(board="2016", angle=40, grade="6C")
+    with pytest.raises(WinnowError) as error:
+        generator.check_trained_on(board="2016", angle=25, grade="6C")
+    assert "--board 2016 --angle 40" in error.value.fix.split(" of ")[1].split(", ")
 
 
 @pytest.mark.parametrize(
@@ -247,8 +250,8 @@ def test_training_routes_are_drawn_by_the_weight_stages_weights_when_asked(domai
     weights = CLIMB.table("weight/weights.parquet")
     routes = train.join(CLIMB.table("label/labels.parquet"), CLIMB.table("split/splits.parquet"), weights)
     tokens = CLIMB.table("label/tokens.parquet")
-    known = encode(routes[routes["split"] == "train"], tokens)
-    task = train.make_task(routes, tokens, known, CLIMB.section("common"), CLIMB.section("train", weighted=weighted))
+    params = CLIMB.section("train", weighted=weighted)
+    task = train.GeneratorTask(routes, tokens, CLIMB.section("common"), params, None)  # type: ignore[arg-type]
     loaders = task.loaders("full", BatchShare(64, 1, 1, 0))
     own = routes[routes["split"] == "train"].reset_index(drop=True)
     heavy = own["weight"] > own["weight"].median()

@@ -14,14 +14,14 @@ import yaml
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import norm
 
-from stages.climb import evaluate
 from tests.conftest import ROOT
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.climb import definitions
-from winnow.domains.climb.evaluation import baselines
+from winnow.domains.climb.evaluation import baselines, results
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.sequences import Sequences, encode
+from winnow.judge.files import evaluation_files
 from winnow.pipeline.seeds import derive_seed
 
 CLIMB = Programs.tiny("climb")
@@ -371,17 +371,18 @@ def test_intervals_resample_hold_sets_and_weighted_routes() -> None:
     """Everything by loops over resamples that the same generator draws in the same order."""
     predicted, routes, measured = hand_made()
     params = CLIMB.section("evaluate")
-    found = evaluate.report(predicted, routes, measured, (8, 12), {}, params, np.random.default_rng(5)).judgement
+    result = results.result(predicted, routes, measured, (8, 12), {}, params, np.random.default_rng(5))
+    found = evaluation_files(params.gate, result).judgement
     rng, draws = np.random.default_rng(5), params.bootstrap.resamples
     model, hold_sets = routes["model"], predicted["hold_set"].tolist()
     expected = by_name([perplexities(predicted.iloc[rows]) for rows in resampled(rng, hold_sets, draws)])
+    paired = by_name([differences(predicted.iloc[rows]) for rows in resampled(rng, hold_sets, draws)])
     expected |= by_name([accuracies(model, rows) for rows in resampled(rng, range(len(model)), draws)])
     within = [
         [accuracies(part, rows)["grade_within_one_accuracy"] for rows in resampled(rng, range(len(part)), draws)]
         for part in (model, routes["test"])
     ]
     expected["grade_agreement_score"] = [above / below for above, below in zip(*within, strict=True) if below]
-    paired = by_name([differences(predicted.iloc[rows]) for rows in resampled(rng, hold_sets, draws)])
     shares = ("validity_score", "novelty_score", "unconstrained_validity_score")
     assert found["interval"].keys() == {*expected, *shares}
     for name, values in expected.items():

@@ -14,7 +14,6 @@ from scipy.stats import spearmanr
 from sklearn import metrics as sklearn
 from typer.testing import CliRunner
 
-from stages.documents import evaluate
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.documents import cli, definitions
@@ -29,6 +28,7 @@ from winnow.domains.documents.model.estimates import (
     threshold_table,
 )
 from winnow.images.store import read_images
+from winnow.judge import result
 from winnow.judge.intervals import bootstrap, values
 from winnow.measure.calibration import fit_temperature
 
@@ -127,7 +127,7 @@ def test_intervals_are_over_documents(root: Path, tmp_path: Path, monkeypatch: p
 
     shutil.copytree(Path.cwd(), tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(evaluate, "bootstrap", recorded)
+    monkeypatch.setattr(result, "bootstrap", recorded)
     with torch_restored():
         Programs.tiny("documents").run("evaluate")
     predictions = pd.read_parquet(root / "evaluate/predictions.parquet")

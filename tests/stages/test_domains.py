@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -14,7 +15,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.stages.programs import Programs
 from winnow.domains.load import load
-from winnow.judge.intervals import values
+from winnow.judge.intervals import bootstrap, mean, values
+from winnow.judge.paired import paired_intervals, same_rows
 from winnow.learn.samplers import BatchShare
 from winnow.learn.task import Task
 from winnow.recommend import propagation, sparse
@@ -60,6 +62,33 @@ def test_stored_tables_give_the_metrics_that_models_are_compared_by(domain: Prog
         assert found[name] == pytest.approx(whole["model"][name], rel=1e-5), name
 
 
+TOGETHER = {"articles": "group", "climb": "hold_set", "documents": "document", "retina": "patient"}
+"""The column of test rows that are no independent cases; a recommender's rows are users or playlists."""
+LABEL = {"articles": "true", "documents": "true_score", "sessions": "held_out", "playlists": "held_out"}
+"""A column that says what is true of a row; `grade` in the other domains."""
+
+
+def test_compare_resamples_what_belongs_together_and_pairs_rows_of_one_truth(domain: Programs) -> None:
+    compared = load(domain.domain, "metrics").COMPARED[0]
+    rows = compared.rows(domain.table(compared.path)).sort_values(list(compared.key), ignore_index=True)
+    after = rows.assign(value=np.random.default_rng(0).normal(size=len(rows)))
+    of_value = replace(compared, statistics=lambda table: {"value": mean(table["value"])})
+    options: dict[str, Any] = {"resamples": 100, "confidence": 0.95}
+    found = paired_intervals(
+        of_value, rows.assign(value=0.0), after, ["value"], rng=np.random.default_rng(1), **options
+    )
+    groups = rows[TOGETHER[domain.domain]] if domain.domain in TOGETHER else None
+    expected = bootstrap(
+        {"value": mean(after["value"])}, len(rows), rng=np.random.default_rng(1), groups=groups, **options
+    )
+    assert (found["value"].low, found["value"].high) == pytest.approx((expected["value"].low, expected["value"].high))
+    assert same_rows(rows, rows.sample(frac=1, random_state=0), compared)
+    label = LABEL.get(domain.domain, "grade")
+    other = rows[label].to_list()
+    other[0] = "another" if isinstance(other[0], str) else other[0] + 1
+    assert not same_rows(rows, rows.assign(**{label: other}), compared), f"another {label} is another test set"
+
+
 class CapturedError(Exception):
     """Ends a train stage once its task is known."""
 
@@ -80,6 +109,17 @@ def captured_task(domain: Programs, monkeypatch: pytest.MonkeyPatch) -> Task:
     with pytest.raises(CapturedError):
         domain.run("train", **ON_THE_CPU.get(domain.domain, {}))
     return found[0]
+
+
+def test_checkpoints_hold_all_that_is_trained(domain: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a checkpoint lacks keeps the last epoch's values when the best one's weights are loaded."""
+    task = captured_task(domain, monkeypatch)
+    model = task.build()
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trained
+    assert trained - set(task.state_dict_keys(model)) == set()
+    optimised = {id(parameter) for group in task.parameter_groups(model) for parameter in group["params"]}
+    assert {name for name, parameter in model.named_parameters() if id(parameter) in optimised} == trained
 
 
 def without_sparse_kernels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,7 +198,7 @@ def test_without_artists_and_genres_all_stages_run_and_say_so(here: Path, capsys
     found = PLAYLISTS.metrics("label")
     assert (found["artists"], found["genres"]) == (0, 0)
     assert found["tracks_without_artist"] == found["tracks"]
-    assert "no genre is known" in capsys.readouterr().out
+    assert "no genre is known" in capsys.readouterr().err
     run("train", "evaluate")
     judged = PLAYLISTS.metrics("judgement")
     assert "diversity_score" not in judged["model"]

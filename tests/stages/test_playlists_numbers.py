@@ -16,7 +16,7 @@ from tests.stages.conftest import Finished, torch_restored
 from tests.stages.playlists_world import PLAYLISTS, Matrix, World, table
 from winnow.domains.playlists.evaluation import baselines as tuned_baselines
 from winnow.domains.playlists.model.explanations import track_names
-from winnow.recommend.explanations import Check
+from winnow.recommend.tables import Checks
 
 CUTOFFS = (10, 50, 100)
 CHANGES: dict[str, dict[str, Any]] = {
@@ -342,7 +342,10 @@ def test_explanation_accuracy_counts_what_held(
     assert judgement["explanations_checked"] == 20
     shutil.copytree(judged, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
     monkeypatch.chdir(tmp_path)
-    checks = [Check("track", 2.0, 1.0)] * 3 + [Check("artist", 1.0, 2.0)] * 5
+    falls = [("track", 2.0, 1.0)] * 3 + [("artist", 1.0, 2.0)] * 5
+    checks = pd.DataFrame(
+        [(user, 0, *fall) for user, fall in enumerate(falls)], columns=list(Checks.to_schema().columns)
+    ).astype({"kind": "str"})
     monkeypatch.setattr(evaluate, "check_first_reasons", lambda *_: checks)
     with torch_restored():
         PLAYLISTS.run("evaluate")

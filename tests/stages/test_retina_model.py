@@ -28,6 +28,7 @@ from winnow.domains.retina.rules.labels import patient_digest
 from winnow.domains.retina.source.fundus import draw_fundus
 from winnow.domains.retina.tables import Seen
 from winnow.images.store import read_images
+from winnow.judge.intervals import values
 from winnow.learn.checkpoints import load_weights
 from winnow.pipeline import presets
 from winnow.pipeline.errors import SourceError, WinnowError
@@ -211,8 +212,8 @@ CHOICES = {
 def test_every_kind_of_head_preparation_and_backbone_learns_and_is_judged(choice: str, here: Path) -> None:
     torch.manual_seed(0)
     torch.save(torchvision_resnet18().state_dict(), "whole.pth")
-    values = {"train.epochs": 5, "train.select": "last", "train.use_class_weights": False}
-    presets.apply({f"retina.{key}": value for key, value in (values | CHOICES[choice]).items()}, Path("params.yaml"))
+    changed = {"train.epochs": 5, "train.select": "last", "train.use_class_weights": False}
+    presets.apply({f"retina.{key}": value for key, value in (changed | CHOICES[choice]).items()}, Path("params.yaml"))
     first = ("ingest", "filter", "label", "split", "weight") if choice == "corn_on_contrast" else ()
     run(*first, "train", "evaluate")
     losses = curve("train/loss")
@@ -352,9 +353,9 @@ def test_a_model_refitted_on_validation_keeps_what_validation_decided(here: Path
     raw = {"test": grade_photographs(model, images, views=2, batch_size=64)}
     load_weights(model, folder / "before_refit.safetensors")
     raw["train"] = raw["val"] = grade_photographs(model, images, views=2, batch_size=64)
-    for side, values in raw.items():
-        own = (rows["split"] == side).to_numpy()
-        assert rows.loc[own, "raw_confidence"].to_numpy() == pytest.approx(values[own].max(axis=1), abs=1e-4)
+    for split, each in raw.items():
+        own = (rows["split"] == split).to_numpy()
+        assert rows.loc[own, "raw_confidence"].to_numpy() == pytest.approx(each[own].max(axis=1), abs=1e-4)
     assert judgement()["calibration"] == before, "the first phase is the training that was calibrated before"
 
 

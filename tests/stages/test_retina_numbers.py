@@ -22,11 +22,13 @@ from tests.library.domains.retina.references import median_grade, metadata_proba
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.retina import cli
+from winnow.domains.retina.evaluation import results
 from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.source import synthetic
 from winnow.images.codec import load_pixels
 from winnow.images.store import read_images
+from winnow.judge.files import evaluation_files
 from winnow.measure.calibration import fit_temperature
 from winnow.pipeline.seeds import derive_seed
 
@@ -247,7 +249,8 @@ def test_intervals_and_differences_resample_patients() -> None:
     other = test.assign(predicted=values.argmax(axis=1))
     other[PROBABILITIES] = values
     params = RETINA.section("evaluate")
-    written, _ = evaluate.report(test, {"other": other}, params, np.random.default_rng(5))
+    result = results.result(test, {"other": other}, params, np.random.default_rng(5))
+    written = evaluation_files(params.gate, result)
     names, replayed = sorted(set(test["patient"])), np.random.default_rng(5)
     places = [np.flatnonzero(test["patient"] == name) for name in names]
 

@@ -61,3 +61,17 @@ def test_rejected_source_rows_are_told_with_their_place(tmp_path: Path, monkeypa
     assert "source garden.csv, row 2" in told
     with pytest.raises(WinnowError, match="train is no data stage"):
         rows_of("plants", "train")
+
+
+def test_many_reasons_are_shortened_and_no_row_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data/plants/ingest").mkdir(parents=True)
+    Path("metrics/plants").mkdir(parents=True)
+    reasons = [f"reason {number}" for number in range(40) for _ in range(40 - number)]
+    pd.DataFrame({"row": range(len(reasons)), "reason": reasons}).to_parquet("data/plants/ingest/rejected.parquet")
+    counts = {"rows_in": len(reasons), "rows_kept": 0, "rows_rejected": len(reasons)}
+    Path("metrics/plants/ingest.json").write_text(json.dumps(counts))
+    left_out = rows_of("plants", "ingest")["ingest"]["left_out"]
+    assert len(left_out) < 30
+    assert [entry["rows"] for entry in left_out[:-1]] == list(range(40, 41 - len(left_out), -1))
+    assert sum(entry["rows"] for entry in left_out) == len(reasons)

@@ -15,10 +15,11 @@ from sklearn.metrics.pairwise import cosine_distances
 from stages.sessions import evaluate
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.sessions_world import FILTER, SESSIONS, Lists, World, baseline_scores, table
+from winnow.domains.sessions.evaluation import lists as ranked_lists
 from winnow.domains.sessions.inference import Recommender
 from winnow.domains.sessions.model.training import training_data
 from winnow.learn.folder import model_folder
-from winnow.recommend.explanations import Check
+from winnow.recommend.tables import Checks
 
 CUTOFFS = (5, 10, 20)
 CHANGES: dict[str, dict[str, Any]] = {
@@ -204,9 +205,9 @@ def test_tuning_gets_the_validation_songs_and_no_others(
         assert (train.toarray() == world.train).all()
         return real_tune(grid, train, val, **options)
 
-    real_grids, real_tune = evaluate.baseline_grids, evaluate.tune
-    monkeypatch.setattr(evaluate, "baseline_grids", grids)
-    monkeypatch.setattr(evaluate, "tune", tune)
+    real_grids, real_tune = ranked_lists.baseline_grids, ranked_lists.tune
+    monkeypatch.setattr(ranked_lists, "baseline_grids", grids)
+    monkeypatch.setattr(ranked_lists, "tune", tune)
     run("evaluate", **FEW_BASELINES)
     assert len(seen) == 6
     for held in seen:
@@ -355,7 +356,9 @@ def test_explanation_accuracy_counts_what_held(
     assert judgement["explanations"]["most_attention"]["checked"] == 20
     copy_of(judged, tmp_path, monkeypatch)
     falls = [("song", 3.0, 1.0)] * 3 + [("song", 1.0, 2.0)] * 2 + [("genre", 0.5, 0.5)] * 3
-    checks = [Check(*fall) for fall in falls]
+    checks = pd.DataFrame(
+        [(user, 0, *fall) for user, fall in enumerate(falls)], columns=list(Checks.to_schema().columns)
+    ).astype({"kind": "str"})
     monkeypatch.setattr(evaluate, "check_first_reasons", lambda *more: checks[:1] if len(more) > 3 else checks)
     run("evaluate", **FEW_BASELINES)
     found = SESSIONS.metrics("judgement")

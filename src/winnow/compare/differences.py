@@ -129,7 +129,7 @@ def _paired_in(
     tables = [each.table(f"data/{domain}/{compared.path}") for each in (before, after)]
     missing = [each.title for each, table in zip((before, after), tables, strict=True) if table is None]
     if missing:
-        return {}, f"no stored predictions for {' and '.join(missing)}: dvc pull"
+        return {}, f"no stored predictions for {' and '.join(missing)}; `dvc pull` gets them from a remote"
     numbers = [
         [_digest(f"{stage}@{domain}", f"data/{domain}/{stage}", each) for stage in compared.numbered_by]
         for each in (before, after)

@@ -4,12 +4,13 @@ import difflib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.params import dotted, leaves
 
 REPEATED = ("seed", "train.seed", "split.fold")
 """Params whose values are repetitions of one setting."""
@@ -156,15 +157,8 @@ def _params(data: Mapping[str, Any] | None, domain: str) -> dict[str, Any]:
 
 def flat_params(content: Mapping[str, Any], domain: str) -> dict[str, Any]:
     """The common seed and the domain's section of params.yaml's content, as dotted keys without the domain's name."""
-    return {"seed": content.get("seed"), **dict(_flat(content.get(domain) or {}, ""))}
-
-
-def _flat(section: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in section.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    section = {dotted(place): value for place, value in leaves(content.get(domain) or {})}
+    return {"seed": content.get("seed"), **section}
 
 
 def _metric(experiment: Experiment, name: str) -> float:

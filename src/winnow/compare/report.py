@@ -11,6 +11,7 @@ from winnow.compare.markdown import details, plain, table
 from winnow.compare.revisions import Revision
 from winnow.measure.direction import higher_is_better
 from winnow.pipeline.ledger import latest_seconds
+from winnow.pipeline.params import STAGES, dotted, leaves
 
 MARKS = {
     "better": "🟢 better",
@@ -19,7 +20,6 @@ MARKS = {
     "not distinguishable": "⚪ not distinguishable",
 }
 WORST_SLICES = 3
-ORDER = ("ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot")
 
 
 def write_report(
@@ -59,17 +59,17 @@ def write_report(
 def _stale_by_domain(stages: Iterable[str]) -> str:
     """The stale stages of each domain, in their order: `**stale**: climb (train, evaluate)`; then imported files."""
     found: dict[str, list[str]] = {}
-    known = [name for name in stages if name.partition("@")[0] in ORDER]
-    for name in sorted(known, key=lambda name: ORDER.index(name.partition("@")[0])):
+    known = [name for name in stages if name.partition("@")[0] in STAGES]
+    for name in sorted(known, key=lambda name: STAGES.index(name.partition("@")[0])):
         found.setdefault(name.partition("@")[2], []).append(name.partition("@")[0])
-    listed = {domain: ", ".join(names) if len(names) < len(ORDER) else "all stages" for domain, names in found.items()}
+    listed = {domain: ", ".join(names) if len(names) < len(STAGES) else "all stages" for domain, names in found.items()}
     imported = sorted(plain(name) for name in stages if name not in known)  # such as data/source/climb/x.csv.dvc
     return "**stale**: " + ", ".join([*(f"{plain(domain)} ({listed[domain]})" for domain in sorted(found)), *imported])
 
 
 def stages_run(domain: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The domain's stages whose entry in dvc.lock is another, in their order."""
-    return [name for name in ORDER if before.get(f"{name}@{domain}") != after.get(f"{name}@{domain}")]
+    return [name for name in STAGES if before.get(f"{name}@{domain}") != after.get(f"{name}@{domain}")]
 
 
 def _line(one: Comparison, run: Sequence[str], seconds: Mapping[str, float]) -> list[str]:
@@ -142,17 +142,9 @@ def _worst_slices(one: Comparison, after: Revision) -> list[list[str]]:
 
 def changed_params(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """The params with another value, by dotted name, sorted; a param that one side lacks is None there."""
-    first, second = dict(_flat(before, "")), dict(_flat(after, ""))
+    first, second = ({dotted(place): value for place, value in leaves(each)} for each in (before, after))
     names = sorted({*first, *second})
     return {name: (first.get(name), second.get(name)) for name in names if first.get(name) != second.get(name)}
-
-
-def _flat(section: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in section.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _value(value: Any) -> str:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.scm import RevError, resolve_rev
 from dvc_data.index import DataIndexDirError
 from pyarrow import ArrowInvalid
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from scmrepo.exceptions import SCMError
 
 from winnow.pipeline.errors import WinnowError
@@ -60,8 +61,8 @@ class Revision:
         if path not in self._parsed:
             content = self.read(path)
             try:
-                found = yaml.load(content, Loader=yaml.CSafeLoader) if content else {}
-            except yaml.YAMLError as error:
+                found = YAML(typ="safe", pure=True).load(content) if content else {}
+            except YAMLError as error:
                 raise WinnowError(f"{path} is not valid YAML: {error}", where=self.title) from None
             self._parsed[path] = self._mapping(path, found)
         return self._parsed[path]

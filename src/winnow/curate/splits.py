@@ -79,7 +79,7 @@ def split_rows(
     splits = list(shares)
     rows = pd.DataFrame({"group": groups.to_numpy(), "stratum": strata.to_numpy()})
     counts = rows.value_counts(sort=False).reset_index().sort_values(["group", "stratum"])
-    chosen = _choose_sides(counts, np.array([shares[split] for split in splits]), rng)
+    chosen = _choose_splits(counts, np.array([shares[split] for split in splits]), rng)
     return groups.map(chosen.map(dict(enumerate(splits)))).astype("str").set_axis(strata.index)
 
 
@@ -111,7 +111,7 @@ def split_counts(strata: pd.Series, split: "pd.Series[str]") -> dict[str, dict[s
     return {str(name): {str(key): int(count) for key, count in row.items()} for name, row in table.iterrows()}
 
 
-def _choose_sides(counts: pd.DataFrame, shares: np.ndarray, rng: np.random.Generator) -> "pd.Series[int]":
+def _choose_splits(counts: pd.DataFrame, shares: np.ndarray, rng: np.random.Generator) -> "pd.Series[int]":
     """The number of the split of each group. `counts` has one row per (group, stratum), in the column `count`."""
     groups_in_stratum = counts.groupby("stratum")["group"].transform("size")
     counts = counts.assign(stratum_groups=groups_in_stratum, code=pd.factorize(counts["stratum"], sort=True)[0])
@@ -122,7 +122,7 @@ def _choose_sides(counts: pd.DataFrame, shares: np.ndarray, rng: np.random.Gener
     for group, code, count in zip(counts["group"], counts["code"], counts["count"], strict=True):
         parts.setdefault(group, []).append((code, count))
 
-    side_numbers = range(len(shares))
+    split_numbers = range(len(shares))
     share_list = shares.tolist()
     behind = [[0.0] * len(shares) for _ in range(int(counts["code"].max()) + 1)]
     behind_all = [0.0] * len(shares)
@@ -130,11 +130,11 @@ def _choose_sides(counts: pd.DataFrame, shares: np.ndarray, rng: np.random.Gener
     for group in turn["group"]:
         for code, count in parts[group]:
             own = behind[code]
-            for split in side_numbers:
+            for split in split_numbers:
                 own[split] += share_list[split] * count
                 behind_all[split] += share_list[split] * count
-        need = [behind_all[split] + sum(behind[code][split] for code, _ in parts[group]) for split in side_numbers]
-        best = max(side_numbers, key=need.__getitem__)
+        need = [behind_all[split] + sum(behind[code][split] for code, _ in parts[group]) for split in split_numbers]
+        best = max(split_numbers, key=need.__getitem__)
         for code, count in parts[group]:
             behind[code][best] -= count
             behind_all[best] -= count

@@ -72,8 +72,7 @@ def start(device: str, settings: TrainingSettings) -> Accelerator:
         raise TrainingError("precision fp16 needs a GPU", fix="set precision to bf16 or fp32")
     AcceleratorState._reset_state(reset_partial_state=False)  # a second training may have another precision
     accelerator = Accelerator(
-        cpu=not on_gpu,
-        mixed_precision="no" if settings.precision == "fp32" else settings.precision,
+        cpu=not on_gpu, mixed_precision="no" if settings.precision == "fp32" else settings.precision
     )
     make_deterministic(settings.threads)  # after Accelerate, which sets threads of its own
     ledger.note(device=device_name(accelerator.device), processes=accelerator.num_processes)

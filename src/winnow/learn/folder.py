@@ -44,7 +44,7 @@ class TrainedModel:
 def model_folder(domain: str, root: Path = Path()) -> Path:
     """The folder of the domain's trained model in a checkout; raises WinnowError when none exists.
 
-    It holds the network and everything that using it needs (see `Task.carry`).
+    It holds the network and everything that using it needs (see `Task.save_extras`).
     """
     return _existing(root / "data" / domain / "train" / "model", domain)
 

@@ -144,7 +144,7 @@ class _Run:
             self.display.say(stopped_line(self.best_record(), rule.metric, rule.patience))
 
     def run_to_validation(self, phase: Phase, loaders: Loaders, optimizer_step: OptimizerStep) -> None:
-        """Train for an epoch, or for `validate_steps` of it; then validate, record, save."""
+        """Train for an epoch, or for `eval_every` steps of it; then validate, record, save."""
         progress, watched = self.progress, self.settings.early_stopping.metric
         started = time.perf_counter()
         train = self.train(phase, loaders, optimizer_step)

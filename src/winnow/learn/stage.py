@@ -28,12 +28,7 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
     relaunch(stage.runtime.devices)
     with run_folder(stage) as folder:
         result = fit(
-            task,
-            stage.params,
-            runtime=stage.runtime,
-            folder=folder,
-            curves=stage.curves,
-            fingerprint=folder.name,
+            task, stage.params, runtime=stage.runtime, folder=folder, curves=stage.curves, fingerprint=folder.name
         )
         if orphaned():
             raise TrainingError("dvc was killed meanwhile", fix="run it again: it takes over this finished training")

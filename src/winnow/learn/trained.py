@@ -33,8 +33,9 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
         if missing := set(load_weights(model, folder)) & set(model.state_dict()):  # the hub's mixin is not strict
             raise TrainingError(f"{', '.join(sorted(missing))} is missing")
     except (TypeError, RuntimeError, TrainingError) as error:  # other arguments, or other weights
+        why = "its configuration is another's" if isinstance(error, TypeError) else " ".join(str(error).split())
         raise WinnowError(
-            f"the trained model does not fit this version of the network of {domain}: {' '.join(str(error).split())}",
+            f"this is no model of {domain}, or one of another version of winnow: {why}",
             where=str(folder),
             fix=f"name a model of {domain} with --model, or train it again with `dvc repro train@{domain}`",
         ) from None

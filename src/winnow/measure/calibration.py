@@ -1,8 +1,13 @@
 """Calibration of probabilities and scores, and temperature scaling."""
 
 import numpy as np
+import pandas as pd
+import pandera.pandas as pa
 from numpy.typing import ArrayLike, NDArray
+from pandera.typing import Series
 from scipy.optimize import minimize_scalar
+
+from winnow.pipeline.tables import Table
 
 BINS = 10
 TEMPERATURES = (0.05, 20.0)
@@ -31,25 +36,27 @@ def calibration_errors(confidence: ArrayLike, right: ArrayLike, counts: ArrayLik
     return error
 
 
-def top_label_ece(probabilities: ArrayLike, true: ArrayLike) -> float:
-    """Expected calibration error of the most probable class; `probabilities` (rows, classes), `true` (rows,)."""
-    chances = np.asarray(probabilities, dtype=np.float64)
-    return float(calibration_errors(chances.max(axis=1), chances.argmax(axis=1) == np.asarray(true))[0])
+class Reliability(Table):
+    """How often rows of a confidence are right, before and after calibration."""
+
+    scaled: Series[bool]
+    confidence: Series[float] = pa.Field(ge=0, le=1, description="mean of the bin")
+    accuracy: Series[float] = pa.Field(ge=0, le=1)
+    rows: Series[int] = pa.Field(ge=1)
 
 
-def score_ece(predicted: ArrayLike, true: ArrayLike) -> float:
-    """Expected calibration error of scores from 0 to 1, both (rows,)."""
-    return float(calibration_errors(predicted, true)[0])
+def reliability(before: tuple[ArrayLike, ArrayLike], after: tuple[ArrayLike, ArrayLike]) -> pd.DataFrame:
+    """The columns of `Reliability`: every bin that has a row, least confident first.
 
-
-def reliability(confidence: ArrayLike, right: ArrayLike) -> list[tuple[float, float, int]]:
-    """(mean confidence, accuracy, rows) of every bin that has a row, least confident first."""
-    sure, hits = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    bins = confidence_bins(sure)
-    return [
-        (float(sure[bins == number].mean()), float(hits[bins == number].mean()), int((bins == number).sum()))
-        for number in np.unique(bins)
-    ]
+    `before` and `after` calibration: confidence and whether it is right, both (rows,).
+    """
+    found: list[tuple[bool, float, float, int]] = []
+    for scaled, (confidence, right) in ((False, before), (True, after)):
+        sure, hits = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
+        bins = confidence_bins(sure)
+        rows = [bins == number for number in np.unique(bins)]
+        found += [(scaled, sure[each].mean(), hits[each].mean(), int(each.sum())) for each in rows]
+    return pd.DataFrame(found, columns=["scaled", "confidence", "accuracy", "rows"])
 
 
 def with_temperature(probabilities: ArrayLike, temperature: float) -> Floats:

@@ -1,10 +1,9 @@
 """Digests of source code: what `check` records for every program, and what a program compares when it starts."""
 
-import ast
 import hashlib
 import io
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,8 +15,8 @@ FOLDER = Path("data/code")
 PACKAGES = {"winnow": Path("src/winnow"), "stages": Path("stages")}
 DIGEST_LENGTH = 16
 
-Range = tuple[tuple[int, int], tuple[int, int]]
-"""(line, column) of the first character and of the one after the last; lines from 1, columns in characters from 0"""
+LAYOUT = {"NEWLINE": "\n", "INDENT": ">\n", "DEDENT": "<\n"}
+"""What stands for the tokens that end statements and blocks; their own texts depend on the version of Python."""
 
 
 def check_code_unchanged(domain: str, stage: str) -> None:
@@ -44,7 +43,7 @@ def module_digests(modules: Iterable[str], *, remember: bool = False) -> dict[st
     memory = state_folder() / "digests.json"
     try:
         known = read_json(memory)
-    except (OSError, WinnowError):  # none yet, or damaged: parsing everything anew takes half a second
+    except (OSError, WinnowError):  # none yet, or damaged: reading everything anew takes a second
         known = {}
     own = Path(__file__).read_bytes()  # what the digests depend on besides the sources
     keys, digests = {}, {}
@@ -60,92 +59,62 @@ def module_digests(modules: Iterable[str], *, remember: bool = False) -> dict[st
 
 
 def source_digest(source: str) -> str:
-    """A digest of Python source without its comments, docstrings, blank lines and `Field` descriptions.
+    """A digest of Python source without its comments, docstrings, layout and `Field` descriptions.
 
-    Ranges of the text are cut out by position; an AST dump would differ between Python versions. Of text that is not
+    It is of the tokens, which are the same in all versions of Python; an AST dump would differ. Of text that is not
     valid Python everything counts.
     """
     try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except SyntaxError:
-        nodes = []
-    cuts = _cuts(source, nodes)
+        text = "\0".join(_without_words([*_tokens(source)]))
+    except (tokenize.TokenError, SyntaxError):
+        text = source
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def _tokens(source: str) -> Iterator[str]:
+    """The tokens' texts, without comments and line breaks within a statement; an f-string is one token."""
     lines = source.split("\n")  # as Python counts lines; `splitlines` also splits at form feeds
-    inside = _lines_inside_strings(nodes, cuts)
-    for ((first, start), (last, end)), replacement in sorted(cuts.items(), reverse=True):
-        joined = lines[first - 1][:start] + replacement + lines[last - 1][end:]
-        lines[first - 1 : last] = [joined, *[""] * (last - first)]
-    numbered = enumerate(lines, start=1)
-    kept = "\n".join(
-        line if number in inside else line.rstrip() for number, line in numbered if line.strip() or number in inside
-    )
-    return hashlib.sha256(kept.encode()).hexdigest()[:DIGEST_LENGTH]
+    opened: list[tuple[int, int]] = []  # where f-strings around a token begin: Python 3.12 and later cut them up
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        name = tokenize.tok_name[token.type]
+        if name == "FSTRING_START":
+            opened.append(token.start)
+        elif name == "FSTRING_END":
+            (first, start), (last, end) = opened.pop(), token.end
+            if not opened:
+                text = "\n".join([*lines[first - 1 : last - 1], lines[last - 1][:end]])
+                yield text[start:]
+        elif not opened and name not in {"COMMENT", "NL", "ENDMARKER"}:
+            yield LAYOUT.get(name, token.string)
 
 
-def _lines_inside_strings(nodes: Iterable[ast.AST], cuts: Iterable[Range]) -> set[int]:
-    """Lines whose end is part of a string that is not cut out: white space there is part of a value."""
-    removed = [(first, last) for (first, _), (last, _) in cuts]
-    inside: set[int] = set()
-    for node in nodes:
-        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)):
-            first, last = node.lineno, node.end_lineno or node.lineno
-            if not any(start <= first and last <= end for start, end in removed):
-                inside.update(range(first, last))
-    return inside
+def _without_words(tokens: Sequence[str]) -> list[str]:
+    """Tokens without docstrings, and without the descriptions in calls of pydantic's and pandera's `Field`."""
+    kept: list[str] = ["\n"]
+    brackets: list[bool] = []  # those around a text, and whether each is of a call of `Field`
+    skipped, comma = 0, False  # brackets around the description being left out; a comma that another argument follows
+    for before, text, after in zip(["\n", *tokens], tokens, [*tokens[1:], ""], strict=False):
+        if not skipped or (len(brackets) == skipped and text in {",", ")"}):
+            skipped, of_field = 0, bool(brackets) and brackets[-1]
+            stands_alone = kept[-1] in LAYOUT.values()  # a docstring, and the end of its line
+            if of_field and (text, after) == ("description", "="):
+                skipped = len(brackets)
+            elif of_field and text == ",":
+                comma |= kept[-1] != "("
+            elif not (stands_alone and (text == "\n" or (_is_text(text) and after == "\n"))):
+                if comma and text != ")":
+                    kept.append(",")
+                kept.append(text)
+                comma = False
+        if text in {"(", "[", "{"}:
+            brackets.append((before, text) == ("Field", "("))
+        elif text in {")", "]", "}"}:
+            brackets.pop()
+    return kept
 
 
-def _cuts(source: str, nodes: Iterable[ast.AST]) -> dict[Range, str]:
-    """Ranges to replace, none inside another, and by what."""
-    encoded = [line.encode() for line in source.split("\n")]  # ast counts columns in bytes
-    fields = {
-        _range(node, encoded): _without_description(node, encoded)
-        for node in nodes
-        if isinstance(node, ast.Call) and any(_is_description(node, keyword) for keyword in node.keywords)
-    }
-    strings = [node.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
-    removed = [_range(node, encoded) for node in strings if isinstance(node.value, str)]
-    if "#" in source:  # tokenizing takes longer than all the rest
-        removed += [(token.start, token.end) for token in _tokens(source) if token.type == tokenize.COMMENT]
-    outside = (each for each in removed if not any(start <= each[0] < end for start, end in fields))
-    return fields | dict.fromkeys(outside, "")
-
-
-def _without_description(call: ast.Call, encoded: list[bytes]) -> str:
-    """A `Field(…)` call without its description, its tokens one blank apart: its line breaks follow the description."""
-    text = _segment(call, encoded)
-    for keyword in call.keywords:
-        if _is_description(call, keyword):
-            text = text.replace(_segment(keyword, encoded), "", 1)
-    parts = [token.string for token in _tokens(text) if token.type != tokenize.COMMENT and token.string.strip()]
-    ends = zip(["", *parts], parts, [*parts[1:], ""], strict=False)
-    return " ".join(part for before, part, after in ends if part != "," or (before not in "(," and after != ")"))
-
-
-def _segment(node: ast.expr | ast.keyword, encoded: list[bytes]) -> str:
-    """The source of a node (`ast.get_source_segment` splits the whole source at every call)."""
-    assert node.end_lineno is not None
-    lines = encoded[node.lineno - 1 : node.end_lineno]
-    lines[-1] = lines[-1][: node.end_col_offset]
-    lines[0] = lines[0][node.col_offset :]
-    return b"\n".join(lines).decode()
-
-
-def _is_description(call: ast.Call, keyword: ast.keyword) -> bool:
-    """Whether the keyword is the description of pydantic's `Field(…)` or pandera's `pa.Field(…)`."""
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
-    return name == "Field" and keyword.arg == "description"
-
-
-def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:
-    return tokenize.generate_tokens(io.StringIO(source).readline)
-
-
-def _range(node: ast.expr, encoded: list[bytes]) -> Range:
-    assert node.end_lineno is not None
-    assert node.end_col_offset is not None
-    start = len(encoded[node.lineno - 1][: node.col_offset].decode())
-    end = len(encoded[node.end_lineno - 1][: node.end_col_offset].decode())
-    return (node.lineno, start), (node.end_lineno, end)
+def _is_text(token: str) -> bool:
+    return token.endswith(('"', "'")) and not token.lower().startswith(("f", "b"))
 
 
 def _file_of(module: str) -> Path:

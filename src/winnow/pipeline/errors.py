@@ -34,7 +34,7 @@ class TableError(WinnowError):
 
 
 class LeakageError(WinnowError):
-    """The same thing is in two splits of a split."""
+    """The same thing is in two splits."""
 
 
 class TrainingError(WinnowError):

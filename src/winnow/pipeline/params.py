@@ -2,13 +2,16 @@
 
 import copy
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from winnow.pipeline.errors import ParamsError
 from winnow.pipeline.section import Section
@@ -57,8 +60,9 @@ class Document:
         self.path = path
         self.places: dict[Location, tuple[Path, int]] = {}
         try:
-            loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
-            root = loader.get_single_node()
+            # YAML 1.2, as DVC reads it: `1e-05` is a number there, and `1:30` is text
+            loader, _ = YAML(typ="safe", pure=True).get_constructor_parser(path.read_text(encoding="utf-8"))
+            root = loader.composer.get_single_node()
         except FileNotFoundError:
             raise ParamsError(f"{path} does not exist", fix="run the command from the root of the repository") from None
         except UnicodeDecodeError as error:
@@ -67,31 +71,29 @@ class Document:
                 f"{path}:{line}: byte {error.object[error.start]:#04x} is not valid UTF-8",
                 fix="save the file with UTF-8 encoding",
             ) from None
-        except yaml.YAMLError as error:
+        except YAMLError as error:
             raise ParamsError(f"{path} is not valid YAML: {error}", fix="correct the line named above") from None
-        if not isinstance(root, yaml.MappingNode):
+        if not isinstance(root, MappingNode):
             raise ParamsError(f"{path} is not a mapping", fix="its top level holds keys, such as `seed: 0`")
         try:
             self._note(root, (), loader)
             self.content: dict[str, Any] = loader.construct_document(root)
         except RecursionError:
             raise ParamsError(f"{path} refers to itself, or is nested too deeply", fix="use no `*name`") from None
-        except yaml.YAMLError as error:  # a tag of another program at a list or mapping
+        except YAMLError as error:  # a tag of another program at a list or mapping
             raise ParamsError(f"{path} is not valid YAML: {error}", fix="correct the line named above") from None
 
-    def _note(self, node: yaml.Node, location: Location, loader: yaml.CSafeLoader) -> None:
+    def _note(self, node: Node, location: Location, loader: SafeConstructor) -> None:
         self.places[location] = (self.path, node.start_mark.line + 1)
-        if isinstance(node, yaml.MappingNode):
+        if isinstance(node, MappingNode):
             for key, value in node.value:
                 at = f"{self.path}:{key.start_mark.line + 1}"
                 if key.tag != "tag:yaml.org,2002:str":
-                    written = key.value if isinstance(key, yaml.ScalarNode) else "a list or mapping"
+                    written = key.value if isinstance(key, ScalarNode) else "a list or mapping"
                     raise ParamsError(
                         f"the key `{dotted((*location, str(written)))}` is not text",
                         where=at,
-                        fix=f'write it in quotes: "{written}"'
-                        if isinstance(key, yaml.ScalarNode)
-                        else "keys are names",
+                        fix=f'write it in quotes: "{written}"' if isinstance(key, ScalarNode) else "keys are names",
                     )
                 inner = (*location, key.value)
                 if inner in self.places:
@@ -102,13 +104,13 @@ class Document:
                     )
                 self._note(value, inner, loader)
                 self.places[inner] = (self.path, key.start_mark.line + 1)
-        elif isinstance(node, yaml.SequenceNode):
+        elif isinstance(node, SequenceNode):
             for index, value in enumerate(node.value):
                 self._note(value, (*location, index), loader)
         else:
             try:
                 loader.construct_object(node)
-            except (ValueError, yaml.YAMLError) as error:  # a day that no month has; a tag of another program
+            except (ValueError, YAMLError) as error:  # a day that no month has; a tag of another program
                 problem = getattr(error, "problem", None) or error
                 raise ParamsError(
                     f"`{dotted(location)}` is `{node.value}`: {problem}",
@@ -199,10 +201,10 @@ class Document:
         return self.places[location]
 
 
-def leaves(values: dict[str, Any], prefix: Location = ()) -> Iterator[tuple[Location, Any]]:
+def leaves(values: Mapping[str, Any], prefix: Location = ()) -> Iterator[tuple[Location, Any]]:
     """The location and value of everything in nested mappings that is not itself a non-empty mapping."""
     for key, value in values.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, Mapping) and value:
             yield from leaves(value, (*prefix, key))
         else:
             yield (*prefix, key), value

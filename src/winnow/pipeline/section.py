@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Section(BaseModel):
@@ -13,18 +13,8 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def _number(value: Any) -> Any:
-    """`-S key=2e-5` is rewritten by DVC as `2e-05`, which PyYAML (YAML 1.1) reads as text."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-Float = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
-"""A finite float that also accepts the text `2e-05`."""
+Float = Annotated[float, Field(allow_inf_nan=False)]
+"""A finite float."""
 
 
 @dataclass(frozen=True)

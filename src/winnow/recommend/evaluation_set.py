@@ -32,5 +32,5 @@ def items_by_user(pairs: Pairs, users: NDArray[np.int64]) -> list[NDArray[np.int
     """The items of each of the users, sorted."""
     order = np.lexsort((pairs[1], pairs[0]))
     owner, item = pairs[0][order], pairs[1][order]
-    indptr, ends = np.searchsorted(owner, users), np.searchsorted(owner, users, side="right")
-    return [item[start:end] for start, end in zip(indptr, ends, strict=True)]
+    starts, ends = np.searchsorted(owner, users), np.searchsorted(owner, users, side="right")
+    return [item[start:end] for start, end in zip(starts, ends, strict=True)]

@@ -52,8 +52,8 @@ class GraphFilter:
 
     def __call__(self, known: Matrix) -> NDArray[np.float32]:
         """(users, items) from `known` (users, items)."""
-        indptr = range(0, known.shape[0], BLOCK)
-        scores = [self._of_some(known[start : start + BLOCK]) for start in indptr]
+        starts = range(0, known.shape[0], BLOCK)
+        scores = [self._of_some(known[start : start + BLOCK]) for start in starts]
         return np.concatenate(scores) if scores else np.zeros(known.shape, dtype=np.float32)
 
     def _of_some(self, known: Matrix) -> NDArray[np.float32]:

@@ -26,7 +26,7 @@ class Graph:
     """(edges,)"""
     user: Tensor
     """(edges,)"""
-    item_starts: Tensor
+    item_indptr: Tensor
     """(items + 1,): where each item's edges begin in the order of items"""
     by_item: Tensor
     """(edges,): numbers of the edges in the order of items"""
@@ -68,7 +68,7 @@ def build_graph(pairs: Pairs, shape: tuple[int, int], popularity: Tensor | None 
         indptr=torch.from_numpy(np.append(0, np.cumsum(degree))),
         item=torch.from_numpy(item.astype(np.int64)),
         user=torch.from_numpy(user.astype(np.int64)),
-        item_starts=torch.from_numpy(np.append(0, np.cumsum(own))),
+        item_indptr=torch.from_numpy(np.append(0, np.cumsum(own))),
         by_item=torch.from_numpy(by_item),
         user_by_item=torch.from_numpy(user[by_item].astype(np.int64)),
         popularity=torch.from_numpy(counts.astype(np.int64)),

@@ -34,7 +34,7 @@ class Values:
 
 @dataclass(frozen=True)
 class EdgeWeights:
-    """How much each edge weighs: its strength times its user's share (both by head) times its item's rarity."""
+    """Each edge's weight: its strength times its user's share (both by head) times its item's `inv_sqrt_degree`."""
 
     graph: Graph
     strength: Tensor
@@ -83,9 +83,9 @@ def user_sums(graph: Graph, values: Tensor) -> Tensor:
 
 
 def average(graph: Graph, values: Tensor, keep: Tensor) -> Tensor:
-    """Each user's mean of their items' values, weighted by rarity: (users, heads) from (items, heads)."""
-    rare, kept = graph.inv_sqrt_degree[:, None], keep[:, None]
-    sums: Tensor = _EdgeSum.apply(to_values(graph, kept), kept, torch.cat([values * rare, rare], dim=1), False)
+    """Each user's mean of their items' values, weighted by `inv_sqrt_degree`: (users, heads) from (items, heads)."""
+    weight, kept = graph.inv_sqrt_degree[:, None], keep[:, None]
+    sums: Tensor = _EdgeSum.apply(to_values(graph, kept), kept, torch.cat([values * weight, weight], dim=1), False)
     return sums[:, :-1] / sums[:, -1:].clamp_min(SMALL)
 
 
@@ -118,7 +118,7 @@ class _Strength(torch.autograd.Function):
         slope = strength * gradients[0]
         slope = torch.where(falling, SLOPE * slope, slope)
         graph: Graph = ctx.graph
-        return None, _sums(slope.index_select(0, graph.by_item), graph.item_starts), _sums(slope, graph.indptr), None
+        return None, _sums(slope.index_select(0, graph.by_item), graph.item_indptr), _sums(slope, graph.indptr), None
 
 
 class _UserSum(torch.autograd.Function):
@@ -153,14 +153,14 @@ class _EdgeSum(torch.autograd.Function):
 
 
 def _sums(values: Tensor, indptr: Tensor) -> Tensor:
-    """Sums of rows `starts[n]` to `starts[n + 1]`."""
+    """Sums of rows `indptr[n]` to `indptr[n + 1]`."""
     return torch.segment_reduce(sparse.full(values), "sum", offsets=indptr, axis=0)
 
 
 def _product(values: Values, vectors: Tensor, *, into_items: bool) -> Tensor:
     graph = values.graph
     if into_items:
-        indptr, ends, heads, shape = graph.item_starts, graph.user_by_item, values.by_item, (graph.items, graph.users)
+        indptr, ends, heads, shape = graph.item_indptr, graph.user_by_item, values.by_item, (graph.items, graph.users)
     else:
         indptr, ends, heads, shape = graph.indptr, graph.item, values.by_user, graph.shape
     sums = [

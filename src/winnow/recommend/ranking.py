@@ -42,8 +42,8 @@ def rank_by(scorer: Scorer, held: EvaluationSet, *, places: int, block: int) -> 
 
     `block` users are ranked at a time: it changes the memory needed, nothing else.
     """
-    indptr = range(0, len(held.users), block)
-    parts = [_rank_block(scorer, held, slice(start, start + block), places) for start in indptr]
+    starts = range(0, len(held.users), block)
+    parts = [_rank_block(scorer, held, slice(start, start + block), places) for start in starts]
     lists, hits, reciprocal = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     relevant = np.array([len(items) for items in held.hidden])
     return Ranking(held.users, lists, hits, relevant, reciprocal)

@@ -24,7 +24,7 @@ class BothWays:
     """(entries,)"""
     values: Tensor
     """(entries,)"""
-    column_starts: Tensor
+    column_indptr: Tensor
     """(columns + 1,)"""
     rows: Tensor
     """(entries,), in the order of columns"""
@@ -42,14 +42,14 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrix: BothWays, vectors: Tensor) -> Tensor:
         ctx.matrix = matrix
-        shape = len(matrix.indptr) - 1, len(matrix.column_starts) - 1
+        shape = len(matrix.indptr) - 1, len(matrix.column_indptr) - 1
         return times(csr(matrix.indptr, matrix.columns, matrix.values, shape), vectors)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
         matrix: BothWays = ctx.matrix
-        shape = len(matrix.column_starts) - 1, len(matrix.indptr) - 1
-        transposed = csr(matrix.column_starts, matrix.rows, matrix.row_values, shape)
+        shape = len(matrix.column_indptr) - 1, len(matrix.indptr) - 1
+        transposed = csr(matrix.column_indptr, matrix.rows, matrix.row_values, shape)
         return None, times(transposed, gradients[0].contiguous())
 
 

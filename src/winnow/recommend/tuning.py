@@ -7,15 +7,7 @@ from itertools import product
 
 from winnow.measure.ranking import recall_at
 from winnow.pipeline.console import doing
-from winnow.recommend.baselines import (
-    Fit,
-    Fitted,
-    fit_als,
-    fit_ease,
-    fit_item_knn,
-    fit_popularity,
-    matrix_scorer,
-)
+from winnow.recommend.baselines import Fit, Fitted, fit_als, fit_ease, fit_item_knn, fit_popularity, matrix_scorer
 from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.filters import graph_filter_grid
 from winnow.recommend.graph import Matrix

@@ -79,7 +79,7 @@ def kept_encoded_features(
 def kept_array(name: str, key: str, rows: int, compute: Callable[[], Iterator[Tensor]]) -> Tensor:
     """What `compute` yields, some rows at a time, `rows` in all: on the CPU, mapped from the file it is kept in.
 
-    `key` must be a content key of all that it depends on, its code too: see `pipeline.kept` and `pipeline.code`.
+    `key` must be a content key of all that it depends on, its code too: see `pipeline.cache` and `pipeline.code`.
     """
     return DiskCache(name, MAX_BYTES).obtain(key, lambda path: _write(path, rows, compute()), _read)
 

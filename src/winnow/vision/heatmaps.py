@@ -8,11 +8,7 @@ from torch.nn import functional
 
 
 def grad_cam(
-    images: Tensor,
-    features: Callable[[Tensor], Tensor],
-    scores: Callable[[Tensor], Tensor],
-    *,
-    together: bool = False,
+    images: Tensor, features: Callable[[Tensor], Tensor], scores: Callable[[Tensor], Tensor], *, together: bool = False
 ) -> Tensor:
     """Heat maps `(rows, height, width)`, bytes on the CPU, 255 where the evidence for the image's score is strongest.
 

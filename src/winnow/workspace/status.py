@@ -34,7 +34,10 @@ def stale_stages() -> dict[str, list[str]]:
     try:
         stages = {stage.addressing: stage for stage in Repo().index.stages}
     except DvcException as error:
-        raise WinnowError(f"DVC cannot read the pipeline: {error}", fix="dvc stage list") from None
+        raise WinnowError(
+            f"DVC cannot read the pipeline: {error}",
+            fix="if DVC is running, it was writing the file: try again; else `dvc stage list` shows the place",
+        ) from None
     code = {
         path.as_posix(): hashlib.md5(as_json(digests).encode(), usedforsecurity=False).hexdigest()
         for path, digests in program_digests().items()

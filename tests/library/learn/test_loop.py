@@ -42,6 +42,19 @@ def test_select_last_gives_the_last_epochs_weights(tmp_path: Path) -> None:
     assert result.weights.read_bytes() == (tmp_path / "run/last/model.safetensors").read_bytes()
 
 
+def test_train_metrics_are_means_of_the_loss_and_of_its_parts(tmp_path: Path) -> None:
+    """One epoch at a learning rate that moves nothing: all batches see the first weights."""
+    chosen = tiny.settings(epochs=1, learning_rate=1e-12, weight_decay=0.0, seed=7)
+    (record,) = tiny.run(tmp_path, chosen, tiny.task(build=lambda: tiny.build(0.0))).history
+    devices.seed_epoch(7, 0, 0, rank=0)
+    model = tiny.build(0.0)
+    batch = {name: tensor[: tiny.ROWS] for name, tensor in tiny.data().items()}
+    logits = model(batch["x"])
+    accuracy = (logits.argmax(1) == batch["y"]).double().mean().item()
+    loss = nn.functional.cross_entropy(logits, batch["y"]).item()
+    assert record["train"] == pytest.approx({"loss": loss, "accuracy": accuracy}, rel=1e-4)
+
+
 @pytest.mark.parametrize("max_grad_norm", [0.0, 0.05])
 def test_one_step_is_gradient_descent_by_hand_with_clipping_and_without(tmp_path: Path, max_grad_norm: float) -> None:
     """The task's own optimiser, plain descent: weights move against the mean gradient, clipped to `max_grad_norm`."""

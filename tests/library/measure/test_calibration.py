@@ -1,10 +1,12 @@
 """Calibration errors by hand, and a temperature that is known."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from winnow.measure.calibration import fit_temperature, score_ece, top_label_ece, with_temperature
+from winnow.measure.calibration import calibration_errors, fit_temperature, with_temperature
 
 
 def drawn(rows: int = 4000, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -13,6 +15,11 @@ def drawn(rows: int = 4000, classes: int = 4, seed: int = 0) -> tuple[np.ndarray
     logits = rng.normal(scale=2, size=(rows, classes))
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return chances, (chances.cumsum(axis=1) > rng.random((rows, 1))).argmax(axis=1)
+
+
+def top_label_ece(chances: Any, labels: Any) -> float:
+    chances = np.asarray(chances)
+    return float(calibration_errors(chances.max(axis=1), chances.argmax(axis=1) == labels)[0])
 
 
 def test_top_label_ece_by_hand() -> None:
@@ -24,9 +31,11 @@ def test_top_label_ece_by_hand() -> None:
 
 def test_ece_of_scores_by_hand() -> None:
     # bins: .1 (mean truth .3, mean score .15), .8
-    assert score_ece([0.1, 0.2 - 1e-9, 0.8], [0.2, 0.4, 0.75]) == pytest.approx(2 / 3 * 0.15 + 1 / 3 * 0.05)
-    assert score_ece([1.0, 0.0], [1.0, 0.0]) == 0
-    assert score_ece([0.85, 0.95], [0.95, 0.85]) == pytest.approx(0.1), "bins of .8 and .9: their errors do not cancel"
+    assert calibration_errors([0.1, 0.2 - 1e-9, 0.8], [0.2, 0.4, 0.75]) == pytest.approx(2 / 3 * 0.15 + 1 / 3 * 0.05)
+    assert calibration_errors([1.0, 0.0], [1.0, 0.0]) == 0
+    assert calibration_errors([0.85, 0.95], [0.95, 0.85]) == pytest.approx(0.1), (
+        "bins of .8 and .9: their errors do not cancel"
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])

@@ -75,7 +75,5 @@ def test_calibration_by_hand() -> None:
     confidence, right = [0.95, 0.92, 0.55, 1.0], [True, False, True, True]
     # bins .9 to 1 (three rows, 2 right, mean .9567) and .5 to .6 (one row, right)
     assert calibration_errors(confidence, right)[0] == pytest.approx((abs(2 - 2.87) + abs(1 - 0.55)) / 4)
-    assert reliability(confidence, right) == [
-        (pytest.approx(0.55), 1.0, 1),
-        (pytest.approx(2.87 / 3), pytest.approx(2 / 3), 3),
-    ]
+    found = reliability((confidence, right), (confidence[:1], right[:1]))
+    assert found.to_numpy(float) == pytest.approx(np.array([(0, 0.55, 1, 1), (0, 2.87 / 3, 2 / 3, 3), (1, 0.95, 1, 1)]))

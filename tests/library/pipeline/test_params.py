@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from dvc.utils.serialize import load_yaml
 from pydantic import Field
 
 from winnow.pipeline.errors import ParamsError
@@ -54,7 +55,7 @@ def test_the_text_that_dvc_writes_for_a_small_float_is_a_float(tmp_path: Path) -
         ("epochs: 5", "epochs: true", "`train.epochs` is True: input should be a valid integer"),
         ("  epochs: 5\n", "", r"params.yaml:1: `train.epochs` is missing \(passes over the training rows\)"),
         ("2e-05", "two", "params.yaml:3: `train.learning_rate` is 'two': input should be a valid number"),
-        ("2e-05", "nan", "`train.learning_rate` is nan: input should be"),
+        ("2e-05", ".nan", "`train.learning_rate` is nan: input should be"),
         (
             "format: web",
             "format: wbe",
@@ -96,3 +97,13 @@ def test_places_are_told_by_file_and_line(tmp_path: Path) -> None:
 def test_a_missing_file_is_one_clear_message(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="does not exist"):
         Document(tmp_path / "params.yaml")
+
+
+def test_values_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
+    """Or `winnow status` would call a lock stale that is current: YAML 1.1 takes `1e-05` for text and `1:30` for 90."""
+    odd = ("1e-05", "2E-5", "1:30", "12:30:45", "017", "0o17", "0x1f", "yes", "off", "~", "1_000", "+3", ".5", "'1'")
+    file = tmp_path / "params.yaml"
+    file.write_text("".join(f"k{number}: {value}\n" for number, value in enumerate(odd)))
+    found, expected = Document(file).content, load_yaml(str(file))
+    assert [(value, type(value)) for value in found.values()] == [(value, type(value)) for value in expected.values()]
+    assert (found["k0"], found["k2"]) == (0.00001, "1:30")

@@ -2,9 +2,14 @@
 
 import re
 from collections.abc import Callable
+from functools import reduce
+from itertools import pairwise
+from operator import getitem
 from pathlib import Path
 
 import pytest
+from dvc.utils.serialize import modify_yaml
+from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
 from winnow.pipeline import presets
@@ -22,7 +27,11 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def line_of(file: Path, text: str) -> int:
-    (line,) = (number for number, each in enumerate(file.read_text().splitlines(), start=1) if each.strip() == text)
+    (line,) = (
+        number
+        for number, each in enumerate(file.read_text().splitlines(), start=1)
+        if each.split("  #")[0].strip() == text
+    )
     return line
 
 
@@ -70,6 +79,9 @@ def test_a_model_that_does_not_exist_and_one_that_does(params: Path) -> None:
     validate_params(Document(params))
 
 
+LINES = {text: line_of(ROOT / "params.yaml", text) for text in ("domains:", "seed: 20")}
+
+
 def replaced(old: str, new: str) -> Callable[[bytes], bytes]:
     def change(content: bytes) -> bytes:
         assert old.encode() in content
@@ -83,13 +95,19 @@ def replaced(old: str, new: str) -> Callable[[bytes], bytes]:
     [
         (
             replaced("- climb\n", "- climb\n- climb\n"),
-            r"params.yaml:2: `domains` is .*: climb is listed more than once",
+            rf".*yaml:{LINES['domains:']}: `domains` is .*: climb is listed more than once",
         ),
         (replaced("seed: 20", "seed: 20 # \xe9"), r"params.yaml:\d+: byte 0xe9 is not valid UTF-8"),
-        (replaced("seed: 20", "20: 20"), r"the key `20` is not text\n.* params.yaml:9"),
+        (
+            replaced("seed: 20", "20: 20"),
+            rf"the key `20` is not text\n.* params.yaml:{LINES['seed: 20']}",
+        ),
         (replaced("seed: 20", "true: 20"), r"the key `true` is not text"),
         (replaced("seed: 20", "[a, b]: 20"), r"the key `a list or mapping` is not text"),
-        (replaced("seed: 20", "seed: 2020-13-45"), r"`seed` is `2020-13-45`: month must be in 1..12\n.* params.yaml:9"),
+        (
+            replaced("seed: 20", "seed: 2020-13-45"),
+            rf"`seed` is `2020-13-45`: month must be in 1..12\n.* params.yaml:{LINES['seed: 20']}",
+        ),
         (replaced("seed: 20", "seed: !mine 20"), r"`seed` is `20`: could not determine a constructor for the tag"),
         (replaced("seed: 20", "seed: !mine [20]"), r"params.yaml is not valid YAML: could not determine"),
         (replaced("seed: 20", "seed: &itself [*itself]"), r"params.yaml refers to itself"),
@@ -153,3 +171,57 @@ def test_a_metric_that_the_domain_does_not_measure(params: Path, key: str, value
     with pytest.raises(ParamsError, match=message) as caught:
         validate_params(Document(params))
     assert f"`{key}" in str(caught.value)
+
+
+def test_an_experiment_changes_its_own_line_of_params_yaml_alone(params: Path) -> None:
+    """`dvc exp run -S` rewrites the whole file: comments, quotes and long texts must come back as they were."""
+    before = params.read_text().splitlines()
+    with modify_yaml(str(params)) as content:
+        content["climb"]["train"]["epochs"] = 3
+    after = params.read_text().splitlines()
+    assert [line for line in after if line not in before] == ["    epochs: 3"]
+    assert len(after) == len(before)
+
+
+def test_every_block_of_params_yaml_has_a_comment(params: Path) -> None:
+    lines = params.read_text().splitlines()
+    blocks = [
+        number
+        for number, (line, below) in enumerate(pairwise(lines))
+        if re.fullmatch(r" *\w+:", line) and re.match(r" *\w+:", below.replace("#", " "))
+        if len(below) - len(below.lstrip(" ")) > len(line) - len(line.lstrip(" "))
+    ]
+    assert len(blocks) > 80
+    assert [lines[number] for number in blocks if not lines[number - 1].lstrip().startswith("#")] == []
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("place", "old"),
+    [
+        ("climb.train.gradient_accumulation_steps", "accumulation"),
+        ("climb.train.ema_decay", "averaging"),
+        ("climb.train.max_grad_norm", "clip_norm"),
+        ("climb.train.eval_samples", "curve_routes"),
+        ("climb.train.keep_last", "keep"),
+        ("climb.train.decoding", "sampling"),
+        ("climb.train.init_from", "start_from"),
+        ("climb.train.eval_every", "validate_steps"),
+        ("documents.label.augmentation_share", "effects_share"),
+        ("documents.train.network.tta_views", "test_views"),
+        ("playlists.train.min_context_share", "late_cuts"),
+        ("sessions.evaluate.explanation_checks", "truth_checks"),
+        ("sessions.evaluate.baselines.als_iterations", "als_rounds"),
+    ],
+)
+def test_a_name_of_an_earlier_version_is_told_its_new_one(params: Path, place: str, old: str) -> None:
+    document = YAML(typ="safe").load(params)
+    *parents, new = place.split(".")
+    section = reduce(getitem, parents, document)
+    section[old] = section.pop(new)
+    YAML().dump(document, params)
+    with pytest.raises(ParamsError) as caught:
+        validate_params(Document(params))
+    (problem,) = (line for line in str(caught.value).splitlines() if f"`{'.'.join(parents)}.{old}`" in line)
+    assert f"`{new}`" in problem
+    assert f"`{place}` is missing" not in str(caught.value), "one mistake, one message"

@@ -21,7 +21,7 @@ from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import Definition, article_text
 from winnow.domains.articles.params import Label
 from winnow.domains.articles.rules import rounds
-from winnow.domains.articles.rules.calibration import Check, EvaluationResult, compare, measure
+from winnow.domains.articles.rules.calibration import CalibrationResult, Check, compare, measure
 from winnow.domains.articles.rules.gate import PromptRefusedError
 from winnow.domains.articles.rules.labelling import Labelled
 from winnow.domains.articles.rules.oracles import OpenAIOracle
@@ -154,10 +154,10 @@ def test_the_figures_of_a_calibration_are_what_a_hand_computes(definition: Defin
     assert told["human_offset"].evidence.startswith("wonder lies -2.00 points")
 
 
-def findings(on: Sequence[float], off: Sequence[float], human: tuple[float, str]) -> EvaluationResult:
+def findings(on: Sequence[float], off: Sequence[float], human: tuple[float, str]) -> CalibrationResult:
     overall = pd.DataFrame({"article_id": "", "topic": ["on"] * len(on) + ["off"] * len(off), "overall": [*on, *off]})
     check = Check("human_correlation", human[0], 0.5, 0.3, human[1], f"correlation {human[0]}", "")
-    return EvaluationResult([check], [], {}, overall, [])
+    return CalibrationResult([check], [], {}, overall, [])
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,7 @@ def generate(
 def evaluate(
     file: Annotated[Path, typer.Argument(help="an export, .json or .json.gz")],
     form: Annotated[
-        str | None,
-        typer.Option("--format", help="web, app, guidebook or minimal; detected by default"),
+        str | None, typer.Option("--format", help="web, app, guidebook or minimal; detected by default")
     ] = None,
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
@@ -92,8 +91,11 @@ def evaluate(
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["routes"].items()))
     print(f"{'':<14}{'routes':>8}{'loss':>8}{'perplexity':>12}{'bigram':>9}")
-    order = {grade: index for index, grade in enumerate((*definitions.GRADES, *definitions.QUALITY_BINS))}
-    slices = {**found["by_grade"], **{f"{name}": part for name, part in found["by_quality"].items()}}
+    quality = {f"quality {name}": part for name, part in found["by_quality"].items()}
+    order = {
+        name: at for at, name in enumerate((*definitions.GRADES, *(f"quality {b}" for b in definitions.QUALITY_BINS)))
+    }
+    slices = {**found["by_grade"], **quality}
     for name, part in [("all", found["all"]), *sorted(slices.items(), key=lambda item: order[item[0]])]:
         print(
             f"{name:<14}{part['routes']:>8}{part['token_loss']:>8.3f}{part['perplexity']:>12.2f}"

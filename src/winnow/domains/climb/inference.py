@@ -40,11 +40,11 @@ class Generator:
     def check_trained_on(self, *, board: str, angle: int, grade: str) -> None:
         """Raise WinnowError when no training route has this grade, or none this board and angle."""
         train = self.artifacts.routes[self.artifacts.routes["split"] == "train"]
-        boards = sorted(set(train["board"].str.cat(train["angle"].astype("str"), sep=" at ")))
-        if f"{board} at {angle}" not in boards:
+        options = sorted(set("--board " + train["board"] + " --angle " + train["angle"].astype("str")))
+        if f"--board {board} --angle {angle}" not in options:
             raise WinnowError(
                 f"the model was trained on no route of board {board} at {angle}°",
-                fix=f"one of {', '.join(boards)} degrees",
+                fix=f"one of {', '.join(options)}",
             )
         grades = [definitions.GRADES[index] for index in sorted(train["grade_index"].unique())]
         if grade not in grades:

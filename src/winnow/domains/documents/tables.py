@@ -169,15 +169,6 @@ class PerIssue(Table):
     severity_error: Series[float] = pa.Field(nullable=True, ge=0, description="mean absolute error of the severity")
 
 
-class Reliability(Table):
-    """How often predicted classes of a confidence are right in the test split, before and after calibration."""
-
-    scaled: Series[bool]
-    confidence: Series[float] = pa.Field(ge=0, le=1, description="mean of the bin")
-    accuracy: Series[float] = pa.Field(ge=0, le=1)
-    rows: Series[int] = pa.Field(ge=1)
-
-
 class Thresholds(Table):
     """What each retake threshold would do in the validation split."""
 

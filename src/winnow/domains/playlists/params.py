@@ -23,8 +23,7 @@ class Source(SourcePath):
         description="mpd: slices of the Million Playlist Dataset (JSON); csv: user, artist, track, playlist (Kaggle)"
     )
     path: str = Field(
-        min_length=1,
-        description="a file, or for mpd a folder of mpd.slice.*.json, in data/source/playlists/; .gz too",
+        min_length=1, description="a file, or for mpd a folder of mpd.slice.*.json, in data/source/playlists/; .gz too"
     )
 
 

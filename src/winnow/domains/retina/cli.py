@@ -90,8 +90,7 @@ def as_csv(graded: Sequence[Mapping[str, Any]]) -> str:
 @app.command()
 def evaluate(
     data: Annotated[
-        Path,
-        typer.Argument(help="a CSV (aptos, eyepacs, idrid), a MedMNIST .npz, or a folder with one per grade"),
+        Path, typer.Argument(help="a CSV (aptos, eyepacs, idrid), a MedMNIST .npz, or a folder with one per grade")
     ],
     form: Annotated[
         str | None, typer.Option("--format", help="aptos, eyepacs, idrid, medmnist or folders; detected by default")

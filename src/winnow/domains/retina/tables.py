@@ -180,15 +180,6 @@ class Rocs(Table):
     recall: Series[float] = pa.Field(ge=0, le=1)
 
 
-class Reliability(Table):
-    """How often the likeliest grade is right at a confidence, in the test split, before and after calibration."""
-
-    scaled: Series[bool]
-    confidence: Series[float] = pa.Field(ge=0, le=1, description="mean of the bin")
-    accuracy: Series[float] = pa.Field(ge=0, le=1)
-    rows: Series[int] = pa.Field(ge=1)
-
-
 class Explained(Table):
     """Test photographs with the heat map of what speaks for their predicted grade."""
 

@@ -9,7 +9,7 @@ UNKNOWN_TYPE = "unknown"
 """Of users without training plays: the network gives them the mean of the types."""
 
 SPLITS = (*split_names.SPLITS, "cold_given", "cold_target")
-"""Sides of the split. A cold-start user is not trained on: their given songs are folded in, the others are to find."""
+"""Splits. A cold-start user is not trained on: their given songs are folded in, the others are to find."""
 
 REFERENCES = ("network", "truth")
 """Recommenders that are no baselines: the network without its graph filter, and the generator's own probabilities."""

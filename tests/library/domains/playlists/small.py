@@ -66,7 +66,7 @@ def network(given: Sequences, *, genres: bool = True, heads: int = 2, history: i
 def dense(batch: Mapping[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
     """A matrix of a batch, and what is there as its transpose; entries of the same place are added."""
     found = []
-    for indptr, columns, values, others in (("starts", "columns", "values", "column_starts"), TRANSPOSED):
+    for indptr, columns, values, others in (("indptr", "columns", "values", "column_indptr"), TRANSPOSED):
         row, width = np.diff(batch[f"{name}_{indptr}"]), len(batch[f"{name}_{others}"]) - 1
         table = np.zeros((len(row), width))
         np.add.at(table, (np.repeat(np.arange(len(row)), row), batch[f"{name}_{columns}"]), batch[f"{name}_{values}"])
@@ -74,7 +74,7 @@ def dense(batch: Mapping[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
     return found[0], found[1]
 
 
-TRANSPOSED = ("column_starts", "rows", "row_values", "starts")
+TRANSPOSED = ("column_indptr", "rows", "row_values", "indptr")
 
 
 def edges(batch: Mapping[str, Any], graph: TrackGraph) -> np.ndarray:

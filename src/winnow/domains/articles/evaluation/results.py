@@ -35,10 +35,7 @@ def predictions_table(rows: pd.DataFrame, predicted: Floats, mean: Floats, scori
 
 
 def result(
-    predictions: pd.DataFrame,
-    baselines: Mapping[str, pd.DataFrame],
-    params: Evaluate,
-    rng: np.random.Generator,
+    predictions: pd.DataFrame, baselines: Mapping[str, pd.DataFrame], params: Evaluate, rng: np.random.Generator
 ) -> EvaluationResult:
     """The model's metrics with intervals over groups, with the baselines' on the same articles.
 

@@ -77,14 +77,11 @@ class Scorer(nn.Module, PyTorchModelHubMixin):
         return scores.clamp(self.scoring.low, self.scoring.high)
 
     def add_lora(self, settings: Lora) -> None:
-        """Freeze the language model and add adapters to all its linear layers; `saved` then names them and the head."""
+        """Freeze the language model and add adapters to its linear layers; `saved_names` gives them and the head."""
         from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - a second, which only LoRA needs
 
         config = LoraConfig(
-            r=settings.rank,
-            lora_alpha=settings.alpha,
-            lora_dropout=settings.dropout,
-            target_modules="all-linear",
+            r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules="all-linear"
         )
         self.backbone = get_peft_model(cast("Any", self.backbone), config)
 

@@ -53,7 +53,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class EvaluationResult:
+class CalibrationResult:
     """All that one labelled sample shows."""
 
     checks: list[Check]
@@ -106,7 +106,7 @@ def measure(
     labelled: Sequence[Labelled],
     probes: Mapping[str, Sequence[Labelled]],
     human: pd.DataFrame,
-) -> EvaluationResult:
+) -> CalibrationResult:
     """The checks of a labelled sample. `sample` has article_id and topic; `human` is a `Scores` table, maybe empty."""
     scale, gates = definition.config.scale, definition.config.gates
     scores = tabulate(labelled)
@@ -118,7 +118,7 @@ def measure(
     counts = {str(name): int(count) for name, count in sample["topic"].value_counts().items()}
     if len(scores) < 3:
         empty = pd.DataFrame({"article_id": [], "topic": [], "overall": []})
-        return EvaluationResult(found, [], {}, empty, failures, counts)
+        return CalibrationResult(found, [], {}, empty, failures, counts)
     topic = sample.set_index("article_id")["topic"].reindex(scores.index)
     overall = pd.Series(overall_scores(scores[definition.names], scoring_of(definition.config)), index=scores.index)
     means = {str(name): float(value) for name, value in overall.groupby(topic).mean().items()}
@@ -133,7 +133,7 @@ def measure(
     if agreement:
         found += _agreement_checks(gates, agreement, scale.width)
     table = pd.DataFrame({"article_id": scores.index, "topic": topic.to_numpy(), "overall": overall.to_numpy()})
-    return EvaluationResult(found, agreement, means, table, failures, counts)
+    return CalibrationResult(found, agreement, means, table, failures, counts)
 
 
 def _range(count: int, rows: int) -> str:
@@ -150,12 +150,7 @@ def _check(gates: Gates, name: str, value: float, evidence: str) -> Check:
 
 
 def _topic_checks(
-    gates: Gates,
-    scores: pd.DataFrame,
-    topic: "pd.Series[str]",
-    means: Mapping[str, float],
-    low: float,
-    high: float,
+    gates: Gates, scores: pd.DataFrame, topic: "pd.Series[str]", means: Mapping[str, float], low: float, high: float
 ) -> list[Check]:
     on, off = means.get("on", low), means.get("off", high)
     middle = (low + high) / 2
@@ -256,7 +251,7 @@ class _Separation(NamedTuple):
     """standard error of the points, from the spread within on-topic and off-topic articles"""
 
 
-def _separation(found: EvaluationResult) -> _Separation:
+def _separation(found: CalibrationResult) -> _Separation:
     groups = [found.overall.loc[found.overall["topic"] == topic, "overall"].to_numpy(float) for topic in ("on", "off")]
     if min(len(group) for group in groups) < 2:
         return _Separation(0.0, 0.0)
@@ -273,7 +268,9 @@ class Comparison(NamedTuple):
     reasons: list[str]
 
 
-def compare(calibration: EvaluationResult, validation: EvaluationResult, tolerance: float, width: float) -> Comparison:
+def compare(
+    calibration: CalibrationResult, validation: CalibrationResult, tolerance: float, width: float
+) -> Comparison:
     """Whether the prompt does as well on fresh articles as on those it was written for.
 
     Close to calibration: proceed. Worse by more than the tolerance, and by more than two standard errors of the

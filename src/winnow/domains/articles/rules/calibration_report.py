@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from winnow.domains.articles.rules.calibration import FEWEST_HUMAN, Check, Comparison, EvaluationResult
+from winnow.domains.articles.rules.calibration import FEWEST_HUMAN, CalibrationResult, Check, Comparison
 
 QUOTED = 5
 EXCERPT = 160
@@ -28,8 +28,8 @@ class Origin(NamedTuple):
 
 def render(
     about: Origin,
-    calibration: EvaluationResult,
-    validation: EvaluationResult | None,
+    calibration: CalibrationResult,
+    validation: CalibrationResult | None,
     comparison: Comparison | None,
     texts: pd.DataFrame,
 ) -> str:
@@ -70,7 +70,7 @@ def _decision(verdict: str, comparison: Comparison | None) -> Iterator[str]:
         yield "The prompt misses its targets on fresh articles: start over."
 
 
-def _section(found: EvaluationResult, texts: pd.DataFrame) -> Iterator[str]:
+def _section(found: CalibrationResult, texts: pd.DataFrame) -> Iterator[str]:
     listed = ", ".join(f"{found.counts.get(topic, 0)} {name}" for topic, name in TOPIC_NAMES.items())
     people = "measured" if found.agreement else f"not checked, fewer than {FEWEST_HUMAN} articles have their scores"
     yield f"Articles: {listed}. Agreement with people: {people}."
@@ -107,7 +107,7 @@ def _advice(checks: list[Check]) -> Iterator[str]:
         yield ""
 
 
-def _worst(found: EvaluationResult, texts: pd.DataFrame) -> Iterator[str]:
+def _worst(found: CalibrationResult, texts: pd.DataFrame) -> Iterator[str]:
     """The off-topic articles with the highest scores and the on-topic ones with the lowest."""
     for topic, highest_first, title in (
         ("off", True, "Off-topic articles with the highest scores"),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from winnow.domains.articles.params import Calibration
 from winnow.domains.articles.rules import rounds
-from winnow.domains.articles.rules.calibration import Comparison, EvaluationResult, compare, measure
+from winnow.domains.articles.rules.calibration import CalibrationResult, Comparison, compare, measure
 from winnow.domains.articles.rules.calibration_report import Origin, render
 from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce
 from winnow.domains.articles.rules.questions import Variant, hash_of
@@ -29,8 +29,8 @@ class PromptRefusedError(WinnowError):
 class Outcome:
     """What the gate found."""
 
-    calibration: EvaluationResult
-    validation: EvaluationResult | None
+    calibration: CalibrationResult
+    validation: CalibrationResult | None
     """None when the calibration sample was not passed, and nothing was asked about the other"""
     comparison: Comparison | None
     report: str
@@ -90,7 +90,7 @@ def require_pass(outcome: Outcome) -> None:
 
 def _examine(
     labeller: Labeller, sample: pd.DataFrame, texts: pd.DataFrame, human: pd.DataFrame, probes: int
-) -> EvaluationResult:
+) -> CalibrationResult:
     names = {"plain": sample["article_id"].tolist(), **probe_articles(sample, probes)}
     asked = {cast("Variant", variant): _articles(own, texts) for variant, own in names.items()}
     announce(labeller, ((article, variant) for variant, own in asked.items() for article in own))

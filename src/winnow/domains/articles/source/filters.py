@@ -84,10 +84,7 @@ def _tier_problems(config: FilterConfig) -> Iterator[Problem]:
         if band.minimum >= band.maximum:
             yield (*place, "minimum"), f"{band.minimum:g} is not below the tier's maximum {band.maximum:g}"
         if band.minimum < end:
-            yield (
-                (*place, "minimum"),
-                f"it begins at {band.minimum:g} and overlaps {before}, which ends at {end:g}",
-            )
+            yield ((*place, "minimum"), f"it begins at {band.minimum:g} and overlaps {before}, which ends at {end:g}")
         elif band.minimum > end:
             yield (*place, "minimum"), f"{band.name} begins at {band.minimum:g}: nothing covers {end:g} to there"
         end, before = band.maximum, band.name

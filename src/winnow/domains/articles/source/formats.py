@@ -16,7 +16,7 @@ from winnow.domains.articles.definitions import FilterConfig
 from winnow.pipeline.errors import SourceError
 
 SPLITS = {"train": "train", "val": "val", "validation": "val", "dev": "val", "test": "test"}
-"""What sources call the sides of their own split."""
+"""What sources call the splits of their own."""
 
 KNOWN = ("id", "title", "content", "source", "published", "language", "split")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")

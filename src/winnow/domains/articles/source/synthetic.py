@@ -55,10 +55,7 @@ FRAMES = (
     "A report on the {thing} tells of {words}.",
     "There was {words} at the {thing}.",
 )
-DENIALS = (
-    "In {name} there was no {words}.",
-    "The {thing} did without {words}.",
-)
+DENIALS = ("In {name} there was no {words}.", "The {thing} did without {words}.")
 FILLERS = (
     "The {thing} in {name} opens at nine.",
     "It was raining in {name} and at the {thing}.",

@@ -9,14 +9,7 @@ from numpy.typing import NDArray
 from winnow.domains.climb import definitions
 from winnow.domains.climb.metrics import route_statistics
 from winnow.domains.climb.model.grades import GradeJudge
-from winnow.domains.climb.model.sequences import (
-    Sequences,
-    encode,
-    holds_of,
-    membership,
-    train_distances,
-    with_roles,
-)
+from winnow.domains.climb.model.sequences import Sequences, encode, holds_of, membership, train_distances, with_roles
 from winnow.domains.climb.params import Common
 from winnow.domains.climb.rules.validity import broken_rules_of_generated
 from winnow.judge.intervals import values

@@ -51,12 +51,7 @@ def merge(files: list[SourceFile]) -> Merged:
     formats = rows[["route_id", "format"]].drop_duplicates()
     routes["source"] = formats.groupby("route_id")["format"].agg("+".join)
     in_both, conflicts = _compare_grades(rows)
-    return Merged(
-        routes.sort_index().reset_index(),
-        _holds_of(rows, holds),
-        in_both,
-        conflicts,
-    )
+    return Merged(routes.sort_index().reset_index(), _holds_of(rows, holds), in_both, conflicts)
 
 
 def _stack(files: list[SourceFile]) -> tuple[pd.DataFrame, pd.DataFrame]:

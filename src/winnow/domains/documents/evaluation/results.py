@@ -17,7 +17,7 @@ from winnow.judge.intervals import values
 from winnow.judge.result import EvaluationResult, compare
 from winnow.judge.slices import slice_metrics
 from winnow.measure import classification as measure
-from winnow.measure.calibration import reliability, score_ece, top_label_ece
+from winnow.measure.calibration import reliability
 from winnow.measure.regression import mae
 
 Floats = NDArray[np.float64]
@@ -104,13 +104,10 @@ def before_calibration(raw: Raw) -> Estimates:
     return Estimates(raw.scores.mean(axis=1), raw.legibility.mean(axis=1), raw.probabilities, raw.severities)
 
 
-def calibration_metrics(test: pd.DataFrame, found: Estimates) -> dict[str, float]:
-    """The metrics that calibration is for, of the rows `test` of `Predictions`."""
-    return {
-        "ece": top_label_ece(found.probabilities, test["true_label"].to_numpy()),
-        "score_ece": score_ece(found.score, test["true_score"]),
-        "mae": mae(found.score, test["true_score"]),
-    }
+def calibration_metrics(table: pd.DataFrame) -> dict[str, float]:
+    """The metrics that calibration is for, of `as_table`."""
+    found = statistics(table)
+    return values({name: found[name] for name in ("ece", "score_ece", "mae")}, len(table))
 
 
 def per_issue(test: pd.DataFrame, severities: Floats) -> pd.DataFrame:
@@ -146,11 +143,6 @@ def thresholds(chosen_on: pd.DataFrame, chosen: float) -> pd.DataFrame:
 
 def reliability_table(test: pd.DataFrame, raw: Floats) -> pd.DataFrame:
     """The columns of `Reliability`, of the rows `test` and their class probabilities `(rows, 5)` before calibration."""
-    labels, scaled = test["true_label"].to_numpy(), test[definitions.probability_columns()].to_numpy()
-    parts = []
-    for is_scaled, probabilities in ((False, raw), (True, scaled)):
-        bins = reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
-        part = pd.DataFrame(bins, columns=["confidence", "accuracy", "rows"])
-        part.insert(0, "scaled", is_scaled)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+    scaled, labels = test[definitions.probability_columns()].to_numpy(np.float64), test["true_label"].to_numpy()
+    before, after = ((each.max(axis=1), each.argmax(axis=1) == labels) for each in (raw, scaled))
+    return reliability(before, after)

@@ -31,7 +31,7 @@ class Examples:
     flags: Tensor
     """(rows, 10), NaN where unknown"""
 
-    def side(self, name: str) -> Tensor:
+    def of_split(self, name: str) -> Tensor:
         """Places of the rows of a split; raises TableError when there is none."""
         places = np.flatnonzero(self.rows["split"] == name)
         if not len(places):

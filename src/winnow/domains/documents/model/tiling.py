@@ -73,7 +73,7 @@ def _view(page: Pixels, side: int) -> Pixels:
 
 
 def _starts(length: int, size: int) -> NDArray[np.int64]:
-    """Where tiles of a split begin: edge to edge, the last one ending with the side."""
+    """Where tiles begin along a side of the page: edge to edge, the last one ending with the side."""
     return np.unique(np.append(np.arange(0, length - size + 1, size), length - size))
 
 

@@ -66,7 +66,7 @@ class AssessorTask(Task):
     def build(self) -> Assessor:
         """A new network with its backbone's weights, its inputs scaled as training images are."""
         model = self._network()
-        train = self.examples.side("train")
+        train = self.examples.of_split("train")
         model.measure_scale.fit(self.examples.measures[train])
         if model.frozen:
             some = train[:: -(-len(train) // FITTED_ON)]
@@ -111,7 +111,7 @@ class AssessorTask(Task):
 
     def loaders(self, subset: str, share: BatchShare) -> Loaders:
         """Training images (of the subset) and validation images; raises TableError when a split is empty."""
-        train, val = self.examples.side("train"), self.examples.side("val")
+        train, val = self.examples.of_split("train"), self.examples.of_split("val")
         if subset == "easy":
             train = train[(self.examples.flags[train].nan_to_num().sum(dim=1) <= EASY_ISSUES)]
         labels = self._targets(train)["labels"].numpy()
@@ -229,8 +229,8 @@ class AssessorTask(Task):
     def save_extras(self, folder: Path) -> None:
         """What validation calibrates, and the pages that were trained on, so that `evaluate` leaves them out."""
         write_table(folder / SEEN, self.seen, Seen)
-        model = load_trained(Assessor, "documents", self.device)
-        val = self.examples.side("val")
+        model = load_trained(Assessor, "documents", self.device, folder)
+        val = self.examples.of_split("val")
         raw = estimate_rows(model, self.examples, val, model.tta_views, VALIDATION_BATCH)
         rows = self.examples.rows.iloc[val.numpy()]
         scores, labels = rows["score"].to_numpy("float64"), rows["label"].to_numpy("int64")

@@ -14,7 +14,7 @@ LEFT = 0.3
 CLEAR = 3
 """White rows on both sides of a cut that goes through no text."""
 WIDER = 0.03
-"""Another scan of a page shows at most this share of its longer side more of the margin, in each split."""
+"""Another scan of a page shows at most this share of its longer side more of the margin, on each side."""
 
 
 def placed(page: Pixels, rng: np.random.Generator) -> Pixels:

@@ -25,7 +25,7 @@ def class_counts(labels: "pd.Series[int]") -> dict[str, int]:
 
 
 def warnings(all_samples: Mapping[str, int], train_samples: int, params: Enough) -> list[str]:
-    """What is wrong with so many samples of each class, over all sides, and at most so many training samples."""
+    """What is wrong with so many samples of each class, over all splits, and at most so many training samples."""
     found = [
         f"⚠ class {name} has {count} samples, fewer than {params.min_class_samples}: its figures will be unreliable"
         for name, count in all_samples.items()

@@ -42,7 +42,7 @@ class Settings:
 
 
 def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> pd.DataFrame:
-    """Write `train/`, `val/` and `test/` with their images and `<side>_metadata.csv`, `full_dataset_metadata.csv`, and
+    """Write `train/`, `val/` and `test/` with their images and `<split>_metadata.csv`, `full_dataset_metadata.csv`, and
     `dataset_summary.txt`; gives the full metadata.
 
     `synthetic` degrades the clean pages of a folder, `real` reads labelled pages. Raises WinnowError when the target
@@ -67,16 +67,16 @@ def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> p
                 settings.seed,
                 store,
             )
-        sides = split_images(made.labels, settings.split, np.random.default_rng(settings.seed))
-        metadata = _metadata(made.labels, made.severities, sides)
+        splits = split_images(made.labels, settings.split, np.random.default_rng(settings.seed))
+        metadata = _metadata(made.labels, made.severities, splits)
         encoded = read_images(images_file)
         for row, content in zip(metadata.itertuples(), encoded.select(metadata["image_id"]), strict=True):
             with atomic_path(target / str(row.split) / str(row.filename)) as file:
                 file.write_bytes(content)
     metadata = metadata.drop(columns="image_id")
-    for side in SPLITS:
-        part = metadata[metadata["split"] == side]
-        write_text(target / side / f"{side}_metadata.csv", part.to_csv(index=False, lineterminator="\n"))
+    for split in SPLITS:
+        part = metadata[metadata["split"] == split]
+        write_text(target / split / f"{split}_metadata.csv", part.to_csv(index=False, lineterminator="\n"))
     paths = metadata.assign(filename=metadata["split"] + "/" + metadata["filename"])
     write_text(target / "full_dataset_metadata.csv", paths.to_csv(index=False, lineterminator="\n"))
     write_text(target / "dataset_summary.txt", summary(metadata, settings.enough))
@@ -84,15 +84,15 @@ def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> p
 
 
 def summary(metadata: pd.DataFrame, limits: Enough) -> str:
-    """Counts by side, class and issue, with warnings of too little data."""
+    """Counts by split, class and issue, with warnings of too little data."""
     counts = {name: int((metadata["quality_class"] == name).sum()) for name in definitions.CLASSES}
-    sides = {side: int((metadata["split"] == side).sum()) for side in SPLITS}
+    splits = {split: int((metadata["split"] == split).sum()) for split in SPLITS}
     issues = metadata["issues"].fillna("").str.split(";").explode()
     lines = [
         f"{len(metadata)} images of {metadata['document'].nunique()} documents",
         "",
-        "sides:",
-        *(f"  {side:<6} {count:>7}" for side, count in sides.items()),
+        "splits:",
+        *(f"  {split:<6} {count:>7}" for split, count in splits.items()),
         "",
         "classes:",
         *(f"  {name:<10} {count:>7}" for name, count in counts.items()),
@@ -100,16 +100,16 @@ def summary(metadata: pd.DataFrame, limits: Enough) -> str:
         "issues:",
         *(f"  {issue:<20} {int((issues == issue).sum()):>7}" for issue in definitions.ISSUES),
         "",
-        *warnings(counts, sides["train"], limits),
+        *warnings(counts, splits["train"], limits),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _metadata(labels: pd.DataFrame, severities: pd.DataFrame, sides: pd.DataFrame) -> pd.DataFrame:
+def _metadata(labels: pd.DataFrame, severities: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
     """One row per image: its file, score, class, issues, severities, page, document, split and augmentations."""
     wide = severities.pivot_table(index="image_id", columns="issue", values="severity", dropna=False)
     wide = wide.reindex(labels["image_id"])[list(definitions.ISSUES)].add_prefix("severity_")
-    rows = labels.merge(sides[["image_id", "split"]], on="image_id", validate="one_to_one")
+    rows = labels.merge(splits[["image_id", "split"]], on="image_id", validate="one_to_one")
     suffixes = rows["image_id"].map(lambda image_id: ".jpg" if "@" in image_id else ".png")
     names = pd.Series(numbered(one_word(image_id) for image_id in rows["image_id"]))
     table = pd.DataFrame(

@@ -17,7 +17,7 @@ REACH = 12
 EDGE = 2
 """Pixels that count as the edge."""
 ONE_SIDE = 0.7
-"""Severity of a split whose text runs over the edge everywhere; sides add up."""
+"""Severity of a side whose text runs over the edge everywhere; sides add up."""
 
 
 def ink_mask(page: Pixels) -> Mask:

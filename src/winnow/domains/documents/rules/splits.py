@@ -13,12 +13,12 @@ KEYS = ["document", "page"]
 
 
 def split_images(labels: pd.DataFrame, params: StratifiedSplit, rng: np.random.Generator) -> pd.DataFrame:
-    """The columns of `Splits`: stratified by class, all copies and scans of a page and all pages of a document on one
-    side.
+    """The columns of `Splits`: stratified by class, all copies and scans of a page and all pages of a document in one
+    split.
 
     A document with a page of which only issues are known is for training: there is no score to judge by.
 
-    Raises TableError when there are too few images, LeakageError when sides share.
+    Raises TableError when there are too few images, LeakageError when splits share.
     """
     whole = connected_groups(labels[KEYS])
     judged = labels["label"].notna().groupby(whole).transform("all")

@@ -13,11 +13,7 @@ from scipy import sparse
 from winnow.domains.playlists.model.sequences import Sequences, sequences_of
 from winnow.domains.playlists.model.training import playlists_to_rank
 from winnow.domains.playlists.params import Baselines
-from winnow.recommend.baselines import (
-    fit_group_popularity,
-    fit_item_knn_with_groups,
-    matrix_scorer,
-)
+from winnow.recommend.baselines import fit_group_popularity, fit_item_knn_with_groups, matrix_scorer
 from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.ranking import Ranking, rank_by
 from winnow.recommend.tuning import Grid, Tuned, at_edge, grid_values, linear_grids, tune

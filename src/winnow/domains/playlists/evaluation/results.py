@@ -37,11 +37,7 @@ def per_playlist(
         }
     ).astype({"recommender": "str", "length": "str"})
     figures = user_metrics(
-        ranked,
-        popularity,
-        distinct_groups(lists, artist),
-        cutoffs=definitions.CUTOFFS,
-        length=definitions.LIST_LENGTH,
+        ranked, popularity, distinct_groups(lists, artist), cutoffs=definitions.CUTOFFS, length=definitions.LIST_LENGTH
     )
     figures["r_precision"] = r_precision(ranked.hits, ranked.relevant)
     figures["clicks"] = clicks(ranked.hits)

@@ -78,22 +78,22 @@ class PlaylistLoader:
         The tensors of a batch of these playlists, each cut at random.
 
         ids (playlists,); track (rows,): the given tracks, the targets and the negatives, one after another. Of each
-        track's sum of plain vectors (see `PlaylistGAT.forward`) the own vectors' weights are the matrix track_starts …
-        (2 · rows, embeddings), and the artists' artist_starts … (2 · rows, artists), for the artists (artists,). inside
+        track's sum of plain vectors (see `PlaylistGAT.forward`) the own vectors' weights are the matrix track_indptr …
+        (2 · rows, embeddings), and the artists' artist_indptr … (2 · rows, artists), for the artists (artists,). inside
         (playlists, history) and place (given,): where the given tracks go; target_list (targets,): the playlist of each
         target, and step (targets + negatives,): their popularity steps without it. With shared negatives log_prob
         (negatives,) and known (2, …): (playlist, negative) of tracks that a playlist has; else there is a negative for
         each target.
         """
-        indptr = self.sequences.indptr[playlists]
-        lengths = self.sequences.indptr[playlists + 1] - indptr
+        start = self.sequences.indptr[playlists]
+        lengths = self.sequences.indptr[playlists + 1] - start
         earliest = np.clip(np.ceil(self.min_context_share * lengths).astype(np.int64), 1, lengths - 1)
         cut = rng.integers(earliest, lengths)
         before, after = np.minimum(cut, self.history), np.minimum(lengths - cut, self.targets)
         given_list, back = _runs(before)
         target_list, ahead = _runs(after)
-        given = self.sequences.track[(indptr + cut)[given_list] - 1 - back]
-        target = self.sequences.track[(indptr + cut)[target_list] + ahead]
+        given = self.sequences.track[(start + cut)[given_list] - 1 - back]
+        target = self.sequences.track[(start + cut)[target_list] + ahead]
         hidden = np.full((len(playlists), self.targets), -2, dtype=np.int64)
         hidden[target_list, ahead] = target
         values: dict[str, NDArray[np.generic]] = {}
@@ -181,7 +181,7 @@ class PlaylistLoader:
 def _both_ways(
     name: str, indptr: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float32], columns: int
 ) -> dict[str, NDArray[np.generic]]:
-    """The parts of a matrix (len(starts) - 1, columns) and of its transpose (`PARTS`); a column -1 is left out."""
+    """The parts of a matrix (len(indptr) - 1, columns) and of its transpose (`PARTS`); a column -1 is left out."""
     inside = column >= 0
     indptr = np.append(0, np.cumsum(inside))[indptr]
     matrix = sparse.csr_matrix((value[inside], column[inside], indptr), (len(indptr) - 1, columns))

@@ -20,7 +20,7 @@ POPULARITY_STEPS = 16
 """Steps of `popularity_step`; the last one is for 32,768 playlists and more."""
 UNKNOWN = -100.0
 """The score, next to which a cosine counts nothing, of tracks that no training playlist has."""
-PARTS = ("starts", "columns", "values", "column_starts", "rows", "row_values")
+PARTS = ("indptr", "columns", "values", "column_indptr", "rows", "row_values")
 """Of a matrix of a batch: see `BothWays`."""
 CHUNK = 4096
 """Tracks whose neighbours are summed at a time when all are; memory only."""

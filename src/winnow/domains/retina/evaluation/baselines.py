@@ -56,10 +56,7 @@ def feature_model(features: Floats, photos: pd.DataFrame, decision: definitions.
 
 
 def judged(
-    probabilities: Mapping[str, Floats],
-    rows: pd.DataFrame,
-    decision: definitions.Decision,
-    refer_sensitivity: float,
+    probabilities: Mapping[str, Floats], rows: pd.DataFrame, decision: definitions.Decision, refer_sensitivity: float
 ) -> dict[str, pd.DataFrame]:
     """Each baseline's rows as `results.grade_rows`, of its probabilities `(rows, 5)` of all of them.
 

@@ -121,11 +121,7 @@ def rocs(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def reliability_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `Reliability`: of the likeliest grade, before and after calibration."""
+    """The columns of `Reliability`, of the likeliest grade, which calibration does not change."""
     probabilities = rows[definitions.probability_columns()].to_numpy(np.float64)
-    right = probabilities.argmax(axis=1) == rows["grade"].to_numpy()
-    parts = [
-        pd.DataFrame(reliability(confidence, right), columns=["confidence", "accuracy", "rows"]).assign(scaled=scaled)
-        for scaled, confidence in ((False, rows["raw_confidence"]), (True, probabilities.max(axis=1)))
-    ]
-    return pd.concat(parts, ignore_index=True)[["scaled", "confidence", "accuracy", "rows"]]
+    right = probabilities.argmax(axis=1) == rows["grade"]
+    return reliability((rows["raw_confidence"], right), (probabilities.max(axis=1), right))

@@ -26,7 +26,7 @@ def surplus(photos: pd.DataFrame, params: Filter) -> "pd.Series[str]":
     """Why a photograph is dropped because of its duplicates: `conflicting_grades`, `duplicate`, or missing.
 
     The copy that stays is a source's official test photograph if there is one, else a validation one, else the first.
-    No official test or validation photograph is dropped for another one of its own side: a published test stays whole.
+    No official test or validation photograph is dropped for another one of its own split: a published test stays whole.
     """
     group = photos.groupby("duplicate_group")
     rank = photos["official_split"].map({"test": 0, "val": 1}).fillna(2).astype("int64")

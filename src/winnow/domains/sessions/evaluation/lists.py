@@ -39,7 +39,7 @@ class Evaluation:
 
 
 def make_evaluation(splits: pd.DataFrame, users: pd.DataFrame, songs: int, learned_splits: list[str]) -> Evaluation:
-    """The users and songs of each side of the split; the model's graph has the rows of `learned_splits`."""
+    """The users and songs of each split; the model's graph has the rows of `learned_splits`."""
     part = {split: splits[splits["split"] == split] for split in definitions.SPLITS}
     pairs = {split: pairs_of(rows) for split, rows in part.items()}
     shape = (len(users), songs)

@@ -17,7 +17,7 @@ from winnow.recommend.graph import Graph, matrix_of
 SETTINGS, BASIS = "filter.json", "filter.npy"
 
 KNOWN_SPLITS = ("train", "val", "cold_given")
-"""Sides of the split by which a user is known once the model is in use; what was held out to judge it stays out."""
+"""Splits by which a user is known once the model is in use; what was held out to judge it stays out."""
 
 
 @dataclass(frozen=True)
