@@ -54,9 +54,9 @@ def test_own_data_go_the_way_of_the_readme(clone: Clone) -> None:
         row["Grade"] = row["Grade"].replace("6B+", "6C+")
     data["Data"][0]["Grade"] = "the hardest"
     (clone.root / "my_export.json").write_text(json.dumps(data))
-    printed = {command: clone.run(*shlex.split(command)).stdout for command in commands(text)}
+    printed = {command: clone.run(*shlex.split(command, comments=True)).stdout for command in commands(text)}
     clone.override({".".join(map(str, key)): value for key, value in leaves(yaml.safe_load(params))})
-    printed |= {command: clone.run(*shlex.split(command)).stdout for command in commands(rest)}
+    printed |= {command: clone.run(*shlex.split(command, comments=True)).stdout for command in commands(rest)}
     assert json.loads((clone.root / "metrics/climb/ingest.json").read_text())["by_source"] == {"web": 200}
     lines = printed["winnow rows climb"].splitlines()
     (place,) = (number for number, line in enumerate(lines) if line.split() == ["1", "unknown_grade"])
