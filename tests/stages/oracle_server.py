@@ -27,7 +27,10 @@ PAID = {
     "length": '{"agency": 7, "prog',
     "content-filter": "",
 }
-UNPAID: dict[str, dict[str, Any]] = {"200-error": {"error": {"message": "upstream is busy", "code": 502}}, "no-choices": {"choices": []}}
+UNPAID: dict[str, dict[str, Any]] = {
+    "200-error": {"error": {"message": "upstream is busy", "code": 502}},
+    "no-choices": {"choices": []},
+}
 USAGES: dict[str, dict[str, Any]] = {
     "usage-text": {"prompt_tokens": "1000", "completion_tokens": "47", "total_tokens": "1047"},
     "usage-odd": {"prompt_tokens": [1000], "completion_tokens": {"text": 40}, "total_tokens": -3},
