@@ -88,7 +88,7 @@ def test_what_a_real_model_babbles_is_paid_counted_and_never_a_number(
         "max_tokens": 16,
         "concurrency": 4,
         "parse_retries": 1,
-        "prices": PRICES,
+        "prices": PRICES | {"model": str(model)},
     }
     settings, articles = Oracle.model_validate(given), some_articles(6)
     with open_labeller(definition, settings, 100.0, 0) as labeller:
