@@ -6,6 +6,7 @@ whole come within about a group's size of the shares, which drawing splits at ra
 """
 
 from collections.abc import Mapping, Sequence
+from math import fsum
 
 import numpy as np
 import pandas as pd
@@ -133,7 +134,7 @@ def _choose_splits(counts: pd.DataFrame, shares: np.ndarray, rng: np.random.Gene
             for split in split_numbers:
                 own[split] += share_list[split] * count
                 behind_all[split] += share_list[split] * count
-        need = [behind_all[split] + sum(behind[code][split] for code, _ in parts[group]) for split in split_numbers]
+        need = [behind_all[split] + fsum(behind[code][split] for code, _ in parts[group]) for split in split_numbers]
         best = max(split_numbers, key=need.__getitem__)
         for code, count in parts[group]:
             behind[code][best] -= count

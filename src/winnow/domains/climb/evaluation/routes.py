@@ -112,7 +112,8 @@ def route_metrics(judged: pd.DataFrame, sequences: Sequences) -> dict[str, float
     found["distinct_score"] = sum(distinct_share(held[rows]) * len(rows) for rows in on_board.values()) / len(held)
     spread = [(mean_pairwise_distance(held[rows]), len(rows)) for rows in on_board.values() if len(rows) > 1]
     if spread:
-        found["diversity_score"] = sum(score * rows for score, rows in spread) / sum(rows for _, rows in spread)
+        scores, counts = np.array(spread).T
+        found["diversity_score"] = float(np.average(scores, weights=counts))
     return found
 
 

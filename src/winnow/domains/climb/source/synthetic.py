@@ -143,7 +143,8 @@ def _routes(
 ) -> pd.DataFrame:
     """The columns of `Problems.routes`."""
     number = len(board)
-    limits = np.cumsum(list(GRADE_SHARES.values())) / sum(GRADE_SHARES.values())
+    limits = np.cumsum(list(GRADE_SHARES.values()))
+    limits /= limits[-1]
     rank = (np.argsort(np.argsort(difficulty, kind="stable")) + 0.5) / number
     grade = np.array(list(GRADE_SHARES))[np.searchsorted(limits, rank)]
     appeal = rng.normal(size=number)

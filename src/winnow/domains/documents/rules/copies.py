@@ -49,7 +49,9 @@ def make_copy(
     relative = {ISSUES[place]: float(rng.uniform(0.25, 1)) for place in chosen}
     largest = max(relative.values())
     relative = {issue: value / largest for issue, value in relative.items()}
-    share = (1 - wanted) / (1 + definitions.FURTHER * (sum(relative.values()) - 1))
+    # numpy, since Python 3.12 and later sum floats in another way than 3.11
+    further = float(np.sum(list(relative.values()))) - 1
+    share = (1 - wanted) / (1 + definitions.FURTHER * further)
     if "skew" in relative:
         severity = min(1.0, share * relative["skew"])
         page = degradations.skew(page, severity, rng)
