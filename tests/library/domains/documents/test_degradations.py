@@ -226,7 +226,7 @@ def test_the_stored_copy_is_grey_and_nearly_the_copy(page: Pixels) -> None:
 
 
 def test_severities_are_not_summed_by_python_itself(page: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`sum` of floats compensates rounding from Python 3.12 on: one severity of the default data had another last bit."""
+    """From Python 3.12 on `sum` of floats compensates rounding: one severity of the default data differed by it."""
 
     def refused(*_: object) -> float:
         raise AssertionError("sum of floats: its last bits depend on the version of Python")
