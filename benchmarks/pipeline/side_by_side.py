@@ -1,6 +1,6 @@
 """Everything run from nothing, domain after domain (`dvc repro`) and side by side (`winnow run`): the same dvc.lock?
 
-python -m benchmarks.pipeline.side_by_side [--jobs N]
+python -m benchmarks.pipeline.side_by_side [DOMAIN ...] [--jobs N]
 """
 
 import argparse
@@ -40,14 +40,19 @@ def seconds(command: Sequence[str], folder: Path) -> tuple[float, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="domains at a time (default: the cores)")
-    jobs = parser.parse_args().jobs
+    parser.add_argument("domains", nargs="*", help="such as climb (default: all)")
+    options = parser.parse_args()
+    jobs, domains = options.jobs, options.domains
     with tempfile.TemporaryDirectory() as name:
         serial, parallel = cold_copy(Path(name, "serial")), cold_copy(Path(name, "parallel"))
-        parallel_seconds, lines = seconds([*WINNOW, str(jobs)], parallel)
-        serial_seconds, _ = seconds([sys.executable, "-m", "dvc", "repro"], serial)
+        parallel_seconds, lines = seconds([*WINNOW, str(jobs), *domains], parallel)
+        serial_seconds, _ = seconds(
+            [sys.executable, "-m", "dvc", "repro", *(f"plot@{name}" for name in domains)], serial
+        )
         # DVC writes stages in the order in which they ended
         locks = [sorted(re.split(r"\n  (?=\w)", (folder / "dvc.lock").read_text())) for folder in (serial, parallel)]
     figures = {
+        "domains": domains or "all",
         "jobs": jobs,
         "cores": os.cpu_count(),
         "serial_seconds": round(serial_seconds, 1),

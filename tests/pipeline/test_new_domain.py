@@ -13,7 +13,7 @@ TOY = Path(__file__).parent / "toy"
 
 SECTION = {
     "common": {},
-    "ingest": {"flowers": 400},
+    "ingest": {"sources": [], "flowers": 400},
     "filter": {"max_length": 9.0},
     "label": {},
     "split": {"val_share": 0.15, "test_share": 0.25},

@@ -23,6 +23,7 @@ EXAMPLE = Example(
     poison=poison,
     predictions=(("predictions.parquet", "flower"),),
     values={
+        "ingest.sources": [{"path": "data/source/toy/flowers.csv"}],
         "train.scheduler.name": "constant",
         "train.phases": [{"subset": "all", "epochs": 1, "learning_rate": 0.01}],
     },

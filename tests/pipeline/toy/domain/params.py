@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from winnow.curate.settings import SourcePath
 from winnow.judge.settings import Judging
 from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.section import Float, Section
@@ -13,6 +14,7 @@ class Common(Section):
 
 
 class Ingest(Section):
+    sources: list[SourcePath] = Field(description="files of flowers; none is read yet")
     flowers: int = Field(ge=10, le=100_000, description="flowers to grow")
 
 
