@@ -179,7 +179,7 @@ def test_the_report_of_a_pull_request(clone: Clone, base: str, tmp_path: Path) -
     rows = re.findall(r"^\| (\w+\.[\w.]+) \|", text, re.MULTILINE)
     assert rows == ["evaluate.generation.per_grade"], "the other branch's params are not this pull request's"
     assert "| evaluate.generation.per_grade | 3 | 2 |" in text
-    assert "unpaired" not in text
+    assert "compared unpaired: grade_agreement_score (the set of generated and test routes has changed)" in text
     pictures = re.findall(r"!\[\]\(([^)]+)\)", text)
     assert "figures/climb/generated_routes-before.png" in pictures
     assert {(report / path).read_bytes()[:4] for path in pictures} == {b"\x89PNG"}

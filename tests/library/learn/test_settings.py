@@ -11,7 +11,7 @@ from tests.library.learn import tiny
 
 
 def test_plain_fields_make_one_phase() -> None:
-    (phase,) = tiny.settings(epochs=7, learning_rate="2e-05").curriculum
+    (phase,) = tiny.settings(epochs=7, learning_rate=2e-05).curriculum
     assert (phase.subset, phase.epochs, phase.learning_rate) == ("all", 7, 2e-5)
 
 

@@ -115,7 +115,7 @@ def test_threads_that_want_the_same_value_make_it_once() -> None:
 CHILD = """
 import os, sys, time
 from pathlib import Path
-from winnow.pipeline.cache import Kept
+from winnow.pipeline.cache import DiskCache
 
 def make(path):
     with path.open("wb", buffering=0) as file:
@@ -125,7 +125,7 @@ def make(path):
             time.sleep(0.01)
         file.write(b" %d" % os.getpid())
 
-print(Kept("values").obtain(sys.argv[1], make, Path.read_bytes).decode(), flush=True)
+print(DiskCache("values").obtain(sys.argv[1], make, Path.read_bytes).decode(), flush=True)
 """
 
 
@@ -137,6 +137,7 @@ def child() -> "subprocess.Popen[str]":
 def test_one_process_computes_and_the_others_wait_for_it() -> None:
     children = [child() for _ in range(3)]
     while not (begun := list(Path(".winnow/kept/values").glob("??/.*"))):
+        assert any(each.poll() is None for each in children), "all ended before one began"
         time.sleep(0.01)
     assert len(begun) == 1
     time.sleep(0.3)  # the others had time to begin, if they did not wait

@@ -1,11 +1,11 @@
 """The section `articles` of params.yaml."""
 
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
+from winnow.domains.articles.rules.addresses import is_loopback
 from winnow.judge.settings import Judging
 from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.section import Float, Section
@@ -89,11 +89,6 @@ class Prices(Section):
     cached: Float = Field(ge=0, description="tokens sent that the server has in its cache")
     completion: Float = Field(ge=0, description="tokens of the answer")
     thinking: Float = Field(ge=0, description="tokens of reasoning, which the answer does not show")
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a server is on this machine."""
-    return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
 
 
 def _address(url: str) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle as Settings
-from winnow.domains.articles.params import Prices, is_loopback
+from winnow.domains.articles.params import Prices
+from winnow.domains.articles.rules.addresses import is_loopback
 from winnow.domains.articles.rules.questions import Question
 from winnow.domains.articles.source.synthetic import score_words
 from winnow.pipeline.cache import content_key
