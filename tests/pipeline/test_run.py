@@ -26,6 +26,13 @@ import hashlib, json, pathlib, sys, time, yaml
 
 domain, name = sys.argv[1:]
 time.sleep(0.1)
+if name == "ingest" and pathlib.Path("together").exists():
+    pathlib.Path("together", domain).touch()
+    ends = time.monotonic() + 60
+    while len(list(pathlib.Path("together").iterdir())) < 2:
+        if time.monotonic() > ends:
+            sys.exit(f"{domain} waited in vain for the other domain to begin")
+        time.sleep(0.02)
 if pathlib.Path("fails").exists() and pathlib.Path("fails").read_text() == f"{name}@{domain}":
     sys.exit(f"{name}@{domain} has failed on purpose")
 print(f"{name}@{domain} says something", flush=True)
@@ -96,13 +103,13 @@ def locked(clone: Clone) -> dict[str, object]:
 def test_side_by_side_locks_what_one_after_another_locks_and_ends_in_a_table(
     copy: Clone, serial: dict[str, object]
 ) -> None:
+    (copy.root / "together").mkdir()
     told = copy.run(*RUN).stdout.splitlines()
     assert locked(copy) == serial
     said = {domain: [i for i, line in enumerate(told) if f"@{domain} says something" in line] for domain in DOMAINS}
     for domain, numbers in said.items():
         assert [told[i].split("│")[1].split("@")[0].strip() for i in numbers] == list(STAGES)
         assert {told[i].split("│")[0].strip() for i in numbers} == {domain}
-    assert max(numbers[0] for numbers in said.values()) < min(numbers[-1] for numbers in said.values())
     rows = {line.split()[0]: line for line in told if "│" not in line and "mae 0.5 (0.4 to 0.6)" in line}
     assert rows.keys() == set(DOMAINS)
     assert all("REVIEW" in row and "trees 0.7" in row for row in rows.values())
@@ -121,6 +128,24 @@ def test_side_by_side_locks_what_one_after_another_locks_and_ends_in_a_table(
 
     (lock).unlink()  # by a person who wants it anew
     assert "says something" in copy.run(*RUN, "climb").stdout
+
+
+@pytest.mark.parametrize("left", ["", "schema: '2.0'\nstages:\n  check:\n    cmd: exec env WINNOW_PAR"])
+def test_the_first_run_of_all_killed_while_dvc_writes_its_lock(
+    copy: Clone, serial: dict[str, object], left: str
+) -> None:
+    copy.run(*RUN, "climb")
+    (copy.root / "dvc.lock").write_text(left)
+    (copy.root / ".winnow/dvc.lock.before").write_text("")  # there was none before that run
+    assert "climb says" not in copy.run(*RUN).stdout, "DVC's cache knows what the first run made"
+    assert locked(copy) == serial
+
+
+def test_what_dvc_refuses_is_shown(copy: Clone) -> None:
+    (copy.root / "dvc.lock").write_text("stages: [")
+    done = copy.run(*RUN, expect=1)
+    assert "dvc.lock" in done.stdout + done.stderr
+    assert "stages: [" in done.stdout + done.stderr or "invalid" in done.stdout + done.stderr, done.stderr
 
 
 def test_a_domain_that_fails_stops_no_other(copy: Clone, serial: dict[str, object]) -> None:

@@ -23,9 +23,17 @@ from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path, read_json
 from winnow.pipeline.params import STAGES
 
-DVC = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet")
+ERRORS_ONLY = """
+import logging, sys
+from dvc.cli import main
+from dvc.logger import set_loggers_level
+with set_loggers_level(logging.ERROR):
+    sys.exit(main(sys.argv[1:]))
+"""
+"""A `dvc` that logs its errors alone: its `--quiet` hides them too."""
+DVC = (sys.executable, "-c", ERRORS_ONLY, "--wait-for-lock", "repro")
 LOCK, BEFORE = Path("dvc.lock"), Path(".winnow/dvc.lock.before")
-"""BEFORE exists while domains run, and afterwards if they were killed."""
+"""BEFORE, empty if there was no LOCK, exists while domains run, and afterwards if they were killed."""
 RWLOCK = Path(".dvc/tmp/rwlock")
 RANKS = {"REVIEW": 1, "FAIL": 2}
 """The verdicts that are not a domain's best."""
@@ -37,9 +45,11 @@ def run_domains(domains: Sequence[str], params: Mapping[str, Any], jobs: int) ->
     A domain that fails does not stop the others. Ctrl+C stops all. Raises WinnowError at the end naming what failed.
     """
     repair_locks()
-    if LOCK.exists():
-        _copy(LOCK, BEFORE)
-    if subprocess.run([*DVC, "check"], check=False).returncode:
+    with atomic_path(BEFORE) as scratch:
+        scratch.write_bytes(LOCK.read_bytes() if LOCK.exists() else b"")
+    checked = subprocess.run([*DVC, "check"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if checked.returncode:
+        print(checked.stdout, end="", file=sys.stderr)
         raise WinnowError("params.yaml or the code is not valid; no stage was run", fix="see the message above")
     runs = _Runs(max(map(len, domains)))
     with ThreadPoolExecutor(jobs) as pool:
@@ -63,22 +73,19 @@ def repair_locks() -> None:
         json.loads(RWLOCK.read_text(encoding="utf-8") if RWLOCK.exists() else "{}")
     except ValueError:
         RWLOCK.unlink()
-    if BEFORE.exists() and LOCK.exists() and not _stages(BEFORE) <= _stages(LOCK):
-        print(f"{LOCK} was cut off when an earlier run was killed; it is as it was before that run", file=sys.stderr)
-        _copy(BEFORE, LOCK)
+    if BEFORE.exists() and LOCK.exists():
+        now, before = _stages(LOCK), _stages(BEFORE) or set()
+        if now is None or not before <= now:
+            print(f"{LOCK} was cut off when an earlier run was killed; it is as it was before that run", file=sys.stderr)
+            BEFORE.replace(LOCK) if before else LOCK.unlink()
 
 
-def _copy(source: Path, target: Path) -> None:
-    with atomic_path(target) as scratch:
-        scratch.write_bytes(source.read_bytes())
-
-
-def _stages(lock: Path) -> set[str]:
-    """The stages in a dvc.lock; none when it is damaged."""
+def _stages(lock: Path) -> set[str] | None:
+    """The stages in a dvc.lock; None when it is damaged."""
     try:
         return set(COMPILED_LOCKFILE_SCHEMA(yaml.load(lock.read_text(encoding="utf-8"), yaml.CSafeLoader))["stages"])
-    except (OSError, ValueError, yaml.YAMLError, Invalid, KeyError):
-        return set()
+    except (ValueError, yaml.YAMLError, Invalid, KeyError):
+        return None
 
 
 class _Runs:
@@ -96,19 +103,11 @@ class _Runs:
         command = [*DVC, "--single-item", *(f"{stage}@{domain}" for stage in STAGES)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert process.stdout is not None
-        printed = False
         for line in process.stdout:
-            printed |= bool(line.strip())
-            self.say(domain, line.rstrip())
-        code = process.wait()
-        if not printed:
-            self.say(domain, "nothing to do: all results are current")
-        return code
-
-    def say(self, domain: str, line: str) -> None:
-        if line:
-            with self.printing:
-                print(f"{domain:<{self.width}} │ {line}", flush=True)
+            if line.strip() and "`dvc push`" not in line:
+                with self.printing:
+                    print(f"{domain:<{self.width}} │ {line.rstrip()}", flush=True)
+        return process.wait()
 
 
 def results_table(domains: Sequence[str], params: Mapping[str, Any]) -> str:
