@@ -245,7 +245,7 @@ def status(
         check_domain(domain)
     (out,) = enter_checkout(out)
     params = read_params()
-    stale = stale_stages()
+    stale = stale_stages(params)
     for name in params["domains"] if domain is None else [domain]:
         print("\n".join(describe(name, params[name], stale, reasons=reasons)))
     for name in stale:
