@@ -47,7 +47,7 @@ def write_report(
     )
     for one in compared:
         results_changed = stages_run(one.domain, *locks) or one.verdicts[0] != one.verdicts[1]
-        body = list(_details(one, after)) if results_changed else []
+        body = list(_details(one, after)) if results_changed or one.notes else []
         body += _params_table(*(each.get(one.domain) or {} for each in params))
         if results_changed and folder is not None:
             body += write_figures(one.domain, before, after, folder)
