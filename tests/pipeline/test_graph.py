@@ -184,6 +184,39 @@ def test_status_knows_what_is_stale_without_the_data(outlined: Clone, tmp_path: 
     assert "dvc.lock is stale for" in done.stderr
 
 
+def test_status_sees_what_changed_in_dvc_yaml_and_the_lock(outlined: Clone, tmp_path: Path) -> None:
+    subprocess.run(["git", "clone", "-q", outlined.root, tmp_path / "bare"], check=True)
+    bare = Clone(tmp_path / "bare")
+    graph, lock = (yaml.safe_load((bare.root / name).read_text()) for name in ("dvc.yaml", "dvc.lock"))
+    graph["stages"]["filter"]["outs"].append("data/${item.domain}/more")
+    graph["stages"]["split"]["cmd"] += " --fast"
+    del lock["stages"]["plot@retina"]
+    (bare.root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
+    (bare.root / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
+    (bare.root / "metrics/environment.json").write_text(json.dumps({"python": "3.99.1"}))
+    told = bare.run("winnow", "status").stdout.splitlines()
+    stale = dict(line.strip().split(": ", 1) for line in told if line.startswith("  ") and "@" in line)
+    assert stale == {
+        **{f"filter@{domain}": f"it has not written data/{domain}/more yet" for domain in ASKED},
+        **{f"split@{domain}": "its command is another" for domain in ASKED},
+        "plot@retina": "it has never run",
+    }
+    assert any("instead of 3.99.1" in line for line in told)
+
+
+def test_status_sees_data_that_are_not_those_of_the_lock(outlined: Clone) -> None:
+    made = outlined.root / "data/retina/split/made.tsv"
+    made.unlink()
+    made.write_text("of another revision")
+    try:
+        done = outlined.run("winnow", "status", "--check", expect=1)
+    finally:
+        outlined.run("dvc", "checkout", "-q", "--force")
+    stale = [line.strip() for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert stale == ["split@retina: data/retina/split is not what the stage wrote (dvc checkout)"]
+    assert "stale" not in outlined.run("winnow", "status", "--check").stdout
+
+
 @pytest.mark.parametrize("program", ["climb/filter", "retina/ingest", "sessions/plot", "climb/train"])
 def test_the_recorded_modules_are_those_that_python_loads(outlined: Clone, program: str) -> None:
     domain = program.partition("/")[0]
