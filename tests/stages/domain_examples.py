@@ -3,6 +3,7 @@
 A new domain adds an entry to `EXAMPLES`, and every test that is parametrised over domains covers it.
 """
 
+import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -526,3 +527,6 @@ EXAMPLES = {
         },
     ),
 }  # fmt: skip
+
+for file in sorted(Path(__file__).parent.glob("example_*.py")):  # as `winnow new` writes them
+    EXAMPLES[file.stem.removeprefix("example_")] = importlib.import_module(f"tests.stages.{file.stem}").EXAMPLE
