@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 PROMPT_TOKENS, COMPLETION_TOKENS, THINKING_TOKENS = 1000, 40, 7
+CACHED_TOKENS, MUCH_THINKING = 600, 5000
 
 Answer = Callable[[str, Sequence[str]], str]
 """(article, the dimensions in the order asked) to the text of the answer"""
@@ -35,6 +36,17 @@ USAGES: dict[str, dict[str, Any]] = {
     "usage-text": {"prompt_tokens": "1000", "completion_tokens": "47", "total_tokens": "1047"},
     "usage-odd": {"prompt_tokens": [1000], "completion_tokens": {"text": 40}, "total_tokens": -3},
     "usage-null": {"prompt_tokens": None, "completion_tokens_details": 7},
+    "cached": {
+        "prompt_tokens": PROMPT_TOKENS,
+        "prompt_tokens_details": {"cached_tokens": CACHED_TOKENS},
+        "completion_tokens": COMPLETION_TOKENS + THINKING_TOKENS,
+        "completion_tokens_details": {"reasoning_tokens": THINKING_TOKENS},
+    },
+    "thinking-long": {
+        "prompt_tokens": PROMPT_TOKENS,
+        "completion_tokens": COMPLETION_TOKENS,
+        "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS + MUCH_THINKING,
+    },
     "thinking-beside": {
         "prompt_tokens": PROMPT_TOKENS,
         "completion_tokens": COMPLETION_TOKENS,
@@ -69,6 +81,8 @@ class OracleServer:
         self.retries: list[tuple[float, float]] = []
         """when a 429 was sent, and when its article was asked about again"""
         self.keys: set[str] = set()
+        self._limit: int | None = None
+        self._reached, self._open_again = threading.Event(), threading.Event()
         self._refused: dict[str, float] = {}
         outer = self
 
@@ -105,6 +119,19 @@ class OracleServer:
         while self.served < len(self.requests):
             time.sleep(0.005)
 
+    def stop_after(self, requests: int) -> None:
+        """Answer nobody any more, from this number of requests on, until `go_on`."""
+        self._reached.clear()
+        self._open_again.clear()
+        self._limit = requests
+
+    def await_stop(self) -> None:
+        assert self._reached.wait(60), "the client has ended, or stands still"
+
+    def go_on(self) -> None:
+        self._limit = None
+        self._open_again.set()
+
     @property
     def tokens(self) -> tuple[int, int, int, int]:
         count = sum(self.delivered.values())
@@ -135,6 +162,10 @@ class OracleServer:
             self.failed[kind] += 1
             self._open += 1
             self.most = max(self.most, self._open)
+            is_held = self._limit is not None and len(self.requests) > self._limit
+        if is_held:
+            self._reached.set()
+            self._open_again.wait()
         time.sleep(self.latency)
         with self.lock:
             self._open -= 1

@@ -17,8 +17,9 @@ from datasketch import MinHash
 
 from tests.conftest import ROOT
 from tests.stages.programs import Programs
-from winnow.domains.articles.definitions import overall_scores, scoring_of, tier_names
+from winnow.domains.articles.definitions import Prefilter, overall_scores, scoring_of, tier_names
 from winnow.domains.articles.rules.duplicates import SEED, near_duplicate_groups, shingles
+from winnow.domains.articles.rules.prefilter import Sieve
 from winnow.domains.articles.source.filters import known_filters, read_filter
 from winnow.pipeline.errors import ParamsError, SourceError, TableError
 
@@ -240,6 +241,49 @@ def test_every_rule_of_the_prefilter_drops_its_article(here: Programs) -> None:
     assert kept["topic"].to_dict() == {"kept": "on", "edge": "edge", "off": "off"}
     assert kept.loc["kept", "words"] == len(ARTICLES["kept"]["content"].split())
     assert metrics["dropped"]["duplicate"] == 1
+
+
+def sieve(**rules: Any) -> Sieve:
+    """The shipped prefilter with other rules, on texts of any language."""
+    given = read_filter("uplifting/v1", SHIPPED).prefilter.model_dump()
+    return Sieve(Prefilter.model_validate({**given, "min_words": 0, "languages": [], **rules}))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
+def test_the_ends_of_a_range_of_words_belong_to_it(count: int) -> None:
+    rule = sieve(min_words=3, max_words=5).sift("", "word " * count, "", None, None).rule
+    assert rule == {2: "too_few_words", 6: "too_many_words"}.get(count)
+
+
+@pytest.mark.parametrize(
+    ("published", "rule"),
+    [("2019-12-31", "too_early"), ("2020-01-01", None), ("2024-12-31", None), ("2025-01-01", "too_late"), (None, None)],
+)
+def test_the_first_and_the_last_date_are_kept(published: str | None, rule: str | None) -> None:
+    dated = sieve(dates={"first": "2020-01-01", "last": "2024-12-31"})
+    assert dated.sift("", "a school", "", published, None).rule == rule
+
+
+def test_an_article_needs_a_word_or_a_pattern_to_keep_where_some_are_given() -> None:
+    def kept(content: str, words: list[str], patterns: list[str]) -> bool:
+        return sieve(keep={"words": words, "patterns": patterns}).sift("", content, "", None, None).rule is None
+
+    assert kept("a Bridge, rebuilt", ["bridge"], [])
+    assert not kept("bridges rebuilt", ["bridge"], []), "whole words"
+    assert kept("bridges rebuilt", ["school"], ["bridges? re"]), "either of them"
+    assert not kept("a river", ["school"], ["bridges? re"])
+    assert kept("a river", [], []), "none given: all are kept"
+    assert sieve(keep={"words": ["bridge"], "patterns": []}).sift("", "a river", "", None, None).rule == (
+        "nothing_to_keep"
+    )
+
+
+def test_sources_are_kept_and_dropped() -> None:
+    def rule(source: str, **sources: list[str]) -> str | None:
+        return sieve(sources={"keep": [], "drop": [], **sources}).sift("", "a school", source, None, None).rule
+
+    assert (rule("a", keep=["a"]), rule("b", keep=["a"])) == (None, "wrong_source")
+    assert (rule("a", drop=["a"]), rule("b", drop=["a"])) == ("wrong_source", None)
 
 
 def test_near_duplicates_are_dropped_or_kept_together(here: Programs) -> None:

@@ -308,14 +308,15 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         content["articles"]["label"] = label.model_dump()
         Path("params.yaml").write_text(yaml.safe_dump(content))
 
-        prompt = Path("data/source/articles/filters/uplifting/v1/prompt.md")
-        text = prompt.read_text()
-        try:
-            prompt.write_text(text + "\nBe strict.")
-            refused = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl")
-            assert "has not passed" in str(refused.exception), "another prompt has to pass anew"
-        finally:
-            prompt.write_text(text)
+        for name, old, new in (("prompt.md", "", "Be strict. "), ("config.yaml", "people are passive", "all wait")):
+            file = Path("data/source/articles/filters/uplifting/v1", name)
+            text = file.read_text()
+            try:
+                file.write_text(text.replace(old, new, 1))
+                refused = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl")
+                assert "has not passed" in str(refused.exception), "another prompt or description has to pass anew"
+            finally:
+                file.write_text(text)
 
 
 def test_the_injection_is_the_probes_alone(here: Programs, definition: Definition) -> None:
@@ -339,6 +340,58 @@ def test_the_samples_share_no_article(here: Programs) -> None:
     assert set(other["article_id"]) != set(second["article_id"]), "each sample has a seed of its own"
     other, _ = draw_samples(kept, params.model_copy(update={"seed": 7}))
     assert set(other["article_id"]) != set(first["article_id"])
+
+
+def test_no_near_duplicate_of_a_calibration_article_is_in_the_validation_sample(here: Programs) -> None:
+    kept = here.table("filter/articles.parquet").sort_values("article_id", ignore_index=True)
+    groups = kept.groupby("topic").cumcount().floordiv(2)  # two articles of a topic say nearly the same
+    first = kept.groupby([kept["topic"], groups])["article_id"].transform("first")
+    kept = kept.assign(duplicate_group=first)
+    params = here.section("label", calibration={"on_topic": 40, "off_topic": 15, "edge": 15}).calibration
+    for scored in ((), kept["article_id"][::3]):
+        samples = draw_samples(kept, params, scored)
+        groups = [sample["duplicate_group"] for sample in samples]
+        assert not set(groups[0]) & set(groups[1])
+        assert not any(own.duplicated().any() for own in groups), "nor twice in one sample"
+
+
+def test_a_verdict_is_the_last_finished_rounds(here: Programs) -> None:
+    def passed(*verdicts: str) -> bool:
+        rounds.ledger_file().unlink(missing_ok=True)
+        for verdict in verdicts:
+            rounds.record(rounds.Round(FILTER, "prompt", "oracle", verdict, "", 0.0))
+        return rounds.has_passed(FILTER, "prompt", "oracle")
+
+    assert passed("FAIL", "PASS")
+    assert not passed("PASS", "FAIL"), "an old PASS says nothing after a later FAIL"
+    assert not passed("PASS", "REVIEW")
+    assert passed("FAIL", "PASS", "STOPPED")
+    assert not passed("STOPPED")
+
+
+def test_all_that_an_oracle_reads_of_a_filter_needs_a_calibration_of_its_own(definition: Definition) -> None:
+    """What it does not read, such as keywords and tiers, needs none."""
+    config = definition.config
+    first = config.dimensions[0]
+
+    def changed(**values: Any) -> Definition:
+        return definition.model_copy(update={"config": config.model_copy(update=values)})
+
+    def with_first(**values: Any) -> Definition:
+        return changed(dimensions=[first.model_copy(update=values), *config.dimensions[1:]])
+
+    read = [
+        definition.model_copy(update={"prompt": definition.prompt + " Be strict."}),
+        with_first(description="how much people act"),
+        with_first(name="courage"),
+        changed(dimensions=config.dimensions[::-1]),
+        changed(dimensions=config.dimensions[1:]),
+        changed(scale=config.scale.model_copy(update={"high": 5.0})),
+    ]
+    hashes = {hash_of(each) for each in (definition, *read)}
+    assert len(hashes) == 1 + len(read)
+    unread = [with_first(keywords=["brave"]), changed(description="other news"), changed(analysis_field="other")]
+    assert {hash_of(each) for each in unread} == {hash_of(definition)}
 
 
 def test_articles_with_scores_of_people_come_first_half_of_them_in_each_sample(here: Programs) -> None:

@@ -3,6 +3,7 @@
 Threads send requests and nothing else; all that is decided, counted and stored is decided in the calling thread.
 """
 
+import math
 import sys
 import time
 from collections import defaultdict, deque
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 from winnow.domains.articles.definitions import Definition
@@ -24,6 +26,8 @@ from winnow.pipeline.errors import WinnowError
 NONE = Tokens(0, 0, 0, 0)
 WINDOW = 100
 """Articles over which the brake looks back."""
+CHANCE = 1e-6
+"""How likely a window may be that stops a run though no more fail than the filter allows: a run sees many windows."""
 QUOTED = 200
 """Characters of a malformed answer that are shown."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 600.0
@@ -392,16 +396,23 @@ class _Run:
         self.bad.add(task.place)
         limit = self.labeller.definition.config.gates.parse_failures.review
         # By place, not by arrival: a run that goes on asks again about all that were refused, one after another
-        bad = sum(place in self.bad for place in range(task.place - WINDOW + 1, task.place + 1))
-        if bad > limit * WINDOW and not self.failure:
+        window = range(max(task.place - WINDOW + 1, 0), task.place + 1)
+        bad = sum(place in self.bad for place in window)
+        if binomial_tail(bad, len(window), limit) < CHANCE and not self.failure:
             self.failure = BrakeError(
                 f"{bad} of the last {min(WINDOW, task.place + 1)} articles got no readable answer at the first "
                 f"attempt, the last one ({found.article_id}) because: {found.first_failure}. "
                 f"{told_of(list(self.found.values()), self.labeller.use)}",
-                where=f"gates.parse_failures.review of the filter allows {limit:.0%}",
+                where=f"gates.parse_failures.review of the filter allows {limit:.0%}, and this is no chance",
                 fix="see what the server answers, then run it again: what was answered is kept, and "
                 "`winnow articles label --retry malformed` has malformed answers asked for again",
             )
+
+
+@cache
+def binomial_tail(count: int, trials: int, share: float) -> float:
+    """The probability of `count` or more of `trials` when each has the probability `share`."""
+    return math.fsum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(count, trials + 1))
 
 
 def told_of(found: Sequence[Labelled], use: Use) -> str:
