@@ -167,6 +167,24 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch(here: Programs) -> N
     assert all(torch.allclose(whole[name], each, atol=2e-4) for name, each in weights().items())
 
 
+@pytest.mark.parametrize("rank", [0, 4])
+def test_activations_are_computed_twice_where_that_saves_memory(rank: int, here: Programs) -> None:
+    config = read_definition(Path("data/articles/ingest/definition.json")).config
+    rows = here.table("ingest/articles.parquet").head(8).assign(split="train", weight=1.0)
+    rows = rows.assign(**dict.fromkeys(config.names, 5.0))
+    for is_on, expected in ((False, 1), (True, 2)):
+        given = here.section("train", **TRAINED, gradient_checkpointing=is_on, lora={"rank": rank})
+        task = ScorerTask(rows, scoring_of(config), given)
+        model = task.build().train()
+        torch.nn.init.normal_(model.head.weight)
+        calls: list[int] = []
+        block = next(each for name, each in model.named_modules() if name.endswith("layers.0.mlp"))
+        block.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        batch = encode(task.tokenizer, rows["content"].tolist(), 16).batch(range(8))
+        model(**batch).sum().backward()
+        assert len(calls) == expected
+
+
 def test_two_processes_that_share_the_model_out_train_the_same_one(here: Programs) -> None:
     given = {**TRAINED, "batch_size": 8, "learning_rate": 0.001, "gradient_checkpointing": True}
     given["lora"] = {"rank": 4, "dropout": 0.0}

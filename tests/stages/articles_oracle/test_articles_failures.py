@@ -187,7 +187,12 @@ def test_the_cap_covers_thinking_within_and_beside_the_completion(here: Programs
         with open_labeller(definition, given, 100.0, 0) as labeller:
             most = labeller.highest_cost(labeller._task(0, article, "plain").asked)
             thinking = MUCH_THINKING * 3.5 / 1e6
-            assert most >= thinking + 100 * 3.5 / 1e6, "what max_tokens limits may be thinking, too"
+        prices = {**given.prices.model_dump(), "completion": 0.0}
+        free = given.model_copy(update={"prices": given.prices.model_copy(update={"thinking": 0.0, "completion": 0.0})})
+        dear = given.model_copy(update={"prices": type(given.prices).model_validate(prices)})
+        asked = question(definition, "", article.content, max_characters=1000)
+        apart = OpenAIOracle(dear).highest_cost(asked) - OpenAIOracle(free).highest_cost(asked)
+        assert apart == pytest.approx(thinking + 100 * 3.5 / 1e6), "what max_tokens limits may be thinking, too"
         with open_labeller(definition, given, 0.99 * thinking, 0) as labeller:
             (found,) = labeller.label_all([article], is_batch=True)
             assert (found.outcome, len(server.requests)) == ("not reached", 0)
