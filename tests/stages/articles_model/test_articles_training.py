@@ -179,7 +179,7 @@ def test_activations_are_computed_twice_where_that_saves_memory(rank: int, here:
         torch.nn.init.normal_(model.head.weight)
         calls: list[int] = []
         block = next(each for name, each in model.named_modules() if name.endswith("layers.0.mlp"))
-        block.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        block.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
         batch = encode(task.tokenizer, rows["content"].tolist(), 16).batch(range(8))
         model(**batch).sum().backward()
         assert len(calls) == expected
