@@ -80,8 +80,8 @@ def gap(config: Any) -> None:
     config["tiers"]["bands"][2]["minimum"] = 6
 
 
-def gate_turned(config: Any) -> None:
-    config["gates"]["separation"] = {"target": 0.1, "review": 0.2}
+def gates_within(config: Any) -> None:
+    config["gates"] = {"separation": {"target": 0.2, "review": 0.1}}
 
 
 def unknown_key(config: Any) -> None:
@@ -99,7 +99,7 @@ def bad_pattern(prefilter: Any) -> None:
         ("config.yaml", overlapping, r"config\.yaml:\d+: `tiers\.bands\[1\]\.minimum`: it begins at 2 and overlaps"),
         ("config.yaml", no_width, r"`tiers\.bands\[1\]\.minimum`: [\d.]+ is not below the tier's maximum"),
         ("config.yaml", gap, r"config\.yaml:\d+: `tiers\.bands\[2\]\.minimum`: .*nothing covers 5 to there"),
-        ("config.yaml", gate_turned, r"config\.yaml:\d+: `gates\.separation`: target \(0\.1\) is below review"),
+        ("config.yaml", gates_within, r"config\.yaml:\d+: the gates of the calibration report are in params\.yaml"),
         ("config.yaml", unknown_key, r"config\.yaml:\d+: unknown key `dimensions\[0\]\.descripton`; did you mean"),
         ("prefilter.yaml", bad_pattern, r"prefilter\.yaml:\d+: `drop\.patterns\[0\]`: '\(unclosed' is no regular"),
     ],

@@ -123,7 +123,7 @@ def test_the_share_is_chosen_on_validation_articles_and_the_regression_fitted_on
         texts = [article_text(*articles.loc[name, ["title", "content"]]) for name in own]
         first, second = network.score(texts, batch_size=8), ridge.predict(texts).clip(0, 10)
         errors = {share: np.abs((1 - share) * first + share * second - true).mean() for share in shares}
-        best[split], lowest[split] = min(errors, key=lambda share: errors[share]), min(errors.values())  # noqa: B023
+        best[split], lowest[split] = min(errors, key=lambda share: errors[share]), min(errors.values())
     assert best["train"] != best["val"], "or this test sees nothing"
     assert told["share"] == best["val"]
     assert told["mixture_val_mae"] == pytest.approx(lowest["val"], abs=1e-4)

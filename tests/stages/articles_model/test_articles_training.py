@@ -17,8 +17,8 @@ from tests.stages.articles_model.trained import QWEN, TRAINED, base, in_two_proc
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import read_definition, scoring_of
 from winnow.domains.articles.evaluation.results import progression
-from winnow.domains.articles.model.network import Scorer, config_values
 from winnow.domains.articles.model import pretrained
+from winnow.domains.articles.model.network import Scorer, config_values
 from winnow.domains.articles.model.pretrained import load_config
 from winnow.domains.articles.model.scoring import score_texts
 from winnow.domains.articles.model.texts import encode

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from huggingface_hub.errors import LocalTokenNotFoundError
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, mean_absolute_error
 from typer.testing import CliRunner
 
 from tests.stages.programs import Programs
@@ -168,6 +168,42 @@ def test_the_judgement_is_what_the_stored_predictions_say(here: Programs) -> Non
         score = slices.loc[(slices["by"] == "tier") & (slices["value"] == band.name), "score"]
         assert score.tolist() == pytest.approx([by_article[tiers[0] == index].mean()] * len(score), rel=1e-4)
     assert slices["by"].value_counts()["tier"] > 1
+
+
+def test_the_page_sets_the_models_error_beside_its_teachers(here: Programs) -> None:
+    for stage in ("train", "evaluate"):
+        here.run(stage)
+    repeats, people = here.table("label/repeats.parquet"), here.table("ingest/scores.parquet")
+    labels = here.table("label/scores.parquet")
+    probes = here.section("label").calibration.probes
+    assert repeats["article_id"].nunique() == 2 * probes, "of both samples"
+    plain = labels.set_index(["article_id", "dimension"])["score"]
+    assert [plain[name, each] for name, each in zip(repeats["article_id"], repeats["dimension"], strict=True)] == (
+        repeats["first"].tolist()
+    )
+    table = here.table("evaluate/predictions.parquet").query("split == 'test'")
+    both = table.merge(people, on=["article_id", "dimension"])
+    assert 0 < both["article_id"].nunique() < table["article_id"].nunique()
+    page = Path("metrics/articles/model_evaluation.md").read_text()
+    assert f"Asked twice about {2 * probes} calibration articles" in page
+    for name in table["dimension"].unique():
+        own, again = table[table["dimension"] == name], repeats[repeats["dimension"] == name]
+        scored = both[both["dimension"] == name]
+        errors = [
+            mean_absolute_error(own["true"], own["predicted"]),
+            mean_absolute_error(again["first"], again["second"]),
+            mean_absolute_error(scored["true"], scored["score"]),
+            mean_absolute_error(scored["predicted"], scored["score"]),
+        ]
+        assert f"| {name} | {' | '.join(f'{each:.3f}' for each in errors)} |" in page
+    file = Path("data/articles/label/labels.parquet")
+    pd.read_parquet(file).assign(origin="source").to_parquet(file, index=False)
+    Path("data/articles/label/repeats.parquet").unlink()
+    repeats.iloc[:0].to_parquet("data/articles/label/repeats.parquet", index=False)
+    here.run("evaluate")
+    page = Path("metrics/articles/model_evaluation.md").read_text()
+    assert "asked about no article twice" in page
+    assert "agreement with people is not known" in page, "the scores of people are the labels themselves"
 
 
 def test_export_writes_jsonl_and_refuses_other_formats(here: Programs) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.stages.articles_oracle.stub import KEY, PRICE, good, oracle, settings, some_articles
+from tests.stages.articles_oracle.stub import KEY, PRICE, good, open_labeller, oracle, settings, some_articles
 from tests.stages.oracle_server import COMPLETION_TOKENS, THINKING_TOKENS, OracleServer
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
@@ -21,7 +21,6 @@ from winnow.domains.articles.params import Prices
 from winnow.domains.articles.rules.labelling import Article, Use
 from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Reply, Tokens
 from winnow.domains.articles.rules.questions import MalformedAnswer, parse_answer
-from winnow.domains.articles.rules.stores import open_labeller
 from winnow.pipeline.errors import WinnowError
 
 
@@ -302,8 +301,8 @@ def test_an_article_without_a_readable_answer_has_no_score(here: Programs, defin
 
 
 def test_costs_do_not_depend_on_the_order_of_answers() -> None:
-    replies = [Reply(str(n), Tokens(n, n // 2, 7 * n % 11, 13 * n % 17)) for n in range(1, 400)]
-    prices = Prices(model="m", prompt=0.1, cached=0.05, completion=0.7, thinking=1.3)
+    replies = [Reply(str(n), Tokens(n, n // 2, 7 * n % 11, 13 * n % 17), batched=n % 3 == 0) for n in range(1, 400)]
+    prices = Prices(model="m", prompt=0.1, cached=0.05, completion=0.7, thinking=1.3, batch_share=0.3)
     costs = set()
     for seed in range(20):
         use = Use(prices)

@@ -15,7 +15,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from tests.stages.articles_oracle.stub import FILTER, PRICE, good, oracle, settings, some_articles
+from tests.stages.articles_oracle.stub import FILTER, PRICE, good, open_labeller, oracle, settings, some_articles
 from tests.stages.oracle_server import (
     CACHED_TOKENS,
     COMPLETION_TOKENS,
@@ -33,8 +33,7 @@ from winnow.domains.articles.rules import rounds
 from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.labelling import Article, BrakeError, announce, binomial_tail
 from winnow.domains.articles.rules.oracles import OpenAIOracle, Reply
-from winnow.domains.articles.rules.questions import Question, hash_of, question
-from winnow.domains.articles.rules.stores import open_labeller
+from winnow.domains.articles.rules.questions import Question, question
 from winnow.pipeline.errors import WinnowError
 
 STORE = Path(".winnow/kept/articles/answers.sqlite")
@@ -156,7 +155,7 @@ def test_the_brake_stops_within_120_answers(kind: str, here: Programs, definitio
 def test_the_brake_does_not_stop_by_chance(share: float, here: Programs, definition: Definition) -> None:
     """At up to the share that the gate allows, over many windows of a hundred articles."""
     articles = some_articles(4000)
-    assert definition.config.gates.parse_failures.review == 0.1
+    assert here.section("label").calibration.gates.parse_failures.review == 0.1
     asked = [lot(f"lasting {article.content}") < share for article in articles]
     most = max(sum(asked[start : start + 100]) for start in range(len(asked) - 100))
     assert most > 10, "a window where more than the gate's share failed"
@@ -185,7 +184,7 @@ def test_the_cap_covers_thinking_within_and_beside_the_completion(here: Programs
     with OracleServer(good(definition), {"thinking-long": 1.0}) as server:
         given = settings(server, max_tokens=100, thinking_tokens=MUCH_THINKING)
         with open_labeller(definition, given, 100.0, 0) as labeller:
-            most = labeller.highest_cost(labeller._task(0, article, "plain").asked)
+            most = labeller.highest_cost(*labeller.unanswered(article))
             thinking = MUCH_THINKING * 3.5 / 1e6
         prices = {**given.prices.model_dump(), "completion": 0.0}
         free = given.model_copy(update={"prices": given.prices.model_copy(update={"thinking": 0.0, "completion": 0.0})})
@@ -345,7 +344,7 @@ def test_the_command_line_names_what_has_no_scores(here: Programs, definition: D
     with OracleServer(good(definition), {"413": 0.06, "sorry": 0.06}) as server:
         params = here.section("label", oracle=oracle(server))
         with open_labeller(definition, params.oracle, 100.0, 0) as labeller:
-            rounds.record(rounds.Round(FILTER, hash_of(definition), labeller.judged, "PASS", "", 0.0))
+            rounds.record(rounds.Round(FILTER, labeller.prompt, labeller.judged, "PASS", "", 0.0, labeller.gates))
         Path("params.yaml").unlink()
         Path("params.yaml").write_text(
             json.dumps({"seed": 1, "articles": {"common": {"definition": FILTER}, "label": params.model_dump()}})

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce, told_of
-from winnow.domains.articles.rules.questions import hash_of
 from winnow.domains.articles.rules.rounds import has_passed
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows
 from winnow.pipeline.cache import content_key
@@ -17,8 +16,8 @@ from winnow.pipeline.files import atomic_path
 
 def check_passed(labeller: Labeller, name: str) -> None:
     """Raise WinnowError unless this very prompt has passed calibration with this oracle."""
-    prompt = hash_of(labeller.definition)
-    if not has_passed(name, prompt, labeller.judged):
+    prompt = labeller.prompt
+    if not has_passed(name, prompt, labeller.judged, labeller.gates):
         raise WinnowError(
             f"the prompt of {name} ({prompt}) has not passed with the oracle {labeller.judged}; nothing was asked",
             where=f"data/source/articles/filters/{name}/prompt.md",
@@ -42,13 +41,15 @@ def label_file(
         counts["rejected"] += 1
         print(f"  {line}", file=sys.stderr)
 
+    labeller.collect()
     unasked: list[tuple[str, int]] = []
     for number, row in _articles(path, reject):
         if not labeller.is_known(_article(row)):
             unasked.append((content_key([str(seed), str(row["id"])]), number))
     drawn = [number for _, number in sorted(unasked)[: max_batches * batch_size or None]]
     wanted = set(drawn)
-    covered = announce(labeller, ((_article(row), "plain") for number, row in _articles(path) if number in wanted))
+    covered = announce(labeller, ((_article(row), "plain") for number, row in _articles(path) if number in wanted),
+                       is_batch=True)  # fmt: skip
     if covered < len(drawn):
         print(
             f"  max_cost_usd covers about {covered} of them, as the answers so far cost; the others are left out",
