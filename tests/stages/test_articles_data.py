@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from winnow.domains.articles.definitions import Prefilter, overall_scores, scori
 from winnow.domains.articles.rules.duplicates import SEED, near_duplicate_groups, shingles
 from winnow.domains.articles.rules.prefilter import Sieve
 from winnow.domains.articles.source.filters import known_filters, read_filter
+from winnow.domains.articles.source.formats import NotAnArticle, article_of
 from winnow.pipeline.errors import ParamsError, SourceError, TableError
 
 SHIPPED = ROOT / "data/source/articles/filters"
@@ -188,6 +190,61 @@ def test_scored_reads_both_forms_and_refuses_scores_off_the_scale(here: Programs
         reasons, ("outside 0 to 10", "2 labels for 8", "wonder has no", "neither"), strict=True
     ):
         assert expected in reason
+
+
+@pytest.mark.parametrize(
+    ("published", "expected"),
+    [
+        ("2024-05-01", "2024-05-01"),
+        ("2024-05-01T10:00:00Z", "2024-05-01"),
+        ("2024-05-01 10:00", "2024-05-01"),
+        ("", None),
+        (None, None),
+        ("31/01/2019", NotAnArticle),
+        ("2019-02-30", NotAnArticle),
+        ("2019-02-1", NotAnArticle),
+        ("2024-05-011", NotAnArticle),
+        ("yesterday", NotAnArticle),
+        (1556668800, NotAnArticle),
+    ],
+)
+def test_a_date_is_iso_or_the_line_is_rejected(published: Any, expected: Any) -> None:
+    row = {"id": "a", "content": "x", "published": published}
+    if expected is NotAnArticle:
+        with pytest.raises(NotAnArticle, match="no date that begins with YYYY-MM-DD"):
+            article_of(row, "jsonl")
+    else:
+        assert article_of(row, "jsonl")["published"] == expected
+
+
+def test_a_pattern_that_backtracks_without_end_is_refused(here: Programs) -> None:
+    for pattern in (r"(\w+\s?)+!$", r"(a+)+$", r"(x|xx)+y", r"(\w+,? ?)+\.$"):
+
+        def change(prefilter: Any, pattern: str = pattern) -> None:
+            prefilter["keep"]["patterns"] = [r"\w+ \w+ said", pattern]
+
+        edit("prefilter.yaml", change)
+        began = time.process_time()
+        with pytest.raises(SourceError, match=r"prefilter\.yaml:\d+: `keep\.patterns\[1\]`.*backtracks without end"):
+            here.run("ingest")
+        assert time.process_time() - began < 8
+
+
+def test_a_pattern_that_is_slow_on_an_article_stops_the_stage_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("winnow.domains.articles.rules.prefilter.PATIENCE", 0.1)
+    slow = sieve(drop={"words": [], "patterns": [r"(q|qq)+z"]})
+    assert slow.sift("", "a quick brown fox", "", None, None).rule is None
+    with pytest.raises(SourceError, match=r"\(q\|qq\)\+z.*takes more than 0.1 s on the text that begins 'qqqq"):
+        slow.sift("", "q" * 60 + "! z", "", None, None)
+
+
+def test_a_pattern_finds_what_the_standard_library_finds() -> None:
+    texts = ["sponsored content here", "SPONSORED POST", "we said so", "price: 12 euros", "caf\u00e9 noir", "a_b-c", ""]
+    for pattern in ("sponsored (content|post)", r"Price: \d+", r"^we\b", r"\bcaf\u00e9\b", r"[a-c]_b", r"(?:x|y)?so$"):
+        own = sieve(keep={"words": [], "patterns": [pattern]}, drop={"words": [], "patterns": []})
+        for text in texts:
+            expected = re.search(pattern, text, re.IGNORECASE) is not None
+            assert (own.sift("", text, "", None, None).rule is None) == expected, (pattern, text)
 
 
 def test_parquet_is_read_as_jsonl_is(here: Programs) -> None:

@@ -6,6 +6,7 @@ the same definition. The gates of its calibration are params, so that moving a t
 """
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -208,3 +209,14 @@ def wide_scores(scores: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 def article_text(title: str, content: str) -> str:
     """What the oracle and the model read of an article."""
     return f"{title}\n\n{content}" if title else content
+
+
+MARKUP = str.maketrans("|`<>[]*#\\~!", "/'‹›()     ")
+"""What Markdown would read in a text of somebody else's, besides underscores around words."""
+
+
+def plain(text: object, characters: int) -> str:
+    """The beginning of a text as one line of a page, without Markdown and control characters."""
+    printable = "".join(each if each.isprintable() else " " for each in str(text).translate(MARKUP))
+    line = " ".join(re.sub(r"\b_+|_+\b|(?<!\w)_+(?!\w)", " ", printable).split())
+    return line if len(line) <= characters else f"{line[:characters].rstrip()} …"

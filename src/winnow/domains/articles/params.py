@@ -226,6 +226,15 @@ class Lora(Section):
     rank: int = Field(ge=0, le=1024, description="rank of the adapters; 0 = train the whole model")
     alpha: int = Field(ge=1, description="scale of the adapters, relative to their rank")
     dropout: Float = Field(ge=0, lt=1, description="dropout probability of the adapters' input")
+    base_dtype: Literal["fp32", "bf16", "nf4"] = Field(
+        description="weights of the frozen base model: 32, 16, or 4 bits (extra `quantized`)"
+    )
+
+    @model_validator(mode="after")
+    def _frozen(self) -> Self:
+        if not self.rank and self.base_dtype != "fp32":
+            raise ValueError(f"base_dtype {self.base_dtype} is for a frozen base model: set a rank, or fp32")
+        return self
 
 
 class Tiny(Section):
@@ -257,6 +266,9 @@ class Train(TrainingSettings):
     model_name: Annotated[str, Field(min_length=1)] = Field(
         description=f"tiny, minilm (extra `pretrained`), a name on the Hugging Face hub, or a folder in {MODELS}"
     )
+    model_revision: str | None = Field(
+        pattern=r"^[0-9a-f]{40}$", description="commit of a model on the hub, 40 hex digits; null for any other model"
+    )
     max_length: int = Field(ge=8, le=131_072, description="most tokens of an article; the rest is cut off")
     loss: Literal["mse", "huber"] = Field(description="squared error, or Huber's")
     huber_delta: Float = Field(gt=0, description="huber: error in points beyond which it counts linearly")
@@ -283,6 +295,14 @@ class Train(TrainingSettings):
         is_path = self.model_name.startswith((".", "/", "~", "data/"))
         if is_path and not self.model_name.startswith(MODELS):
             raise ValueError(f"model_name {self.model_name} is not below {MODELS}, where DVC would see it change")
+        is_on_hub = "/" in self.model_name and not is_path
+        if is_on_hub and self.model_revision is None:
+            raise ValueError(f"model_revision is needed for {self.model_name}: the commit that the hub's page shows, "
+                             "since a name alone may mean other weights tomorrow")  # fmt: skip
+        if not is_on_hub and self.model_revision is not None:
+            raise ValueError(f"model_revision is for a model on the hub, and {self.model_name} is none: set it to null")
+        if self.model_name == "tiny" and self.lora.base_dtype == "nf4":
+            raise ValueError("lora.base_dtype nf4 is for pretrained weights, and tiny has none")
         return self
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from winnow.domains.articles.definitions import plain
+
 MARKS = {"DEPLOY": "✅ DEPLOY", "REVIEW": "⚠️ REVIEW", "FAIL": "❌ FAIL"}
-MARKUP = str.maketrans("|`<>[]*_#", "/'‹›()   ")
-"""What Markdown would read in a title."""
 NEXT = {
     "DEPLOY": "Every condition is met: the model may go into production.",
     "REVIEW": "Borderline: weigh a deployment for coarse filtering against more training.",
@@ -133,9 +133,9 @@ def _worst(table: pd.DataFrame) -> Iterator[str]:
     yield "## Worst cases"
     yield ""
     for row in table.to_dict("records"):
-        title = " ".join(str(row["title"]).translate(MARKUP).split())[:100]
+        name, title = plain(row["article_id"], 100), plain(row["title"], 100)
         yield (
-            f"- {row['article_id']} ({title}): mean error {row['error']:.2f}; overall {row['true_overall']:.2f}, "
+            f"- {name} ({title}): mean error {row['error']:.2f}; overall {row['true_overall']:.2f}, "
             f"predicted {row['predicted_overall']:.2f}"
         )
     yield ""

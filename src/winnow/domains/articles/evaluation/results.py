@@ -113,7 +113,7 @@ def progression(history: list[dict[str, Any]], best: int, width: float) -> dict[
 
 
 def ceiling(test: pd.DataFrame, repeats: pd.DataFrame, people: pd.DataFrame, oracle_ids: set[str]) -> pd.DataFrame:
-    """The columns of `Ceiling`. `test` are test rows of `Predictions`; `repeats`: `Repeats`; `people`: a `Scores` table.
+    """The columns of `Ceiling`. `test` holds test rows of `Predictions`, `repeats` is `Repeats`, `people` `Scores`.
 
     Where the source's scores are the labels, they are no second opinion: `oracle_ids`, the articles that the oracle
     labelled, alone are compared with people.

@@ -138,18 +138,20 @@ def measure(
     if agreement:
         found += _agreement_checks(gates, agreement, scale.width)
     table = pd.DataFrame({"article_id": scores.index, "topic": topic.to_numpy(), "overall": overall.to_numpy()})
-    repeats = _repeats(scores[definition.names], tabulate(probes.get("repeat", [])))
+    repeats = _repeats(labelled, probes.get("repeat", []))
     return CalibrationResult(found, agreement, means, table, failures, counts, repeats)
 
 
-def _repeats(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `Repeats`, of tables of scores by article_id."""
-    both = second.index.intersection(first.index)
-    long = {
-        name: table.loc[both].rename_axis(columns="dimension").stack().rename(name)
-        for name, table in (("first", first), ("second", second[first.columns] if len(both) else first))
-    }
-    return pd.DataFrame(long).reset_index()[REPEATS]
+def _repeats(labelled: Sequence[Labelled], again: Sequence[Labelled]) -> pd.DataFrame:
+    """The columns of `Repeats`."""
+    known = {each.article_id: each.scores for each in labelled if each.scores is not None}
+    rows = [
+        (each.article_id, name, known[each.article_id][name], score)
+        for each in again
+        if each.article_id in known
+        for name, score in (each.scores or {}).items()
+    ]
+    return pd.DataFrame(rows, columns=REPEATS)
 
 
 def _range(count: int, rows: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce, told_of
 from winnow.domains.articles.rules.rounds import has_passed
-from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows
+from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows, text_of
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
@@ -99,7 +99,7 @@ def _articles(path: Path, reject: Callable[[str], None] = lambda _: None) -> Ite
         try:
             if isinstance(row, str):
                 raise NotAnArticle(row)
-            article_of(row, "jsonl")
+            article_of(text_of(row), "jsonl")
         except NotAnArticle as reason:
             reject(f"row {number} is left out: {reason}")
             continue
