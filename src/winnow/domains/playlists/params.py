@@ -112,6 +112,9 @@ class Blend(Section):
     decay: Float = Field(gt=0, description="the track n places from the end weighs exp(-n / this) + floor")
     floor: Float = Field(ge=0, description="least weight of a track")
     artist_weight: Float = Field(ge=0, description="what the share of a track's artist counts; 0 = nothing")
+    distance: Float | None = Field(
+        gt=0, description="two tracks of a playlist count as exp(-(places apart - 1) / this); null = as 1, in any order"
+    )
 
 
 class Train(TrainingSettings):

@@ -131,6 +131,21 @@ class KnownTracks(Tracks):
     playlists: Series[int] = pa.Field(ge=0, description="training playlists that have it")
 
 
+class NameWordCounts(Table):
+    """The words of playlists' names, in their order."""
+
+    word: Series[str] = pa.Field(unique=True, description="without accents, in lower case; or an emoji")
+    playlists: Series[int] = pa.Field(ge=2, description="training playlists whose name has it")
+
+
+class NameWordTracks(Table):
+    """Which tracks the playlists have whose name has a word."""
+
+    word_index: Series[int] = pa.Field(ge=0)
+    track_index: Series[int] = pa.Field(ge=0)
+    together: Series[int] = pa.Field(ge=1, description="training playlists that have both")
+
+
 class Ranked(Table):
     """How well each playlist's held-out tracks were ranked, for the model and every baseline."""
 

@@ -1,7 +1,7 @@
 """Scores of all tracks for playlists given by their tracks: the network's, and where it is blended item-kNN's."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,13 +14,16 @@ from torch.nn.functional import normalize
 from winnow.domains.playlists.model.network import PlaylistGAT, encode_lists
 from winnow.domains.playlists.model.sequences import Sequences
 from winnow.domains.playlists.params import Blend
-from winnow.recommend.cooccurrence import similar_items
+from winnow.recommend.chances import Chances, fit_chances
+from winnow.recommend.cooccurrence import SimilarItems, near_pairs, similar_items
 from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.groups import group_shares, relative_popularity
 from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
 
 CHOSEN_AT = 10
 """K of the validation Recall@K that chooses a blend's weight."""
+CHANCES_AT = 100
+"""Places of the validation lists to which chances are fitted."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,10 @@ class Neighbourhood:
     def of_artist(self) -> NDArray[np.float32]:
         """(tracks,): what the share of a track's artist counts."""
         return relative_popularity(self.popularity, self.artist, self.artist_weight)
+
+    def alone(self) -> "Neighbourhood":
+        """The same with weight 1: a recommender without the network."""
+        return replace(self, weight=1.0)
 
     def scores(self, given: Sequences, playlists: NDArray[np.int64]) -> NDArray[np.float32]:
         """(playlists, tracks), 0 to `weight` and what the artist adds."""
@@ -86,24 +93,33 @@ class Completer:
         return lambda playlists: self.scores(given, playlists)
 
 
+def similar_tracks(sequences: Sequences, params: Blend) -> sparse.csr_matrix:
+    """(tracks, tracks) of a `Neighbourhood`; with `params.distance` tracks count as together by how near they stand."""
+    train = sequences.matrix()
+    if params.distance is None:
+        return similar_items(train, neighbours=params.neighbours, shrink=params.shrink).T.tocsr()
+    together = near_pairs(sequences.indptr, sequences.track, sequences.tracks, params.distance)
+    users = np.asarray(train.sum(axis=0)).ravel()
+    return SimilarItems(together, users, params.neighbours)(params.neighbours, params.shrink)
+
+
 def choose_blend(
     model: PlaylistGAT, sequences: Sequences, val: EvaluationSet, params: Blend, block: int
-) -> Neighbourhood | None:
-    """The blend with the weight that finds most validation tracks, the first of equal ones; None when that is 0."""
-    if params.weights == [0.0]:
-        return None
-    train = sequences.matrix()
-    similar = similar_items(train, neighbours=params.neighbours, shrink=params.shrink).T.tocsr()
-    artist, popularity = model.artist_of.cpu().numpy(), np.asarray(train.sum(axis=0), dtype=np.float32).ravel()
-    blends = [
-        Neighbourhood(weight, params.decay, params.floor, params.artist_weight, similar, artist, popularity)
-        for weight in params.weights
-    ]
+) -> tuple[Neighbourhood, Chances]:
+    """item-kNN with the weight that finds most validation tracks, the first of equal ones; and what scores mean.
+
+    With a weight of 0 the network is used alone.
+    """
+    artist = model.artist_of.cpu().numpy()
+    popularity = np.asarray(sequences.matrix().sum(axis=0), dtype=np.float32).ravel()
+    near = Neighbourhood(
+        0.0, params.decay, params.floor, params.artist_weight, similar_tracks(sequences, params), artist, popularity
+    )
     completer = Completer(model, None)
-    recalls = []
-    for blend in blends:
-        completer.blend = blend
-        ranked = rank_by(completer.scorer(sequences), val, places=CHOSEN_AT, block=block)
-        recalls.append(rank_metrics(ranked, [CHOSEN_AT])[f"recall_at_{CHOSEN_AT}"].mean())
-    best = blends[int(np.argmax(recalls))]
-    return best if best.weight > 0 else None
+    recalls, ranked = [], []
+    for weight in params.weights:
+        completer.blend = replace(near, weight=weight) if weight else None
+        ranked.append(rank_by(completer.scorer(sequences), val, places=CHANCES_AT, block=block))
+        recalls.append(rank_metrics(ranked[-1], [CHOSEN_AT])[f"recall_at_{CHOSEN_AT}"].mean())
+    best = int(np.argmax(recalls))
+    return replace(near, weight=params.weights[best]), fit_chances(ranked[best])

@@ -1,0 +1,148 @@
+"""
+Items found by the names that people type. Loads no torch.
+
+Names are compared after Unicode normalisation (NFKC), case folding, and with one kind of quote and dash; where that
+finds nothing, without accents and punctuation.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz, process
+
+from winnow.recommend.typed import Wanted
+
+JOIN = " – "
+"""Between artist and title."""
+DASH = re.compile(r"\s+[-‐-―−]\s+")
+QUOTES = str.maketrans({**dict.fromkeys("‘’‚‛′`´ʼ", "'"), **dict.fromkeys("“”„‟″«»", '"')})
+NEITHER = re.compile(r"[^a-z0-9]+")
+"""Neither letter nor digit of folded ASCII."""
+NEAR = 75.0
+"""Least similarity of a suggestion, in percent (Indel ratio); below it names share little more than letters."""
+LONGEST_RUN = 6
+"""Most separators in one name."""
+
+
+def plain(name: str) -> str:
+    """The name for comparison: NFKC, case folded, one kind of quote, dash and blank."""
+    # quotes first: NFKC turns the acute accent into a blank and a combining mark
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.translate(QUOTES)).casefold())
+    return " ".join(DASH.sub(JOIN, folded.translate(QUOTES)).split())
+
+
+def loose(name: str) -> str:
+    """The letters and digits of the name, without accents; & is "and"."""
+    return _loosened(plain(name))
+
+
+def _loosened(name: str) -> str:
+    letters = name.replace("&", " and ").replace("'", "")
+    if not letters.isascii():
+        decomposed = unicodedata.normalize("NFKD", letters)
+        letters = "".join(each if each.isalnum() else " " for each in decomposed if not unicodedata.combining(each))
+        return " ".join(letters.split())
+    return NEITHER.sub(" ", letters).strip()
+
+
+@dataclass(frozen=True)
+class Match:
+    """The item meant by a name."""
+
+    number: int
+    others: tuple[int, ...] = ()
+    """other items of the same title, the most popular first"""
+
+
+class NameIndex:
+    """The items of a model by id, by "artist – title" and by title; of several the most popular is meant."""
+
+    def __init__(
+        self, ids: Sequence[str], titles: Sequence[str], names: Sequence[str], popularity: NDArray[np.int64]
+    ) -> None:
+        """`names` (items,) are the full ones; those equal to the title for items without an artist."""
+        self.titles, self.names = titles, names
+        self._order = np.lexsort((np.arange(len(popularity)), -popularity)).tolist()
+        self._by_id = {name: number for number, name in enumerate(ids)}
+        self._by_name = self._numbers([plain(name) for name in names])
+        self._by_title = self._numbers([plain(title) for title in titles])
+
+    def _numbers(self, keys: Sequence[str]) -> dict[str, list[int]]:
+        """The items of each key, the most popular first."""
+        found: dict[str, list[int]] = {}
+        for number in self._order:
+            if keys[number]:
+                found.setdefault(keys[number], []).append(number)
+        return found
+
+    @cached_property
+    def _loosely(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """By name and by title, without accents and punctuation: made when something is not found exactly."""
+        return _loosely(self._by_name), _loosely(self._by_title)
+
+    @cached_property
+    def _choices(self) -> dict[str, int]:
+        """The item of each name and title, without accents and punctuation."""
+        by_name, by_title = self._loosely
+        return {key: numbers[0] for table in (by_title, by_name) for key, numbers in table.items()}
+
+    def find(self, wanted: Wanted) -> Match | None:
+        """The item of an id, else of "artist – title" in either order, else, without an artist, of a title."""
+        for name in (wanted.id, wanted.title):
+            if name in self._by_id:
+                return Match(self._by_id[name])
+        name = wanted.full_name
+        tables = ((self._by_name, self._by_title, plain), (*self._loosely, loose)) if name else ()
+        for by_name, by_title, key in tables:
+            own = key(name)
+            if own in by_name:
+                return Match(by_name[own][0], self._others(by_name[own]))
+            if wanted.artist:
+                continue
+            if own in by_title:
+                return Match(by_title[own][0], self._others(by_title[own]))
+            first, dash, last = plain(name).rpartition(JOIN)
+            turned = key(f"{last}{JOIN}{first}")
+            if dash and turned in by_name:
+                return Match(by_name[turned][0], self._others(by_name[turned]))
+        return None
+
+    def _others(self, numbers: list[int]) -> tuple[int, ...]:
+        """The items after the first that have another name than it."""
+        first = plain(self.names[numbers[0]])
+        found = dict.fromkeys(self.names[number] for number in numbers[1:] if plain(self.names[number]) != first)
+        by_name = {self.names[number]: number for number in reversed(numbers)}
+        return tuple(by_name[name] for name in found)
+
+    def suggest(self, wanted: Wanted, count: int = 3) -> list[str]:
+        """The nearest names, the nearest first; none where nothing is near."""
+        near = process.extract(
+            loose(wanted.full_name), self._choices.keys(), scorer=fuzz.ratio, limit=count, score_cutoff=NEAR
+        )
+        return list(dict.fromkeys(self.names[self._choices[name]] for name, _, _ in near))
+
+    def split(self, text: str, separator: str) -> list[Wanted]:
+        """The names of a text; of parts between separators the longest run that is a known name is one name."""
+        parts, found, start = text.split(separator), [], 0
+        while start < len(parts):
+            ends = range(min(len(parts), start + LONGEST_RUN), start, -1)
+            runs = {end: Wanted(separator.join(parts[start:end]).strip(f"{separator} \t\n")) for end in ends}
+            known = (end for end in ends if end > start + 1 and self.find(runs[end]) is not None)
+            end = next(known, start + 1)
+            if runs[end].title:
+                found.append(runs[end])
+            start = end
+        return found
+
+
+def _loosely(table: dict[str, list[int]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for key, numbers in table.items():
+        if own := _loosened(key):
+            found.setdefault(own, []).extend(numbers)
+    return found
