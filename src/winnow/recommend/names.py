@@ -6,6 +6,7 @@ finds nothing, without accents and punctuation.
 """
 
 import re
+import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ NEITHER = re.compile(r"[^a-z0-9]+")
 """Neither letter nor digit of folded ASCII."""
 NEAR = 75.0
 """Least similarity of a suggestion, in percent (Indel ratio); below it names share little more than letters."""
+MOST_SUGGESTED = 5
+"""Unknown names of a list for which near ones are looked up; it takes some hundredths of a second each."""
+TOLD = 5
+"""Names of a kind that are told one by one."""
 LONGEST_RUN = 6
 """Most separators in one name."""
 
@@ -59,6 +64,47 @@ class Match:
     """other items of the same title, the most popular first"""
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A name that is the title of several items."""
+
+    typed: str
+    name: str
+    """of the item that was taken, the most popular one"""
+    others: list[str]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A name that is no item of the training data."""
+
+    typed: str
+    near: list[str]
+    """the nearest names, none where nothing is near"""
+
+
+@dataclass(frozen=True)
+class Understood:
+    """The items meant by a list of names, each once, and what is to be told of the names."""
+
+    items: list[int]
+    taken: list[Taken]
+    left_out: list[LeftOut]
+
+
+def tell(taken: Sequence[Taken], left_out: Sequence[LeftOut], *, where: str = "") -> None:
+    """How names were understood, on standard error: a line for each, and of many the first ones and their number."""
+    start = f"{where}: " if where else ""
+    for each in taken[:TOLD]:
+        others = ", ".join(each.others[:TOLD]) + (" and others" if len(each.others) > TOLD else "")
+        print(f"{start}{each.typed!r} is taken as {each.name}; there is also {others}", file=sys.stderr)
+    for one in left_out[:TOLD]:
+        near = f"; did you mean {' or '.join(one.near)}?" if one.near else ""
+        print(f"{start}{one.typed!r} is not known and left out{near}", file=sys.stderr)
+    if len(left_out) > TOLD:
+        print(f"{start}{len(left_out)} names are not known and left out", file=sys.stderr)
+
+
 class NameIndex:
     """The items of a model by id, by "artist – title" and by title; of several the most popular is meant."""
 
@@ -68,7 +114,8 @@ class NameIndex:
         """`names` (items,) are the full ones; those equal to the title for items without an artist."""
         self.titles, self.names = titles, names
         self._order = np.lexsort((np.arange(len(popularity)), -popularity)).tolist()
-        self._by_id = {name: number for number, name in enumerate(ids)}
+        self._by_id = {plain(name): number for number, name in enumerate(ids)}
+        self._by_id |= {name: number for number, name in enumerate(ids)}
         self._by_name = self._numbers([plain(name) for name in names])
         self._by_title = self._numbers([plain(title) for title in titles])
 
@@ -93,9 +140,9 @@ class NameIndex:
 
     def find(self, wanted: Wanted) -> Match | None:
         """The item of an id, else of "artist – title" in either order, else, without an artist, of a title."""
-        for name in (wanted.id, wanted.title):
-            if name in self._by_id:
-                return Match(self._by_id[name])
+        for own in (wanted.id, wanted.title, plain(wanted.title)):
+            if own in self._by_id:
+                return Match(self._by_id[own])
         name = wanted.full_name
         tables = ((self._by_name, self._by_title, plain), (*self._loosely, loose)) if name else ()
         for by_name, by_title, key in tables:
@@ -118,6 +165,23 @@ class NameIndex:
         found = dict.fromkeys(self.names[number] for number in numbers[1:] if plain(self.names[number]) != first)
         by_name = {self.names[number]: number for number in reversed(numbers)}
         return tuple(by_name[name] for name in found)
+
+    def understand(self, titles: Sequence[Wanted], *, suggest: bool = False) -> Understood:
+        """The items meant; with `suggest` names near to the first ones that are not known."""
+        own: dict[int, None] = {}
+        found = Understood([], [], [])
+        for wanted in titles:
+            match = self.find(wanted)
+            if match is None:
+                near = self.suggest(wanted) if suggest and len(found.left_out) < MOST_SUGGESTED else []
+                found.left_out.append(LeftOut(wanted.full_name, near))
+                continue
+            if match.others:
+                others = [self.names[number] for number in match.others]
+                found.taken.append(Taken(wanted.full_name, self.names[match.number], others))
+            own[match.number] = None
+        found.items.extend(own)
+        return found
 
     def suggest(self, wanted: Wanted, count: int = 3) -> list[str]:
         """The nearest names, the nearest first; none where nothing is near."""

@@ -10,10 +10,10 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 from winnow.pipeline.errors import SourceError
 
@@ -26,8 +26,6 @@ KEYS = {
     "list": ("playlist", "playlist_name", "playlistname", "playlist name", "pid", "user"),
 }
 """The names of keys and columns, in lower case; the first that is there counts."""
-TOLD = 5
-"""Names of a kind that are told one by one."""
 TRACKS = ("tracks", "songs", "items", "likes")
 LISTS = ("playlists", "lists")
 
@@ -69,43 +67,6 @@ def read_typed(path: Path, form: str | None = None) -> list[TypedList]:
     if str(path) == "-":
         return read_lists(decode(sys.stdin.buffer.read()), form, "standard input")
     return read_file(path, form)
-
-
-class Typed(Protocol):
-    """A name as it was typed."""
-
-    @property
-    def typed(self) -> str: ...
-
-
-class Unknown(Typed, Protocol):
-    """That is not known."""
-
-    @property
-    def near(self) -> list[str]: ...
-
-
-class Ambiguous(Typed, Protocol):
-    """That several items have."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def others(self) -> list[str]: ...
-
-
-def tell(unknown: Sequence[Unknown], ambiguous: Sequence[Ambiguous], *, where: str = "") -> None:
-    """How names were understood, on standard error: a line for each, and of many the first ones and their number."""
-    start = f"{where}: " if where else ""
-    for each in ambiguous[:TOLD]:
-        others = ", ".join(each.others[:TOLD]) + (" and others" if len(each.others) > TOLD else "")
-        print(f"{start}{each.typed!r} is taken as {each.name}; there is also {others}", file=sys.stderr)
-    for one in unknown[:TOLD]:
-        near = f"; did you mean {' or '.join(one.near)}?" if one.near else ""
-        print(f"{start}{one.typed!r} is not known and left out{near}", file=sys.stderr)
-    if len(unknown) > TOLD:
-        print(f"{start}{len(unknown)} names are not known and left out", file=sys.stderr)
 
 
 def decode(content: bytes) -> str:

@@ -11,7 +11,7 @@ import typer
 from winnow.domains.playlists import definitions
 from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.errors import WinnowError
-from winnow.recommend.typed import TypedList, read_typed, tell
+from winnow.recommend.typed import TypedList, read_typed
 
 if TYPE_CHECKING:
     from winnow.domains.playlists.inference import Completed
@@ -50,6 +50,7 @@ def complete(
     trained = use_model("playlists", model)
     from winnow.domains.playlists.inference import PlaylistCompleter
     from winnow.learn.devices import configured_device
+    from winnow.recommend.names import tell
 
     completer = PlaylistCompleter(trained.folder, configured_device())
     if tracks is not None:
@@ -58,7 +59,7 @@ def complete(
     one = len(lists) == 1
     found = completer.complete_all(lists, k, explain=explain or (as_json and one), suggest=one)
     for number, each in enumerate(found, 1):
-        tell(each.left_out, each.taken, where="" if one else f"playlist {number}")
+        tell(each.taken, each.left_out, where="" if one else f"playlist {number}")
         if as_json:
             told = trained.stamp(dataclasses.asdict(each))
             print(json.dumps(told, indent=2 if one else None, ensure_ascii=False))

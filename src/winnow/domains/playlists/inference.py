@@ -26,14 +26,12 @@ from winnow.pipeline.errors import WinnowError
 from winnow.recommend.evaluation_set import evaluation_set
 from winnow.recommend.graph import build_graph
 from winnow.recommend.judged import compare_on_rows
-from winnow.recommend.names import NameIndex
+from winnow.recommend.names import LeftOut, NameIndex, Taken
 from winnow.recommend.ranking import Scorer, rank_by
 from winnow.recommend.topk import best_of
 from winnow.recommend.typed import TypedList, Wanted
 
 BLOCK = 256
-MOST_SUGGESTED = 5
-"""Unknown titles of a list for which near ones are looked up; it takes some hundredths of a second each."""
 RIVAL = "item_knn"
 """The strongest recommender without the network that a model's folder carries: item-kNN with recency."""
 
@@ -48,25 +46,6 @@ class Completion:
     """that the list goes on with it: see `PlaylistCompleter`"""
     reasons: list[tuple[str, str, float]]
     """(track, artist or genre, its name, by how much the score falls without it), the largest effect first"""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A name that is the title of several tracks."""
-
-    typed: str
-    name: str
-    """of the track that was taken, the one in most playlists"""
-    others: list[str]
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A name that is no track of the training data."""
-
-    typed: str
-    near: list[str]
-    """the nearest names, none where nothing is near"""
 
 
 @dataclass(frozen=True)
@@ -121,12 +100,13 @@ class PlaylistCompleter:
         """The completion of each list, a block at a time; reasons with `explain` and near names with `suggest` only."""
         for start in range(0, len(lists), BLOCK):
             some = lists[start : start + BLOCK]
-            understood = [self._understand(each, suggest=suggest) for each in some]
-            scores, chances = self._scores(some, [own for own, _, _ in understood])
-            for row, (own, _, _) in enumerate(understood):
-                scores[row, torch.tensor(own, dtype=torch.int64)] = -torch.inf
+            understood = [self.index.understand(each.titles, suggest=suggest) for each in some]
+            scores, chances = self._scores(some, [each.items for each in understood])
+            for row, each in enumerate(understood):
+                scores[row, torch.tensor(each.items, dtype=torch.int64)] = -torch.inf
             best, numbers = best_of(scores, min(count, self.count))
-            for row, (typed, (own, taken, left_out)) in enumerate(zip(some, understood, strict=True)):
+            for row, (typed, names) in enumerate(zip(some, understood, strict=True)):
+                own = names.items
                 finite = torch.isfinite(best[row])
                 found = list(zip(best[row][finite].tolist(), numbers[row][finite].tolist(), strict=True))
                 if not found:
@@ -147,7 +127,7 @@ class PlaylistCompleter:
                 ]
                 words = self.known.words.known(typed.name)
                 by = "tracks" if own else "name" if words else "popularity"
-                yield Completed(typed.name, by, tracks, taken, left_out)
+                yield Completed(typed.name, by, tracks, names.taken, names.left_out)
 
     def _given(self, lists: list[list[int]]) -> Sequences:
         return sequences_from([np.array(own, dtype=np.int64) for own in lists], self.count)
@@ -171,23 +151,6 @@ class PlaylistCompleter:
             return float(self.chances.of(score)) if tracks else score
 
         return scores, chance
-
-    def _understand(self, typed: TypedList, *, suggest: bool) -> tuple[list[int], list[Taken], list[LeftOut]]:
-        """The tracks of a list, each once, and what is to be told of its names."""
-        own: dict[int, None] = {}
-        taken: list[Taken] = []
-        left_out: list[LeftOut] = []
-        for wanted in typed.titles:
-            match = self.index.find(wanted)
-            if match is None:
-                close = self.index.suggest(wanted) if suggest and len(left_out) < MOST_SUGGESTED else []
-                left_out.append(LeftOut(wanted.full_name, close))
-                continue
-            if match.others:
-                others = [self.names[number] for number in match.others]
-                taken.append(Taken(wanted.full_name, self.names[match.number], others))
-            own[match.number] = None
-        return list(own), taken, left_out
 
     def _name(self, kind: str, index: int) -> str:
         if kind == "track":
