@@ -10,6 +10,7 @@ import torch
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.evaluation import results
 from winnow.domains.playlists.evaluation.baselines import TunedBaselines, give
+from winnow.domains.playlists.evaluation.rivals import about_tracks
 from winnow.domains.playlists.model.artifacts import read_blend
 from winnow.domains.playlists.model.completion import Completer
 from winnow.domains.playlists.model.explanations import CompletionExplainer, explain
@@ -18,6 +19,7 @@ from winnow.domains.playlists.params import Common, Evaluate
 from winnow.domains.playlists.tables import (
     Artists,
     Completed,
+    GenreEdges,
     Genres,
     NumberedPlaylists,
     Ranked,
@@ -62,7 +64,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         if completer.blend
         else lists["model"]
     )
-    baselines = TunedBaselines(data, artist, params.baselines, block=params.block, seed=int(rng.integers(2**31)))
+    edges = stage.read("label/genre_edges.parquet", GenreEdges)
+    about = about_tracks(names["tracks"], edges, popularity)
+    baselines = TunedBaselines(data, about, params.baselines, block=params.block, seed=int(rng.integers(2**31)))
     lists |= dict(baselines.lists(definitions.PLACES))
 
     tables, extra, shown = {}, {}, []
@@ -97,6 +101,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "explanations_checked": len(checks),
             "baseline_settings": baselines.chosen(),
             "baseline_settings_at_grid_edge": baselines.edges,
+            "baseline_settings_not_tuned": baselines.not_tuned,
             **files.judgement,
         }
     )

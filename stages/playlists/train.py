@@ -40,13 +40,15 @@ def main(stage: Stage[Common, Train]) -> None:
     graph = track_graph(tracks, edges, sampling, stage.read("weight/edge_settings.parquet", EdgeSettings))
     playlists = stage.read("label/playlists.parquet", NumberedPlaylists)
     data = training_data(splits, (len(playlists), len(tracks)), params)
-    artifacts = make_artifacts(playlists, tracks, artists, genres, sampling, splits)
+    artifacts = make_artifacts(playlists, tracks, artists, genres, genre_edges, sampling, splits)
     task = CompleterTask(data, graph, genre_edges, len(artists), sampling, params, artifacts)
     keep_freed_memory()
     result = train_model(stage, task)
     assert isinstance(result.model, PlaylistGAT)
     with torch.inference_mode():
-        near, chances = choose_blend(result.model, data.sequences, data.val, params.blend, VALIDATION_BLOCK)
+        near, chances = choose_blend(
+            result.model, data.sequences, data.val, genre_edges, params.blend, VALIDATION_BLOCK
+        )
     write_settings(stage.output("model"), artifacts, near, chances)
 
 

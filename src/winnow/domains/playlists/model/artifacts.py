@@ -10,8 +10,8 @@ import pandas as pd
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-from winnow.domains.playlists.model.completion import Neighbourhood
-from winnow.domains.playlists.tables import Artists, Genres, KnownTracks, NameWordCounts, NameWordTracks
+from winnow.domains.playlists.model.completion import Neighbourhood, genres_of_tracks
+from winnow.domains.playlists.tables import Artists, GenreEdges, Genres, KnownTracks, NameWordCounts, NameWordTracks
 from winnow.pipeline.errors import TableError, WinnowError
 from winnow.pipeline.files import atomic_path, write_json
 from winnow.pipeline.tables import read_table, write_table
@@ -21,9 +21,10 @@ from winnow.recommend.words import NameWords, fit_words
 SETTINGS, SIMILAR = "settings.json", "similar.safetensors"
 CSR = ("data", "indices", "indptr")
 """The arrays of a sparse matrix of compressed rows."""
-BLEND = ("weight", "decay", "floor", "artist_weight")
+BLEND = ("weight", "decay", "floor", "artist_weight", "genre_weight")
 """Of a `Neighbourhood`, what the settings hold."""
 WORDS, WORD_TRACKS = "words.parquet", "word_tracks.parquet"
+GENRE_EDGES = "genre_edges.parquet"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Artifacts:
     """`Artists`"""
     genres: pd.DataFrame
     """`Genres`"""
+    genre_edges: pd.DataFrame
+    """`GenreEdges`"""
     holdout_size: int
     """tracks that were held out of each playlist"""
     words: NameWords
@@ -46,6 +49,7 @@ class Artifacts:
         write_table(folder / "tracks.parquet", self.tracks, KnownTracks)
         write_table(folder / "artists.parquet", self.artists, Artists)
         write_table(folder / "genres.parquet", self.genres, Genres)
+        write_table(folder / GENRE_EDGES, self.genre_edges, GenreEdges)
         words, counts = pd.Series(self.words.words, dtype="str"), self.words.together.tocoo()
         write_table(folder / WORDS, pd.DataFrame({"word": words, "playlists": self.words.lists}), NameWordCounts)
         told = {"word_index": counts.row, "track_index": counts.col, "together": counts.data}
@@ -57,15 +61,16 @@ def make_artifacts(
     tracks: pd.DataFrame,
     artists: pd.DataFrame,
     genres: pd.DataFrame,
+    genre_edges: pd.DataFrame,
     sampling: pd.DataFrame,
     splits: pd.DataFrame,
 ) -> Artifacts:
-    """From `NumberedPlaylists`, `Tracks`, `Artists`, `Genres`, `Sampling` and `Splits`."""
+    """From `NumberedPlaylists`, `Tracks`, `Artists`, `Genres`, `GenreEdges`, `Sampling` and `Splits`."""
     held = splits[splits["split"] == "test"].groupby("playlist_index").size()
     train, counts = splits[splits["split"] == "train"], sampling["playlists"]
     owner, track = (train[name].to_numpy(dtype=np.int64) for name in ("playlist_index", "track_index"))
     words = fit_words(playlists["name"].tolist(), owner, track, counts.to_numpy())
-    return Artifacts(tracks.assign(playlists=counts), artists, genres, int(held.max()), words)
+    return Artifacts(tracks.assign(playlists=counts), artists, genres, genre_edges, int(held.max()), words)
 
 
 def read_artifacts(folder: Path) -> Artifacts:
@@ -82,6 +87,7 @@ def read_artifacts(folder: Path) -> Artifacts:
         tracks,
         read_table(folder / "artists.parquet", Artists),
         read_table(folder / "genres.parquet", Genres),
+        read_table(folder / GENRE_EDGES, GenreEdges),
         int(settings["holdout_size"]),
         NameWords(*named, int(settings["training_playlists"])),
     )
@@ -127,6 +133,7 @@ def read_neighbourhood(folder: Path) -> Neighbourhood:
         similar=sparse.csr_matrix(tuple(similar[name] for name in CSR), shape=(len(tracks), len(tracks))),
         artist=tracks["artist_index"].to_numpy(),
         popularity=tracks["playlists"].to_numpy(dtype=np.float32),
+        genres=genres_of_tracks(tracks["artist_index"].to_numpy(), read_table(folder / GENRE_EDGES, GenreEdges)),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
@@ -30,7 +31,8 @@ CHANCES_AT = 100
 class Neighbourhood:
     """item-kNN with recency, as it is blended: the mean similarity to a playlist's tracks, the last counting most.
 
-    With an artist weight the share of a track's artist among them is added, as in `fit_item_knn_with_groups`.
+    With an artist weight the share of a track's artist among them is added, times its popularity over that of the
+    artist's most popular track; with a genre weight how much of them is of its artist's genres.
     """
 
     weight: float
@@ -38,12 +40,15 @@ class Neighbourhood:
     decay: float
     floor: float
     artist_weight: float
+    genre_weight: float
     similar: sparse.csr_matrix
     """(tracks, tracks): column t has the similarities of the tracks nearest to t"""
     artist: NDArray[np.int64]
     """(tracks,), -1 without one"""
     popularity: NDArray[np.float32]
     """(tracks,): training playlists that have the track"""
+    genres: sparse.csr_matrix
+    """(tracks, genres): the shares of the artist's genres"""
 
     @cached_property
     def of_artist(self) -> NDArray[np.float32]:
@@ -61,6 +66,8 @@ class Neighbourhood:
         found = (known @ self.similar).toarray()
         if self.artist_weight:
             found += group_shares(self.artist)(known) * self.of_artist
+        if self.genre_weight:
+            found += self.genre_weight * ((known @ self.genres) @ self.genres.T).toarray() / total
         return np.asarray(found * (self.weight / total), dtype=np.float32)
 
 
@@ -93,6 +100,14 @@ class Completer:
         return lambda playlists: self.scores(given, playlists)
 
 
+def genres_of_tracks(artist: NDArray[np.int64], genre_edges: pd.DataFrame) -> sparse.csr_matrix:
+    """(tracks, genres): the shares of the genres of each track's `artist` (tracks,), from `GenreEdges`."""
+    edges = genre_edges["artist_index"].to_numpy(), genre_edges["genre_index"].to_numpy()
+    shape = int(artist.max(initial=-1)) + 2, int(genre_edges["genre_index"].max()) + 1 if len(genre_edges) else 0
+    of_artist = sparse.csr_matrix((genre_edges["share"].to_numpy(dtype=np.float32), edges), shape=shape)
+    return of_artist[artist].tocsr()  # -1, no artist, is the last row, which is empty
+
+
 def similar_tracks(sequences: Sequences, params: Blend) -> sparse.csr_matrix:
     """(tracks, tracks) of a `Neighbourhood`; with `params.distance` tracks count as together by how near they stand."""
     train = sequences.matrix()
@@ -104,16 +119,30 @@ def similar_tracks(sequences: Sequences, params: Blend) -> sparse.csr_matrix:
 
 
 def choose_blend(
-    model: PlaylistGAT, sequences: Sequences, val: EvaluationSet, params: Blend, block: int
+    model: PlaylistGAT,
+    sequences: Sequences,
+    val: EvaluationSet,
+    genre_edges: pd.DataFrame,
+    params: Blend,
+    block: int,
 ) -> tuple[Neighbourhood, Chances]:
     """item-kNN with the weight that finds most validation tracks, the first of equal ones; and what scores mean.
 
-    With a weight of 0 the network is used alone.
+    With a weight of 0 the network is used alone. `genre_edges` is `GenreEdges`.
     """
     artist = model.artist_of.cpu().numpy()
+    genres = genres_of_tracks(artist, genre_edges)
     popularity = np.asarray(sequences.matrix().sum(axis=0), dtype=np.float32).ravel()
     near = Neighbourhood(
-        0.0, params.decay, params.floor, params.artist_weight, similar_tracks(sequences, params), artist, popularity
+        0.0,
+        params.decay,
+        params.floor,
+        params.artist_weight,
+        params.genre_weight,
+        similar_tracks(sequences, params),
+        artist,
+        popularity,
+        genres,
     )
     completer = Completer(model, None)
     recalls, ranked = [], []
