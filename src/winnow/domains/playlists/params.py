@@ -72,6 +72,7 @@ class Split(Section):
     holdout_size: int = Field(
         ge=1, le=100, description="last tracks of a playlist for the test, and as many before them for validation"
     )
+    unseen_share: Float = Field(ge=0, lt=1, description="share of the playlists that are held out whole")
     max_playlists: int | None = Field(ge=10, description="playlists used, drawn at random; null = all")
 
 

@@ -51,7 +51,7 @@ class Given:
 
 def give(splits: pd.DataFrame, shape: tuple[int, int], *, tuned_on: int, tested_on: int) -> Given:
     """From `Splits`; `shape` is (playlists, tracks), and so many playlists are tuned and tested on, at most."""
-    before = splits[splits["split"] != "test"]
+    before = splits[splits["split"].isin(["train", "val"])]
     return Given(
         sequences_of(before[before["split"] == "train"], *shape),
         sequences_of(before, *shape),
@@ -175,6 +175,15 @@ class TunedBaselines:
             "stan": ("lists", "decay", "spread"), "sequential_rules": ("reach",), "sasrec": ("dim",)
         }.get(name)  # fmt: skip
         return {each: every[each] for each in names} if names else dict(grid_values(own, name))
+
+    @property
+    def strongest(self) -> str:
+        """The one that finds most validation tracks."""
+        return max(self.found, key=lambda name: self.found[name].validation_recall)
+
+    def some(self, *names: str) -> dict[str, Fitted]:
+        """Those of the names that were fitted."""
+        return {name: self.found[name].fitted for name in names if name in self.found}
 
     @property
     def edges(self) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ from winnow.domains.playlists.params import Blend
 from winnow.recommend.chances import Chances, fit_chances
 from winnow.recommend.cooccurrence import SimilarItems, near_pairs, similar_items
 from winnow.recommend.evaluation_set import EvaluationSet
+from winnow.recommend.explanations import Reason
 from winnow.recommend.groups import group_shares, relative_popularity
 from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
 
@@ -58,6 +59,16 @@ class Neighbourhood:
     def alone(self) -> "Neighbourhood":
         """The same with weight 1: a recommender without the network."""
         return replace(self, weight=1.0)
+
+    def without(self, track: int, reason: Reason) -> "Neighbourhood":
+        """The same for a track whose artist or genre is not known."""
+        if reason.kind == "artist":
+            artist = self.artist.copy()
+            artist[track] = -1
+            return replace(self, artist=artist)
+        genres = self.genres.tolil()
+        genres[track, reason.index] = 0
+        return replace(self, genres=genres.tocsr())
 
     def scores(self, given: Sequences, playlists: NDArray[np.int64]) -> NDArray[np.float32]:
         """(playlists, tracks), 0 to `weight` and what the artist adds."""

@@ -4,7 +4,7 @@ Why a track completes a playlist, computed by the network itself.
 The effect of a track of the playlist is by how much the score falls without it, its attention going to the others (the
 gates of the tracks before it stay as they were); the effect of the recommended track's artist or of a genre is by how
 much it falls without that part of the track's vector, and without what the artist counts in the blend. `score_without`
-takes the track out of the playlist and computes all again.
+takes the track out of the playlist, or the artist or genre from the track in the whole graph, and computes all again.
 """
 
 from collections.abc import Callable, Sequence
@@ -110,12 +110,23 @@ class CompletionExplainer:
                 return 0.0
             return float(self.completer.scores(left, np.array([0]))[0, item])
         parts = {(kind, index): part for kind, index, part in self._parts(item)}
-        rest = normalize(self.completer.vectors[item] - parts[reason.kind, reason.index], dim=0)
+        vector, units = self._with_other_track(item, parts[reason.kind, reason.index], own)
         alone = sequences_from([own], self.given.tracks)
-        scores = self.completer.scores(alone, np.array([0]))[0, item]
-        vector, _ = self._without_each(own[::-1][: self.completer.model.history])
-        also = self._blended(item, own[::-1])[1](reason.kind, reason.index)
-        return float(scores - vector @ self.completer.units[item] + vector @ rest) - also
+        score = float(vector @ units + self.completer.bias[item])
+        if self.completer.blend is not None:
+            score += float(self.completer.blend.without(item, reason).scores(alone, np.array([0]))[0, item])
+        return score
+
+    def _with_other_track(self, item: int, part: Tensor, own: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """The vectors of playlist `own` and of track `item`, whose plain vector lacks `part` in the whole graph."""
+        model = self.completer.model
+        plain = self.completer.plain.clone()
+        plain[item] -= part
+        last = own[::-1][: model.history].copy()
+        rows = torch.from_numpy(np.append(last, item)).to(plain.device)
+        vectors = model.full(plain, rows)
+        inside = torch.ones(1, len(last), dtype=torch.bool, device=plain.device)
+        return model.encode(vectors[:-1][None], inside)[0], normalize(vectors[-1], dim=0)
 
 
 def explain(

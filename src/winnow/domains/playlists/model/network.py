@@ -148,14 +148,14 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
     def all_tracks(self) -> tuple[Tensor, Tensor]:
         """The plain and the full vectors of all tracks, (tracks, dim) each."""
         plain = self.plain()
+        rows = torch.arange(len(plain), device=plain.device)
+        return plain, torch.cat([self.full(plain, some) for some in torch.split(rows, CHUNK)])
+
+    def full(self, plain: Tensor, rows: Tensor) -> Tensor:
+        """The full vectors of some tracks, (rows, dim), from the plain ones of all."""
         if "walk" in self.without:
-            return plain, plain
-        full = [
-            plain[start : start + CHUNK]
-            + self.propagation_weight * self._neighbours(plain, slice(start, start + CHUNK))
-            for start in range(0, len(plain), CHUNK)
-        ]
-        return plain, torch.cat(full)
+            return plain[rows]
+        return plain[rows] + self.propagation_weight * self._neighbours(plain, rows)
 
     def track_bias(self) -> Tensor:
         """The part of a track's score that is the same for all playlists, (tracks,).
@@ -165,7 +165,7 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         """
         return torch.where(self.candidate, self.popularity[self.step], UNKNOWN)
 
-    def _neighbours(self, plain: Tensor, rows: slice) -> Tensor:
+    def _neighbours(self, plain: Tensor, rows: Tensor) -> Tensor:
         near = self.neighbour[rows]
         vectors = plain.index_select(0, near.flatten().long()).view(*near.shape, -1)
         return torch.einsum("rn,rnd->rd", self.neighbour_weight[rows], vectors)
