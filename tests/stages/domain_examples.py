@@ -510,6 +510,16 @@ EXAMPLES = {
             "train.early_stopping.metric": "ndcg_at_10",
             "train.validation_playlists": 15,
             "train.blend.weights": [2.0],
+            "train.blend.distance": 50.0,
+            "train.network.without": ["query"],
+            "evaluate.baselines.included": ["popularity", "stan"],
+            "evaluate.baselines.genre_weights": [3.0],
+            "evaluate.baselines.ordered_distances": [1.0],
+            "evaluate.baselines.stan_lists": [2],
+            "evaluate.baselines.stan_decays": [0.5],
+            "evaluate.baselines.stan_spreads": [0.5],
+            "evaluate.baselines.rules_reach": [1],
+            "evaluate.baselines.sasrec_dims": [4],
             "evaluate.gate.headline": "ndcg_at_10",
             "evaluate.baselines.knn_neighbours": [3],
             "evaluate.baselines.knn_shrink": [50.0],
@@ -528,7 +538,7 @@ EXAMPLES = {
         },
         matters_when={
             f"train.blend.{name}": {"blend": {"weights": [1.0]}}
-            for name in ("neighbours", "shrink", "decay", "floor", "artist_weight")
+            for name in ("neighbours", "shrink", "decay", "floor", "artist_weight", "genre_weight", "distance")
         },
         changes_no_byte={
             "ingest.artist_genres": "a file of the user's; tests/stages/test_playlists.py",
