@@ -36,7 +36,7 @@ from winnow.domains.documents.metrics import statistics
 from winnow.domains.documents.model.estimates import Calibration, Estimates, load_assessor
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.params import Common, Params
-from winnow.domains.documents.source.collect import document_of
+from winnow.domains.documents.source.files import documents_of
 from winnow.domains.documents.source.pages import read_pages
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import Pixels, encode_png
@@ -308,7 +308,8 @@ def measure_fold(measured: Measured, clean: Path, real: Path | None) -> None:
         return Estimates(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
     unseen = set(predictions["document"].str.partition("/")[2])
-    files = sorted(file for file in clean.glob("*.png") if document_of(file.stem) in unseen)
+    documents = documents_of(file.stem for file in clean.glob("*.png"))
+    files = sorted(file for file in clean.glob("*.png") if documents[file.stem] in unseen)
     pages = [read_pages(file.read_bytes(), file.suffix, model.preparation)[0] for file in files]
     measured.complaints.append(complaints(judge, pages, model, calibration))
     if real:

@@ -6,7 +6,7 @@ import pytest
 from winnow.domains.documents import definitions
 from winnow.domains.documents.rules import augmentations, copies, degradations
 from winnow.domains.documents.rules.copies import draw_scores, fill_up, make_copy
-from winnow.domains.documents.rules.ink import cut_severity, cut_sides, ink_mask
+from winnow.domains.documents.rules.ink import cut_severity, ink_mask, not_paper
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import load_pixels
 from winnow.images.opencv import cv2
@@ -154,17 +154,22 @@ def test_scores_lie_around_the_centres_of_all_classes_alike() -> None:
 
 def test_effects_change_the_page_and_never_cut_text(page: Pixels) -> None:
     rng = np.random.default_rng(2)
-    assert augmentations.apply(page, rng, 0.0) == (page, ())
+    assert augmentations.apply(page, rng, 0.0)[:2] == (page, ())
     small = page[:200, :150]  # too small for a strip or a fragment
     for seed in range(400):
-        changed, names = augmentations.apply(small, np.random.default_rng(seed), 1.0)
+        own = np.random.default_rng(seed)
+        changed, names, whole = augmentations.apply(small, own, 1.0)
         assert 1 <= len(names) <= 3
+        assert whole <= max(small.shape)
+        changed = augmentations.at_edges(changed, names, own)
         assert not np.array_equal(changed, small), names
-    for name, effect in augmentations.EFFECTS.items():
+    for name, effect in {**augmentations.EFFECTS, **augmentations.EDGE_EFFECTS}.items():
         changed = [effect(page.copy(), rng) for _ in range(4)]
         assert any(each.shape != page.shape or (each != page).any() for each in changed), name
         if name in {"trim", "fragment", "sparse", "strip", "blank_areas"}:
             assert max(cut_severity(ink_mask(each)) for each in changed) < 0.1, name
+        if name in augmentations.EDGE_EFFECTS:
+            assert max(cut_severity(ink_mask(each), not_paper(each)) for each in changed) < 0.1, name
 
 
 def test_a_sparse_page_keeps_whole_lines_and_its_size(page: Pixels) -> None:

@@ -129,9 +129,7 @@ def fill_up(severities: Severities, relative: dict[str, float], wanted: float) -
     return filled
 
 
-def crop(
-    page: Pixels, wanted: float, rng: np.random.Generator, on_white: Pixels | None = None
-) -> tuple[Pixels, float]:
+def crop(page: Pixels, wanted: float, rng: np.random.Generator, on_white: Pixels | None = None) -> tuple[Pixels, float]:
     """The page cut through its text on one or more sides, and the severity by the text that is visibly cut.
 
     The nearest of some random cuts; the whole page and 0 when none comes near. `on_white` is the same page without a

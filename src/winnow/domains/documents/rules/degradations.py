@@ -165,7 +165,8 @@ def rotate(page: Pixels, degrees: float, fill: int) -> Pixels:
     return _bytes(cv2.warpAffine(page, turn, (wide, high), flags=cv2.INTER_LINEAR, borderValue=fill))
 
 
-Degradation = Callable[[Pixels, float, np.random.Generator, int | None], Pixels]
+Degradation = Callable[..., Pixels]
+"""Of a page, a severity, a generator and, perhaps, `whole`."""
 
 AFTER_FRAMING: dict[str, Degradation] = {
     "stains_or_ink": stains_or_ink,

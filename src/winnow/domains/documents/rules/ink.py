@@ -49,7 +49,8 @@ def ink_mask(page: Pixels) -> Mask:
 
 def letters(ink: Mask) -> NDArray[np.int64]:
     """The marks that may be letters, or some that touch: left, top, width and height in pixels, `(marks, 4)`."""
-    found = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)[2][1:]
+    marks = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)[2]
+    found: NDArray[np.int64] = np.asarray(marks, dtype=np.int64)[1:]
     width, height, area = (found[:, column] for column in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
     tallest = TALLEST * max(ink.shape) + 8
     likely = (height >= 2) & (height < tallest) & (area >= 4) & (width < 4 * height + 4)
@@ -82,7 +83,7 @@ def direction(ink: Mask) -> int:
         return 0
     marks = marks[:: -(-len(marks) // MAX_PAIRS)] if len(marks) > MAX_PAIRS * 4 else marks
     middles = marks[:, :2] + marks[:, 2:] / 2
-    nearest = cKDTree(middles).query(middles, k=2)[1][:, 1]
+    nearest = np.asarray(cKDTree(middles).query(middles, k=2)[1])[:, 1]
     steps = np.abs(middles[nearest] - middles)
     beside = steps[:, 0] > 2 * steps[:, 1]
     above = steps[:, 1] > 2 * steps[:, 0]
@@ -112,7 +113,8 @@ def not_paper(page: Pixels) -> Mask:
     long, rim = max(round(LONG * side), 24), max(round(RIM * side), 4)
     for edge in (np.s_[:, :rim], np.s_[:, -rim:], np.s_[:rim], np.s_[-rim:]):
         along = np.ones((1, long) if found[edge].shape[0] == rim else (long, 1), np.uint8)
-        found[edge] |= cv2.morphologyEx(np.ascontiguousarray(dark[edge]), cv2.MORPH_OPEN, along)
+        lines = cv2.morphologyEx(np.ascontiguousarray(dark[edge]), cv2.MORPH_OPEN, along)
+        found[edge] = np.maximum(found[edge], np.asarray(lines, dtype=np.uint8))
     thick = max(round(THICK * side), 6)
     border = np.pad(dark, thick, mode="edge")  # so that what leaves the picture counts as thick as it is
     areas = cv2.morphologyEx(border, cv2.MORPH_OPEN, np.ones((thick, thick), np.uint8))[thick:-thick, thick:-thick]
