@@ -13,6 +13,7 @@ the frozen network are kept in .winnow/kept of this checkout, so that another se
 
 import argparse
 import importlib
+import io
 import json
 import os
 import sys
@@ -26,17 +27,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pypdfium2
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from benchmarks.measure import ROOT, merge
 from winnow.domains.documents import definitions
-from winnow.domains.documents.inference import judge_pages
+from winnow.domains.documents.inference import judge_pages, verdict_of
 from winnow.domains.documents.metrics import statistics
 from winnow.domains.documents.model.estimates import Calibration, Estimates, load_assessor
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.params import Common, Params
-from winnow.domains.documents.source.collect import document_of
+from winnow.domains.documents.rules.ink import ink_mask, letters, text_height
+from winnow.domains.documents.source.files import documents_of
 from winnow.domains.documents.source.pages import read_pages
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import Pixels, encode_png
@@ -54,7 +58,9 @@ SHOWN = (
 RESAMPLES, CONFIDENCE, SEED = 1000, 0.95, 1
 
 Floats = NDArray[np.float64]
-Judge = Callable[[list[Pixels]], Estimates]
+Judge = Callable[[list[Pixels]], tuple[Estimates, list[dict[str, float]]]]
+SMALL = (6, 5, 4, 3)
+"""Pixels of the height of capitals, in pages whose text is too small."""
 
 
 def workspace(target: Path, data: Path) -> Path:
@@ -110,6 +116,7 @@ def pooled(predictions: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
 
     def of_rows(rows: pd.DataFrame) -> dict[str, Statistic]:
         columns = ["image_id", "document", "true_score", "true_label", "score", *definitions.probability_columns()]
+        columns += ["label"] if "label" in rows else []
         return statistics(rows[columns].assign(rejected=rows["score"] < definitions.ACCEPTABLE_FROM))
 
     def shown(rows: pd.DataFrame) -> dict[str, float]:
@@ -138,6 +145,7 @@ def pooled(predictions: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
         "model": model,
         "interval": {name: bounds(each) for name, each in interval.items()},
         "baseline": others,
+        "balanced_accuracy_of_the_likeliest_class": likeliest(predictions),
         "mae_of_constant": round(model["mae"] / others["constant"]["mae"], 3),
     }
 
@@ -160,9 +168,12 @@ def on_real_pages(judge: Judge, folder: Path) -> dict[str, Any]:
     names = [*table["file"], *clean]
     preparation = definitions.Preparation(2000, 120)
     pages = [read_pages((folder / name).read_bytes(), Path(name).suffix, preparation)[0] for name in names]
-    found = judge(pages)
+    found, _ = judge(pages)
     figures = {}
-    for name, each in (("legibility", found.legibility), ("score", found.score)):
+    heads = {"legibility": found.legibility, "score": found.score, "readability": found.readability}
+    for name, each in heads.items():
+        if np.isnan(each).any():
+            continue
         of = dict(zip(names, each, strict=True))
         pairs = table[table["kind"] == "noisyoffice_pair"]
         below = np.array([of[row.file] < of[row.pair_clean] for row in pairs.itertuples()])
@@ -193,29 +204,41 @@ def _spearman(first: Any, second: Any) -> dict[str, float]:
 def complaints(judge: Judge, pages: list[Pixels], model: Assessor, calibration: Calibration) -> pd.DataFrame:
     """What users of such checkers complain of, tried on clean pages: a row per page and variant of it.
 
-    Columns: variant, accepted, not_retaken, with_reasons, and flagged_low_resolution.
+    Columns: variant, accepted, not_retaken, with_reasons, flagged_low_resolution, and same: whether the verdict is that
+    of the page as it is.
     """
     variants: dict[str, list[Pixels]] = {
         "as_they_are": pages,
         "bitonal": [np.where(page < 160, 0, 255).astype(np.uint8) for page in pages],
         "high_resolution": [cv2.resize(page, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC) for page in pages],
         "nearly_empty": [nearly_empty(page) for page in pages],
+        "edge_line_left": [edge_line(page, np.s_[:, :2]) for page in pages],
+        "edge_line_right": [edge_line(page, np.s_[:, -2:]) for page in pages],
+        "lid_corners": [lid_corners(page) for page in pages],
+        "in_a_pdf": [in_a_pdf(page) for page in pages],
+        **{f"text_of_{height}": [with_text_of(page, height) for page in pages] for height in SMALL},
         "scaled_up": [scaled_up(page) for page in pages],
     }
-    place, rows = definitions.ISSUES.index("low_resolution"), []
+    place, rows, plain = definitions.ISSUES.index("low_resolution"), [], []
     for name, variant in variants.items():
-        found = judge(variant)
-        for score, severities in zip(found.score, found.severities, strict=True):
-            verdict, reasons = definitions.decide(float(score), severities, calibration.retake_below, model.decision)
-            flagged = severities[place] >= model.decision.flag_from
-            rows.append((name, verdict == "accept", verdict != "retake", bool(reasons), bool(flagged)))
-    return pd.DataFrame(rows, columns=["variant", "accepted", "not_retaken", "with_reasons", "flagged_low_resolution"])
+        found, measures = judge(variant)
+        for number, facts in enumerate(measures):
+            one = Estimates(*(figures[number] for figures in found))
+            verdict, reasons = verdict_of(one, facts, model, calibration)
+            flagged = one.severities[place] >= model.decision.flag_from
+            if name == "as_they_are":
+                plain.append(verdict)
+            same = verdict == plain[number]
+            rows.append((name, verdict == "accept", verdict != "retake", bool(reasons), bool(flagged), same))
+    columns = ["variant", "accepted", "not_retaken", "with_reasons", "flagged_low_resolution", "same"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def treated(rows: pd.DataFrame) -> dict[str, Any]:
     """The share of each variant's pages that is treated as it should be, of the rows of `complaints`."""
     accepted = {}
-    for name, part in rows[rows["variant"] != "scaled_up"].groupby("variant"):
+    small = rows["variant"].str.startswith("text_of_")
+    for name, part in rows[(rows["variant"] != "scaled_up") & ~small].groupby("variant"):
         right = int(part["accepted"].sum())
         accepted[str(name)] = {
             "pages": len(part),
@@ -224,8 +247,15 @@ def treated(rows: pd.DataFrame) -> dict[str, Any]:
             "interval": bounds(wilson(right, len(part), CONFIDENCE)),
         }
     flagged = rows.loc[rows["variant"] == "scaled_up", "flagged_low_resolution"]
+    retaken = {
+        str(name): {"pages": len(part), "retaken": round(1 - float(part["not_retaken"].mean()), 4)}
+        for name, part in rows[small].groupby("variant")
+    }
+    in_pdf = rows.loc[rows["variant"] == "in_a_pdf", "same"]
     return {
         "accepted": accepted,
+        "retaken": retaken,
+        "same_verdict_in_a_pdf": round(float(in_pdf.mean()), 4),
         "scaled_up_is_flagged_low_resolution": round(float(flagged.mean()), 4),
         "with_reasons": round(float(rows["with_reasons"].mean()), 4),
     }
@@ -237,6 +267,46 @@ def nearly_empty(page: Pixels) -> Pixels:
     inked = np.flatnonzero((page < 128).any(axis=1))
     blank[inked[0] + max(len(inked) // 8, 30) if len(inked) else 0 :] = 255
     return np.asarray(blank, dtype=np.uint8)
+
+
+def edge_line(page: Pixels, edge: tuple[slice, slice]) -> Pixels:
+    """The page with a black line of two pixels along an edge."""
+    changed = page.copy()
+    changed[edge] = 0
+    return changed
+
+
+def lid_corners(page: Pixels) -> Pixels:
+    """The page with a dark corner at the top left and the bottom right, 4% of its longer side."""
+    changed, side = page.copy(), round(0.04 * max(page.shape))
+    height, width = page.shape
+    for corner in (
+        [(0, 0), (side, 0), (0, side)],
+        [(width - 1, height - 1), (width - 1 - side, height - 1), (width - 1, height - 1 - side)],
+    ):
+        cv2.fillPoly(changed, [np.array(corner, dtype=np.int32)], 40)
+    return changed
+
+
+def in_a_pdf(page: Pixels) -> Pixels:
+    """The page as it is read from a PDF of 150 dpi that holds it without loss."""
+    height, width = page.shape
+    document = pypdfium2.PdfDocument.new()
+    sheet = document.new_page(width * 72 / 150, height * 72 / 150)
+    image = pypdfium2.PdfImage.new(document)
+    image.set_bitmap(pypdfium2.PdfBitmap.from_pil(Image.fromarray(page)))
+    image.set_matrix(pypdfium2.PdfMatrix().scale(width * 72 / 150, height * 72 / 150))
+    sheet.insert_obj(image)
+    sheet.gen_content()
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return read_pages(buffer.getvalue(), ".pdf", definitions.Preparation(2000, 120))[0]
+
+
+def with_text_of(page: Pixels, height: int) -> Pixels:
+    """The page, reduced until its capitals are so many pixels high."""
+    share = height / text_height(letters(ink_mask(page)))
+    return np.asarray(cv2.resize(page, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def scaled_up(page: Pixels) -> Pixels:
@@ -266,7 +336,14 @@ def on_validation(rows: pd.DataFrame, severities: pd.DataFrame) -> dict[str, flo
         "mae": round(float((rows["score"] - rows["true_score"]).abs().mean()), 4),
         "legibility_mae": round(float(np.abs(rows["legibility"].to_numpy() - legibility).mean()), 4),
         "balanced_accuracy": round(float(right.groupby(rows["true_label"]).mean().mean()), 4),
+        "balanced_accuracy_of_the_likeliest_class": likeliest(rows),
     }
+
+
+def likeliest(rows: pd.DataFrame) -> float:
+    """Balanced accuracy of the class with the highest probability, which may be another than the score's."""
+    right = rows[definitions.probability_columns()].to_numpy().argmax(axis=1) == rows["true_label"]
+    return round(float(right.groupby(rows["true_label"]).mean().mean()), 4)
 
 
 @dataclass
@@ -303,12 +380,14 @@ def measure_fold(measured: Measured, clean: Path, real: Path | None) -> None:
     measured.baseline.append(pd.read_parquet("data/documents/evaluate/baseline_predictions.parquet"))
     model, calibration = load_assessor(torch.device("cpu"))
 
-    def judge(pages: list[Pixels]) -> Estimates:
+    def judge(pages: list[Pixels]) -> tuple[Estimates, list[dict[str, float]]]:
         parts = [judge_pages(model, calibration, pages[start : start + 8]) for start in range(0, len(pages), 8)]
-        return Estimates(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+        estimates = Estimates(*(np.concatenate(each) for each in zip(*(found for found, _ in parts), strict=True)))
+        return estimates, [facts for _, measures in parts for facts in measures]
 
     unseen = set(predictions["document"].str.partition("/")[2])
-    files = sorted(file for file in clean.glob("*.png") if document_of(file.stem) in unseen)
+    documents = documents_of(file.stem for file in clean.glob("*.png"))
+    files = sorted(file for file in clean.glob("*.png") if documents[file.stem] in unseen)
     pages = [read_pages(file.read_bytes(), file.suffix, model.preparation)[0] for file in files]
     measured.complaints.append(complaints(judge, pages, model, calibration))
     if real:

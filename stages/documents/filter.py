@@ -6,27 +6,14 @@ Keep pages that can be read, that are not blank, and that no earlier page repeat
 
 import pandas as pd
 
-from winnow.curate.filters import apply_rules, check_not_empty, dropped_rows
 from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Common, Filter
 from winnow.domains.documents.rules.classes import class_counts, warnings
-from winnow.domains.documents.rules.pages import page_rules, repeated
+from winnow.domains.documents.rules.pages import keep_pages
 from winnow.domains.documents.tables import Dropped, Pages, Repetition
+from winnow.images.store import read_images
 from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
-
-
-def keep_pages(pages: pd.DataFrame, params: Filter) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
-    """`Pages` that stay, `Dropped`, and how many each rule dropped. Raises TableError when none is left."""
-    rules = page_rules(params)
-    reason = apply_rules(pages, rules)
-    readable = pages[reason.isna()]
-    again = repeated(readable, params.max_hash_distance)
-    reason[again.index[again]] = "duplicate"
-    counts = {name: int((reason == name).sum()) for name in (*(rule.name for rule in rules), "duplicate")}
-    kept = pages[reason.isna()]
-    check_not_empty(kept, counts, fix="loosen documents.filter, or name other documents.ingest.sources")
-    return kept, dropped_rows(pages["image_id"], reason), counts
 
 
 def warnings_of(pages: pd.DataFrame, params: Filter) -> list[str]:
@@ -41,7 +28,8 @@ def warnings_of(pages: pd.DataFrame, params: Filter) -> list[str]:
 
 def main(stage: Stage[Common, Filter]) -> None:
     pages = stage.read("ingest/pages.parquet", Pages)
-    kept, dropped, counts = keep_pages(pages, stage.params)
+    images = read_images(stage.input("ingest/images.arrow")).select(pages["image_id"])
+    kept, dropped, counts = keep_pages(pages, images, stage.params)
     stage.write("pages.parquet", kept, Pages)
     stage.write("dropped.parquet", dropped, Dropped)
     stage.write("repetition.parquet", pd.DataFrame([{"max_hash_distance": stage.params.max_hash_distance}]), Repetition)

@@ -14,7 +14,7 @@ from winnow.domains.documents.params import Common, Ingest, Source
 from winnow.domains.documents.source import formats, synthetic
 from winnow.domains.documents.source.collect import collect
 from winnow.domains.documents.source.records import Collection
-from winnow.domains.documents.tables import Pages, Preparation, Rejected
+from winnow.domains.documents.tables import GivenSeverities, Pages, Preparation, Rejected
 from winnow.images.listing import check_prefixes
 from winnow.images.store import write_images
 from winnow.pipeline.stage import Stage, run_stage
@@ -41,6 +41,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
     stage.write("pages.parquet", found.pages, Pages)
     stage.write("preparation.parquet", pd.DataFrame([asdict(preparation)]), Preparation)
     stage.write("rejected.parquet", found.rejected, Rejected)
+    stage.write("severities.parquet", found.severities, GivenSeverities)
     stage.account(len(found.pages) + len(found.rejected), kept=len(found.pages), rejected=len(found.rejected))
     stage.metrics(
         files=files,

@@ -7,7 +7,7 @@ Degrade each clean page several times with known severities, which give its scor
 from winnow.domains.documents.params import Common, Label
 from winnow.domains.documents.rules.classes import class_counts
 from winnow.domains.documents.rules.labels import LABELLED, make_images
-from winnow.domains.documents.tables import Labels, Measures, Pages, Repetition, Severities
+from winnow.domains.documents.tables import GivenSeverities, Labels, Measures, Pages, Repetition, Severities
 from winnow.images.store import read_images, write_images
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.stage import Stage, run_stage
@@ -22,7 +22,8 @@ def main(stage: Stage[Common, Label]) -> None:
     repetition = stage.read("filter/repetition.parquet", Repetition)
     distance = int(repetition["max_hash_distance"].iloc[0])
     with write_images(stage.output("images.arrow")) as store:
-        made = make_images(pages, images, stage.params, stage.common.flag_from, distance, stage.seed, store)
+        given = stage.read("ingest/severities.parquet", GivenSeverities)
+        made = make_images(pages, images, given, stage.params, stage.common.flag_from, distance, stage.seed, store)
     stage.write("labels.parquet", made.labels, Labels)
     stage.write("severities.parquet", made.severities, Severities)
     stage.write("measures.parquet", made.measures, Measures)

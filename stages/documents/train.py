@@ -32,8 +32,9 @@ def seen_pages(labels: pd.DataFrame, splits: pd.DataFrame, pages: pd.DataFrame, 
     """The columns of `Seen`: the pages whose copies, or which themselves, are used in training or validation."""
     used = labels[labels["image_id"].isin(splits.loc[splits["split"] != "test", "image_id"])]
     ids = pd.concat([used["image_id"], used["page"]])
-    hashes = pages.loc[pages["image_id"].isin(ids), ["perceptual_hash"]].drop_duplicates()
-    return hashes.sort_values("perceptual_hash", ignore_index=True).assign(max_hash_distance=max_distance)
+    columns = ["perceptual_hash", "print_map"]
+    hashes = pages.loc[pages["image_id"].isin(ids), columns].drop_duplicates()
+    return hashes.sort_values(columns, ignore_index=True).assign(max_hash_distance=max_distance)
 
 
 def main(stage: Stage[Common, Train]) -> None:

@@ -193,7 +193,7 @@ def documents_poison() -> list[str]:
     changed = labels["image_id"].isin(tested[::2])
     labels.loc[changed, "score"] = 1 - labels.loc[changed, "score"]
     labels.loc[changed, "label"] = 4 - labels.loc[changed, "label"]
-    measures.loc[measures["image_id"].isin(tested[::2]), "value"] = 1.0
+    measures.loc[measures["image_id"].isin(tested[::2]), measures.columns[1:]] = 1.0
     store = Path("data/documents/label/images.arrow")
     images = read_images(store)
     other = dict(zip(tested[::2], reversed(tested[::2]), strict=True))

@@ -18,7 +18,7 @@ from winnow.domains.documents.rules.splits import split_images
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images import parallel
 from winnow.images.codec import ImageError, load_pixels
-from winnow.images.pdf import render_pages
+from winnow.images.pdf import pdf_pages
 from winnow.images.store import read_images
 from winnow.pipeline.errors import SourceError, TableError
 
@@ -107,9 +107,9 @@ def test_a_pdf_without_pages_is_no_page() -> None:
     empty.write(body + b"xref\n0 3\n" + entries + b"trailer\n<</Root 1 0 R/Size 3>>\nstartxref\n%d\n%%%%EOF" % table_at)
     for content in (empty.getvalue(), empty.getvalue()[:60], empty.getvalue()):  # whatever came before
         with pytest.raises(ImageError, match="^the PDF is corrupt, encrypted, or has no pages$"):
-            render_pages(content, 100)
+            list(pdf_pages(content, 100)[1])
     with pytest.raises(ImageError, match="the file is empty"):
-        render_pages(b"", 100)
+        pdf_pages(b"", 100)
 
 
 def labelled(rows: list[str], header: str = "filename,quality_score,quality_class,issues") -> Path:

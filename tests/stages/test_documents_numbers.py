@@ -63,7 +63,7 @@ def expected(rows: pd.DataFrame, retake_below: float) -> dict[str, float]:
     """Every metric that needs no issue."""
     true, score, truth = rows["true_label"], rows["score"], rows["true_score"]
     probabilities = rows[PROBABILITIES].to_numpy()
-    label = probabilities.argmax(axis=1)
+    label = rows["label"] if "label" in rows else pd.Series(probabilities.argmax(axis=1), index=rows.index)
     acceptable = truth >= 0.4
     recall = sklearn.recall_score(true, label, labels=range(5), average=None)
     accuracy, balanced = sklearn.accuracy_score(true, label), float(np.mean(recall))
@@ -75,7 +75,7 @@ def expected(rows: pd.DataFrame, retake_below: float) -> dict[str, float]:
         "balance_gap_error": abs(accuracy - balanced),
         "within_one_accuracy": (abs(true - label) <= 1).mean(),
         "macro_f1": sklearn.f1_score(true, label, average="macro", labels=range(5), zero_division=0),
-        "ece": ece(probabilities.max(axis=1), (label == true).to_numpy()),
+        "ece": ece(probabilities[np.arange(len(rows)), label], (label == true).to_numpy()),
         "score_ece": ece(score.to_numpy(), truth.to_numpy()),
         "retake_auc": sklearn.roc_auc_score(~acceptable, -score),
         "retake_recall": (score[~acceptable] < retake_below).mean(),
@@ -209,7 +209,12 @@ def test_thresholds_by_hand() -> None:
     true = np.array([0.1, 0.2, 0.5, 0.6, 0.7, 0.9])
     predicted = np.array([0.2, 0.45, 0.4, 0.6, 0.8, 0.9])
     assert retake_threshold(predicted, true, 0.0) == pytest.approx(0.4)
-    assert retake_threshold(predicted, true, 0.25) == pytest.approx(0.6)
+    assert retake_threshold(predicted, true, 0.25) == pytest.approx(0.4)  # .455 would find one more
+    true, predicted = np.array([0.1, 0.3, 0.5, 0.6, 0.7, 0.9]), np.array([0.2, 0.21, 0.3, 0.6, 0.8, 0.9])
+    assert retake_threshold(predicted, true, 0.0) == pytest.approx(0.215)  # .3 rejects as few and finds no more
+    assert retake_threshold(predicted, true, 0.25) == pytest.approx(0.215)
+    assert retake_threshold(predicted, np.full(6, 0.9), 0.0) == 0.4  # nothing to find
+    true, predicted = np.array([0.1, 0.2, 0.5, 0.6, 0.7, 0.9]), np.array([0.2, 0.45, 0.4, 0.6, 0.8, 0.9])
     at = {round(step, 3): (false, found) for step, false, found in threshold_table(predicted, true)}
     assert at[0.5] == (0.25, 1.0)
     assert at[0.3] == (0.0, 0.5)
@@ -222,12 +227,12 @@ def test_calibration_undoes_what_was_done_to_scores_and_probabilities() -> None:
     labels = definitions.class_of(scores)
     logits = np.eye(5)[labels] * 2 + rng.gumbel(size=(400, 5))
     probabilities = np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True)
-    legibility = np.where(np.arange(400) < 300, scores**2, np.nan)
-    legible = np.stack([rng.random(400), 0.2 + 0.6 * scores**2], axis=1)
-    raw = Raw(heads, legible, probabilities, np.zeros((400, 10)))
+    legibility = np.where(np.arange(400) < 300, scores**0.5, np.nan)
+    legible = np.stack([rng.random(400), 0.4 + 0.6 * scores**0.5], axis=1)
+    raw = Raw(heads, legible, probabilities, np.zeros((400, 10)), np.full(400, 0.5))
     found = calibrate(raw, scores, legibility, labels, 0.05)
     applied = found.apply(raw)
-    assert applied.legibility == pytest.approx(scores**2, abs=1e-6)
+    assert applied.legibility == pytest.approx(scores**0.5, abs=1e-6)
     plain = calibrate(raw, scores, np.full(400, np.nan), labels, 0.05)
     assert plain.apply(raw).legibility == pytest.approx(legible[:, 1])  # the function, for want of a truth
     assert applied.score == pytest.approx(scores, abs=1e-6)
@@ -251,8 +256,8 @@ def test_the_score_decides_the_class_as_far_as_that_makes_the_classes_likelier()
     factors = minimize(loss, [1.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-12}).x
     sharpness, temperature = fit_classes(head, score, labels)
     assert [1 / temperature, sharpness / temperature] == pytest.approx(factors, rel=1e-3)
-    found = Calibration((1.0, 0.0, 0.0), 0.0, (0.0, 1.0), 0.0, sharpness, temperature, 0.4, 0.05)
-    raw = Raw(np.stack([score] * 3, axis=1), np.zeros((400, 2)), head, np.zeros((400, 10)))
+    found = Calibration((1.0, 0.0, 0.0), 0.0, (0.0, 1.0), 0.0, sharpness, temperature, 0.4, 0.05, readable=True)
+    raw = Raw(np.stack([score] * 3, axis=1), np.zeros((400, 2)), head, np.zeros((400, 10)), np.zeros(400))
     applied = found.apply(raw).probabilities
     logits = factors[0] * np.log(head) - factors[1] * (score[:, None] - centres) ** 2
     assert applied == pytest.approx(softmax(logits, axis=1), abs=1e-3)

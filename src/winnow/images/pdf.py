@@ -1,41 +1,130 @@
-"""Pages of PDF files as grey pixels, rendered by PDFium."""
+"""Pages of PDF files as grey pixels: a scan as its own image, what was written by a program rendered by PDFium."""
 
+from collections.abc import Iterator
 from threading import Lock
 
 import numpy as np
 import pypdfium2
+from pypdfium2 import raw
 
 from winnow.images.codec import MAX_PIXELS, ImageError, Pixels
+from winnow.images.opencv import cv2
 
 POINTS_PER_INCH = 72
 MAX_PAGES = 2000
 """of one file; a longer one is no scan"""
+WHOLE, PART = 0.9, 0.3
+"""Shares of a page that an image covers: it is the page's scan, or one of the strips that make it up."""
+MAX_DPI = 600
+SAME_GREY = 25.0
+"""Mean difference of grey levels from which a scan's image is not what the page shows (a mask, inverted greys)."""
+THUMBNAIL = 128
+"""Pixels of the longer side at which that is compared."""
 
 _pdfium = Lock()  # PDFium is not safe to be used by several threads
 
 
-def render_pages(content: bytes, dpi: int) -> list[Pixels]:
-    """Every page `(height, width)` in grey, 0 to 255, at `dpi` dots per inch. Raises ImageError."""
+def pdf_pages(content: bytes, dpi: int) -> tuple[int, Iterator[Pixels]]:
+    """The number of pages, and every page `(height, width)` in grey, 0 to 255, one at a time.
+
+    A page that is one upright image is given as that image; one with a scan among other things is rendered at the
+    scan's resolution, any other one at `dpi` dots per inch. Raises ImageError.
+    """
     if not content:
         raise ImageError("the file is empty")
     with _pdfium:
-        try:
-            document = pypdfium2.PdfDocument(content)
-        except pypdfium2.PdfiumError:  # which may name the error of an earlier file
-            raise ImageError("the PDF is corrupt, encrypted, or has no pages") from None
-        with document:
-            if not 1 <= len(document) <= MAX_PAGES:
-                raise ImageError(f"a PDF of {len(document)} pages, and 1 to {MAX_PAGES} are read")
-            return [_render(document, number, dpi / POINTS_PER_INCH) for number in range(len(document))]
+        document = _opened(content)
+        count = len(document)
+        if not 1 <= count <= MAX_PAGES:
+            document.close()
+            raise ImageError(f"a PDF of {count} pages, and 1 to {MAX_PAGES} are read")
+    return count, _pages(document, count, dpi)
 
 
-def _render(document: pypdfium2.PdfDocument, number: int, scale: float) -> Pixels:
+def _pages(document: pypdfium2.PdfDocument, count: int, dpi: int) -> Iterator[Pixels]:
+    try:
+        for number in range(count):
+            with _pdfium:
+                pixels = _read(document, number, dpi)
+            yield pixels
+    finally:
+        with _pdfium:
+            document.close()
+
+
+def _opened(content: bytes) -> pypdfium2.PdfDocument:
+    try:
+        return pypdfium2.PdfDocument(content)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == raw.FPDF_ERR_PASSWORD:
+            raise ImageError("the PDF is protected by a password: save it without one") from None
+        raise ImageError("the PDF is corrupt or has no pages") from None
+
+
+def _read(document: pypdfium2.PdfDocument, number: int, dpi: int) -> Pixels:
     try:
         page = document[number]
-        width, height = page.get_size()
-        if width * height * scale**2 > MAX_PIXELS:
-            raise ImageError(f"page {number + 1} is too large: more than {MAX_PIXELS:,} pixels")
-        pixels = np.array(page.render(scale=scale, grayscale=True).to_numpy(), dtype=np.uint8)
-        return pixels.reshape(pixels.shape[:2])
+        scale = dpi / POINTS_PER_INCH
+        images, others = _objects(page)
+        shares = [_covered(image, page) for image in images]
+        if sum(share for share in shares if share > PART) >= WHOLE or any(share >= WHOLE for share in shares):
+            found = _scan(page, images[0]) if len(images) == 1 and not others else None
+            if found is not None:
+                return found
+            scale = max(_resolution(image) for image, share in zip(images, shares, strict=True) if share > PART)
+        return _rendered(page, number, min(scale, MAX_DPI / POINTS_PER_INCH))
     except pypdfium2.PdfiumError as error:
         raise ImageError(f"page {number + 1} of the PDF cannot be rendered: {error}") from None
+
+
+def _objects(page: pypdfium2.PdfPage) -> tuple[list[pypdfium2.PdfImage], bool]:
+    """The page's images, and whether it shows anything else; the hidden text of an OCR is not shown."""
+    images, others = [], False
+    for each in page.get_objects(max_depth=3):
+        if each.type == raw.FPDF_PAGEOBJ_IMAGE:
+            images.append(each)
+        elif each.type == raw.FPDF_PAGEOBJ_TEXT:
+            others |= raw.FPDFTextObj_GetTextRenderMode(each) != raw.FPDF_TEXTRENDERMODE_INVISIBLE
+        elif each.type != raw.FPDF_PAGEOBJ_FORM:
+            others = True
+    return images, others
+
+
+def _covered(image: pypdfium2.PdfImage, page: pypdfium2.PdfPage) -> float:
+    left, bottom, right, top = image.get_bounds()
+    x0, y0, x1, y1 = page.get_mediabox()
+    wide, high = min(right, x1) - max(left, x0), min(top, y1) - max(bottom, y0)
+    return float(max(wide, 0) * max(high, 0) / ((x1 - x0) * (y1 - y0)))
+
+
+def _resolution(image: pypdfium2.PdfImage) -> float:
+    """Pixels per point of an image as it lies on the page, upright or turned by a quarter."""
+    left, bottom, right, top = image.get_bounds()
+    width, height = image.get_px_size()
+    return float(np.sqrt(width * height / max((right - left) * (top - bottom), 1e-6)))
+
+
+def _scan(page: pypdfium2.PdfPage, image: pypdfium2.PdfImage) -> Pixels | None:
+    """The image's own pixels; None where they are turned, or are not what the page shows."""
+    a, b, c, d, _, _ = image.get_matrix().get()
+    width, height = image.get_px_size()
+    if page.get_rotation() or a <= 0 or d <= 0 or max(abs(b), abs(c)) > 1e-3 * min(a, d):
+        return None
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"a scan in the PDF is too large: more than {MAX_PIXELS:,} pixels")
+    colours = image.get_bitmap().to_numpy()
+    channels = 1 if colours.ndim == 2 else colours.shape[2]
+    turn = {3: cv2.COLOR_BGR2GRAY, 4: cv2.COLOR_BGRA2GRAY}
+    grey = cv2.cvtColor(colours, turn[channels]) if channels in turn else colours.reshape(colours.shape[:2])
+    shown = _rendered(page, 0, THUMBNAIL / max(page.get_size()))
+    small = cv2.resize(grey, shown.shape[::-1], interpolation=cv2.INTER_AREA)
+    same = float(cv2.absdiff(small, shown).mean()) < SAME_GREY
+    return np.array(grey, dtype=np.uint8) if same else None
+
+
+def _rendered(page: pypdfium2.PdfPage, number: int, scale: float) -> Pixels:
+    width, height = page.get_size()
+    if width * height * scale**2 > MAX_PIXELS:
+        raise ImageError(f"page {number + 1} is too large: more than {MAX_PIXELS:,} pixels")
+    pixels = np.array(page.render(scale=scale, grayscale=True).to_numpy(), dtype=np.uint8)
+    return pixels.reshape(pixels.shape[:2])

@@ -1,7 +1,9 @@
 """`winnow documents …`: judge scans, evaluate the assessor on a labelled folder, and make data sets."""
 
+import csv
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,36 +30,101 @@ def assess(
     paths: Annotated[list[Path], typer.Argument(help="images, PDF files, or folders of them")],
     explain: Annotated[Path | None, typer.Option(help="folder for the pages with their heat maps")] = None,
     model: ModelOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print the judgements as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object a line, for each page")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="print a CSV, a row for each page")] = False,
+    fail_on: Annotated[
+        Literal["retake", "warn"] | None, typer.Option(help="exit with code 3 if a page gets this verdict or a worse")
+    ] = None,
+    ocr: Annotated[bool, typer.Option("--ocr", help="also read every page by an OCR (the extra `ocr`); slow")] = False,
+    turn: Annotated[bool, typer.Option("--turn", help="judge pages that are turned as if they were upright")] = False,
 ) -> None:
-    """Judge every page: accept, warn, or take again. Unreadable files are reported; the exit code is then 1."""
+    """Judge every page: accept, warn, retake (take again) or blank, with the reasons, as soon as it is known.
+
+    Exit codes: 0; 1 if a file could not be read; 3 with --fail-on; 130 after Ctrl+C, which keeps what was printed.
+    """
+    if as_json and as_csv:
+        raise WinnowError("--json and --csv are two forms of the same", fix="choose one")
     trained = use_model("documents", model)
+    from tqdm import tqdm
+
     from winnow.domains.documents import inference
+    from winnow.domains.documents.source.files import named_files
     from winnow.learn.devices import configured_device
 
-    judged = inference.assess_files(paths, explain, trained.folder, configured_device())
-    if as_json:
-        print(json.dumps([trained.stamp(entry) for entry in judged], indent=2))
-    else:
-        for entry in judged:
-            print_entry(entry)
-    if any("error" in entry for entry in judged):
-        raise typer.Exit(1)
+    found = named_files(paths)
+    if found.others:
+        print(found.passed_over(), file=sys.stderr)
+    options = inference.Options(explain, turn, ocr)
+    counts: Counter[str] = Counter()
+    writer = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
+    if as_csv:
+        writer.writeheader()
+    interrupted = False
+    with tqdm(unit=" pages", disable=None, leave=False) as progress:
+        try:
+            for entry in inference.assess_files(found.pages, trained.folder, configured_device(), options):
+                counts[entry.get("verdict", "error")] += 1
+                progress.clear()
+                if as_json:
+                    print(json.dumps(trained.stamp(entry)))
+                else:
+                    writer.writerow(csv_row(entry)) if as_csv else print_entry(entry)
+                sys.stdout.flush()
+                progress.update()
+        except KeyboardInterrupt:
+            interrupted = True
+    print(summary_line(counts, len(found.pages), interrupted=interrupted), file=sys.stderr)
+    if code := exit_code(counts, fail_on, interrupted=interrupted):
+        raise typer.Exit(code)
+
+
+def exit_code(counts: "Counter[str]", fail_on: str | None, *, interrupted: bool) -> int:
+    """130 after Ctrl+C, 1 if a file could not be read, 3 if a page got a verdict as bad as `fail_on`, else 0."""
+    failing = {"retake": ("retake",), "warn": ("retake", "warn")}.get(fail_on or "", ())
+    if interrupted:
+        return 130
+    return 1 if counts["error"] else 3 if any(counts[verdict] for verdict in failing) else 0
+
+
+CSV_COLUMNS = (
+    "file", "page", "pages", "document", "verdict", "score", "class", "legibility", "framing", "readability",
+    "ocr_readability", "ocr_lines", "turned", "text_height",
+    "issues", "reasons", "explained", "document_pages", "document_verdict", "error",
+)  # fmt: skip
+
+
+def csv_row(entry: dict[str, Any]) -> dict[str, Any]:
+    """A page's judgement as a row of `CSV_COLUMNS`; issues as `blur 0.41; noise 0.22`."""
+    row = {name: entry.get(name, "") for name in CSV_COLUMNS}
+    row["issues"] = "; ".join(f"{issue} {severity:.2f}" for issue, severity in entry.get("issues", {}).items())
+    row["reasons"] = "; ".join(entry.get("reasons", []))
+    return row
+
+
+def summary_line(counts: "Counter[str]", files: int, *, interrupted: bool) -> str:
+    """How many pages got which verdict."""
+    pages = sum(counts[verdict] for verdict in definitions.VERDICTS)
+    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in definitions.VERDICTS)
+    unread = f"; {counts['error']} files could not be read" if counts["error"] else ""
+    return f"{'stopped: ' if interrupted else ''}{pages} pages of {files} files: {verdicts}{unread}"
 
 
 def print_entry(entry: dict[str, Any]) -> None:
-    """A page's judgement as a few lines of text."""
+    """A page's judgement as a few lines of text, and its document's after the last page."""
     if "error" in entry:
         print(f"{entry['file']}: {entry['error']}", file=sys.stderr)
-        return
-    place = f" page {entry['page']}" if entry["pages"] > 1 else ""
-    figures = f"score {entry['score']:.2f} ({entry['class']})"
-    parts = f"legibility {entry['legibility']:.2f}, framing {entry['framing']:.2f}"
-    print(f"{entry['file']}{place}: {entry['verdict'].upper()}   {figures}   {parts}")
-    for reason in entry["reasons"]:
-        print(f"    {reason}")
-    if "explained" in entry:
-        print(f"    heat map: {entry['explained']}")
+    else:
+        place = f" page {entry['page']}" if entry["pages"] > 1 else ""
+        figures = f"score {entry['score']:.2f} ({entry['class']})"
+        names = ("legibility", "framing", "readability", "ocr_readability")
+        parts = ", ".join(f"{name.replace('_', ' ')} {entry[name]:.2f}" for name in names if name in entry)
+        print(f"{entry['file']}{place}: {entry['verdict'].upper()}   {figures}   {parts}")
+        for reason in entry["reasons"]:
+            print(f"    {reason}")
+        if "explained" in entry:
+            print(f"    heat map: {entry['explained']}")
+    if entry.get("document_pages", 1) > 1:
+        print(f"{entry['document']}, {entry['document_pages']} pages: {entry['document_verdict'].upper()}")
 
 
 @app.command()
@@ -81,14 +148,33 @@ def evaluate(
     for reason in found["reasons"]:
         print(f"  left out: {reason}", file=sys.stderr)
     print("   ".join(f"{verdict} {count}" for verdict, count in found["verdicts"].items()))
+    acceptable, unacceptable = found["acceptable"], found["unacceptable"]
+    counts = f"{acceptable} acceptable and {unacceptable} other pages of {found['documents']} documents"
+    print(f"\n  {counts}; 95% intervals over documents")
     for name in SHOWN:
         if name in found["metrics"]:
-            print(f"  {name:<24}{found['metrics'][name]:>8.3f}")
-    print(f"\n  {'class':<12}{'pages':>7}{'recall':>9}")
+            print_metric(name, found, OF.get(name, ""))
+    print()
     for name in definitions.CLASSES:
-        recall = found["metrics"].get(f"class_{definitions.class_key(name)}_recall")
-        if recall is not None:
-            print(f"  {name:<12}{found['by_class'][name]:>7}{recall:>9.3f}")
+        key = f"class_{definitions.class_key(name)}_recall"
+        if key in found["metrics"]:
+            print_metric(key, found, f"of {found['by_class'][name]} pages")
+    for issue in definitions.ISSUES:
+        if f"{issue}_recall" in found["metrics"]:
+            print_metric(f"{issue}_recall", found, f"of {found['by_issue'][issue]} pages")
+
+
+OF = {
+    "false_reject_error": "of the acceptable pages", "retake_recall": "of the others",
+    "retake_auc": "others against acceptable",
+}  # fmt: skip
+
+
+def print_metric(name: str, found: dict[str, Any], of: str) -> None:
+    """A metric with its interval, if there are documents enough for one."""
+    interval = found["intervals"].get(name)
+    bounds = f"  ({interval['low']:.3f} to {interval['high']:.3f})" if interval else ""
+    print(f"  {name:<26}{found['metrics'][name]:>8.3f}{bounds:<20}  {of}".rstrip())
 
 
 @app.command()
@@ -118,7 +204,7 @@ def dataset(
     settings = Settings(
         preparation=definitions.Preparation(common.max_side, ingest.pdf_dpi),
         flag_from=common.flag_from,
-        max_hash_distance=document.section(("documents", "filter"), Filter).max_hash_distance,
+        filter=document.section(("documents", "filter"), Filter),
         max_rejected_share=ingest.max_rejected_share,
         label=document.section(("documents", "label"), Label),
         split=split.model_copy(update=changed),

@@ -36,8 +36,8 @@ EDGES = (0.8, 0.6, 0.4, 0.2)
 ACCEPTABLE_FROM = 0.4
 """A page whose true score is lower (Poor, Very Poor) should be taken again."""
 
-VERDICTS = ("accept", "warn", "retake")
-Verdict = Literal["accept", "warn", "retake"]
+VERDICTS = ("accept", "warn", "retake", "blank")
+Verdict = Literal["accept", "warn", "retake", "blank"]
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Preparation:
     """How a file becomes the page that is judged."""
 
     max_side: int
-    """pixels; larger pages are reduced, smaller ones stay as they are"""
+    """pixels of the longer side of an A4 page; larger pages are reduced, smaller ones stay as they are"""
     pdf_dpi: int
-    """resolution at which PDF pages are rendered"""
+    """resolution at which PDF pages without a scan in them are rendered"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,10 @@ class Decision:
     """score below which a page is not accepted without a warning"""
     warn_severity: float
     """severity from which a single issue is warned about"""
+    min_text_height: float
+    """pixels of the capital letters below which text is too small, whatever the score"""
+    blank_below: float
+    """share of printed pixels below which a page is blank"""
 
 
 def severity_score(severities: ArrayLike, issues: tuple[str, ...] = ISSUES) -> Floats:
@@ -113,16 +117,30 @@ def flag_columns() -> list[str]:
     return [f"flag_{issue}" for issue in ISSUES]
 
 
-def decide(score: float, severities: ArrayLike, retake_below: float, decision: Decision) -> tuple[Verdict, list[str]]:
+def decide(
+    score: float,
+    severities: ArrayLike,
+    retake_below: float,
+    decision: Decision,
+    *,
+    text_height: float,
+    printed_share: float,
+) -> tuple[Verdict, list[str]]:
     """The verdict on a page and its reasons, the worst issue first; never without one.
 
-    `retake` below the threshold; `warn` for a score below `accept_from` or an issue as severe as `warn_severity`;
-    otherwise `accept`, and flagged issues are named all the same.
+    `blank` for a page with nothing on it; `retake` for text that is too small (`text_height` 0 says that there is too
+    little text to tell) and below the threshold; `warn` for a score below `accept_from` or an issue as severe as
+    `warn_severity`; otherwise `accept`, and flagged issues are named all the same.
     """
+    if printed_share < decision.blank_below:
+        return "blank", ["nothing is printed on the page"]
     values = np.asarray(severities, dtype=np.float64)
     named_from = min(decision.flag_from, decision.warn_severity)
     flagged = [int(place) for place in np.argsort(-values, kind="stable") if values[place] >= named_from]
     named = [f"{ISSUES[place]} (severity {values[place]:.2f})" for place in flagged]
+    if 0 < text_height < decision.min_text_height:
+        small = f"text is too small: its capitals are about {text_height:.0f} pixels high"
+        return "retake", [f"{small}, and {decision.min_text_height:g} are needed", *named]
     if score < retake_below:
         return "retake", [f"score {score:.2f} is below the retake threshold {retake_below:.2f}", *named]
     if score < decision.accept_from:

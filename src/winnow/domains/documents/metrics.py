@@ -39,6 +39,7 @@ GATE_METRICS = (
     "within_one_accuracy",
     "macro_f1",
     "legibility_mae",
+    "readability_correlation",
     "ece",
     "score_ece",
     "spearman_correlation",
@@ -56,12 +57,13 @@ def statistics(images: pd.DataFrame) -> dict[str, Statistic]:
     """Every metric as a function of how often each row is drawn; only those that are defined on these rows.
 
     `images` has the columns of `Predictions`. A baseline's may lack those of legibility and issues, whose metrics are
-    then left out.
+    then left out, and the class, which is then the most probable one.
     """
     probabilities = images[definitions.probability_columns()].to_numpy(np.float64)
-    predicted, labels = probabilities.argmax(axis=1), images["true_label"].to_numpy(np.int64)
+    chosen = images["label"] if "label" in images else pd.Series(probabilities.argmax(axis=1))
+    predicted, labels = chosen.to_numpy(np.int64), images["true_label"].to_numpy(np.int64)
     score, true = images["score"].to_numpy(np.float64), images["true_score"].to_numpy(np.float64)
-    error, confidence = np.abs(score - true), probabilities.max(axis=1)
+    error, confidence = np.abs(score - true), probabilities[np.arange(len(images)), predicted]
     acceptable, rejected = true >= definitions.ACCEPTABLE_FROM, images["rejected"].to_numpy(bool)
 
     def of_confusion(function: Callable[[Floats], Floats]) -> Statistic:
@@ -91,6 +93,9 @@ def statistics(images: pd.DataFrame) -> dict[str, Statistic]:
     }
     if "true_legibility" in images:
         found["legibility_mae"] = mean((images["legibility"] - images["true_legibility"]).abs())
+    if "true_readability" in images:
+        said, read = (images[name].to_numpy(np.float64) for name in ("readability", "true_readability"))
+        found |= _readability(said, read)
     if "flag_from" in images:
         flags, severities = (
             images[columns].to_numpy(np.float64)
@@ -98,6 +103,14 @@ def statistics(images: pd.DataFrame) -> dict[str, Statistic]:
         )
         found |= issue_statistics(flags, severities, images["flag_from"].to_numpy(np.float64))
     return defined(found, len(images))
+
+
+def _readability(said: Floats, true: Floats) -> dict[str, Statistic]:
+    """Spearman's correlation with what an OCR found, of the images that it has read; nothing without two."""
+    known = ~(np.isnan(said) | np.isnan(true))
+    if known.sum() < 2:
+        return {}
+    return {"readability_correlation": lambda counts: spearman_correlations(said[known], true[known], counts[:, known])}
 
 
 def issue_statistics(flags: Floats, severities: Floats, flag_from: float | Floats) -> dict[str, Statistic]:

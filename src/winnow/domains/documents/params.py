@@ -15,7 +15,9 @@ from winnow.vision.settings import BackboneName
 class Common(Section):
     """What several stages share."""
 
-    max_side: int = Field(ge=128, le=10_000, description="longest side of a page, in pixels; larger pages are reduced")
+    max_side: int = Field(
+        ge=128, le=10_000, description="longer side of an A4 page, in pixels; larger pages are reduced"
+    )
     flag_from: Float = Field(gt=0, lt=1, description="severity from which an issue is flagged")
 
 
@@ -38,7 +40,9 @@ class Synthetic(Section):
 class Ingest(SourceFiles[Source]):
     """Where the pages come from."""
 
-    pdf_dpi: int = Field(ge=30, le=600, description="resolution at which PDF pages are rendered, in dots per inch")
+    pdf_dpi: int = Field(
+        ge=30, le=600, description="resolution at which PDF pages without a scan are rendered, in dots per inch"
+    )
     synthetic: Synthetic = Field(description="the embedded data")
 
 
@@ -70,11 +74,16 @@ class Label(Section):
         le=1,
         description="share of copies, of each class alike, with harmless effects of transport: stamps, folds, …",
     )
+    read_copies: int = Field(
+        ge=0, description="copies of each clean page that an OCR reads, for the readability; needs the extra `ocr`"
+    )
     quality: int = Field(ge=50, le=100, description="JPEG quality at which copies are stored")
 
 
 class Split(StratifiedSplit):
     """Strata are classes; a group is a document with all copies of its pages."""
+
+    keep_official: bool = Field(description="keep a source's own split where it has one")
 
 
 class Weight(Enough):
@@ -119,10 +128,11 @@ class Network(Section):
 
 
 class Loss(Section):
-    """The sum of five losses."""
+    """The sum of six losses."""
 
     regression: Float = Field(ge=0, description="weight of the score's loss")
     legibility: Float = Field(ge=0, description="weight of the legibility's loss; for pages whose severities are known")
+    readability: Float = Field(ge=0, description="weight of the readability's loss; for pages that an OCR has read")
     classification: Float = Field(ge=0, description="weight of the class's loss")
     issues: Float = Field(ge=0, description="weight of the severities' loss")
     consistency: Float = Field(ge=0, description="weight of the squared difference of score and expected class")
@@ -146,6 +156,10 @@ class Retake(Section):
     )
     accept_from: Float = Field(ge=0, le=1, description="score below which a page is not accepted without a warning")
     warn_severity: Float = Field(ge=0, le=1, description="severity from which a single issue is warned about")
+    min_text_height: Float = Field(
+        ge=0, le=100, description="pixels of the capital letters below which text is too small; 0 = never"
+    )
+    blank_below: Float = Field(ge=0, le=1, description="share of printed pixels below which a page is blank")
 
 
 class Train(TrainingSettings):

@@ -1,5 +1,6 @@
 """The tables between the documents stages. One row per page, or copy of a page, unless the name says otherwise."""
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 from pandera.typing import Series
@@ -7,6 +8,7 @@ from pandera.typing import Series
 from winnow.curate import tables
 from winnow.curate.split_names import SPLITS
 from winnow.domains.documents import definitions
+from winnow.domains.documents.rules.measures import NAMES
 from winnow.pipeline.tables import Table
 
 CLASSES = range(len(definitions.CLASSES))
@@ -27,6 +29,18 @@ class Pages(Table):
     contrast: Series[float] = pa.Field(description="grey levels between the darkest thousandth and the median")
     ink_share: Series[float] = pa.Field(ge=0, le=1)
     perceptual_hash: Series[str] = pa.Field(str_length=64)
+    print_map: Series[str] = pa.Field(description="where its print is, see `images.alike`; hexadecimal")
+    page: Series[str] = pa.Field(nullable=True, description="the clean page it shows, if the source says it")
+    official_split: Series[str] = pa.Field(nullable=True, isin=SPLITS, description="where the source has a split")
+    readability: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="by an OCR, if the source says it")
+
+
+class GivenSeverities(Table):
+    """Severities that labelled pages bring; one row per page and issue."""
+
+    image_id: Series[str]
+    issue: Series[str] = pa.Field(isin=definitions.ISSUES)
+    severity: Series[float] = pa.Field(ge=0, le=1)
 
 
 class Preparation(Table):
@@ -37,7 +51,7 @@ class Preparation(Table):
 
 
 class Repetition(Table):
-    """One row: which pages the filter took for the same."""
+    """One row: which pages the filter took for alike."""
 
     max_hash_distance: Series[int] = pa.Field(ge=0, description="bits of 256 by which their hashes may differ")
 
@@ -45,7 +59,8 @@ class Repetition(Table):
 class Seen(Table):
     """The pages that a model was trained or validated on, or on copies of them; kept in its folder."""
 
-    perceptual_hash: Series[str] = pa.Field(str_length=64, unique=True)
+    perceptual_hash: Series[str] = pa.Field(str_length=64)
+    print_map: Series[str] = pa.Field(description="as in `Pages`")
     max_hash_distance: Series[int] = pa.Field(ge=0, description="as in `Repetition`")
 
 
@@ -67,6 +82,8 @@ class Labels(Table):
     label: Series[pd.Int64Dtype] = pa.Field(nullable=True, isin=CLASSES, description="number of the class; as score")
     issues: Series[str] = pa.Field(nullable=True, description="flagged issues, joined by `;`; missing where not known")
     augmentations: Series[str] = pa.Field(description="harmless effects, joined by `;`")
+    official_split: Series[str] = pa.Field(nullable=True, isin=SPLITS)
+    readability: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="by an OCR; missing where not read")
 
 
 class Severities(Table):
@@ -79,11 +96,10 @@ class Severities(Table):
 
 
 class Measures(Table):
-    """One row per image and measure, see `rules.measures`."""
+    """One row per image; a column for each of `rules.measures`."""
 
-    image_id: Series[str]
-    measure: Series[str]
-    value: Series[float]
+    image_id: Series[str] = pa.Field(unique=True)
+    __annotations__ |= dict.fromkeys(NAMES, Series[np.float32])
 
 
 class Splits(Table):
@@ -110,12 +126,14 @@ class Predictions(Table):
     true_score: Series[float] = pa.Field(ge=0, le=1)
     true_label: Series[int] = pa.Field(isin=CLASSES)
     score: Series[float] = pa.Field(ge=0, le=1)
-    label: Series[int] = pa.Field(isin=CLASSES, description="the predicted class")
+    label: Series[int] = pa.Field(isin=CLASSES, description="the predicted class: that of the score")
     verdict: Series[str] = pa.Field(isin=definitions.VERDICTS)
     rejected: Series[bool] = pa.Field(description="the score is below the threshold of the verdict retake")
     true_legibility: Series[float] = pa.Field(nullable=True, ge=0, le=1)
     legibility: Series[float] = pa.Field(ge=0, le=1)
     framing: Series[float] = pa.Field(ge=0, le=1)
+    true_readability: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+    readability: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="missing where nothing was read")
     p_high: Series[float] = pa.Field(ge=0, le=1, description="calibrated probabilities of the classes")
     p_good: Series[float] = pa.Field(ge=0, le=1)
     p_moderate: Series[float] = pa.Field(ge=0, le=1)

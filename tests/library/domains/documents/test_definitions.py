@@ -1,10 +1,14 @@
 """The documented score, its parts, the classes and the verdict, against figures worked out by hand."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.definitions import Decision, class_of, decide, severity_score
+from winnow.domains.documents.definitions import Decision, class_of, severity_score
+from winnow.domains.documents.definitions import decide as judge
 
 ISSUES = definitions.ISSUES
 
@@ -48,7 +52,8 @@ def test_classes_are_fifths_and_an_edge_belongs_to_the_better_one() -> None:
 
 
 def test_the_verdict_names_its_reasons_the_worst_issue_first() -> None:
-    decision = Decision(flag_from=0.2, accept_from=0.6, warn_severity=0.5)
+    decision = Decision(flag_from=0.2, accept_from=0.6, warn_severity=0.5, min_text_height=8, blank_below=0.0005)
+    decide = partial(judge, text_height=12.0, printed_share=0.1)
     found = severities(blur=0.3, glare=0.45, skew=0.1)
     verdict, reasons = decide(0.3, found, 0.35, decision)
     assert verdict == "retake"
@@ -60,6 +65,19 @@ def test_the_verdict_names_its_reasons_the_worst_issue_first() -> None:
         "accept", ["score 0.70 is 0.60 or above", "glare (severity 0.45)", "blur (severity 0.30)"]
     )  # fmt: skip
     assert decide(0.7, severities(cropped=0.5), 0.35, decision) == ("warn", ["cropped (severity 0.50)"])
-    early = Decision(flag_from=0.3, accept_from=0.6, warn_severity=0.1)
+    early = replace(decision, flag_from=0.3, warn_severity=0.1)
     assert decide(0.7, severities(blur=0.2), 0.35, early) == ("warn", ["blur (severity 0.20)"])
     assert decide(0.35, severities(), 0.35, decision)[0] == "warn"  # the threshold itself is not below it
+
+
+def test_a_blank_page_and_text_that_is_too_small_have_verdicts_of_their_own() -> None:
+    decision = Decision(flag_from=0.2, accept_from=0.6, warn_severity=0.5, min_text_height=8, blank_below=0.0005)
+    fine = severities()
+    assert judge(0.9, fine, 0.35, decision, text_height=8.0, printed_share=0.0005)[0] == "accept"
+    verdict, (reason,) = judge(0.9, fine, 0.35, decision, text_height=7.0, printed_share=0.1)
+    assert verdict == "retake"
+    assert "text is too small" in reason
+    assert "7 pixels" in reason
+    assert judge(0.9, fine, 0.35, decision, text_height=0.0, printed_share=0.1)[0] == "accept"  # too little to tell
+    for score in (0.9, 0.1):
+        assert judge(score, fine, 0.35, decision, text_height=0.0, printed_share=0.0004)[0] == "blank"

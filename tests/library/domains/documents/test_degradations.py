@@ -6,7 +6,7 @@ import pytest
 from winnow.domains.documents import definitions
 from winnow.domains.documents.rules import augmentations, copies, degradations
 from winnow.domains.documents.rules.copies import draw_scores, fill_up, make_copy
-from winnow.domains.documents.rules.ink import cut_severity, cut_sides, ink_mask
+from winnow.domains.documents.rules.ink import cut_severity, cut_sides, ink_mask, not_paper
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import load_pixels
 from winnow.images.opencv import cv2
@@ -154,17 +154,23 @@ def test_scores_lie_around_the_centres_of_all_classes_alike() -> None:
 
 def test_effects_change_the_page_and_never_cut_text(page: Pixels) -> None:
     rng = np.random.default_rng(2)
-    assert augmentations.apply(page, rng, 0.0) == (page, ())
+    assert augmentations.apply(page, rng, 0.0)[:2] == (page, ())
     small = page[:200, :150]  # too small for a strip or a fragment
     for seed in range(400):
-        changed, names = augmentations.apply(small, np.random.default_rng(seed), 1.0)
+        own = np.random.default_rng(seed)
+        changed, names, whole = augmentations.apply(small, own, 1.0)
         assert 1 <= len(names) <= 3
+        assert whole <= max(small.shape)
+        changed = augmentations.at_edges(changed, names, own)
         assert not np.array_equal(changed, small), names
-    for name, effect in augmentations.EFFECTS.items():
-        changed = [effect(page.copy(), rng) for _ in range(4)]
-        assert any(each.shape != page.shape or (each != page).any() for each in changed), name
+    for name, effect in {**augmentations.EFFECTS, **augmentations.EDGE_EFFECTS}.items():
+        shown = cv2.resize(page, None, fx=2, fy=2) if name == "reduced" else page
+        changed = [effect(shown.copy(), rng) for _ in range(4)]
+        assert any(each.shape != shown.shape or (each != shown).any() for each in changed), name
         if name in {"trim", "fragment", "sparse", "strip", "blank_areas"}:
             assert max(cut_severity(ink_mask(each)) for each in changed) < 0.1, name
+        if name in augmentations.EDGE_EFFECTS:
+            assert max(cut_severity(ink_mask(each), not_paper(each)) for each in changed) < 0.1, name
 
 
 def test_a_sparse_page_keeps_whole_lines_and_its_size(page: Pixels) -> None:
@@ -234,3 +240,122 @@ def test_severities_are_not_summed_by_python_itself(page: Pixels, monkeypatch: p
     monkeypatch.setattr(copies, "sum", refused, raising=False)
     for seed in range(5):
         assert copies.make_copy(page, 0.5, np.random.default_rng(seed), max_issues=4, augmentation_share=0.0)
+
+
+def test_dark_lines_and_the_lid_at_an_edge_are_no_text_that_is_cut(page: Pixels) -> None:
+    """And what a real crop cuts is measured as before, with a line at its edge too."""
+
+    def severity(changed: Pixels) -> float:
+        return cut_severity(ink_mask(changed), not_paper(changed))
+
+    for edge in (np.s_[:, :2], np.s_[:, -3:], np.s_[:2], np.s_[-4:]):
+        lined = page.copy()
+        lined[edge] = 40
+        assert cut_severity(ink_mask(lined)) > 0.6  # what it would be taken for
+        assert severity(lined) < 0.05, edge
+    for degrees in (0.5, 3, 12):
+        assert severity(degradations.rotate(page, degrees, 40)) < 0.05, degrees
+    cut = page[:, np.flatnonzero(ink_mask(page).any(axis=0))[0] + 25 :]
+    assert severity(cut) > 0.3
+    assert severity(cut) == pytest.approx(cut_severity(ink_mask(cut)), abs=0.1)
+    lined = np.pad(cut, ((0, 0), (2, 0)))
+    assert severity(lined) == pytest.approx(severity(cut), abs=0.15)
+
+
+def test_the_recorded_crop_is_that_of_the_picture_and_not_the_wanted_one(page: Pixels) -> None:
+    rng = np.random.default_rng(1)
+    differs = []
+    for wanted in (0.3, 0.45, 0.6) * 6:
+        cut, recorded = copies.crop(page, wanted, rng)
+        if recorded:
+            assert recorded == pytest.approx(cut_severity(ink_mask(cut)), abs=0.1)
+            differs.append(abs(recorded - wanted))
+    assert max(differs) > 0.02
+
+
+def test_a_crop_of_a_skewed_page_is_measured_without_the_dark_lid_behind_it(page: Pixels) -> None:
+    errors = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        degrees = float(rng.uniform(3, 10))
+        white, dark = (degradations.rotate(page, degrees, fill) for fill in (255, 30))
+        cut, recorded = copies.crop(dark, 0.5, rng, white)
+        if recorded:
+            errors.append(recorded - cut_severity(ink_mask(cut), not_paper(cut)))
+    assert len(errors) > 10
+    assert np.abs(errors).max() < 0.15
+
+
+def block_steps(page: Pixels) -> float:
+    """Mean step between the 8 × 8 blocks of JPEG, less the mean step within them."""
+    steps = np.abs(np.diff(page.astype(float), axis=1)).mean(axis=0)
+    between = np.arange(len(steps)) % 8 == 7
+    return float(steps[between].mean() - steps[~between].mean())
+
+
+STRENGTH = {
+    "blur": lambda page: np.abs(np.diff(page.astype(float), axis=1)).max(axis=1).mean(),
+    "noise": lambda page: np.abs(page.astype(float) - cv2.medianBlur(page, 3)).mean(),
+    "low_contrast": lambda page: float(np.percentile(page, 99)) - float(np.percentile(page, 1)),
+    "uneven_illumination": lambda page: cv2.resize(page, (12, 12), interpolation=cv2.INTER_AREA).min(),
+    "skew": lambda page: float(len(page)),
+    "compression": lambda page: block_steps(page),
+    "low_resolution": lambda page: np.abs(np.diff(page.astype(float), axis=1)).max(axis=1).mean(),
+    "stains_or_ink": lambda page: page.mean(),
+    "glare": lambda page: ink_mask(page).mean(),
+}
+"""A figure of a page's pixels that moves with the severity of each issue."""
+
+
+@pytest.mark.parametrize("issue", STRENGTH)
+def test_pixels_are_those_of_the_recorded_severity(issue: str, page: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies with one issue look as the issue made directly at the severity that is recorded, and not at half of it."""
+    place = definitions.ISSUES.index(issue)
+    monkeypatch.setattr(copies.augmentations, "placed", lambda page, rng: page)
+    made = [
+        make_copy(page, 0.45, np.random.default_rng(seed), max_issues=1, augmentation_share=0.0) for seed in range(150)
+    ]
+    alone = [copy for copy in made if copy.severities[place] > 0.3 and (copy.severities > 0).sum() == 1]
+    assert len(alone) >= 5
+    severity = float(np.mean([copy.severities[place] for copy in alone]))
+    degrade = degradations.AFTER_FRAMING.get(issue, degradations.skew)
+
+    def direct(strength: float) -> float:
+        pages = [degrade(page, strength, np.random.default_rng(seed)) for seed in range(40)]
+        return float(np.mean([STRENGTH[issue](each) for each in pages]))
+
+    found, whole, half = np.mean([STRENGTH[issue](copy.page) for copy in alone]), direct(severity), direct(severity / 2)
+    assert abs(found - whole) < 0.5 * abs(found - half), (found, whole, half)
+
+
+def test_an_issue_that_cannot_be_seen_beside_another_is_not_made(page: Pixels) -> None:
+    """RMS of what the weaker one changes, over what it changes alone: Gaussian blur and JPEG by hand."""
+    places = [definitions.ISSUES.index(issue) for issue in copies.DETAIL]
+    shares, two = [], 0
+    for seed in range(250):
+        copy = make_copy(page, 0.3, np.random.default_rng(seed), max_issues=4, augmentation_share=0.0)
+        two += (copy.severities[places] > 0).sum() > 1
+        blurred, reduced = (copy.severities[definitions.ISSUES.index(name)] for name in ("blur", "low_resolution"))
+        if blurred and reduced:
+            shares.append(min(blurred, reduced) / max(blurred, reduced))
+    assert two > 5
+    weak = np.zeros(len(definitions.ISSUES))
+    weak[definitions.ISSUES.index("blur")], weak[definitions.ISSUES.index("low_resolution")] = 0.7, 0.3
+    seeds = dict.fromkeys(degradations.AFTER_FRAMING, 3)
+    assert copies.hidden_issue(page, weak, seeds, 1300) == "low_resolution"
+    both = copies.degraded(page, weak, seeds, 1300)
+    weak[definitions.ISSUES.index("low_resolution")] = 0
+    assert distance(both, copies.degraded(page, weak, seeds, 1300)) < 5
+    assert copies.hidden_issue(page, weak, seeds, 1300) is None
+
+
+def test_lengths_of_a_part_are_those_of_its_page(page: Pixels) -> None:
+    """A fragment of a page is blurred as the page is."""
+    whole = np.tile(page, (3, 1))
+    part = whole[: len(page) // 2]
+    seeds = np.random.default_rng(4), np.random.default_rng(4)
+    blurred = degradations.blur(whole, 0.5, seeds[0])[: len(part)]
+    apart = degradations.blur(part, 0.5, seeds[1], max(whole.shape))
+    assert np.abs(blurred[:-30].astype(int) - apart[:-30]).max() <= 1
+    tall = augmentations.Effected(part, ("fragment",), max(whole.shape))
+    assert tall.whole > max(part.shape)

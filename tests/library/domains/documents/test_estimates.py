@@ -14,7 +14,7 @@ from winnow.domains.documents.model.network import Assessor, Outputs
 from winnow.domains.documents.model.tiling import cut, mirrored
 from winnow.domains.documents.rules.measures import NAMES, measure
 
-AS_IT_IS = Calibration((1.0, 0.0, 0.0), 0.0, (1.0, 0.0), 0.0, 0.0, 1.0, 0.4, 0.05)
+AS_IT_IS = Calibration((1.0, 0.0, 0.0), 0.0, (1.0, 0.0), 0.0, 0.0, 1.0, 0.4, 0.05, readable=True)
 """The score's and legibility's heads alone, and probabilities unchanged."""
 
 
@@ -31,7 +31,7 @@ def network(patches: int = 3, tta_views: int = 1) -> Assessor:
         measures=NAMES,
         tiling=Tiling(patches, 32, "inked", (40,)),
         preparation=Preparation(2000, 120),
-        decision=Decision(0.2, 0.6, 0.5),
+        decision=Decision(0.2, 0.6, 0.5, 8.0, 0.0005),
     ).eval()
 
 
@@ -44,8 +44,11 @@ def page() -> np.ndarray:
 
 def test_each_head_gives_its_own_figure() -> None:
     rng = np.random.default_rng(0)
-    score, legible, classes, issues = (rng.normal(size=shape) for shape in (7, 7, (7, 5), (7, 10)))
-    found = raw_estimates(Outputs(*(torch.from_numpy(values) for values in (score, legible, classes, issues))))
+    shapes = (7, 7, (7, 5), (7, 10), 7)
+    score, legible, classes, issues, readable = (rng.normal(size=shape) for shape in shapes)
+    logits = (score, legible, classes, issues, readable)
+    found = raw_estimates(Outputs(*(torch.from_numpy(values) for values in logits)))
+    assert found.readability == pytest.approx(expit(readable))
     assert found.severities == pytest.approx(expit(issues))
     assert found.probabilities == pytest.approx(softmax(classes, axis=1))
     assert found.scores[:, 0] == pytest.approx(expit(score))
@@ -64,7 +67,8 @@ def test_pages_are_judged_by_the_mean_over_all_views_of_the_model() -> None:
     measures = torch.tensor([list(measure(page()).values())], dtype=torch.float32)
     each = [estimate(model, [mirrored(rows, model.tiling, view)], measures, 8) for view in range(3)]
     assert each[0].scores[0, 0] != each[1].scores[0, 0] != each[2].scores[0, 0]
-    found = judge_pages(model, AS_IT_IS, [page()])
+    found, (facts,) = judge_pages(model, AS_IT_IS, [page()])
+    assert facts == pytest.approx(measure(page()))
     assert found.score[0] == pytest.approx(np.mean([view.scores[0, 0] for view in each]))
     assert found.legibility[0] == pytest.approx(np.mean([view.legibility[0, 0] for view in each]))
     assert found.severities == pytest.approx(np.mean([view.severities for view in each], axis=0))
@@ -90,10 +94,30 @@ def test_heat_is_where_the_last_feature_maps_lower_the_score_and_nowhere_else(
     def judge(embedded: torch.Tensor, measures: torch.Tensor) -> Outputs:
         means = embedded[:, : model.tiling.patches, -2 * 128 : -128]  # of the last maps, none of them negative
         score = direction * means.sum(dim=(1, 2))
-        return Outputs(score, score, embedded, embedded)
+        return Outputs(score, score, embedded, embedded, score)
 
     monkeypatch.setattr(model, "judge", judge)
     assert explain(model, page()).heat.max() == highest
+
+
+def test_heat_of_the_whole_page_lies_where_it_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A score that falls with the brightness of the last maps of the view, which is made to follow the page's ink."""
+    model, wide = network(), np.full((100, 130), 255, np.uint8)
+    wide[70:90, 90:120] = 0
+
+    def judge(embedded: torch.Tensor, measures: torch.Tensor) -> Outputs:
+        score = -embedded[:, model.tiling.patches, -2 * 128 : -128].sum(dim=1)
+        return Outputs(score, score, embedded, embedded, score)
+
+    def ink(images: torch.Tensor) -> torch.Tensor:
+        dark = torch.nn.functional.avg_pool2d(255 - images.float()[:, None], 4)
+        return dark.expand(-1, 128, -1, -1)
+
+    monkeypatch.setattr(model, "judge", judge)
+    monkeypatch.setattr("winnow.domains.documents.model.heatmaps._features", lambda _, images: ink(images))
+    heat = explain(model, wide).heat
+    assert heat[75:85, 95:115].min() > 120
+    assert heat[:50, :70].max() < 20
 
 
 def test_estimates_do_not_depend_on_the_batch() -> None:

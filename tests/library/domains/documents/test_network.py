@@ -31,7 +31,7 @@ def network(tiling: Tiling = CUTTING, *, attention: bool = True, depths: int = 7
         measures=NAMES,
         tiling=tiling,
         preparation=Preparation(2000, 120),
-        decision=Decision(0.2, 0.6, 0.5),
+        decision=Decision(0.2, 0.6, 0.5, 8.0, 0.0005),
     ).eval()
 
 
@@ -204,6 +204,8 @@ def test_heat_lies_on_the_patches_and_where_damage_lowers_the_score() -> None:
     explained = explain(model, page())
     assert explained.page.shape == explained.heat.shape == (100, 130)
     assert explained.heat.max() in {0, 255}
+    patches_alone = Tiling(CUTTING.patches, CUTTING.patch_size, CUTTING.choice, ())
+    explained = explain(network(patches_alone), page())
     covered = np.zeros((100, 130), bool)
     for row, column in places(page(), CUTTING):
         covered[row : row + 32, column : column + 32] = True

@@ -36,7 +36,8 @@ def constant(scores: Floats, labels: NDArray[np.int64], split: NDArray[np.str_],
     shares = np.bincount(labels[train], minlength=CLASSES) / train.sum()
     score = np.full(rows, scores[train].mean())
     threshold = retake_threshold(score[split == "val"], scores[split == "val"], max_false_rejects)
-    return Baseline(Estimates(score, np.full(rows, np.nan), np.tile(shares, (rows, 1)), _none(rows)), threshold, {})
+    unknown = np.full(rows, np.nan)
+    return Baseline(Estimates(score, unknown, np.tile(shares, (rows, 1)), _none(rows), unknown), threshold, {})
 
 
 def trees(
@@ -84,7 +85,7 @@ def trees(
         staged = chosen.model.staged_predict_proba(measures)
         probabilities[:, chosen.model.classes_] = _at(staged, chosen.rounds)
     unknown = np.full((len(scores), 2), np.nan)
-    raw = Raw(score[:, None], unknown, probabilities, _none(len(scores)))
+    raw = Raw(score[:, None], unknown, probabilities, _none(len(scores)), unknown[:, 0])
     on_validation = Raw(*(values[val] for values in raw))
     calibration = calibrate(on_validation, scores[val], unknown[val, 0], labels[val], max_false_rejects)
     settings = {

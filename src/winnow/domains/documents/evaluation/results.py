@@ -12,6 +12,7 @@ from winnow.domains.documents.metrics import statistics
 from winnow.domains.documents.model.estimates import Calibration, Estimates, Raw, threshold_table
 from winnow.domains.documents.model.examples import Examples
 from winnow.domains.documents.params import Evaluate
+from winnow.domains.documents.rules.measures import PRINTED_SHARE, TEXT_HEIGHT
 from winnow.domains.documents.tables import BaselinePredictions, Predictions
 from winnow.judge.intervals import values
 from winnow.judge.result import EvaluationResult, compare
@@ -32,22 +33,28 @@ def predictions_of(
     decision: definitions.Decision,
 ) -> pd.DataFrame:
     """The columns of `Predictions`, of the examples at `places`."""
+    columns = [examples.measure_names.index(name) for name in (TEXT_HEIGHT, PRINTED_SHARE)]
+    facts = examples.measures[places][:, columns].double().numpy()
     verdicts = [
-        definitions.decide(score, severities, calibration.retake_below, decision)[0]
-        for score, severities in zip(found.score, found.severities, strict=True)
+        definitions.decide(
+            score, severities, calibration.retake_below, decision, text_height=height, printed_share=printed
+        )[0]
+        for score, severities, (height, printed) in zip(found.score, found.severities, facts, strict=True)
     ]
     table = (
         examples.rows.iloc[places]
         .rename(columns={"score": "true_score", "label": "true_label"})
         .assign(
             score=found.score,
-            label=found.probabilities.argmax(axis=1),
+            label=definitions.class_of(found.score),
             verdict=verdicts,
             rejected=found.score < calibration.retake_below,
             true_legibility=examples.legibility[places].double().numpy(),
             flag_from=decision.flag_from,
             legibility=found.legibility,
-            framing=definitions.severity_score(found.severities, definitions.FRAMING),
+            true_readability=examples.readability[places].double().numpy(),
+            readability=found.readability,
+            framing=np.maximum(definitions.severity_score(found.severities, definitions.FRAMING), found.score),
         )
     )
     table[definitions.probability_columns()] = found.probabilities
@@ -101,7 +108,9 @@ def slices(test: pd.DataFrame, severities: Floats) -> pd.DataFrame:
 
 def before_calibration(raw: Raw) -> Estimates:
     """What the heads say by themselves: the mean of their scores, and probabilities as they are."""
-    return Estimates(raw.scores.mean(axis=1), raw.legibility.mean(axis=1), raw.probabilities, raw.severities)
+    return Estimates(
+        raw.scores.mean(axis=1), raw.legibility.mean(axis=1), raw.probabilities, raw.severities, raw.readability
+    )
 
 
 def calibration_metrics(table: pd.DataFrame) -> dict[str, float]:
@@ -144,5 +153,6 @@ def thresholds(chosen_on: pd.DataFrame, chosen: float) -> pd.DataFrame:
 def reliability_table(test: pd.DataFrame, raw: Floats) -> pd.DataFrame:
     """The columns of `Reliability`, of the rows `test` and their class probabilities `(rows, 5)` before calibration."""
     scaled, labels = test[definitions.probability_columns()].to_numpy(np.float64), test["true_label"].to_numpy()
-    before, after = ((each.max(axis=1), each.argmax(axis=1) == labels) for each in (raw, scaled))
+    predicted, rows = test["label"].to_numpy(np.int64), np.arange(len(test))
+    before, after = (raw.max(axis=1), raw.argmax(axis=1) == labels), (scaled[rows, predicted], predicted == labels)
     return reliability(before, after)

@@ -50,6 +50,8 @@ class Raw(NamedTuple):
     """(rows, 5)"""
     severities: Floats
     """(rows, 10)"""
+    readability: Floats
+    """(rows,)"""
 
 
 class Estimates(NamedTuple):
@@ -63,6 +65,8 @@ class Estimates(NamedTuple):
     """(rows, 5)"""
     severities: Floats
     """(rows, 10)"""
+    readability: Floats
+    """(rows,), NaN of a model that learnt none"""
 
 
 @dataclass(frozen=True)
@@ -82,25 +86,31 @@ class Calibration:
     """score below which a page is to be taken again"""
     max_false_rejects: float
     """share of acceptable validation pages that the threshold was allowed to reject"""
+    readable: bool
+    """whether the training had pages that an OCR had read: readability is not told otherwise"""
 
     def apply(self, raw: Raw) -> Estimates:
         """Calibrated score, legibility and probabilities."""
         score = weighed(raw.scores, self.weights, self.intercept)
-        legibility = weighed(raw.legibility, self.legibility_weights, self.legibility_intercept)
+        legible = weighed(raw.legibility, self.legibility_weights, self.legibility_intercept)
+        legibility = np.maximum(legible, score)  # as it is by their definitions
         probabilities = by_distance(raw.probabilities, score, self.sharpness)
-        return Estimates(score, legibility, with_temperature(probabilities, self.temperature), raw.severities)
+        readability = raw.readability if self.readable else np.full(len(score), np.nan)
+        scaled = with_temperature(probabilities, self.temperature)
+        return Estimates(score, legibility, scaled, raw.severities, readability)
 
 
 def raw_estimates(outputs: Outputs) -> Raw:
     """The heads' scores, probabilities and severities, from their logits."""
-    score, legible, severities = (
-        logits.double().sigmoid().cpu().numpy() for logits in (outputs.score, outputs.legibility, outputs.issues)
+    score, legible, severities, readability = (
+        logits.double().sigmoid().cpu().numpy()
+        for logits in (outputs.score, outputs.legibility, outputs.issues, outputs.readability)
     )
     probabilities = outputs.classes.double().softmax(dim=1).cpu().numpy()
     expected = probabilities @ np.array(definitions.CENTRES)
     scores = np.stack([score, definitions.severity_score(severities), expected], axis=1)
     legibility = np.stack([legible, definitions.severity_score(severities, definitions.LEGIBILITY)], axis=1)
-    return Raw(scores, legibility, probabilities, severities)
+    return Raw(scores, legibility, probabilities, severities, readability)
 
 
 def page_inputs(model: Assessor, images: Sequence[bytes], device: torch.device, mirror: int = 0) -> Tensor:
@@ -151,14 +161,19 @@ def estimate(model: Assessor, inputs: Sequence[Tensor], measures: Tensor, batch_
 
 
 def calibrate(
-    raw: Raw, scores: Floats, legibility: Floats, labels: NDArray[np.int64], max_false_rejects: float
+    raw: Raw,
+    scores: Floats,
+    legibility: Floats,
+    labels: NDArray[np.int64],
+    max_false_rejects: float,
+    *,
+    readable: bool = False,
 ) -> Calibration:
     """What validation pages with these true scores, legibility (NaN where unknown) and classes say.
 
     Several estimates of one thing err less than one, and the function of severities alone is biased, since uncertain
-    severities lie nearer to the middle. The threshold is the highest that rejects at most the given share of acceptable
-    pages. Sharpness and temperature are those of the highest likelihood of the classes: the score knows more of the
-    class than the class's head alone does.
+    severities lie nearer to the middle. The threshold is `retake_threshold`. Sharpness and temperature are those of the
+    highest likelihood of the classes: the score knows more of the class than the class's head alone does.
     """
     weights, intercept = fit_weights(raw.scores, scores)
     known = ~np.isnan(legibility)
@@ -166,7 +181,7 @@ def calibrate(
     calibrated = weighed(raw.scores, weights, intercept)
     sharpness, temperature = fit_classes(raw.probabilities, calibrated, labels)
     threshold = retake_threshold(calibrated, scores, max_false_rejects)
-    return Calibration(weights, intercept, *legible, sharpness, temperature, threshold, max_false_rejects)
+    return Calibration(weights, intercept, *legible, sharpness, temperature, threshold, max_false_rejects, readable)
 
 
 def weighed(estimates: Floats, weights: Sequence[float], intercept: float) -> Floats:
@@ -202,9 +217,14 @@ def fit_classes(probabilities: Floats, score: Floats, labels: NDArray[np.int64])
 
 
 def retake_threshold(predicted: Floats, true: Floats, max_false_rejects: float) -> float:
-    """The highest threshold with at most that share of the acceptable pages below it; the class edge without any."""
-    tried = [row for row in threshold_table(predicted, true) if row[1] <= max_false_rejects]
-    return max(row[0] for row in tried) if tried else definitions.ACCEPTABLE_FROM
+    """The lowest threshold that finds as many unacceptable pages as any does that rejects at most that share of the
+    acceptable ones; never above the score from which pages are acceptable, which it is where no page is unacceptable.
+    """
+    highest = definitions.ACCEPTABLE_FROM
+    if not (true < highest).any():
+        return highest
+    tried = [row for row in threshold_table(predicted, true) if row[1] <= max_false_rejects and row[0] <= highest]
+    return min(tried, key=lambda row: (-row[2], row[0]))[0]
 
 
 def threshold_table(predicted: Floats, true: Floats) -> list[tuple[float, float, float]]:

@@ -26,6 +26,8 @@ class Examples:
     measure_names: tuple[str, ...]
     legibility: Tensor
     """(rows,), by the documented function, NaN where severities are unknown"""
+    readability: Tensor
+    """(rows,), as an OCR found it, NaN where it was not read"""
     severities: Tensor
     """(rows, 10), NaN where unknown"""
     flags: Tensor
@@ -43,7 +45,7 @@ def join_examples(
     labels: pd.DataFrame, splits: pd.DataFrame, severities: pd.DataFrame, measures: pd.DataFrame, images: Images
 ) -> Examples:
     """Examples in the order of their ids."""
-    rows = labels[["image_id", "document", "score", "label"]].merge(
+    rows = labels[["image_id", "document", "score", "label", "readability"]].merge(
         splits[["image_id", "split"]], on="image_id", validate="one_to_one"
     )
     rows = rows.sort_values("image_id", ignore_index=True).fillna({"label": -1}).astype({"label": "int64"})
@@ -51,7 +53,7 @@ def join_examples(
     wide = severities.astype({"flagged": "Float64"}).set_index(["image_id", "issue"])
     severity = wide["severity"].unstack().loc[ids, issues]  # noqa: PD010 - nothing to aggregate
     flagged = wide["flagged"].unstack().loc[ids, issues]  # noqa: PD010
-    values = measures.set_index(["image_id", "measure"])["value"].unstack()  # noqa: PD010
+    values = measures.set_index("image_id")
     return Examples(
         rows=rows,
         images=images.select(ids),
@@ -60,6 +62,7 @@ def join_examples(
         legibility=torch.from_numpy(
             definitions.severity_score(severity.to_numpy(np.float64), definitions.LEGIBILITY).astype(np.float32)
         ),
+        readability=torch.from_numpy(rows["readability"].to_numpy(np.float32)),
         severities=torch.from_numpy(severity.to_numpy(np.float32, copy=True)),
         flags=torch.from_numpy(flagged.to_numpy(np.float32, na_value=np.nan)),
     )

@@ -28,6 +28,8 @@ class Outputs(NamedTuple):
     """(rows, 5): of a softmax"""
     issues: Tensor
     """(rows, 10): their sigmoids are the severities"""
+    readability: Tensor
+    """(rows,): its sigmoid is the readability"""
 
 
 class Assessor(OnBackbone, PyTorchModelHubMixin):
@@ -86,6 +88,7 @@ class Assessor(OnBackbone, PyTorchModelHubMixin):
         self.legibility = nn.Linear(hidden_dim, 1)
         self.classes = nn.Linear(hidden_dim, len(definitions.CLASSES))
         self.issues = nn.Linear(hidden_dim, len(definitions.ISSUES))
+        self.readability = nn.Linear(hidden_dim, 1)
 
     @property
     def frozen(self) -> bool:
@@ -128,7 +131,8 @@ class Assessor(OnBackbone, PyTorchModelHubMixin):
         pooled += [layer(scale(embedded[:, count + place])) for place, (scale, layer) in enumerate(views)]
         pooled.append(self.measure_layer(self.measure_scale(measures)))
         joint = self.joint(torch.cat(pooled, dim=1))
-        return Outputs(self.score(joint)[:, 0], self.legibility(joint)[:, 0], self.classes(joint), self.issues(joint))
+        score, legibility, readability = (head(joint)[:, 0] for head in (self.score, self.legibility, self.readability))
+        return Outputs(score, legibility, self.classes(joint), self.issues(joint), readability)
 
 
 def tap_places(backbone: backbones.Backbone, depths: int) -> list[int]:

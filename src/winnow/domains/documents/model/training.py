@@ -25,11 +25,12 @@ from winnow.domains.documents.model.estimates import (
 from winnow.domains.documents.model.examples import Examples
 from winnow.domains.documents.model.mixing import MixedLoader, Mixing
 from winnow.domains.documents.model.network import Assessor, Outputs
+from winnow.domains.documents.model.sampling import KnownClassSampler
 from winnow.domains.documents.params import Train
 from winnow.domains.documents.tables import Seen
 from winnow.learn.accumulator import Loss
 from winnow.learn.loaders import Loaders
-from winnow.learn.samplers import BalancedBatchSampler, BatchShare, EpochSampler
+from winnow.learn.samplers import BatchShare, EpochSampler
 from winnow.learn.task import Task, head_and_body
 from winnow.learn.trained import load_trained
 from winnow.measure.classification import accuracies, balanced_accuracies, confusion_matrix, recalls
@@ -90,7 +91,13 @@ class AssessorTask(Task):
             measures=self.examples.measure_names,
             tiling=self.tiling,
             preparation=self.preparation,
-            decision=definitions.Decision(self.flag_from, retake.accept_from, retake.warn_severity),
+            decision=definitions.Decision(
+                self.flag_from,
+                retake.accept_from,
+                retake.warn_severity,
+                retake.min_text_height,
+                retake.blank_below,
+            ),
         )
         return model.init_from(self.backbone).to(memory_format=torch.channels_last)
 
@@ -116,7 +123,7 @@ class AssessorTask(Task):
             train = train[(self.examples.flags[train].nan_to_num().sum(dim=1) <= EASY_ISSUES)]
         labels = self._targets(train)["labels"].numpy()
         sampler = (
-            BalancedBatchSampler(labels, share)
+            KnownClassSampler(labels.astype(np.int64), share)
             if self.params.use_balanced_sampling
             else EpochSampler(len(train), share)
         )
@@ -144,6 +151,7 @@ class AssessorTask(Task):
             "classes": classes,
             "labels": labels.float(),
             "legibilities": self.examples.legibility[places],
+            "readabilities": self.examples.readability[places],
             "severities": self.examples.severities[places],
             "flags": self.examples.flags[places],
         }
@@ -173,6 +181,7 @@ class AssessorTask(Task):
             "regression_loss": loss.regression * losses.score_loss(outputs.score, batch["scores"]),
             "legibility_loss": loss.legibility * losses.score_loss(outputs.legibility, batch["legibilities"]),
             "classification_loss": loss.classification * classes,
+            "readability_loss": loss.readability * losses.score_loss(outputs.readability, batch["readabilities"]),
             "issues_loss": loss.issues
             * losses.issue_loss(outputs.issues, batch["severities"], batch["flags"], self.flag_from),
             "consistency_loss": loss.consistency * losses.consistency_loss(outputs.score, outputs.classes),
@@ -183,19 +192,21 @@ class AssessorTask(Task):
         for batch in batches:
             outputs: Outputs = model(batch["inputs"], batch["measures"])
             targets = {
-                name: batch[name] for name in ("scores", "classes", "labels", "legibilities", "severities", "flags")
+                name: batch[name]
+                for name in ("scores", "classes", "labels", "legibilities", "readabilities", "severities", "flags")
             }
             yield {
                 "score": outputs.score.float(),
                 "legibility": outputs.legibility.float(),
                 "class_logits": outputs.classes.float(),
                 "issues": outputs.issues.float(),
+                "readability": outputs.readability.float(),
                 **targets,
             }
 
     def metrics(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
         """Loss as in training, errors of the score, and accuracies of the class, in all and by class."""
-        outputs = Outputs(rows["score"], rows["legibility"], rows["class_logits"], rows["issues"])
+        outputs = Outputs(rows["score"], rows["legibility"], rows["class_logits"], rows["issues"], rows["readability"])
         parts = self._losses(outputs, {**rows, **self.constants})
         estimates = raw_estimates(outputs)
         score = estimates.scores.mean(axis=1)
@@ -235,7 +246,8 @@ class AssessorTask(Task):
         rows = self.examples.rows.iloc[val.numpy()]
         scores, labels = rows["score"].to_numpy("float64"), rows["label"].to_numpy("int64")
         legibility = self.examples.legibility[val].double().numpy()
-        found = calibrate(raw, scores, legibility, labels, self.params.retake.max_false_rejects)
+        learnt = bool(self.params.loss.readability) and bool((~self.examples.readability.isnan()).any())
+        found = calibrate(raw, scores, legibility, labels, self.params.retake.max_false_rejects, readable=learnt)
         save_calibration(folder, found)
 
 

@@ -1,9 +1,11 @@
 """Effects of transport and office that harm nothing: they change no label, so that a model learns not to mind them."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.domains.documents.rules.ink import ink_mask
+from winnow.domains.documents.rules.ink import ink_mask, letters, text_height
 from winnow.images.codec import Pixels
 from winnow.images.opencv import cv2
 
@@ -13,6 +15,8 @@ LEFT = 0.3
 """A strip that would lose more than the rest of its ink is not made."""
 CLEAR = 3
 """White rows on both sides of a cut that goes through no text."""
+READABLE = 9.0
+"""Pixels of a text's height to which a page may be reduced."""
 WIDER = 0.03
 """Another scan of a page shows at most this share of its longer side more of the margin, on each side."""
 
@@ -23,25 +27,79 @@ def placed(page: Pixels, rng: np.random.Generator) -> Pixels:
     return np.pad(page, widths, constant_values=int(np.median(page)))
 
 
-def apply(page: Pixels, rng: np.random.Generator, share: float) -> tuple[Pixels, tuple[str, ...]]:
+class Effected(NamedTuple):
+    """A page with harmless effects."""
+
+    page: Pixels
+    names: tuple[str, ...]
+    """those of `EDGE_EFFECTS` are still to be made, by `at_edges`, when the page is framed"""
+    whole: int
+    """longer side, in pixels, of the page before parts of it were taken: what lengths are relative to"""
+
+
+def apply(page: Pixels, rng: np.random.Generator, share: float) -> Effected:
     """The page with up to three effects, with the chance `share`, and their names: at least one that changes it."""
-    names: tuple[str, ...] = ()
+    found = Effected(page, (), max(page.shape))
     if rng.random() < share:
-        while not names:
-            page, names = _with_some(page, rng)
-    return page, names
+        while not found.names:
+            found = _with_some(page, rng)
+    return found
 
 
-def _with_some(page: Pixels, rng: np.random.Generator) -> tuple[Pixels, tuple[str, ...]]:
+def _with_some(page: Pixels, rng: np.random.Generator) -> Effected:
     """The page with one to three effects, and the names of those that found something to do on it."""
-    chosen = sorted(int(place) for place in rng.permutation(len(EFFECTS))[: int(rng.integers(1, 4))])
-    names = []
-    for name, effect in (list(EFFECTS.items())[place] for place in chosen):
-        changed = effect(page.copy(), rng)
+    known = [*EFFECTS, *EDGE_EFFECTS]
+    chosen = [known[place] for place in sorted(rng.permutation(len(known))[: int(rng.integers(1, 4))].tolist())]
+    names, whole = [], max(page.shape)
+    for name in chosen:
+        if name in EDGE_EFFECTS:
+            names.append(name)
+            continue
+        changed = EFFECTS[name](page.copy(), rng)
         if not np.array_equal(changed, page):
             page = changed
             names.append(name)
-    return page, tuple(names)
+            whole = max(page.shape) if name == "reduced" else whole
+    return Effected(page, tuple(names), whole)
+
+
+def at_edges(page: Pixels, names: tuple[str, ...], rng: np.random.Generator) -> Pixels:
+    """The framed page with those of the named effects that a scanner adds around it."""
+    for name, effect in EDGE_EFFECTS.items():
+        if name in names:
+            page = effect(page, rng)
+    return page
+
+
+def edge_line(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """A dark line along one or two edges of the page, 1 to 6 pixels wide."""
+    for side in rng.permutation(4)[: int(rng.integers(1, 3))]:
+        widths = [[0, 0], [0, 0]]
+        widths[side // 2][side % 2] = int(rng.integers(1, 7))
+        page = np.pad(page, widths, constant_values=int(rng.integers(0, 110)))
+    return page
+
+
+def lid(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """The scanner's dark lid behind a page that lies a little askew: a wedge along one edge, or a dark corner."""
+    wide = max(round(max(page.shape) * rng.uniform(0.005, 0.03)), 3)
+    right, low = rng.random(2) < 0.5
+    framed = np.pad(page, ((0, 0), (0, wide) if right else (wide, 0)), constant_values=int(np.median(page)))
+    wedge = np.zeros_like(framed)
+    corner = np.array([(0, 0), (wide, 0), (0, round(rng.uniform(0.05, 1.0) * len(framed)))], dtype=np.int32)
+    cv2.fillPoly(wedge, [corner], 1)
+    behind = wedge[:: -1 if low else 1, :: -1 if right else 1] == 1
+    return np.where(behind, np.uint8(rng.integers(10, 100)), framed)
+
+
+def reduced(page: Pixels, rng: np.random.Generator) -> Pixels:
+    """Scanned with fewer pixels, as far as its text stays large enough to be read."""
+    height = text_height(letters(ink_mask(page)))
+    if height <= READABLE:
+        return page
+    share = rng.uniform(max(READABLE / height, 0.5), 1)
+    size = max(round(page.shape[1] * share), MIN_SIDE), max(round(page.shape[0] * share), MIN_SIDE)
+    return np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def fragment(page: Pixels, rng: np.random.Generator) -> Pixels:
@@ -152,6 +210,7 @@ def trim(page: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 EFFECTS = {
+    "reduced": reduced,
     "trim": trim,
     "fragment": fragment,
     "sparse": sparse,
@@ -164,6 +223,10 @@ EFFECTS = {
     "perforation": perforation,
     "fax_band": fax_band,
 }
+"""In the order in which they are made."""
+
+EDGE_EFFECTS = {"edge_line": edge_line, "lid": lid}
+"""Made last, around what a crop has left of the page."""
 
 
 def _whole_lines(page: Pixels, start: int, length: int) -> tuple[int, int]:

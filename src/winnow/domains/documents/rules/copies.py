@@ -9,7 +9,7 @@ from PIL import Image
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.rules import augmentations, degradations
-from winnow.domains.documents.rules.ink import Mask, cut_severity, ink_mask
+from winnow.domains.documents.rules.ink import cut_severity, ink_mask
 from winnow.images.codec import Pixels
 
 Severities = NDArray[np.float64]
@@ -18,6 +18,12 @@ Severities = NDArray[np.float64]
 CROPS_TRIED = 24
 NEAR_ENOUGH = 0.12
 """A crop whose severity misses the wanted one by more is not made."""
+DETAIL = ("blur", "low_resolution", "compression")
+"""Issues that take the same from a page, its fine detail, so that a stronger one hides a weaker one."""
+VISIBLE = 0.4
+"""An issue of which less than this share of its change is visible beside the others is not made."""
+LOOKED_AT = 512
+"""Rows in the middle of a page by which that is found."""
 ISSUES = definitions.ISSUES
 
 
@@ -39,12 +45,13 @@ def make_copy(
     without an issue are not the same image twice, each being a scan of its own.
 
     Framing goes first, for how much text a crop cuts is known only afterwards; the severities of the other issues are
-    then chosen so that the documented function gives the wanted score.
+    then chosen so that the documented function gives the wanted score. An issue that would not be seen beside the
+    others is left out, since a network cannot learn what no picture shows.
     """
-    page, used = augmentations.apply(augmentations.placed(page, rng), rng, augmentation_share)
+    page, used, whole = augmentations.apply(augmentations.placed(page, rng), rng, augmentation_share)
     severities = np.zeros(len(ISSUES))
     if wanted >= 1:
-        return Copy(page, severities, used)
+        return Copy(augmentations.at_edges(page, used, rng), severities, used)
     chosen = rng.permutation(len(ISSUES))[: int(rng.integers(1, max_issues, endpoint=True))]
     relative = {ISSUES[place]: float(rng.uniform(0.25, 1)) for place in chosen}
     largest = max(relative.values())
@@ -52,21 +59,58 @@ def make_copy(
     # numpy, since Python 3.12 and later sum floats in another way than 3.11
     further = float(np.sum(list(relative.values()))) - 1
     share = (1 - wanted) / (1 + definitions.FURTHER * further)
+    on_white = page
     if "skew" in relative:
         severity = min(1.0, share * relative["skew"])
-        page = degradations.skew(page, severity, rng)
+        degrees, fill = degradations.tilt(severity, rng)
+        on_white, page = degradations.rotate(page, degrees, 255), degradations.rotate(page, degrees, fill)
         severities[ISSUES.index("skew")] = severity
     if "cropped" in relative:
-        page, severity = crop(page, min(1.0, share * relative["cropped"]), rng)
+        page, severity = crop(page, min(1.0, share * relative["cropped"]), rng, on_white)
         severities[ISSUES.index("cropped")] = severity
+    page = augmentations.at_edges(page, used, rng)
     others = {issue: value for issue, value in relative.items() if issue not in definitions.FRAMING}
     if not others and definitions.severity_score(severities) > wanted + 0.1:  # a crop that was not made
         others = {definitions.LEGIBILITY[int(rng.integers(len(definitions.LEGIBILITY)))]: 1.0}
-    severities = fill_up(severities, others, wanted)
+    seeds = {issue: int(rng.integers(2**63)) for issue in degradations.AFTER_FRAMING}
+    filled = fill_up(severities, others, wanted)
+    while hidden := hidden_issue(page, filled, seeds, whole):
+        del others[hidden]
+        filled = fill_up(severities, others, wanted)
+    return Copy(degraded(page, filled, seeds, whole), filled, used)
+
+
+def degraded(page: Pixels, severities: Severities, seeds: dict[str, int], whole: int) -> Pixels:
+    """The framed page with its issues of legibility, each drawn from its own seed."""
     for issue, degrade in degradations.AFTER_FRAMING.items():
         if severity := float(severities[ISSUES.index(issue)]):
-            page = degrade(page, severity, rng)
-    return Copy(page, severities, used)
+            page = degrade(page, severity, np.random.default_rng(seeds[issue]), whole)
+    return page
+
+
+def hidden_issue(page: Pixels, severities: Severities, seeds: dict[str, int], whole: int) -> str | None:
+    """The issue of fine detail of which the least is visible beside the others, if that is too little; else None."""
+    places = [ISSUES.index(issue) for issue in DETAIL if severities[ISSUES.index(issue)]]
+    if len(places) < 2:
+        return None
+    middle = max((len(page) - LOOKED_AT) // 2, 0)
+    part = page[middle : middle + LOOKED_AT]
+    shares = {place: visible_share(part, severities, place, seeds, whole) for place in places}
+    least = min(shares, key=lambda place: shares[place])
+    return ISSUES[least] if shares[least] < VISIBLE else None
+
+
+def visible_share(page: Pixels, severities: Severities, place: int, seeds: dict[str, int], whole: int) -> float:
+    """How much an issue of `DETAIL` changes the page beside the others of them, over how much it does alone (RMS)."""
+
+    def changed(*issues: str) -> NDArray[np.float32]:
+        only = np.where(np.isin(ISSUES, issues), severities, 0.0)
+        return degraded(page, only, seeds, whole).astype(np.float32)
+
+    own, others = ISSUES[place], [issue for issue in DETAIL if issue != ISSUES[place]]
+    beside = np.square(changed(*DETAIL) - changed(*others)).mean(dtype=np.float64)
+    alone = np.square(changed(own) - page).mean(dtype=np.float64)
+    return float(np.sqrt(beside / alone)) if alone else 0.0
 
 
 def fill_up(severities: Severities, relative: dict[str, float], wanted: float) -> Severities:
@@ -85,24 +129,25 @@ def fill_up(severities: Severities, relative: dict[str, float], wanted: float) -
     return filled
 
 
-def crop(page: Pixels, wanted: float, rng: np.random.Generator) -> tuple[Pixels, float]:
+def crop(page: Pixels, wanted: float, rng: np.random.Generator, on_white: Pixels | None = None) -> tuple[Pixels, float]:
     """The page cut through its text on one or more sides, and the severity by the text that is visibly cut.
 
-    The nearest of some random cuts; the whole page and 0 when none comes near.
+    The nearest of some random cuts; the whole page and 0 when none comes near. `on_white` is the same page without a
+    scanner's dark lid around it, which is no text.
     """
-    ink = ink_mask(page)
+    ink = ink_mask(page if on_white is None else on_white)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     if len(rows) < 20 or len(columns) < 20:
         return page, 0.0
-    best: tuple[float, float, Mask | None, tuple[slice, slice]] = (np.inf, 0.0, None, (slice(None), slice(None)))
+    best: tuple[float, float, tuple[slice, slice]] = (np.inf, 0.0, (slice(None), slice(None)))
     for _ in range(CROPS_TRIED):
         place = _random_cut(page, rows, columns, wanted, rng)
         severity = cut_severity(ink[place])
         if abs(severity - wanted) < best[0]:
-            best = abs(severity - wanted), severity, None, place
+            best = abs(severity - wanted), severity, place
     if best[0] > NEAR_ENOUGH:
         return page, 0.0
-    return np.ascontiguousarray(page[best[3]]), best[1]
+    return np.ascontiguousarray(page[best[2]]), best[1]
 
 
 def _random_cut(

@@ -1,5 +1,6 @@
 """A data set as a folder of images and CSV files, for other tools, or to be labelled by hand and read again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from winnow.curate.rejected import check_rejected_share
-from winnow.curate.settings import StratifiedSplit
 from winnow.curate.split_names import SPLITS
 from winnow.domains.documents import definitions
-from winnow.domains.documents.params import Enough, Label
+from winnow.domains.documents.params import Enough, Filter, Label, Split
 from winnow.domains.documents.rules.classes import warnings
 from winnow.domains.documents.rules.labels import make_images
+from winnow.domains.documents.rules.pages import keep_pages
 from winnow.domains.documents.rules.splits import split_images
 from winnow.domains.documents.source import formats
 from winnow.domains.documents.source.collect import collect
@@ -33,10 +34,10 @@ class Settings:
 
     preparation: definitions.Preparation
     flag_from: float
-    max_hash_distance: int
+    filter: Filter
     max_rejected_share: float
     label: Label
-    split: StratifiedSplit
+    split: Split
     enough: Enough
     seed: int
 
@@ -56,14 +57,16 @@ def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> p
         with write_images(pages_file) as images:
             found = collect([Collection(FORMS[mode], str(source), source.stem, listing)], settings.preparation, images)
         check_rejected_share(found.rejected, listing.rows, settings.max_rejected_share, domain="documents")
-        stored = read_images(pages_file).select(found.pages["image_id"])
+        stored = read_images(pages_file)
+        kept, _, dropped = keep_pages(found.pages, stored.select(found.pages["image_id"]), settings.filter)
         with write_images(images_file) as store:
             made = make_images(
-                found.pages,
-                stored,
+                kept,
+                stored.select(kept["image_id"]),
+                found.severities,
                 settings.label,
                 settings.flag_from,
-                settings.max_hash_distance,
+                settings.filter.max_hash_distance,
                 settings.seed,
                 store,
             )
@@ -79,17 +82,19 @@ def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> p
         write_text(target / split / f"{split}_metadata.csv", part.to_csv(index=False, lineterminator="\n"))
     paths = metadata.assign(filename=metadata["split"] + "/" + metadata["filename"])
     write_text(target / "full_dataset_metadata.csv", paths.to_csv(index=False, lineterminator="\n"))
-    write_text(target / "dataset_summary.txt", summary(metadata, settings.enough))
+    lost = {"rejected": len(found.rejected), **dropped}
+    write_text(target / "dataset_summary.txt", summary(metadata, lost, settings.enough))
     return metadata
 
 
-def summary(metadata: pd.DataFrame, limits: Enough) -> str:
-    """Counts by split, class and issue, with warnings of too little data."""
+def summary(metadata: pd.DataFrame, lost: Mapping[str, int], limits: Enough) -> str:
+    """Counts by split, class and issue, pages that were lost with the reason, and warnings of too little data."""
     counts = {name: int((metadata["quality_class"] == name).sum()) for name in definitions.CLASSES}
     splits = {split: int((metadata["split"] == split).sum()) for split in SPLITS}
     issues = metadata["issues"].fillna("").str.split(";").explode()
     lines = [
         f"{len(metadata)} images of {metadata['document'].nunique()} documents",
+        f"pages left out: {', '.join(f'{count} {reason}' for reason, count in lost.items() if count) or 'none'}",
         "",
         "splits:",
         *(f"  {split:<6} {count:>7}" for split, count in splits.items()),

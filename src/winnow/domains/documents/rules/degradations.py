@@ -1,7 +1,8 @@
 """Ten ways in which a scan goes wrong, each with an exact severity from 0 (none) to 1 (the page is lost).
 
 Every function takes a grey page `(height, width)` of bytes and gives one of the same size (skew widens, crop cuts).
-Lengths are for a page of 1300 pixels and grow with it (`scale`). What a severity means is listed in docs/documents.md.
+Lengths are for a page of 1300 pixels and grow with it (`scale`); of a part of a page, `whole` is the longer side of the
+page that it was cut from, in pixels. What a severity means is listed in docs/documents.md.
 """
 
 import io
@@ -27,14 +28,14 @@ PRINTED_FROM = 0.02
 """Share of ink from which a place of the coarse grid counts as printed."""
 
 
-def scale(page: Pixels) -> float:
+def scale(page: Pixels, whole: int | None = None) -> float:
     """How much larger than the reference a page is, for lengths in pixels."""
-    return float(np.clip(max(page.shape) / REFERENCE, 0.7, 1.6))
+    return float(np.clip((whole or max(page.shape)) / REFERENCE, 0.7, 1.6))
 
 
-def blur(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+def blur(page: Pixels, severity: float, rng: np.random.Generator, whole: int | None = None) -> Pixels:
     """Out of focus (two of three) or moved: a Gaussian, or a line, of standard deviation 0.4 to 3.6 pixels."""
-    spread = (0.4 + 3.2 * severity) * scale(page)
+    spread = (0.4 + 3.2 * severity) * scale(page, whole)
     if rng.random() < 2 / 3:
         return _bytes(cv2.GaussianBlur(page, (0, 0), spread))
     reach = max(1, round(spread * 12**0.5 / 2))  # of a line with that standard deviation
@@ -46,8 +47,9 @@ def blur(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
     return _bytes(cv2.filter2D(page, -1, kernel / kernel.sum()))
 
 
-def noise(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+def noise(page: Pixels, severity: float, rng: np.random.Generator, whole: int | None = None) -> Pixels:
     """Grain of standard deviation 6 to 78 of 255 (two of three), or specks on up to 14% of the pixels."""
+    del whole
     side = 512
     if rng.random() < 2 / 3:
         grain = np.rint((6 + 72 * severity) * rng.standard_normal((side, side), dtype=np.float32)).astype(np.int16)
@@ -60,16 +62,18 @@ def noise(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
     return np.where(layer < 0, page, layer).astype(np.uint8)
 
 
-def low_contrast(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+def low_contrast(page: Pixels, severity: float, rng: np.random.Generator, whole: int | None = None) -> Pixels:
     """Faded print: 10% to 92% of the contrast is lost, on paper that may be darker too."""
+    del whole
     paper = 255 * (1 - 0.35 * severity * rng.random())
     kept = 1 - (0.1 + 0.82 * severity)
     table = np.rint(paper - (255 - np.arange(256)) * kept * paper / 255).clip(0, 255).astype(np.uint8)
     return table[page]
 
 
-def uneven_illumination(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+def uneven_illumination(page: Pixels, severity: float, rng: np.random.Generator, whole: int | None = None) -> Pixels:
     """A ramp, a dark rim, or a shadow: the darkest place gets 8% to 90% less light."""
+    del whole
     y, x = _grid(page)
     kind, angle = int(rng.integers(3)), rng.uniform(0, 2 * np.pi)
     along = (x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle)
@@ -83,19 +87,19 @@ def uneven_illumination(page: Pixels, severity: float, rng: np.random.Generator)
     return _clipped(page * (1 - (0.08 + 0.82 * severity) * _full(dark, page)))
 
 
-def compression(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+def compression(page: Pixels, severity: float, rng: np.random.Generator, whole: int | None = None) -> Pixels:
     """JPEG of quality 45 down to 2."""
-    del rng
+    del rng, whole
     quality = max(2, round(45 * (1 - severity) ** 1.5))
     with io.BytesIO() as buffer:
         Image.fromarray(page).save(buffer, "JPEG", quality=quality)
         return np.asarray(Image.open(buffer))
 
 
-def low_resolution(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+def low_resolution(page: Pixels, severity: float, rng: np.random.Generator, whole: int | None = None) -> Pixels:
     """Reduced to 83% down to 22% of its size, and scaled up again."""
     height, width = page.shape
-    share = 1 / (1.2 + 3.4 * severity) / scale(page)
+    share = 1 / (1.2 + 3.4 * severity) / scale(page, whole)
     small = cv2.resize(
         page, (max(8, round(width * share)), max(8, round(height * share))), interpolation=cv2.INTER_AREA
     )
@@ -103,8 +107,9 @@ def low_resolution(page: Pixels, severity: float, rng: np.random.Generator) -> P
     return _bytes(cv2.resize(small, (width, height), interpolation=method))
 
 
-def stains_or_ink(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+def stains_or_ink(page: Pixels, severity: float, rng: np.random.Generator, whole: int | None = None) -> Pixels:
     """Blots, rings, wrinkles, folds, pen and stamps that darken the page by 1% to 25% in the mean."""
+    del whole
     layers = [STAINS[int(rng.integers(len(STAINS)))](page, rng) for _ in range(int(rng.integers(1, 4)))]
     dark = np.clip(np.sum(layers, axis=0, dtype=np.float32), 0, 1)
     wanted = 0.01 + 0.24 * severity
@@ -114,8 +119,9 @@ def stains_or_ink(page: Pixels, severity: float, rng: np.random.Generator) -> Pi
     return _clipped(page * (1 - _resized(np.minimum(strength * dark, 0.9), page)))
 
 
-def glare(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+def glare(page: Pixels, severity: float, rng: np.random.Generator, whole: int | None = None) -> Pixels:
     """One to three bright reflections that wash out 1% to 50% of what is printed; white paper has nothing to lose."""
+    del whole
     y, x = _grid(page)
     printed = _printed(page)
     places = np.argwhere(printed) / np.array(printed.shape)
@@ -140,8 +146,13 @@ def glare(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
 
 def skew(page: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
     """Turned by up to 12 degrees; the corners are white, or dark as a scanner's lid."""
+    return rotate(page, *tilt(severity, rng))
+
+
+def tilt(severity: float, rng: np.random.Generator) -> tuple[float, int]:
+    """The degrees of a skew, and the grey level of the corners that it uncovers."""
     fill = 255 if rng.random() < 0.7 else int(rng.integers(20, 90))
-    return rotate(page, float(rng.choice([-1, 1])) * MAX_ANGLE * severity, fill)
+    return float(rng.choice([-1, 1])) * MAX_ANGLE * severity, fill
 
 
 def rotate(page: Pixels, degrees: float, fill: int) -> Pixels:
@@ -154,7 +165,10 @@ def rotate(page: Pixels, degrees: float, fill: int) -> Pixels:
     return _bytes(cv2.warpAffine(page, turn, (wide, high), flags=cv2.INTER_LINEAR, borderValue=fill))
 
 
-AFTER_FRAMING: dict[str, Callable[[Pixels, float, np.random.Generator], Pixels]] = {
+Degradation = Callable[..., Pixels]
+"""Of a page, a severity, a generator and, perhaps, `whole`."""
+
+AFTER_FRAMING: dict[str, Degradation] = {
     "stains_or_ink": stains_or_ink,
     "uneven_illumination": uneven_illumination,
     "glare": glare,

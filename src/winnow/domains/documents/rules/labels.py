@@ -1,21 +1,25 @@
 """Labels of images: of degraded copies by what was done to them, of other pages by what their source says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from winnow.curate.duplicates import digest
 from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Label
 from winnow.domains.documents.rules.copies import Severities, draw_scores, encode, make_copy
-from winnow.domains.documents.rules.measures import measure
+from winnow.domains.documents.rules.measures import NAMES, measure
 from winnow.domains.documents.rules.pages import shown
+from winnow.domains.documents.rules.reading import check_installed, kept_reading
 from winnow.images.codec import load_pixels
 from winnow.images.parallel import map_images
 from winnow.images.store import Images, ImageWriter
 
+READ_LINES = 12
+"""Lines of a copy that an OCR reads: most of its time, and enough for their mean."""
 LABELLED = "labelled"
 """The source whose pages bring labels of their own."""
 
@@ -40,10 +44,14 @@ class _Image:
     score: float
     """NaN where neither score nor class is known"""
     label: int | None
-    flags: list[int | None]
+    flags: list[float | None]
     severities: Severities
     augmentations: tuple[str, ...]
-    measures: dict[str, float]
+    measures: NDArray[np.float32]
+    """of `NAMES`"""
+    official_split: str | None
+    readability: float
+    """NaN where nothing was read"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,7 @@ class _Work:
 def make_images(
     pages: pd.DataFrame,
     images: Images,
+    given: pd.DataFrame,
     params: Label,
     flag_from: float,
     max_hash_distance: int,
@@ -67,10 +76,16 @@ def make_images(
 ) -> Made:
     """Degraded copies of clean pages, and labelled pages as they are, added to `store` in the order of their ids.
 
-    Pages within the hash distance show the same.
+    Pages within the hash distance show the same. `given` are the `GivenSeverities` of labelled pages.
 
     Every copy has a generator of its own, so that the same bytes come out whatever the number of cores.
     """
+    if params.read_copies and (pages["source"] != LABELLED).any():
+        check_installed()
+    known = {
+        str(image_id): dict(zip(rows["issue"], rows["severity"], strict=True))
+        for image_id, rows in given.groupby("image_id")
+    }
 
     def work() -> Iterator[_Work]:
         rows = pages.assign(page=shown(pages, max_hash_distance)).to_dict("records")
@@ -85,9 +100,9 @@ def make_images(
                 yield _Work(plain, content, number, wanted)
 
     def make(each: _Work) -> _Image:
-        return _labelled(each) if each.copy is None else _degraded(each, params, flag_from, seed)
+        return _labelled(each, known, flag_from) if each.copy is None else _degraded(each, params, flag_from, seed)
 
-    labels, severities, measures = [], [], []
+    labels, severities, flags, measures = [], [], [], []
     for made in map_images(make, work()):
         store.add(made.image_id, made.content)
         flagged = [issue for issue, flag in zip(definitions.ISSUES, made.flags, strict=True) if flag]
@@ -100,17 +115,20 @@ def make_images(
                 "label": made.label,
                 "issues": None if made.flags[0] is None else ";".join(flagged),
                 "augmentations": ";".join(made.augmentations),
+                "official_split": made.official_split,
+                "readability": made.readability,
             }
         )
-        severities.append((made.image_id, made.severities, made.flags))
-        measures.append((made.image_id, made.measures))
+        severities.append(made.severities)
+        flags.append(made.flags)
+        measures.append(made.measures)
+    types = {"label": "Int64", "issues": "str", "augmentations": "str", "official_split": "str"}
+    table = pd.DataFrame(labels).astype(types)
+    ids = table["image_id"]
     return Made(
-        pd.DataFrame(labels).astype({"label": "Int64", "issues": "str", "augmentations": "str"}),
-        _long_severities(severities),
-        pd.DataFrame(
-            [(image_id, name, value) for image_id, values in measures for name, value in values.items()],
-            columns=["image_id", "measure", "value"],
-        ),
+        table,
+        _long_severities(ids, np.stack(severities), np.array(flags, dtype=np.float32)),
+        pd.concat([ids, pd.DataFrame(np.stack(measures), columns=list(NAMES))], axis=1),
     )
 
 
@@ -128,24 +146,29 @@ def _degraded(each: _Work, params: Label, flag_from: float, seed: int) -> _Image
         str(each.row["document"]),
         score,
         int(definitions.class_of(score)),
-        [int(severity >= flag_from) for severity in copy.severities],
+        [float(severity >= flag_from) for severity in copy.severities],
         copy.severities,
         copy.augmentations,
-        measure(load_pixels(content, "L")),
+        _measured(content),
+        None,
+        _readability(content) if each.copy is not None and each.copy < params.read_copies else np.nan,
     )
 
 
-def _labelled(each: _Work) -> _Image:
+def _labelled(each: _Work, known_severities: Mapping[str, Mapping[str, float]], flag_from: float) -> _Image:
     """A page as it is: its class follows from its score, or its score is the middle of its class.
 
-    A page of which only issues are known has neither.
+    A page of which only issues are known has neither. Issues that its source does not name follow from severities.
     """
     row = pd.Series(each.row)
     given = row.notna()
     score = float(row["score"]) if given["score"] else np.nan
     if given["label"] and not given["score"]:
         score = definitions.CENTRES[int(row["label"])]
+    severities = known_severities.get(str(row["image_id"]))
     known = set(str(row["issues"]).split(";")) if given["issues"] else None
+    if known is None and severities:
+        known = {issue for issue, severity in severities.items() if severity >= flag_from}
     return _Image(
         str(row["image_id"]),
         each.content,
@@ -153,21 +176,35 @@ def _labelled(each: _Work) -> _Image:
         str(row["document"]),
         score,
         None if np.isnan(score) else int(definitions.class_of(score)),
-        [None if known is None else int(issue in known) for issue in definitions.ISSUES],
-        np.full(len(definitions.ISSUES), np.nan),
+        [None if known is None else float(issue in known) for issue in definitions.ISSUES],
+        np.array([severities[issue] if severities else np.nan for issue in definitions.ISSUES]),
         (),
-        measure(load_pixels(each.content, "L")),
+        _measured(each.content),
+        str(row["official_split"]) if given["official_split"] else None,
+        float(row["readability"]) if given["readability"] else np.nan,
     )
+
+
+def _readability(content: bytes) -> float:
+    return kept_reading(load_pixels(content, "L"), content, READ_LINES).readability
+
+
+def _measured(content: bytes) -> NDArray[np.float32]:
+    return np.array(list(measure(load_pixels(content, "L")).values()), dtype=np.float32)
 
 
 def _generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng((seed, int(digest("/".join(names)), 16)))
 
 
-def _long_severities(rows: list[tuple[str, Severities, list[int | None]]]) -> pd.DataFrame:
-    long = [
-        (image_id, issue, float(severity), flag)
-        for image_id, severities, flags in rows
-        for issue, severity, flag in zip(definitions.ISSUES, severities, flags, strict=True)
-    ]
-    return pd.DataFrame(long, columns=["image_id", "issue", "severity", "flagged"]).astype({"flagged": "Int64"})
+def _long_severities(ids: "pd.Series[str]", severities: Severities, flags: NDArray[np.float32]) -> pd.DataFrame:
+    """The columns of `Severities`, of `(images, 10)` values, NaN where unknown."""
+    issues = len(definitions.ISSUES)
+    return pd.DataFrame(
+        {
+            "image_id": ids.repeat(issues).reset_index(drop=True),
+            "issue": pd.Series(definitions.ISSUES * len(ids), dtype="str"),
+            "severity": severities.ravel(),
+            "flagged": pd.Series(flags.ravel(), dtype="Float64").astype("Int64"),
+        }
+    )

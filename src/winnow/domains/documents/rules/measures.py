@@ -7,7 +7,7 @@ ratios and logarithms, so that pages of any size compare.
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.domains.documents.rules.ink import cut_sides, ink_mask
+from winnow.domains.documents.rules.ink import cut_sides, ink_mask, letters, not_paper, printed_share, text_height
 from winnow.images.codec import Pixels
 from winnow.images.opencv import cv2
 
@@ -22,6 +22,9 @@ PROFILE_SIDE = 360
 NEAR = 8
 """Pixels from ink that belong to print."""
 
+TEXT_HEIGHT, PRINTED_SHARE = "text_height", "printed_share"
+"""Measures that verdicts rest on: see `definitions.decide`."""
+
 STEP_SHARES = (75, 90, 95, 99)
 GREYS = (1, 5, 25, 50, 75, 95, 99)
 TILE_SHARES = (5, 25, 50, 75, 95)
@@ -29,31 +32,34 @@ TILE_SHARES = (5, 25, 50, 75, 95)
 
 def measure(page: Pixels) -> dict[str, float]:
     """Every measure of a grey page `(height, width)`; the names are `NAMES`, in this order."""
-    ink = ink_mask(page)
+    ink, added = ink_mask(page), not_paper(page)
+    levels = _median(page[~ink]), _median(page[ink])
     return {
-        **_greys(page, ink),
-        **_sharpness(page, ink),
+        **_greys(page, ink, levels),
+        **_sharpness(page, ink, levels),
         **_noise(page),
         **_light(page),
         **_blocks(page),
         **_lines(ink),
-        **_edges(page, ink),
+        **_edges(page, ink, added),
+        TEXT_HEIGHT: text_height(letters(ink)),
+        PRINTED_SHARE: printed_share(page, added),
     }
 
 
-def _greys(page: Pixels, ink: NDArray[np.bool_]) -> dict[str, float]:
-    """Percentiles of grey, ink share, and the contrast between ink and the paper."""
+def _greys(page: Pixels, ink: NDArray[np.bool_], levels: tuple[float, float]) -> dict[str, float]:
+    """Percentiles of grey, ink share, and the contrast between the paper and ink, whose median greys are `levels`."""
     counts = np.bincount(page.ravel(), minlength=256)
-    below = np.cumsum(counts) / page.size
-    levels = {f"grey_{share}": float(np.searchsorted(below, share / 100)) / 255 for share in GREYS}
-    paper, dark = _median(page[~ink]), _median(page[ink])
+    below, greys = np.cumsum(counts) / page.size, np.arange(256)
+    percentiles = {f"grey_{share}": float(np.searchsorted(below, share / 100)) / 255 for share in GREYS}
+    paper, dark = levels
     return {
-        **levels,
+        **percentiles,
         "white_share": float(counts[250:].sum() / page.size),
         "ink_share": float(ink.mean()),
         "ink_grey": dark / 255,
         "contrast": (paper - dark) / 255,
-        "middle_share": float(((page > dark + 20) & (page < paper - 20)).mean()),
+        "middle_share": float(counts[(greys > dark + 20) & (greys < paper - 20)].sum() / page.size),
     }
 
 
@@ -64,7 +70,7 @@ def _median(values: Pixels) -> float:
     return float(np.searchsorted(below, below[-1] / 2))
 
 
-def _sharpness(page: Pixels, ink: NDArray[np.bool_]) -> dict[str, float]:
+def _sharpness(page: Pixels, ink: NDArray[np.bool_], levels: tuple[float, float]) -> dict[str, float]:
     """Energy in each octave, and how steep the steepest edges are, absolutely and relative to the contrast.
 
     Of the surroundings of ink, so that a page with little on it is as sharp as a full one; of the whole page if blank.
@@ -84,13 +90,14 @@ def _sharpness(page: Pixels, ink: NDArray[np.bool_]) -> dict[str, float]:
     below = np.cumsum(np.bincount(steps[near[1:, 1:]], minlength=256)) / max(int(near[1:, 1:].sum()), 1)
     steep = {share: float(np.searchsorted(below, share / 100)) for share in STEP_SHARES}
     found |= {f"step_{share:g}": value / 255 for share, value in steep.items()}
-    span = max(_median(page[~ink]) - _median(page[ink]), 10.0)
+    span = max(levels[0] - levels[1], 10.0)
     found["edge_steepness"] = steep[95] / span
     found["flat_share"] = float((steps == 0).mean())
-    laplacian = cv2.Laplacian(page, cv2.CV_16S)
-    for name, region in (("ink", around), ("paper", ~around)):
-        values = laplacian[region].astype(np.float64)
-        found[f"laplacian_{name}"] = float(np.log(np.mean(values**2) + 1)) if values.size else 0.0
+    squares = np.square(cv2.Laplacian(page, cv2.CV_16S).astype(np.int32))
+    printed, whole = int(squares[around].sum(dtype=np.int64)), int(squares.sum(dtype=np.int64))
+    size = int(around.sum())
+    for name, total, pixels in (("ink", printed, size), ("paper", whole - printed, page.size - size)):
+        found[f"laplacian_{name}"] = float(np.log(total / pixels + 1)) if pixels else 0.0
     return found
 
 
@@ -173,10 +180,11 @@ def _lines(ink: NDArray[np.bool_]) -> dict[str, float]:
     return {"angle": float(abs(ANGLES[best])), "line_contrast": float(np.log(contrasts[best] / np.median(contrasts)))}
 
 
-def _edges(page: Pixels, ink: NDArray[np.bool_]) -> dict[str, float]:
+def _edges(page: Pixels, ink: NDArray[np.bool_], added: NDArray[np.bool_]) -> dict[str, float]:
     """Text that runs over each edge, the widest first; white margins; and how dark the rim is."""
-    cut = np.sort(cut_sides(ink))[::-1]
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    cut = np.sort(cut_sides(ink, added))[::-1]
+    text = ink & ~added
+    rows, columns = np.flatnonzero(text.any(axis=1)), np.flatnonzero(text.any(axis=0))
     height, width = page.shape
     margins = (
         [rows[0] / height, 1 - rows[-1] / height, columns[0] / width, 1 - columns[-1] / width]

@@ -1,16 +1,25 @@
 """Which pages are worth learning from: readable, not blank, and each one once.
 
 Pages that bring labels may be faded until nothing is left, which is what their labels say; and the same page may come
-again with other labels, of another scan.
+again with other labels, of another scan. Pages that look alike, such as a form that was filled in twice, are kept in
+one split; only what shows the same at full resolution is
+dropped.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
-from winnow.curate.filters import Rule
+from winnow.curate.filters import Rule, apply_rules, check_not_empty, dropped_rows
 from winnow.domains.documents.params import Filter
+from winnow.images.alike import same_map, same_page
+from winnow.images.codec import load_pixels
 from winnow.images.perceptual import near_groups
 
 LABELS = ["score", "label", "issues"]
+COMPARED = 50
+"""Pages of those that look alike with which a page is compared at full resolution: the nearest by their hashes."""
 
 
 def page_rules(params: Filter) -> list[Rule]:
@@ -21,15 +30,53 @@ def page_rules(params: Filter) -> list[Rule]:
     ]
 
 
-def repeated(pages: pd.DataFrame, max_distance: int) -> "pd.Series[bool]":
-    """Whether an earlier page shows the same and has the same labels, if any; indexed like `pages`."""
-    return shown(pages, max_distance).to_frame().join(pages[LABELS]).duplicated()
+def keep_pages(
+    pages: pd.DataFrame, images: Sequence[bytes], params: Filter
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
+    """`Pages` that stay, `Dropped`, and how many each rule dropped; `images` are the encoded pages, row by row.
+
+    Raises TableError when none is left.
+    """
+    rules = page_rules(params)
+    reason = apply_rules(pages, rules)
+    readable = reason.isna().to_numpy()
+    stored = [images[int(place)] for place in np.flatnonzero(readable)]
+    again = repeated(pages[readable], stored, params.max_hash_distance)
+    reason[again.index[again]] = "duplicate"
+    counts = {name: int((reason == name).sum()) for name in (*(rule.name for rule in rules), "duplicate")}
+    kept = pages[reason.isna()]
+    check_not_empty(kept, counts, fix="loosen documents.filter, or name other documents.ingest.sources")
+    return kept, dropped_rows(pages["image_id"], reason), counts
+
+
+def repeated(pages: pd.DataFrame, images: Sequence[bytes], max_distance: int) -> "pd.Series[bool]":
+    """Whether an earlier page shows the same, at full resolution, and has the same labels; indexed like `pages`.
+
+    Only pages that look alike, by their hashes, are compared; `images` are the encoded pages, row by row.
+    """
+    again = np.zeros(len(pages), dtype=np.bool_)
+    labels = pages[LABELS].astype("str").fillna("").agg("|".join, axis=1).to_numpy()
+    maps = [bytes.fromhex(text) for text in pages["print_map"]]
+    hashes = [np.frombuffer(bytes.fromhex(text), np.uint8) for text in pages["perceptual_hash"]]
+    places = pd.Series(np.arange(len(pages))).groupby([shown(pages, max_distance).to_numpy(), labels])
+    for _, group in places:
+        kept: list[int] = []
+        for place in group.tolist():
+            distances = [int(np.bitwise_count(hashes[place] ^ hashes[other]).sum()) for other in kept]
+            nearest = [kept[number] for number in np.argsort(distances, kind="stable")[:COMPARED]]
+            alike = [other for other in nearest if same_map(maps[place], maps[other])]
+            page = load_pixels(images[place], "L") if alike else None
+            again[place] = any(page is not None and same_page(page, load_pixels(images[other], "L")) for other in alike)
+            if not again[place]:
+                kept.append(place)
+    return pd.Series(again, index=pages.index)
 
 
 def shown(pages: pd.DataFrame, max_distance: int) -> "pd.Series[str]":
-    """The id of the first page that shows what each page does; indexed like `pages`."""
+    """The id of the first page that looks like each, or what its source says that it shows; indexed like `pages`."""
     first = near_groups(pages["perceptual_hash"].tolist(), max_distance)
-    return pages["image_id"].iloc[first].set_axis(pages.index)
+    alike = pages["image_id"].iloc[first].set_axis(pages.index)
+    return pages["page"].fillna(alike)
 
 
 def has_labels(pages: pd.DataFrame) -> "pd.Series[bool]":

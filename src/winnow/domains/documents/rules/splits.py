@@ -4,24 +4,29 @@ import numpy as np
 import pandas as pd
 
 from winnow.curate.leakage import check_no_leakage
-from winnow.curate.settings import StratifiedSplit
 from winnow.curate.split_names import SPLITS
 from winnow.curate.splits import check_splits, connected_groups, merge_small_strata, split_folds, split_rows
+from winnow.domains.documents.params import Split
 from winnow.pipeline.errors import TableError
 
 KEYS = ["document", "page"]
 
 
-def split_images(labels: pd.DataFrame, params: StratifiedSplit, rng: np.random.Generator) -> pd.DataFrame:
+def split_images(labels: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
     """The columns of `Splits`: stratified by class, all copies and scans of a page and all pages of a document in one
     split.
 
-    A document with a page of which only issues are known is for training: there is no score to judge by.
+    A source's own split is kept where it has one, unless `folds` is set. A document with a page of which only issues
+    are known is for training: there is no score to judge by.
 
     Raises TableError when there are too few images, LeakageError when splits share.
     """
     whole = connected_groups(labels[KEYS])
-    judged = labels["label"].notna().groupby(whole).transform("all")
+    kept = params.keep_official and not params.folds
+    official = labels["official_split"] if kept else pd.Series(None, labels.index, dtype="str")
+    judged = labels["label"].notna().groupby(whole).transform("all") & official.isna()
+    if official.notna().all():
+        return _checked(labels, official.astype("str"))
     if not judged.any():
         raise TableError("no document has a score or a class of all its pages", fix="give pages one of them")
     group = whole[judged]
@@ -31,7 +36,10 @@ def split_images(labels: pd.DataFrame, params: StratifiedSplit, rng: np.random.G
     else:
         shares = {"val": params.val_share, "test": params.test_share}
         split = split_rows(strata, group, {"train": 1 - sum(shares.values()), **shares}, rng)
+    return _checked(labels, split.reindex(labels.index).fillna(official).fillna("train"))
+
+
+def _checked(labels: pd.DataFrame, split: "pd.Series[str]") -> pd.DataFrame:
     check_splits(split, SPLITS)
-    split = split.reindex(labels.index, fill_value="train")
     check_no_leakage(split, labels[KEYS])
     return pd.DataFrame({"image_id": labels["image_id"], "document": labels["document"], "split": split.astype("str")})

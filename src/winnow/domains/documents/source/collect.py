@@ -1,6 +1,5 @@
 """All pages of the sources as a stream: each file read, its pages prepared, measured, stored, and let go."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,29 +9,24 @@ import pandas as pd
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.rules.ink import ink_mask
+from winnow.domains.documents.source.files import documents_of
 from winnow.domains.documents.source.pages import fit, page_hash, read_pages
 from winnow.domains.documents.source.records import Collection, Record
+from winnow.images.alike import print_map
 from winnow.images.codec import Pixels, encode_png
 from winnow.images.listing import typed_frame
 from winnow.images.parallel import map_readable
 from winnow.images.store import ImageWriter
 
-PAGE_IN_NAME = re.compile(r"(?P<document>.+?)[_-]p(?:age)?[_-]?\d+", re.IGNORECASE)
-"""`report_p2` is page 2 of the document `report`."""
-
 
 @dataclass(frozen=True)
 class Collected:
-    """The columns of `Pages` and `Rejected`; both sorted, the pages in the order of their store."""
+    """The columns of `Pages`, `Rejected` and `GivenSeverities`; sorted, the pages in the order of their store."""
 
     pages: pd.DataFrame
     rejected: pd.DataFrame
-
-
-def document_of(name: str) -> str:
-    """The document that a page belongs to, by its name."""
-    found = PAGE_IN_NAME.fullmatch(name)
-    return found["document"] if found else name
+    severities: pd.DataFrame
+    """`GivenSeverities`"""
 
 
 def collect(collections: Sequence[Collection], preparation: definitions.Preparation, images: ImageWriter) -> Collected:
@@ -45,6 +39,8 @@ def collect(collections: Sequence[Collection], preparation: definitions.Preparat
         return [(encode_png(page), _measures(page)) for page in _pages(record, preparation)]
 
     pages: list[dict[str, object]] = []
+    severities: list[tuple[str, str, float]] = []
+    documents = {each.prefix: _documents([record.name for record in each.listing.records]) for each in collections}
     outcomes = map_readable(prepare, (record for _, _, record in named))
     for (image_id, collection, record), outcome in zip(named, outcomes, strict=True):
         if isinstance(outcome, str):
@@ -58,21 +54,36 @@ def collect(collections: Sequence[Collection], preparation: definitions.Preparat
                     "image_id": page_id,
                     "source": collection.form,
                     "name": record.name,
-                    "document": f"{collection.prefix}/{record.document or document_of(record.name)}",
+                    "document": f"{collection.prefix}/{record.document or documents[collection.prefix][record.name]}",
+                    "page": f"{collection.prefix}/{record.page}" if record.page else None,
+                    "official_split": record.official_split,
+                    "readability": record.readability,
                     **_labels(record),
                     **measures,
                 }
             )
+            given = zip(definitions.ISSUES, record.severities or (), strict=bool(record.severities))
+            severities += [(page_id, issue, severity) for issue, severity in given]
     return Collected(
         typed_frame(pages, PAGE_TYPES),
         typed_frame(rejected, REJECTED_TYPES).sort_values(["source", "row"], ignore_index=True),
+        pd.DataFrame(severities, columns=["image_id", "issue", "severity"]).astype(
+            {"image_id": "str", "issue": "str", "severity": "float64"}
+        ),
     )
+
+
+def _documents(names: list[str]) -> dict[str, str]:
+    """As `documents_of`; where all files of a source would be one document, their numbers do not count pages."""
+    found = documents_of(names)
+    return found if len(set(found.values())) > 1 else {name: name for name in names}
 
 
 PAGE_TYPES = {
     "image_id": "str", "source": "str", "name": "str", "document": "str", "score": "float64", "label": "Int64",
     "issues": "str", "width": "int64", "height": "int64", "contrast": "float64", "ink_share": "float64",
-    "perceptual_hash": "str",
+    "perceptual_hash": "str", "print_map": "str", "page": "str", "official_split": "str",
+    "readability": "float64",
 }  # fmt: skip
 REJECTED_TYPES = {"source": "str", "row": "int64", "reason": "str", "name": "str"}
 
@@ -93,6 +104,7 @@ def _measures(page: Pixels) -> dict[str, object]:
         "contrast": light - dark,
         "ink_share": float(ink.mean()),
         "perceptual_hash": page_hash(page),
+        "print_map": print_map(page).hex(),
     }
 
 

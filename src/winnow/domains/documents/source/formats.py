@@ -5,10 +5,12 @@ import math
 import re
 from pathlib import Path
 
+from winnow.curate.split_names import SPLITS
 from winnow.domains.documents import definitions
+from winnow.domains.documents.source.files import walk
 from winnow.domains.documents.source.pages import SUFFIXES
 from winnow.domains.documents.source.records import Listing, Record
-from winnow.images.listing import files_below
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.files import is_watched
 
@@ -18,7 +20,10 @@ NAME_COLUMNS = ("filename", "file", "image")
 SCORE_COLUMNS = ("quality_score", "score")
 CLASS_COLUMNS = ("quality_class", "class")
 ISSUES_COLUMN = "issues"
-DOCUMENT_COLUMN = "document"
+DOCUMENT_COLUMN, PAGE_COLUMN, SPLIT_COLUMN = "document", "page", "split"
+READABILITY_COLUMN = "readability"
+SEVERITY_COLUMNS = tuple(f"severity_{issue}" for issue in definitions.ISSUES)
+SPLIT_NAMES = {**{split: split for split in SPLITS}, "validation": "val", "valid": "val"}
 
 
 def read(form: str, path: Path) -> Listing:
@@ -34,9 +39,12 @@ def read_clean_pages(folder: Path) -> Listing:
     """Every image and PDF file below a folder. Raises SourceError when there is none."""
     if not folder.is_dir():
         raise SourceError(f"{folder} is no folder", fix="name a folder of clean pages: PNG, JPEG, TIFF or PDF files")
-    files = files_below(folder, SUFFIXES)
+    found = walk(folder, links=False)
+    files = found.pages
     if not files:
         raise SourceError(f"{folder} holds no page", fix=f"put clean pages there: {', '.join(SUFFIXES)}")
+    if found.others:
+        say(f"{folder}: {found.passed_over()}")
     names = [file.relative_to(folder).as_posix().rpartition(".")[0] for file in files]
     return _once([Record(row, name, file) for row, (name, file) in enumerate(zip(names, files, strict=True))])
 
@@ -106,7 +114,19 @@ def _labelled(number: int, name: str, folder: Path, row: dict[str, str | None]) 
     if score is not None and label is not None and definitions.class_of(score) != label:
         belongs = definitions.CLASSES[int(definitions.class_of(score))]
         raise ValueError(f"score {score:g} belongs to {belongs}, not to {definitions.CLASSES[label]}")
-    return Record(number, name.rpartition(".")[0], file, score, label, issues, (row.get(DOCUMENT_COLUMN) or "").strip())
+    return Record(
+        number,
+        name.rpartition(".")[0],
+        file,
+        score,
+        label,
+        issues,
+        (row.get(DOCUMENT_COLUMN) or "").strip(),
+        (row.get(PAGE_COLUMN) or "").strip(),
+        _severities([(row.get(column) or "").strip() for column in SEVERITY_COLUMNS]),
+        _split((row.get(SPLIT_COLUMN) or "").strip()),
+        _score((row.get(READABILITY_COLUMN) or "").strip()),
+    )
 
 
 def _first(row: dict[str, str | None], columns: tuple[str, ...]) -> str:
@@ -123,6 +143,25 @@ def _score(text: str) -> float | None:
     if not math.isfinite(score) or not 0 <= score <= 1:
         raise ValueError(f"the score {text[:20]} is not between 0 and 1")
     return score
+
+
+def _severities(texts: list[str]) -> tuple[float, ...] | None:
+    """All ten, or none: the score is a function of them all."""
+    if not all(texts):
+        return None
+    try:
+        found = tuple(float(text) for text in texts)
+    except ValueError:
+        raise ValueError("a severity is no number") from None
+    if not all(0 <= severity <= 1 for severity in found):
+        raise ValueError("a severity is not between 0 and 1")
+    return found
+
+
+def _split(text: str) -> str | None:
+    if text and text.lower() not in SPLIT_NAMES:
+        raise ValueError(f"there is no split {text[:20]!r}: {', '.join(SPLITS)}")
+    return SPLIT_NAMES[text.lower()] if text else None
 
 
 def _label(text: str) -> int | None:

@@ -1,35 +1,78 @@
-"""From the bytes of a file to the grey page that everything after ingest uses, at its own resolution."""
+"""From the bytes of a file to the grey pages that everything after ingest uses, each at its own resolution."""
 
 import io
+from collections.abc import Iterator
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from winnow.domains.documents.definitions import Preparation
 from winnow.images.codec import ImageError, Pixels, decode
 from winnow.images.opencv import cv2
-from winnow.images.pdf import render_pages
+from winnow.images.pdf import pdf_pages
 from winnow.images.perceptual import SIDE, perceptual_hash
 
-TIFF = (".tif", ".tiff")
-SUFFIXES = (".png", ".jpg", ".jpeg", *TIFF, ".bmp", ".pdf")
+HEIF = (".heic", ".heif")
+FRAMES = (".tif", ".tiff", ".gif", ".webp")
+"""Image files that may hold several pages."""
+SUFFIXES = (".png", ".jpg", ".jpeg", *FRAMES, ".bmp", *HEIF, ".pdf")
 MIN_SIDE = 64
 """Pixels of the shorter side below which nothing can be said of a page."""
+A4 = 2**0.5
+"""The longer side of a page over its shorter one."""
+LONGEST = 4
+"""A page may have so many times the pixels of an A4 page whose longer side is `max_side`."""
+
+
+class Opened(NamedTuple):
+    """A file that is being read."""
+
+    number: int
+    """of its pages"""
+    pages: Iterator[Pixels]
+    """one at a time, `(height, width)` in grey; may raise ImageError"""
 
 
 def read_pages(content: bytes, suffix: str, preparation: Preparation) -> list[Pixels]:
-    """The pages of a file, `(height, width)` in grey: those of a PDF rendered, an image's one. Raises ImageError.
+    """All pages of a file, `(height, width)` in grey. Raises ImageError."""
+    return list(open_pages(content, suffix, preparation).pages)
 
-    A TIFF of several pages is refused, since only its first one would be read.
-    """
+
+def open_pages(content: bytes, suffix: str, preparation: Preparation) -> Opened:
+    """The pages of a PDF, of a TIFF, GIF or WebP, which may hold several, or the one of an image. Raises ImageError."""
     if suffix.lower() == ".pdf":
-        return [fit(page, preparation.max_side) for page in render_pages(content, preparation.pdf_dpi)]
-    page = fit(to_grey(decode(content)[0]), preparation.max_side)
-    if suffix.lower() in TIFF:
+        count, pages = pdf_pages(content, preparation.pdf_dpi)
+    elif suffix.lower() in FRAMES:
+        first = to_grey(decode(content)[0])
         with Image.open(io.BytesIO(content)) as image:
-            if (count := getattr(image, "n_frames", 1)) > 1:
-                raise ImageError(f"a TIFF of {count} pages: save it as a PDF")
-    return [page]
+            count = getattr(image, "n_frames", 1)
+        pages = chain([first], (_frame(content, number) for number in range(1, count)))
+    else:
+        if suffix.lower() in HEIF:
+            _read_heif()
+        count, pages = 1, iter([to_grey(decode(content)[0])])
+    return Opened(count, (fit(page, preparation.max_side) for page in pages))
+
+
+def _frame(content: bytes, number: int) -> Pixels:
+    """Image `number`, from 0, of a file that holds several."""
+    with Image.open(io.BytesIO(content)) as image, io.BytesIO() as frame:
+        try:
+            image.seek(number)
+            ImageOps.exif_transpose(image).save(frame, "TIFF")
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ImageError(f"page {number + 1} is corrupt: {error}") from None
+        return to_grey(decode(frame.getvalue())[0])
+
+
+def _read_heif() -> None:
+    try:
+        from pi_heif import register_heif_opener  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise ImageError("HEIC is read with the extra `heic`: pip install 'winnow[heic]', or save it as JPEG") from None
+    register_heif_opener()
 
 
 def to_grey(pixels: Pixels) -> Pixels:
@@ -38,11 +81,16 @@ def to_grey(pixels: Pixels) -> Pixels:
 
 
 def fit(page: Pixels, max_side: int) -> Pixels:
-    """The page, reduced when its longer side has more pixels than `max_side`. Raises ImageError if it is too small."""
+    """The page, reduced when it is larger than an A4 page whose longer side has `max_side` pixels.
+
+    What counts is the shorter side, so that the text of a long receipt is not reduced with its length, and, of pages
+    that are longer still, the number of pixels. Raises ImageError if the page is too small.
+    """
     height, width = page.shape
     if min(height, width) < MIN_SIDE:
         raise ImageError(f"too small: {width} × {height} pixels, and at least {MIN_SIDE} a side are needed")
-    share = max_side / max(height, width)
+    most = LONGEST * max_side**2 / A4
+    share = min(max(max_side / max(height, width), max_side / A4 / min(height, width)), (most / page.size) ** 0.5)
     if share >= 1:
         return page
     size = max(round(width * share), MIN_SIDE), max(round(height * share), MIN_SIDE)
@@ -50,5 +98,5 @@ def fit(page: Pixels, max_side: int) -> Pixels:
 
 
 def page_hash(page: Pixels) -> str:
-    """The perceptual hash by which pages that show the same are found."""
+    """The perceptual hash by which pages that look alike are found."""
     return perceptual_hash(cv2.resize(page, (SIDE, SIDE), interpolation=cv2.INTER_AREA))

@@ -25,6 +25,13 @@ class Record:
     """the flagged ones; None where the source says nothing about issues"""
     document: str = ""
     """that it is a page of, where the source says it"""
+    page: str = ""
+    """the clean page that it shows, where the source says it"""
+    severities: tuple[float, ...] | None = None
+    """of the ten issues, where the source says them all"""
+    official_split: str | None = None
+    readability: float | None = None
+    """as an OCR of the user's found it, 0 to 1"""
 
 
 Listing = listing.Listing[Record]

@@ -1,0 +1,101 @@
+"""The files of a folder: pages, and what is passed over; and which files are pages of one document, by their names."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from winnow.domains.documents.source.pages import SUFFIXES
+from winnow.pipeline.errors import WinnowError
+
+PAGE_IN_NAME = re.compile(r"(?P<document>.+?)[ _.-]p(?:age)?[ _.-]?\d+", re.IGNORECASE)
+"""`report_p2` is page 2 of the document `report`."""
+NUMBER_IN_NAME = re.compile(r"(?P<document>.+?)[ _.-]+\(?(?P<number>\d{1,4})\)?")
+"""`report-2` may be."""
+ANYTHING = re.compile(
+    r"(?:.*[/ _.-])?(?:scan|scanned|img|image|dsc|dscn|pxl|photo|picture|screenshot|doc|document|file|untitled|new)s?",
+    re.IGNORECASE,
+)
+"""Names that a device gives: their numbers count files, not pages."""
+
+
+@dataclass
+class Found:
+    """What a walk found."""
+
+    pages: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    """files that are no pages, and linked folders that were not followed"""
+
+    def passed_over(self) -> str:
+        """What others there are, as text: `3 files passed over: 2 .docx, 1 .txt`; empty without any."""
+        names = ("linked folder" if each.is_dir() else each.suffix.lower() or "no suffix" for each in self.others)
+        kinds = Counter(names)
+        named = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        return f"{len(self.others)} passed over, which are no pages: {named}" if self.others else ""
+
+
+def walk(folder: Path, *, links: bool) -> Found:
+    """The files below a folder, sorted, hidden ones left out; with `links` those of linked folders too, each once."""
+    found, seen = Found(), {folder.resolve()}
+    for place, folders, files in os.walk(folder, followlinks=links):
+        here = Path(place)
+        for name in sorted(folders):
+            inside = here / name
+            if name.startswith("."):
+                folders.remove(name)
+            elif inside.is_symlink():
+                if links and inside.resolve() not in seen:
+                    seen.add(inside.resolve())
+                else:
+                    folders.remove(name)
+                    found.others += [] if links else [inside]
+        visible = [here / name for name in files if not name.startswith(".")]
+        found.pages += [file for file in visible if file.suffix.lower() in SUFFIXES and file.is_file()]
+        found.others += [file for file in visible if file.suffix.lower() not in SUFFIXES]
+    found.pages.sort()
+    found.others.sort()
+    return found
+
+
+def named_files(paths: Sequence[Path]) -> Found:
+    """The files that a command line names, each once: files as they are, and what is in folders, linked ones too.
+
+    Raises WinnowError for a path that does not exist and for a folder without a page.
+    """
+    found = Found()
+    for path in paths:
+        if path.is_dir():
+            inside = walk(path, links=True)
+            if not inside.pages:
+                fix = f"one of {', '.join(SUFFIXES)}"
+                raise WinnowError(f"{path} holds no page", where=inside.passed_over(), fix=fix)
+            found.pages += inside.pages
+            found.others += inside.others
+        elif path.is_file():
+            found.pages.append(path)
+        else:
+            raise WinnowError(f"{path} does not exist", fix=f"name a file ({', '.join(SUFFIXES)}) or a folder of them")
+    return Found(list(dict.fromkeys(found.pages)), list(dict.fromkeys(found.others)))
+
+
+def documents_of(names: Iterable[str]) -> dict[str, str]:
+    """The document that each page belongs to, by its name without suffix: `report_p2`, `report-2`, `report_002`.
+
+    A number alone says so only when it counts from 0 or 1, with at most half of the numbers missing, and when the name
+    before it is not one that devices give to every file.
+    """
+    found = {name: name for name in names}
+    numbered: dict[str, dict[str, int]] = {}
+    for name in found:
+        if match := PAGE_IN_NAME.fullmatch(name):
+            found[name] = match["document"]
+        elif (match := NUMBER_IN_NAME.fullmatch(name)) and not ANYTHING.fullmatch(match["document"]):
+            numbered.setdefault(match["document"], {})[name] = int(match["number"])
+    for document, pages in numbered.items():
+        numbers = set(pages.values())
+        if min(numbers) <= 1 and max(numbers) <= 2 * len(numbers):
+            found |= dict.fromkeys(pages, document)
+    return found
