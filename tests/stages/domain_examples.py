@@ -351,6 +351,8 @@ EXAMPLES = {
             "label.max_cost_usd": "stops the stage, or does not; tests/stages/articles_oracle",
             "label.max_unlabelled_share": "stops the stage, or does not; tests/stages/articles_oracle",
             "label.calibration.tolerance": "judges the validation sample; tests/stages/articles_oracle",
+            "label.calibration.off_topic": "draws the sample of the report; tests/stages/articles_oracle",
+            "label.calibration.edge": "draws the sample of the report; tests/stages/articles_oracle",
             "label.calibration.seed": "draws the sample of the report; tests/stages/articles_oracle",
             "label.calibration.validation_seed": "draws the sample of the report; tests/stages/articles_oracle",
             "label.oracle.rationale": "changes what a server answers; tests/stages/articles_oracle",

@@ -275,6 +275,8 @@ class Batches:
         """how many of the next requests about batches are answered with status 500"""
         self.dies_after_creation = False
         """whether the line is lost when a batch is made, which is made all the same"""
+        self.lists = True
+        """whether it lists the batches that were made; some servers do not"""
         self.sizes: list[int] = []
         """requests of each batch"""
         self._files: dict[str, bytes] = {}
@@ -304,7 +306,7 @@ class Batches:
         if (command, path) == ("POST", "/batches"):
             return 200, self._make(json.loads(data))
         if path == "/batches":
-            made = [self._state(name) for name in reversed(self._made)]
+            made = [self._state(name) for name in reversed(self._made)] if self.lists else []
             return 200, {"object": "list", "data": made, "has_more": False}
         if path.endswith("/content"):
             return 200, {}

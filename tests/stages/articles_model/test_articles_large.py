@@ -16,6 +16,7 @@ from tests.stages.articles_model.trained import QWEN, TRAINED, base, trained_sco
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import read_definition, scoring_of
 from winnow.domains.articles.model.network import Scorer, merged
+from winnow.domains.articles.model.scoring import load_scorer
 from winnow.domains.articles.model.training import ScorerTask
 
 RANK = 4
@@ -98,6 +99,8 @@ def test_a_model_with_a_narrow_base_is_trained_and_needs_neither_adapters_nor_bi
     assert all(not torch.equal(found[name], before[name].bfloat16()) for name in moved)
     if dtype == "bf16":
         assert all(torch.equal(found[name], each.bfloat16()) for name, each in before.items() if name not in moved)
+    network = load_scorer(torch.device("cpu")).network
+    assert {each.dtype for each in network.backbone.parameters()} == {torch.bfloat16}, "as large in use as when saved"
     scores = trained_scores(["a school", "a river"])
     code = (
         "import sys; sys.modules['bitsandbytes'] = None; sys.modules['peft'] = None; import torch;"

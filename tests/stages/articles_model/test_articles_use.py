@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import docx
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from huggingface_hub.errors import LocalTokenNotFoundError
 from sklearn.metrics import f1_score, mean_absolute_error
 from typer.testing import CliRunner
 
-from tests.stages.programs import Programs
+from tests.stages.programs import DATA_STAGES, Programs
 from winnow.cli import app as winnow
 from winnow.domains.articles import inference
 from winnow.domains.articles.cli import app
@@ -90,6 +92,32 @@ def test_scoring_a_file_goes_on_where_it_stopped(here: Programs, monkeypatch: py
     assert [row.keys() for row in map(json.loads, Path("refused.jsonl").read_text().splitlines())] == [
         {"row", "error"}
     ] * len(odd)
+
+
+def test_a_filter_of_four_dimensions_goes_from_its_folder_to_a_scored_file(here: Programs) -> None:
+    folder = Path("data/source/articles/filters")
+    shutil.copytree(folder / "uplifting/v1", folder / "newsroom/v3")
+    config = yaml.safe_load((folder / "newsroom/v3/config.yaml").read_text())
+    names = [each["name"] for each in config["dimensions"][:4]]
+    bands = [{"name": "minor", "minimum": 0, "maximum": 0.3}, {"name": "front", "minimum": 0.3, "maximum": 1}]
+    config |= {"name": "newsroom", "version": 3, "dimensions": config["dimensions"][:4], "analysis_field": "desk"}
+    config |= {"scale": {"low": 0, "high": 1}, "tiers": {"of": names[1:], "bands": bands}}
+    (folder / "newsroom/v3/config.yaml").write_text(yaml.safe_dump(config))
+    for stage in (*DATA_STAGES, "train", "evaluate"):
+        changes = {"oracle": {"noise": 0.05}} if stage == "label" else {}
+        here.run(stage, common={"definition": "newsroom/v3"}, **changes)
+    rows = [{"id": n, "title": "T", "content": "volunteers rebuilt the school together " * n} for n in range(1, 6)]
+    Path("in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = CliRunner().invoke(app, ["score", "in.jsonl", "--out", "out.jsonl"])
+    assert done.exit_code == 0, done.output
+    scored = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in scored] == [1, 2, 3, 4, 5]
+    for row in scored:
+        dimensions, overall = row["desk"]["dimensions"], row["desk"]["overall"]
+        assert list(dimensions) == names
+        assert all(0 <= score <= 1 for score in dimensions.values())
+        assert overall == pytest.approx(np.mean([dimensions[name] for name in names[1:]]), abs=1e-4)
+        assert row["desk"]["tier"] == ("front" if overall >= 0.3 else "minor")
 
 
 def test_a_gzip_file_and_articles_with_odd_dates_are_scored(here: Programs, monkeypatch: pytest.MonkeyPatch) -> None:

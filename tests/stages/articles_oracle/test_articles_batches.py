@@ -14,6 +14,7 @@ from tests.stages.oracle_server import OracleServer
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle
+from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.labelling import BrakeError, announce
 from winnow.domains.articles.rules.oracles import OracleError
 from winnow.learn.interrupt import Interrupted
@@ -84,6 +85,7 @@ def test_a_batch_whose_run_was_killed_is_read_and_not_sent_again(
     with OracleServer(good(definition)) as server:
         server.batches.looks = 10**6
         server.batches.dies_after_creation = moment == "made"
+        server.batches.lists = moment != "waiting"  # what the server has named is found without
         given = batched(server, retries=0, timeout=5.0)
         child = os.fork()
         if child == 0:
@@ -216,6 +218,35 @@ def test_the_brake_stops_between_batches(here: Programs, definition: Definition)
             labeller.label_all(some_articles(1000), is_batch=True)
         assert server.batches.sizes == [100]
         assert labeller.use.requests == 100, "what was answered is counted and stored"
+
+
+def test_a_file_is_labelled_in_batches_and_one_under_way_is_read_first(here: Programs, definition: Definition) -> None:
+    rows = [{"id": each.article_id, "content": each.content} for each in some_articles(30)]
+    Path("more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def label(given: Oracle, cap: float = 100.0) -> dict[str, Any]:
+        with open_labeller(definition, given, cap, 0) as labeller:
+            return label_file(labeller, Path("more.jsonl"), Path("out.jsonl"), batch_size=10, max_batches=0, seed=1)
+
+    with OracleServer(good(definition)) as server:
+        with open_labeller(definition, batched(server), 100.0, 0) as labeller:
+            labeller.oracle.client.batches.retrieve = interrupted(  # type: ignore[attr-defined]
+                labeller.oracle.client.batches.retrieve  # type: ignore[attr-defined]
+            )
+            server.batches.looks = 10**6
+            with pytest.raises(Interrupted):
+                labeller.label_all(some_articles(20), is_batch=True)
+        server.batches.looks = 0
+        told = label(settings(server))  # without batches, too: what was sent is paid
+        assert (told["labelled"], told["complete"]) == (30, True)
+        assert server.batches.sizes == [20]
+        assert set(server.delivered.values()) == {1}
+        assert told["cost_usd"] == pytest.approx((20 / 2 + 10) * PRICE)
+        rows += [{"id": f"b{n}", "content": f"Story {n}: they rebuilt the bridge."} for n in range(8)]
+        Path("more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        told = label(batched(server))
+        assert (told["labelled"], server.batches.sizes) == (38, [20, 8])
+        assert told["paid_now_usd"] == pytest.approx(4 * PRICE)
 
 
 def test_the_stage_calibrates_directly_and_labels_in_batches(here: Programs, definition: Definition) -> None:

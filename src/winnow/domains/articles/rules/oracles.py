@@ -22,6 +22,9 @@ KEYS = ("WINNOW_ORACLE_KEY", "OPENAI_API_KEY")
 
 OPENAI = "api.openai.com"
 
+STEPS = 20
+"""How finely `rules` scores: half points of a scale of ten."""
+
 REFUSED = frozenset({400, 413, 422, 451})
 """Statuses about one request, such as a content filter's or an article that is too long."""
 TRANSIENT = frozenset({408, 409, 425, 429})
@@ -111,7 +114,9 @@ class RulesOracle:
             name: score + rng.normal(0, self.noise)
             for name, score in score_words(question.text, self.definition).items()
         }
-        scores = {name: round(2 * min(max(score, scale.low), scale.high)) / 2 for name, score in drawn.items()}
+        step = scale.width / STEPS
+        steps = {name: round(min(max((score - scale.low) / step, 0), STEPS)) for name, score in drawn.items()}
+        scores = {name: scale.low + count * step for name, count in steps.items()}
         reason = {RATIONALE: "the keywords that are not denied"} if RATIONALE in question.schema["required"] else {}
         return Reply(json.dumps({**reason, **scores}), Tokens(0, 0, 0, 0))
 
