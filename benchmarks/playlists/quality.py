@@ -37,12 +37,28 @@ FOUND_BEST = ONE_EACH | {
 EARLIER = {"playlists.train.blend.floor": 0.1, "playlists.train.blend.artist_weight": 0.0}
 """The blend's before tuning the baselines showed that a lower floor and the artists find more validation tracks."""
 
+ORDERED = {
+    f"playlists.evaluate.baselines.{name}": values
+    for name, values in {
+        "included": ["popularity", "item_knn_recency_artist", "item_knn_ordered", "stan", "sequential_rules"],
+        "knn_neighbours": [200], "knn_shrink": [10.0, 20.0], "artist_weights": [0.4, 1.6, 6.4], "genre_weights": [0.0],
+        "recency_decays": [5.0], "recency_floors": [0.01], "ordered_distances": [10.0, 40.0, 160.0],
+        "stan_lists": [100, 400], "stan_decays": [5.0], "stan_spreads": [20.0, 80.0], "rules_reach": [10, 40],
+        "tuning_playlists": 300,
+    }.items()
+} | {
+    f"playlists.train.blend.{name}": value
+    for name, value in {"neighbours": 200, "shrink": 10.0, "distance": 40.0, "genre_weight": 0.0}.items()
+}  # fmt: skip
+"""The blend and the baselines read the order; settings about those that `mpd` found best."""
+
 ROWS: dict[str, tuple[bool, str | None, dict[str, Any]]] = {
     "mpd": (True, "mpd", EARLIER | {"playlists.evaluate.baselines.tuning_playlists": 600}),
     "mpd floor": (True, "mpd", {"playlists.train.blend.artist_weight": 0.0} | FOUND_BEST),
     "mpd artists": (True, "mpd", FOUND_BEST),
     "mpd artists seed 2": (True, "mpd", {"playlists.train.seed": 2} | FOUND_BEST),
     "mpd bpr": (True, "mpd", EARLIER | BPR | ONE_EACH),
+    "mpd ordered": (True, "mpd", ORDERED),
     "mpd seed 2": (True, "mpd", EARLIER | {"playlists.train.seed": 2} | ONE_EACH),
     "mini": (True, "mini", {}),
     "quick": (True, "quick", {}),
