@@ -80,6 +80,16 @@ ROWS: dict[str, tuple[bool, str | None, dict[str, Any]]] = {
         "nothing", "content_attention", "query", "query and content_attention", "own_vectors", "walk", "genres",
         "artists",
     )
+} | {
+    f"convolution {name}": (
+        False,
+        None,
+        {
+            "playlists.train.network.convolution": name,
+            "playlists.evaluate.baselines.included": ["popularity", "item_knn_ordered"],
+        },
+    )
+    for name in ("own", "GATConv", "GATv2Conv", "TransformerConv", "SAGEConv", "LGConv")
 }  # fmt: skip
 """Whether the lists are the real ones, the preset, and further values."""
 
