@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmarks.measure import clone, data_of, kept, merge, run
 from winnow.pipeline import presets
 
@@ -106,7 +108,13 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
     judged = json.loads((copy / "metrics/playlists/judgement.json").read_text())
     ledger = [json.loads(line) for line in (copy / ".winnow/ledger.jsonl").read_text().splitlines()]
     last = {line["stage"].partition("@")[0]: line for line in ledger if line["outcome"] == "done"}
+    seeds = pd.read_parquet(copy / "data/playlists/evaluate/seeds.parquet")
+    by_seeds: dict[str, Any] = {}
+    for row in seeds.to_dict("records"):
+        group = by_seeds.setdefault("unseen" if row.pop("unseen") else "seen", {})
+        group.setdefault(row.pop("recommender"), {})[str(row.pop("seeds"))] = row
     return judged | {
+        "seeds": by_seeds,
         "label": json.loads((copy / "metrics/playlists/label.json").read_text()),
         "split": json.loads((copy / "metrics/playlists/split.json").read_text()),
         "epoch_seconds": last["train"]["epoch_seconds"],
