@@ -61,6 +61,7 @@ ROWS: dict[str, tuple[bool, str | None, dict[str, Any]]] = {
     "mpd artists seed 2": (True, "mpd", {"playlists.train.seed": 2} | FOUND_BEST),
     "mpd bpr": (True, "mpd", EARLIER | BPR | ONE_EACH),
     "mpd ordered": (True, "mpd", ORDERED),
+    "quick ordered": (True, "quick", ORDERED | {"playlists.evaluate.explanation_checks": 50}),
     "mpd seed 2": (True, "mpd", EARLIER | {"playlists.train.seed": 2} | ONE_EACH),
     "mini": (True, "mini", {}),
     "quick": (True, "quick", {}),
