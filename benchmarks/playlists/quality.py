@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmarks.measure import clone, data_of, kept, merge, run
 from winnow.pipeline import presets
 
@@ -37,12 +39,29 @@ FOUND_BEST = ONE_EACH | {
 EARLIER = {"playlists.train.blend.floor": 0.1, "playlists.train.blend.artist_weight": 0.0}
 """The blend's before tuning the baselines showed that a lower floor and the artists find more validation tracks."""
 
+ORDERED = {
+    f"playlists.evaluate.baselines.{name}": values
+    for name, values in {
+        "included": ["popularity", "item_knn_recency_artist", "item_knn_ordered", "stan", "sequential_rules"],
+        "knn_neighbours": [200], "knn_shrink": [10.0, 20.0], "artist_weights": [0.4, 1.6, 6.4], "genre_weights": [0.0],
+        "recency_decays": [5.0], "recency_floors": [0.01], "ordered_distances": [10.0, 40.0, 160.0],
+        "stan_lists": [100, 400], "stan_decays": [5.0], "stan_spreads": [20.0, 80.0], "rules_reach": [10, 40],
+        "tuning_playlists": 300,
+    }.items()
+} | {
+    f"playlists.train.blend.{name}": value
+    for name, value in {"neighbours": 200, "shrink": 10.0, "distance": 40.0, "genre_weight": 0.0}.items()
+}  # fmt: skip
+"""The blend and the baselines read the order; settings about those that `mpd` found best."""
+
 ROWS: dict[str, tuple[bool, str | None, dict[str, Any]]] = {
     "mpd": (True, "mpd", EARLIER | {"playlists.evaluate.baselines.tuning_playlists": 600}),
     "mpd floor": (True, "mpd", {"playlists.train.blend.artist_weight": 0.0} | FOUND_BEST),
     "mpd artists": (True, "mpd", FOUND_BEST),
     "mpd artists seed 2": (True, "mpd", {"playlists.train.seed": 2} | FOUND_BEST),
     "mpd bpr": (True, "mpd", EARLIER | BPR | ONE_EACH),
+    "mpd ordered": (True, "mpd", ORDERED),
+    "quick ordered": (True, "quick", ORDERED | {"playlists.evaluate.explanation_checks": 50}),
     "mpd seed 2": (True, "mpd", EARLIER | {"playlists.train.seed": 2} | ONE_EACH),
     "mini": (True, "mini", {}),
     "quick": (True, "quick", {}),
@@ -64,6 +83,16 @@ ROWS: dict[str, tuple[bool, str | None, dict[str, Any]]] = {
         "nothing", "content_attention", "query", "query and content_attention", "own_vectors", "walk", "genres",
         "artists",
     )
+} | {
+    f"convolution {name}": (
+        False,
+        None,
+        {
+            "playlists.train.network.convolution": name,
+            "playlists.evaluate.baselines.included": ["popularity", "item_knn_ordered"],
+        },
+    )
+    for name in ("own", "GATConv", "GATv2Conv", "TransformerConv", "SAGEConv", "LGConv")
 }  # fmt: skip
 """Whether the lists are the real ones, the preset, and further values."""
 
@@ -80,7 +109,13 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
     judged = json.loads((copy / "metrics/playlists/judgement.json").read_text())
     ledger = [json.loads(line) for line in (copy / ".winnow/ledger.jsonl").read_text().splitlines()]
     last = {line["stage"].partition("@")[0]: line for line in ledger if line["outcome"] == "done"}
+    seeds = pd.read_parquet(copy / "data/playlists/evaluate/seeds.parquet")
+    by_seeds: dict[str, Any] = {}
+    for row in seeds.to_dict("records"):
+        group = by_seeds.setdefault("unseen" if row.pop("unseen") else "seen", {})
+        group.setdefault(row.pop("recommender"), {})[str(row.pop("seeds"))] = row
     return judged | {
+        "seeds": by_seeds,
         "label": json.loads((copy / "metrics/playlists/label.json").read_text()),
         "split": json.loads((copy / "metrics/playlists/split.json").read_text()),
         "epoch_seconds": last["train"]["epoch_seconds"],

@@ -62,7 +62,7 @@ def propagation() -> dict[str, float]:
     fixed, learned = (
         GraphRecommender(
             songs=NODES, embeddings=1, genres=0, embedding_dim=DIM, heads=HEADS, layers=1, learned_attention=attention,
-            temperature=1.0, dropout=0.0, genre_weight=0.0, splits=["train"],
+            temperature=1.0, dropout=0.0, genre_weight=0.0, splits=["train"], convolution="own",
         )
         for attention in (False, True)
     )  # fmt: skip
@@ -116,7 +116,7 @@ def epoch() -> dict[str, float]:
     torch.manual_seed(0)
     ours = GraphRecommender(
         songs=shape[1], embeddings=shape[1], genres=0, embedding_dim=DIM, heads=HEADS, layers=3,
-        learned_attention=False, temperature=0.15, dropout=0.0, genre_weight=0.0, splits=["train"],
+        learned_attention=False, temperature=0.15, dropout=0.0, genre_weight=0.0, splits=["train"], convolution="own",
     )  # fmt: skip
     theirs = LightGCN(sum(shape), DIM, 3)
     frequency = graph.popularity.numpy() ** 0.75

@@ -56,6 +56,22 @@ def random_lists(count: int = 40, **changes: Any) -> list[Any]:
     return [[track(int(number), **changes) for number in rng.permutation(60)[:20]] for _ in range(count)]
 
 
+def test_playlists_keep_their_own_names(here: Path) -> None:
+    """Some are dropped in between, so that a name's place is not its playlist's."""
+    lists = random_lists(12)
+    lists[3] = lists[3][:4]
+    run("ingest", **slices(lists))
+    run("filter", min_tracks=12)
+    run("label")
+    tracks = table("label/tracks.parquet")["track"]
+    entries = table("label/entries.parquet").sort_values("position").groupby("playlist_index")["track_index"]
+    named = table("label/playlists.parquet").set_index("playlist_index")["name"]
+    assert len(named) == 11
+    for number, own in entries:
+        uris = [each["track_uri"] for each in lists[int(named[number].split()[1])]]
+        assert tracks.iloc[own].tolist() == uris
+
+
 def test_every_entry_is_somewhere(here: Path) -> None:
     entries, kept, dropped = (
         table(name) for name in ("ingest/entries.parquet", "filter/entries.parquet", "filter/dropped.parquet")

@@ -283,11 +283,21 @@ def test_tuning_gets_validation_tracks_of_some_playlists_and_no_others(
         assert (given.train.matrix().toarray() == world.train).all()
         return float(real(self, fitted))
 
+    def fit_sasrec(train: Any, val: Any, **options: Any) -> Any:
+        assert (train.matrix().toarray() == world.train).all()
+        assert val is seen[0]
+        fitted.append(options["dim"])
+        return really_fit(train, val, **options)
+
+    fitted: list[int] = []
+    really_fit = tuned_baselines.fit_sasrec
+    monkeypatch.setattr(tuned_baselines, "fit_sasrec", fit_sasrec)
     real = tuned_baselines.TunedBaselines.recall
     monkeypatch.setattr(tuned_baselines.TunedBaselines, "recall", recall)
     with torch_restored():
         PLAYLISTS.run("evaluate", baselines={"tuning_playlists": 20})
     assert len(seen) >= 9
+    assert fitted, "SASRec is trained, too"
     every = world.users("val")
     for held in seen[:1]:
         assert held.users.tolist() == every[:: -(-len(every) // 20)], "spread evenly over all"

@@ -410,6 +410,12 @@ def test_other_listeners_are_judged(here: Path) -> None:
     assert judged["users_judged"] == 20
     assert judged["songs_unknown"] == 1
     assert judged["model"]["recall_at_10"] > judged["popularity"]["recall_at_10"]
+    rival = "graph_filter" if found.blend else "item_knn"
+    assert judged["popularity"]["recall_at_10"] < judged[rival]["recall_at_10"]
+    apart = judged["model"]["recall_at_10"] - judged[rival]["recall_at_10"]
+    bounds = judged["difference"]["recall_at_10"][rival]
+    assert bounds["low"] <= apart <= bounds["high"]
+    assert {"mrr_score", "novelty_score", "ndcg_at_20"} <= set(judged["model"]), "the domain's own metrics"
     assert judged == found.judge(other, np.random.default_rng(0))
     assert judged != found.judge(other, np.random.default_rng(1)), "which songs are hidden is drawn"
     both = found.judge(listening([*new, *rows]), np.random.default_rng(0))

@@ -1,6 +1,6 @@
 """The settings of the recommenders' baselines that several domains share. Loads no torch."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,10 @@ from winnow.pipeline.section import Float, Section
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[Float, Field(gt=0)]
 NotNegative = Annotated[Float, Field(ge=0)]
+
+
+Convolution = Literal["own", "GATConv", "GATv2Conv", "TransformerConv", "SAGEConv", "LGConv"]
+"""`own` is the domain's attention by its own kernels; the others are `torch_geometric.nn`'s."""
 
 
 class Baselines(Section):

@@ -54,25 +54,30 @@ def tune(grid: Grid, train: Matrix, val: EvaluationSet, *, block: int, known: Ma
 def stepwise(
     grids: Mapping[str, Sequence[float]], recall: Callable[[Mapping[str, float]], float]
 ) -> tuple[dict[str, float], float]:
-    """Settings of which none alone can be changed for the better, and their recall.
+    """Settings of which none alone can be changed for the better, and their recall; the best of three searches.
 
-    From the middle of each grid one setting after the other is given its best value, until none changes.
+    From a quarter, the middle and three quarters of each grid one setting after the other is given its best value,
+    until none changes.
     """
-    chosen = {name: values[len(values) // 2] for name, values in grids.items()}
-    best, before = recall(chosen), None
-    seen = {tuple(chosen.values())}
-    while chosen != before:
-        before = dict(chosen)
-        for name, values in grids.items():
-            for value in values:
-                tried = chosen | {name: value}
-                if tuple(tried.values()) in seen:
-                    continue
-                seen.add(tuple(tried.values()))
-                found = recall(tried)
-                if found > best:
-                    best, chosen = found, tried
-    return chosen, best
+    known: dict[tuple[float, ...], float] = {}
+
+    def measure(settings: Mapping[str, float]) -> float:
+        key = tuple(settings.values())
+        if key not in known:
+            known[key] = recall(settings)
+        return known[key]
+
+    found = []
+    for quarter in (2, 1, 3):  # of equal ones that from the middle counts
+        chosen = {name: values[len(values) * quarter // 4] for name, values in grids.items()}
+        before = None
+        while chosen != before:
+            before = dict(chosen)
+            for name, values in grids.items():
+                chosen = max([chosen, *(chosen | {name: value} for value in values)], key=measure)
+        found.append((measure(chosen), chosen))
+    best, settings = max(found, key=lambda pair: pair[0])
+    return settings, best
 
 
 def at_edge(settings: Mapping[str, float], grids: Mapping[str, Sequence[float]]) -> list[str]:

@@ -1,6 +1,9 @@
 """The simple recommenders, against a second way of computing them."""
 
+from collections.abc import Mapping
 from functools import partial
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +20,7 @@ from winnow.recommend.baselines import (
 )
 from winnow.recommend.evaluation_set import evaluation_set
 from winnow.recommend.graph import matrix_of
-from winnow.recommend.tuning import at_edge, tune
+from winnow.recommend.tuning import at_edge, stepwise, tune
 
 
 def dense() -> np.ndarray:
@@ -142,3 +145,21 @@ def test_tuning_scores_users_by_the_items_they_are_said_to_be_known_by() -> None
 
     tune(iter([({}, fit)]), matrix_of(graph), held, block=100, known=nothing)  # type: ignore[arg-type]
     assert seen == [0]
+
+
+def test_stepwise_tuning_ends_where_no_single_change_is_better_and_tries_no_setting_twice() -> None:
+    rng = np.random.default_rng(3)
+    grids = {"a": [1.0, 2.0, 3.0, 4.0], "b": [0.0, 0.5, 1.0], "c": [7.0]}
+    for _ in range(20):
+        height = {key: float(rng.random()) for key in product(*grids.values())}
+        tried: list[tuple[float, ...]] = []
+
+        def recall(own: Mapping[str, float], height: dict[Any, float] = height, tried: list[Any] = tried) -> float:
+            tried.append(tuple(own.values()))
+            return height[tuple(own.values())]
+
+        settings, best = stepwise(grids, recall)
+        assert len(tried) == len(set(tried))
+        assert best == height[tuple(settings.values())] == max(height[each] for each in tried)
+        for name, values in grids.items():
+            assert all(height[tuple((settings | {name: value}).values())] <= best for value in values)

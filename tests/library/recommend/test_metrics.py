@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from winnow.judge.intervals import values
-from winnow.recommend.metrics import metric_statistics, of_checks, user_metrics
+from winnow.recommend.metrics import checks_by_kind, metric_statistics, of_checks, user_metrics
 from winnow.recommend.ranking import Ranking
+from winnow.recommend.tables import Checks
 
 LISTS = np.array([[0, 1, 2], [3, 2, 1]])
 HITS = np.array([[True, False, True], [False, False, False]])
@@ -42,3 +43,13 @@ def test_explanations_hold_where_the_score_falls_further_without_the_first_reaso
     bounds = found.interval["explanation_accuracy"]
     assert (bounds.low, bounds.high) == pytest.approx((0.150, 0.850), abs=1e-3), "Wilson's of 2 in 4"
     assert of_checks(checks.iloc[:0], 0.95).model == {}
+
+
+def test_by_kind_ties_are_no_hits() -> None:
+    rows = [("track", 2.0, 1.0), ("track", 1.0, 1.0), ("artist", 0.0, 0.0), ("artist", 1.0, 3.0), ("genre", 1.0, 0.5)]
+    checks = pd.DataFrame([(n, 0, *row) for n, row in enumerate(rows)], columns=list(Checks.to_schema().columns))
+    found = checks_by_kind(checks)
+    assert {kind: (own["checked"], own["held"]) for kind, own in found.items()} == {
+        "track": (2, 1), "artist": (2, 0), "genre": (1, 1),
+    }  # fmt: skip
+    assert (found["track"]["fall"], found["track"]["other"]) == (1.5, 1.0)

@@ -131,6 +131,9 @@ class Network(Section):
     attention: Literal["learned", "degree"] = Field(
         description="degree: LightGCN's fixed weights; learned starts there"
     )
+    convolution: settings.Convolution = Field(
+        description="from songs to users: own (this project's kernels), or torch_geometric's by its name"
+    )
     min_listeners: int = Field(ge=1, description="training listeners from which a song has an embedding of its own")
     temperature: Float = Field(gt=0, le=10, description="scores are divided by this")
     dropout: Float = Field(ge=0, lt=1, description="dropout probability in training")

@@ -52,10 +52,13 @@ def loader(given: Sequences, loss: str = "sampled_softmax", history: int = 6, **
     )  # type: ignore[arg-type]
 
 
-def network(given: Sequences, *, genres: bool = True, heads: int = 2, history: int = 6) -> PlaylistGAT:
+def network(
+    given: Sequences, *, genres: bool = True, heads: int = 2, history: int = 6, convolution: str = "own"
+) -> PlaylistGAT:
     """A network without zeros in its parameters."""
     torch.manual_seed(3)
-    options = Network(embedding_dim=8, heads=heads, history=history, temperature=0.2, dropout=0.0, without=[])
+    sizes = {"embedding_dim": 8, "heads": heads, "history": history, "temperature": 0.2, "dropout": 0.0}
+    options = Network.model_validate(sizes | {"without": [], "convolution": convolution})
     model = build_model(options, graph(given), GENRES if genres else GENRES[:0], ARTISTS)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -219,7 +219,8 @@ def test_about_sixteen_million_parameters_at_full_size(repository) -> None:  # t
     with torch.device("meta"):
         model = PlaylistGAT(
             tracks=198_661, embeddings=133_312, artists=26_627, genres=12, genres_per_artist=3, neighbours=32,
-            embedding_dim=dim, heads=network.heads, history=network.history, temperature=0.1, dropout=0.0, without=[],
+            embedding_dim=dim, heads=network.heads, history=network.history, temperature=0.1, dropout=0.0,
+            without=[], convolution="own",
         )  # fmt: skip
     assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(16e6, rel=0.1)
 

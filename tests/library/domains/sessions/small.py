@@ -4,16 +4,24 @@ import torch
 
 from tests.library.recommend.small import ITEMS, USERS
 from winnow.domains.sessions.model.network import GraphRecommender
+from winnow.recommend.settings import Convolution
 
 
 def network(
-    *, genres: int = 0, learned: bool = True, layers: int = 2, embeddings: int = ITEMS, seed: int = 1
+    *,
+    genres: int = 0,
+    learned: bool = True,
+    layers: int = 2,
+    embeddings: int = ITEMS,
+    seed: int = 1,
+    convolution: Convolution = "own",
 ) -> GraphRecommender:
     """A network without zeros in its parameters."""
     torch.manual_seed(seed)
     model = GraphRecommender(
         songs=ITEMS, embeddings=embeddings, genres=genres, embedding_dim=8, heads=2, layers=layers,
         learned_attention=learned, temperature=0.5, dropout=0.0, genre_weight=0.3, splits=["train"],
+        convolution=convolution,
     )  # fmt: skip
     with torch.no_grad():
         for parameter in model.parameters():

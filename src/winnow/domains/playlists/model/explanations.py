@@ -54,6 +54,8 @@ class CompletionExplainer:
         model = self.completer.model
         given = self.completer.vectors[torch.from_numpy(own.copy()).to(self.completer.units.device)][None]
         inside = torch.ones(1, len(own), dtype=torch.bool, device=given.device)
+        if model.convolution is not None:
+            return self._convolved_without_each(given)
         strength = model.attend(given, inside)
         parts = strength[..., None] * given.view(*given.shape[:2], model.heads, -1)
         whole = parts.sum(dim=1)
@@ -62,6 +64,15 @@ class CompletionExplainer:
         if len(own) == 1:  # nothing is left to complete
             return vector, torch.zeros_like(vector)[None]
         return vector, model.project(others.flatten(1))
+
+    def _convolved_without_each(self, given: Tensor) -> tuple[Tensor, Tensor]:
+        """`_without_each` by another convolution: computed anew for each, the gates of the others as they were."""
+        model, count = self.completer.model, given.shape[1]
+        others = ~torch.eye(count, dtype=torch.bool, device=given.device)
+        every = torch.ones(1, count, dtype=torch.bool, device=given.device)
+        inside = torch.cat([every, others]) if count > 1 else every
+        vectors = model.encode(given.expand(len(inside), -1, -1) * inside[:, :, None], inside)
+        return vectors[0], vectors[1:] if count > 1 else torch.zeros_like(vectors)
 
     def _blended(self, track: int, own: NDArray[np.int64]) -> tuple[NDArray[np.float64], Callable[[str, int], float]]:
         """By how much the blend's part falls without each of `own` (last one first); and without artist or genre."""

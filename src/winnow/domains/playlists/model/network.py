@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
+from winnow.recommend.convolutions import OWN, BipartiteConvolution
+from winnow.recommend.settings import Convolution
 from winnow.recommend.sparse import BothWays, product
 
 INITIAL_STD = 0.1
@@ -58,14 +60,17 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         temperature: float,
         dropout: float,
         without: list[str],
+        convolution: Convolution,
     ) -> None:
         """All of the graph besides the numbers of its nodes is set by `tensors.build_model`.
 
         `without` names parts that the network does without: content_attention (its attention is that of the gates
         alone), query (the matrix from the playlist's sum to its vector), own_vectors, walk, genres or artists (which
-        have the genres).
+        have the genres). With a `convolution` of torch_geometric that makes a playlist's vector of its tracks' and
+        their mean; the gates weigh the tracks before.
         """
         super().__init__()
+        self.convolution = None if convolution == OWN else BipartiteConvolution(convolution, embedding_dim, heads)
         self.without = frozenset(without)
         self.heads, self.history, self.temperature = heads, history, temperature
         self.track = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
@@ -176,6 +181,8 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
 
         Place 0 is the last track; `inside` (playlists, places) is False where there is no track (`given` is 0 there).
         """
+        if self.convolution is not None:
+            return self.project(self.convolve(given, inside))
         strength = self.attend(given, inside)
         parts = given.view(*given.shape[:2], self.heads, -1)
         summed = (strength[..., None] * parts).sum(dim=1).flatten(1)
@@ -184,6 +191,19 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
     def project(self, summed: Tensor) -> Tensor:
         """Unit vectors (playlists, dim) of playlists whose tracks sum to `summed` under attention."""
         return normalize(summed if "query" in self.without else summed @ self.query, dim=1)
+
+    def convolve(self, given: Tensor, inside: Tensor) -> Tensor:
+        """What the convolution makes of the gated tracks and of their mean, (playlists, dim)."""
+        assert self.convolution is not None
+        counts = inside.sum(dim=1)
+        gate = self.gate[: given.shape[1]].expand(len(given), -1, -1).masked_fill(~inside[:, :, None], -torch.inf)
+        weight = torch.softmax(gate, dim=1) * counts[:, None, None]  # 1 for all while the gates are equal
+        gated = (given.view(*given.shape[:2], self.heads, -1) * weight[..., None]).flatten(2)
+        mean = given.sum(dim=1) / counts[:, None].clamp(min=1)
+        owner, place = inside.nonzero(as_tuple=True)
+        edges = torch.stack([torch.arange(len(owner), device=owner.device), owner])
+        found: Tensor = self.convolution(gated[owner, place], mean, edges)
+        return found
 
     def attend(self, given: Tensor, inside: Tensor) -> Tensor:
         """The attention to each track, which sums to 1 over a playlist: (playlists, places, heads)."""

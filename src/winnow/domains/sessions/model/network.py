@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from winnow.domains.sessions import definitions
+from winnow.recommend.convolutions import OWN, BipartiteConvolution
 from winnow.recommend.graph import Graph
 from winnow.recommend.propagation import (
     EdgeWeights,
@@ -16,6 +17,7 @@ from winnow.recommend.propagation import (
     user_sums,
     weigh_edges,
 )
+from winnow.recommend.settings import Convolution
 
 INITIAL_STD = 0.1
 
@@ -45,10 +47,15 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         dropout: float,
         genre_weight: float,
         splits: list[str],
+        convolution: Convolution,
     ) -> None:
-        """`genres` is 0 for a model without genres and user types (`gat`); its graph are the `splits`."""
+        """With a `convolution` of torch_geometric that makes a user's vector of their songs' and the songs' mean.
+
+        `genres` is 0 for a model without genres and user types (`gat`); its graph are the `splits`.
+        """
         super().__init__()
         self.splits = splits
+        self.convolution = None if convolution == OWN else BipartiteConvolution(convolution, embedding_dim, heads)
         self.layers, self.heads, self.temperature, self.genre_weight = layers, heads, temperature, genre_weight
         self.song = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
         self.bias = nn.Parameter(torch.zeros(embeddings))
@@ -116,8 +123,23 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
 
     def user_vectors(self, weights: EdgeWeights, songs: Tensor, types: Tensor) -> Tensor:
         """Users of length 1 / temperature, (users, dim)."""
-        users = to_users(weights, songs)
+        users = to_users(weights, songs) if self.convolution is None else self.convolve(weights, songs)
         if self.user_type is not None:
             known = torch.cat([self.user_type, self.user_type.mean(dim=0, keepdim=True)])
             users = normalize(users, dim=1) + known[types]  # the same share of it for few songs as for many
         return normalize(users, dim=1) / self.temperature
+
+    def convolve(self, weights: EdgeWeights, songs: Tensor) -> Tensor:
+        """What the convolution makes of the songs that are not hidden and of their mean, (users, dim).
+
+        Songs come in scaled by 1 / √listeners, as to LightGCN's users and to those of `own`.
+        """
+        assert self.convolution is not None
+        graph = weights.graph
+        scaled = songs * graph.inv_sqrt_degree[:, None]
+        there = weights.strength.detach()[:, 0] > 0
+        edges = torch.stack([graph.item[there], graph.user[there]])
+        count = torch.bincount(edges[1], minlength=graph.users).clamp(min=1)
+        mean = scaled.new_zeros(graph.users, scaled.shape[1]).index_add(0, edges[1], scaled[edges[0]]) / count[:, None]
+        found: Tensor = self.convolution(scaled, mean, edges)
+        return found

@@ -60,6 +60,7 @@ def build_model(
         dropout=network.dropout,
         genre_weight=network.genre_weight,
         splits=splits,
+        convolution=network.convolution,
     )
     model.own.copy_(torch.from_numpy(own))
     if has_genres:
