@@ -21,7 +21,9 @@ from winnow.domains.retina import inference
 from winnow.domains.retina.model import familiarity
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.rules.quality import quality_rules
+from winnow.domains.retina.source import formats
 from winnow.domains.retina.source.records import Collection, Listing, Record
+from winnow.images.listing import image_files
 from winnow.images.store import read_images
 from winnow.learn.folder import model_folder
 from winnow.learn.trained import load_trained
@@ -67,7 +69,9 @@ def main() -> None:
             for path, picture in zip(kinds[kind], pictures, strict=True):
                 Image.fromarray(np.ascontiguousarray(picture)).save(path)
         if options.others is not None:
-            kinds["other cameras"] = sorted(p for p in options.others.rglob("*") if p.suffix.lower() in {".jpg", ".png"})
+            kinds["other cameras"] = sorted(
+                p for p in options.others.rglob("*") if p.suffix.lower() in {".jpg", ".png"}
+            )
         for kind, files in kinds.items():
             listing = Listing([Record(row, str(file), None, file) for row, file in enumerate(files)])
             with inference._prepared(Collection("files", kind, "files", listing), model) as (found, images):
