@@ -69,9 +69,7 @@ def main() -> None:
             for path, picture in zip(kinds[kind], pictures, strict=True):
                 Image.fromarray(np.ascontiguousarray(picture)).save(path)
         if options.others is not None:
-            kinds["other cameras"] = sorted(
-                p for p in options.others.rglob("*") if p.suffix.lower() in {".jpg", ".png"}
-            )
+            kinds["other cameras"] = image_files([options.others], formats.SUFFIXES, "photograph")
         for kind, files in kinds.items():
             listing = Listing([Record(row, str(file), None, file) for row, file in enumerate(files)])
             with inference._prepared(Collection("files", kind, "files", listing), model) as (found, images):
