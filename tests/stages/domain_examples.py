@@ -543,9 +543,15 @@ EXAMPLES = {
         matters_when={
             f"train.blend.{name}": {"blend": {"weights": [1.0]}}
             for name in ("neighbours", "shrink", "decay", "floor", "artist_weight", "genre_weight", "distance")
+        }
+        | {
+            "train.early_stopping.min_delta": {
+                "early_stopping": {"patience": 2, "metric": "ndcg_at_100"}, "epochs": 4
+            },
         },
         changes_no_byte={
             "ingest.artist_genres": "a file of the user's; tests/stages/test_playlists.py",
+            "evaluate.baselines.sasrec_epochs": "the best one counts; tests/library/domains/playlists/test_sasrec.py",
             "train.subset": "there is one",
             "evaluate.block": "memory only",
         },

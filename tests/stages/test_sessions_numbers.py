@@ -400,3 +400,17 @@ def copy_of(folder: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """A copy of a folder, as the working folder."""
     shutil.copytree(folder, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".winnow"))
     monkeypatch.chdir(target)
+
+
+def test_chances_agree_with_the_validation_songs_that_are_found(world: World) -> None:
+    """A logistic function fitted by maximum likelihood expects as many hits as there are, and their mean score."""
+    chances = Recommender(model_folder("sessions"), torch.device("cpu")).chances
+    assert chances is not None
+    scores = world.scores(world.train, world.type_numbers)
+    lists = world.validation(scores)
+    listed = np.sort(np.where(world.train > 0, -np.inf, scores)[lists.users], axis=1)[:, ::-1][:, :100]
+    hits = np.take_along_axis(world.side("val")[lists.users], lists.order[:, :100], axis=1)
+    inside = np.isfinite(listed)
+    expected = chances.of(listed[inside])
+    assert expected.sum() == pytest.approx(hits[inside].sum(), rel=0.02)
+    assert expected @ listed[inside] == pytest.approx(hits[inside] @ listed[inside], rel=0.03)

@@ -52,6 +52,9 @@ def test_it_learns_what_comes_next_from_training_tracks_alone() -> None:
     scores[torch.arange(len(train)).repeat_interleave(6), torch.from_numpy(train.track)] = -torch.inf
     found_at = (scores.argsort(dim=1, descending=True).numpy() == ((last + 1) % TRACKS)[:, None]).argmax(axis=1)
     assert (found_at < 3).mean() > 0.9, "by chance three in thirty-four"
+    assert found.epoch > 1
+    once = fit_sasrec(train, held, dim=16, epochs=1, learning_rate=0.01, seed=1, block=16)
+    assert not torch.equal(once.fitted(train)(owner), found.fitted(train)(owner)), "more epochs learn more"
     again = fit_sasrec(train, held, dim=16, epochs=30, learning_rate=0.01, seed=1, block=16)
     assert torch.equal(again.fitted(train)(owner), found.fitted(train)(owner)), "the same bits from the same seed"
 
