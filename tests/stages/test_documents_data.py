@@ -305,9 +305,7 @@ def test_copies_of_a_page_and_pages_of_a_document_are_on_one_side(finished: Fini
 def test_validation_and_test_get_their_own_shares() -> None:
     pages = [f"{number:03}" for number in range(200)]
     label = pd.array([number % 5 for number in range(200)], "Int64")
-    labels = pd.DataFrame(
-        {"image_id": pages, "page": pages, "document": pages, "label": label, "official_split": None}
-    )
+    labels = pd.DataFrame({"image_id": pages, "page": pages, "document": pages, "label": label, "official_split": None})
     params = DOCUMENTS.section("split", val_share=0.3, test_share=0.1, folds=0)
     sides = split_images(labels, params, np.random.default_rng(0))["split"].value_counts()
     assert sides.to_dict() == {"train": 120, "val": 60, "test": 20}

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.documents import cli, definitions
+from winnow.domains.documents.evaluation import baselines
 from winnow.domains.documents.metrics import issue_statistics
 from winnow.domains.documents.model.estimates import (
     Calibration,
@@ -27,6 +28,7 @@ from winnow.domains.documents.model.estimates import (
     retake_threshold,
     threshold_table,
 )
+from winnow.domains.documents.rules.measures import NAMES
 from winnow.images.store import read_images
 from winnow.judge import result
 from winnow.judge.intervals import bootstrap, values
@@ -343,3 +345,20 @@ def test_the_command_line_judges_as_the_stage_does(root: Path, tmp_path: Path) -
     acceptable = predictions["true_score"] >= 0.4
     rejected = predictions.loc[acceptable, "rejected"].mean()
     assert found["metrics"]["false_reject_error"] == pytest.approx(rejected)
+
+
+@of_documents
+def test_the_trees_are_given_every_measure(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    real, given = baselines.trees, []
+
+    def recorded(measures: np.ndarray, *others: Any) -> Any:
+        given.append(measures)
+        return real(measures, *others)
+
+    monkeypatch.setattr(baselines, "trees", recorded)
+    Programs.tiny("documents").run("evaluate")
+    stored = pd.read_parquet("data/documents/label/measures.parquet").sort_values("image_id").drop(columns="image_id")
+    assert list(stored.columns) == list(NAMES)
+    assert given[0] == pytest.approx(stored.to_numpy())
