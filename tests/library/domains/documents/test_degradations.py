@@ -299,7 +299,7 @@ STRENGTH = {
     "low_contrast": lambda page: float(np.percentile(page, 99)) - float(np.percentile(page, 1)),
     "uneven_illumination": lambda page: cv2.resize(page, (12, 12), interpolation=cv2.INTER_AREA).min(),
     "skew": lambda page: float(len(page)),
-    "compression": lambda page: block_steps(page),
+    "compression": block_steps,
     "low_resolution": lambda page: np.abs(np.diff(page.astype(float), axis=1)).max(axis=1).mean(),
     "stains_or_ink": lambda page: page.mean(),
     "glare": lambda page: ink_mask(page).mean(),
@@ -311,7 +311,7 @@ STRENGTH = {
 def test_pixels_are_those_of_the_recorded_severity(issue: str, page: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies with one issue look as the issue made directly at the severity that is recorded, and not at half of it."""
     place = definitions.ISSUES.index(issue)
-    monkeypatch.setattr(copies.augmentations, "placed", lambda page, rng: page)
+    monkeypatch.setattr(copies.augmentations, "placed", lambda page, _: page)
     made = [
         make_copy(page, 0.45, np.random.default_rng(seed), max_issues=1, augmentation_share=0.0) for seed in range(150)
     ]
