@@ -25,6 +25,7 @@ from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.store import read_images
 from winnow.learn.accumulator import Loss
 from winnow.learn.interrupt import Interrupted
+from winnow.learn.samplers import BatchShare
 from winnow.pipeline import presets
 from winnow.pipeline.errors import TrainingError, WinnowError
 from winnow.pipeline.stage import run_stage
@@ -319,8 +320,13 @@ def test_the_real_pages_can_be_read(shared_data: Path, here: Path) -> None:
 @pytest.mark.parametrize("balanced", [True, False])
 def test_batches_are_balanced_when_asked(here: Path, monkeypatch: pytest.MonkeyPatch, balanced: bool) -> None:
     drawn: list[np.ndarray] = []
+    given: list[np.ndarray] = []
 
     class Recorded(training.KnownClassSampler):
+        def __init__(self, classes: np.ndarray, share: BatchShare) -> None:
+            given.append(classes)
+            super().__init__(classes, share)
+
         def order(self, seed: int) -> np.ndarray:
             drawn.append(super().order(seed))
             return drawn[-1]
@@ -328,3 +334,8 @@ def test_batches_are_balanced_when_asked(here: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(training, "KnownClassSampler", Recorded)
     run("train", epochs=1, use_balanced_sampling=balanced)
     assert bool(drawn) == balanced
+    if balanced:  # by the five classes, of the rows in their order
+        labels = table("label/labels.parquet").merge(table("split/splits.parquet")[["image_id", "split"]])
+        train = labels[labels["split"] == "train"].sort_values("image_id")
+        assert given[0].tolist() == train["label"].tolist()
+        assert set(given[0]) == set(range(5))

@@ -357,5 +357,11 @@ def test_lengths_of_a_part_are_those_of_its_page(page: Pixels) -> None:
     blurred = degradations.blur(whole, 0.5, seeds[0])[: len(part)]
     apart = degradations.blur(part, 0.5, seeds[1], max(whole.shape))
     assert np.abs(blurred[:-30].astype(int) - apart[:-30]).max() <= 1
-    tall = augmentations.Effected(part, ("fragment",), max(whole.shape))
-    assert tall.whole > max(part.shape)
+    fragments = [
+        each
+        for each in (augmentations.apply(page, np.random.default_rng(seed), 1.0) for seed in range(120))
+        if "fragment" in each.names and "reduced" not in each.names
+    ]
+    assert fragments
+    assert {each.whole for each in fragments} == {max(page.shape)}
+    assert min(max(each.page.shape) for each in fragments) < max(page.shape)
