@@ -184,11 +184,12 @@ MODULE = re.compile(r"python -m (benchmarks[\w.]*)")
 MADE = (
     "data/source/",
     "metrics/",
-    "src/winnow/domains/toy/",
-    "stages/toy/",
-    "docs/toy",
-    "presets/toy",
-    "benchmarks/toy/",
+    "src/winnow/domains/tides/",
+    "stages/tides/",
+    "docs/tides",
+    "presets/tides",
+    "benchmarks/tides/",
+    "tests/stages/example_tides.py",
 )
 """Where commands write, where users put files of their own, and the domain that new-domain.md makes."""
 

@@ -115,15 +115,16 @@ def labelling() -> dict[str, float]:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=serve, args=(theirs,))
     process.start()
-    params = Document(ROOT / "params.yaml").section(("articles", "label"), Label).oracle.model_dump()
+    label = Document(ROOT / "params.yaml").section(("articles", "label"), Label)
+    params = label.oracle.model_dump()
     url = ours.recv()
     prices = {**params["prices"], "model": params["model"]}
     given = {**params, "provider": "openai", "base_url": url, "concurrency": CONCURRENCY, "prices": prices}
-    settings = type(Document(ROOT / "params.yaml").section(("articles", "label"), Label).oracle).model_validate(given)
+    changes = {"oracle": type(label.oracle).model_validate(given), "max_cost_usd": 1000.0}
     rows = [Article(f"a{n}", "", f"Article {n}: volunteers rebuilt it.") for n in range(REQUESTS)]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DVC_ROOT"] = folder
-        with open_labeller(definition, settings, 1000.0, 0) as labeller:
+        with open_labeller(definition, label.model_copy(update=changes), 0) as labeller:
             list(labeller.label_all(rows[:50]))
             began, cpu = time.perf_counter(), time.process_time()
             list(labeller.label_all(rows[50:]))

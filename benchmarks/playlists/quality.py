@@ -49,7 +49,22 @@ ROWS: dict[str, tuple[bool, str | None, dict[str, Any]]] = {
     "balanced": (True, "balanced", {}),
     "full": (False, "full", {}),
     "default": (False, None, {}),
-}
+} | {
+    f"without {part}{f' seed {seed}' if seed > 1 else ''}": (
+        False,
+        None,
+        {
+            "playlists.train.network.without": [] if part == "nothing" else part.split(" and "),
+            "playlists.train.seed": seed,
+            "playlists.evaluate.baselines.included": ["popularity", "item_knn_ordered"],
+        },
+    )
+    for seed in (1, 2, 3)
+    for part in (
+        "nothing", "content_attention", "query", "query and content_attention", "own_vectors", "walk", "genres",
+        "artists",
+    )
+}  # fmt: skip
 """Whether the lists are the real ones, the preset, and further values."""
 
 

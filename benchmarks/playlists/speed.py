@@ -44,7 +44,7 @@ from winnow.recommend.ranking import dot_scorer, rank_by
 SIZES = (1_000, 5_000, 20_000, 50_000)
 TRACKS, ARTISTS, DIM = 200_000, 27_000, 96
 STEPS = 24
-NETWORK = Network(embedding_dim=DIM, heads=4, history=100, temperature=0.08, dropout=0.0)
+NETWORK = Network(embedding_dim=DIM, heads=4, history=100, temperature=0.08, dropout=0.0, without=[])
 WEIGHT = Weight(negatives="popularity", popularity_exponent=0.75, min_playlists=3, neighbours=32, shrink=20.0)
 
 

@@ -90,6 +90,20 @@ def options(
 
 
 @app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="of the domain, such as tides; also a Python module's name")],
+) -> None:
+    """Add a domain of your own to this checkout: a small regression on CSV files, to be changed from there."""
+    from winnow.workspace.new_domain import add_domain
+
+    enter_checkout()
+    written = add_domain(name)
+    schema(None)
+    print("\n".join(f"  {path}" for path in [*written, Path("params.schema.json")]))
+    print(f"next: dvc repro plot@{name}    then your own data: data/source/{name}/README.md, docs/new-domain.md")
+
+
+@app.command()
 def schema(
     path: Annotated[Path | None, typer.Argument(help="where to write it (default: params.schema.json)")] = None,
 ) -> None:
@@ -245,7 +259,7 @@ def status(
         check_domain(domain)
     (out,) = enter_checkout(out)
     params = read_params()
-    stale = stale_stages()
+    stale = stale_stages(params)
     for name in params["domains"] if domain is None else [domain]:
         print("\n".join(describe(name, params[name], stale, reasons=reasons)))
     for name in stale:

@@ -26,10 +26,12 @@ from winnow.domains.articles.params import Common, Evaluate
 from winnow.domains.articles.tables import (
     Articles,
     BaselinePredictions,
+    Ceiling,
     Labels,
     OracleUse,
     PerDimension,
     Predictions,
+    Repeats,
     Scores,
     Splits,
     Worst,
@@ -114,6 +116,11 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         "baseline_predictions.parquet", baselines.table(test["article_id"].tolist(), names, simple), BaselinePredictions
     )
     stage.write("per_dimension.parquet", dimensions, PerDimension)
+    labels_of = stage.read("label/labels.parquet", Labels)
+    by_oracle = set(labels_of.loc[labels_of["origin"] == "oracle", "article_id"])
+    repeats, people = stage.read("label/repeats.parquet", Repeats), stage.read("ingest/scores.parquet", Scores)
+    ceiling = results.ceiling(predictions[predictions["split"] == "test"], repeats, people, by_oracle)
+    stage.write("ceiling.parquet", ceiling, Ceiling)
     stage.write("slices.parquet", slices, Slices)
     stage.write("worst.parquet", worst, Worst)
     stage.metrics(**files.metrics)
@@ -125,7 +132,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         **files.judgement,
     }
     stage.judgement(judgement)
-    page = deployment.render(judgement, dimensions, slices, worst, progression, oracle)
+    page = deployment.render(judgement, dimensions, ceiling, slices, worst, progression, oracle)
     write_text(stage.output("model_evaluation.md"), page)
     write_text(PAGE, page)
 

@@ -10,15 +10,15 @@ import pandas as pd
 
 from winnow.domains.articles.definitions import overall_scores, read_definition, scoring_of, tier_names, wide_scores
 from winnow.domains.articles.params import Common, Label
+from winnow.domains.articles.rules.calibration import REPEATS
 from winnow.domains.articles.rules.gate import calibrate, require_pass
 from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce, told_of
 from winnow.domains.articles.rules.stores import open_labeller
-from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Scores, Unlabelled
+from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Repeats, Scores, Unlabelled
 from winnow.pipeline import ledger
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.console import say
 from winnow.pipeline.errors import TableError, WinnowError
-from winnow.pipeline.files import write_text
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -29,11 +29,13 @@ def label_batches(labeller: Labeller, articles: list[Article], params: Label) ->
     and after it, when too many articles have no scores.
     """
     wanted = articles[: params.max_batches * params.batch_size] if params.max_batches else articles
-    covered = announce(labeller, ((article, "plain") for article in wanted))
+    labeller.collect()
+    covered = announce(labeller, ((article, "plain") for article in wanted), is_batch=True)
     unasked = sum(not labeller.is_known(article) for article in wanted)
     if covered < unasked:
+        each = (labeller.mean_cost(is_batch=True) or 0.0) * params.oracle.answers
         raise WinnowError(
-            f"{unasked} articles would cost about ${unasked * (labeller.mean_cost() or 0):.2f}, and "
+            f"{unasked} articles would cost about ${unasked * each:.2f}, and "
             f"${labeller.left_usd:.2f} of max_cost_usd are left, which covers about {covered}",
             where="params.yaml: articles.label.max_cost_usd",
             fix="raise it, or label fewer batches (max_batches)",
@@ -77,11 +79,12 @@ def main(stage: Stage[Common, Label]) -> None:
     from_source = known if params.use_scores else known.iloc[:0]
     todo = kept.loc[~kept["article_id"].isin(from_source["article_id"]), "article_id"].tolist()
     labelled: list[Labelled] = []
-    with open_labeller(definition, params.oracle, params.max_cost_usd, stage.seed) as labeller:
+    repeats = pd.DataFrame(columns=REPEATS)
+    with open_labeller(definition, params, stage.seed) as labeller:
         if todo:
             outcome = calibrate(labeller, kept, articles, known, params.calibration, stage.common.definition)
             require_pass(outcome)
-            write_text(stage.output("calibration_report.md"), outcome.report)
+            repeats = outcome.repeats
             todo.sort(key=lambda name: content_key([str(stage.seed), name]))  # so that a part of them is a fair sample
             texts = articles.loc[todo]
             rows = zip(todo, texts["title"], texts["content"], strict=True)
@@ -101,6 +104,8 @@ def main(stage: Stage[Common, Label]) -> None:
     stage.write("labels.parquet", labels[list(Labels.to_schema().columns)], Labels)
     stage.write("scores.parquet", scores, Scores)
     stage.write("unlabelled.parquet", left, Unlabelled)
+    types = {"article_id": "str", "dimension": "str", "first": "float64", "second": "float64"}
+    stage.write("repeats.parquet", repeats.astype(types), Repeats)
     counted = {"requests": use.requests, "malformed": use.malformed, "estimated": use.estimated}
     spent = {**counted, **use.tokens._asdict(), "cost_usd": use.cost_usd}
     oracle = {"provider": params.oracle.provider, "model": params.oracle.model, **spent}

@@ -10,7 +10,9 @@ import torch
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.evaluation import results
 from winnow.domains.playlists.evaluation.baselines import TunedBaselines, give
-from winnow.domains.playlists.model.artifacts import read_blend
+from winnow.domains.playlists.evaluation.rivals import about_tracks
+from winnow.domains.playlists.evaluation.seeds import seeds_table
+from winnow.domains.playlists.model.artifacts import read_artifacts, read_blend
 from winnow.domains.playlists.model.completion import Completer
 from winnow.domains.playlists.model.explanations import CompletionExplainer, explain
 from winnow.domains.playlists.model.network import PlaylistGAT
@@ -18,10 +20,12 @@ from winnow.domains.playlists.params import Common, Evaluate
 from winnow.domains.playlists.tables import (
     Artists,
     Completed,
+    GenreEdges,
     Genres,
     NumberedPlaylists,
     Ranked,
     Sampling,
+    Seeds,
     Splits,
     Tracks,
 )
@@ -32,6 +36,7 @@ from winnow.learn.trained import load_trained
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.recommend.explanations import check_first_reasons
 from winnow.recommend.lists import coverage, exposure
+from winnow.recommend.metrics import checks_by_kind
 from winnow.recommend.ranking import Ranking, rank_by, rank_metrics
 from winnow.recommend.tables import Checks, Exposure
 
@@ -62,7 +67,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         if completer.blend
         else lists["model"]
     )
-    baselines = TunedBaselines(data, artist, params.baselines, block=params.block, seed=int(rng.integers(2**31)))
+    edges = stage.read("label/genre_edges.parquet", GenreEdges)
+    about = about_tracks(names["tracks"], edges, popularity)
+    baselines = TunedBaselines(data, about, params.baselines, block=params.block, seed=int(rng.integers(2**31)))
     lists |= dict(baselines.lists(definitions.PLACES))
 
     tables, extra, shown = {}, {}, []
@@ -75,6 +82,16 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         extra["model"][f"val_{metric}"] = float(values.mean())
     network = results.per_playlist("network", alone, data.test, popularity, artist)
 
+    seeds = seeds_table(
+        {"model": completer.scorer, **baselines.some("popularity", baselines.strongest)},
+        read_artifacts(stage.input("train/model")).words,
+        names["playlists"]["name"].tolist(),
+        splits,
+        data,
+        artist,
+        params.block,
+    )
+
     explainer = CompletionExplainer(completer, data.known)
     drawn = rng.permutation(len(lists["model"].users))[: params.explanation_checks]
     recommended = [(int(lists["model"].users[row]), int(lists["model"].lists[row, 0])) for row in drawn]
@@ -84,6 +101,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write("slices.parquet", results.slices(tables["model"]), Slices)
     stage.write("exposure.parquet", pd.concat(shown), Exposure)
     stage.write("checks.parquet", checks, Checks)
+    stage.write("seeds.parquet", seeds, Seeds)
     stage.write("completed.parquet", explain(explainer, lists["model"], names, params, rng), Completed)
     files = evaluation_files(
         params.gate, results.result(tables, extra, {"network": network}, checks, params, rng), embedded=stage.embedded
@@ -95,8 +113,10 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "playlists_test": len(data.test.users),
             "blend_weight": completer.blend.weight if completer.blend else 0.0,
             "explanations_checked": len(checks),
+            "explanations": checks_by_kind(checks),
             "baseline_settings": baselines.chosen(),
             "baseline_settings_at_grid_edge": baselines.edges,
+            "baseline_settings_not_tuned": baselines.not_tuned,
             **files.judgement,
         }
     )

@@ -19,15 +19,16 @@ from winnow.pipeline.stage import Stage, run_stage
 
 def main(stage: Stage[Common, Split]) -> None:
     entries = stage.read("label/entries.parquet", NumberedEntries)
-    used = choose_playlists(entries, stage.params.max_playlists, stage.rng())
-    splits = split_entries(used, stage.params)
+    rng = stage.rng()
+    used = choose_playlists(entries, stage.params.max_playlists, rng)
+    splits = split_entries(used, stage.params, rng)
     graph = training_graph(splits)
     check_graph(graph, splits)
     check_findable(graph, splits)
     stage.write("splits.parquet", splits, Splits)
     stage.write("graph.parquet", graph, TrainingGraph)
     by_split = splits["split"].value_counts()
-    counts = {split: int(by_split.get(split, 0)) for split in definitions.SPLITS}
+    counts = {split: int(by_split.get(split, 0)) for split in (*definitions.SPLITS, definitions.UNSEEN)}
     stage.account(len(entries), **counts, not_used=len(entries) - len(splits))
     tests = splits[splits["split"] == "test"]
     stage.metrics(

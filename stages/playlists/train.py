@@ -38,16 +38,18 @@ def main(stage: Stage[Common, Train]) -> None:
     sampling = stage.read("weight/sampling.parquet", Sampling)
     edges = stage.read("weight/track_edges.parquet", TrackEdges)
     graph = track_graph(tracks, edges, sampling, stage.read("weight/edge_settings.parquet", EdgeSettings))
-    shape = len(stage.read("label/playlists.parquet", NumberedPlaylists)), len(tracks)
-    data = training_data(splits, shape, params)
-    artifacts = make_artifacts(tracks, artists, genres, sampling, splits)
+    playlists = stage.read("label/playlists.parquet", NumberedPlaylists)
+    data = training_data(splits, (len(playlists), len(tracks)), params)
+    artifacts = make_artifacts(playlists, tracks, artists, genres, genre_edges, sampling, splits)
     task = CompleterTask(data, graph, genre_edges, len(artists), sampling, params, artifacts)
     keep_freed_memory()
     result = train_model(stage, task)
     assert isinstance(result.model, PlaylistGAT)
     with torch.inference_mode():
-        blend = choose_blend(result.model, data.sequences, data.val, params.blend, VALIDATION_BLOCK)
-    write_settings(stage.output("model"), artifacts.holdout_size, blend)
+        near, chances = choose_blend(
+            result.model, data.sequences, data.val, genre_edges, params.blend, VALIDATION_BLOCK
+        )
+    write_settings(stage.output("model"), artifacts, near, chances)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from winnow.domains.retina import definitions
 from winnow.domains.retina.evaluation import baselines, results
 from winnow.domains.retina.evaluation.cases import choose_cases, explain
+from winnow.domains.retina.model import familiarity
 from winnow.domains.retina.model.calibration import load as load_calibration
 from winnow.domains.retina.model.grading import BEFORE_REFIT, before_refit, grade_collection
 from winnow.domains.retina.model.network import Grader
@@ -35,6 +36,7 @@ from winnow.learn.devices import device_for
 from winnow.learn.folder import model_folder
 from winnow.learn.trained import load_trained
 from winnow.measure.calibration import Reliability
+from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.vision import backbones
 from winnow.vision.features import kept_features
@@ -83,7 +85,7 @@ def judge_baselines(
         )
         features = pooled.double().numpy()
         probabilities["frozen_features"] = baselines.feature_model(features, rows, model.decision, refit=refit)
-    graded = baselines.judged(probabilities, rows, model.decision, load_calibration(folder).refer_sensitivity)
+    graded = baselines.judged(probabilities, rows, model.decision, load_calibration(folder))
     of_photographs = rows[["image_id", "patient", "split", "grade"]]
     return {
         name: pd.concat([of_photographs, values], axis=1)[rows["split"] == "test"].reset_index(drop=True)
@@ -105,6 +107,10 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     found = results.result(test, baseline, params, rng)
     classes = results.per_class(rows, found.interval)
     files = evaluation_files(params.gate, found, embedded=stage.embedded)
+    never = results.never_predicted(test)
+    say(*(f"⚠ grade {grade} ({definitions.GRADE_NAMES[grade]}) is never predicted" for grade in never))
+    tested = images.select(test["image_id"])
+    distance = familiarity.load(folder).distances(before_refit(model, folder), tested)
 
     stage.write("predictions.parquet", rows[list(Predictions.to_schema().columns)], Predictions)
     named = pd.concat([each.assign(baseline=name) for name, each in baseline.items()])
@@ -122,6 +128,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "overfitting": results.overfitting(classes, params.overfit_gap),
             "confusion": pd.crosstab(test["grade"], test["predicted"]).to_dict("index"),
             "calibration": asdict(calibration),
+            "never_predicted": never,
+            "possible_grades": results.possible_grades(test, calibration),
+            "unlike_training_share": float((distance > 1).mean()),
             **files.judgement,
         }
     )

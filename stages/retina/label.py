@@ -6,7 +6,12 @@ Label each photograph: its grade, whether the patient is to be referred, and who
 
 from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Label
-from winnow.domains.retina.rules.labels import ONE_EACH, eyes_agreement, label_photographs
+from winnow.domains.retina.rules.labels import (
+    ONE_EACH,
+    eyes_agreement,
+    label_photographs,
+    sources_of_single_photographs,
+)
 from winnow.domains.retina.tables import Kept, Labels, QualityLimits, Ungraded
 from winnow.pipeline.console import say
 from winnow.pipeline.errors import TableError
@@ -18,7 +23,8 @@ def main(stage: Stage[Common, Label]) -> None:
     labels, ungraded = label_photographs(photos, stage.params.neighbour_distance)
     if labels.empty:
         raise TableError("no photograph has a grade from 0 to 4", fix="check the grades of retina.ingest.sources")
-    warnings = [] if labels["patient"].duplicated().any() else [ONE_EACH]
+    alone = sources_of_single_photographs(labels, photos)
+    warnings = [ONE_EACH.format(sources=", ".join(alone))] if alone else []
     say(*warnings)
     stage.write("labels.parquet", labels, Labels)
     stage.write("limits.parquet", stage.read("filter/limits.parquet", QualityLimits), QualityLimits)  # for train

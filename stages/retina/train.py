@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from winnow.domains.retina import definitions
+from winnow.domains.retina.model import familiarity
 from winnow.domains.retina.model.calibration import Calibration, calibrate, save
 from winnow.domains.retina.model.grading import BEFORE_REFIT, before_refit, grade_collection
 from winnow.domains.retina.model.network import Grader
@@ -60,7 +61,15 @@ def calibrate_model(task: GraderTask, folder: Path) -> Calibration:
     val = np.flatnonzero(task.photographs["split"] == "val")
     raw = grade_collection(model, task.images, val, batch_size=VALIDATION_BATCH)
     grades = task.photographs["grade"].to_numpy(np.int64)[val]
-    return calibrate(raw, grades, task.params.refer_sensitivity)
+    return calibrate(raw, grades, task.params.refer_sensitivity, task.params.coverage)
+
+
+def know_photographs(task: GraderTask, folder: Path) -> familiarity.Familiarity:
+    """What the training photographs are like to the model in `folder`."""
+    model = before_refit(load_trained(Grader, "retina", task.device), folder)
+    train, val = (np.flatnonzero(task.photographs["split"] == split) for split in ("train", "val"))
+    grades = task.photographs["grade"].to_numpy(np.int64)
+    return familiarity.fit(model, task.images, train, val, grades, task.params.familiar_share)
 
 
 def format_sampling(classes: pd.DataFrame) -> str:
@@ -99,6 +108,7 @@ def main(stage: Stage[Common, Train]) -> None:
     if stage.params.curriculum[-1].subset == definitions.WITH_VALIDATION:
         shutil.copy(result.checkpoints / f"phase_{len(stage.params.phases) - 1}" / WEIGHTS, folder / BEFORE_REFIT)
     save(folder, calibrate_model(task, folder))
+    familiarity.save(folder, know_photographs(task, folder))
 
 
 if __name__ == "__main__":

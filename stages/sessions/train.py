@@ -7,7 +7,7 @@ Train the recommender: a graph attention network over who listened to what.
 import torch
 
 from winnow.domains.sessions.model.artifacts import make_artifacts, write_blend
-from winnow.domains.sessions.model.blending import choose_blend
+from winnow.domains.sessions.model.blending import chances_of, choose_blend
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.training import RecommenderTask, training_data
 from winnow.domains.sessions.params import Common, Train
@@ -47,7 +47,8 @@ def main(stage: Stage[Common, Train]) -> None:
     result = train_model(stage, task)
     assert isinstance(result.model, GraphRecommender)
     with torch.inference_mode():
-        write_blend(stage.output("model"), choose_blend(result.model, data, params, params.seed))
+        blend = choose_blend(result.model, data, params, params.seed)
+        write_blend(stage.output("model"), blend, chances_of(result.model, data, blend, params))
 
 
 if __name__ == "__main__":

@@ -184,23 +184,81 @@ def test_status_knows_what_is_stale_without_the_data(outlined: Clone, tmp_path: 
     assert "dvc.lock is stale for" in done.stderr
 
 
-@pytest.mark.parametrize("program", ["climb/filter", "retina/ingest", "sessions/plot", "climb/train"])
-def test_the_recorded_modules_are_those_that_python_loads(outlined: Clone, program: str) -> None:
-    domain = program.partition("/")[0]
-    own = loaded_by(f"stages.{program.replace('/', '.')}")
-    recorded = set(json.loads((outlined.root / "data/code" / f"{program}.json").read_text()))
-    # params.py and what only it needs: no behaviour, its values are tracked as params
-    assert own - loaded_by(f"winnow.domains.{domain}.params") <= recorded
-    assert len(recorded) > 5
+def test_status_sees_what_changed_in_dvc_yaml_and_the_lock(outlined: Clone, tmp_path: Path) -> None:
+    subprocess.run(["git", "clone", "-q", outlined.root, tmp_path / "bare"], check=True)
+    bare = Clone(tmp_path / "bare")
+    graph, lock = (yaml.safe_load((bare.root / name).read_text()) for name in ("dvc.yaml", "dvc.lock"))
+    graph["stages"]["filter"]["outs"].append("data/${item.domain}/more")
+    graph["stages"]["split"]["cmd"] += " --fast"
+    del lock["stages"]["plot@retina"]
+    (bare.root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
+    (bare.root / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
+    (bare.root / "metrics/environment.json").write_text(json.dumps({"python": "3.99.1"}))
+    told = bare.run("winnow", "status").stdout.splitlines()
+    stale = dict(line.strip().split(": ", 1) for line in told if line.startswith("  ") and "@" in line)
+    assert stale == {
+        **{f"filter@{domain}": f"it has not written data/{domain}/more yet" for domain in ASKED},
+        **{f"split@{domain}": "its command is another" for domain in ASKED},
+        "plot@retina": "it has never run",
+    }
+    assert any("instead of 3.99.1" in line for line in told)
 
 
-def loaded_by(module: str) -> set[str]:
-    """The modules of this repository, packages left out, that are in memory once `module` was imported."""
-    code = f"import sys, {module}; print(*sys.modules, sep='\\n')"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={"PYTHONPATH": "src"}, capture_output=True, text=True, check=True
-    ).stdout.split()
-    return {name for name in loaded if name.startswith(("winnow.", "stages.")) and not is_package(name)}
+def test_status_sees_data_that_are_not_those_of_the_lock(outlined: Clone) -> None:
+    made = outlined.root / "data/retina/split/made.tsv"
+    made.unlink()
+    made.write_text("of another revision")
+    try:
+        done = outlined.run("winnow", "status", "--check", expect=1)
+    finally:
+        outlined.run("dvc", "checkout", "-q", "--force")
+    stale = [line.strip() for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert stale == ["split@retina: data/retina/split is not what the stage wrote (dvc checkout)"]
+    assert "stale" not in outlined.run("winnow", "status", "--check").stdout
+
+
+def test_the_recorded_modules_of_every_program_are_those_that_python_loads(outlined: Clone) -> None:
+    programs = sorted(ROOT.glob("stages/*/[!_]*.py"))
+    assert len(programs) == len(ORDER) * len(DOMAINS)
+    names = {file: f"stages.{file.parent.name}.{file.stem}" for file in programs}
+    loaded = loaded_by([*names.values(), *(f"winnow.domains.{domain}.params" for domain in DOMAINS)])
+    for file, name in names.items():
+        recorded = set(json.loads((outlined.root / "data/code" / file.parent.name / f"{file.stem}.json").read_text()))
+        # params.py and what only it needs: no behaviour, its values are tracked as params
+        missing = loaded[name] - loaded[f"winnow.domains.{file.parent.name}.params"] - recorded
+        assert not missing, f"{name} runs code whose change would not re-run it"
+        assert len(recorded) > 5
+
+
+LOADING = """
+import json, os, sys
+import pandas, pandera, pydantic, sklearn.ensemble, torch, torchvision, transformers  # once, not in every child
+
+for module in sys.argv[1:]:
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        __import__(module)
+        os.write(writing, json.dumps(sorted(sys.modules)).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        print(json.dumps([module, [name for name in json.load(told) if name.startswith(("winnow.", "stages"))]]))
+    os.wait()
+"""
+
+
+def loaded_by(modules: list[str]) -> dict[str, set[str]]:
+    """The modules of this repository, packages left out, that are in memory once each of `modules` was imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, *modules],
+        cwd=ROOT,
+        env={"PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = dict(json.loads(line) for line in done.stdout.splitlines())
+    return {module: {name for name in loaded if not is_package(name)} for module, loaded in found.items()}
 
 
 def is_package(module: str) -> bool:

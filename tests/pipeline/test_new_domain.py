@@ -1,75 +1,89 @@
-"""A domain of one's own: one folder in stages/, one in domains/, its section and lines; nothing else changes."""
+"""A domain of one's own, as `winnow new` writes it: it runs, the tests over all domains cover it, and files come in."""
 
 import json
-import shutil
+import subprocess
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from tests.pipeline.conftest import Clone, new_clone
 
-TOY = Path(__file__).parent / "toy"
-
-SECTION = {
-    "common": {},
-    "ingest": {"sources": [], "flowers": 400},
-    "filter": {"max_length": 9.0},
-    "label": {},
-    "split": {"val_share": 0.15, "test_share": 0.25},
-    "weight": {},
-    "train": {
-        "subset": "all", "epochs": 4, "learning_rate": 0.05, "phases": [], "weight_decay": 0.0, "batch_size": 32,
-        "gradient_accumulation_steps": 1, "max_grad_norm": 1.0, "precision": "fp32", "threads": 1, "seed": 0,
-        "checkpoint_every": 2,
-        "checkpoint_steps": 0, "keep_last": 2, "eval_every": 0, "ema_decay": 0.0, "select": "best", "init_from": None,
-        "hidden": 8,
-        "early_stopping": {"metric": "loss", "patience": 0, "min_delta": 0.0},
-        "scheduler": {
-            "name": "cosine", "warmup": 0.1, "period": 1, "factor": 0.5, "patience": 1, "minimum": 0.0,
-        },
-    },
-    "evaluate": {
-        "threads": 1, "bootstrap": {"resamples": 100, "confidence": 0.95},
-        "gate": {"headline": "accuracy", "conditions": [], "expected": None},
-    },
-    "plot": {"dpi": 60},
-}  # fmt: skip
-
 
 @pytest.fixture
-def with_toy(tmp_path: Path) -> Clone:
-    """This checkout and the toy domain, added as docs/new-domain.md says."""
+def with_tides(tmp_path: Path) -> Clone:
+    """This checkout and a new domain."""
     clone = new_clone(tmp_path / "clone")
-    shutil.copytree(TOY / "stages", clone.root / "stages/toy")
-    shutil.copytree(TOY / "domain", clone.root / "src/winnow/domains/toy")
-    (clone.root / "presets/toy").mkdir()
-    shutil.copy(TOY / "tiny.yaml", clone.root / "presets/toy")
-    shutil.copy(TOY / "example.py", clone.root / "tests/stages/toy.py")
-    with (clone.root / "tests/stages/domain_examples.py").open("a") as answers:
-        answers.write("\nfrom tests.stages.toy import EXAMPLE\n\nEXAMPLES['toy'] = EXAMPLE\n")
-    (clone.root / "data/source/toy/models").mkdir(parents=True)
-    (clone.root / "data/source/toy/models/README.md").write_text("Models to start from.\n")
-    (clone.root / "data/source/toy/README.md").write_text("Flowers are grown; there is no format to read.\n")
-    params = clone.root / "params.yaml"
-    values = yaml.safe_load(params.read_text())
-    params.write_text(
-        yaml.safe_dump({**values, "domains": [*values["domains"], "toy"], "toy": SECTION}, sort_keys=False)
-    )
+    told = clone.run("winnow", "new", "tides").stdout
+    assert "dvc repro plot@tides" in told
     return clone
 
 
-def test_the_tests_over_all_domains_cover_a_new_one(with_toy: Clone) -> None:
-    told = with_toy.run(
-        "env", "WINNOW_WRITE_BYTES=1", "python", "-m", "pytest", "-q", "tests/stages", "-k", "toy"
-    ).stdout
+def test_the_linters_and_the_tests_over_all_domains_accept_a_new_one(with_tides: Clone) -> None:
+    changed = with_tides.run("git", "status", "--short").stdout
+    for path in ("params.yaml", "params.schema.json", "dvc.yaml", "stages/tides/", "src/winnow/domains/tides/"):
+        assert path in changed
+    assert "toy" not in with_tides.run("git", "diff").stdout
+    assert not list(with_tides.root.glob("src/winnow/domains/toy"))
+    with_tides.run("ruff", "check", "src", "stages", "tests")
+    with_tides.run("ruff", "format", "--check", "src", "stages", "tests")
+    with_tides.run("lint-imports", "--no-cache")
+    told = with_tides.run("python", "-m", "pytest", "-q", "tests/stages", "-k", "tides").stdout
     assert int(told.split(" passed")[0].split()[-1]) >= 20
+    assert "failed" not in told
 
 
-def test_a_new_domain_runs_through_all_eight_stages(with_toy: Clone) -> None:
-    with_toy.run("dvc", "repro", "plot@toy")
-    verdict = json.loads((with_toy.root / "metrics/toy/evaluate.json").read_text())
-    assert verdict["accuracy"] > verdict["accuracy_baseline"]
-    assert (with_toy.root / "data/toy/plot/accuracy.png").stat().st_size > 1000
-    assert "didn't change, skipping" in with_toy.run("dvc", "repro", "plot@toy").stdout
-    assert not (with_toy.root / "data/climb").exists()
+def test_a_new_domain_runs_through_all_eight_stages_and_reads_files(with_tides: Clone) -> None:
+    with_tides.run("dvc", "repro", "plot@tides")
+    verdict = json.loads((with_tides.root / "metrics/tides/evaluate.json").read_text())
+    assert verdict["verdict"] == "PASS", verdict
+    assert verdict["mae_high"] < verdict["mae_baseline"]
+    assert (with_tides.root / "data/tides/plot/error_by_group.png").stat().st_size > 1000
+    assert "didn't change, skipping" in with_tides.run("dvc", "repro", "plot@tides").stdout
+    assert not (with_tides.root / "data/climb").exists()
+
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(600, 2)), columns=["wind", "moon"])
+    rows["height"] = rows["moon"] ** 2 + 0.1 * rows["wind"]
+    rows["harbour"] = rng.integers(0, 40, 600).astype("str")
+    rows.loc[3, "height"] = None
+    rows.to_csv(with_tides.root / "data/source/tides/harbours.csv", index=False)
+    columns = {"group": "harbour", "target": "height", "features": ["moon", "wind"]}
+    file = "data/source/tides/harbours.csv"
+    with_tides.override({"tides.ingest.sources": [{"path": file}], "tides.ingest.columns": columns})
+    with_tides.run("dvc", "repro", "plot@tides")
+    told = with_tides.run("winnow", "status").stdout
+    assert "1 source file(s), current" in told
+    ingest = json.loads((with_tides.root / "metrics/tides/ingest.json").read_text())
+    assert (ingest["rows_kept"], ingest["rows_rejected"]) == (599, 1)
+    assert "no target" in with_tides.run("winnow", "rows", "tides").stdout
+    split = pd.read_parquet(with_tides.root / "data/tides/split/splits.parquet").set_index("row_id")["split"]
+    harbours = rows["harbour"].set_axis([f"harbours.csv:{number}" for number in rows.index])[split.index]
+    assert split.groupby(harbours).nunique().max() == 1
+    (with_tides.root / "two.csv").write_text("wind,moon\n0,2\n0,0\n")
+    high, low = with_tides.run("winnow", "tides", "predict", "two.csv").stdout.split()
+    assert float(high) == pytest.approx(4, abs=0.8)
+    assert float(low) == pytest.approx(0, abs=0.8)
+    (with_tides.root / "two.csv").write_text("wind\n0\n")
+    assert "moon" in with_tides.run("winnow", "tides", "predict", "two.csv", expect=1).stderr
+
+
+@pytest.mark.parametrize("name", ["climb", "Tides", "two words", "class", "../x"])
+def test_a_name_that_cannot_be_is_refused_and_nothing_written(tmp_path: Path, name: str) -> None:
+    clone = new_clone(tmp_path / "clone")
+    done = clone.run("winnow", "new", name, expect=1)
+    assert name in done.stderr
+    assert clone.run("git", "status", "--short").stdout == ""
+
+
+def test_comments_of_params_and_dvc_stay(with_tides: Clone) -> None:
+    for name in ("params.yaml", "dvc.yaml"):
+        before = subprocess.run(
+            ["git", "show", f"HEAD:{name}"], cwd=with_tides.root, check=True, capture_output=True, text=True
+        ).stdout
+        after = (with_tides.root / name).read_text()
+        lines = iter(after.splitlines())
+        assert all(line in lines for line in before.splitlines()), f"a line of {name} is gone, or moved"
+        assert yaml.safe_load(after)

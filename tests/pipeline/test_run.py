@@ -33,6 +33,9 @@ if name == "ingest" and pathlib.Path("together").exists():
         if time.monotonic() > ends:
             sys.exit(f"{domain} waited in vain for the other domain to begin")
         time.sleep(0.02)
+if pathlib.Path("waits").exists() and pathlib.Path("waits").read_text() == f"{name}@{domain}":
+    print(f"{name}@{domain} waits", flush=True)
+    time.sleep(60)
 if pathlib.Path("fails").exists() and pathlib.Path("fails").read_text() == f"{name}@{domain}":
     sys.exit(f"{name}@{domain} has failed on purpose")
 print(f"{name}@{domain} says something", flush=True)
@@ -131,13 +134,19 @@ def test_side_by_side_locks_what_one_after_another_locks_and_ends_in_a_table(
 
 
 @pytest.mark.parametrize("left", ["", "schema: '2.0'\nstages:\n  check:\n    cmd: exec env WINNOW_PAR"])
-def test_the_first_run_of_all_killed_while_dvc_writes_its_lock(
+def test_a_first_run_killed_while_dvc_writes_its_lock_keeps_what_had_ended(
     copy: Clone, serial: dict[str, object], left: str
 ) -> None:
-    copy.run(*RUN, "climb")
+    (copy.root / "waits").write_text("split@climb")
+    running = copy.start("env", "PYTHONPATH=src", *RUN, "climb")
+    wait_until(lambda: "split@climb waits" in copy.output(), "the fourth stage")
+    copy.kill_all(running)
+    (copy.root / "waits").unlink()
     (copy.root / "dvc.lock").write_text(left)
-    (copy.root / ".winnow/dvc.lock.before").write_text("")  # there was none before that run
-    assert "climb says" not in copy.run(*RUN).stdout, "DVC's cache knows what the first run made"
+    told = copy.run(*RUN).stdout
+    assert {f"{stage}@climb" for stage in STAGES if f"{stage}@climb says" in told} == {
+        f"{stage}@climb" for stage in STAGES[STAGES.index("split") :]
+    }
     assert locked(copy) == serial
 
 

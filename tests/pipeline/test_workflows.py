@@ -43,6 +43,8 @@ class Runner:
             "HOME": str(folder),
             "RECORD": str(folder / "record"),
             "GITHUB_OUTPUT": str(folder / "output"),
+            "GITHUB_RUN_ATTEMPT": "1",
+            "GITHUB_RUN_ID": f"{folder.name}-run",
             "GITHUB_STEP_SUMMARY": str(folder / "summary"),
             "RUNNER_TEMP": str(folder),
         }
@@ -94,7 +96,13 @@ class Runner:
         return told
 
     def expand(self, text: str) -> str:
-        return re.sub(r"\$\{\{ *([^} ]+) *\}\}", lambda found: self.context[found[1]], text)
+        """Replace expressions; `a || b` is the first that the context has."""
+
+        def value(found: re.Match[str]) -> str:
+            *tried, last = found[1].split(" || ")
+            return next((self.context[name] for name in tried if self.context.get(name)), self.context[last])
+
+        return re.sub(r"\$\{\{ *([^}]+?) *\}\}", value, text)
 
     def recorded(self) -> list[str]:
         record = self.folder / "record"
@@ -231,7 +239,22 @@ def test_train_opens_a_pull_request_and_runs_no_text(clone: Clone, tmp_path: Pat
     runner = Runner(clone, tmp_path / "again", context("", **asked))
     runner.run("train", "train")
     assert json.loads((clone.root / "metrics/climb/train/metrics.json").read_text())["step"] == 1
-    assert runner.recorded()[-1].startswith("cml pr create --title=Train climb --body=Params: climb.train.epochs=1 ")
+    created = runner.recorded()[-1]
+    assert created.startswith("cml pr create --branch=train-climb-again-run-1 "), "another training has another branch"
+    assert f"--message=Train climb: {asked['inputs.overrides']} --title=Train climb --body=Params: climb" in created
+    assert "skip ci" not in created
+    assert "keep=cache" in (runner.folder / "output").read_text(), "there is no remote"
+    kept = next(step for step in steps("train", "train") if "upload-artifact" in step.get("uses", ""))
+    model = yaml.safe_load((clone.root / "dvc.lock").read_text())["stages"]["train@climb"]["outs"][0]["md5"]
+    assert (clone.root / kept["with"]["path"] / "files/md5" / model[:2] / model[2:]).exists()
+
+    clone.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    (tmp_path / "pushed").mkdir()
+    pushed = Runner(clone, tmp_path / "pushed", context("", **asked) | {"secrets.TRAIN_TOKEN": "own"})
+    pushed.run("train", "train")
+    assert (tmp_path / "store/files/md5" / model[:2] / model[2:]).exists()
+    assert not (pushed.folder / "output").exists()
+    assert pushed.expand("${{ secrets.TRAIN_TOKEN || secrets.GITHUB_TOKEN }}") == "own"
 
 
 @pytest.mark.long

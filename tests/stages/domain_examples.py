@@ -3,6 +3,7 @@
 A new domain adds an entry to `EXAMPLES`, and every test that is parametrised over domains covers it.
 """
 
+import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from winnow.domains.articles.params import Bound, Gates
 from winnow.domains.articles.tables import Articles, Scores
 from winnow.domains.articles.tables import Labels as ArticlesLabels
 from winnow.domains.climb import definitions as climb
@@ -325,6 +327,7 @@ EXAMPLES = {
             "train.phases": [{"subset": "all", "epochs": 1, "learning_rate": 0.01}],
             "train.early_stopping.metric": "rmse",
             "train.lora.rank": 2,
+            "train.lora.base_dtype": "bf16",
             "train.ridge_shares": [0.5],
             "train.ridge_alphas": [30.0],
             "evaluate.gate.headline": "rmse",
@@ -339,6 +342,7 @@ EXAMPLES = {
             "train.max_length": {"max_length": 24},
             "train.lora.alpha": {"lora": {"rank": 2}},
             "train.lora.dropout": {"lora": {"rank": 2}},
+            "train.lora.base_dtype": {"lora": {"rank": 2}},
             "train.ridge_alphas": {"ridge_shares": [0.5]},
             "train.ridge_features": {"ridge_shares": [0.5]},
             **unmoved(learning_rate=0.003, epochs=1, eval_every=1),
@@ -349,10 +353,16 @@ EXAMPLES = {
             "label.calibration.tolerance": "judges the validation sample; tests/stages/articles_oracle",
             "label.calibration.seed": "draws the sample of the report; tests/stages/articles_oracle",
             "label.calibration.validation_seed": "draws the sample of the report; tests/stages/articles_oracle",
+            "label.oracle.rationale": "changes what a server answers; tests/stages/articles_oracle",
+            **dict.fromkeys(
+                (f"label.calibration.gates.{each}.{end}" for each in Gates.model_fields for end in Bound.model_fields),
+                "judges the samples: stops the stage, or does not; tests/stages/articles_oracle",
+            ),
             "split.by_source": "tests/stages/test_articles_data.py",
             "split.keep_official": "drawn articles have no official split; tests/stages/test_articles_data.py",
             "train.subset": "there is one",
             "train.model_name": "another language model, larger than tiny; tests/stages/articles_model",
+            "train.model_revision": "of a model on the hub; tests/stages/articles_model",
             "train.sharded": "of several devices; tests/stages/articles_model",
             "train.gradient_checkpointing": "computes the same twice; tests/stages/articles_model",
             "evaluate.batch_size": "memory only",
@@ -361,7 +371,8 @@ EXAMPLES = {
                     "provider", "base_url", "temperature", "max_tokens", "concurrency", "timeout", "retries",
                     "parse_retries", "allow_plain_http", "max_tokens_field", "thinking_tokens", "reasoning_effort",
                     "answer_format", "extra_body", "prices.model", "prices.prompt", "prices.cached",
-                    "prices.completion", "prices.thinking",
+                    "prices.completion", "prices.thinking", "prices.batch_share", "batch_api.enabled",
+                    "batch_api.max_requests", "batch_api.poll_interval",
                 )),
                 "of a server; tests/stages/articles_oracle",
             ),
@@ -499,6 +510,16 @@ EXAMPLES = {
             "train.early_stopping.metric": "ndcg_at_10",
             "train.validation_playlists": 15,
             "train.blend.weights": [2.0],
+            "train.blend.distance": 50.0,
+            "train.network.without": ["query"],
+            "evaluate.baselines.included": ["popularity", "stan"],
+            "evaluate.baselines.genre_weights": [3.0],
+            "evaluate.baselines.ordered_distances": [1.0],
+            "evaluate.baselines.stan_lists": [2],
+            "evaluate.baselines.stan_decays": [0.5],
+            "evaluate.baselines.stan_spreads": [0.5],
+            "evaluate.baselines.rules_reach": [1],
+            "evaluate.baselines.sasrec_dims": [4],
             "evaluate.gate.headline": "ndcg_at_10",
             "evaluate.baselines.knn_neighbours": [3],
             "evaluate.baselines.knn_shrink": [50.0],
@@ -517,7 +538,7 @@ EXAMPLES = {
         },
         matters_when={
             f"train.blend.{name}": {"blend": {"weights": [1.0]}}
-            for name in ("neighbours", "shrink", "decay", "floor", "artist_weight")
+            for name in ("neighbours", "shrink", "decay", "floor", "artist_weight", "genre_weight", "distance")
         },
         changes_no_byte={
             "ingest.artist_genres": "a file of the user's; tests/stages/test_playlists.py",
@@ -526,3 +547,6 @@ EXAMPLES = {
         },
     ),
 }  # fmt: skip
+
+for file in sorted(Path(__file__).parent.glob("example_*.py")):  # as `winnow new` writes them
+    EXAMPLES[file.stem.removeprefix("example_")] = importlib.import_module(f"tests.stages.{file.stem}").EXAMPLE

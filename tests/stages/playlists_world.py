@@ -37,6 +37,13 @@ class Lists:
         return self.hits()[:, :k].sum(axis=1) / np.maximum(self.hidden[self.users].sum(axis=1), 1)
 
 
+def recency_of(lists: list[list[int]], tracks: int, decay: float, floor: float) -> Matrix:
+    weights = np.zeros((len(lists), tracks))
+    for row, own in enumerate(lists):
+        weights[row, own] = np.exp(-np.arange(len(own))[::-1] / decay) + floor
+    return weights
+
+
 class World:
     """The split as dense matrices, and the network by its formulas."""
 
@@ -63,15 +70,21 @@ class World:
         own = rows.groupby("playlist_index")["track_index"].agg(list)
         return [own.get(number, []) for number in range(self.shape[0])]
 
-    def recency(self, decay: float, floor: float, *sides: str) -> Matrix:
-        weights = np.zeros(self.shape)
-        for row, own in enumerate(self.sequences(*sides)):
-            weights[row, own] = np.exp(-np.arange(len(own))[::-1] / decay) + floor
-        return weights
+    @cached_property
+    def sequences_of_train(self) -> list[list[int]]:
+        return self.sequences("train")
 
-    def cosines(self, shrink: float, neighbours: int) -> Matrix:
-        """The shrunk cosines of each track's nearest tracks."""
+    def recency(self, decay: float, floor: float, *sides: str) -> Matrix:
+        return recency_of(self.sequences(*sides), self.shape[1], decay, floor)
+
+    def cosines(self, shrink: float, neighbours: int, distance: float | None = None) -> Matrix:
+        """The shrunk cosines of each track's nearest tracks; tracks far apart in a list count less."""
         together = self.train.T @ self.train
+        if distance is not None:
+            together = np.zeros(together.shape)
+            for own in self.sequences("train"):
+                apart = np.abs(np.subtract.outer(np.arange(len(own)), np.arange(len(own))))
+                together[np.ix_(own, own)] += np.exp(-(apart - 1) / distance)
         cosine = together / (np.sqrt(np.outer(self.counts, self.counts)) + shrink + 1e-9)
         np.fill_diagonal(cosine, 0)
         least = np.sort(cosine, axis=1)[:, -neighbours][:, None]
@@ -108,15 +121,23 @@ class World:
         return whole / np.linalg.norm(whole)
 
     def scores(self, *sides: str, blended: bool = True) -> Matrix:
+        """Of all playlists, by the tracks of these sides."""
+        return self.of_lists(self.sequences(*sides), blended=blended)
+
+    def of_list(self, own: list[int]) -> Matrix:
+        return np.asarray(self.of_lists([own])[0])
+
+    def of_lists(self, given: list[list[int]], *, blended: bool = True) -> Matrix:
         units = self.vectors / np.maximum(np.linalg.norm(self.vectors, axis=1, keepdims=True), 1e-12)
-        lists = np.stack([self.playlist(own) if own else np.zeros(units.shape[1]) for own in self.sequences(*sides)])
+        lists = np.stack([self.playlist(own) if own else np.zeros(units.shape[1]) for own in given])
         bias = self.state["popularity"][np.floor(np.log2(np.maximum(self.counts, 1))).astype(int)]
         scores = lists @ units.T + np.where(self.counts > 0, bias, -100)
         if blended:
-            weights = self.recency(5.0, 0.1, *sides)
-            similar = self.cosines(2.0, 10)
-            total = weights.sum(axis=1, keepdims=True)
+            weights = recency_of(given, self.shape[1], 5.0, 0.1)
+            similar = self.cosines(2.0, 10, distance=4.0)
+            total = np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
             near = weights @ similar.T + 0.4 * self.artist_share(weights) * self.popular_of_artist
+            near += 0.1 * self.genre_share(weights)
             scores += self.settings["blend"]["weight"] * near / total
         return scores
 
@@ -124,7 +145,19 @@ class World:
         """The share of each track's artist in the weights (rows, tracks)."""
         artist = self.tracks["artist_index"].to_numpy()
         same = (artist[:, None] == artist) & (artist >= 0)
-        return weights @ same / weights.sum(axis=1, keepdims=True)
+        return weights @ same / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+
+    @cached_property
+    def genres(self) -> Matrix:
+        """The shares of the genres of each track's artist, (tracks, genres)."""
+        edges = table("label/genre_edges.parquet")
+        of_artist = np.zeros((self.tracks["artist_index"].max() + 2, edges["genre_index"].max() + 1))
+        of_artist[edges["artist_index"], edges["genre_index"]] = edges["share"]
+        return of_artist[self.tracks["artist_index"]]
+
+    def genre_share(self, weights: Matrix) -> Matrix:
+        """How much of the weights (rows, tracks) is of the genres of each track's artist."""
+        return weights @ self.genres @ self.genres.T / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
 
     @cached_property
     def popular_of_artist(self) -> Matrix:

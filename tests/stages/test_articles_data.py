@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,11 @@ from datasketch import MinHash
 
 from tests.conftest import ROOT
 from tests.stages.programs import Programs
-from winnow.domains.articles.definitions import overall_scores, scoring_of, tier_names
+from winnow.domains.articles.definitions import Prefilter, overall_scores, scoring_of, tier_names
 from winnow.domains.articles.rules.duplicates import SEED, near_duplicate_groups, shingles
+from winnow.domains.articles.rules.prefilter import Sieve
 from winnow.domains.articles.source.filters import known_filters, read_filter
+from winnow.domains.articles.source.formats import NotAnArticle, article_of
 from winnow.pipeline.errors import ParamsError, SourceError, TableError
 
 SHIPPED = ROOT / "data/source/articles/filters"
@@ -79,8 +82,8 @@ def gap(config: Any) -> None:
     config["tiers"]["bands"][2]["minimum"] = 6
 
 
-def gate_turned(config: Any) -> None:
-    config["gates"]["separation"] = {"target": 0.1, "review": 0.2}
+def gates_within(config: Any) -> None:
+    config["gates"] = {"separation": {"target": 0.2, "review": 0.1}}
 
 
 def unknown_key(config: Any) -> None:
@@ -98,7 +101,7 @@ def bad_pattern(prefilter: Any) -> None:
         ("config.yaml", overlapping, r"config\.yaml:\d+: `tiers\.bands\[1\]\.minimum`: it begins at 2 and overlaps"),
         ("config.yaml", no_width, r"`tiers\.bands\[1\]\.minimum`: [\d.]+ is not below the tier's maximum"),
         ("config.yaml", gap, r"config\.yaml:\d+: `tiers\.bands\[2\]\.minimum`: .*nothing covers 5 to there"),
-        ("config.yaml", gate_turned, r"config\.yaml:\d+: `gates\.separation`: target \(0\.1\) is below review"),
+        ("config.yaml", gates_within, r"config\.yaml:\d+: the gates of the calibration report are in params\.yaml"),
         ("config.yaml", unknown_key, r"config\.yaml:\d+: unknown key `dimensions\[0\]\.descripton`; did you mean"),
         ("prefilter.yaml", bad_pattern, r"prefilter\.yaml:\d+: `drop\.patterns\[0\]`: '\(unclosed' is no regular"),
     ],
@@ -189,6 +192,61 @@ def test_scored_reads_both_forms_and_refuses_scores_off_the_scale(here: Programs
         assert expected in reason
 
 
+@pytest.mark.parametrize(
+    ("published", "expected"),
+    [
+        ("2024-05-01", "2024-05-01"),
+        ("2024-05-01T10:00:00Z", "2024-05-01"),
+        ("2024-05-01 10:00", "2024-05-01"),
+        ("", None),
+        (None, None),
+        ("31/01/2019", NotAnArticle),
+        ("2019-02-30", NotAnArticle),
+        ("2019-02-1", NotAnArticle),
+        ("2024-05-011", NotAnArticle),
+        ("yesterday", NotAnArticle),
+        (1556668800, NotAnArticle),
+    ],
+)
+def test_a_date_is_iso_or_the_line_is_rejected(published: Any, expected: Any) -> None:
+    row = {"id": "a", "content": "x", "published": published}
+    if expected is NotAnArticle:
+        with pytest.raises(NotAnArticle, match="no date that begins with YYYY-MM-DD"):
+            article_of(row, "jsonl")
+    else:
+        assert article_of(row, "jsonl")["published"] == expected
+
+
+def test_a_pattern_that_backtracks_without_end_is_refused(here: Programs) -> None:
+    for pattern in (r"(\w+\s?)+!$", r"(a+)+$", r"(x|xx)+y", r"(\w+,? ?)+\.$"):
+
+        def change(prefilter: Any, pattern: str = pattern) -> None:
+            prefilter["keep"]["patterns"] = [r"\w+ \w+ said", pattern]
+
+        edit("prefilter.yaml", change)
+        began = time.process_time()
+        with pytest.raises(SourceError, match=r"prefilter\.yaml:\d+: `keep\.patterns\[1\]`.*backtracks without end"):
+            here.run("ingest")
+        assert time.process_time() - began < 8
+
+
+def test_a_pattern_that_is_slow_on_an_article_stops_the_stage_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("winnow.domains.articles.rules.prefilter.PATIENCE", 0.1)
+    slow = sieve(drop={"words": [], "patterns": [r"(q|qq)+z"]})
+    assert slow.sift("", "a quick brown fox", "", None, None).rule is None
+    with pytest.raises(SourceError, match=r"\(q\|qq\)\+z.*takes more than 0.1 s on the text that begins 'qqqq"):
+        slow.sift("", "q" * 60 + "! z", "", None, None)
+
+
+def test_a_pattern_finds_what_the_standard_library_finds() -> None:
+    texts = ["sponsored content here", "SPONSORED POST", "we said so", "price: 12 euros", "caf\u00e9 noir", "a_b-c", ""]
+    for pattern in ("sponsored (content|post)", r"Price: \d+", r"^we\b", r"\bcaf\u00e9\b", r"[a-c]_b", r"(?:x|y)?so$"):
+        own = sieve(keep={"words": [], "patterns": [pattern]}, drop={"words": [], "patterns": []})
+        for text in texts:
+            expected = re.search(pattern, text, re.IGNORECASE) is not None
+            assert (own.sift("", text, "", None, None).rule is None) == expected, (pattern, text)
+
+
 def test_parquet_is_read_as_jsonl_is(here: Programs) -> None:
     table = pd.DataFrame({"id": ["a", "b"], "title": ["T", None], "content": ["x y", None], "page": [1, 2]})
     table.to_parquet("data/source/articles/mine.parquet")
@@ -240,6 +298,49 @@ def test_every_rule_of_the_prefilter_drops_its_article(here: Programs) -> None:
     assert kept["topic"].to_dict() == {"kept": "on", "edge": "edge", "off": "off"}
     assert kept.loc["kept", "words"] == len(ARTICLES["kept"]["content"].split())
     assert metrics["dropped"]["duplicate"] == 1
+
+
+def sieve(**rules: Any) -> Sieve:
+    """The shipped prefilter with other rules, on texts of any language."""
+    given = read_filter("uplifting/v1", SHIPPED).prefilter.model_dump()
+    return Sieve(Prefilter.model_validate({**given, "min_words": 0, "languages": [], **rules}))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
+def test_the_ends_of_a_range_of_words_belong_to_it(count: int) -> None:
+    rule = sieve(min_words=3, max_words=5).sift("", "word " * count, "", None, None).rule
+    assert rule == {2: "too_few_words", 6: "too_many_words"}.get(count)
+
+
+@pytest.mark.parametrize(
+    ("published", "rule"),
+    [("2019-12-31", "too_early"), ("2020-01-01", None), ("2024-12-31", None), ("2025-01-01", "too_late"), (None, None)],
+)
+def test_the_first_and_the_last_date_are_kept(published: str | None, rule: str | None) -> None:
+    dated = sieve(dates={"first": "2020-01-01", "last": "2024-12-31"})
+    assert dated.sift("", "a school", "", published, None).rule == rule
+
+
+def test_an_article_needs_a_word_or_a_pattern_to_keep_where_some_are_given() -> None:
+    def kept(content: str, words: list[str], patterns: list[str]) -> bool:
+        return sieve(keep={"words": words, "patterns": patterns}).sift("", content, "", None, None).rule is None
+
+    assert kept("a Bridge, rebuilt", ["bridge"], [])
+    assert not kept("bridges rebuilt", ["bridge"], []), "whole words"
+    assert kept("bridges rebuilt", ["school"], ["bridges? re"]), "either of them"
+    assert not kept("a river", ["school"], ["bridges? re"])
+    assert kept("a river", [], []), "none given: all are kept"
+    assert sieve(keep={"words": ["bridge"], "patterns": []}).sift("", "a river", "", None, None).rule == (
+        "nothing_to_keep"
+    )
+
+
+def test_sources_are_kept_and_dropped() -> None:
+    def rule(source: str, **sources: list[str]) -> str | None:
+        return sieve(sources={"keep": [], "drop": [], **sources}).sift("", "a school", source, None, None).rule
+
+    assert (rule("a", keep=["a"]), rule("b", keep=["a"])) == (None, "wrong_source")
+    assert (rule("a", drop=["a"]), rule("b", drop=["a"])) == ("wrong_source", None)
 
 
 def test_near_duplicates_are_dropped_or_kept_together(here: Programs) -> None:

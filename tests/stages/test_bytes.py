@@ -28,6 +28,8 @@ def test_every_stage_writes_the_bytes_that_it_wrote_before(finished: Finished) -
     if os.environ.get("WINNOW_WRITE_BYTES"):
         write_json(RECORDED, recorded | {domain: made})
         return
+    if domain not in recorded and not (Path(__file__).parents[2] / "benchmarks" / domain).exists():
+        pytest.skip(f"a new domain: record its bytes, as the top of {__file__} says")
     changed = [stage for stage in STAGES if recorded[domain][stage] != made[stage]]
     assert not changed, f"{domain}: other bytes from {changed[0]} on; if this was intended, see the top of {__file__}"
 

@@ -84,7 +84,8 @@ def test_compare_resamples_what_belongs_together_and_pairs_rows_of_one_truth(dom
     found = paired_intervals(
         of_value, rows.assign(value=0.0), after, ["value"], rng=np.random.default_rng(1), **options
     )
-    groups = rows[TOGETHER[domain.domain]] if domain.domain in TOGETHER else None
+    column = TOGETHER.get(domain.domain) if domain.domain in LABEL else compared.groups
+    groups = rows[column] if column else None
     expected = bootstrap(
         {"value": mean(after["value"])}, len(rows), rng=np.random.default_rng(1), groups=groups, **options
     )

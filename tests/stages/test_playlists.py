@@ -75,10 +75,15 @@ def test_every_entry_is_somewhere(here: Path) -> None:
 
 def test_the_last_tracks_are_the_test_and_those_before_the_validation(here: Path) -> None:
     splits = table("split/splits.parquet")
-    for _, own in splits.groupby("playlist_index"):
+    unseen = set(splits.loc[splits["split"] == "unseen", "playlist_index"])
+    count = splits["playlist_index"].nunique()
+    assert len(unseen) == round(count / 10)
+    assert unseen != set(range(count - len(unseen), count)), "drawn at random"
+    for number, own in splits.groupby("playlist_index"):
         sides = own.sort_values("position")["split"].tolist()
-        assert sides == ["train"] * (len(own) - 10) + ["val"] * 5 + ["test"] * 5
-    found = run("split", holdout_size=3, max_playlists=20)
+        held = ["train"] * (len(own) - 10) + ["val"] * 5 + ["test"] * 5
+        assert sides == (["unseen"] * len(own) if number in unseen else held)
+    found = run("split", holdout_size=3, max_playlists=20, unseen_share=0.0)
     splits = table("split/splits.parquet")
     assert splits["playlist_index"].nunique() == 20
     assert splits["playlist_index"].max() > 19, "drawn from all"
@@ -91,7 +96,7 @@ def test_a_playlist_shorter_than_the_holdout_is_trained_on_and_counted(here: Pat
     run("ingest", **slices(lists))
     run("filter", min_tracks=2)
     run("label")
-    found = run("split")
+    found = run("split", unseen_share=0.0)
     assert found["playlists_too_short_to_test"] == 1
     splits = table("split/splits.parquet")
     assert splits[splits["playlist_index"] == 40]["split"].tolist() == ["train"] * 7
@@ -309,7 +314,7 @@ def test_evaluate_says_all_that_is_asked(here: Path) -> None:
     found = PLAYLISTS.metrics("judgement")
     assert set(found["baseline"]) == {
         "popularity", "artist_popularity", "item_knn", "item_knn_artist", "item_knn_recency", "item_knn_recency_artist",
-        "als", "graph_filter", "ease",
+        "item_knn_ordered", "stan", "sequential_rules", "als", "graph_filter", "ease", "sasrec",
     }  # fmt: skip
     assert set(found["baseline_settings_at_grid_edge"]) == set(found["baseline"])
     assert set(found["difference"]) == {"recall_at_10", "seen_recall_at_10"}

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.sparse import csr_matrix
 from sklearn.metrics import ndcg_score
 
 from stages.playlists import evaluate
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.playlists_world import PLAYLISTS, Matrix, World, table
+from tests.stages.programs import params
 from winnow.domains.playlists.evaluation import baselines as tuned_baselines
 from winnow.domains.playlists.model.explanations import track_names
+from winnow.pipeline.seeds import derive_seed
+from winnow.recommend.baselines import fit_als
+from winnow.recommend.filters import fit_graph_filter
 from winnow.recommend.tables import Checks
+from winnow.recommend.words import fit_words
 
 CUTOFFS = (10, 50, 100)
 CHANGES: dict[str, dict[str, Any]] = {
@@ -114,11 +121,14 @@ def test_artists_of_a_list_novelty_coverage_and_exposure(world: World, judgement
 def baseline_scores(world: World, name: str, chosen: dict[str, float], *sides: str) -> Matrix:
     """Fitted to the training tracks, for playlists known by `sides`."""
     known, artist = world.side(*sides), world.tracks["artist_index"].to_numpy()
+    if name in {"stan", "sequential_rules"}:
+        by_loops = stan_scores if name == "stan" else rule_scores
+        return np.stack([by_loops(world, own, chosen) for own in world.sequences(*sides)])
     if "decay" in chosen:
         known = world.recency(chosen["decay"], chosen["floor"], *sides)
-    same = artist[:, None] == artist[None]
+    same = (artist[:, None] == artist[None]) & (artist >= 0)
     share = known @ same / np.maximum(known.sum(axis=1, keepdims=True), 1e-9)
-    most = np.array([world.counts[own].max() for own in same])
+    most = np.array([world.counts[own].max(initial=0) for own in same])
     if name == "popularity":
         return np.tile(world.counts, (world.shape[0], 1))
     if name == "artist_popularity":
@@ -129,13 +139,54 @@ def baseline_scores(world: World, name: str, chosen: dict[str, float], *sides: s
         weights = inverse / -np.diag(inverse)
         np.fill_diagonal(weights, 0)
         return known @ weights
-    scores = known @ world.cosines(chosen["shrink"], int(chosen["neighbours"])).T
+    if name in {"als", "graph_filter"}:  # the formulas are tested in tests/library/recommend
+        fit = library_fit(name, chosen)
+        return np.asarray(fit(csr_matrix(world.train.astype(np.float32)))(csr_matrix(known.astype(np.float32))))
+    cosines = world.cosines(chosen["shrink"], int(chosen["neighbours"]), chosen.get("distance"))
+    scores = known @ cosines.T
+    scores += chosen.get("genre_weight", 0) * world.genre_share(known)
     return scores + chosen.get("artist_weight", 0) * share * world.counts / np.maximum(most, 1)
 
 
+def library_fit(name: str, chosen: dict[str, float]) -> Any:
+    seed = int(np.random.default_rng(derive_seed(params()["seed"], "playlists", "evaluate")).integers(2**31))
+    if name == "als":
+        ridge, alpha = chosen["regularisation"], chosen["alpha"]
+        return partial(fit_als, factors=int(chosen["factors"]), ridge=ridge, alpha=alpha, rounds=2, seed=seed)
+    options = {"factors": int(chosen["factors"]), "alpha": chosen["alpha"], "sharpening": chosen["sharpening"]}
+    return partial(fit_graph_filter, **options, seed=seed)
+
+
+def stan_scores(world: World, own: list[int], chosen: dict[str, float]) -> Matrix:
+    """By loops over all lists."""
+    scores = np.zeros(world.shape[1])
+    near = []
+    for number, other in enumerate(world.sequences("train")):
+        both = [np.exp(-(len(own) - 1 - own.index(track)) / chosen["decay"]) for track in other if track in own]
+        near.append((sum(both) / np.sqrt(max(len(other), 1)), -number))
+    for nearness, number in sorted(near, reverse=True)[: int(chosen["lists"])]:
+        other = world.sequences_of_train[-number]
+        common = [track for track in own if track in other]
+        if common:
+            place = other.index(common[-1])
+            for position, track in enumerate(other):
+                scores[track] += nearness * np.exp(-abs(position - place) / chosen["spread"])
+    return scores
+
+
+def rule_scores(world: World, own: list[int], chosen: dict[str, float]) -> Matrix:
+    scores, reach = np.zeros(world.shape[1]), int(chosen["reach"])
+    for other in world.sequences_of_train:
+        if own and own[-1] in other:
+            place = other.index(own[-1])
+            for apart, track in enumerate(other[place + 1 : place + 1 + reach], 1):
+                scores[track] += 1 / apart
+    return scores
+
+
 NAMES = (
-    "popularity", "artist_popularity", "ease", "item_knn", "item_knn_artist", "item_knn_recency",
-    "item_knn_recency_artist",
+    "popularity", "artist_popularity", "ease", "als", "graph_filter", "item_knn", "item_knn_artist",
+    "item_knn_recency", "item_knn_recency_artist", "item_knn_ordered", "stan", "sequential_rules",
 )  # fmt: skip
 
 
@@ -151,27 +202,61 @@ def test_baselines_are_fitted_to_training_tracks_and_told_all_before_the_test(
     assert found["recall_at_10"].mean() == pytest.approx(lists.recall(10).mean(), abs=0.01)
     of_validation = world.validation(baseline_scores(world, name, chosen, "train")).recall(10).mean()
     assert chosen["val_recall_at_10"] == pytest.approx(of_validation, abs=0.01)
+    if name not in {"popularity"}:
+        told_less = world.tests(baseline_scores(world, name, chosen, "train"))
+        assert (np.abs(found["recall_at_50"] - told_less.recall(50)) < 1e-6).mean() < 0.9, "validation tracks count"
 
 
-def test_settings_are_the_best_of_their_grids_on_validation(world: World, judgement: dict[str, Any]) -> None:
-    settings = PLAYLISTS.section("evaluate", **CHANGES["evaluate"]).baselines
-    grid = [
-        {"neighbours": count, "shrink": shrink} for count in settings.knn_neighbours for shrink in settings.knn_shrink
-    ]
-    recalls = [world.validation(baseline_scores(world, "item_knn", each, "train")).recall(10).mean() for each in grid]
-    chosen = judgement["baseline_settings"]["item_knn"]
-    mine = next(place for place, each in enumerate(grid) if each.items() <= chosen.items())
-    assert recalls[mine] == pytest.approx(max(recalls), abs=0.005)
-    knn = {name: chosen[name] for name in ("neighbours", "shrink")}
-    recency = {
-        (decay, floor): world.validation(
-            baseline_scores(world, "item_knn_recency", knn | {"decay": decay, "floor": floor}, "train")
-        ).recall(10).mean()
-        for decay in settings.recency_decays
-        for floor in settings.recency_floors
+def grid_of(name: str) -> dict[str, list[float]]:
+    """The values of a baseline's settings, by the words of params.yaml."""
+    own = PLAYLISTS.section("evaluate", **CHANGES["evaluate"]).baselines
+    knn = {"neighbours": own.knn_neighbours, "shrink": own.knn_shrink}
+    recent = knn | {"decay": own.recency_decays, "floor": own.recency_floors}
+    grids: dict[str, dict[str, list[float]]] = {
+        "popularity": {},
+        "artist_popularity": {},
+        "ease": {"l2": own.ease_l2},
+        "als": {"factors": own.als_factors, "regularisation": own.als_regularisation, "alpha": own.als_alpha},
+        "graph_filter": {
+            "factors": own.filter_factors, "alpha": own.filter_alphas, "sharpening": own.filter_sharpenings
+        },
+        "item_knn": knn,
+        "item_knn_artist": knn | {"artist_weight": own.artist_weights},
+        "item_knn_recency": recent,
+        "item_knn_recency_artist": recent | {"artist_weight": own.artist_weights},
+        "item_knn_ordered": recent | {
+            "artist_weight": own.artist_weights, "genre_weight": own.genre_weights, "distance": own.ordered_distances
+        },
+        "stan": {"lists": own.stan_lists, "decay": own.stan_decays, "spread": own.stan_spreads},
+        "sequential_rules": {"reach": own.rules_reach},
+        "sasrec": {"dim": own.sasrec_dims},
     }  # fmt: skip
-    found = judgement["baseline_settings"]["item_knn_recency"]
-    assert recency[found["decay"], found["floor"]] == pytest.approx(max(recency.values()), abs=0.005)
+    return grids[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_setting_of_a_baseline_is_better_on_validation(world: World, judgement: dict[str, Any], name: str) -> None:
+    chosen, grid = judgement["baseline_settings"][name], grid_of(name)
+    assert grid.keys() <= chosen.keys()
+    for setting, values in grid.items():
+        for value in values:
+            other = world.validation(baseline_scores(world, name, chosen | {setting: value}, "train")).recall(10).mean()
+            assert other <= chosen["val_recall_at_10"] + 0.006, (setting, value, "and 0.006 for ties in another order")
+
+
+def test_what_was_not_tuned_and_what_is_at_an_edge_is_told(judgement: dict[str, Any]) -> None:
+    settings = judgement["baseline_settings"]
+    for name in (*NAMES, "sasrec"):
+        grid = {setting: values for setting, values in grid_of(name).items() if setting in settings[name]}
+        single = sorted(setting for setting, values in grid.items() if len(set(values)) == 1)
+        assert judgement["baseline_settings_not_tuned"][name] == single, name
+        edge = sorted(
+            setting
+            for setting, values in grid.items()
+            if len(values) > 1
+            and (settings[name][setting] == max(values) or settings[name][setting] == min(values) != 0)
+        )
+        assert judgement["baseline_settings_at_grid_edge"][name] == edge, name
 
 
 def test_the_blend_s_weight_is_the_best_on_validation(world: World) -> None:
@@ -191,24 +276,25 @@ def test_tuning_gets_validation_tracks_of_some_playlists_and_no_others(
     monkeypatch.chdir(tmp_path)
     seen = []
 
-    def tune(grid: Any, train: Any, val: Any, **options: Any) -> Any:
-        seen.append(val)
-        assert (train.toarray() == world.train).all()
-        if options["known"] is not None:
-            assert ((options["known"].toarray() > 0) == (world.train > 0)).all()
-        return real(grid, train, val, **options)
+    def recall(self: Any, fitted: Any) -> float:
+        given = self.given
+        seen.append(given.tuning)
+        assert (self.train.toarray() == world.train).all()
+        assert (given.train.matrix().toarray() == world.train).all()
+        return float(real(self, fitted))
 
-    real = tuned_baselines.tune
-    monkeypatch.setattr(tuned_baselines, "tune", tune)
+    real = tuned_baselines.TunedBaselines.recall
+    monkeypatch.setattr(tuned_baselines.TunedBaselines, "recall", recall)
     with torch_restored():
         PLAYLISTS.run("evaluate", baselines={"tuning_playlists": 20})
     assert len(seen) >= 9
     every = world.users("val")
-    for held in seen:
+    for held in seen[:1]:
         assert held.users.tolist() == every[:: -(-len(every) // 20)], "spread evenly over all"
         for user, hidden, known in zip(held.users, held.hidden, held.known, strict=True):
             assert hidden.tolist() == np.flatnonzero(world.side("val")[user]).tolist()
             assert known.tolist() == np.flatnonzero(world.train[user]).tolist()
+    assert all(held is seen[0] for held in seen)
     whole = world.validation(world.scores("train")).recall(10).mean()
     assert PLAYLISTS.metrics("judgement")["model"]["val_recall_at_10"] == pytest.approx(whole, rel=1e-4)
 
@@ -216,6 +302,7 @@ def test_tuning_gets_validation_tracks_of_some_playlists_and_no_others(
 def test_the_judgement_is_the_mean_of_the_stored_rows(world: World, judgement: dict[str, Any]) -> None:
     names = {"reciprocal_rank": "mrr_score", "novelty": "novelty_score", "diversity": "diversity_score"}
     columns = [f"{prefix}{name}_at_{k}" for prefix in ("", "seen_") for name in ("recall", "ndcg") for k in CUTOFFS]
+    columns += ["ndcg_at_500", "challenge_r_precision"]
     names |= {name: name for name in (*columns, "r_precision", "seen_r_precision", "clicks")}
     figures = {"model": judgement["model"], **judgement["baseline"], **judgement["reference"]}
     assert "network" in figures
@@ -284,14 +371,15 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
     edges = table("label/genre_edges.parquet").set_index(["artist_index", "genre_index"])["share"]
     scores, tests = world.scores("train", "val"), world.side("test")
     blend = world.settings["blend"]
-    similar = world.cosines(2.0, 10)
-    artist_of = world.tracks["artist_index"].to_numpy()
+    similar = world.cosines(2.0, 10, distance=4.0)
+    artist_of, genres_of = world.tracks["artist_index"].to_numpy(), world.genres
 
     def blended(weights: Matrix, near: Matrix, item: int, own: list[int]) -> float:
-        share = weights @ (artist_of[own] == artist_of[item]) / weights.sum()
-        return float(blend["weight"] * (weights @ near + 0.4 * share * world.popular_of_artist[item]) / weights.sum())
+        share = 0.4 * (weights @ (artist_of[own] == artist_of[item])) * world.popular_of_artist[item]
+        share += 0.1 * weights @ genres_of[own] @ genres_of[item]
+        return float(blend["weight"] * (weights @ near + share / weights.sum()) / weights.sum())
 
-    assert {"track", "artist"} <= set(completed["kind"])
+    assert {"track", "artist", "genre"} <= set(completed["kind"])
     for row in completed.itertuples():
         playlist, item = int(row.playlist.split()[0]), tracks[row.track]
         own = splits[playlist]
@@ -316,7 +404,12 @@ def test_reasons_are_by_how_much_the_score_falls(world: World) -> None:
             less = world.vectors[item] - part
             effect = whole @ (unit - less / np.linalg.norm(less))
             if row.kind == "artist":
-                effect += blended(weights, near, item, own) - blend["weight"] * weights @ near / weights.sum()
+                same = weights @ (artist_of[own] == artist_of[item])
+                lost = 0.4 * same * world.popular_of_artist[item]
+            else:
+                one = genres[row.reason]
+                lost = 0.1 * (weights @ genres_of[own, one]) * genres_of[item, one]
+            effect += blend["weight"] * lost / weights.sum() ** 2
         assert row.effect == pytest.approx(effect, abs=1e-4)
 
 
@@ -353,3 +446,66 @@ def test_explanation_accuracy_counts_what_held(
     assert found["model"]["explanation_accuracy"] == 3 / 8
     low, high = stats.binomtest(3, 8).proportion_ci(0.95, method="wilson")
     assert found["interval"]["explanation_accuracy"] == pytest.approx({"low": low, "high": high}, rel=1e-4)
+
+
+def test_the_challenge_s_metrics_are_its_formulas(world: World) -> None:
+    """(|S_T ∩ G_T| + ¼ |S_A ∩ G_A|) / |G_T|, and NDCG over 500 places."""
+    found, lists = rows_of("model"), world.tests(world.scores("train", "val"))
+    artist = world.tracks["artist_index"].to_numpy()
+    for row, user in enumerate(lists.users):
+        truth = set(np.flatnonzero(lists.hidden[user]).tolist())
+        first = lists.order[row][: len(truth)].tolist()
+        artists = {artist[track] for track in first} & {artist[track] for track in truth} - {-1}
+        expected = (len(truth & set(first)) + 0.25 * len(artists)) / len(truth)
+        assert found["challenge_r_precision"][row] == pytest.approx(expected)
+    hits = lists.hits()
+    ideal = np.arange(hits.shape[1], 0, -1)[None]
+    for row in range(0, len(found), 7):
+        assert found["ndcg_at_500"][row] == pytest.approx(ndcg_score(hits[[row]], ideal, k=500), abs=1e-6)
+    assert (found["challenge_r_precision"] > found["r_precision"]).any()
+
+
+def test_seen_r_precision_is_over_tracks_that_training_has(world: World) -> None:
+    found, lists = rows_of("model"), world.tests(world.scores("train", "val"))
+    seen = world.counts > 0
+    hits = lists.hits()
+    for row, user in enumerate(lists.users):
+        count = int((lists.hidden[user] * seen).sum())
+        if count:
+            expected = (hits[row] * seen[lists.order[row]])[:count].sum() / count
+            assert found["seen_r_precision"][row] == pytest.approx(expected)
+    assert (found["seen_r_precision"] != found["r_precision"]).any()
+
+
+def test_tables_by_seeds_are_of_the_last_known_tracks_and_of_playlists_never_seen(
+    world: World, judgement: dict[str, Any]
+) -> None:
+    seeds = table("evaluate/seeds.parquet").set_index(["recommender", "unseen", "seeds"])
+    unseen = world.splits[world.splits["split"] == "unseen"].sort_values(["playlist_index", "position"])
+    assert not set(unseen["playlist_index"]) & set(world.splits.query("split != 'unseen'")["playlist_index"])
+    whole = unseen.groupby("playlist_index")["track_index"].agg(list).to_dict()
+    lists = {False: dict(enumerate(world.sequences("train", "val", "test"))), True: whole}
+    candidates = world.counts > 0
+    names = table("label/playlists.parquet")["name"].tolist()
+    words = fit_words(names, *np.nonzero(world.train), world.counts.astype(np.int64))
+    for group, tracks in lists.items():
+        for count in (0, 1, 5, 10, 25):
+            recalls, common = [], []
+            for number, own in tracks.items():
+                if len(own) < max(count, 1) + 5:
+                    continue
+                known, hidden = own[:-5], own[-5:]
+                scores = words.scores([names[number]])[0] if not count else world.of_list(known[-count:])
+                for values, kept in ((scores, recalls), (world.counts.copy(), common)):
+                    values = np.where(candidates, values, -1e9)  # noqa: PLW2901
+                    values[known] = -np.inf
+                    kept.append(np.isin(np.argsort(-values, kind="stable")[:10], hidden).sum() / 5)
+            if not recalls:
+                assert ("model", group, count) not in seeds.index
+                continue
+            found = seeds.loc[("model", group, count)]
+            assert found["playlists"] == len(recalls)
+            assert found["recall_at_10"] == pytest.approx(np.mean(recalls), abs=0.011), (group, count)
+            assert seeds.loc[("popularity", group, count)]["recall_at_10"] == pytest.approx(np.mean(common), abs=0.011)
+    strongest = max(judgement["baseline_settings"].items(), key=lambda pair: pair[1]["val_recall_at_10"])[0]
+    assert strongest in seeds.index.get_level_values(0)

@@ -1,7 +1,6 @@
 """What a user does with a trained network: `winnow playlists complete` and `evaluate`."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -44,13 +43,13 @@ def completer() -> Any:
 def test_completions_of_a_playlist_never_seen(here: Path) -> None:
     found = completer()
     given = [found.names[number] for number in (4, 9, 2)]
-    told = found.complete(given, 7)
+    told = found.complete(given, 7).tracks
     assert len({one.track for one in told}) == 7
     assert not {one.name for one in told} & set(given)
     assert [one.score for one in told] == sorted((one.score for one in told), reverse=True)
     assert {name for kind, name, _ in told[0].reasons if kind == "track"} == set(given)
     assert {"artist", "genre"} <= {kind for kind, _, _ in told[0].reasons}
-    other = found.complete(given[::-1], 7)
+    other = found.complete(given[::-1], 7).tracks
     assert [one.score for one in other] != [one.score for one in told], "the order matters"
     counts = found.known.tracks.set_index("track")["playlists"]
     assert (counts[[one.track for one in told]] > 0).all()
@@ -62,7 +61,7 @@ def test_a_playlist_that_was_trained_on_is_completed_as_evaluate_did(here: Path)
     first = table("evaluate/completed.parquet").iloc[0]
     playlist = int(first["playlist"].split()[0])
     own = splits[(splits["playlist_index"] == playlist) & (splits["split"] != "test")].sort_values("position")
-    told = found.complete(tracks["track"].iloc[own["track_index"]].tolist(), 3)
+    told = found.complete(tracks["track"].iloc[own["track_index"]].tolist(), 3).tracks
     assert told[0].name == first["track"]
     assert told[0].score == pytest.approx(first["score"], abs=1e-5)
     kind, name, effect = told[0].reasons[0]
@@ -73,31 +72,35 @@ def test_a_playlist_that_was_trained_on_is_completed_as_evaluate_did(here: Path)
 def test_names_are_found_whatever_their_case_and_dash_and_unknown_ones_told(here: Path) -> None:
     found = completer()
     artist, title = found.names[5].split(" – ")
-    expected = found.complete([found.names[5]], 3)
-    for name in (f"{artist.upper()} - {title}", f"  {artist} — {title.title()} ", title):
-        assert found.complete([name], 3) == expected
-    with pytest.raises(WinnowError, match="there is no track 'artist 00001 - track 9' in the training data") as error:
-        found.complete(["artist 00001 - track 9"], 3)
-    assert re.fullmatch(r"such as [^;]+ – [^;]+(; [^;]+ – [^;]+){2}", error.value.fix)
-    result = CliRunner().invoke(app, ["complete", "--tracks", " ; "])
+    expected = found.complete([found.names[5]], 3).tracks
+    for name in (f"{artist.upper()} - {title}", f"  {artist} — {title.title()} ", title, f"{title} – {artist}"):
+        assert found.complete([name], 3).tracks == expected
+    told = found.complete([found.names[5], "artist 00001 - track 9", found.names[8][:-1] + "q"], 3)
+    assert told.tracks == expected, "what is not known is left out"
+    assert [one.typed for one in told.left_out] == ["artist 00001 - track 9", found.names[8][:-1] + "q"]
+    assert told.left_out[0].near == []
+    assert found.names[8] in told.left_out[1].near
+    result = CliRunner().invoke(app, ["complete"])
     assert isinstance(result.exception, WinnowError)
-    assert "names no track" in result.exception.what
+    assert "tracks or a file" in result.exception.what
 
 
 def test_complete_tells_the_first_reasons_that_help(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from winnow.domains.playlists import inference  # noqa: PLC0415
 
-    def complete(_: Any, names: list[str], count: int) -> list[Any]:
+    def complete_all(_: Any, lists: list[Any], count: int, **options: bool) -> Any:
+        names = [each.title for each in lists[0].titles]
         reasons = [("track", f"reason {n}", 0.4 - 0.1 * n) for n in range(6)]
-        return [
-            inference.Completion("id", f"{names} {count}", 1.5, reasons),
-            inference.Completion("id", "two", 1.0, reasons[3:]),
+        tracks = [
+            inference.Completion("id", f"{names} {count}", 1.5, 0.25, reasons),
+            inference.Completion("id", "two", 1.0, 0.125, reasons[3:]),
         ]
+        yield inference.Completed("", "tracks", tracks, [], [])
 
-    monkeypatch.setattr(inference.PlaylistCompleter, "complete", complete)
+    monkeypatch.setattr(inference.PlaylistCompleter, "complete_all", complete_all)
     command = ["complete", "--tracks", " a – b;c ; ", "--k", "2"]
     plain = CliRunner().invoke(app, command)
-    assert plain.stdout.splitlines() == ["  1    1.500  ['a – b', 'c'] 2", "  2    1.000  two"]
+    assert plain.stdout.splitlines() == ["  1   25.0%  ['a – b', 'c'] 2", "  2   12.5%  two"]
     lines = CliRunner().invoke(app, [*command, "--explain"]).stdout.splitlines()
     told = [" ".join(line.split()) for line in lines if "reason" in line]
     assert [line[:6] for line in told] == ["+0.400", "+0.300", "+0.200", "+0.100"], (
@@ -133,7 +136,7 @@ def test_other_playlists_are_judged(here: Path) -> None:
 
     judged = found.judge(mpd.read(file), None)
     assert (judged["playlists_judged"], judged["playlists_not_judged"], judged["tracks_unknown"]) == (9, 1, 10)
-    assert set(judged["model"]) == set(judged["popularity"])
+    assert set(judged["model"]) == set(judged["popularity"]) == set(judged["item_knn"])
     with pytest.raises(WinnowError, match="no playlist is left to judge"):
         found.judge(mpd.read(file), 50)
     result = CliRunner().invoke(app, ["evaluate", "nothing.json"])
@@ -254,6 +257,6 @@ def test_only_tracks_of_training_playlists_are_added_however_many_are_asked_for(
     counts = found.known.tracks.set_index("track")["playlists"]
     assert (counts == 0).any(), "or the test shows nothing"
     first = counts.index[counts > 0][0]
-    assert {one.track for one in found.complete([first], 1000)} == set(counts.index[counts > 0]) - {first}
+    assert {one.track for one in found.complete([first], 1000).tracks} == set(counts.index[counts > 0]) - {first}
     with pytest.raises(WinnowError, match="the playlist has all tracks of the training data"):
         found.complete(counts.index.tolist(), 5)

@@ -231,7 +231,7 @@ def test_a_collection_of_one_photograph_a_patient_is_warned_about(
     run("ingest", sources=[{"format": "folders", "path": str(SOURCE / "mine"), "images": None}])
     run("filter", min_sharpness=0.0)
     capsys.readouterr()
-    assert "every patient has one photograph" in run("label")["warnings"][0]
+    assert "every patient of folders has one photograph" in run("label")["warnings"][0]
     assert "retina.label.neighbour_distance" in capsys.readouterr().err
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from sklearn.datasets import load_sample_images
 from torchvision.models import resnet18 as torchvision_resnet18
 from typer.testing import CliRunner, Result
 
@@ -271,6 +272,58 @@ def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Pat
     assert three == {"file": "three.jpg", "error": "not an image file", "model_verdict": "not evaluated"}
     with pytest.raises(WinnowError, match="nowhere.png does not exist"):
         winnow("grade", "nowhere.png")
+
+
+def strange_pictures() -> dict[str, np.ndarray]:
+    """Pictures without a fundus, most within all limits of quality: noise, also as a disc, a page, scenes."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (120, 120, 3), dtype=np.uint8)
+    rows, columns = np.mgrid[:120, :120]
+    disc = ((rows - 60) ** 2 + (columns - 60) ** 2 < 57**2)[..., None]
+    page = np.full((160, 120, 3), 190, dtype=np.uint8)
+    page[20:140:8, 15:105] = 20
+    page[20:140, 15:105:5] = 190
+    scenes = {f"scene_{n}": picture[:300, :300] for n, picture in enumerate(load_sample_images().images)}
+    return {"noise": noise, "noise_in_a_disc": noise * disc, "page": page, **scenes}
+
+
+def test_what_shows_no_fundus_is_not_graded(here: Path) -> None:
+    """A grader gives noise and pages a grade with confidence, "do not refer" among them."""
+    folder = Path("pictures")
+    folder.mkdir()
+    strange = strange_pictures()
+    for name, picture in strange.items():
+        Image.fromarray(picture).save(folder / f"{name}.png")
+    eyes = [draw_fundus(grade, True, 64, np.random.default_rng(90 + grade)) for grade in (0, 0, 0, 2, 2, 3, 4)]
+    for number, eye in enumerate(eyes):
+        eye.save(folder / f"eye_{number}.png")
+    done = winnow("grade", "pictures", "--json")
+    assert done.exit_code == 1
+    found = {Path(each["file"]).stem: each for each in json.loads(done.stdout)}
+    assert {name: found[name]["grade"] for name in strange} == dict.fromkeys(strange)
+    assert all(found[name]["referable"] for name in strange)
+    assert sum(found[name]["quality"] == "unlike_training" for name in strange) >= 3, "not by the limits of quality"
+    graded = [found[f"eye_{number}"] for number in range(len(eyes))]
+    assert sum(each["grade"] is not None for each in graded) >= len(eyes) - 1
+    for each in graded:
+        if each["grade"] is not None:
+            assert each["possible"][0] <= each["grade"] <= each["possible"][1]
+            assert each["distance"] <= 1
+    plain = winnow("grade", "pictures").stdout
+    assert "noise.png: ungradable: refer" in plain
+    assert "unlike the photographs that the model was trained on" in plain
+    shown = next(each for each in graded if each["grade"] is not None)
+    assert f"chance of grade 2 or more {shown['referable_probability']:.0%}" in plain
+
+
+def test_evaluate_tells_how_many_test_photographs_are_unlike_training(here: Path) -> None:
+    run("evaluate")
+    judged = json.loads(Path("metrics/retina/judgement.json").read_text())
+    assert judged["unlike_training_share"] <= 0.1
+    assert judged["possible_grades"]["coverage"] >= 0.8
+    predictions = pd.read_parquet("data/retina/evaluate/predictions.parquet").query("split == 'test'")
+    missing = sorted(set(predictions["grade"]) - set(predictions["predicted"]))
+    assert judged["never_predicted"] == missing
 
 
 def test_heat_outside_the_retina_above_a_share_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -303,14 +303,14 @@ def test_recommendations_for_a_user_and_for_a_stranger(here: Path) -> None:
     train_users = sides.loc[sides["split"] == "train", "user_index"].unique()
     user = int(train_users[3])
     known = sides[(sides["user_index"] == user) & sides["split"].isin(["train", "val"])]["song_index"]
-    told = found.for_user(users["user"].iloc[user], 7)
+    told = found.for_user(users["user"].iloc[user], 7).songs
     assert len(told) == 7
     assert not {one.song for one in told} & set(songs.iloc[known])
     assert [one.score for one in told] == sorted((one.score for one in told), reverse=True)
     titles = table("label/songs.parquet")["title"]
     assert {name for _, name, _ in told[0].reasons} == set(titles.iloc[known])
     own = known.to_numpy()[:4]
-    for_stranger = found.for_likes(", ".join(songs.iloc[own]), 5)
+    for_stranger = found.for_likes(songs.iloc[own].tolist(), 5).songs
     assert not {one.song for one in for_stranger} & set(songs.iloc[own])
     assert {name for _, name, _ in for_stranger[0].reasons} == set(titles.iloc[own])
 
@@ -324,7 +324,9 @@ def test_explained_are_the_reasons_that_raise_the_score_most(here: Path) -> None
         for option in ("--explain", "--json")
     )
     told = [line.split()[0] for line in text.splitlines() if "because of" in line or " genre " in line]
-    effects = [[f"{effect:+.3f}" for _, _, effect in one["reasons"] if effect > 0] for one in json.loads(found)]
+    effects = [
+        [f"{effect:+.3f}" for _, _, effect in one["reasons"] if effect > 0] for one in json.loads(found)["songs"]
+    ]
     assert told == [effect for own in effects for effect in own[:SHOWN_REASONS]]
     assert len(told) > 9
 
@@ -333,10 +335,12 @@ def test_titles_with_commas_are_recognised_among_those_that_are_liked(here: Path
     found = recommender()
     found.songs.loc[[3, 5], "title"] = ["Earth, Wind & Fire", "Fire"]
     songs = found.songs["song"]
-    told = found.for_likes(f"{songs[8]}, earth, wind & fire,Fire, ", 1)
+    typed = found.index.split(f"{songs[8]}, earth, wind & fire,Fire, ", ",")
+    told = found.for_likes(typed, 1).songs
     assert {name for _, name, _ in told[0].reasons} == {"Earth, Wind & Fire", "Fire", found.songs["title"][8]}
-    with pytest.raises(WinnowError, match="there is no song 'Wind & Fire' in the training data"):
-        found.for_likes("Wind & Fire, Fire", 1)
+    left = found.for_likes(found.index.split("Wind & Fire, Fire", ","), 1)
+    assert [(one.typed, one.near) for one in left.left_out] == [("Wind & Fire", ["Earth, Wind & Fire"])]
+    assert {name for _, name, _ in left.songs[0].reasons} == {"Fire"}
 
 
 @pytest.mark.parametrize("model", ["gat", "genre_gat"])
@@ -344,7 +348,7 @@ def test_somebody_who_likes_one_song_gets_it_as_the_reason(here: Path, model: st
     run("train", model=model, epochs=1)
     found = recommender()
     song = str(found.songs["song"].iloc[0])
-    recommended = found.for_likes(song, 3)
+    recommended = found.for_likes([song], 3).songs
     assert len(recommended) == 3
     for one in recommended:
         assert [name for kind, name, _ in one.reasons if kind == "song"] == [found.songs["title"].iloc[0]]
@@ -354,9 +358,38 @@ def test_unknown_users_and_songs_are_told_with_the_nearest(here: Path) -> None:
     found = recommender()
     with pytest.raises(WinnowError, match="there is no user 'u00001' in the training data") as error:
         found.for_user("u00001", 5)
-    assert re.fullmatch(r"such as u\d{6}, u\d{6}, u\d{6}", error.value.fix)
-    with pytest.raises(WinnowError, match="there is no song 'nonsense' in the training data"):
-        found.for_likes("nonsense", 5)
+    assert re.fullmatch(r"such as u\d{6}, u\d{6}, u\d{6}; or .*--likes", error.value.fix)
+    unknown = found.for_likes(["nonsense"], 5)
+    assert unknown.known_by == "popularity"
+    assert unknown.left_out[0].typed == "nonsense"
+    listeners = found.graph.popularity.numpy()
+    numbers = found.songs.set_index("song")["song_index"]
+    told = [listeners[numbers[one.song]] for one in unknown.songs]
+    assert told == sorted(listeners, reverse=True)[:5], "the most popular songs first"
+    assert [one.chance for one in unknown.songs] == pytest.approx([count / found.graph.users for count in told])
+
+
+def test_a_file_of_lists_is_answered_as_each_alone_with_as_many_songs_as_asked_for(here: Path) -> None:
+    from winnow.domains.sessions.cli import app  # noqa: PLC0415
+
+    songs = table("label/songs.parquet")["song"]
+    lists = [[songs[n], songs[n + 3].upper(), "unknown"] for n in range(6)] + [[]]
+    for count in (3, 10, 23):
+        command = ["recommend", "--file", "-", "--k", str(count), "--json"]
+        done = CliRunner().invoke(app, command, input=json.dumps(lists), catch_exceptions=False)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [len(each["songs"]) for each in answers] == [count] * 7
+    found = recommender()
+    for own, told in zip(lists, answers, strict=True):
+        alone = found.for_likes(own, 23)
+        assert [one["song"] for one in told["songs"]] == [one.song for one in alone.songs]
+        assert len(told["left_out"]) == bool(own)
+        assert told["known_by"] == ("songs" if own else "popularity")
+    lines = "\n".join([songs[0], f"  {songs[3].upper()}", "unknown"])
+    done = CliRunner().invoke(app, ["recommend", "--file", "-", "--k", "23", "--json"], input=lines)
+    alone = json.loads(done.stdout)
+    assert [one["song"] for one in alone["songs"]] == [one["song"] for one in answers[0]["songs"]]
+    assert "'unknown' is not known and left out" in done.stderr
 
 
 def test_other_listeners_are_judged(here: Path) -> None:

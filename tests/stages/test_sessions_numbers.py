@@ -336,9 +336,11 @@ def test_what_is_recommended_has_the_scores_of_dense_matrices(world: World) -> N
     known = np.vstack([world.side("train", "val", "cold_given"), stranger])
     types = np.append(world.type_numbers, -1)
     scores = np.where(known > 0, -np.inf, world.scores(known, types))
-    asked = {user: found.for_user(users[user], 10) for user in world.users("test")[:4] + world.users("cold_target")[:2]}
+    asked = {
+        user: found.for_user(users[user], 10).songs for user in world.users("test")[:4] + world.users("cold_target")[:2]
+    }
     assert len(set(types[list(asked)])) > 1, "or the types are not tested"
-    asked[-1] = found.for_likes(",".join(songs[liked]), 10)
+    asked[-1] = found.for_likes(songs[liked].tolist(), 10).songs
     numbers = dict(zip(songs, songs.index, strict=True))
     for user, told in asked.items():
         own = scores[user]

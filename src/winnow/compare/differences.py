@@ -3,22 +3,25 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import norm, t
 
-from winnow.compare.noise import read_noise
+from winnow.compare.noise import params_digest, read_noise
 from winnow.compare.revisions import Revision
 from winnow.domains.load import domain_names, load
-from winnow.judge.intervals import Interval
+from winnow.judge.intervals import Interval, values
 from winnow.judge.multiple_testing import holm
 from winnow.judge.paired import Compared, paired_intervals, same_rows
 from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
 
 CONFIDENCE = 0.95
+POWER = 0.8
 RESAMPLES = 1000
+TOLERANCE = 1e-5
+"""Of a metric computed again: files are rounded to six digits, and machines differ."""
 BETTER, WORSE, SAME, UNCLEAR = "better", "worse", "unchanged", "not distinguishable"
 
 
@@ -34,6 +37,13 @@ class Difference:
     p_value: float | None
     """None where nothing is known that could distinguish the change from chance"""
     decision: str = ""
+    standard_error: float = math.nan
+    freedom: float = math.inf
+    """degrees of freedom of `standard_error`"""
+    paired: bool = True
+    """whether it was measured row by row; else the two test sets count as independent samples"""
+    detectable: float | None = None
+    """where nothing can be told, the size of a change that would be told in POWER of all cases"""
 
 
 @dataclass(frozen=True)
@@ -44,10 +54,21 @@ class Comparison:
     verdicts: tuple[str, str]
     differences: Sequence[Difference]
     notes: Sequence[str]
+    headlines: tuple["Headline | None", "Headline | None"] = (None, None)
+    """of both revisions; None for one that has not evaluated the domain"""
+
+
+class Headline(NamedTuple):
+    """The metric that a revision's gate names first."""
+
+    metric: str
+    value: float
 
 
 def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     """The gate's metrics in both revisions, the headline first, undecided: `decide` judges all domains at once.
+
+    The metrics are the stored ones; a note tells where stored predictions give another value.
 
     Raises WinnowError when the later revision names a domain that it has no params of, or that is not installed here.
     """
@@ -62,6 +83,7 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
         each.json(f"metrics/{domain}/evaluate.json").keys() & judged.get("model", {})
         for each, judged in ((before, first), (after, second))
     )
+    headlines = _headline(domain, before, first), _headline(domain, after, second)
     try:
         headline = after.yaml("params.yaml")[domain]["evaluate"]["gate"]["headline"]
     except (KeyError, TypeError):
@@ -72,6 +94,7 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     notes = [f"compared unpaired: {', '.join(unpaired)} ({why})"] if unpaired else []
     if old and new and old != new:
         notes.append(f"measured in only one of the two: {', '.join(sorted(old ^ new))}")
+    notes += [note for each in (before, after) for note in _contradictions(domain, each)]
     model = f"train@{domain}", f"data/{domain}/train/model"
     trained_again = _digest(*model, before) != _digest(*model, after)
     noise = None
@@ -80,26 +103,36 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     except WinnowError as error:
         notes.append(error.what)
     spreads = noise.standard_deviation if noise else {}
+    digests = [params_digest(each.yaml("params.yaml"), domain) for each in (before, after)]
+    if noise and noise.params not in ("", *digests):
+        notes.append(
+            f"the spread over training seeds was measured at {noise.commit[:7]}, with other params than either: "
+            f"winnow noise {domain}"
+        )
     found = []
     for name in names:
         values = first["model"][name], second["model"][name]
         seeds = (spreads.get(name) or None) if trained_again else 0.0  # few equal trainings do not show that all are
         width = _standard_error(name, paired, first, second)
-        found.append(_difference(name, values, width, seeds, noise.seeds if noise else 0))
+        each = _difference(name, values, width, seeds, noise.seeds if noise else 0)
+        found.append(replace(each, paired=name not in unpaired))
     verdicts = first.get("verdict", "none"), second.get("verdict", "none")
-    return Comparison(domain, verdicts, found, [*notes, *_undecided(domain, found, trained_again)])
+    return Comparison(domain, verdicts, found, [*notes, *_undecided(domain, found, trained_again)], headlines)
 
 
 def decide(comparisons: Iterable[Comparison]) -> list[Comparison]:
     """The same with decisions: Holm's correction over all metrics of all domains that changed."""
     known = list(comparisons)
     everything = [each for one in known for each in one.differences if each.before != each.after]
-    adjusted = iter(holm([each.p_value for each in everything if each.p_value is not None]))
+    known_p = [each.p_value for each in everything if each.p_value is not None]
+    adjusted = iter(holm(known_p))
 
     def decided(each: Difference) -> Difference:
         if each.before == each.after:
             return replace(each, decision=SAME)
-        return replace(each, decision=UNCLEAR if each.p_value is None else _decision(each, next(adjusted)))
+        decision = UNCLEAR if each.p_value is None else _decision(each, next(adjusted))
+        unseen = each.p_value is not None and decision == UNCLEAR
+        return replace(each, decision=decision, detectable=_detectable(each, len(known_p)) if unseen else None)
 
     return [replace(one, differences=[decided(each) for each in one.differences]) for one in known]
 
@@ -108,6 +141,45 @@ def _decision(difference: Difference, p_value: float) -> str:
     if not p_value <= 1 - CONFIDENCE:  # NaN decides nothing
         return UNCLEAR
     return BETTER if (difference.after > difference.before) == higher_is_better(difference.metric) else WORSE
+
+
+def _detectable(difference: Difference, tests: int) -> float | None:
+    """The size of a change that would be told in POWER of all cases, among `tests` changes; None where unknown.
+
+    By Holm's strictest level, so whatever the other changes are.
+    """
+    reach = t.ppf(1 - (1 - CONFIDENCE) / (2 * tests), difference.freedom) + t.ppf(POWER, difference.freedom)
+    found = float(reach * difference.standard_error)
+    return found if math.isfinite(found) else None
+
+
+def _headline(domain: str, revision: Revision, judged: Mapping[str, Any]) -> Headline | None:
+    """The revision's own headline metric; None where it has not been evaluated, or by another headline."""
+    gate = ((revision.yaml("params.yaml").get(domain) or {}).get("evaluate") or {}).get("gate") or {}
+    name = gate.get("headline")
+    value = judged.get("model", {}).get(name)
+    return None if name is None or value is None else Headline(name, value)
+
+
+def _contradictions(domain: str, revision: Revision) -> Iterator[str]:
+    """Files that are not what dvc.lock says, and stored metrics that stored predictions do not give."""
+    judged = revision.json(f"metrics/{domain}/judgement.json").get("model", {})
+    tables: tuple[Compared, ...] = load(domain, "metrics").COMPARED
+    for compared in tables:
+        table = revision.table(f"data/{domain}/{compared.path}")
+        try:
+            rows = table if table is None else compared.rows(table)
+            again = {} if rows is None or not len(rows) else values(compared.statistics(rows), len(rows))
+        except (KeyError, ValueError):  # of another version; `_paired_in` tells
+            continue
+        for name in sorted(again.keys() & judged.keys()):
+            if not math.isclose(again[name], judged[name], rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+                yield (
+                    f"{revision.title}: {name} is {judged[name]:.6g} in judgement.json, but the stored predictions "
+                    f"give {again[name]:.6g}: dvc repro evaluate@{domain}"
+                )
+    folders = (f"data/{domain}/", f"metrics/{domain}/")
+    yield from (f"{revision.title}: {note}" for path, note in revision.notes.items() if path.startswith(folders))
 
 
 def _paired(domain: str, before: Revision, after: Revision, names: Sequence[str]) -> tuple[dict[str, Interval], str]:
@@ -178,7 +250,8 @@ def _difference(
     reach = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * spread
     known = seeds is not None and spread > 0
     p_value = float(2 * t.sf(abs(after - before) / spread, freedom)) if known else None
-    return Difference(name, before, after, Interval(after - before - reach, after - before + reach), p_value)
+    bounds = Interval(after - before - reach, after - before + reach)
+    return Difference(name, before, after, bounds, p_value, standard_error=spread, freedom=freedom)
 
 
 def _undecided(domain: str, differences: Iterable[Difference], trained_again: bool) -> Iterator[str]:

@@ -1,18 +1,20 @@
 """How much a domain's metrics vary over training seeds alone, on the same data, split and params."""
 
+import json
 import secrets
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Annotated
+from typing import Annotated, Any
 
 from dvc.repo import Repo
 from pydantic import BaseModel, Field, ValidationError
 
 from winnow.compare.experiments import flat_params, read_experiments
 from winnow.compare.revisions import Revision
+from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import read_json, write_json
 from winnow.pipeline.params import PARAMS_FILE, Document
@@ -27,6 +29,10 @@ class Noise(BaseModel):
     seeds: int = Field(ge=2)
     """trainings that it was measured with"""
     standard_deviation: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+    params: str = ""
+    """`params_digest` of the trainings; empty where it was not noted"""
+    commit: str = ""
+    """where the trainings started from"""
 
 
 def noise_path(domain: str) -> Path:
@@ -49,6 +55,13 @@ def read_noise(domain: str, revision: Revision) -> Noise | None:
         ) from None
 
 
+def params_digest(content: Mapping[str, Any], domain: str) -> str:
+    """A digest of what the domain's results depend on in params.yaml but for the seed of training."""
+    left_out = (SEED, "plot.", "evaluate.gate.")
+    values = {name: value for name, value in flat_params(content, domain).items() if not name.startswith(left_out)}
+    return content_key([json.dumps(values, sort_keys=True, default=str)])
+
+
 def measure_noise(domain: str, seeds: int) -> Path:
     """Train with the params' own seed and the `seeds` - 1 next ones, as queued experiments; write `noise.json`.
 
@@ -66,7 +79,8 @@ def measure_noise(domain: str, seeds: int) -> Path:
             f"DVC's queue holds {waiting} experiment(s), which would be run too",
             fix="dvc queue start, and wait until `dvc queue status` shows none waiting; or dvc queue remove --queued",
         )
-    own_seed = flat_params(Document(PARAMS_FILE).content, domain)[SEED]
+    params = Document(PARAMS_FILE).content
+    own_seed = flat_params(params, domain)[SEED]
     run = secrets.token_hex(3)  # distinguishes these experiments from those of an earlier measurement
     names = {seed: f"noise-{domain}-{run}-{seed}" for seed in range(own_seed + 1, own_seed + seeds)}
     for seed, name in names.items():
@@ -85,6 +99,8 @@ def measure_noise(domain: str, seeds: int) -> Path:
         target,
         {
             "seeds": seeds,
+            "params": params_digest(params, domain),
+            "commit": Repo().scm.get_rev(),
             "mean": {metric: fmean(each) for metric, each in values.items()},
             "standard_deviation": {metric: stdev(each) for metric, each in values.items()},
         },

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from winnow.compare.differences import WORSE, Comparison, Difference, compare, decide
+from winnow.compare.differences import BETTER, WORSE, Comparison, Difference, compare, decide
 from winnow.compare.figures import write_figures
 from winnow.compare.markdown import details, plain, table
 from winnow.compare.revisions import Revision
@@ -47,7 +47,7 @@ def write_report(
     )
     for one in compared:
         results_changed = stages_run(one.domain, *locks) or one.verdicts[0] != one.verdicts[1]
-        body = list(_details(one, after)) if results_changed else []
+        body = list(_details(one, after)) if results_changed or one.notes else []
         body += _params_table(*(each.get(one.domain) or {} for each in params))
         if results_changed and folder is not None:
             body += write_figures(one.domain, before, after, folder)
@@ -78,16 +78,30 @@ def _line(one: Comparison, run: Sequence[str], seconds: Mapping[str, float]) -> 
     stages = ", ".join(name if taken is None else f"{name} {taken:.0f} s" for name, taken in times.items()) or "none"
     first, second = one.verdicts
     verdict = plain(second) if first == second else f"{plain(first)} → **{plain(second)}**"
-    if not one.differences:
-        return [plain(one.domain), verdict, "", "", stages]
-    headline = one.differences[0]
-    changes = [each.decision for each in one.differences]
-    worse = sum(decision == WORSE for decision in changes[1:])
-    mark = MARKS[headline.decision] + (f", {worse} other metric(s) worse" if worse else "")
-    value = f"{plain(headline.metric)} {headline.before:.4g} → {headline.after:.4g}"
-    if headline.before == headline.after:
-        value = f"{plain(headline.metric)} {headline.after:.4g}"
+    changes = {each.metric: each for each in one.differences}
+    old, new = one.headlines
+    value = "" if new is None else f"{plain(new.metric)} {new.value:.4g}"
+    mark = ""
+    if old is None:
+        verdict = plain(second)
+        mark = "" if new is None else "**new**"
+    elif new is None or new.metric != old.metric:
+        value = f"{plain(old.metric)} {old.value:.4g} → {value or 'not evaluated'}"
+        mark = "" if new is None else "another headline metric"
+    elif headline := changes.get(new.metric):
+        value = f"{plain(new.metric)} {old.value:.4g} → {new.value:.4g}" if old != new else value
+        mark = _mark(headline)
+    worse = [name for name, each in changes.items() if each.decision == WORSE and (new is None or name != new.metric)]
+    mark += f", {len(worse)} other metric(s) worse" if worse else ""
+    if first != second and old and not any(each.decision in (BETTER, WORSE) for each in one.differences):
+        mark += "; no change behind the verdict is distinguishable"
     return [plain(one.domain), verdict, value, mark, stages]
+
+
+def _mark(each: Difference) -> str:
+    """The decision about a metric; what could not be told, and which size of a change could have been."""
+    told = MARKS[each.decision] + ("" if each.paired else ", unpaired")
+    return told if each.detectable is None else f"{told} (detectable: {each.detectable:.2g})"
 
 
 def _details(one: Comparison, after: Revision) -> Iterator[str]:
@@ -120,7 +134,7 @@ def _row(each: Difference) -> list[str]:
         f"{each.before:.4g}",
         f"{each.after:.4g}",
         bounds if apart else "",
-        MARKS[each.decision],
+        _mark(each),
     ]
 
 

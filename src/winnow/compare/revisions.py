@@ -1,14 +1,19 @@
 """The results of a Git revision, of an experiment, or of the working tree, wherever DVC has them."""
 
+import hashlib
 import io
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
+from dvc.fs.data import DataFileSystem
+from dvc.output import Output
 from dvc.repo import Repo
+from dvc.repo.index import Index
 from dvc.scm import RevError, resolve_rev
 from dvc_data.index import DataIndexDirError
 from pyarrow import ArrowInvalid
@@ -18,6 +23,8 @@ from scmrepo.exceptions import SCMError
 
 from winnow.pipeline.errors import WinnowError
 
+MADE = ("data/", "metrics/")
+"""Where stages write."""
 OUT_OF_REACH = (OSError, ImportError, DataIndexDirError, DvcException)
 """What DVC raises for files that are not there, and for remotes that do not answer or whose plugin is not installed."""
 
@@ -25,19 +32,27 @@ OUT_OF_REACH = (OSError, ImportError, DataIndexDirError, DvcException)
 class Revision:
     """Files as they are in `name`, a Git revision or an experiment; in the working tree without a name.
 
+    What a stage wrote is what dvc.lock says of it: where the working tree holds another file, such as after a `git
+    checkout` without `dvc checkout`, it is read from DVC's cache, and `notes` says so.
+
     Raises WinnowError when there is no such revision.
     """
 
     def __init__(self, name: str | None) -> None:
         self.name = name
+        self.notes: dict[str, str] = {}
+        """by the path that a stage wrote, what is wrong with the file that was read"""
+        self._current: dict[str, bool] = {}
         if name == "":  # Git's HEAD to DVC, but mostly what a command in the shell failed to print
             raise WinnowError("the revision's name is empty", fix="git log, or dvc exp list")
         try:
             scm = Repo().scm
             commit: str = scm.resolve_rev(f"{resolve_rev(scm, name or 'HEAD')}^{{commit}}")  # not of a tree or a file
         except (RevError, SCMError) as error:
+            shallow = Path(Repo.find_root(), ".git", "shallow").exists()
             raise WinnowError(
-                f"there is no revision `{name or 'HEAD'}` ({error})", fix="git log, or dvc exp list"
+                f"there is no revision `{name or 'HEAD'}` ({error})",
+                fix="git fetch --unshallow: this clone is shallow" if shallow else "git log, or dvc exp list",
             ) from None
         self.title = f"the working tree at {commit[:7]}"
         if name is not None:
@@ -95,15 +110,55 @@ class Revision:
 
     def read(self, path: str) -> bytes | None:
         """A file's content; None when it is neither here, in Git, in DVC's cache, nor in the default remote."""
-        here = Path(path)
-        if self.name is None and here.parent.is_dir():  # need not be looked up in dvc.lock
-            return here.read_bytes() if here.is_file() else None
         try:
-            with self._files.open(path, "rb") as file:
-                content: bytes = file.read()
+            content = self._read(path)
         except OUT_OF_REACH:
             return None
+        locked = self._locked_files.get(path) if path.startswith(MADE) else None
+        if locked and hashlib.md5(content, usedforsecurity=False).hexdigest() != locked:
+            self.notes[path] = f"{path} is not what dvc.lock says that its stage wrote: dvc repro"
         return content
+
+    def _read(self, path: str) -> bytes:
+        if self.name is None:
+            out = next((out for out in self._cached_outputs if Path(path).is_relative_to(out.def_path)), None)
+            if out is None or self._is_current(out):
+                return Path(path).read_bytes()
+            with DataFileSystem(index=self._index.data["repo"]).open(path, "rb") as file:
+                stored: bytes = file.read()
+            return stored
+        with self._files.open(path, "rb") as file:
+            content: bytes = file.read()
+        return content
+
+    @cached_property
+    def _index(self) -> Index:
+        return Repo().index
+
+    @cached_property
+    def _cached_outputs(self) -> list[Output]:
+        """What stages wrote to DVC's cache, by dvc.lock of the working tree; nothing where there is no dvc.yaml."""
+        try:
+            return [out for out in self._index.outs if out.use_cache]
+        except DvcException as error:
+            raise WinnowError(f"DVC cannot read the pipeline: {error}", where=self.title, fix="dvc status") from None
+
+    @cached_property
+    def _locked_files(self) -> dict[str, str]:
+        """The digests of what stages wrote, by path; Git may keep the file."""
+        outs = [out for stage in self.locked_stages().values() for out in stage.get("outs", [])]
+        return {out["path"]: out.get("md5", "") for out in outs}
+
+    def _is_current(self, out: Output) -> bool:
+        """Whether the working tree holds what dvc.lock says; a note where it holds something else."""
+        if out.def_path not in self._current:
+            self._current[out.def_path] = not out.workspace_status()
+            if out.exists and not self._current[out.def_path]:
+                self.notes[out.def_path] = (
+                    f"{out.def_path} is not what dvc.lock says; what dvc.lock says was compared "
+                    f"(`dvc checkout {out.def_path}` brings it back)"
+                )
+        return self._current[out.def_path]
 
     def _mapping(self, path: str, found: Any) -> dict[str, Any]:
         if not isinstance(found, dict):

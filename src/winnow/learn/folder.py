@@ -59,7 +59,10 @@ def use_model(domain: str, given: Path | None) -> TrainedModel:
     found = find_judgement(domain, folder, root)
     model = TrainedModel(folder, *((found["verdict"], tuple(found["reasons"])) if found else (UNKNOWN, ())))
     if found is None:
-        print(f"⚠ this model is {UNKNOWN}: nobody knows how good it is", file=sys.stderr)
+        why = "nobody knows how good it is"
+        if given is None and (judged := (root or Path()) / "metrics" / domain / JUDGEMENT).is_file():
+            why = f"{judged} is about another one (`dvc checkout train@{domain}` brings that one back)"
+        print(f"⚠ this model is {UNKNOWN}: {why}", file=sys.stderr)
     elif model.verdict not in PASSED:
         why = model.reasons[0] if model.reasons else model.verdict
         print(f"⚠ this model did not pass its evaluation: {why}", file=sys.stderr)

@@ -32,7 +32,7 @@ def ndcg_at(hits: ArrayLike, relevant: ArrayLike, k: int) -> NDArray[np.float64]
 def r_precision(hits: ArrayLike, relevant: ArrayLike) -> NDArray[np.float64]:
     """Share of the relevant items among as many first places as there are relevant items, (rows,).
 
-    The RecSys Challenge 2018's, on tracks alone: its rules give no credit for another track of the same artist.
+    The RecSys Challenge 2018 adds a part for other tracks of the right artists: see `recommend.lists`.
     """
     counts = _counts(relevant)
     inside = np.asarray(hits, dtype=np.float64)

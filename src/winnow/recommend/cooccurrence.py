@@ -3,7 +3,7 @@
 Everything is computed a block of items at a time and stays sparse: a dense matrix of 200,000 items would take 160 GB.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from scipy import sparse
 
 BLOCK = 2048
 """Items whose neighbours are held at a time."""
+PAIRS = 4_000_000
+"""Pairs of a list's places that are held before they are summed; memory only."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,72 @@ def similar_items(train: sparse.csr_matrix, *, neighbours: int, shrink: float) -
         _keep_nearest(block, neighbours)
         rows.append(block.astype(np.float32))
     return sparse.vstack(rows).tocsr()
+
+
+def ordered_pairs(
+    indptr: NDArray[np.int64], item: NDArray[np.int64], items: int, weight: Callable[[int], float], reach: int
+) -> sparse.csr_matrix:
+    """(items, items): row a, column b has Σ weight(distance) over the lists in which b comes after a.
+
+    The lists are `item` (entries,) one after another, which begin at `indptr` (lists + 1,); pairs more than `reach`
+    places apart are left out.
+    """
+    owner = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    total: sparse.csr_matrix = _summed([], items)
+    parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
+    held = 0
+    for distance in range(1, min(reach, int(np.diff(indptr).max(initial=0)) - 1) + 1):
+        first = np.flatnonzero(owner[:-distance] == owner[distance:])
+        values = np.full(len(first), weight(distance), dtype=np.float32)
+        parts.append((item[first], item[first + distance], values))
+        held += len(first)
+        if held > PAIRS:
+            total, parts, held = total + _summed(parts, items), [], 0
+    found: sparse.csr_matrix = (total + _summed(parts, items)).tocsr()
+    return found
+
+
+def _summed(
+    parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]], items: int
+) -> sparse.csr_matrix:
+    empty = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+    rows, columns, values = (np.concatenate(each) for each in zip(empty, *parts, strict=True))
+    return sparse.csr_matrix((values, (rows, columns)), shape=(items, items))
+
+
+def near_pairs(indptr: NDArray[np.int64], item: NDArray[np.int64], items: int, distance: float) -> sparse.csr_matrix:
+    """(items, items), symmetric: Σ exp(-(places apart - 1) / distance) over the lists that have both."""
+    longest = int(np.diff(indptr).max(initial=1))
+    after: sparse.csr_matrix = ordered_pairs(
+        indptr, item, items, lambda apart: float(np.exp(-(apart - 1) / distance)), longest
+    )
+    both: sparse.csr_matrix = (after + after.T).tocsr()
+    return both
+
+
+class SimilarItems:
+    """The nearest items of each for several settings, from `together` (items, items) and the items' users (items,).
+
+    A shrink's cosines are computed once for all numbers of neighbours, of which `most` is the largest.
+    """
+
+    def __init__(self, together: sparse.csr_matrix, users: NDArray[np.number], most: int) -> None:
+        self.together, self.users, self.most = together, np.sqrt(users.astype(np.float64)), most
+        self._last: tuple[float, sparse.csr_matrix] | None = None
+
+    def __call__(self, neighbours: int, shrink: float) -> sparse.csr_matrix:
+        """(items, items): column t has the shrunk cosines of the items nearest to t, as `known @ …` takes them."""
+        if self._last is None or self._last[0] != shrink:
+            found = self.together.astype(np.float64)
+            row = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
+            found.data /= self.users[row] * self.users[found.indices] + shrink + 1e-9
+            found.data[row == found.indices] = 0
+            found.eliminate_zeros()
+            _keep_nearest(found, self.most)
+            self._last = shrink, found
+        nearest = self._last[1].copy()
+        _keep_nearest(nearest, neighbours)
+        return nearest.astype(np.float32).T.tocsr()
 
 
 def nearest_neighbours(

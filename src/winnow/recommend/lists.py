@@ -1,5 +1,7 @@
 """Novelty, diversity, coverage and exposure of recommended lists."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -46,6 +48,25 @@ def distinct_groups(lists: NDArray[np.int64], group: NDArray[np.int64]) -> NDArr
         own = own[own >= 0]
         if len(own):
             found[row] = len(np.unique(own)) / len(own)
+    return found
+
+
+def challenge_r_precision(
+    lists: NDArray[np.int64], hidden: Sequence[NDArray[np.int64]], group: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """
+    R-precision of the RecSys Challenge 2018, (users,): (|S_T ∩ G_T| + ¼ |S_A ∩ G_A|) / |G_T|.
+
+    G_T are the `hidden` items of each user and S_T as many first items of `lists` (users, places); G_A and S_A are
+    their distinct groups, the artists of tracks: `group` (items,), -1 without one. At most 1.25. Source: Zamani,
+    Schedl, Lamere and Chen 2019, "An Analysis of Approaches Taken in the ACM RecSys Challenge 2018".
+    """
+    found = np.zeros(len(lists))
+    for row, items in enumerate(hidden):
+        first = lists[row, : len(items)]
+        first = first[first >= 0]
+        artists = np.intersect1d(group[first], group[items])
+        found[row] = (np.isin(first, items).sum() + 0.25 * (artists >= 0).sum()) / len(items)
     return found
 
 

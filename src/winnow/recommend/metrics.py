@@ -52,6 +52,15 @@ def check_statistics(checks: pd.DataFrame) -> dict[str, Statistic]:
     return {"explanation_accuracy": mean(checks["fall"] > checks["other_fall"])} if len(checks) else {}
 
 
+def checks_by_kind(checks: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """How often the first reasons of each kind hold, and by how much scores fall without them and without others."""
+    return {
+        str(kind): {"checked": len(own), "held": int((own["fall"] > own["other_fall"]).sum())}
+        | {"fall": float(own["fall"].mean()), "other": float(own["other_fall"].mean())}
+        for kind, own in checks.groupby("kind")
+    }
+
+
 def of_checks(checks: pd.DataFrame, confidence: float) -> EvaluationResult:
     """`check_statistics` with Wilson's interval; nothing without a check, as where no user has two reasons."""
     found = values(check_statistics(checks), len(checks))

@@ -29,6 +29,8 @@ class Ranking:
     """(users,): number of items to find"""
     reciprocal_rank: NDArray[np.float64]
     """(users,): 1 / rank of the first item to find, over the full ranking"""
+    scores: NDArray[np.float32]
+    """(users, places): of the listed items, -∞ in an empty place"""
 
 
 def dot_scorer(users: Tensor, items: Tensor, bias: Tensor) -> Scorer:
@@ -44,26 +46,30 @@ def rank_by(scorer: Scorer, held: EvaluationSet, *, places: int, block: int) -> 
     """
     starts = range(0, len(held.users), block)
     parts = [_rank_block(scorer, held, slice(start, start + block), places) for start in starts]
-    lists, hits, reciprocal = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    lists, hits, reciprocal, listed = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     relevant = np.array([len(items) for items in held.hidden])
-    return Ranking(held.users, lists, hits, relevant, reciprocal)
+    return Ranking(held.users, lists, hits, relevant, reciprocal, listed)
 
 
 def _rank_block(
     scorer: Scorer, held: EvaluationSet, rows: slice, places: int
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64], NDArray[np.float32]]:
     scores = scorer(held.users[rows])
     known, hidden = held.known[rows], held.hidden[rows]
     scores[_coordinates(known, scores)] = -torch.inf
     best, lists = best_of(scores, places)
     listed = torch.where(torch.isfinite(best), lists, -1).cpu().numpy()
-    listed = np.pad(listed, ((0, 0), (0, places - listed.shape[1])), constant_values=-1)
+    empty = ((0, 0), (0, places - listed.shape[1]))
+    listed, values = (
+        np.pad(listed, empty, constant_values=-1),
+        np.pad(best.cpu().numpy(), empty, constant_values=-np.inf),
+    )
     row, item = _coordinates(hidden, scores)
     ahead = np.array([_ahead(own, items) for own, items in zip(scores.cpu().numpy(), hidden, strict=True)])
     keys = row.cpu().numpy() * scores.shape[1] + item.cpu().numpy()
     own = np.arange(len(listed))[:, None] * scores.shape[1] + listed
     hits = np.isin(own, keys) & (listed >= 0)
-    return listed, hits, 1.0 / (1.0 + ahead)
+    return listed, hits, 1.0 / (1.0 + ahead), values
 
 
 def _ahead(scores: NDArray[np.float32], hidden: NDArray[np.int64]) -> int:

@@ -1,6 +1,6 @@
 """Baselines tuned on validation: every setting of a grid is fitted, the best one stays."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -49,6 +49,30 @@ def tune(grid: Grid, train: Matrix, val: EvaluationSet, *, block: int, known: Ma
     if best is None:
         raise ValueError("the grid is empty")
     return best
+
+
+def stepwise(
+    grids: Mapping[str, Sequence[float]], recall: Callable[[Mapping[str, float]], float]
+) -> tuple[dict[str, float], float]:
+    """Settings of which none alone can be changed for the better, and their recall.
+
+    From the middle of each grid one setting after the other is given its best value, until none changes.
+    """
+    chosen = {name: values[len(values) // 2] for name, values in grids.items()}
+    best, before = recall(chosen), None
+    seen = {tuple(chosen.values())}
+    while chosen != before:
+        before = dict(chosen)
+        for name, values in grids.items():
+            for value in values:
+                tried = chosen | {name: value}
+                if tuple(tried.values()) in seen:
+                    continue
+                seen.add(tuple(tried.values()))
+                found = recall(tried)
+                if found > best:
+                    best, chosen = found, tried
+    return chosen, best
 
 
 def at_edge(settings: Mapping[str, float], grids: Mapping[str, Sequence[float]]) -> list[str]:

@@ -5,6 +5,7 @@ each has stages of its own: without `-s` all of them would run `check`.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
+import psutil
 import yaml
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from voluptuous import Invalid
@@ -33,7 +35,7 @@ with set_loggers_level(logging.ERROR):
 """A `dvc` that logs its errors alone: its `--quiet` hides them too."""
 DVC = (sys.executable, "-c", ERRORS_ONLY, "--wait-for-lock", "repro")
 LOCK, BEFORE = Path("dvc.lock"), Path(".winnow/dvc.lock.before")
-"""BEFORE, empty if there was no LOCK, exists while domains run, and afterwards if they were killed."""
+"""BEFORE, empty while there is no LOCK, exists while domains run, and afterwards if they were killed."""
 RWLOCK = Path(".dvc/tmp/rwlock")
 RANKS = {"REVIEW": 1, "FAIL": 2}
 """The verdicts that are not a domain's best."""
@@ -45,8 +47,7 @@ def run_domains(domains: Sequence[str], params: Mapping[str, Any], jobs: int) ->
     A domain that fails does not stop the others. Ctrl+C stops all. Raises WinnowError at the end naming what failed.
     """
     repair_locks()
-    with atomic_path(BEFORE) as scratch:
-        scratch.write_bytes(LOCK.read_bytes() if LOCK.exists() else b"")
+    _keep(LOCK.read_bytes() if LOCK.exists() else b"")
     checked = subprocess.run([*DVC, "check"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if checked.returncode:
         print(checked.stdout, end="", file=sys.stderr)
@@ -68,22 +69,44 @@ def run_domains(domains: Sequence[str], params: Mapping[str, Any], jobs: int) ->
 
 
 def repair_locks() -> None:
-    """Undo what a kill leaves behind while DVC, which does not write atomically, writes one of its files."""
-    try:
-        json.loads(RWLOCK.read_text(encoding="utf-8") if RWLOCK.exists() else "{}")
-    except ValueError:
-        RWLOCK.unlink()
+    """Undo what a kill leaves behind: files that DVC, which does not write atomically, was writing, and its locks.
+
+    DVC drops the locks of processes that are gone, but not those of zombies, which some containers never reap.
+    """
+    held = RWLOCK.read_text(encoding="utf-8") if RWLOCK.exists() else "{}"
+    if not (_is_json(held) and any(_is_alive(int(pid)) for pid in re.findall(r'"pid": (\d+)', held))):
+        RWLOCK.unlink(missing_ok=True)
     if BEFORE.exists() and LOCK.exists():
-        now, before = _stages(LOCK), _stages(BEFORE) or set()
+        now, before = _stages(LOCK.read_bytes()), _stages(BEFORE.read_bytes()) or set()
         if now is None or not before <= now:
-            print(f"{LOCK} was cut off when an earlier run was killed; it is as it was before that run", file=sys.stderr)
+            print(f"{LOCK} was cut off when an earlier run was killed; it is as it was before that", file=sys.stderr)
             BEFORE.replace(LOCK) if before else LOCK.unlink()
 
 
-def _stages(lock: Path) -> set[str] | None:
-    """The stages in a dvc.lock; None when it is damaged."""
+def _is_json(text: str) -> bool:
     try:
-        return set(COMPILED_LOCKFILE_SCHEMA(yaml.load(lock.read_text(encoding="utf-8"), yaml.CSafeLoader))["stages"])
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _keep(lock: bytes) -> None:
+    with atomic_path(BEFORE) as scratch:
+        scratch.write_bytes(lock)
+
+
+def _stages(lock: bytes) -> set[str] | None:
+    """The stages in the text of a dvc.lock; None when it is damaged."""
+    try:
+        return set(COMPILED_LOCKFILE_SCHEMA(yaml.load(lock, yaml.CSafeLoader))["stages"])
     except (ValueError, yaml.YAMLError, Invalid, KeyError):
         return None
 
@@ -95,6 +118,8 @@ class _Runs:
         self.width = width
         self.stopping = Event()
         self.printing = Lock()
+        self.kept: set[str] = set()
+        self.written = 0
 
     def run(self, domain: str) -> int:
         """Run a domain's stages; gives DVC's exit code."""
@@ -107,7 +132,17 @@ class _Runs:
             if line.strip() and "`dvc push`" not in line:
                 with self.printing:
                     print(f"{domain:<{self.width}} │ {line.rstrip()}", flush=True)
+                    self.keep_lock()
         return process.wait()
+
+    def keep_lock(self) -> None:
+        """Copy dvc.lock, if a stage has ended since the last copy and no DVC is writing it."""
+        if LOCK.exists() and (written := LOCK.stat().st_mtime_ns) != self.written:
+            content = LOCK.read_bytes()
+            stages = _stages(content)
+            if stages is not None and stages >= self.kept:
+                _keep(content)
+                self.kept, self.written = stages, written
 
 
 def results_table(domains: Sequence[str], params: Mapping[str, Any]) -> str:

@@ -25,11 +25,14 @@ CHECKED = Path("data/params.ok")
 """What `check` writes when params.yaml is valid; its content is constant."""
 
 
-def stale_stages() -> dict[str, list[str]]:
+def stale_stages(params: Mapping[str, Any] | None = None) -> dict[str, list[str]]:
     """The stages whose results in dvc.lock are not those of the files here, with the reasons; empty when all are.
 
     The working folder is the repository's root. Stages that only follow a stale one are not listed. A source folder
-    counts where all its files are here. Raises WinnowError when DVC cannot read dvc.yaml or dvc.lock.
+    counts where all its files are here, and so do outputs that DVC keeps, which `dvc checkout` brings.
+
+    `params` are those of params.yaml, where they have been read. Raises WinnowError when DVC cannot read dvc.yaml or
+    dvc.lock.
     """
     try:
         stages = {stage.addressing: stage for stage in Repo().index.stages}
@@ -42,7 +45,7 @@ def stale_stages() -> dict[str, list[str]]:
         path.as_posix(): hashlib.md5(as_json(digests).encode(), usedforsecurity=False).hexdigest()
         for path, digests in program_digests().items()
     }
-    params = Document(PARAMS_FILE).content
+    params = Document(PARAMS_FILE).content if params is None else params
     made = {out.def_path: out.hash_info.value for stage in stages.values() for out in stage.outs}
     found = {name: list(_reasons(stage, params, code, made)) for name, stage in stages.items() if name != "check"}
     return {name: reasons for name, reasons in found.items() if reasons}
@@ -52,9 +55,12 @@ def _reasons(
     stage: Stage, params: Mapping[str, Any], code: Mapping[str, str], made: Mapping[str, str]
 ) -> Iterator[str]:
     """Why a stage has to run again."""
-    if not any(out.hash_info for out in stage.outs):
+    unknown = [out.def_path for out in stage.outs if not out.hash_info]
+    if len(unknown) == len(stage.outs):
         yield "it has never run"
         return
+    if unknown:
+        yield f"it has not written {', '.join(unknown)} yet"
     if stage.changed_stage():
         yield "its command is another"
     for dep in stage.deps:
@@ -67,8 +73,8 @@ def _reasons(
         elif reason := _dependency_reason(dep, code, made):
             yield reason
     for out in stage.outs:
-        if not out.use_cache and out.workspace_status():  # Git keeps it
-            yield f"{out.def_path} is not what the stage wrote"
+        if out.hash_info and (not out.use_cache or out.exists) and out.workspace_status():
+            yield f"{out.def_path} is not what the stage wrote" + (" (dvc checkout)" if out.use_cache else "")
 
 
 def _dependency_reason(dep: Output, code: Mapping[str, str], made: Mapping[str, str]) -> str:

@@ -1,11 +1,13 @@
 """The noise of training seeds: which experiments it is measured from. (Real ones are in tests/pipeline.)"""
 
 import json
+import subprocess
 from pathlib import Path
 from statistics import stdev
 
 import pytest
 
+from tests.library.compare.conftest import git
 from winnow.compare import noise
 from winnow.compare.experiments import Experiment
 from winnow.pipeline.errors import WinnowError
@@ -15,6 +17,9 @@ from winnow.pipeline.errors import WinnowError
 def queued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Evaluated results, a DVC that records the names of queued experiments, and experiments of others beside them."""
     monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    subprocess.run(["dvc", "init", "-q"], check=True)
+    git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "-m", "start")
     Path("metrics/climb").mkdir(parents=True)
     Path("params.yaml").write_text("seed: 1\nclimb:\n  train:\n    seed: 4\n")
     Path("metrics/climb/evaluate.json").write_text(json.dumps({"mae": 0.5, "mae_low": 0.4}))
@@ -58,3 +63,16 @@ def test_a_queue_of_others_is_not_run(queued: list[str], monkeypatch: pytest.Mon
     with pytest.raises(WinnowError, match="DVC's queue holds 2 experiment"):
         noise.measure_noise("climb", 3)
     assert not queued
+
+
+def test_what_it_was_measured_with_is_noted(queued: list[str]) -> None:
+    found = json.loads(noise.measure_noise("climb", 2).read_text())
+    head = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert found["commit"] == head
+
+    def digest(**train: object) -> str:
+        return noise.params_digest({"seed": 1, "climb": {"train": {"seed": 4, **train}, "plot": {"dpi": 9}}}, "climb")
+
+    assert found["params"] == digest() == digest(seed=5)
+    assert digest(epochs=3) != digest(epochs=4)
+    assert queued

@@ -62,7 +62,11 @@ def test_the_judgement_of_other_weights_says_nothing(checkout: Path, capsys: pyt
     judge(checkout, "PASS")
     (checkout / MODEL / "weights").write_bytes(b"1, 2, 4")
     assert use_model("plants", None).verdict == UNKNOWN
-    assert UNKNOWN in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert UNKNOWN in told
+    assert "dvc checkout train@plants" in told, "as after `git checkout` alone"
+    assert use_model("plants", checkout / MODEL).verdict == UNKNOWN
+    assert "dvc checkout" not in capsys.readouterr().err, "a folder from anywhere"
 
 
 def test_a_judgement_without_a_verdict_is_one_message(checkout: Path) -> None:

@@ -24,7 +24,7 @@ def test_novelty_is_the_mean_surprise_of_the_listed_items() -> None:
 def test_coverage_and_exposure_count_the_first_places_of_the_lists() -> None:
     lists = np.array([[19, 18, 0], [19, -1, -1]])
     none = np.zeros(2)
-    ranked = Ranking(np.arange(2), lists, lists < -1, none.astype(np.int64), none)
+    ranked = Ranking(np.arange(2), lists, lists < -1, none.astype(np.int64), none, none.astype(np.float32))
     assert coverage(ranked, items=20, length=3) == 3 / 20
     assert coverage(ranked, items=20, length=2) == 2 / 20
     table = exposure("model", ranked, np.arange(20), length=3)

@@ -10,7 +10,7 @@ from winnow.recommend.ranking import Ranking
 
 LISTS = np.array([[0, 1, 2], [3, 2, 1]])
 HITS = np.array([[True, False, True], [False, False, False]])
-RANKED = Ranking(np.arange(2), LISTS, HITS, np.array([4, 1]), np.array([1.0, 0.25]))
+RANKED = Ranking(np.arange(2), LISTS, HITS, np.array([4, 1]), np.array([1.0, 0.25]), np.zeros(LISTS.shape, np.float32))
 POPULARITY = np.array([5, 3, 1, 0])
 EVERY_USER_ONCE = np.ones((1, 2), dtype=np.int64)
 

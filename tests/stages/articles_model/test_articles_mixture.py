@@ -100,6 +100,35 @@ def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, her
     assert len(found) > 1
 
 
+def test_the_share_is_chosen_on_validation_articles_and_the_regression_fitted_on_training_articles(
+    here: Programs,
+) -> None:
+    shares = [0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0]
+    splits = here.table("split/splits.parquet").set_index("article_id")["split"]
+    scores = here.table("label/scores.parquet")
+    is_val = scores["article_id"].map(splits).eq("val")
+    means = scores[~is_val].groupby("dimension")["score"].mean()
+    scores.loc[is_val, "score"] = scores.loc[is_val, "dimension"].map(means)  # only the mean is right there
+    scores.to_parquet("data/articles/label/scores.parquet", index=False)
+    here.run("train", ridge_shares=shares)
+    told = json.loads((MODEL / "training_metadata.json").read_text())["ridge"]
+    labels = scores.pivot_table(index="article_id", columns="dimension", values="score")
+    articles = here.table("ingest/articles.parquet").set_index("article_id")
+    (MODEL / "mixture.json").rename("aside.json")
+    network, ridge = load_scorer(torch.device("cpu")), TextRidge.load(MODEL / "ridge")
+    best, lowest = {}, {}
+    for split in ("train", "val"):
+        own = splits.index[splits == split]
+        true = labels.loc[own, list(network.network.scoring.dimensions)].to_numpy()
+        texts = [article_text(*articles.loc[name, ["title", "content"]]) for name in own]
+        first, second = network.score(texts, batch_size=8), ridge.predict(texts).clip(0, 10)
+        errors = {share: np.abs((1 - share) * first + share * second - true).mean() for share in shares}
+        best[split], lowest[split] = min(errors, key=lambda share: errors[share]), min(errors.values())
+    assert best["train"] != best["val"], "or this test sees nothing"
+    assert told["share"] == best["val"]
+    assert told["mixture_val_mae"] == pytest.approx(lowest["val"], abs=1e-4)
+
+
 def test_test_articles_change_neither_the_regression_nor_its_share(here: Programs) -> None:
     given = {"ridge_shares": [0.0, 0.5, 1.0]}
     here.run("train", **given)

@@ -1,5 +1,7 @@
 """What is judged on another scale, and where a dimension does not vary."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,7 +39,7 @@ def judged(scale: float, constant: tuple[str, ...] = ()) -> tuple[pd.DataFrame, 
     return per_dimension, table, files["verdict"], files["reasons"]
 
 
-def results_files(gate: results.Gate, found: results.EvaluationResult) -> dict[str, object]:
+def results_files(gate: results.Gate, found: results.EvaluationResult) -> dict[str, Any]:
     from winnow.domains.articles.definitions import VERDICTS  # noqa: PLC0415
     from winnow.judge.files import evaluation_files  # noqa: PLC0415
 
@@ -49,6 +51,35 @@ def test_the_gate_asks_as_much_of_a_scale_of_0_to_1_as_of_one_of_0_to_10() -> No
     assert ten[2] == one[2] == "REVIEW"
     assert any("mae" in reason for reason in one[3]), "1.1 points of 10 are more than a tenth, and so is .11 of 1"
     assert judged(0.1)[0]["skill"].to_numpy() == pytest.approx(ten[0]["skill"].to_numpy())
+
+
+def test_a_dimension_without_skill_keeps_a_model_from_being_deployed() -> None:
+    """A low error alone deploys nothing: where scores hardly vary, a constant prediction has one too."""
+    rng = np.random.default_rng(0)
+    names = ("agency", "wonder")
+    scoring = Scoring(names, 0.0, 10.0, names, ("low", "high"), (5.0,), "analysis")
+    true = np.stack([rng.uniform(0, 10, 400), rng.normal(5, 0.3, 400)], axis=1)
+    predicted = true + np.stack([rng.normal(0, 0.4, 400), rng.normal(0, 0.6, 400)], axis=1)
+    rows = pd.DataFrame(true, columns=list(names)).assign(
+        article_id=[f"a{n:03d}" for n in range(400)], split=["test", "train"] * 200, words=9
+    )
+    rows = rows.assign(group=rows["article_id"])
+    params = Programs.tiny("articles").section("evaluate")
+    verdicts = {}
+    for name, own in (("no skill in wonder", predicted), ("skill", true + 0.3 * (predicted - true))):
+        table = results.predictions_table(rows, own, true.mean(axis=0), scoring)
+        test = rows[rows["split"] == "test"]
+        other = results.predictions_table(test, np.tile(true.mean(axis=0), (200, 1)), true.mean(axis=0), scoring)
+        found = results.result(table, {"mean": other}, params, rng)
+        files = results_files(results.gate_in_points(params.gate, 10.0), found)
+        assert found.model["mae"] < 0.1 * 10, "the target of the error is met"
+        verdicts[name] = files["verdict"]
+        if name == "no skill in wonder":
+            assert any("lowest_skill_score" in reason for reason in files["reasons"])
+            assert found.model["lowest_skill_score"] == pytest.approx(
+                1 - np.abs(own - true)[::2, 1].mean() / np.abs(true[::2, 1] - true[:, 1].mean()).mean()
+            )
+    assert verdicts == {"no skill in wonder": "FAIL", "skill": "DEPLOY"}
 
 
 def test_a_constant_dimension_is_told_and_the_others_are_judged() -> None:

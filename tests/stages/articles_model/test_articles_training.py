@@ -17,9 +17,13 @@ from tests.stages.articles_model.trained import QWEN, TRAINED, base, in_two_proc
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import read_definition, scoring_of
 from winnow.domains.articles.evaluation.results import progression
-from winnow.domains.articles.model.network import Scorer
+from winnow.domains.articles.model import pretrained
+from winnow.domains.articles.model.network import Scorer, config_values
 from winnow.domains.articles.model.pretrained import load_config
+from winnow.domains.articles.model.scoring import score_texts
+from winnow.domains.articles.model.texts import encode
 from winnow.domains.articles.model.training import ScorerTask
+from winnow.learn.samplers import BatchShare
 from winnow.pipeline.errors import ParamsError, TrainingError
 
 
@@ -56,12 +60,19 @@ def test_padding_changes_no_score(here: Programs) -> None:
     assert np.allclose(alone[0], beside[0], atol=1e-4)
 
 
+def encoder() -> dict[str, Any]:
+    """A small BERT, whose tokens read those to their right too, padding included where no mask hides it."""
+    size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return config_values(BertConfig(vocab_size=300, max_position_embeddings=40, **size))
+
+
+@pytest.mark.parametrize("is_encoder", [False, True])
 @pytest.mark.parametrize(("pooling", "length_feature"), [("mean", False), ("last", False), ("mean", True)])
 def test_the_head_reads_the_pooled_tokens_and_the_length_and_no_padding(
-    here: Programs, pooling: Any, length_feature: bool
+    here: Programs, pooling: Any, length_feature: bool, is_encoder: bool
 ) -> None:
     scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
-    values = load_config(QWEN.as_posix(), here.section("train").network.tiny, 0)
+    values = encoder() if is_encoder else load_config(QWEN.as_posix(), here.section("train").network.tiny, 0)
     model = Scorer(values, scoring, pooling=pooling, dropout=0.0, length_feature=length_feature, max_length=32).eval()
     torch.nn.init.normal_(model.head.weight)
     ids = torch.tensor([[5, 9, 7, 3, 8], [4, 6, 0, 0, 0]])
@@ -76,6 +87,39 @@ def test_the_head_reads_the_pooled_tokens_and_the_length_and_no_padding(
             if length_feature:
                 pooled = torch.cat([pooled, torch.log(words[row : row + 1] + 1) / 6])
             assert torch.allclose(scores[row], model.head(pooled), atol=1e-5)
+
+
+def test_padding_changes_no_score_of_an_encoder(here: Programs) -> None:
+    """Through the batches that scoring makes: BERT reads a padding token that the mask does not hide."""
+    scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
+    model = Scorer(encoder(), scoring, pooling="mean", dropout=0.0, length_feature=False, max_length=40).eval()
+    torch.nn.init.normal_(model.head.weight)
+    tokenizer = pretrained.load_tokenizer(QWEN.as_posix(), [], 0)
+    texts = ["a school", "the people of the town rebuilt the school together " * 3]
+    alone, beside = (score_texts(model, tokenizer, given, batch_size=2) for given in (texts[:1], texts))
+    assert np.allclose(alone[0], beside[0], atol=1e-4)
+
+
+def test_an_article_is_drawn_as_often_as_its_weight_says(here: Programs) -> None:
+    scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
+    count = 400
+    rows = pd.DataFrame({"article_id": [f"a{n:03d}" for n in range(count)], "title": "", "content": "a school"})
+    weights = np.where(np.arange(count) % 4 == 0, 5.0, 1.0)
+    rows = rows.assign(split="train", weight=weights / weights.mean(), **dict.fromkeys(scoring.dimensions, 5.0))
+    rows = pd.concat([rows, rows.head(5).assign(split="val", weight=np.nan)], ignore_index=True)
+    task = ScorerTask(rows, scoring, here.section("train", model_name=QWEN.as_posix()))
+    loader = task.loaders("all", BatchShare(20, 1, 1, 0)).train
+    drawn = np.concatenate([loader.batch(seed, n)["ids"].numpy() for seed in range(20) for n in range(count // 20)])
+    assert len(drawn) == 20 * count
+    heavy = (drawn % 4 == 0).mean()
+    assert heavy == pytest.approx(5 / 8, abs=0.03), "a quarter of the articles, with 5/8 of the weight"
+
+
+def test_the_length_of_an_article_counts_words_that_no_token_is_made_of(here: Programs) -> None:
+    tokenizer = pretrained.load_tokenizer(QWEN.as_posix(), [], 0)
+    found = encode(tokenizer, ["word " * 70, "two words"], max_length=8)
+    assert found.lengths.tolist()[0] == 8
+    assert found.words.tolist() == [70, 2]
 
 
 def test_the_loss_is_squared_or_hubers(here: Programs) -> None:
@@ -121,6 +165,24 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch(here: Programs) -> N
     shutil.rmtree(".winnow")
     here.run("train", **given, gradient_checkpointing=True)
     assert all(torch.allclose(whole[name], each, atol=2e-4) for name, each in weights().items())
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_activations_are_computed_twice_where_that_saves_memory(rank: int, here: Programs) -> None:
+    config = read_definition(Path("data/articles/ingest/definition.json")).config
+    rows = here.table("ingest/articles.parquet").head(8).assign(split="train", weight=1.0)
+    rows = rows.assign(**dict.fromkeys(config.names, 5.0))
+    for is_on, expected in ((False, 1), (True, 2)):
+        given = here.section("train", **TRAINED, gradient_checkpointing=is_on, lora={"rank": rank})
+        task = ScorerTask(rows, scoring_of(config), given)
+        model = task.build().train()
+        torch.nn.init.normal_(model.head.weight)
+        calls: list[int] = []
+        block = next(each for name, each in model.named_modules() if name.endswith("layers.0.mlp"))
+        block.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
+        batch = encode(task.tokenizer, rows["content"].tolist(), 16).batch(range(8))
+        model(**batch).sum().backward()
+        assert len(calls) == expected
 
 
 def test_two_processes_that_share_the_model_out_train_the_same_one(here: Programs) -> None:

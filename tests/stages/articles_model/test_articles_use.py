@@ -1,5 +1,6 @@
 """What is done with a trained scorer: scoring files, reports, exports, publishing."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from huggingface_hub.errors import LocalTokenNotFoundError
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, mean_absolute_error
 from typer.testing import CliRunner
 
 from tests.stages.programs import Programs
 from winnow.cli import app as winnow
 from winnow.domains.articles import inference
 from winnow.domains.articles.cli import app
-from winnow.domains.articles.definitions import read_definition
+from winnow.domains.articles.definitions import plain, read_definition
 from winnow.domains.articles.model.scoring import TrainedScorer
 from winnow.domains.articles.source.export import export_label, export_split
 from winnow.pipeline.errors import WinnowError
@@ -58,7 +59,8 @@ def test_scoring_a_file_goes_on_where_it_stopped(here: Programs, monkeypatch: py
     assert part.read_bytes() == b"".join(whole.splitlines(keepends=True)[:20])
     part.write_bytes(part.read_bytes()[:-5])
     again = runner.invoke(app, ["score", "in.jsonl", "--out", "whole.jsonl"])
-    assert '"already_scored": 19' in again.output
+    assert '"already_scored": 18' in again.output
+    assert '"refused": 1' in again.output
     assert [json.loads(line).get("id") for line in Path("whole.jsonl").read_text().splitlines()] == [
         row.get("id") for row in found
     ]
@@ -88,6 +90,69 @@ def test_scoring_a_file_goes_on_where_it_stopped(here: Programs, monkeypatch: py
     assert [row.keys() for row in map(json.loads, Path("refused.jsonl").read_text().splitlines())] == [
         {"row", "error"}
     ] * len(odd)
+
+
+def test_a_gzip_file_and_articles_with_odd_dates_are_scored(here: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.run("train")
+    rows = [{"id": n, "content": "they rebuilt it " * (n % 5 + 1), "published": "31/01/2019"} for n in range(30)]
+    text = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    Path("in.jsonl").write_bytes(text)
+    Path("in.jsonl.gz").write_bytes(gzip.compress(text))
+    Path("broken.jsonl.gz").write_bytes(gzip.compress(text)[:-20])
+    runner = CliRunner()
+    for name in ("in.jsonl", "in.jsonl.gz"):
+        done = runner.invoke(app, ["score", name, "--out", f"{name}.out"])
+        assert done.exit_code == 0, done.output
+        assert '"scored": 30' in done.output
+    assert Path("in.jsonl.out").read_bytes() == Path("in.jsonl.gz.out").read_bytes()
+    broken = runner.invoke(app, ["score", "broken.jsonl.gz", "--out", "broken.out"])
+    assert isinstance(broken.exception, WinnowError)
+    assert "not a readable gzip file" in broken.exception.what
+    assert not Path("broken.out").exists()
+
+
+def test_a_resumed_run_remembers_the_lines_that_were_refused(here: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.run("train")
+    lines = ["{broken", *(json.dumps({"id": n, "content": "a school"}) for n in range(20))]
+    Path("in.jsonl").write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(inference, "BLOCK", 5)
+    turns, score = iter(range(2)), TrainedScorer.score
+
+    def stopped(*given: Any, **more: Any) -> Any:
+        if next(turns, None) is None:
+            raise KeyboardInterrupt
+        return score(*given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainedScorer, "score", stopped)
+        CliRunner().invoke(app, ["score", "in.jsonl", "--out", "out.jsonl"])
+    done = CliRunner().invoke(app, ["score", "in.jsonl", "--out", "out.jsonl"])
+    assert '"already_scored": 9' in done.output
+    assert '"refused": 1' in done.output
+    assert done.exit_code == 1
+
+
+NASTY = "A | `title` <b>of</b> [many](http://x.y) *kinds* #1 __x__ \\n\x07 ~~gone~~ ![i](u)"
+
+
+def test_markup_in_a_text_of_somebody_elses_is_text() -> None:
+    shown = plain(NASTY, 200)
+    assert not set("|`<>[]*#\\~!\x07\n") & set(shown)
+    assert "title" in shown
+    assert "many" in shown
+    assert plain("__a__ id_of_it _b_", 200) == "a id_of_it b"
+    assert plain("word " * 50, 20) == "word word word word …"
+
+
+def test_titles_are_escaped_on_the_pages(here: Programs) -> None:
+    file = Path("data/articles/ingest/articles.parquet")
+    pd.read_parquet(file).assign(title=NASTY).to_parquet(file, index=False)
+    for stage in ("label", "train", "evaluate"):
+        here.run(stage)
+    for name in ("calibration_report.md", "model_evaluation.md"):
+        page = Path("metrics/articles", name).read_text()
+        assert plain(NASTY, 80).rstrip(" …")[:60] in page
+        assert not any(each in page for each in ("<b>", "![", "](http", "\x07", "*kinds*"))
 
 
 def test_report_and_exports(here: Programs) -> None:
@@ -120,13 +185,21 @@ def test_report_and_exports(here: Programs) -> None:
 
     splits = here.table("split/splits.parquet").set_index("article_id")["split"]
     scores = here.table("label/scores.parquet").set_index(["article_id", "dimension"])["score"]
+    file = Path("data/articles/ingest/articles.parquet")
+    articles = pd.read_parquet(file).assign(language="en", official_split="test")
+    articles.to_parquet(file, index=False)
+    articles = articles.set_index("article_id")
     for file in export_split(Path("out")):
         for line in file.read_text().splitlines():
             row = json.loads(line)
             assert splits[row["id"]] == file.stem
             assert [scores[row["id"], name] for name in row["dimension_names"]] == row["labels"]
+            assert row["split"] == file.stem
+            assert row["source"] == articles.loc[row["id"], "source"]
+            assert row.get("language") == articles.loc[row["id"], "language"]
     (labelled,) = export_label(Path("out"))
     row = json.loads(labelled.read_text().splitlines()[0])
+    assert (row["language"], row["split"], row["source"]) == ("en", "test", articles.loc[row["id"], "source"])
     assert row["uplifting_analysis"]["dimensions"]["agency"] == scores[row["id"], "agency"]
     assert len(labelled.read_text().splitlines()) == len(pd.unique(scores.index.get_level_values(0)))
 
@@ -168,6 +241,42 @@ def test_the_judgement_is_what_the_stored_predictions_say(here: Programs) -> Non
         score = slices.loc[(slices["by"] == "tier") & (slices["value"] == band.name), "score"]
         assert score.tolist() == pytest.approx([by_article[tiers[0] == index].mean()] * len(score), rel=1e-4)
     assert slices["by"].value_counts()["tier"] > 1
+
+
+def test_the_page_sets_the_models_error_beside_its_teachers(here: Programs) -> None:
+    for stage in ("train", "evaluate"):
+        here.run(stage)
+    repeats, people = here.table("label/repeats.parquet"), here.table("ingest/scores.parquet")
+    labels = here.table("label/scores.parquet")
+    probes = here.section("label").calibration.probes
+    assert repeats["article_id"].nunique() == 2 * probes, "of both samples"
+    plain = labels.set_index(["article_id", "dimension"])["score"]
+    assert [plain[name, each] for name, each in zip(repeats["article_id"], repeats["dimension"], strict=True)] == (
+        repeats["first"].tolist()
+    )
+    table = here.table("evaluate/predictions.parquet").query("split == 'test'")
+    both = table.merge(people, on=["article_id", "dimension"])
+    assert 0 < both["article_id"].nunique() < table["article_id"].nunique()
+    page = Path("metrics/articles/model_evaluation.md").read_text()
+    assert f"Asked twice about {2 * probes} calibration articles" in page
+    for name in table["dimension"].unique():
+        own, again = table[table["dimension"] == name], repeats[repeats["dimension"] == name]
+        scored = both[both["dimension"] == name]
+        errors = [
+            mean_absolute_error(own["true"], own["predicted"]),
+            mean_absolute_error(again["first"], again["second"]),
+            mean_absolute_error(scored["true"], scored["score"]),
+            mean_absolute_error(scored["predicted"], scored["score"]),
+        ]
+        assert f"| {name} | {' | '.join(f'{each:.3f}' for each in errors)} |" in page
+    file = Path("data/articles/label/labels.parquet")
+    pd.read_parquet(file).assign(origin="source").to_parquet(file, index=False)
+    Path("data/articles/label/repeats.parquet").unlink()
+    repeats.iloc[:0].to_parquet("data/articles/label/repeats.parquet", index=False)
+    here.run("evaluate")
+    page = Path("metrics/articles/model_evaluation.md").read_text()
+    assert "asked about no article twice" in page
+    assert "agreement with people is not known" in page, "the scores of people are the labels themselves"
 
 
 def test_export_writes_jsonl_and_refuses_other_formats(here: Programs) -> None:

@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from tests.stages.oracle_server import COMPLETION_TOKENS, PROMPT_TOKENS, THINKING_TOKENS, OracleServer, lot
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle
-from winnow.domains.articles.rules.labelling import Article
+from winnow.domains.articles.rules import stores
+from winnow.domains.articles.rules.labelling import Article, Labeller
 from winnow.domains.articles.source.synthetic import score_words
 
 FILTER = "uplifting/v1"
 KEY = "sk-not-a-real-key-4711"
-PRICES = {"model": "stub", "prompt": 0.3, "cached": 0.03, "completion": 2.5, "thinking": 3.5}
+PRICES = {"model": "stub", "prompt": 0.3, "cached": 0.03, "completion": 2.5, "thinking": 3.5, "batch_share": 0.5}
 PRICE = (PROMPT_TOKENS * 0.3 + COMPLETION_TOKENS * 2.5 + THINKING_TOKENS * 3.5) / 1e6
 
 
@@ -35,6 +37,15 @@ def good(definition: Definition) -> Callable[[str, Sequence[str]], str]:
 def settings(server: OracleServer, **changes: Any) -> Oracle:
     values = Programs.tiny("articles").section("label").oracle.model_dump()
     return Oracle.model_validate({**values, **oracle(server, **changes)})
+
+
+def open_labeller(
+    definition: Definition, given: Oracle, max_cost_usd: float, seed: int
+) -> AbstractContextManager[Labeller]:
+    """The labeller of the stage, with another oracle and another cap."""
+    params = Programs.tiny("articles").section("label")
+    changes = {"oracle": given, "max_cost_usd": max_cost_usd}
+    return stores.open_labeller(definition, params.model_copy(update=changes), seed)
 
 
 def some_articles(count: int) -> list[Article]:

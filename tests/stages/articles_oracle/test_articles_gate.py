@@ -18,10 +18,11 @@ from tests.stages.articles_oracle.stub import FILTER, PRICE, good, oracle, setti
 from tests.stages.oracle_server import OracleServer, lot
 from tests.stages.programs import Programs
 from winnow.domains.articles.cli import app
-from winnow.domains.articles.definitions import Definition, article_text
-from winnow.domains.articles.params import Label
-from winnow.domains.articles.rules import rounds
+from winnow.domains.articles.definitions import Definition, Example, article_text
+from winnow.domains.articles.params import Bound, Label
+from winnow.domains.articles.rules import rounds, stores
 from winnow.domains.articles.rules.calibration import CalibrationResult, Check, compare, measure
+from winnow.domains.articles.rules.files import check_passed
 from winnow.domains.articles.rules.gate import PromptRefusedError
 from winnow.domains.articles.rules.labelling import Labelled
 from winnow.domains.articles.rules.oracles import OpenAIOracle
@@ -142,7 +143,8 @@ def test_the_figures_of_a_calibration_are_what_a_hand_computes(definition: Defin
         [(name, each, people.get(each, lambda score: score)(level[name])) for name in on for each in names],
         columns=["article_id", "dimension", "score"],
     )
-    found = measure(definition, sample, labelled(dict.fromkeys(on + off, 0.0), broken="off3"), probes, human)
+    gates = Programs.tiny("articles").section("label").calibration.gates
+    found = measure(definition, sample, labelled(dict.fromkeys(on + off, 0.0), broken="off3"), probes, human, gates)
     told = {check.name: check for check in found.checks}
     expected = {
         "parse_failures": 2 / 28, "separation": (middle - 1.5) / 10, "off_topic_high": 0, "extreme_scores": 0.2,
@@ -189,9 +191,6 @@ def test_a_good_oracle_passes_and_is_paid_once(here: Programs, definition: Defin
         told = here.metrics("label")["oracle"]
         assert told["requests"] == count, "an answer that calibration and the batch both read is counted once"
         assert told["cost_usd"] == pytest.approx(count * PRICE, abs=1e-6)
-        assert Path("data/articles/label/calibration_report.md").read_text() == (
-            Path("metrics/articles/calibration_report.md").read_text()
-        ), "among the stage's outputs, so that DVC brings it back with the labels that it is about"
         first = {file.name: file.read_bytes() for file in Path("data/articles/label").iterdir()}
         here.run("label", oracle=oracle(server))
         assert len(server.requests) == count, "a second run pays nothing"
@@ -207,16 +206,51 @@ def test_a_good_oracle_passes_and_is_paid_once(here: Programs, definition: Defin
         assert scores[name].to_dict() == pytest.approx(json.loads(good(definition)(text, definition.names)))
 
 
+def test_a_moved_target_changes_the_verdict_alone(here: Programs, definition: Definition) -> None:
+    """Neither what is paid nor what trainings depend on: the stage's outputs but the report."""
+    with OracleServer(good(definition)) as server:
+        here.run("label", oracle=oracle(server))
+        first = {file.name: file.read_bytes() for file in Path("data/articles/label").iterdir()}
+        asked, report = len(server.requests), Path("metrics/articles/calibration_report.md").read_text()
+        assert "repeats.parquet" in first
+        moved = {"gates": {"separation": {"target": 0.31, "review": 0.17}}}
+        here.run("label", oracle=oracle(server), calibration=moved)
+        assert first == {file.name: file.read_bytes() for file in Path("data/articles/label").iterdir()}
+        assert len(server.requests) == asked
+        told = Path("metrics/articles/calibration_report.md").read_text()
+        assert told != report
+        assert "| 0.31 | 0.17 | PASS |" in told
+        moved = {"gates": {"separation": {"target": 0.99, "review": 0.98}}}
+        with pytest.raises(PromptRefusedError, match="FAIL"):
+            here.run("label", oracle=oracle(server), calibration=moved)
+        assert len(server.requests) == asked
+    with pytest.raises(ValueError, match="gates.separation: target \\(0.1\\) is below review"):
+        here.section("label", calibration={"gates": {"separation": {"target": 0.1, "review": 0.2}}})
+    with pytest.raises(ValueError, match="gates.order_shift: target \\(0.3\\) is above review"):
+        here.section("label", calibration={"gates": {"order_shift": {"target": 0.3, "review": 0.2}}})
+
+
+def test_a_pass_by_other_targets_is_none(here: Programs, definition: Definition) -> None:
+    params = here.section("label")
+    strict = params.calibration.gates.model_copy(update={"order_shift": Bound(target=0.01, review=0.02)})
+    other = params.model_copy(update={"calibration": params.calibration.model_copy(update={"gates": strict})})
+    with stores.open_labeller(definition, params, 0) as labeller, stores.open_labeller(definition, other, 0) as second:
+        rounds.record(rounds.Round(FILTER, labeller.prompt, labeller.judged, "PASS", "", 0.0, labeller.gates))
+        check_passed(labeller, FILTER)
+        with pytest.raises(WinnowError, match="has not passed"):
+            check_passed(second, FILTER)
+
+
 def test_a_round_that_was_stopped_is_in_the_ledger_with_what_it_cost(here: Programs, definition: Definition) -> None:
     with OracleServer(good(definition)) as server, pytest.raises(WinnowError, match="max_cost_usd"):
         here.run("label", oracle=oracle(server, max_tokens=100, concurrency=1), max_cost_usd=8 * PRICE)
     (found,) = rounds.rounds(FILTER)
     assert found.verdict == "STOPPED"
     assert found.paid_usd == pytest.approx(len(server.requests) * PRICE)
-    assert not rounds.has_passed(FILTER, found.prompt, found.oracle)
+    assert not rounds.has_passed(FILTER, found.prompt, found.oracle, found.gates)
     rounds.record(dataclasses.replace(found, verdict="PASS"))
     rounds.record(found)
-    assert rounds.has_passed(FILTER, found.prompt, found.oracle), "what was not finished says nothing of the prompt"
+    assert rounds.has_passed(FILTER, found.prompt, found.oracle, found.gates), "a STOPPED round says nothing"
 
 
 @pytest.mark.parametrize("line", ['{"filter": "uplifting/v1", "grade": "PASS"}', "{not JSON}", '{"prompt": "a"}'])
@@ -225,7 +259,7 @@ def test_a_line_of_the_ledger_that_is_no_round_is_named(here: Programs, line: st
     with rounds.ledger_file().open("a") as ledger_file:
         ledger_file.write(f"{line}\n")
     with pytest.raises(WinnowError, match="no calibration round") as caught:
-        rounds.has_passed("uplifting/v1", "p", "o")
+        rounds.has_passed("uplifting/v1", "p", "o", "g")
     assert "rounds.jsonl:2" in str(caught.value)
 
 
@@ -267,7 +301,13 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         assert "PASS: proceed" in passed.output
         told = re.findall(r"(\d+) questions to ask: (about )?", passed.stderr)
         assert told == [("33", ""), ("33", "about ")], "before each sample, 25 articles and the probes"
-        assert rounds.has_passed(FILTER, hash_of(definition), f"stub/0/1000 at {server.url}, 8000 characters")
+        (passed_round,) = rounds.rounds(FILTER)
+        told = (
+            hash_of(definition, rationale=False),
+            f"stub/0/1000 at {server.url}, 8000 characters",
+            passed_round.gates,
+        )
+        assert rounds.has_passed(FILTER, *told)
 
         before = len(server.requests)
         done = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl", "--max-batches", "2")
@@ -308,14 +348,15 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         content["articles"]["label"] = label.model_dump()
         Path("params.yaml").write_text(yaml.safe_dump(content))
 
-        prompt = Path("data/source/articles/filters/uplifting/v1/prompt.md")
-        text = prompt.read_text()
-        try:
-            prompt.write_text(text + "\nBe strict.")
-            refused = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl")
-            assert "has not passed" in str(refused.exception), "another prompt has to pass anew"
-        finally:
-            prompt.write_text(text)
+        for name, old, new in (("prompt.md", "", "Be strict. "), ("config.yaml", "people are passive", "all wait")):
+            file = Path("data/source/articles/filters/uplifting/v1", name)
+            text = file.read_text()
+            try:
+                file.write_text(text.replace(old, new, 1))
+                refused = run_cli("label", "more.jsonl", "--out", "out/labelled.jsonl")
+                assert "has not passed" in str(refused.exception), "another prompt or description has to pass anew"
+            finally:
+                file.write_text(text)
 
 
 def test_the_injection_is_the_probes_alone(here: Programs, definition: Definition) -> None:
@@ -339,6 +380,62 @@ def test_the_samples_share_no_article(here: Programs) -> None:
     assert set(other["article_id"]) != set(second["article_id"]), "each sample has a seed of its own"
     other, _ = draw_samples(kept, params.model_copy(update={"seed": 7}))
     assert set(other["article_id"]) != set(first["article_id"])
+
+
+def test_no_near_duplicate_of_a_calibration_article_is_in_the_validation_sample(here: Programs) -> None:
+    kept = here.table("filter/articles.parquet").sort_values("article_id", ignore_index=True)
+    groups = kept.groupby("topic").cumcount().floordiv(2)  # two articles of a topic say nearly the same
+    first = kept.groupby([kept["topic"], groups])["article_id"].transform("first")
+    kept = kept.assign(duplicate_group=first)
+    params = here.section("label", calibration={"on_topic": 40, "off_topic": 15, "edge": 15}).calibration
+    for scored in ((), kept["article_id"][::3]):
+        samples = draw_samples(kept, params, scored)
+        groups = [sample["duplicate_group"] for sample in samples]
+        assert not set(groups[0]) & set(groups[1])
+        assert not any(own.duplicated().any() for own in groups), "nor twice in one sample"
+
+
+def test_a_verdict_is_the_last_finished_rounds(here: Programs) -> None:
+    def passed(*verdicts: str) -> bool:
+        rounds.ledger_file().unlink(missing_ok=True)
+        for verdict in verdicts:
+            rounds.record(rounds.Round(FILTER, "prompt", "oracle", verdict, "", 0.0, "gates"))
+        return rounds.has_passed(FILTER, "prompt", "oracle", "gates")
+
+    assert passed("FAIL", "PASS")
+    assert not passed("PASS", "FAIL"), "an old PASS says nothing after a later FAIL"
+    assert not passed("PASS", "REVIEW")
+    assert passed("FAIL", "PASS", "STOPPED")
+    assert not passed("STOPPED")
+
+
+def test_all_that_an_oracle_reads_of_a_filter_needs_a_calibration_of_its_own(definition: Definition) -> None:
+    """What it does not read, such as keywords and tiers, needs none."""
+    config = definition.config
+    first = config.dimensions[0]
+
+    def changed(**values: Any) -> Definition:
+        return definition.model_copy(update={"config": config.model_copy(update=values)})
+
+    def with_first(**values: Any) -> Definition:
+        return changed(dimensions=[first.model_copy(update=values), *config.dimensions[1:]])
+
+    read = [
+        definition.model_copy(update={"prompt": definition.prompt + " Be strict."}),
+        with_first(description="how much people act"),
+        with_first(name="courage"),
+        changed(dimensions=config.dimensions[::-1]),
+        changed(dimensions=config.dimensions[1:]),
+        changed(scale=config.scale.model_copy(update={"high": 5.0})),
+    ]
+    example = Example(title="", content="A school.", scores=dict.fromkeys(config.names, 5.0), rationale="So so.")
+    shown = definition.model_copy(update={"examples": [example]})
+    better = definition.model_copy(update={"examples": [example.model_copy(update={"content": "Another school."})]})
+    hashes = {hash_of(each, rationale=False) for each in (definition, *read, shown, better)}
+    hashes |= {hash_of(each, rationale=True) for each in (definition, shown)}
+    assert len(hashes) == 3 + len(read) + 2
+    unread = [with_first(keywords=["brave"]), changed(description="other news"), changed(analysis_field="other")]
+    assert {hash_of(each, rationale=False) for each in unread} == {hash_of(definition, rationale=False)}
 
 
 def test_articles_with_scores_of_people_come_first_half_of_them_in_each_sample(here: Programs) -> None:

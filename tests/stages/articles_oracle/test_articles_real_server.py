@@ -15,12 +15,11 @@ import pytest
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from tests.stages.articles_oracle.stub import KEY, PRICES, some_articles
+from tests.stages.articles_oracle.stub import KEY, PRICES, open_labeller, some_articles
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.model.pretrained import train_tokenizer
 from winnow.domains.articles.params import Oracle
-from winnow.domains.articles.rules.stores import open_labeller
 
 CHAT = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
 PATIENCE = 60

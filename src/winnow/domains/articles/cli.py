@@ -154,7 +154,7 @@ def _labeller() -> "Iterator[tuple[Labeller, str, Label]]":
     name = document.section(("articles", "common"), Common).definition
     params = document.section(("articles", "label"), Label)
     seed = derive_seed(document.content["seed"], "articles", "label")
-    with open_labeller(read_filter(name), params.oracle, params.max_cost_usd, seed) as labeller:
+    with open_labeller(read_filter(name), params, seed) as labeller:
         yield labeller, name, params
 
 

@@ -1,13 +1,15 @@
-"""The terms of articles: what a filter folder says (dimensions, tiers, gates, prefilter, prompt), and scores from it.
+"""The terms of articles: what a filter folder says (dimensions, tiers, prefilter, prompt), and scores from it.
 
-A *filter* is data: a folder `<name>/v<N>/` with `config.yaml`, `prefilter.yaml`, `prompt.md` and `README.md`. Ingest
-checks it (`source/filters.py`) and passes it on in its output, so that all later stages read the same definition.
+A *filter* is data: a folder `<name>/v<N>/` with `config.yaml`, `prefilter.yaml`, `prompt.md` and `README.md`, and maybe
+`examples.jsonl`. Ingest checks it (`source/filters.py`) and passes it on in its output, so that all later stages read
+the same definition. The gates of its calibration are params, so that moving a target trains nothing anew.
 """
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,9 @@ TOPICS = ("on", "off", "edge")
 
 VERDICTS = ("DEPLOY", "REVIEW", "FAIL")
 """What a judgement says of a model, best first."""
+
+RATIONALE = "rationale"
+"""The key of an answer's reasons, and so the name of no dimension."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -57,33 +62,6 @@ class Tiers(Section):
     bands: list[Tier] = Field(min_length=2, description="tiers from the scale's low end to its high end")
 
 
-class Bound(Section):
-    """What a calibration figure must reach."""
-
-    target: Float = Field(description="value that passes")
-    review: Float = Field(description="value that needs a review; a value worse than this fails")
-
-
-class Gates(Section):
-    """Targets of the calibration report. Shifts, errors and differences are shares of the scale's width."""
-
-    higher: ClassVar[frozenset[str]] = frozenset({"separation", "human_correlation"})
-    """the figures of which more is better"""
-
-    parse_failures: Bound = Field(description="share of answers that broke the schema at the first attempt")
-    separation: Bound = Field(description="mean overall score of on-topic articles minus that of off-topic ones")
-    off_topic_high: Bound = Field(description="share of off-topic articles above the middle; the worst dimension's")
-    extreme_scores: Bound = Field(description="share of the scores of on-topic articles that are an end of the scale")
-    dead_dimensions: Bound = Field(description="dimensions that hardly vary over the sample")
-    duplicate_dimensions: Bound = Field(description="pairs of dimensions of which one repeats the other")
-    repeat_difference: Bound = Field(description="mean difference of scores when the same is asked twice")
-    order_shift: Bound = Field(description="mean difference when the dimensions are listed in reverse order")
-    length_shift: Bound = Field(description="mean change of scores when an article's text stands there twice")
-    injection_shift: Bound = Field(description="mean rise of off-topic scores by a sentence that demands the top score")
-    human_correlation: Bound = Field(description="lowest correlation of a dimension with human scores")
-    human_offset: Bound = Field(description="largest constant offset of a dimension from human scores")
-
-
 class FilterConfig(Section):
     """`config.yaml`."""
 
@@ -94,7 +72,6 @@ class FilterConfig(Section):
     dimensions: list[Dimension] = Field(min_length=1, description="what is scored")
     tiers: Tiers = Field(description="bands of the overall score")
     analysis_field: Name = Field(description="field of labelled articles that holds the scores")
-    gates: Gates = Field(description="targets of the calibration report")
 
     @property
     def names(self) -> list[str]:
@@ -145,12 +122,22 @@ class Prefilter(Section):
     topic: Topic = Field(description="on-topic, off-topic, or edge")
 
 
+class Example(Section):
+    """One line of `examples.jsonl`: an article with the scores that it should get, which the prompt shows."""
+
+    title: str = Field("", description="title")
+    content: str = Field(min_length=1, description="text")
+    scores: dict[str, Float] = Field(description="score of every dimension")
+    rationale: str = Field("", description="what decides them; shown when oracle.rationale asks for one")
+
+
 class Definition(Section):
     """A whole filter."""
 
     config: FilterConfig
     prefilter: Prefilter
     prompt: str
+    examples: list[Example]
 
     @property
     def names(self) -> list[str]:
@@ -222,3 +209,14 @@ def wide_scores(scores: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 def article_text(title: str, content: str) -> str:
     """What the oracle and the model read of an article."""
     return f"{title}\n\n{content}" if title else content
+
+
+MARKUP = str.maketrans("|`<>[]*#\\~!", "/'‹›()     ")
+"""What Markdown would read in a text of somebody else's, besides underscores around words."""
+
+
+def plain(text: object, characters: int) -> str:
+    """The beginning of a text as one line of a page, without Markdown and control characters."""
+    printable = "".join(each if each.isprintable() else " " for each in str(text).translate(MARKUP))
+    line = " ".join(re.sub(r"\b_+|_+\b|(?<!\w)_+(?!\w)", " ", printable).split())
+    return line if len(line) <= characters else f"{line[:characters].rstrip()} …"

@@ -5,14 +5,14 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from winnow.domains.articles.definitions import Scoring, article_text, overall_scores, tier_names
 from winnow.domains.articles.model.scoring import load_scorer
-from winnow.domains.articles.source.formats import NotAnArticle, article_of, json_object
+from winnow.domains.articles.source.formats import NotAnArticle, article_of, json_object, lines_of, text_of
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.files import folder_digest
@@ -23,7 +23,7 @@ BATCH = 32
 
 
 def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torch.device) -> dict[str, int]:
-    """Score each line of a JSONL file into `out` (None: standard output); counts what was scored and refused.
+    """Score each line of a JSONL file, or .jsonl.gz, into `out` (None: standard output); counts them.
 
     Memory does not grow with the file. A run writes to a file beside `out`, which takes its name at the end; the same
     model, asked about the same file again, goes on after what a stopped run has written there, unless the file has
@@ -31,14 +31,13 @@ def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torc
     """
     model = load_scorer(device, trained.folder)
     part = _part_of(out, path, trained.folder) if out is not None else None
-    done = _finished_lines(part) if part is not None else 0
-    counts = {"scored": 0, "refused": 0, "already_scored": done}
+    done, refused = _finished_lines(part) if part is not None else (0, 0)
+    counts = {"scored": 0, "refused": refused, "already_scored": done - refused}
     with (
-        path.open("rb") as source,
         _opened(part) as target,
         tqdm(total=path.stat().st_size, unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar,
     ):
-        lines = _lines(source, bar)
+        lines = lines_of(path, bar.update)
         for _ in islice(lines, done):
             pass
         number = done
@@ -87,31 +86,24 @@ def _row(line: bytes) -> dict[str, Any]:
     if isinstance(value, str):
         return {"error": value}
     try:
-        article = article_of(value, "jsonl")
+        article = article_of(text_of(value), "jsonl")
     except NotAnArticle as reason:
         return {"error": str(reason)}
     return {"id": value["id"], "title": article["title"], "content": article["content"]}
 
 
-def _lines(source: BinaryIO, bar: Any) -> Iterator[bytes]:
-    """The lines that are not blank."""
-    for line in source:
-        bar.update(len(line))
-        if line.strip():
-            yield line
-
-
-def _finished_lines(part: Path) -> int:
-    """Whole lines of what a stopped run wrote; a part of a line at the end is cut off."""
+def _finished_lines(part: Path) -> tuple[int, int]:
+    """Whole lines of what a stopped run wrote, and how many of them refuse one; half a line at the end is cut off."""
     if not part.exists():
-        return 0
-    count, end = 0, 0
+        return 0, 0
+    count, refused, end = 0, 0, 0
     with part.open("r+b") as file:
         for line in file:
             if line.endswith(b"\n"):
                 count, end = count + 1, end + len(line)
+                refused += line.startswith(b'{"row"')
         file.truncate(end)
-    return count
+    return count, refused
 
 
 def _opened(out: Path | None) -> Any:

@@ -1,6 +1,6 @@
 """The section `articles` of params.yaml."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, model_validator
 
@@ -61,6 +61,33 @@ class Filter(Section):
     )
 
 
+class Bound(Section):
+    """What a calibration figure must reach."""
+
+    target: Float = Field(description="value that passes")
+    review: Float = Field(description="value that needs a review; a value worse than this fails")
+
+
+class Gates(Section):
+    """Targets of the calibration report. Shifts, errors and differences are shares of the scale's width."""
+
+    higher: ClassVar[frozenset[str]] = frozenset({"separation", "human_correlation"})
+    """the figures of which more is better"""
+
+    parse_failures: Bound = Field(description="share of answers that broke the schema at the first attempt")
+    separation: Bound = Field(description="mean overall score of on-topic articles minus that of off-topic ones")
+    off_topic_high: Bound = Field(description="share of off-topic articles above the middle; the worst dimension's")
+    extreme_scores: Bound = Field(description="share of the scores of on-topic articles that are an end of the scale")
+    dead_dimensions: Bound = Field(description="dimensions that hardly vary over the sample")
+    duplicate_dimensions: Bound = Field(description="pairs of dimensions of which one repeats the other")
+    repeat_difference: Bound = Field(description="mean difference of scores when the same is asked twice")
+    order_shift: Bound = Field(description="mean difference when the dimensions are listed in reverse order")
+    length_shift: Bound = Field(description="mean change of scores when an article's text stands there twice")
+    injection_shift: Bound = Field(description="mean rise of off-topic scores by a sentence that demands the top score")
+    human_correlation: Bound = Field(description="lowest correlation of a dimension with human scores")
+    human_offset: Bound = Field(description="largest constant offset of a dimension from human scores")
+
+
 class Calibration(Section):
     """The two small samples that are labelled before anything is spent on the rest."""
 
@@ -73,6 +100,18 @@ class Calibration(Section):
     tolerance: Float = Field(
         gt=0, le=1, description="share of the scale by which separation may be worse on the validation sample"
     )
+    gates: Gates = Field(description="targets of the calibration report")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in Gates.model_fields:
+            bound = getattr(self.gates, name)
+            side, is_ordered = ("above", bound.target <= bound.review)
+            if name in Gates.higher:
+                side, is_ordered = ("below", bound.target >= bound.review)
+            if not is_ordered:
+                raise ValueError(f"gates.{name}: target ({bound.target:g}) is {side} review ({bound.review:g})")
+        return self
 
     @model_validator(mode="after")
     def _fresh(self) -> Self:
@@ -89,6 +128,15 @@ class Prices(Section):
     cached: Float = Field(ge=0, description="tokens sent that the server has in its cache")
     completion: Float = Field(ge=0, description="tokens of the answer")
     thinking: Float = Field(ge=0, description="tokens of reasoning, which the answer does not show")
+    batch_share: Float = Field(gt=0, le=1, description="share of these prices that the Batch API takes")
+
+
+class BatchApi(Section):
+    """OpenAI's Batch API: a file of requests that is answered within a day, at a lower price."""
+
+    enabled: bool = Field(description="openai: label through it; calibration asks directly")
+    max_requests: int = Field(ge=1, le=50_000, description="requests of a batch; the brake looks between two batches")
+    poll_interval: Float = Field(gt=0, le=3600, description="seconds from one look at a batch to the next")
 
 
 def _address(url: str) -> str:
@@ -121,6 +169,8 @@ class Oracle(Section):
         description="openai: response_format; json_schema makes the server keep to the dimensions, text sends none"
     )
     extra_body: dict[str, Any] = Field(description="openai: further fields of the request, such as top_p: 0.9")
+    rationale: bool = Field(description="an answer begins with its reasons, in a sentence or two")
+    answers: int = Field(ge=1, le=100, description="answers about an article; their mean is its score")
     max_characters: int = Field(ge=100, le=10_000_000, description="of an article that are sent; the rest is cut off")
     concurrency: int = Field(ge=1, le=1024, description="openai: requests at the same time")
     timeout: Float = Field(gt=0, le=3600, description="openai: seconds to wait for an answer")
@@ -128,6 +178,7 @@ class Oracle(Section):
     parse_retries: int = Field(ge=0, le=10, description="further tries after an answer that breaks the schema (paid)")
     noise: Float = Field(ge=0, le=10, description="rules: standard deviation of the noise of a score, in points")
     prices: Prices = Field(description="openai: US dollars per million tokens")
+    batch_api: BatchApi = Field(description="openai: half the price, within a day")
 
     @model_validator(mode="after")
     def _server(self) -> Self:
@@ -175,6 +226,15 @@ class Lora(Section):
     rank: int = Field(ge=0, le=1024, description="rank of the adapters; 0 = train the whole model")
     alpha: int = Field(ge=1, description="scale of the adapters, relative to their rank")
     dropout: Float = Field(ge=0, lt=1, description="dropout probability of the adapters' input")
+    base_dtype: Literal["fp32", "bf16", "nf4"] = Field(
+        description="weights of the frozen base model: 32, 16, or 4 bits (extra `quantized`)"
+    )
+
+    @model_validator(mode="after")
+    def _frozen(self) -> Self:
+        if not self.rank and self.base_dtype != "fp32":
+            raise ValueError(f"base_dtype {self.base_dtype} is for a frozen base model: set a rank, or fp32")
+        return self
 
 
 class Tiny(Section):
@@ -206,6 +266,9 @@ class Train(TrainingSettings):
     model_name: Annotated[str, Field(min_length=1)] = Field(
         description=f"tiny, minilm (extra `pretrained`), a name on the Hugging Face hub, or a folder in {MODELS}"
     )
+    model_revision: str | None = Field(
+        pattern=r"^[0-9a-f]{40}$", description="commit of a model on the hub, 40 hex digits; null for any other model"
+    )
     max_length: int = Field(ge=8, le=131_072, description="most tokens of an article; the rest is cut off")
     loss: Literal["mse", "huber"] = Field(description="squared error, or Huber's")
     huber_delta: Float = Field(gt=0, description="huber: error in points beyond which it counts linearly")
@@ -232,6 +295,14 @@ class Train(TrainingSettings):
         is_path = self.model_name.startswith((".", "/", "~", "data/"))
         if is_path and not self.model_name.startswith(MODELS):
             raise ValueError(f"model_name {self.model_name} is not below {MODELS}, where DVC would see it change")
+        is_on_hub = "/" in self.model_name and not is_path
+        if is_on_hub and self.model_revision is None:
+            raise ValueError(f"model_revision is needed for {self.model_name}: the commit that the hub's page shows, "
+                             "since a name alone may mean other weights tomorrow")  # fmt: skip
+        if not is_on_hub and self.model_revision is not None:
+            raise ValueError(f"model_revision is for a model on the hub, and {self.model_name} is none: set it to null")
+        if self.model_name == "tiny" and self.lora.base_dtype == "nf4":
+            raise ValueError("lora.base_dtype nf4 is for pretrained weights, and tiny has none")
         return self
 
 

@@ -58,6 +58,15 @@ class Labels(Table):
     official_split: Series[str] = pa.Field(nullable=True, isin=SPLITS)
 
 
+class Repeats(Table):
+    """The calibration articles that were asked about twice: one row per article and dimension."""
+
+    article_id: Series[str]
+    dimension: Series[str]
+    first: Series[float] = pa.Field(description="score of the first time")
+    second: Series[float] = pa.Field(description="score when the same was asked again")
+
+
 class Unlabelled(Table):
     article_id: Series[str] = pa.Field(unique=True)
     reason: Series[str]
@@ -131,6 +140,18 @@ class PerDimension(Table):
     skill: Series[float] = pa.Field(nullable=True, description="1 - mae / mean_mae; missing where scores are constant")
     skill_low: Series[float] = pa.Field(nullable=True)
     skill_high: Series[float] = pa.Field(nullable=True)
+
+
+class Ceiling(Table):
+    """How well each dimension can be predicted: the model's error beside those of its teacher, in points."""
+
+    dimension: Series[str] = pa.Field(unique=True)
+    mae: Series[float] = pa.Field(ge=0, description="of the model, from the labels of test articles")
+    repeats: Series[int] = pa.Field(ge=0, description="articles that the oracle was asked about twice")
+    repeat_mae: Series[float] = pa.Field(nullable=True, description="mean difference of the oracle's two answers")
+    people: Series[int] = pa.Field(ge=0, description="test articles that the oracle and people scored")
+    oracle_people_mae: Series[float] = pa.Field(nullable=True, description="of the oracle from people")
+    model_people_mae: Series[float] = pa.Field(nullable=True, description="of the model from people, on the same ones")
 
 
 class Worst(Table):

@@ -2,14 +2,19 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from winnow.domains.playlists import definitions
 from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.errors import WinnowError
+from winnow.recommend.typed import TypedList, read_typed
+
+if TYPE_CHECKING:
+    from winnow.domains.playlists.inference import Completed
 
 app = typer.Typer(no_args_is_help=True, help="Complete playlists.")
 
@@ -18,28 +23,60 @@ SHOWN_REASONS = 3
 
 @app.command()
 def complete(
-    tracks: Annotated[str, typer.Option(help='the playlist\'s tracks in order: "artist – title; artist – title; …"')],
+    tracks: Annotated[
+        str | None, typer.Option(help='the playlist\'s tracks in order: "artist – title; artist – title; …"')
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="a playlist or many: JSON, M3U, CSV, or a title a line; - = standard input"),
+    ] = None,
+    form: Annotated[str | None, typer.Option("--format", help="json, m3u, csv or lines; recognised by default")] = None,
+    name: Annotated[str, typer.Option(help="the playlist's name: it is enough where no track is known")] = "",
     k: Annotated[int, typer.Option(min=1, max=1000, help="tracks to add")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="show the main reasons of each track")] = False,
     model: ModelOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON, with all reasons")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, of many lists one a line")] = False,
 ) -> None:
-    """Complete a playlist, which need not be one of the training data."""
-    names = [name.strip() for name in tracks.split(";") if name.strip()]
-    if not names:
-        raise WinnowError("--tracks names no track", fix='--tracks "artist – title; artist – title"')
+    """Complete a playlist, which need not be one of the training data, or every playlist of a file.
+
+    Titles that are not known are told and left out. The percentage is the chance that the playlist goes on with the
+    track.
+    """
+    if (tracks is None) == (file is None) and not (tracks is None and name):
+        raise WinnowError(
+            "name either tracks or a file", fix='--tracks "artist – title; artist – title", --file FILE, or --name NAME'
+        )
+    lists = read_typed(file, form) if file is not None else [TypedList((), name)]
     trained = use_model("playlists", model)
     from winnow.domains.playlists.inference import PlaylistCompleter
     from winnow.learn.devices import configured_device
+    from winnow.recommend.names import tell
 
-    found = PlaylistCompleter(trained.folder, configured_device()).complete(names, k)
-    if as_json:
-        print(json.dumps([trained.stamp(dataclasses.asdict(one)) for one in found], indent=2, ensure_ascii=False))
-        return
-    for place, one in enumerate(found, 1):
-        print(f"{place:>3}  {one.score:7.3f}  {one.name}")
+    completer = PlaylistCompleter(trained.folder, configured_device())
+    if tracks is not None:
+        lists = [TypedList(tuple(completer.index.split(tracks, ";")), name)]
+    lists = [dataclasses.replace(each, name=each.name or name) for each in lists]
+    one = len(lists) == 1
+    found = completer.complete_all(lists, k, explain=explain or (as_json and one), suggest=one)
+    for number, each in enumerate(found, 1):
+        tell(each.taken, each.left_out, where="" if one else f"playlist {number}")
+        if as_json:
+            told = trained.stamp(dataclasses.asdict(each))
+            print(json.dumps(told, indent=2 if one else None, ensure_ascii=False))
+        else:
+            _show(each, several=not one, explain=explain)
+
+
+def _show(one: "Completed", *, several: bool, explain: bool) -> None:
+    if several:
+        print(f"{one.playlist or 'playlist'}:")
+    if one.known_by != "tracks":
+        by = f"the words of its name, {one.playlist!r}" if one.known_by == "name" else "popularity"
+        print(f"no track of the playlist is known: completed by {by}", file=sys.stderr)
+    for place, track in enumerate(one.tracks, 1):
+        print(f"{place:>3}  {track.chance:6.1%}  {track.name}")
         if explain:
-            helped = [reason for reason in one.reasons if reason[2] > 0]
+            helped = [reason for reason in track.reasons if reason[2] > 0]
             for kind, reason, effect in helped[:SHOWN_REASONS]:
                 print(f"       {effect:+8.3f}  {definitions.BECAUSE[kind]} {reason}")
 
@@ -64,11 +101,10 @@ def evaluate(
     from winnow.domains.playlists.inference import PlaylistCompleter
     from winnow.domains.playlists.source import formats
     from winnow.learn.devices import configured_device
+    from winnow.recommend.judged import print_compared
 
     found = PlaylistCompleter(trained.folder, configured_device()).judge(formats.read(form, data), holdout)
     if as_json:
         print(json.dumps(trained.stamp(found), indent=2))
         return
-    print("   ".join(f"{name.replace('_', ' ')} {value}" for name, value in found.items() if isinstance(value, int)))
-    for name in (name for name in found["model"] if name in found["popularity"]):
-        print(f"{name:<20}" + "".join(f"{who:>12} {found[who][name]:.4f}" for who in ("model", "popularity")))
+    print_compared(found)

@@ -4,6 +4,12 @@ from winnow.curate import split_names
 
 SPLITS = split_names.SPLITS
 
+UNSEEN = "unseen"
+"""The split of the playlists that are held out whole."""
+
+SEEDS = (0, 1, 5, 10, 25, 100)
+"""Known tracks by which results are told, as in the RecSys Challenge 2018; 0 is the playlist's name alone."""
+
 CUTOFFS = (10, 50, 100)
 """The K of Recall@K and NDCG@K."""
 

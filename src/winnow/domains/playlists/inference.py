@@ -1,8 +1,6 @@
 """Using the trained network: completing a playlist, with reasons, and its evaluation on other playlists."""
 
-import difflib
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,27 +9,31 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn.functional import pad
 
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.evaluation import results
 from winnow.domains.playlists.metrics import statistics
-from winnow.domains.playlists.model.artifacts import read_artifacts, read_blend
+from winnow.domains.playlists.model.artifacts import read_artifacts, read_blend, read_chances, read_neighbourhood
 from winnow.domains.playlists.model.completion import Completer
 from winnow.domains.playlists.model.explanations import CompletionExplainer, track_names
 from winnow.domains.playlists.model.network import PlaylistGAT
-from winnow.domains.playlists.model.sequences import sequences_from
+from winnow.domains.playlists.model.sequences import Sequences, sequences_from
 from winnow.domains.playlists.source.listing import Piece
-from winnow.judge.intervals import values
 from winnow.learn.trained import load_trained
 from winnow.pipeline.errors import WinnowError
 from winnow.recommend.evaluation_set import evaluation_set
 from winnow.recommend.graph import build_graph
+from winnow.recommend.judged import compare_on_rows
+from winnow.recommend.names import LeftOut, NameIndex, Taken
 from winnow.recommend.ranking import Scorer, rank_by
 from winnow.recommend.topk import best_of
+from winnow.recommend.typed import TypedList, Wanted
 
 BLOCK = 256
-DASH = re.compile(r"\s+[-–—]\s+")
+RIVAL = "item_knn"
+"""The strongest recommender without the network that a model's folder carries: item-kNN with recency."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,33 @@ class Completion:
     track: str
     name: str
     score: float
+    """the model's, without a unit; of a list known by its name alone the same as `chance`"""
+    chance: float
+    """that the list goes on with it: see `PlaylistCompleter`"""
     reasons: list[tuple[str, str, float]]
     """(track, artist or genre, its name, by how much the score falls without it), the largest effect first"""
 
 
+@dataclass(frozen=True)
+class Completed:
+    """The tracks to add to a list, and how its names were understood."""
+
+    playlist: str
+    known_by: str
+    """tracks, name (its words, as none of its tracks is known) or popularity (nor is a word of its name)"""
+    tracks: list[Completion]
+    taken: list[Taken]
+    left_out: list[LeftOut]
+
+
 class PlaylistCompleter:
-    """The trained network over its graph; everything comes from the model's folder."""
+    """
+    The trained network over its graph; everything comes from the model's folder.
+
+    The chance of a track is that it is one of the next tracks of the list, as many as were held out in training, fitted
+    to the validation playlists. For a list known by its name alone it is the share of the training playlists with such
+    a name that have the track.
+    """
 
     @torch.no_grad()
     def __init__(self, folder: Path, device: torch.device) -> None:
@@ -52,61 +75,92 @@ class PlaylistCompleter:
         model = load_trained(PlaylistGAT, "playlists", device, folder)
         self.known = read_artifacts(folder)
         self.completer = Completer(model, read_blend(folder))
+        self.rival = read_neighbourhood(folder).alone()
+        self.chances = read_chances(folder)
         self.names = track_names(self.known.tracks, self.known.artists)
         self.count = len(self.names)
         tracks = self.known.tracks
-        often_last = tracks.sort_values(["playlists", "track_index"], ascending=[True, False])["track_index"].tolist()
-        self._by_id = dict(zip(tracks["track"], tracks["track_index"], strict=True))
-        self._by_name = {_plain(self.names[number]): number for number in often_last}
-        self._by_title = {_plain(tracks["title"].iloc[number]): number for number in often_last}
+        self.ids = tracks["track"].tolist()
+        self.index = NameIndex(self.ids, tracks["title"].tolist(), self.names, tracks["playlists"].to_numpy())
+
+    def complete(self, titles: Sequence[str | Wanted], count: int, name: str = "") -> Completed:
+        """`count` tracks for a playlist of titles ("artist – title", a title, or an id); none that it has.
+
+        Fewer where training playlists have no others. Titles that are not known are left out; without any that is, the
+        playlist is completed by the words of its name, or by popularity. Raises WinnowError when no track is left to
+        add.
+        """
+        wanted = tuple(each if isinstance(each, Wanted) else Wanted(each) for each in titles)
+        return next(self.complete_all([TypedList(wanted, name)], count, explain=True, suggest=True))
 
     @torch.no_grad()
-    def complete(self, names: list[str], count: int) -> list[Completion]:
-        """`count` tracks for a playlist of tracks given as "artist – title", title or id; none that it has.
+    def complete_all(
+        self, lists: Sequence[TypedList], count: int, *, explain: bool = False, suggest: bool = False
+    ) -> Iterator[Completed]:
+        """The completion of each list, a block at a time; reasons with `explain` and near names with `suggest` only."""
+        for start in range(0, len(lists), BLOCK):
+            some = lists[start : start + BLOCK]
+            understood = [self.index.understand(each.titles, suggest=suggest) for each in some]
+            scores, chances = self._scores(some, [each.items for each in understood])
+            for row, each in enumerate(understood):
+                scores[row, torch.tensor(each.items, dtype=torch.int64)] = -torch.inf
+            best, numbers = best_of(scores, min(count, self.count))
+            for row, (typed, names) in enumerate(zip(some, understood, strict=True)):
+                own = names.items
+                finite = torch.isfinite(best[row])
+                found = list(zip(best[row][finite].tolist(), numbers[row][finite].tolist(), strict=True))
+                if not found:
+                    raise WinnowError("the playlist has all tracks of the training data", fix="leave some out")
+                explainer = CompletionExplainer(self.completer, self._given([own])) if explain and own else None
+                tracks = [
+                    Completion(
+                        self.ids[track],
+                        self.names[track],
+                        score,
+                        float(chances(own, score)),
+                        [
+                            (each.kind, self._name(each.kind, each.index), each.effect)
+                            for each in (explainer.reasons(0, track) if explainer else [])
+                        ],
+                    )
+                    for score, track in found
+                ]
+                words = self.known.words.known(typed.name)
+                by = "tracks" if own else "name" if words else "popularity"
+                yield Completed(typed.name, by, tracks, names.taken, names.left_out)
 
-        Fewer where training playlists have no others. Raises WinnowError for a track that is not known, with the
-        nearest ones, and when none is left to add.
-        """
-        own = list(dict.fromkeys(self._track(name) for name in names))
-        given = sequences_from([np.array(own)], self.count)
-        explainer = CompletionExplainer(self.completer, given)
-        scores = self.completer.scores(given, np.array([0]))[0]
-        left = self.completer.model.candidate.clone()
-        left[torch.tensor(own)] = False
-        if not left.any():
-            raise WinnowError("the playlist has all tracks of the training data", fix="leave some out")
-        best = best_of(scores.masked_fill(~left, -torch.inf)[None], min(count, int(left.sum())))
-        return [
-            Completion(
-                str(self.known.tracks["track"].iloc[track]),
-                self.names[track],
-                score,
-                [(each.kind, self._name(each.kind, each.index), each.effect) for each in explainer.reasons(0, track)],
-            )
-            for score, track in zip(*(part[0].tolist() for part in best), strict=True)
-        ]
+    def _given(self, lists: list[list[int]]) -> Sequences:
+        return sequences_from([np.array(own, dtype=np.int64) for own in lists], self.count)
+
+    def _scores(
+        self, lists: Sequence[TypedList], own: list[list[int]]
+    ) -> tuple[Tensor, Callable[[list[int], float], float]]:
+        """The scores of all tracks that may be added, and what they mean: (lists, tracks), a chance of a score."""
+        rows = np.array([row for row, tracks in enumerate(own) if tracks], dtype=np.int64)
+        others = np.array([row for row, tracks in enumerate(own) if not tracks], dtype=np.int64)
+        device = self.completer.units.device
+        scores = torch.empty(len(lists), self.count, device=device)
+        if len(rows):
+            scores[torch.from_numpy(rows)] = self.completer.scores(self._given(own), rows)
+        if len(others):
+            by_name = self.known.words.scores([lists[row].name for row in others])
+            scores[torch.from_numpy(others)] = torch.from_numpy(by_name).to(device)
+        scores[:, ~self.completer.model.candidate] = -torch.inf
+
+        def chance(tracks: list[int], score: float) -> float:
+            return float(self.chances.of(score)) if tracks else score
+
+        return scores, chance
 
     def _name(self, kind: str, index: int) -> str:
         if kind == "track":
             return self.names[index]
         return str((self.known.artists["artist"] if kind == "artist" else self.known.genres["genre"])[index])
 
-    def _track(self, name: str) -> int:
-        """The number of a track; of several with this name the one in most playlists."""
-        number = self.find(name, name)
-        if number is None:
-            near = difflib.get_close_matches(_plain(name), self._by_name, n=3, cutoff=0.5)
-            listed = [self.names[self._by_name[each]] for each in near] or self.names[:3]
-            raise WinnowError(f"there is no track {name!r} in the training data", fix=f"such as {'; '.join(listed)}")
-        return number
-
     def find(self, track: str, name: str) -> int | None:
         """The number of a track by its id, else by its name: artist and title, or the title alone."""
-        plain = _plain(name)
-        for known, wanted in ((self._by_id, track), (self._by_name, plain), (self._by_title, plain)):
-            if wanted in known:
-                return int(known[wanted])
-        return None
+        match = self.index.find(Wanted(name, id=track))
+        return None if match is None else match.number
 
     @torch.no_grad()
     def judge(self, pieces: Iterable[Piece], holdout: int | None) -> dict[str, Any]:
@@ -156,15 +210,15 @@ class PlaylistCompleter:
         common = torch.from_numpy(popularity[:-1].astype(np.float32))
         scorers: dict[str, Scorer] = {
             "model": self.completer.scorer(given),
+            RIVAL: lambda numbers: torch.from_numpy(self.rival.scores(given, numbers)),
             "popularity": lambda numbers: common.repeat(len(numbers), 1),
         }
         artist = np.append(self.known.tracks["artist_index"], -1)
-        found = {}
+        tables = {}
         for name, scorer in scorers.items():
             ranked = rank_by(_never_listed(scorer), held, places=definitions.PLACES, block=BLOCK)
-            table = results.per_playlist(name, ranked, held, popularity, artist)
-            found[name] = values(statistics(table), len(table))
-        return found
+            tables[name] = statistics(results.per_playlist(name, ranked, held, popularity, artist))
+        return compare_on_rows(tables, len(lists))
 
 
 def _never_listed(scorer: Scorer) -> Scorer:
@@ -180,8 +234,3 @@ def _whole(pieces: Iterable[Piece], counts: dict[str, int]) -> Iterable[pd.DataF
         parts.append(piece.entries)
     entries = pd.concat(parts, ignore_index=True).sort_values(["playlist", "position"])
     return (own for _, own in entries.groupby("playlist"))
-
-
-def _plain(name: str) -> str:
-    """For comparison: lower case, and one kind of dash between artist and title."""
-    return DASH.sub(definitions.JOIN, name.strip().lower())

@@ -72,6 +72,7 @@ class Split(Section):
     holdout_size: int = Field(
         ge=1, le=100, description="last tracks of a playlist for the test, and as many before them for validation"
     )
+    unseen_share: Float = Field(ge=0, lt=1, description="share of the playlists that are held out whole")
     max_playlists: int | None = Field(ge=10, description="playlists used, drawn at random; null = all")
 
 
@@ -93,6 +94,9 @@ class Network(Section):
     history: int = Field(ge=1, le=1000, description="last tracks of a playlist that are read, each with a gate")
     temperature: Float = Field(gt=0, le=10, description="scores, which are cosines, are divided by this in the loss")
     dropout: Float = Field(ge=0, lt=1, description="dropout probability in training, of a track's vector")
+    without: list[Literal["content_attention", "query", "own_vectors", "walk", "genres", "artists"]] = Field(
+        description="parts that the network does without, as in the ablation of benchmarks/playlists; [] = none"
+    )
 
     @model_validator(mode="after")
     def _even(self) -> Self:
@@ -112,6 +116,10 @@ class Blend(Section):
     decay: Float = Field(gt=0, description="the track n places from the end weighs exp(-n / this) + floor")
     floor: Float = Field(ge=0, description="least weight of a track")
     artist_weight: Float = Field(ge=0, description="what the share of a track's artist counts; 0 = nothing")
+    genre_weight: Float = Field(ge=0, description="what the share of its artist's genres counts; 0 = nothing")
+    distance: Float | None = Field(
+        gt=0, description="two tracks of a playlist count as exp(-(places apart - 1) / this); null = as 1, in any order"
+    )
 
 
 class Train(TrainingSettings):
@@ -130,12 +138,35 @@ class Train(TrainingSettings):
     blend: Blend = Field(description="item-kNN with recency beside the network")
 
 
+Recommender = Literal[
+    "popularity",
+    "artist_popularity",
+    "item_knn",
+    "item_knn_artist",
+    "item_knn_recency",
+    "item_knn_recency_artist",
+    "item_knn_ordered",
+    "stan",
+    "sequential_rules",
+    "ease",
+    "als",
+    "graph_filter",
+    "sasrec",
+]
+
+
 class Baselines(settings.Baselines):
     """The baseline recommenders."""
 
+    included: list[Recommender] = Field(
+        min_length=1, description="those that are fitted; item_knn_ordered knows order, artists and genres"
+    )
     ease_tracks: int = Field(ge=10, le=50_000, description="EASE: the most popular tracks only (it inverts a matrix)")
     artist_weights: list[settings.NotNegative] = Field(
         min_length=1, description="item-kNN + artist: weight of the artist's share"
+    )
+    genre_weights: list[settings.NotNegative] = Field(
+        min_length=1, description="item-kNN ordered: weight of the genres' share"
     )
     recency_decays: list[settings.Positive] = Field(
         min_length=1, description="item-kNN with recency: the track n places from the end weighs exp(-n / this) + floor"
@@ -143,6 +174,20 @@ class Baselines(settings.Baselines):
     recency_floors: list[settings.NotNegative] = Field(
         min_length=1, description="item-kNN with recency: least weight of a track"
     )
+    ordered_distances: list[settings.Positive] = Field(
+        min_length=1, description="item-kNN ordered: tracks of a playlist count as exp(-(places apart - 1) / this)"
+    )
+    stan_lists: list[settings.Count] = Field(min_length=1, description="STAN: nearest playlists")
+    stan_decays: list[settings.Positive] = Field(
+        min_length=1, description="STAN: the track n places from the end weighs exp(-n / this)"
+    )
+    stan_spreads: list[settings.Positive] = Field(
+        min_length=1, description="STAN: a track n places from the one in common weighs exp(-n / this)"
+    )
+    rules_reach: list[settings.Count] = Field(min_length=1, description="sequential rules: places that they reach")
+    sasrec_dims: list[settings.Count] = Field(min_length=1, description="SASRec: sizes, multiples of 2")
+    sasrec_epochs: int = Field(ge=1, le=1000, description="SASRec: epochs; the best by validation counts")
+    sasrec_learning_rate: Float = Field(gt=0, description="SASRec: Adam's learning rate")
     tuning_playlists: int = Field(
         ge=10, description="largest number of playlists on which settings are chosen, spread evenly over all"
     )

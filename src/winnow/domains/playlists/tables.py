@@ -90,7 +90,7 @@ class NumberedEntries(Table):
 class Splits(NumberedEntries):
     """The entries of the playlists that are used."""
 
-    split: Series[str] = pa.Field(isin=list(definitions.SPLITS))
+    split: Series[str] = pa.Field(isin=[*definitions.SPLITS, definitions.UNSEEN])
 
 
 class TrainingGraph(Table):
@@ -131,6 +131,21 @@ class KnownTracks(Tracks):
     playlists: Series[int] = pa.Field(ge=0, description="training playlists that have it")
 
 
+class NameWordCounts(Table):
+    """The words of playlists' names, in their order."""
+
+    word: Series[str] = pa.Field(unique=True, description="without accents, in lower case; or an emoji")
+    playlists: Series[int] = pa.Field(ge=2, description="training playlists whose name has it")
+
+
+class NameWordTracks(Table):
+    """Which tracks the playlists have whose name has a word."""
+
+    word_index: Series[int] = pa.Field(ge=0)
+    track_index: Series[int] = pa.Field(ge=0)
+    together: Series[int] = pa.Field(ge=1, description="training playlists that have both")
+
+
 class Ranked(Table):
     """How well each playlist's held-out tracks were ranked, for the model and every baseline."""
 
@@ -151,6 +166,10 @@ class Ranked(Table):
         nullable=True, ge=0, le=1, description="distinct artists over tracks, list of 10"
     )
     r_precision: Series[float] = pa.Field(ge=0, le=1)
+    challenge_r_precision: Series[float] = pa.Field(
+        ge=0, le=1.25, description="the RecSys Challenge 2018's, with a part for artists"
+    )
+    ndcg_at_500: Series[float] = pa.Field(ge=0, le=1, description="the RecSys Challenge 2018's")
     clicks: Series[float] = pa.Field(ge=0, le=51)
     seen_recall_at_10: Series[float] = pa.Field(nullable=True, ge=0, le=1, description="of held_out_seen")
     seen_recall_at_50: Series[float] = pa.Field(nullable=True, ge=0, le=1)
@@ -159,6 +178,19 @@ class Ranked(Table):
     seen_ndcg_at_50: Series[float] = pa.Field(nullable=True, ge=0, le=1)
     seen_ndcg_at_100: Series[float] = pa.Field(nullable=True, ge=0, le=1)
     seen_r_precision: Series[float] = pa.Field(nullable=True, ge=0, le=1)
+
+
+class Seeds(Table):
+    """What is found by how many tracks are known of a playlist, the last ones before those to find."""
+
+    recommender: Series[str]
+    unseen: Series[bool] = pa.Field(description="playlists of which training has seen nothing")
+    seeds: Series[int] = pa.Field(ge=0, description="known tracks; 0: the playlist's name alone")
+    playlists: Series[int] = pa.Field(ge=1, description="that are long enough")
+    recall_at_10: Series[float] = pa.Field(ge=0, le=1)
+    challenge_r_precision: Series[float] = pa.Field(ge=0, le=1.25)
+    ndcg_at_500: Series[float] = pa.Field(ge=0, le=1)
+    clicks: Series[float] = pa.Field(ge=0, le=51)
 
 
 class Completed(Table):

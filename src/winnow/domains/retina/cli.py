@@ -22,6 +22,14 @@ SHOWN = (
     "referable_sensitivity", "referable_specificity", "referable_auc", "ece", "uncalibrated_ece",
 )  # fmt: skip
 
+WHY = {
+    "no_retina": "no retina is seen",
+    "too_dark": "too dark",
+    "too_bright": "too bright",
+    "too_blurred": "too blurred",
+    "unlike_training": "unlike the photographs that the model was trained on: no fundus, or of another camera",
+}
+"""Why a photograph is not graded, in words."""
 UNSEEN = 0.25
 """Share of a heat map's heat outside the retina above which the explanation is doubted."""
 
@@ -67,11 +75,17 @@ def _told(graded: dict[str, Any]) -> list[str]:
     if "error" in graded:
         return [f"{graded['file']}: {graded['error']}"]
     if graded["quality"]:
-        return [f"{graded['file']}: ungradable: refer   ⚠ {graded['quality'].replace('_', ' ')}"]
+        return [f"{graded['file']}: ungradable: refer   ⚠ {WHY.get(graded['quality'], graded['quality'])}"]
+    low, high = graded["possible"]
+    possible = f"grade {low}" if low == high else f"grade {low} to {high}"
+    limit = f"chance of grade {definitions.REFERABLE_FROM} or more {graded['referable_probability']:.0%}"
     chances = "  ".join(f"{grade} {chance:.0%}" for grade, chance in graded["probabilities"].items())
     refer = "refer" if graded["referable"] else "do not refer"
-    line = f"{graded['file']}: grade {graded['grade']} ({graded['name']}), {refer}   {chances}"
-    return [line, f"    heat map: {graded['explained']}"] if "explained" in graded else [line]
+    lines = [
+        f"{graded['file']}: grade {graded['grade']} ({graded['name']}), {refer}   {chances}",
+        f"    {possible} in {graded['coverage']:.0%} of cases; {limit}, referred from {graded['refer_from']:.0%}",
+    ]
+    return [*lines, f"    heat map: {graded['explained']}"] if "explained" in graded else lines
 
 
 def as_csv(graded: Sequence[Mapping[str, Any]]) -> str:
@@ -79,11 +93,13 @@ def as_csv(graded: Sequence[Mapping[str, Any]]) -> str:
     columns = [f"p{number}" for number in definitions.GRADES]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["file", "grade", "referable", "referable_probability", *columns, "quality", "error"])
+    table.writerow(
+        ["file", "grade", "referable", "referable_probability", "lowest", "highest", *columns, "quality", "error"]
+    )
     for each in graded:
         first = [each.get(name, "") for name in ("file", "grade", "referable", "referable_probability")]
         chances = [each.get("probabilities", {}).get(str(number), "") for number in definitions.GRADES]
-        table.writerow([*first, *chances, each.get("quality"), each.get("error", "")])
+        table.writerow([*first, *each.get("possible", ("", "")), *chances, each.get("quality"), each.get("error", "")])
     return text.getvalue()
 
 

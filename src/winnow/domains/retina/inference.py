@@ -19,8 +19,9 @@ from winnow.domains.retina import definitions
 from winnow.domains.retina.evaluation import baselines
 from winnow.domains.retina.evaluation.results import grade_rows, intervals
 from winnow.domains.retina.metrics import statistics
+from winnow.domains.retina.model import familiarity
 from winnow.domains.retina.model.calibration import Calibration, load
-from winnow.domains.retina.model.grading import BEFORE_REFIT, grade_photographs
+from winnow.domains.retina.model.grading import BEFORE_REFIT, before_refit, grade_photographs
 from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.rules.labels import label_photographs, patient_digest
@@ -43,6 +44,8 @@ from winnow.show.heat import overlay
 
 BATCH = 64
 """Photographs at a time."""
+UNLIKE_TRAINING = "unlike_training"
+"""Why a picture that keeps all limits of quality is not graded."""
 BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95)
 
 
@@ -52,22 +55,27 @@ def grade_files(
     """One entry per photograph, in the order given; a folder means the photographs in it.
 
     `grade`, `probabilities` and `referable`, and the heat map's file as `explained` when a folder for them is given,
-    with `unseen_share`, the share of its heat outside the retina. A photograph that breaks a limit of quality, named as
-    `quality`, has no grade and is `referable`. A file that cannot be read has the `error`.
+    with `unseen_share`, the share of its heat outside the retina. `possible` are the lowest and the highest grade that
+    the true one is among with the chance that training set (`coverage`). A photograph that breaks a limit of quality,
+    or is unlike those of training (`distance` above 1), has the reason as `quality`; it has no grade and is
+    `referable`. A file that cannot be read has the `error`.
     """
     files = image_files(paths, formats.SUFFIXES, "photograph")
     model, calibration = load_trained(Grader, "retina", device, folder), load(folder)
+    known = familiarity.load(folder)
     records = [Record(row, str(file), None, file) for row, file in enumerate(files)]
     with _prepared(Collection("files", "command line", "files", Listing(records)), model) as (found, images):
         names = found.photos["name"].tolist()
         broken = apply_rules(found.photos, quality_rules(model.limits))
+        distance = known.distances(before_refit(model, folder), images)
+        broken[broken.isna() & (distance > 1)] = UNLIKE_TRAINING
         graded = {name: _ungradable(name, str(rule)) for name, rule in zip(names, broken, strict=True)}
         places = np.flatnonzero(broken.isna())
         gradable = images.take(places)
         raw = grade_photographs(model, gradable, views=model.views, batch_size=BATCH)
         rows = grade_rows(raw, model.decision, calibration)
         for place, row in zip(places, rows.to_dict("records"), strict=True):
-            graded[names[place]] = _grading(names[place], row)
+            graded[names[place]] = _grading(names[place], row, calibration, distance[place])
         if explain is not None:
             pictures = distinct_names(files)
             maps = heat_maps(model, gradable, rows["predicted"].to_numpy(np.int64))
@@ -113,7 +121,10 @@ def judge_data(path: Path, form: str | None, images: Path | None, folder: Path, 
                 + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()),
                 fix="use photographs with grades from 0 to 4 that the model was not trained on",
             )
-        raw = grade_photographs(model, stored.select(photos["image_id"]), views=model.views, batch_size=BATCH)
+        judged = stored.select(photos["image_id"])
+        distance = familiarity.load(folder).distances(before_refit(model, folder), judged)
+        counts["of_these_unlike_training"] = int((distance > 1).sum())
+        raw = grade_photographs(model, judged, views=model.views, batch_size=BATCH)
     rows = pd.concat([photos, grade_rows(raw, model.decision, calibration)], axis=1)
     return {
         "photographs": counts,
@@ -139,7 +150,7 @@ def _baselines(
         "majority": baselines.majority(train, len(rows)),
         "metadata": baselines.metadata_model(rows, model.decision, refit=refit, seed=0),
     }
-    graded = baselines.judged(probabilities, rows, model.decision, calibration.refer_sensitivity)
+    graded = baselines.judged(probabilities, rows, model.decision, calibration)
     tested = rows["split"] == "test"
     tables = {name: pd.concat([rows[["grade"]], each], axis=1)[tested] for name, each in graded.items()}
     return {name: values(statistics(table), len(table)) for name, table in tables.items()}
@@ -155,7 +166,7 @@ def _prepared(collection: Collection, model: Grader) -> Iterator[tuple[Collected
         yield found, read_images(store)
 
 
-def _grading(name: str, row: Mapping[Hashable, Any]) -> dict[str, Any]:
+def _grading(name: str, row: Mapping[Hashable, Any], calibration: Calibration, distance: float) -> dict[str, Any]:
     """What is said of a photograph that can be graded, a row of `grade_rows`."""
     probabilities = np.array([[row[column] for column in definitions.probability_columns()]])
     return {
@@ -164,7 +175,11 @@ def _grading(name: str, row: Mapping[Hashable, Any]) -> dict[str, Any]:
         "name": definitions.GRADE_NAMES[int(row["predicted"])],
         "referable": bool(row["referred"]),
         "referable_probability": round(float(definitions.referable_probability(probabilities)[0]), 4),
+        "refer_from": calibration.refer_from,
+        "possible": calibration.possible(probabilities)[0].tolist(),
+        "coverage": calibration.coverage,
         "probabilities": {str(each): round(float(probabilities[0, each]), 4) for each in definitions.GRADES},
+        "distance": round(float(distance), 3),
         "quality": None,
     }
 

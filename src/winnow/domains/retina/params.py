@@ -164,6 +164,14 @@ class Train(TrainingSettings):
     refer_sensitivity: Float = Field(
         gt=0, le=1, description="share of validation's referable photographs that the referral threshold must refer"
     )
+    coverage: Float = Field(
+        ge=0.5, lt=1, description="share of photographs whose true grade is to be among the possible grades told"
+    )
+    familiar_share: Float = Field(
+        ge=0.5,
+        le=1,
+        description="share of each grade's validation photographs that set how unlike training is too unlike",
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

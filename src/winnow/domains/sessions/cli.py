@@ -2,14 +2,19 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from winnow.domains.sessions.params import Events, Source
 from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.errors import WinnowError
+from winnow.recommend.typed import TypedList, read_typed
+
+if TYPE_CHECKING:
+    from winnow.domains.sessions.inference import Recommended
 
 app = typer.Typer(no_args_is_help=True, help="Recommend songs to listeners.")
 
@@ -24,30 +29,56 @@ def recommend(
         str | None,
         typer.Option(help="songs an unknown user likes: ids or titles, separated by commas (titles may hold commas)"),
     ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="lists of liked songs: JSON, M3U, CSV, or a title a line; - = standard input")
+    ] = None,
+    form: Annotated[str | None, typer.Option("--format", help="json, m3u, csv or lines; recognised by default")] = None,
     k: Annotated[int, typer.Option(min=1, max=1000, help="songs to recommend")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="show the main reasons of each recommendation")] = False,
     model: ModelOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON, with all reasons")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, of many lists one a line")] = False,
 ) -> None:
-    """Recommend songs to a user of the training data, or to an unknown user who likes some songs."""
-    if (user is None) == (likes is None):
+    """Recommend songs to a user of the training data, or to unknown users who like some songs.
+
+    Songs that are not known are told and left out. The percentage is the chance that the user likes the song.
+    """
+    if (user is not None) + (likes is not None) + (file is not None) != 1:
         raise WinnowError(
-            "name either a user, or songs with --likes", fix="winnow sessions recommend USER, or --likes SONG,…"
+            "name either a user, songs with --likes, or a file of songs",
+            fix="winnow sessions recommend USER, --likes SONG,… or --file FILE",
         )
-    if user is None and not (likes or "").replace(",", "").strip():
-        raise WinnowError("--likes names no song", fix="--likes SONG,SONG")
+    lists = read_typed(file, form) if file is not None else []
     trained = use_model("sessions", model)
     from winnow.domains.sessions.inference import Recommender
     from winnow.learn.devices import configured_device
+    from winnow.recommend.names import tell
 
     recommender = Recommender(trained.folder, configured_device())
-    found = recommender.for_likes(likes or "", k) if user is None else recommender.for_user(user, k)
-    if as_json:
-        print(json.dumps([trained.stamp(dataclasses.asdict(one)) for one in found], indent=2, ensure_ascii=False))
-        return
-    for place, one in enumerate(found, 1):
+    if likes is not None:
+        lists = [TypedList(tuple(recommender.index.split(likes, ",")))]
+    one = user is not None or len(lists) == 1
+    found = (
+        iter([recommender.for_user(user, k)])
+        if user is not None
+        else recommender.for_lists(lists, k, explain=explain or (as_json and one), suggest=one)
+    )
+    for number, each in enumerate(found, 1):
+        tell(each.taken, each.left_out, where="" if one else f"list {number}")
+        if as_json:
+            told = trained.stamp(dataclasses.asdict(each))
+            print(json.dumps(told, indent=2 if one else None, ensure_ascii=False))
+        else:
+            _show(each, several=not one, explain=explain)
+
+
+def _show(found: "Recommended", *, several: bool, explain: bool) -> None:
+    if several:
+        print(f"{found.user or 'list'}:")
+    if found.known_by == "popularity":
+        print("no song of the list is known: the most popular ones are recommended", file=sys.stderr)
+    for place, one in enumerate(found.songs, 1):
         name = one.title if one.title == one.song else f"{one.title} ({one.song})"
-        print(f"{place:>3}  {one.score:7.3f}  {name}")
+        print(f"{place:>3}  {f'{one.score:7.3f}' if one.chance is None else f'{one.chance:7.1%}'}  {name}")
         if explain:
             helped = [reason for reason in one.reasons if reason[2] > 0]
             for kind, reason, effect in helped[:SHOWN_REASONS]:
@@ -96,16 +127,13 @@ def evaluate(
     listening = formats.read(source, data)
     from winnow.domains.sessions.inference import Recommender
     from winnow.learn.devices import configured_device
+    from winnow.recommend.judged import print_compared
 
     found = Recommender(trained.folder, configured_device()).judge(listening, np.random.default_rng(seed))
     if as_json:
         print(json.dumps(trained.stamp(found), indent=2))
         return
-    print("   ".join(f"{name.replace('_', ' ')} {value}" for name, value in found.items() if isinstance(value, int)))
-    names = list(found["model"])
-    print(f"{'':<12}" + "".join(f"{name:>15}" for name in names))
-    for recommender in ("model", "popularity"):
-        print(f"{recommender:<12}" + "".join(f"{found[recommender][name]:>15.4f}" for name in names))
+    print_compared(found)
 
 
 def _source(path: Path, form: str | None, columns: Events) -> Source:

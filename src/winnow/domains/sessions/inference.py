@@ -1,18 +1,20 @@
 """Using the trained recommender: recommendations with reasons, and its evaluation on other listening data."""
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from rapidfuzz import fuzz, process
 
 from winnow.curate.filters import apply_rules
 from winnow.domains.sessions import definitions
-from winnow.domains.sessions.model.artifacts import read_artifacts, read_blend
+from winnow.domains.sessions.metrics import statistics
+from winnow.domains.sessions.model.artifacts import read_artifacts, read_blend, read_chances
 from winnow.domains.sessions.model.explanations import SongExplainer
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.tensors import UNKNOWN, graph_of, pairs_of, type_indices
@@ -21,13 +23,21 @@ from winnow.domains.sessions.source.listening import Listening
 from winnow.domains.sessions.source.merge import merge_plays
 from winnow.learn.trained import load_trained
 from winnow.pipeline.errors import WinnowError
+from winnow.recommend.baselines import fit_item_knn, matrix_scorer
 from winnow.recommend.evaluation_set import evaluation_set
 from winnow.recommend.explanations import Reason
-from winnow.recommend.graph import fold_in
-from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
+from winnow.recommend.graph import Graph, fold_in, matrix_of
+from winnow.recommend.judged import compare_on_rows
+from winnow.recommend.metrics import user_metrics
+from winnow.recommend.names import NEAR, LeftOut, NameIndex, Taken
+from winnow.recommend.ranking import Scorer, rank_by
+from winnow.recommend.topk import best_of
+from winnow.recommend.typed import TypedList, Wanted
 
 BLOCK = 512
 HIDDEN_SHARE = 0.2
+NEIGHBOURS, SHRINK = 200, 20.0
+"""Of item-kNN over the model's graph, the rival of a model that carries no graph filter."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +45,33 @@ class Recommendation:
     song: str
     title: str
     score: float
+    """the model's, without a unit; of somebody of whom nothing is known the same as `chance`"""
+    chance: float | None
+    """that the user likes it: see `Recommender`"""
     reasons: list[tuple[str, str, float]]
     """(song or genre, its name, by how much the score falls without it), the largest effect first"""
 
 
+@dataclass(frozen=True)
+class Recommended:
+    """The songs for a user, and how the names that they gave were understood."""
+
+    user: str
+    known_by: str
+    """songs or popularity (none of the songs is known)"""
+    songs: list[Recommendation]
+    taken: list[Taken]
+    left_out: list[LeftOut]
+
+
 class Recommender:
-    """The trained network over the graph it was trained on; everything comes from the model's folder."""
+    """
+    The trained network over the graph it was trained on; everything comes from the model's folder.
+
+    The chance of a song is that it is among the next songs of the user, as many as were held out for validation, fitted
+    to the validation users; a model that learned from the validation songs (mode simple) tells none. For somebody of
+    whom no song is known it is the share of users who have the song.
+    """
 
     @torch.no_grad()
     def __init__(self, folder: Path, device: torch.device) -> None:
@@ -56,54 +87,76 @@ class Recommender:
         self.graph = graph_of(trained, (len(self.users), len(self.songs)))
         self.plain = self.model.plain_songs()
         self.vectors = self.model.propagate(self.model.edge_weights(self.graph.to(device), self.plain), self.plain)
-        self.blend = read_blend(folder, self.graph)
+        self.blend, self.chances = read_blend(folder, self.graph), read_chances(folder)
+
+    @cached_property
+    def index(self) -> NameIndex:
+        """The songs by id and title."""
+        titles = self.songs["title"].tolist()
+        return NameIndex(self.songs["song"].tolist(), titles, titles, self.graph.popularity.numpy())
 
     @torch.no_grad()
-    def for_user(self, user: str, count: int) -> list[Recommendation]:
+    def for_user(self, user: str, count: int) -> Recommended:
         """`count` songs for a user of the training data, by and without their training and validation songs."""
-        index = _find(user, self.users["user"], "user")
+        index = _find(user, self.users["user"].tolist())
         songs = self.known.loc[self.known["user_index"] == index, "song_index"].to_numpy()
-        return self._recommend(songs, int(self.types[index]), count)
+        given = fold_in((np.zeros(len(songs), dtype=np.int64), songs), 1, self.graph)
+        found = self._recommend(given, int(self.types[index]), count, explain=True)[0]
+        return Recommended(user, "songs", found, [], [])
+
+    def for_likes(self, titles: Sequence[str | Wanted], count: int) -> Recommended:
+        """`count` songs for an unknown user who likes songs given by their ids or titles; see `for_lists`."""
+        wanted = tuple(each if isinstance(each, Wanted) else Wanted(each) for each in titles)
+        return next(self.for_lists([TypedList(wanted)], count, explain=True, suggest=True))
 
     @torch.no_grad()
-    def for_likes(self, text: str, count: int) -> list[Recommendation]:
-        """`count` songs for an unknown user who likes songs given by their ids or titles, separated by commas."""
-        return self._recommend(np.array(sorted(set(self._songs(text))), dtype=np.int64), UNKNOWN, count)
+    def for_lists(
+        self, lists: Sequence[TypedList], count: int, *, explain: bool = False, suggest: bool = False
+    ) -> Iterator[Recommended]:
+        """`count` songs for each list of songs that somebody likes, and none of them.
 
-    def _songs(self, text: str) -> list[int]:
-        """The songs of a list; a title with commas is recognised, as the longest run of parts that is a title."""
-        numbers = dict(zip(self.songs["title"].str.lower()[::-1], self.songs.index[::-1], strict=True))
-        numbers |= dict(zip(self.songs["song"].str.lower(), self.songs.index, strict=True))
-        parts, found, start = text.split(","), [], 0
-        while start < len(parts):
-            ends = range(len(parts), start, -1)
-            names = {end: ",".join(parts[start:end]).strip().lower() for end in ends}
-            end = next((end for end in ends if names[end] in numbers), start + 1)
-            if names[end]:
-                name = parts[start].strip()
-                found.append(
-                    numbers[names[end]]
-                    if names[end] in numbers
-                    else _find(name, self.songs["song"], "song", more=self.songs["title"])
-                )
-            start = end
-        return found
+        Songs that are not known are left out; without any that is, the most popular songs are recommended. Reasons are
+        given with `explain` and near names with `suggest` only.
+        """
+        for start in range(0, len(lists), BLOCK):
+            some = lists[start : start + BLOCK]
+            understood = [self.index.understand(each.titles, suggest=suggest) for each in some]
+            row = np.repeat(np.arange(len(some)), [len(each.items) for each in understood])
+            songs = np.array([item for each in understood for item in each.items], dtype=np.int64)
+            found = self._recommend(fold_in((row, songs), len(some), self.graph), UNKNOWN, count, explain=explain)
+            for typed, names, own in zip(some, understood, found, strict=True):
+                by = "songs" if names.items else "popularity"
+                yield Recommended(typed.name, by, own, names.taken, names.left_out)
 
-    def _recommend(self, known: np.ndarray, kind: int, count: int) -> list[Recommendation]:
-        graph = fold_in((np.zeros(len(known), dtype=np.int64), known), 1, self.graph).to(self.device)
-        types = torch.tensor([kind], device=self.device)
+    def _recommend(self, given: Graph, kind: int, count: int, *, explain: bool) -> list[list[Recommendation]]:
+        """Songs for the users of the graph `given`, all of one type, who are known by its songs."""
+        graph = given.to(self.device)
+        types = torch.full((graph.users,), kind, device=self.device)
         explainer = SongExplainer(self.model, graph, types, self.vectors, self.plain, self.blend)
-        scores = explainer.scores(np.array([0]))[0]
-        scores[torch.tensor(known)] = -torch.inf
-        best = torch.topk(scores, min(count, len(scores) - len(known))).indices.tolist()
+        scores = explainer.scores(np.arange(graph.users))
+        strangers = given.indptr.diff() == 0
+        popularity = self.graph.popularity / max(self.graph.users, 1)
+        scores[strangers] = popularity.to(scores)
+        scores[graph.user, graph.item] = -torch.inf
+        best, numbers = best_of(scores, min(count, scores.shape[1]))
         return [
-            Recommendation(
-                str(self.songs["song"].iloc[song]),
-                str(self.songs["title"].iloc[song]),
-                float(scores[song]),
-                [(reason.kind, self._name(reason), reason.effect) for reason in explainer.reasons(0, song)],
+            [
+                Recommendation(
+                    str(self.songs["song"].iloc[song]),
+                    str(self.songs["title"].iloc[song]),
+                    score,
+                    score if stranger else None if self.chances is None else float(self.chances.of(score)),
+                    [
+                        (reason.kind, self._name(reason), reason.effect)
+                        for reason in (explainer.reasons(row, song) if explain and not stranger else [])
+                    ],
+                )
+                for score, song in zip(values, songs, strict=True)
+                if score > -np.inf
+            ]
+            for row, (stranger, values, songs) in enumerate(
+                zip(strangers.tolist(), best.tolist(), numbers.tolist(), strict=True)
             )
-            for song in best
         ]
 
     def _name(self, reason: Reason) -> str:
@@ -148,22 +201,34 @@ class Recommender:
         types = torch.full((users,), UNKNOWN, device=self.device)
         explainer = SongExplainer(self.model, graph.to(self.device), types, self.vectors, self.plain, self.blend)
         popularity = self.graph.popularity.float()
+        train, given = matrix_of(self.graph), matrix_of(graph)
+        rival = self.blend.filter if self.blend else fit_item_knn(train, neighbours=NEIGHBOURS, shrink=SHRINK)
         scorers: dict[str, Scorer] = {
             "model": explainer.scores,
+            "graph_filter" if self.blend else "item_knn": matrix_scorer(rival, given),
             "popularity": lambda numbers: popularity.repeat(len(numbers), 1),
         }
-        found = {}
+        diversity = np.full(users, np.nan)
+        tables = {}
         for name, scorer in scorers.items():
             ranked = rank_by(scorer, held, places=max(definitions.CUTOFFS), block=BLOCK)
-            metrics = rank_metrics(ranked, definitions.CUTOFFS) | {"mrr_score": ranked.reciprocal_rank}
-            found[name] = {metric: float(values.mean()) for metric, values in metrics.items()}
-        return found
+            table = user_metrics(
+                ranked,
+                self.graph.popularity.numpy(),
+                diversity,
+                cutoffs=definitions.CUTOFFS,
+                length=definitions.LIST_LENGTH,
+            )
+            tables[name] = statistics(table)
+        return compare_on_rows(tables, users)
 
 
-def _find(name: str, known: "pd.Series[str]", what: str, more: Iterable[str] = ()) -> int:
-    """The number of a name; raises WinnowError with the nearest ones."""
-    places = known.index[known == name]
-    if len(places):
-        return int(places[0])
-    near = difflib.get_close_matches(name, [*known, *more], n=3, cutoff=0.5) or list(known[:3])
-    raise WinnowError(f"there is no {what} {name!r} in the training data", fix=f"such as {', '.join(near)}")
+def _find(name: str, known: Sequence[str]) -> int:
+    """The number of a user; raises WinnowError with the nearest ones."""
+    if name in known:
+        return known.index(name)
+    near = [str(each) for each, _, _ in process.extract(name, known, scorer=fuzz.ratio, limit=3, score_cutoff=NEAR)]
+    raise WinnowError(
+        f"there is no user {name!r} in the training data",
+        fix=f"such as {', '.join(near or known[:3])}; or the songs they like, with --likes",
+    )

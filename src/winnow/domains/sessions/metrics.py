@@ -20,13 +20,16 @@ GATE_METRICS = (
 )
 """What evaluate measures of the model, cold-start users only if there are some: names for the gate."""
 
+statistics = metric_statistics
+"""The means of the metrics of a `Ranked` table of one recommender, for `judge.intervals`."""
+
 COMPARED = (
     Compared(
         "evaluate/ranked.parquet",
         key=["user_index"],
         numbered_by=["label", "split"],
         truth=["held_out"],
-        statistics=metric_statistics,
+        statistics=statistics,
         rows=lambda table: table[(table["recommender"] == "model") & ~table["cold"]],
     ),
     Compared(
@@ -34,7 +37,7 @@ COMPARED = (
         key=["user_index"],
         numbered_by=["label", "split"],
         truth=["held_out"],
-        statistics=partial(metric_statistics, prefix="cold_"),
+        statistics=partial(statistics, prefix="cold_"),
         rows=lambda table: table[(table["recommender"] == "model") & table["cold"]],
         whole="the set of cold-start users",
     ),

@@ -55,7 +55,7 @@ def loader(given: Sequences, loss: str = "sampled_softmax", history: int = 6, **
 def network(given: Sequences, *, genres: bool = True, heads: int = 2, history: int = 6) -> PlaylistGAT:
     """A network without zeros in its parameters."""
     torch.manual_seed(3)
-    options = Network(embedding_dim=8, heads=heads, history=history, temperature=0.2, dropout=0.0)
+    options = Network(embedding_dim=8, heads=heads, history=history, temperature=0.2, dropout=0.0, without=[])
     model = build_model(options, graph(given), GENRES if genres else GENRES[:0], ARTISTS)
     with torch.no_grad():
         for parameter in model.parameters():

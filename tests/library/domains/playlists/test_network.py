@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import normalize
 
 from tests.library.domains.playlists import small
-from winnow.domains.playlists.model.completion import Completer, Neighbourhood
+from winnow.domains.playlists.model.completion import Completer, Neighbourhood, genres_of_tracks
 from winnow.domains.playlists.model.network import PlaylistGAT, encode_lists, popularity_step
 from winnow.domains.playlists.model.sequences import sequences_from
 from winnow.domains.playlists.model.training import CompleterTask, PlaylistBlocks
@@ -171,22 +171,39 @@ def test_gradients_reach_every_parameter() -> None:
         assert parameter.grad.abs().sum() > 0, name
 
 
-@pytest.mark.parametrize("artist_weight", [0.0, 0.7])
-def test_the_blend_adds_the_weighted_mean_similarity_and_the_artist_s_share(artist_weight: float) -> None:
+@pytest.mark.parametrize(("artist_weight", "genre_weight"), [(0.0, 0.0), (0.7, 0.0), (0.0, 0.5), (0.7, 0.5)])
+def test_the_blend_adds_the_weighted_mean_similarity_and_the_shares(artist_weight: float, genre_weight: float) -> None:
     given = small.sequences()
     model = small.network(given)
     similar = similar_items(given.matrix(), neighbours=5, shrink=1.0)
     counts = np.bincount(given.track, minlength=small.TRACKS)
-    blend = Neighbourhood(3.0, 2.0, 0.1, artist_weight, similar.T.tocsr(), small.ARTIST_OF, counts.astype(np.float32))
+    genres = genres_of_tracks(small.ARTIST_OF, small.GENRES)
+    blend = Neighbourhood(
+        3.0,
+        2.0,
+        0.1,
+        artist_weight,
+        genre_weight,
+        similar.T.tocsr(),
+        small.ARTIST_OF,
+        counts.astype(np.float32),
+        genres,
+    )
     playlist = sequences_from([np.array([4, 7, 1])], small.TRACKS)
     with torch.no_grad():
         whole, alone = (Completer(model, each).scores(playlist, np.array([0])) for each in (blend, None))
     weights = np.exp(-np.array([2, 1, 0]) / 2.0) + 0.1
     expected = similar.toarray()[:, [4, 7, 1]] @ weights
+    shares = small.GENRES.pivot_table("share", "artist_index", "genre_index", fill_value=0.0)
     for track, artist in enumerate(small.ARTIST_OF):
         if artist >= 0:
             share = weights[small.ARTIST_OF[[4, 7, 1]] == artist].sum() / weights.sum()
             expected[track] += artist_weight * share * counts[track] / counts[artist == small.ARTIST_OF].max()
+            own = shares.loc[artist].to_numpy() if artist in shares.index else np.zeros(shares.shape[1])
+            of = [
+                shares.loc[each].to_numpy() if each in shares.index else 0 * own for each in small.ARTIST_OF[[4, 7, 1]]
+            ]
+            expected[track] += genre_weight * (weights @ np.stack(of)) @ own / weights.sum()
     np.testing.assert_allclose((whole - alone)[0], 3.0 * expected / weights.sum(), atol=1e-4)
 
 
@@ -202,7 +219,7 @@ def test_about_sixteen_million_parameters_at_full_size(repository) -> None:  # t
     with torch.device("meta"):
         model = PlaylistGAT(
             tracks=198_661, embeddings=133_312, artists=26_627, genres=12, genres_per_artist=3, neighbours=32,
-            embedding_dim=dim, heads=network.heads, history=network.history, temperature=0.1, dropout=0.0,
+            embedding_dim=dim, heads=network.heads, history=network.history, temperature=0.1, dropout=0.0, without=[],
         )  # fmt: skip
     assert sum(parameter.numel() for parameter in model.parameters()) == pytest.approx(16e6, rel=0.1)
 

@@ -14,6 +14,7 @@ from tests.library.domains.retina.references import METADATA, median_grade, meta
 from winnow.domains.retina import definitions
 from winnow.domains.retina.evaluation import baselines, results
 from winnow.domains.retina.metrics import proportions, statistics
+from winnow.domains.retina.model import familiarity
 from winnow.domains.retina.model.calibration import FILE, Calibration, calibrate, load, save
 from winnow.domains.retina.model.grading import grade_collection
 from winnow.domains.retina.model.network import Grader
@@ -26,6 +27,10 @@ from winnow.vision import backbones
 from winnow.vision.loaders import decode
 
 
+def calibration_of(temperature: float, refer_from: float) -> Calibration:
+    return Calibration(temperature, refer_from, refer_sensitivity=0.9, possible_from=0.2, coverage=0.9)
+
+
 def graded(rows: int, seed: int) -> pd.DataFrame:
     """Grades and probabilities that know something of them, some of them twice, and what follows from these."""
     rng = np.random.default_rng(seed)
@@ -33,13 +38,13 @@ def graded(rows: int, seed: int) -> pd.DataFrame:
     logits = rng.normal(size=(rows, 5)) + 1.2 * np.eye(5)[true]
     raw = np.exp(logits).round(1) + 0.05
     raw /= raw.sum(axis=1, keepdims=True)
-    calibration = Calibration(temperature=0.7, refer_from=0.4, refer_sensitivity=0.9)
+    calibration = calibration_of(temperature=0.7, refer_from=0.4)
     return results.grade_rows(raw, "median", calibration).assign(grade=true)
 
 
 def test_what_follows_from_probabilities() -> None:
     raw = np.array([[0.4, 0.1, 0.1, 0.2, 0.2], [0.3, 0.25, 0.25, 0.1, 0.1]])
-    found = results.grade_rows(raw, "median", Calibration(temperature=0.5, refer_from=0.3, refer_sensitivity=0.9))
+    found = results.grade_rows(raw, "median", calibration_of(temperature=0.5, refer_from=0.3))
     squares = raw**2 / (raw**2).sum(axis=1, keepdims=True)
     assert found[definitions.probability_columns()].to_numpy() == pytest.approx(squares)
     assert found["predicted"].tolist() == median_grade(squares).tolist() == [0, 1]
@@ -119,19 +124,45 @@ def test_the_referral_threshold_reaches_the_sensitivity_and_is_the_highest_that_
     raw = rng.dirichlet(np.ones(5), 60) + 0.3 * np.eye(5)[grades]
     raw /= raw.sum(axis=1, keepdims=True)
     for wanted in (0.5, 0.9, 1.0):
-        found = calibrate(raw, grades, wanted)
+        found = calibrate(raw, grades, wanted, 0.9)
         referred = found.refers(found.probabilities(raw))
         assert referred[grades >= 2].mean() >= wanted
         stricter = replace(found, refer_from=found.refer_from + 2e-4)
         assert stricter.refers(found.probabilities(raw))[grades >= 2].mean() < wanted
-    healthy = calibrate(raw[grades < 2], grades[grades < 2], 0.9)
+    healthy = calibrate(raw[grades < 2], grades[grades < 2], 0.9, 0.9)
     assert healthy.refer_from == 0.5
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9])
+def test_possible_grades_hold_the_truth_as_often_as_asked_on_new_rows(coverage: float) -> None:
+    rng = np.random.default_rng(5)
+    grades = rng.choice(5, p=[0.5, 0.1, 0.2, 0.1, 0.1], size=8000)
+    raw = rng.dirichlet(np.ones(5), 8000) + 0.4 * np.eye(5)[grades]
+    raw /= raw.sum(axis=1, keepdims=True)
+    found = calibrate(raw[:2000], grades[:2000], 0.9, coverage)
+    values = found.probabilities(raw[2000:])
+    one_by_one = [
+        (min(kept), max(kept))
+        for row in values
+        for kept in [[grade for grade in range(5) if row[grade] >= found.possible_from] or [int(row.argmax())]]
+    ]
+    possible = found.possible(values)
+    assert possible.tolist() == [list(each) for each in one_by_one]
+    held = (values[np.arange(6000), grades[2000:]] >= found.possible_from).mean()
+    assert held == pytest.approx(coverage, abs=0.02), "of the set itself; the range that is told holds more"
+    assert ((possible[:, 0] <= grades[2000:]) & (grades[2000:] <= possible[:, 1])).mean() >= held
+
+
+def test_a_photograph_without_a_possible_grade_has_its_likeliest() -> None:
+    values = np.array([[0.3, 0.3, 0.2, 0.1, 0.1], [0.1, 0.5, 0.2, 0.15, 0.05]])
+    assert replace(calibration_of(1.0, 0.5), possible_from=0.9).possible(values).tolist() == [[0, 1], [1, 1]]
+    assert replace(calibration_of(1.0, 0.5), possible_from=0.0).possible(values).tolist() == [[0, 4], [0, 4]]
 
 
 @pytest.mark.parametrize("content", [None, "{", "{}", "[]"])
 def test_a_calibration_that_is_gone_damaged_or_of_another_version_is_told(content: str | None, tmp_path: Path) -> None:
-    save(tmp_path, Calibration(1.5, 0.25, 0.9))
-    assert load(tmp_path) == Calibration(1.5, 0.25, 0.9)
+    save(tmp_path, calibration_of(1.5, 0.25))
+    assert load(tmp_path) == calibration_of(1.5, 0.25)
     (tmp_path / FILE).unlink()
     if content is not None:
         (tmp_path / FILE).write_text(content)
@@ -199,9 +230,52 @@ def test_the_majority_is_predicted_as_such_whatever_the_rule() -> None:
     """Of .435, .2, .2, .1 and .065 the median grade is 1; the commonest is 0."""
     rows = pd.DataFrame({"grade": [0] * 87 + [1] * 40 + [2] * 40 + [3] * 20 + [4] * 13, "split": "val"})
     shares = baselines.majority(rows["grade"].to_numpy(), len(rows))
-    found = baselines.judged({"majority": shares, "other": shares}, rows, "median", 0.9)
+    found = baselines.judged({"majority": shares, "other": shares}, rows, "median", calibration_of(1.0, 0.5))
     assert set(found["majority"]["predicted"]) == {0}
     assert set(found["other"]["predicted"]) == {1}
+
+
+def test_a_grade_that_is_never_given_is_named() -> None:
+    rows = pd.DataFrame({"grade": [0, 1, 1, 3], "predicted": [0, 0, 2, 3]})
+    assert results.never_predicted(rows) == [1], "no photograph has grade 4, and grade 2 was given"
+
+
+def test_how_often_the_truth_is_possible() -> None:
+    values = pd.DataFrame(np.eye(5)[[0, 1, 2, 3]] * 0.6 + 0.08, columns=definitions.probability_columns())
+    found = results.possible_grades(values.assign(grade=[0, 1, 2, 4]), calibration_of(1.0, 0.5))
+    assert found == {"coverage": 0.75, "grades": 1.0}
+
+
+def test_the_distance_from_training_is_that_of_its_nearest_photographs_in_every_block(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    limits, preparation = definitions.QualityLimits(0, 255, 0, 0, 0), definitions.Preparation(32, False, False)
+    model = Grader(
+        "small_resnet", "softmax", frozen_blocks=0, pooled_blocks=[], dropout=0.0, decision="median", views=1,
+        preparation=preparation, limits=limits,
+    )  # fmt: skip
+    model.eval()
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    with write_images(tmp_path / "images.arrow") as images:
+        for number, picture in enumerate(pictures):
+            images.add(f"{number:02}", encode_png(picture))
+    images = read_images(tmp_path / "images.arrow")
+    train, val = np.arange(30), np.arange(30, 38)
+    found = familiarity.fit(model, images, train, val, np.repeat([0, 3, 2], [30, 4, 6]), share=0.5)
+    familiarity.save(tmp_path, found)
+
+    maps, statistics = (torch.tensor(pictures).permute(0, 3, 1, 2).float() - model.mean) / model.std, []
+    with torch.inference_mode():
+        for block in model.blocks:
+            maps = block(maps)
+            statistics += [maps.mean(dim=(2, 3)), (maps.var(dim=(2, 3), correction=0) + 1e-6) ** 0.5]
+    vectors = torch.cat(statistics, dim=1).double().numpy()
+    scaled = (vectors - vectors[:30].mean(axis=0)) / vectors[:30].std(axis=0)
+    apart = np.sqrt(((scaled[:, None] - scaled[None, :30]) ** 2).mean(axis=2))
+    nearest = np.sort(apart, axis=1)[:, :5].mean(axis=1)
+    limit = max(np.sort(nearest[30:34])[2], np.sort(nearest[34:38])[2])  # of each grade at least half are within it
+    expected = nearest / (1.5 * limit)
+    assert familiarity.load(tmp_path).distances(model, images) == pytest.approx(expected, rel=1e-3)
+    assert len(found.distances(model, [])) == 0
 
 
 def test_the_majority_is_the_training_shares_on_every_row() -> None:

@@ -101,7 +101,7 @@ def test_an_empty_place_of_a_list_is_no_song() -> None:
     users = pd.DataFrame({"user": [f"u{n}" for n in range(data.USERS)], "user_type": "casual"})
     genres = pd.DataFrame({"genre_index": range(4), "genre": list("abcd")})
     lists, none = np.array([[17, -1, -1]]), np.zeros((1, 3), dtype=bool)
-    ranked = Ranking(np.array([3]), lists, none, np.array([1]), np.array([0.5]))
+    ranked = Ranking(np.array([3]), lists, none, np.array([1]), np.array([0.5]), none.astype(np.float32))
     params = Evaluate.model_construct(explained_users=1, explained_songs=3, reasons=2)
     tables = {"users": users, "songs": songs, "genres": genres}
     reasons = explain(found, ranked, tables, params, np.random.default_rng(0))

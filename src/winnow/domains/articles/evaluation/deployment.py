@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from winnow.domains.articles.definitions import plain
+
 MARKS = {"DEPLOY": "✅ DEPLOY", "REVIEW": "⚠️ REVIEW", "FAIL": "❌ FAIL"}
-MARKUP = str.maketrans("|`<>[]*_#", "/'‹›()   ")
-"""What Markdown would read in a title."""
 NEXT = {
     "DEPLOY": "Every condition is met: the model may go into production.",
     "REVIEW": "Borderline: weigh a deployment for coarse filtering against more training.",
@@ -18,6 +18,7 @@ NEXT = {
 def render(
     judgement: Mapping[str, Any],
     dimensions: pd.DataFrame,
+    ceiling: pd.DataFrame,
     slices: pd.DataFrame,
     worst: pd.DataFrame,
     progression: Mapping[str, Any],
@@ -37,6 +38,7 @@ def render(
         "",
         *_metrics(judgement),
         *_dimensions(dimensions),
+        *_ceiling(ceiling),
         *_progression(progression, judgement.get("ridge")),
         *_slices(slices),
         *_worst(worst),
@@ -74,6 +76,32 @@ def _dimensions(table: pd.DataFrame) -> Iterator[str]:
     yield ""
 
 
+def _ceiling(table: pd.DataFrame) -> Iterator[str]:
+    """The model's error beside the oracle's own, and beside people's."""
+    repeats, people = int(table["repeats"].max()), int(table["people"].max())
+    yield "## How low the error can be"
+    yield ""
+    if repeats:
+        yield (
+            f"Asked twice about {repeats} calibration articles, the oracle differs from itself as below. If that is "
+            "noise, the labels hold it too, and a perfect model has an error of about .7 of it."
+        )
+    else:
+        yield "The oracle was asked about no article twice, so its noise is not known."
+    if people:
+        yield f"{people} test articles have the oracle's scores and people's."
+    else:
+        yield "No test article has both the oracle's scores and people's: agreement with people is not known."
+    yield ""
+    yield "| dimension | model from the labels | oracle from itself | oracle from people | model from people |"
+    yield "|---|---|---|---|---|"
+    columns = ["mae", "repeat_mae", "oracle_people_mae", "model_people_mae"]
+    for row in table.to_dict("records"):
+        cells = ("–" if pd.isna(row[name]) else f"{row[name]:.3f}" for name in columns)
+        yield f"| {row['dimension']} | {' | '.join(cells)} |"
+    yield ""
+
+
 def _progression(found: Mapping[str, Any], ridge: Mapping[str, Any] | None) -> Iterator[str]:
     yield "## Training"
     yield ""
@@ -105,9 +133,9 @@ def _worst(table: pd.DataFrame) -> Iterator[str]:
     yield "## Worst cases"
     yield ""
     for row in table.to_dict("records"):
-        title = " ".join(str(row["title"]).translate(MARKUP).split())[:100]
+        name, title = plain(row["article_id"], 100), plain(row["title"], 100)
         yield (
-            f"- {row['article_id']} ({title}): mean error {row['error']:.2f}; overall {row['true_overall']:.2f}, "
+            f"- {name} ({title}): mean error {row['error']:.2f}; overall {row['true_overall']:.2f}, "
             f"predicted {row['predicted_overall']:.2f}"
         )
     yield ""

@@ -110,3 +110,29 @@ def progression(history: list[dict[str, Any]], best: int, width: float) -> dict[
         "overfitting": bool(later > 0.05 * val[best] and train[-1] < train[best]),
         "val_mae_verdict": verdict,
     }
+
+
+def ceiling(test: pd.DataFrame, repeats: pd.DataFrame, people: pd.DataFrame, oracle_ids: set[str]) -> pd.DataFrame:
+    """The columns of `Ceiling`. `test` holds test rows of `Predictions`, `repeats` is `Repeats`, `people` `Scores`.
+
+    Where the source's scores are the labels, they are no second opinion: `oracle_ids`, the articles that the oracle
+    labelled, alone are compared with people.
+    """
+    scored = test[test["article_id"].isin(oracle_ids)].merge(people, on=["article_id", "dimension"])
+    twice = repeats.assign(apart=(repeats["first"] - repeats["second"]).abs())
+    rows = []
+    for name in dimensions_of(test):
+        own, again = scored[scored["dimension"] == name], twice.loc[twice["dimension"] == name, "apart"]
+        each = test[test["dimension"] == name]
+        rows.append(
+            {
+                "dimension": name,
+                "mae": mae(each["predicted"], each["true"]),
+                "repeats": len(again),
+                "repeat_mae": float(again.mean()) if len(again) else np.nan,
+                "people": len(own),
+                "oracle_people_mae": mae(own["true"], own["score"]) if len(own) else np.nan,
+                "model_people_mae": mae(own["predicted"], own["score"]) if len(own) else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)

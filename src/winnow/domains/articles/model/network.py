@@ -12,6 +12,10 @@ from winnow.domains.articles.definitions import Scoring
 from winnow.domains.articles.params import Lora
 
 Pooling = Literal["mean", "last"]
+BaseDtype = Literal["fp32", "bf16", "nf4"]
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "nf4": torch.bfloat16}
+"""Of the language model's weights in a saved model, and of what is computed from those of 4 bits."""
 
 LENGTH_SCALE = 6.0
 """Logarithm of about 400 words: the length feature is the logarithm of the words by this."""
@@ -34,7 +38,10 @@ class Scorer(nn.Module, PyTorchModelHubMixin):
         dropout: float,
         length_feature: bool,
         max_length: int,
+        base_dtype: BaseDtype = "fp32",
+        loaded: nn.Module | None = None,
     ) -> None:
+        """`loaded` is the language model with its weights; without it they are drawn, or read from a saved model."""
         super().__init__()
         self.scoring = scoring
         self.pooling: Pooling = pooling
@@ -43,7 +50,9 @@ class Scorer(nn.Module, PyTorchModelHubMixin):
         self.centre: Tensor
         self.spread: Tensor
         config = config_from(backbone)
-        self.backbone: nn.Module = without_pooler(cast("Any", AutoModel).from_config(config))
+        if loaded is None:
+            loaded = without_pooler(cast("Any", AutoModel).from_config(config, dtype=DTYPES[base_dtype]))
+        self.backbone: nn.Module = loaded
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(config.hidden_size + length_feature, len(scoring.dimensions))
         nn.init.zeros_(self.head.weight)
@@ -58,7 +67,7 @@ class Scorer(nn.Module, PyTorchModelHubMixin):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, words: Tensor) -> Tensor:
         """Scores, not held to the scale."""
-        hidden = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        hidden = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state.float()
         mask = attention_mask.to(hidden.dtype)
         if self.pooling == "mean":
             pooled = (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
@@ -92,8 +101,39 @@ class Scorer(nn.Module, PyTorchModelHubMixin):
     def _save_pretrained(self, save_directory: Path) -> None:
         """Adapters are merged into the language model, so that a saved model needs neither peft nor its base."""
         if self.has_lora:
-            self.backbone = cast("Any", self.backbone).merge_and_unload()
+            self.backbone = merged(self.backbone)
         super()._save_pretrained(save_directory)
+
+
+def merged(backbone: nn.Module) -> nn.Module:
+    """The language model with its adapters added to its weights, in 32 bits and rounded once.
+
+    `merge_and_unload` adds in the weights' own type; of 4 bits it would round the sum to 4 bits again.
+    """
+    from peft.tuners.lora import LoraLayer  # noqa: PLC0415
+
+    for name, layer in list(backbone.named_modules()):
+        if isinstance(layer, LoraLayer):
+            parent, _, own = name.rpartition(".")
+            setattr(backbone.get_submodule(parent), own, _summed(cast("Any", layer)))
+    return cast("nn.Module", cast("Any", backbone).get_base_model())
+
+
+def _summed(layer: Any) -> nn.Linear:
+    base = layer.get_base_layer()
+    weight, dtype = base.weight, base.weight.dtype
+    if not dtype.is_floating_point:  # packed, 4 bits each
+        from bitsandbytes.functional import dequantize_4bit  # noqa: PLC0415
+
+        base.state_dict()  # on some CPUs scoring has packed the weights in another order; this puts them back
+        weight, dtype = dequantize_4bit(base.weight.data, base.weight.quant_state), DTYPES["nf4"]
+    whole = nn.Linear(base.in_features, base.out_features, bias=base.bias is not None, device="meta", dtype=dtype)
+    with torch.no_grad():
+        added = weight.float() + layer.get_delta_weight("default").float()
+        whole.weight = nn.Parameter(added.to(dtype))
+        if base.bias is not None:
+            whole.bias = nn.Parameter(base.bias.to(dtype))
+    return whole
 
 
 def without_pooler(backbone: nn.Module) -> nn.Module:

@@ -7,10 +7,17 @@ from typing import Any, cast
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast, Qwen2Config
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+)
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from winnow.domains.articles.model.network import config_values, without_pooler
+from winnow.domains.articles.model.network import DTYPES, BaseDtype, config_from, config_values, without_pooler
 from winnow.domains.articles.params import Tiny
 from winnow.pipeline.errors import TrainingError
 
@@ -33,20 +40,22 @@ def place_of(model_name: str) -> str:
     return model_name
 
 
-def load_tokenizer(model_name: str, texts: Sequence[str], size: int) -> PreTrainedTokenizerBase:
+def load_tokenizer(
+    model_name: str, texts: Sequence[str], size: int, revision: str | None = None
+) -> PreTrainedTokenizerBase:
     """The model's tokenizer; of `tiny` a byte-level BPE of `size` tokens made from the training texts."""
     if model_name == TINY:
         return train_tokenizer(texts, size)
-    tokenizer = cast("Any", AutoTokenizer).from_pretrained(place_of(model_name))
+    tokenizer = cast("Any", AutoTokenizer).from_pretrained(place_of(model_name), revision=revision or "main")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return cast("PreTrainedTokenizerBase", tokenizer)
 
 
-def load_config(model_name: str, tiny: Tiny, vocabulary: int) -> dict[str, Any]:
+def load_config(model_name: str, tiny: Tiny, vocabulary: int, revision: str | None = None) -> dict[str, Any]:
     """The language model's configuration, as a mapping."""
     if model_name != TINY:
-        return config_values(AutoConfig.from_pretrained(place_of(model_name)))
+        return config_values(AutoConfig.from_pretrained(place_of(model_name), revision=revision or "main"))
     return config_values(
         Qwen2Config(
             vocab_size=vocabulary,
@@ -61,16 +70,23 @@ def load_config(model_name: str, tiny: Tiny, vocabulary: int) -> dict[str, Any]:
     )
 
 
-def load_backbone(model_name: str) -> nn.Module | None:
-    """The language model with its weights; None for `tiny`, whose weights are drawn from the training's seed.
+def load_backbone(model_name: str, dtype: BaseDtype = "fp32", revision: str | None = None) -> nn.Module | None:
+    """The language model with its weights, those of 4 bits by bitsandbytes (the extra `quantized`).
 
-    A head of another task that was saved with it is left out. Raises TrainingError when the model lacks weights of its
-    own, which `transformers` would draw at random.
+    None for `tiny`, whose weights are drawn from the training's seed. A head of another task that was saved with it is
+    left out. Raises TrainingError when the model lacks weights of its own, which `transformers` would draw at random.
     """
     if model_name == TINY:
         return None
     place = place_of(model_name)
-    backbone, found = cast("Any", AutoModel).from_pretrained(place, dtype="float32", output_loading_info=True)
+    backbone, found = cast("Any", AutoModel).from_pretrained(
+        place,
+        config=config_from(config_values(AutoConfig.from_pretrained(place, revision=revision or "main"))),
+        dtype=DTYPES[dtype],
+        quantization_config=_four_bits() if dtype == "nf4" else None,
+        revision=revision or "main",
+        output_loading_info=True,
+    )
     if missing := sorted(name for name in found["missing_keys"] if not name.startswith("pooler.")):
         raise TrainingError(
             f"{len(missing)} weights of the language model are missing, such as {missing[0]}",
@@ -78,6 +94,18 @@ def load_backbone(model_name: str) -> nn.Module | None:
             fix="name a model that was saved whole, with `save_pretrained`",
         )
     return without_pooler(cast("nn.Module", backbone))
+
+
+def _four_bits() -> BitsAndBytesConfig:
+    """NF4 with quantized constants (Dettmers et al. 2023); raises TrainingError without the extra."""
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise TrainingError("weights of 4 bits need bitsandbytes", fix="pip install 'winnow[quantized]'")
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=DTYPES["nf4"],
+    )
 
 
 def train_tokenizer(texts: Sequence[str], size: int) -> PreTrainedTokenizerBase:

@@ -51,12 +51,14 @@ class ScorerTask(Task):
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         size = self.params.network.tiny.vocabulary
-        return pretrained.load_tokenizer(self.params.model_name, texts_of(self.split("train")), size)
+        texts, params = texts_of(self.split("train")), self.params
+        return pretrained.load_tokenizer(params.model_name, texts, size, params.model_revision)
 
     def build(self) -> Scorer:
         """A new network around the pretrained language model, its outputs centred on the training labels."""
         params = self.params
-        config = pretrained.load_config(params.model_name, params.network.tiny, len(cast("Any", self.tokenizer)))
+        name, revision, dtype = params.model_name, params.model_revision, params.lora.base_dtype
+        config = pretrained.load_config(name, params.network.tiny, len(cast("Any", self.tokenizer)), revision)
         positions = config.get("max_position_embeddings", params.max_length)
         if params.max_length > positions:
             raise ParamsError(
@@ -71,9 +73,9 @@ class ScorerTask(Task):
             dropout=params.network.dropout,
             length_feature=params.network.length_feature,
             max_length=params.max_length,
+            base_dtype=dtype,
+            loaded=pretrained.load_backbone(name, dtype, revision),
         )
-        if (backbone := pretrained.load_backbone(params.model_name)) is not None:
-            model.backbone.load_state_dict(backbone.state_dict())
         labels = self.labels(self.split("train"))
         model.centre.copy_(labels.mean(dim=0))
         model.spread.copy_(labels.std(dim=0, correction=0).clamp(min=1e-3))

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from winnow.domains.articles.definitions import Definition, Gates, overall_scores, scoring_of, wide_scores
+from winnow.domains.articles.definitions import Definition, overall_scores, scoring_of, wide_scores
+from winnow.domains.articles.params import Gates
 from winnow.domains.articles.rules.labelling import Labelled
 from winnow.judge.intervals import wilson
 from winnow.measure.regression import pearson_correlation
@@ -20,6 +21,7 @@ DEAD = 0.05
 """Standard deviation, as a share of the scale, up to which a dimension hardly varies."""
 SAME = 0.985
 """Correlation, of either sign, from which one dimension repeats another."""
+REPEATS = ["article_id", "dimension", "first", "second"]
 FEWEST_HUMAN = 8
 """Articles with human scores from which agreement is measured."""
 
@@ -66,6 +68,8 @@ class CalibrationResult:
     """article_id and reason of first requests that brought no scores"""
     counts: Mapping[str, int] = field(default_factory=dict)
     """articles of the sample by topic"""
+    repeats: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=REPEATS))
+    """the columns of `Repeats`: of the articles that were asked about twice"""
 
     @property
     def word(self) -> str:
@@ -106,9 +110,10 @@ def measure(
     labelled: Sequence[Labelled],
     probes: Mapping[str, Sequence[Labelled]],
     human: pd.DataFrame,
+    gates: Gates,
 ) -> CalibrationResult:
     """The checks of a labelled sample. `sample` has article_id and topic; `human` is a `Scores` table, maybe empty."""
-    scale, gates = definition.config.scale, definition.config.gates
+    scale = definition.config.scale
     scores = tabulate(labelled)
     failures = [(each.article_id, each.first_failure) for each in labelled if each.first_failure]
     probed = [each for answers in probes.values() for each in answers]
@@ -133,7 +138,20 @@ def measure(
     if agreement:
         found += _agreement_checks(gates, agreement, scale.width)
     table = pd.DataFrame({"article_id": scores.index, "topic": topic.to_numpy(), "overall": overall.to_numpy()})
-    return CalibrationResult(found, agreement, means, table, failures, counts)
+    repeats = _repeats(labelled, probes.get("repeat", []))
+    return CalibrationResult(found, agreement, means, table, failures, counts, repeats)
+
+
+def _repeats(labelled: Sequence[Labelled], again: Sequence[Labelled]) -> pd.DataFrame:
+    """The columns of `Repeats`."""
+    known = {each.article_id: each.scores for each in labelled if each.scores is not None}
+    rows = [
+        (each.article_id, name, known[each.article_id][name], score)
+        for each in again
+        if each.article_id in known
+        for name, score in (each.scores or {}).items()
+    ]
+    return pd.DataFrame(rows, columns=REPEATS)
 
 
 def _range(count: int, rows: int) -> str:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from winnow.domains.articles.definitions import plain
 from winnow.domains.articles.rules.calibration import FEWEST_HUMAN, CalibrationResult, Check, Comparison
 
 QUOTED = 5
@@ -95,7 +96,9 @@ def _section(found: CalibrationResult, texts: pd.DataFrame) -> Iterator[str]:
     if found.failures:
         yield "Requests without a readable answer:"
         yield ""
-        yield from (f"- {article}: {reason}" for article, reason in found.failures[:QUOTED])
+        yield from (
+            f"- {plain(article, EXCERPT)}: {plain(reason, EXCERPT)}" for article, reason in found.failures[:QUOTED]
+        )
         yield ""
 
 
@@ -119,12 +122,6 @@ def _worst(found: CalibrationResult, texts: pd.DataFrame) -> Iterator[str]:
             yield f"{title}:"
             yield ""
             for name, overall in zip(rows["article_id"], rows["overall"], strict=True):
-                head, text = (_plain(str(texts.loc[name, column])) for column in ("title", "content"))
+                head, text = (plain(texts.loc[name, column], EXCERPT) for column in ("title", "content"))
                 yield f"- {overall:.2f} – {head}: {text}"
             yield ""
-
-
-def _plain(text: str) -> str:
-    """The beginning of a text, in one line, without Markdown."""
-    line = " ".join(text.split()).replace("|", "/").replace("`", "'").replace("<", "‹").replace(">", "›")
-    return line if len(line) <= EXCERPT else f"{line[:EXCERPT].rstrip()} …"

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce, told_of
-from winnow.domains.articles.rules.questions import hash_of
 from winnow.domains.articles.rules.rounds import has_passed
-from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows
+from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows, text_of
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
@@ -17,8 +16,8 @@ from winnow.pipeline.files import atomic_path
 
 def check_passed(labeller: Labeller, name: str) -> None:
     """Raise WinnowError unless this very prompt has passed calibration with this oracle."""
-    prompt = hash_of(labeller.definition)
-    if not has_passed(name, prompt, labeller.judged):
+    prompt = labeller.prompt
+    if not has_passed(name, prompt, labeller.judged, labeller.gates):
         raise WinnowError(
             f"the prompt of {name} ({prompt}) has not passed with the oracle {labeller.judged}; nothing was asked",
             where=f"data/source/articles/filters/{name}/prompt.md",
@@ -42,13 +41,15 @@ def label_file(
         counts["rejected"] += 1
         print(f"  {line}", file=sys.stderr)
 
+    labeller.collect()
     unasked: list[tuple[str, int]] = []
     for number, row in _articles(path, reject):
         if not labeller.is_known(_article(row)):
             unasked.append((content_key([str(seed), str(row["id"])]), number))
     drawn = [number for _, number in sorted(unasked)[: max_batches * batch_size or None]]
     wanted = set(drawn)
-    covered = announce(labeller, ((_article(row), "plain") for number, row in _articles(path) if number in wanted))
+    covered = announce(labeller, ((_article(row), "plain") for number, row in _articles(path) if number in wanted),
+                       is_batch=True)  # fmt: skip
     if covered < len(drawn):
         print(
             f"  max_cost_usd covers about {covered} of them, as the answers so far cost; the others are left out",
@@ -98,7 +99,7 @@ def _articles(path: Path, reject: Callable[[str], None] = lambda _: None) -> Ite
         try:
             if isinstance(row, str):
                 raise NotAnArticle(row)
-            article_of(row, "jsonl")
+            article_of(text_of(row), "jsonl")
         except NotAnArticle as reason:
             reject(f"row {number} is left out: {reason}")
             continue

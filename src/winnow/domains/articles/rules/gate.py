@@ -13,7 +13,7 @@ from winnow.domains.articles.rules import rounds
 from winnow.domains.articles.rules.calibration import CalibrationResult, Comparison, compare, measure
 from winnow.domains.articles.rules.calibration_report import Origin, render
 from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce
-from winnow.domains.articles.rules.questions import Variant, hash_of
+from winnow.domains.articles.rules.questions import Variant
 from winnow.domains.articles.rules.samples import draw_samples, probe_articles
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_text
@@ -34,11 +34,18 @@ class Outcome:
     """None when the calibration sample was not passed, and nothing was asked about the other"""
     comparison: Comparison | None
     report: str
-    """the page, which is in metrics/ whatever the verdict"""
+    """the page, which is in metrics/ whatever the verdict, and in no output of a stage: trainings do not read it"""
 
     @property
     def word(self) -> str:
         return self.comparison.word if self.comparison else self.calibration.word
+
+    @property
+    def repeats(self) -> pd.DataFrame:
+        """The columns of `Repeats`, of both samples."""
+        samples = [each for each in (self.calibration, self.validation) if each is not None]
+        found = pd.concat([each.repeats for each in samples if len(each.repeats)] or [self.calibration.repeats])
+        return found.sort_values(["article_id", "dimension"], ignore_index=True)
 
     @property
     def decision(self) -> str:
@@ -57,21 +64,22 @@ def calibrate(
     `kept` is a `Kept` table, `texts` has title and content by article_id, `human` is a `Scores` table.
     """
     definition = labeller.definition
-    first, second = draw_samples(kept, params, human["article_id"].unique())
-    prompt, oracle = hash_of(definition), labeller.judged
+    shown = texts.index[texts["content"].isin([each.content for each in definition.examples])]
+    first, second = draw_samples(kept[~kept["article_id"].isin(shown)], params, human["article_id"].unique())
+    prompt, oracle = labeller.prompt, labeller.judged
     word, decision = rounds.STOPPED, "run it again: what was answered is kept"
     try:
-        calibration = _examine(labeller, first, texts, human, params.probes)
+        calibration = _examine(labeller, first, texts, human, params)
         validation, comparison = None, None
         if calibration.word == "PASS":
-            validation = _examine(labeller, second, texts, human, params.probes)
+            validation = _examine(labeller, second, texts, human, params)
             comparison = compare(calibration, validation, params.tolerance, definition.config.scale.width)
         about = Origin(name, prompt, oracle, labeller.use.requests, labeller.use.cost_usd)
         report = render(about, calibration, validation, comparison, texts)
         outcome = Outcome(calibration, validation, comparison, report)
         word, decision = outcome.word, outcome.decision
     finally:  # also of a round that the cap, the server or Ctrl+C has stopped: it has cost something
-        rounds.record(rounds.Round(name, prompt, oracle, word, decision, labeller.use.paid_now_usd))
+        rounds.record(rounds.Round(name, prompt, oracle, word, decision, labeller.use.paid_now_usd, labeller.gates))
     write_text(REPORT, report)
     print(f"calibration of {name}: {outcome.word}, {outcome.decision} ({rounds.summary(name)})", file=sys.stderr)
     return outcome
@@ -89,14 +97,14 @@ def require_pass(outcome: Outcome) -> None:
 
 
 def _examine(
-    labeller: Labeller, sample: pd.DataFrame, texts: pd.DataFrame, human: pd.DataFrame, probes: int
+    labeller: Labeller, sample: pd.DataFrame, texts: pd.DataFrame, human: pd.DataFrame, params: Calibration
 ) -> CalibrationResult:
-    names = {"plain": sample["article_id"].tolist(), **probe_articles(sample, probes)}
+    names = {"plain": sample["article_id"].tolist(), **probe_articles(sample, params.probes)}
     asked = {cast("Variant", variant): _articles(own, texts) for variant, own in names.items()}
     announce(labeller, ((article, variant) for variant, own in asked.items() for article in own))
     found: dict[str, list[Labelled]] = {name: labeller.label_all(own, name) for name, own in asked.items()}
     labelled = found.pop("plain")
-    return measure(labeller.definition, sample, labelled, found, human)
+    return measure(labeller.definition, sample, labelled, found, human, params.gates)
 
 
 def _articles(names: Sequence[str], texts: pd.DataFrame) -> list[Article]:

@@ -3,6 +3,7 @@
 Threads send requests and nothing else; all that is decided, counted and stored is decided in the calling thread.
 """
 
+import math
 import sys
 import time
 from collections import defaultdict, deque
@@ -10,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from functools import cache
+from typing import Any, NamedTuple, Protocol, cast
 
 from winnow.domains.articles.definitions import Definition
-from winnow.domains.articles.params import Oracle as Settings
-from winnow.domains.articles.params import Prices
+from winnow.domains.articles.params import Label, Prices
+from winnow.domains.articles.rules.batches import LARGEST_FILE, BatchOracle, SentBatch, batch_line, collect, send
 from winnow.domains.articles.rules.oracles import NoAnswer, Oracle, OracleError, Refused, Reply, Tokens
 from winnow.domains.articles.rules.questions import MalformedAnswer, Question, Variant, hash_of, parse_answer, question
 from winnow.learn.interrupt import Interrupted, StopRequest
@@ -24,6 +26,8 @@ from winnow.pipeline.errors import WinnowError
 NONE = Tokens(0, 0, 0, 0)
 WINDOW = 100
 """Articles over which the brake looks back."""
+CHANCE = 1e-6
+"""How likely a window may be that stops a run though no more fail than the filter allows: a run sees many windows."""
 QUOTED = 200
 """Characters of a malformed answer that are shown."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 600.0
@@ -76,6 +80,9 @@ class Store(Protocol):
     """What a labeller needs of `stores.AnswerStore`."""
 
     def saving(self) -> AbstractContextManager[None]: ...
+    def begin_batch(self, batch: SentBatch) -> None: ...
+    def end_batch(self, label: str) -> None: ...
+    def batches(self, asker: str) -> list[SentBatch]: ...
     def add(self, key: str, asker: str, reply: Mapping[str, Any]) -> None: ...
     def of(self, key: str) -> list[tuple[bool, dict[str, Any]]]: ...
     def by(self, asker: str) -> Iterator[tuple[int, dict[str, Any]]]: ...
@@ -93,6 +100,9 @@ class Use:
     requests: int = 0
     tokens: Tokens = NONE
     tokens_now: Tokens = NONE
+    batched: Tokens = NONE
+    """those of the tokens that came through the Batch API, which costs less"""
+    batched_now: Tokens = NONE
     malformed: int = 0
     """answers that broke the schema"""
     estimated: int = 0
@@ -105,16 +115,21 @@ class Use:
         self.tokens = self.tokens.plus(reply.tokens)
         self.malformed += malformed
         self.estimated += reply.estimated
+        self.batched = self.batched.plus(reply.tokens) if reply.batched else self.batched
         if now:
             self.tokens_now = self.tokens_now.plus(reply.tokens)
+            self.batched_now = self.batched_now.plus(reply.tokens) if reply.batched else self.batched_now
 
     @property
     def cost_usd(self) -> float:
-        return self.tokens.cost(self.prices)
+        return self.tokens.cost(self.prices) - self._saved(self.batched)
 
     @property
     def paid_now_usd(self) -> float:
-        return self.tokens_now.cost(self.prices)
+        return self.tokens_now.cost(self.prices) - self._saved(self.batched_now)
+
+    def _saved(self, batched: Tokens) -> float:
+        return (1 - self.prices.batch_share) * batched.cost(self.prices)
 
 
 @dataclass
@@ -141,14 +156,17 @@ class Labeller:
         oracle: Oracle,
         kept: Store,
         definition: Definition,
-        settings: Settings,
-        max_cost_usd: float,
+        params: Label,
         stop: StopRequest,
     ) -> None:
-        self.oracle, self.kept, self.definition, self.settings = oracle, kept, definition, settings
-        self.max_cost_usd, self.stop = max_cost_usd, stop
-        self.use = Use(settings.prices)
-        self.asker = content_key([hash_of(definition), oracle.name])
+        self.oracle, self.kept, self.definition, self.stop = oracle, kept, definition, stop
+        self.settings, self.max_cost_usd = params.oracle, params.max_cost_usd
+        self.may_fail = params.calibration.gates.parse_failures.review
+        """share of the articles whose first answer may be unreadable"""
+        self.gates = content_key([params.calibration.gates.model_dump_json()])[:16]
+        self.use = Use(self.settings.prices)
+        self.prompt = hash_of(definition, rationale=self.settings.rationale)
+        self.asker = content_key([self.prompt, oracle.name])
         self.reserved = 0.0
         self.excess = 1.0
         """how much more than the highest cost an answer has cost: of a server that does not keep to max_tokens"""
@@ -157,28 +175,54 @@ class Labeller:
     @property
     def judged(self) -> str:
         """What a calibration judges besides the prompt: who answers, and how much of an article is sent."""
-        return f"{self.oracle.name}, {self.settings.max_characters} characters"
+        given = self.settings
+        mean = f", mean of {given.answers} answers" if given.answers > 1 else ""
+        return f"{self.oracle.name}, {given.max_characters} characters{mean}"
 
     @property
     def left_usd(self) -> float:
         """What is left of the cap. Stored answers count: a run that the cap has stopped is stopped again."""
         return self.max_cost_usd - self.use.cost_usd - self.use.lost_usd - self.reserved
 
-    def highest_cost(self, asked: Question) -> float:
-        """Of one answer, in US dollars."""
-        return self.excess * self.oracle.highest_cost(asked)
+    def price_share(self, *, is_batch: bool) -> float:
+        """Share of the prices that is paid: less through the Batch API."""
+        return self.settings.prices.batch_share if is_batch and self.settings.batch_api.enabled else 1.0
 
-    def mean_cost(self) -> float | None:
+    def highest_cost(self, asked: Question, *, is_batch: bool = False) -> float:
+        """Of one answer, in US dollars."""
+        return self.excess * self.oracle.highest_cost(asked) * self.price_share(is_batch=is_batch)
+
+    def mean_cost(self, *, is_batch: bool = False) -> float | None:
         """Of an answer of this oracle to this prompt, calibration's included; None before the first one."""
+        prices, share = self.settings.prices, self.price_share(is_batch=is_batch)
         if self.use.requests:
-            return self.use.cost_usd / self.use.requests
-        costs = [Tokens(*reply["tokens"]).cost(self.settings.prices) for _, reply in self.kept.by(self.asker)]
-        return sum(costs) / len(costs) if costs else None
+            return share * self.use.tokens.cost(prices) / self.use.requests
+        costs = [Tokens(*reply["tokens"]).cost(prices) for _, reply in self.kept.by(self.asker)]
+        return share * math.fsum(costs) / len(costs) if costs else None
+
+    def unanswered(self, article: Article, variant: Variant = "plain") -> list[Question]:
+        """The questions about an article that stored answers do not decide; stored ones are counted as spent."""
+        tasks = self._tasks(0, article, variant)
+        return [task.asked for task in tasks if self._recall(task) is None]
 
     def is_known(self, article: Article, variant: Variant = "plain") -> bool:
-        """Whether stored answers decide about the article; they are counted as spent."""
-        task = self._task(0, article, variant)
-        return self._recall(task) is not None
+        """Whether stored answers decide about the article."""
+        return not self.unanswered(article, variant)
+
+    def collect(self) -> None:
+        """Wait for the batches that an earlier run has sent and not read, and store their answers: they are paid."""
+        for batch in self.kept.batches(self.asker):
+            self._store_batch(batch, collect(cast("BatchOracle", self.oracle), batch, self.settings, self.stop))
+
+    def _store_batch(self, batch: SentBatch, found: Mapping[str, Reply | BaseException]) -> None:
+        with self.kept.saving():
+            for key, outcome in found.items():
+                if isinstance(outcome, Reply):
+                    self.store(key, outcome)
+            self.kept.end_batch(batch.label)
+
+    def store(self, key: str, reply: Reply) -> None:
+        self.kept.add(key, self.asker, {**reply._asdict(), "tokens": list(reply.tokens)})
 
     def retire_malformed(self) -> int:
         """Have malformed answers to this prompt asked for again; how many there were. What they cost stays counted."""
@@ -190,25 +234,35 @@ class Labeller:
     def label_all(
         self, articles: Iterable[Article], variant: Variant = "plain", *, is_batch: bool = False, every: int = 0
     ) -> list[Labelled]:
-        """What the oracle says of each article, in order; several are asked about at a time.
+        """What the oracle says of each article, in order: the mean of its answers; several are asked at a time.
 
         A batch, unlike a sample, has a brake, which raises BrakeError, and goes on to the end without new requests when
         the cap is reached; a sample raises WinnowError then. `every`: articles from one line of progress to the next.
         OracleError when the server answers nobody, Interrupted after Ctrl+C and SIGTERM: requests under way are waited
         for, and their answers stored, before anything is raised.
         """
-        run = _Run(self, variant, is_batch=is_batch, every=every)
-        return run.label(self._task(place, article, variant) for place, article in enumerate(articles))
+        kind = _BatchRun if is_batch and self.settings.batch_api.enabled else _Run
+        run = kind(self, is_batch=is_batch, every=every)
+        found = run.label(task for place, each in enumerate(articles) for task in self._tasks(place, each, variant))
+        count = self.settings.answers
+        return [mean_of(found[start : start + count]) for start in range(0, len(found), count)]
 
-    def _task(self, place: int, article: Article, variant: Variant) -> _Task:
-        asked = question(
-            self.definition,
-            article.title,
-            article.content,
-            max_characters=self.settings.max_characters,
-            variant=variant,
-        )
-        return _Task(place, article.article_id, asked, asked.key(self.oracle.name))
+    def _tasks(self, place: int, article: Article, variant: Variant) -> list[_Task]:
+        """One for each answer whose mean is the article's score."""
+        given, tasks = self.settings, []
+        for number in range(given.answers):
+            asked = question(
+                self.definition,
+                article.title,
+                article.content,
+                max_characters=given.max_characters,
+                variant=variant,
+                rationale=given.rationale,
+                number=number,
+            )
+            key = asked.key(self.oracle.name)
+            tasks.append(_Task(place * given.answers + number, article.article_id, asked, key))
+        return tasks
 
     def _recall(self, task: _Task) -> Labelled | None:
         """What stored answers say of an article; None when it has to be asked about."""
@@ -239,7 +293,7 @@ class Labeller:
         try:
             if reply.flaw:
                 raise MalformedAnswer(reply.flaw)
-            return parse_answer(reply.text, self.definition), ""
+            return parse_answer(reply.text, self.definition, rationale=self.settings.rationale), ""
         except MalformedAnswer as reason:
             return None, str(reason)
 
@@ -251,12 +305,12 @@ def _reply(stored: Mapping[str, Any]) -> Reply:
 class _Run:
     """One call of `Labeller.label_all`."""
 
-    def __init__(self, labeller: Labeller, variant: Variant, *, is_batch: bool, every: int) -> None:
+    def __init__(self, labeller: Labeller, *, is_batch: bool, every: int) -> None:
         self.labeller, self.settings = labeller, labeller.settings
-        self.variant, self.is_batch, self.every = variant, is_batch, every
+        self.is_batch, self.every = is_batch, every * labeller.settings.answers
         self.found: dict[int, Labelled] = {}
         self.again: deque[_Task] = deque()
-        self.under_way: dict[Future[Reply], _Task] = {}
+        self.under_way: dict[Future[Reply] | str, _Task] = {}
         self.waiting: defaultdict[str, list[_Task]] = defaultdict(list)
         """by key: further articles with a text that is being asked about"""
         self.bad: set[int] = set()
@@ -266,22 +320,28 @@ class _Run:
         self.failure: BaseException | None = None
 
     def label(self, tasks: Iterator[_Task]) -> list[Labelled]:
-        width = 1 if self.settings.provider == "rules" else self.settings.concurrency
-        with ThreadPoolExecutor(width) as pool:
-            while True:
-                while len(self.under_way) < width and (task := self._next(tasks)):
-                    self.under_way[pool.submit(self._ask, task)] = task
-                if not self.under_way:
-                    break
-                done, _ = wait(self.under_way, return_when=FIRST_COMPLETED)
-                with self.labeller.kept.saving():
-                    for future in done:
-                        self._settle(self.under_way.pop(future), future)
+        """What is found of each task, in order."""
+        self._ask_all(tasks)
         if self.labeller.stop.signum:
             raise Interrupted(self.labeller.stop.signum)
         if self.failure:
             raise self.failure
         return [self.found[place] for place in sorted(self.found)]
+
+    def _ask_all(self, tasks: Iterator[_Task]) -> None:
+        width = 1 if self.settings.provider == "rules" else self.settings.concurrency
+        with ThreadPoolExecutor(width) as pool:
+            under_way: dict[Future[Reply], _Task] = {}
+            self.under_way = cast("dict[Future[Reply] | str, _Task]", under_way)
+            while True:
+                while len(under_way) < width and (task := self._next(tasks)):
+                    under_way[pool.submit(self._ask, task)] = task
+                if not under_way:
+                    break
+                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                with self.labeller.kept.saving():
+                    for future in done:
+                        self._settle(under_way.pop(future), future.exception() or future.result())
 
     def _next(self, tasks: Iterator[_Task]) -> _Task | None:
         """The next article to ask about, its highest cost reserved; None when there is none, or none for now."""
@@ -298,7 +358,7 @@ class _Run:
                 if known := labeller._recall(task):
                     self._finish(task, known)
                     continue
-            cost = labeller.highest_cost(task.asked)
+            cost = labeller.highest_cost(task.asked, is_batch=self.is_batch)
             if cost and cost > labeller.left_usd:
                 if self.under_way:  # which may cost less than was reserved
                     self.again.appendleft(task)
@@ -319,16 +379,16 @@ class _Run:
             time.sleep(min(left, 0.2))
         return self.labeller.oracle.ask(task.asked)
 
-    def _settle(self, task: _Task, future: "Future[Reply]") -> None:
+    def _settle(self, task: _Task, outcome: Reply | BaseException) -> None:
         """Store, count and judge what came of a request."""
         labeller = self.labeller
         labeller.reserved = labeller.reserved - task.reserved if self.under_way else 0.0
-        error = future.exception()
-        if error is None:
-            reply = future.result()
-            labeller.kept.add(task.key, labeller.asker, {**reply._asdict(), "tokens": list(reply.tokens)})
+        if isinstance(outcome, Reply):
+            reply = outcome
+            labeller.store(task.key, reply)
             if task.reserved:
-                labeller.excess *= max(reply.tokens.cost(self.settings.prices) / task.reserved, 1.0)
+                share = self.settings.prices.batch_share if reply.batched else 1.0
+                labeller.excess *= max(share * reply.tokens.cost(self.settings.prices) / task.reserved, 1.0)
             self.silent = 0
             task.tries, task.pause = 0, 0.0
             found = labeller._decide(task, reply)
@@ -337,12 +397,12 @@ class _Run:
                 self._finish(task, found)
             else:
                 self.again.appendleft(task)
-        elif isinstance(error, Refused):
-            self._finish(task, self._without(task, f"refused: {error}"))
-        elif isinstance(error, NoAnswer):
-            self._try_again(task, error)
+        elif isinstance(outcome, Refused):
+            self._finish(task, self._without(task, f"refused: {outcome}"))
+        elif isinstance(outcome, NoAnswer):
+            self._try_again(task, outcome)
         else:
-            self.failure = self.failure or error
+            self.failure = self.failure or outcome
 
     def _try_again(self, task: _Task, error: NoAnswer) -> None:
         if error.maybe_paid:
@@ -390,18 +450,77 @@ class _Run:
         if found.first_failure is None:
             return
         self.bad.add(task.place)
-        limit = self.labeller.definition.config.gates.parse_failures.review
+        limit = self.labeller.may_fail
         # By place, not by arrival: a run that goes on asks again about all that were refused, one after another
-        bad = sum(place in self.bad for place in range(task.place - WINDOW + 1, task.place + 1))
-        if bad > limit * WINDOW and not self.failure:
+        window = range(max(task.place - WINDOW + 1, 0), task.place + 1)
+        bad = sum(place in self.bad for place in window)
+        if binomial_tail(bad, len(window), limit) < CHANCE and not self.failure:
             self.failure = BrakeError(
                 f"{bad} of the last {min(WINDOW, task.place + 1)} articles got no readable answer at the first "
                 f"attempt, the last one ({found.article_id}) because: {found.first_failure}. "
                 f"{told_of(list(self.found.values()), self.labeller.use)}",
-                where=f"gates.parse_failures.review of the filter allows {limit:.0%}",
+                where=f"articles.label.calibration.gates.parse_failures.review allows {limit:.0%}; this is no chance",
                 fix="see what the server answers, then run it again: what was answered is kept, and "
                 "`winnow articles label --retry malformed` has malformed answers asked for again",
             )
+
+
+class _BatchRun(_Run):
+    """Through the Batch API: as many requests at a time as it takes and the cap covers, at a lower price."""
+
+    def _ask_all(self, tasks: Iterator[_Task]) -> None:
+        labeller, oracle = self.labeller, cast("BatchOracle", self.labeller.oracle)
+        labeller.collect()
+        while True:
+            chunk: dict[str, _Task] = {}
+            self.under_way = cast("dict[Future[Reply] | str, _Task]", chunk)
+            lines, size = [], 0
+            while len(chunk) < self.settings.batch_api.max_requests and size < LARGEST_FILE:
+                if (task := self._next(tasks)) is None:
+                    break
+                chunk[task.key] = task
+                lines.append(batch_line(oracle, task.key, task.asked))
+                size += len(lines[-1])
+            if not chunk:
+                return
+            try:
+                asked = {key: task.asked for key, task in chunk.items()}
+                batch = send(oracle, lines, asked, labeller.asker, labeller.kept)
+                found = collect(oracle, batch, self.settings, labeller.stop)
+            except BaseException:  # what is sent is on record: the next run reads it
+                labeller.reserved = 0.0
+                chunk.clear()
+                raise
+            with labeller.kept.saving():
+                for key in list(chunk):
+                    missing = NoAnswer("the batch ended without an answer to this request")
+                    self._settle(chunk.pop(key), found.get(key, missing))
+                labeller.kept.end_batch(batch.label)
+
+
+def mean_of(answers: Sequence[Labelled]) -> Labelled:
+    """Several answers about an article as one: the mean of those with scores.
+
+    An article that the cap has cut short is not reached: a mean of fewer answers would be another label.
+    """
+    first = answers[0]
+    if len(answers) == 1:
+        return first
+    refusal = CAP if any(each.refusal == CAP for each in answers) else None
+    failures = tuple(reason for each in answers for reason in each.failures)
+    scored = [each.scores for each in answers if each.scores is not None]
+    if refusal or not scored:
+        refusal = refusal or next((each.refusal for each in answers if each.refusal), None)
+        answer = next((each.answer for each in answers if each.answer), "")
+        return Labelled(first.article_id, None, failures, refusal, answer)
+    means = {name: math.fsum(each[name] for each in scored) / len(scored) for name in scored[0]}
+    return Labelled(first.article_id, means, failures)
+
+
+@cache
+def binomial_tail(count: int, trials: int, share: float) -> float:
+    """The probability of `count` or more of `trials` when each has the probability `share`."""
+    return math.fsum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(count, trials + 1))
 
 
 def told_of(found: Sequence[Labelled], use: Use) -> str:
@@ -419,20 +538,21 @@ def told_of(found: Sequence[Labelled], use: Use) -> str:
     return told
 
 
-def announce(labeller: Labeller, asked: Iterable[tuple[Article, Variant]]) -> int:
-    """Print what the questions without a stored answer will cost: about, and at most; how many of them the cap covers.
+def announce(labeller: Labeller, asked: Iterable[tuple[Article, Variant]], *, is_batch: bool = False) -> int:
+    """Print what the questions without a stored answer will cost: about, and at most; how many articles the cap covers.
 
     At most is when every answer is as long as it may be, and every further try is needed and paid.
     """
     settings, count, most = labeller.settings, 0, 0.0
     for article, variant in asked:
-        if not labeller.is_known(article, variant):
+        for each in labeller.unanswered(article, variant):
             count += 1
-            most += labeller.highest_cost(labeller._task(0, article, variant).asked)
+            most += labeller.highest_cost(each, is_batch=is_batch)
+    articles = math.ceil(count / settings.answers)
     if not most:
-        return count
+        return articles
     most *= (settings.parse_retries + 1) * (settings.retries + 1)
-    mean, left = labeller.mean_cost(), max(labeller.left_usd, 0.0)
+    mean, left = labeller.mean_cost(is_batch=is_batch), max(labeller.left_usd, 0.0)
     guess = "" if mean is None else f"about ${min(count * mean, most):.2f}, "
     print(f"{count} questions to ask: {guess}at most ${most:.2f}; ${left:.2f} left", file=sys.stderr)
-    return count if not mean else min(count, int(left / mean))
+    return articles if not mean else min(articles, int(left / mean / settings.answers))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from winnow.domains.articles.definitions import Definition
+from winnow.domains.articles.definitions import RATIONALE, Definition
 from winnow.domains.articles.params import Oracle as Settings
 from winnow.domains.articles.params import Prices
 from winnow.domains.articles.rules.addresses import is_loopback
@@ -60,6 +60,8 @@ class Reply(NamedTuple):
     """why the text is no whole answer: cut off at max_tokens, or stopped by a content filter"""
     estimated: bool = False
     """whether the server gave no readable count of tokens"""
+    batched: bool = False
+    """whether it came through the Batch API, which costs less"""
 
 
 class Refused(Exception):  # noqa: N818 - a finding about one article, not a failure
@@ -101,7 +103,8 @@ class RulesOracle:
         return f"rules/{self.noise:g}/{self.seed}"
 
     def ask(self, question: Question) -> Reply:
-        digest = content_key([str(self.seed), question.text, question.variant])
+        number = [str(question.number)] if question.number else []
+        digest = content_key([str(self.seed), question.text, question.variant, *number])
         rng = np.random.default_rng(int(digest[:16], 16))
         scale = self.definition.config.scale
         drawn = {
@@ -109,7 +112,8 @@ class RulesOracle:
             for name, score in score_words(question.text, self.definition).items()
         }
         scores = {name: round(2 * min(max(score, scale.low), scale.high)) / 2 for name, score in drawn.items()}
-        return Reply(json.dumps(scores), Tokens(0, 0, 0, 0))
+        reason = {RATIONALE: "the keywords that are not denied"} if RATIONALE in question.schema["required"] else {}
+        return Reply(json.dumps({**reason, **scores}), Tokens(0, 0, 0, 0))
 
     def highest_cost(self, question: Question) -> float:
         del question
@@ -162,31 +166,31 @@ class OpenAIOracle:
         try:  # what `chat.completions.create` does, without its walk through the types of both bodies
             found = self.client.post("/chat/completions", cast_to=bytes, body=self.body(question))
         except openai.APIStatusError as error:
-            said = f"status {error.status_code}: {self._message(error)}"
-            if error.status_code in REFUSED:
-                raise Refused(said) from None
-            if error.status_code in TRANSIENT or error.status_code >= 500:
-                raise NoAnswer(said, pause=_seconds(error.response.headers.get("retry-after"))) from None
-            raise OracleError(
-                f"the oracle's server refused with {said}",
-                where=self.settings.base_url,
-                fix=_remedy(error.status_code),
-            ) from None
+            pause = _seconds(error.response.headers.get("retry-after"))
+            raise self.failure(error.status_code, error.body, error.message, pause) from None
         except openai.APIError as error:
             raise NoAnswer(error.message, maybe_paid=True) from None
-        return read_reply(found, question)
+        return read_reply(found, prompt_tokens(question))
 
     def highest_cost(self, question: Question) -> float:
         prices, given = self.settings.prices, self.settings
-        prompt = _most_tokens(question.system, question.user, json.dumps(question.schema))
+        prompt = prompt_tokens(question)
         answer = given.max_tokens * max(prices.completion, prices.thinking)
         return (prompt * max(prices.prompt, prices.cached) + answer + given.thinking_tokens * prices.thinking) / 1e6
 
-    def _message(self, error: Any) -> str:
+    def failure(self, status: int, body: Any, message: str = "", pause: float | None = None) -> Exception:
+        """What a status that is no success means: for this request, for now, or for all of them."""
+        said = f"status {status}: {self.one_line(part_of(body, 'message') or message)}"
+        if status in REFUSED:
+            return Refused(said)
+        if status in TRANSIENT or status >= 500:
+            return NoAnswer(said, pause=pause)
+        fix = _remedy(status)
+        return OracleError(f"the oracle's server refused with {said}", where=self.settings.base_url, fix=fix)
+
+    def one_line(self, text: Any) -> str:
         """What the server says, in one line; a server may repeat the request's headers."""
-        body = error.body
-        text = body.get("message") if isinstance(body, dict) else None
-        line = " ".join(str(text or error.message).split())
+        line = " ".join(str(text).split())
         return (line.replace(self.key, "…") if self.key else line)[:300]
 
 
@@ -216,28 +220,32 @@ def _key(url: str) -> str | None:
     return key
 
 
-def read_reply(body: bytes, question: Question) -> Reply:
+def prompt_tokens(question: Question) -> int:
+    """The most tokens of a question's prompt."""
+    return _most_tokens(question.system, question.user, json.dumps(question.schema))
+
+
+def read_reply(body: bytes, sent: int) -> Reply:
     """The first choice's text and the tokens; raises NoAnswer when there is no choice, and nothing else.
 
-    Tokens that the server does not count readably are estimated, so that the cap on costs holds.
+    Tokens that the server does not count readably are estimated, so that the cap on costs holds: `sent` for the prompt.
     """
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
         raise NoAnswer("a reply that is not JSON, or cut off", maybe_paid=True) from None
-    choices = _part(found, "choices")
+    choices = part_of(found, "choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        said = _part(found, "error", "message") or _part(found, "error") or "a reply without choices"
+        said = part_of(found, "error", "message") or part_of(found, "error") or "a reply without choices"
         raise NoAnswer(str(said)[:300], maybe_paid=True)
-    content = _part(choices[0], "message", "content")
+    content = part_of(choices[0], "message", "content")
     text = content if isinstance(content, str) else ""
-    finish, refusal = choices[0].get("finish_reason"), _part(choices[0], "message", "refusal")
+    finish, refusal = choices[0].get("finish_reason"), part_of(choices[0], "message", "refusal")
     flaw = {"length": "cut off at max_tokens", "content_filter": "stopped by the server's content filter"}.get(
         str(finish), f"refused: {refusal}"[:200] if refusal else None
     )
-    tokens = _tokens(_part(found, "usage"))
+    tokens = _tokens(part_of(found, "usage"))
     if tokens is None:
-        sent = _most_tokens(question.system, question.user, json.dumps(question.schema))
         return Reply(text, Tokens(sent, 0, _most_tokens(text), 0), flaw, estimated=True)
     return Reply(text, tokens, flaw)
 
@@ -258,7 +266,7 @@ def _tokens(usage: Any) -> Tokens | None:
     return Tokens(prompt, cached, completion - inside, inside + beside)
 
 
-def _part(value: Any, *names: str) -> Any:
+def part_of(value: Any, *names: str) -> Any:
     """What is under the names, one within another; None where there is nothing."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
@@ -267,7 +275,7 @@ def _part(value: Any, *names: str) -> Any:
 
 def _count(value: Any, *names: str) -> int | None:
     """A count that may also be text; None when it is no whole number from 0 on."""
-    found = str(_part(value, *names))
+    found = str(part_of(value, *names))
     return int(float(found)) if re.fullmatch(r"[0-9]{1,12}(\.0*)?", found) else None
 
 

@@ -2,12 +2,20 @@
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import regex
 
 from winnow.curate.duplicates import digest
 from winnow.domains.articles.definitions import Prefilter, WordRules, article_text
+from winnow.pipeline.errors import SourceError
 
 WORD = re.compile(r"\w+")
+
+PATIENCE = 1.0
+"""Seconds of processor time that a user's pattern may take for a text; one that backtracks takes years."""
+PROBED = 2000
+"""Characters of the texts on which a pattern is tried before it meets an article."""
 
 FUNCTION_WORDS = {
     "en": "the of and to in that is was for on with as at by this from are it be have has not",
@@ -86,23 +94,51 @@ class Sieve:
             (bool(published and rules.dates.first) and str(published) < str(rules.dates.first), "too_early"),
             (bool(published and rules.dates.last) and str(published) > str(rules.dates.last), "too_late"),
             (bool(words & self.drop_words), "dropped_word"),
-            (any(pattern.search(text) for pattern in self.drop_patterns), "dropped_pattern"),
+            (any(finds(pattern, text) for pattern in self.drop_patterns), "dropped_pattern"),
         )
         for is_broken, name in broken:
             if is_broken:
                 return name
-        wanted = self.keeps_all or words & self.keep_words or any(each.search(text) for each in self.keep_patterns)
+        wanted = self.keeps_all or words & self.keep_words or any(finds(each, text) for each in self.keep_patterns)
         return None if wanted else "nothing_to_keep"
 
 
-def _compiled(rules: WordRules) -> tuple[frozenset[str], list[re.Pattern[str]]]:
-    """Words and patterns for lower-case text, in which a pattern without capitals need not ignore case: far faster.
+def _compiled(rules: WordRules) -> tuple[frozenset[str], list[Any]]:
+    return frozenset(word.lower() for word in rules.words), [compiled(each) for each in rules.patterns]
 
-    A character written as its number may be a capital.
+
+def compiled(pattern: str) -> Any:
+    """A pattern for lower-case text, in which one without capitals need not ignore case: far faster.
+
+    A character written as its number may be a capital. Raises `regex.error`.
     """
-    maybe_capital = re.compile(r"[^\W\d_a-z]|\\[xu0-7]")
-    patterns = [re.compile(each, re.IGNORECASE if maybe_capital.search(each) else 0) for each in rules.patterns]
-    return frozenset(word.lower() for word in rules.words), patterns
+    maybe_capital = re.search(r"[^\W\d_a-z]|\\[xu0-7]", pattern)
+    return regex.compile(pattern, regex.IGNORECASE if maybe_capital else 0)
+
+
+def finds(pattern: Any, text: str) -> bool:
+    """Whether a compiled pattern is found; raises SourceError when it takes too long to say."""
+    try:
+        return pattern.search(text, timeout=PATIENCE) is not None
+    except TimeoutError:
+        raise SourceError(
+            f"the pattern {pattern.pattern!r} takes more than {PATIENCE:g} s on the text that begins {text[:60]!r}",
+            where="prefilter.yaml of the filter",
+            fix="write it without a repeat inside of a repeat, such as (\\w+ ?)+",
+        ) from None
+
+
+def is_slow(pattern: str) -> bool:
+    """Whether a pattern backtracks without end on some text of a few repeated characters."""
+    found = compiled(pattern)
+    units = ("a", "a ", "word ", "1", "ab1", ".", " ", "-", "http://www.a.b/c ", *set(regex.findall(r"\w+", pattern)))
+    try:
+        for unit in sorted(units):
+            for end in ("", "\n!", "! a", ". 1", "? x-y"):
+                finds(found, unit.lower() * (PROBED // len(unit)) + end)
+    except SourceError:
+        return True
+    return False
 
 
 def language_of(words: Iterable[str]) -> str | None:

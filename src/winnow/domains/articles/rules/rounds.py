@@ -26,6 +26,8 @@ class Round:
     decision: str
     paid_usd: float
     """what this round paid, answers that were stored before left out"""
+    gates: str = ""
+    """hash of the targets; empty in a round of an earlier version"""
 
 
 def ledger_file() -> Path:
@@ -57,9 +59,9 @@ def _round(line: str, where: str) -> Round:
         raise WinnowError(f"this line of the ledger is no calibration round ({error})", where=where, fix=fix) from None
 
 
-def has_passed(name: str, prompt: str, oracle: str) -> bool:
-    """Whether the last finished round with this very prompt and oracle passed."""
-    own = [each for each in rounds(name) if (each.prompt, each.oracle) == (prompt, oracle)]
+def has_passed(name: str, prompt: str, oracle: str, gates: str) -> bool:
+    """Whether the last finished round with this very prompt and oracle passed, and by these targets."""
+    own = [each for each in rounds(name) if (each.prompt, each.oracle, each.gates) == (prompt, oracle, gates)]
     verdicts = [each.verdict for each in own if each.verdict != STOPPED]
     return verdicts[-1:] == ["PASS"]
 

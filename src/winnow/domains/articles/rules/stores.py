@@ -12,7 +12,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from winnow.domains.articles.definitions import Definition
-from winnow.domains.articles.params import Oracle
+from winnow.domains.articles.params import Label
+from winnow.domains.articles.rules.batches import SentBatch
 from winnow.domains.articles.rules.labelling import Labeller
 from winnow.domains.articles.rules.oracles import make_oracle
 from winnow.learn.interrupt import stop_request
@@ -32,6 +33,9 @@ class AnswerStore:
         self._file.execute("PRAGMA synchronous=NORMAL")
         self._file.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT, asker TEXT, retired INT, reply TEXT)")
         self._synced = time.monotonic()
+        self._file.execute(
+            "CREATE TABLE IF NOT EXISTS batches (label TEXT PRIMARY KEY, asker, server_id, prompts TEXT)"
+        )
         self._file.execute("CREATE INDEX IF NOT EXISTS by_key ON replies (key)")
 
     def close(self) -> None:
@@ -63,27 +67,41 @@ class AnswerStore:
         rows = self._file.execute("SELECT rowid, reply FROM replies WHERE asker = ? AND NOT retired", (asker,))
         return ((number, json.loads(reply)) for number, reply in rows.fetchall())
 
+    def begin_batch(self, batch: SentBatch) -> None:
+        """Put a batch on record, or what is now known of it."""
+        row = (batch.label, batch.asker, batch.server_id, json.dumps(dict(batch.prompts)))
+        self._file.execute("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)", row)
+
+    def end_batch(self, label: str) -> None:
+        """Strike a batch whose answers are stored."""
+        self._file.execute("DELETE FROM batches WHERE label = ?", (label,))
+
+    def batches(self, asker: str) -> list[SentBatch]:
+        """The batches on record, oldest first."""
+        rows = self._file.execute("SELECT * FROM batches WHERE asker = ? ORDER BY rowid", (asker,)).fetchall()
+        return [SentBatch(label, of, server_id, json.loads(prompts)) for label, of, server_id, prompts in rows]
+
     def retire(self, numbers: list[int]) -> None:
         self._file.executemany("UPDATE replies SET retired = 1 WHERE rowid = ?", [(number,) for number in numbers])
 
 
 @contextmanager
-def open_labeller(definition: Definition, settings: Oracle, max_cost_usd: float, seed: int) -> Iterator[Labeller]:
+def open_labeller(definition: Definition, params: Label, seed: int) -> Iterator[Labeller]:
     """A labeller, which Ctrl+C and SIGTERM stop when what is under way is answered and stored.
 
     The store is locked: another process waits. Answers of `rules` cost nothing and are not kept.
     """
-    oracle = make_oracle(settings, definition, seed)
-    if settings.provider == "rules":
+    oracle = make_oracle(params.oracle, definition, seed)
+    if params.oracle.provider == "rules":
         with stop_request() as stop:
-            yield Labeller(oracle, AnswerStore(None), definition, settings, max_cost_usd, stop)
+            yield Labeller(oracle, AnswerStore(None), definition, params, stop)
         return
     folder = state_folder() / "kept" / "articles"
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "answers.lock"), stop_request() as stop:
         store = AnswerStore(folder / "answers.sqlite")
         try:
-            yield Labeller(oracle, store, definition, settings, max_cost_usd, stop)
+            yield Labeller(oracle, store, definition, params, stop)
         finally:
             store.close()
 

@@ -38,7 +38,7 @@ def export_label(out: Path) -> list[Path]:
 
 
 def export_split(out: Path) -> list[Path]:
-    """`train.jsonl`, `val.jsonl` and `test.jsonl`: id, title, content, labels, dimension_names."""
+    """`train.jsonl`, `val.jsonl` and `test.jsonl`: id, title, content, labels, dimension_names, source, split, …"""
     definition, rows = labelled()
     splits = read_table(DATA / "split" / "splits.parquet", Splits).set_index("article_id")["split"]
     split = rows["article_id"].map(splits)
@@ -52,6 +52,8 @@ def export_split(out: Path) -> list[Path]:
                     "content": row["content"],
                     "labels": [row[each] for each in definition.names],
                     "dimension_names": definition.names,
+                    **_about(row),
+                    "split": name,
                 }
                 for row in rows[split == name].to_dict("records")
             ],
@@ -61,9 +63,14 @@ def export_split(out: Path) -> list[Path]:
 
 
 def _source(row: Mapping[Any, Any]) -> dict[str, Any]:
-    known = {"id": row["article_id"], "title": row["title"], "content": row["content"], "source": row["source"]}
-    dated = {"published": row["published"]} if isinstance(row["published"], str) else {}
-    return {**json.loads(row["extra"]), **known, **dated}
+    known = {"id": row["article_id"], "title": row["title"], "content": row["content"], **_about(row)}
+    split = {"split": row["official_split"]} if isinstance(row["official_split"], str) else {}
+    return {**json.loads(row["extra"]), **known, **split}
+
+
+def _about(row: Mapping[Any, Any]) -> dict[str, str]:
+    """Where an article is from, when and in which language, as far as its source says so."""
+    return {name: row[name] for name in ("source", "published", "language") if isinstance(row[name], str)}
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> Path:

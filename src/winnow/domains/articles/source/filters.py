@@ -4,7 +4,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from winnow.domains.articles.definitions import Definition, FilterConfig, Gates, Prefilter
+import regex
+from pydantic import ValidationError
+
+from winnow.domains.articles.definitions import RATIONALE, Definition, Example, FilterConfig, Prefilter
+from winnow.domains.articles.rules.prefilter import is_slow
+from winnow.domains.articles.source.formats import NotAnArticle, checked_score, jsonl_rows
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.params import Document, Location, dotted
 
@@ -34,6 +39,11 @@ def read_filter(name: str, folder: Path = FOLDER) -> Definition:
                 f"the filter {name} has no {file}", where=str(place), fix=f"see {FOLDER.parent}/README.md"
             )
     settings, rules = Document(place / "config.yaml"), Document(place / "prefilter.yaml")
+    if "gates" in settings.content:
+        raise SourceError(
+            f"{settings.at(('gates',))}: the gates of the calibration report are in params.yaml",
+            fix="move them to articles.label.calibration.gates, where a change of a target re-runs label alone",
+        )
     config = settings.section((), FilterConfig)
     _raise_first(settings, _config_problems(config, name))
     prefilter = rules.section((), Prefilter)
@@ -44,7 +54,31 @@ def read_filter(name: str, folder: Path = FOLDER) -> Definition:
         raise SourceError(f"the prompt is not valid UTF-8: {error}", where=str(place / "prompt.md")) from None
     if not prompt:
         raise SourceError("the prompt is empty", where=str(place / "prompt.md"), fix="write what the oracle has to do")
-    return Definition(config=config, prefilter=prefilter, prompt=prompt)
+    examples = list(_examples(place / "examples.jsonl", config))
+    return Definition(config=config, prefilter=prefilter, prompt=prompt, examples=examples)
+
+
+def _examples(path: Path, config: FilterConfig) -> Iterator[Example]:
+    """The examples of a filter that has some; raises SourceError naming the line that is none."""
+    for number, row in enumerate(jsonl_rows(path) if path.is_file() else ()):
+        try:
+            if isinstance(row, str):
+                raise NotAnArticle(row)
+            example = Example.model_validate(row)
+            if surplus := sorted(example.scores.keys() - set(config.names)):
+                raise NotAnArticle(f"there is no dimension {', '.join(surplus)}")
+            for name in config.names:
+                checked_score(name, example.scores.get(name), config)
+        except ValueError as error:
+            said = "; ".join(f"{dotted(each['loc'])}: {each['msg']}" for each in error.errors()) if isinstance(
+                error, ValidationError
+            ) else str(error)  # fmt: skip
+            raise SourceError(
+                f"row {number} is no example: {said}",
+                where=str(path),
+                fix='write {"title": …, "content": …, "scores": {dimension: score, …}, "rationale": …}',
+            ) from None
+        yield example
 
 
 def _raise_first(document: Document, problems: Iterator[Problem]) -> None:
@@ -60,18 +94,14 @@ def _config_problems(config: FilterConfig, name: str) -> Iterator[Problem]:
         yield ("scale",), f"high ({config.scale.high:g}) is not above low ({config.scale.low:g})"
     names = config.names
     for index, each in enumerate(names):
+        if each == RATIONALE:
+            yield ("dimensions", index, "name"), f"{each} is the key of an answer's reasons: choose another name"
         if each in names[:index]:
             yield ("dimensions", index, "name"), f"{each} is defined twice"
     for index, each in enumerate(config.tiers.of):
         if each not in names:
             yield ("tiers", "of", index), f"there is no dimension {each!r}; known: {', '.join(names)}"
     yield from _tier_problems(config)
-    for gate in Gates.model_fields:
-        bound = getattr(config.gates, gate)
-        ordered = bound.target >= bound.review if gate in Gates.higher else bound.target <= bound.review
-        if not ordered:
-            side = "below" if gate in Gates.higher else "above"
-            yield ("gates", gate), f"target ({bound.target:g}) is {side} review ({bound.review:g})"
 
 
 def _tier_problems(config: FilterConfig) -> Iterator[Problem]:
@@ -99,8 +129,12 @@ def _prefilter_problems(prefilter: Prefilter) -> Iterator[Problem]:
     for key in ("keep", "drop"):
         for index, pattern in enumerate(getattr(prefilter, key).patterns):
             try:
-                re.compile(pattern)
-            except re.error as error:
+                if is_slow(pattern):
+                    yield (
+                        (key, "patterns", index),
+                        f"{pattern!r} backtracks without end: write it without a repeat inside of a repeat",
+                    )
+            except regex.error as error:
                 yield (key, "patterns", index), f"{pattern!r} is no regular expression: {error}"
     places: list[tuple[Location, list[str]]] = [
         (("keep", "words"), prefilter.keep.words),

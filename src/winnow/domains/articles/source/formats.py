@@ -1,10 +1,11 @@
 """Reading articles: JSONL, Parquet, JSONL that carries scores. A line that is no article is rejected with a reason."""
 
+import datetime as dt
 import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ SPLITS = {"train": "train", "val": "val", "validation": "val", "dev": "val", "te
 """What sources call the splits of their own."""
 
 KNOWN = ("id", "title", "content", "source", "published", "language", "split")
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?=$|[T ])")
 
 COLUMNS = ("article_id", "title", "content", "source", "published", "language", "official_split", "extra")
 
@@ -48,11 +49,19 @@ def read(form: str, path: Path, config: FilterConfig) -> Listing:
 
 def jsonl_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
     """The object of each line that is not blank, or why it is none; a line at a time."""
+    return map(json_object, lines_of(path))
+
+
+def lines_of(path: Path, progress: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
+    """The lines of a file, or of a gzip file, that are not blank; `progress` is told how many bytes of it were read."""
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
+            before = 0
             for line in file:
+                progress(raw.tell() - before)
+                before = raw.tell()
                 if line.strip():
-                    yield json_object(line)
+                    yield line
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise SourceError(f"{path} is not a readable gzip file: {error}", fix="copy it again") from None
 
@@ -126,8 +135,6 @@ def article_of(row: Mapping[str, Any], form: str) -> dict[str, str | None]:
         title = ""
     if not isinstance(title, str):
         raise NotAnArticle(f"the title is {title!r}, not text")
-    published = row.get("published")
-    date = DATE.match(str(published)) if published is not None else None
     split = row.get("split")
     if split is not None and (not isinstance(split, str) or split not in SPLITS):
         raise NotAnArticle(f"the split is {split!r}; known: {', '.join(SPLITS)}")
@@ -137,7 +144,7 @@ def article_of(row: Mapping[str, Any], form: str) -> dict[str, str | None]:
         "title": title,
         "content": content,
         "source": str(row.get("source") or form),
-        "published": date[0] if date else None,
+        "published": _date(row.get("published")),
         "language": str(row["language"])[:2].lower() if row.get("language") else None,
         "official_split": SPLITS[split] if split is not None else None,
         "extra": json.dumps(extra, sort_keys=True, ensure_ascii=False, default=str),
@@ -147,6 +154,22 @@ def article_of(row: Mapping[str, Any], form: str) -> dict[str, str | None]:
     except UnicodeEncodeError:
         raise NotAnArticle("it holds half of a surrogate pair, which is no character") from None
     return article
+
+
+def _date(published: Any) -> str | None:
+    """The day of an ISO 8601 date or time; raises NotAnArticle at any other text, which rules of dates would miss."""
+    if published is None or published == "":
+        return None
+    found = DATE.match(str(published))
+    try:
+        return dt.date.fromisoformat(found[0] if found else "").isoformat()
+    except ValueError:
+        raise NotAnArticle(f"published is {str(published)[:40]!r}, no date that begins with YYYY-MM-DD") from None
+
+
+def text_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a row what is read and scored: an odd date or split keeps nothing from that."""
+    return {name: row[name] for name in ("id", "title", "content") if name in row}
 
 
 def scores_of(row: Mapping[str, Any], config: FilterConfig) -> dict[str, float]:

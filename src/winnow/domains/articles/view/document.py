@@ -57,7 +57,7 @@ def write_document(found: Results, path: Path) -> None:
     config, model = found.definition.config, found.judgement["model"]
     document.add_heading(f"Training report: {config.name} v{config.version}", 0)
     document.add_heading("Executive summary", 1)
-    document.add_paragraph(config.description)
+    document.add_paragraph(_printable(config.description))
     document.add_paragraph(
         f"Verdict: {found.judgement['verdict']}. On {found.judgement['rows_test']} test articles the mean absolute "
         f"error is {model['mae']:.3f} points, and {model['within_one_accuracy']:.0%} of the scores lie within 1 point "
@@ -88,6 +88,11 @@ def write_document(found: Results, path: Path) -> None:
         document.add_paragraph(reason, style="List Bullet")
     with atomic_path(path) as scratch:
         document.save(str(scratch))
+
+
+def _printable(text: str) -> str:
+    """Without control characters, which XML does not hold."""
+    return "".join(each if each.isprintable() or each in "\n\t" else " " for each in text)
 
 
 def _table(document: Document, judgement: dict[str, Any]) -> None:

@@ -12,9 +12,9 @@ from winnow.domains.playlists.params import Evaluate
 from winnow.judge.intervals import values
 from winnow.judge.result import EvaluationResult, compare
 from winnow.judge.slices import slice_metrics
-from winnow.measure.ranking import clicks, cutoff_metrics, r_precision
+from winnow.measure.ranking import clicks, cutoff_metrics, ndcg_at, r_precision
 from winnow.recommend.evaluation_set import EvaluationSet
-from winnow.recommend.lists import distinct_groups
+from winnow.recommend.lists import challenge_r_precision, distinct_groups
 from winnow.recommend.metrics import of_checks, user_metrics
 from winnow.recommend.ranking import Ranking
 
@@ -40,6 +40,8 @@ def per_playlist(
         ranked, popularity, distinct_groups(lists, artist), cutoffs=definitions.CUTOFFS, length=definitions.LIST_LENGTH
     )
     figures["r_precision"] = r_precision(ranked.hits, ranked.relevant)
+    figures["challenge_r_precision"] = challenge_r_precision(ranked.lists, held.hidden, artist)
+    figures["ndcg_at_500"] = ndcg_at(ranked.hits, ranked.relevant, definitions.PLACES)
     figures["clicks"] = clicks(ranked.hits)
     hits = ranked.hits & seen[ranked.lists]
     of_seen = cutoff_metrics(hits, np.maximum(seen_held, 1), definitions.CUTOFFS)

@@ -10,22 +10,26 @@ import pandas as pd
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-from winnow.domains.playlists.model.completion import Neighbourhood
-from winnow.domains.playlists.tables import Artists, Genres, KnownTracks
+from winnow.domains.playlists.model.completion import Neighbourhood, genres_of_tracks
+from winnow.domains.playlists.tables import Artists, GenreEdges, Genres, KnownTracks, NameWordCounts, NameWordTracks
 from winnow.pipeline.errors import TableError, WinnowError
 from winnow.pipeline.files import atomic_path, write_json
 from winnow.pipeline.tables import read_table, write_table
+from winnow.recommend.chances import Chances
+from winnow.recommend.words import NameWords, fit_words
 
 SETTINGS, SIMILAR = "settings.json", "similar.safetensors"
 CSR = ("data", "indices", "indptr")
 """The arrays of a sparse matrix of compressed rows."""
-BLEND = ("weight", "decay", "floor", "artist_weight")
+BLEND = ("weight", "decay", "floor", "artist_weight", "genre_weight")
 """Of a `Neighbourhood`, what the settings hold."""
+WORDS, WORD_TRACKS = "words.parquet", "word_tracks.parquet"
+GENRE_EDGES = "genre_edges.parquet"
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """The tracks, artists and genres behind the network's indices, the hold-out, and the blend."""
+    """The tracks, artists and genres behind the network's indices, the hold-out, and the words of playlists' names."""
 
     tracks: pd.DataFrame
     """`KnownTracks`"""
@@ -33,50 +37,91 @@ class Artifacts:
     """`Artists`"""
     genres: pd.DataFrame
     """`Genres`"""
+    genre_edges: pd.DataFrame
+    """`GenreEdges`"""
     holdout_size: int
     """tracks that were held out of each playlist"""
+    words: NameWords
+    """which tracks the training playlists have whose name has a word"""
 
     def write(self, folder: Path) -> None:
         """Add the tables to a model's folder."""
         write_table(folder / "tracks.parquet", self.tracks, KnownTracks)
         write_table(folder / "artists.parquet", self.artists, Artists)
         write_table(folder / "genres.parquet", self.genres, Genres)
+        write_table(folder / GENRE_EDGES, self.genre_edges, GenreEdges)
+        words, counts = pd.Series(self.words.words, dtype="str"), self.words.together.tocoo()
+        write_table(folder / WORDS, pd.DataFrame({"word": words, "playlists": self.words.lists}), NameWordCounts)
+        told = {"word_index": counts.row, "track_index": counts.col, "together": counts.data}
+        write_table(folder / WORD_TRACKS, pd.DataFrame(told).astype("int64"), NameWordTracks)
 
 
 def make_artifacts(
-    tracks: pd.DataFrame, artists: pd.DataFrame, genres: pd.DataFrame, sampling: pd.DataFrame, splits: pd.DataFrame
+    playlists: pd.DataFrame,
+    tracks: pd.DataFrame,
+    artists: pd.DataFrame,
+    genres: pd.DataFrame,
+    genre_edges: pd.DataFrame,
+    sampling: pd.DataFrame,
+    splits: pd.DataFrame,
 ) -> Artifacts:
-    """From `Tracks`, `Artists`, `Genres`, `Sampling` and `Splits`."""
+    """From `NumberedPlaylists`, `Tracks`, `Artists`, `Genres`, `GenreEdges`, `Sampling` and `Splits`."""
     held = splits[splits["split"] == "test"].groupby("playlist_index").size()
-    return Artifacts(tracks.assign(playlists=sampling["playlists"]), artists, genres, int(held.max()))
+    train, counts = splits[splits["split"] == "train"], sampling["playlists"]
+    owner, track = (train[name].to_numpy(dtype=np.int64) for name in ("playlist_index", "track_index"))
+    words = fit_words(playlists["name"].tolist(), owner, track, counts.to_numpy())
+    return Artifacts(tracks.assign(playlists=counts), artists, genres, genre_edges, int(held.max()), words)
 
 
 def read_artifacts(folder: Path) -> Artifacts:
     """The tables of a model's folder; raises TableError when one is missing."""
+    settings = _settings(folder)
+    tracks = read_table(folder / "tracks.parquet", KnownTracks)
+    words, pairs = read_table(folder / WORDS, NameWordCounts), read_table(folder / WORD_TRACKS, NameWordTracks)
+    together = sparse.csr_matrix(
+        (pairs["together"].to_numpy(dtype=np.float32), (pairs["word_index"], pairs["track_index"])),
+        shape=(len(words), len(tracks)),
+    )
+    named = tuple(words["word"]), words["playlists"].to_numpy(), together, tracks["playlists"].to_numpy()
     return Artifacts(
-        read_table(folder / "tracks.parquet", KnownTracks),
+        tracks,
         read_table(folder / "artists.parquet", Artists),
         read_table(folder / "genres.parquet", Genres),
-        int(_settings(folder)["holdout_size"]),
+        read_table(folder / GENRE_EDGES, GenreEdges),
+        int(settings["holdout_size"]),
+        NameWords(*named, int(settings["training_playlists"])),
     )
 
 
-def write_settings(folder: Path, holdout_size: int, blend: Neighbourhood | None) -> None:
-    """Add the hold-out's size and the blend to a model's folder."""
-    told = None if blend is None else {name: getattr(blend, name) for name in BLEND}
-    if blend is not None:
-        similar = blend.similar  # safetensors: a zip file's bytes depend on Python's patch release
-        with atomic_path(folder / SIMILAR) as scratch:
-            save_file({name: getattr(similar, name) for name in CSR}, scratch)
-    write_json(folder / SETTINGS, {"holdout_size": holdout_size, "blend": told})
+def write_settings(folder: Path, artifacts: Artifacts, near: Neighbourhood, chances: Chances) -> None:
+    """Add the hold-out's size, item-kNN with its weight in the blend, and what scores mean to a model's folder."""
+    similar = near.similar  # safetensors: a zip file's bytes depend on Python's patch release
+    with atomic_path(folder / SIMILAR) as scratch:
+        save_file({name: getattr(similar, name) for name in CSR}, scratch)
+    told = {
+        "holdout_size": artifacts.holdout_size,
+        "training_playlists": artifacts.words.total,
+        "blend": {name: getattr(near, name) for name in BLEND},
+        "chances": vars(chances),
+    }
+    write_json(folder / SETTINGS, told)
+
+
+def read_chances(folder: Path) -> Chances:
+    """What the scores of a model's folder mean."""
+    return Chances(**_settings(folder)["chances"])
 
 
 def read_blend(folder: Path) -> Neighbourhood | None:
     """The blend of a model's folder; None where the network is used alone."""
+    near = read_neighbourhood(folder)
+    return near if near.weight > 0 else None
+
+
+def read_neighbourhood(folder: Path) -> Neighbourhood:
+    """The item-kNN of a model's folder, with its weight in the blend, which may be 0."""
     blend = _settings(folder)["blend"]
-    if blend is None:
-        return None
-    if missing := [name for name in BLEND if name not in blend]:
+    if missing := [name for name in BLEND if name not in (blend or {})]:
         raise WinnowError(
             f"{folder / SETTINGS} lacks {', '.join(missing)} of the blend",
             fix="dvc repro train@playlists writes it again",
@@ -88,6 +133,7 @@ def read_blend(folder: Path) -> Neighbourhood | None:
         similar=sparse.csr_matrix(tuple(similar[name] for name in CSR), shape=(len(tracks), len(tracks))),
         artist=tracks["artist_index"].to_numpy(),
         popularity=tracks["playlists"].to_numpy(dtype=np.float32),
+        genres=genres_of_tracks(tracks["artist_index"].to_numpy(), read_table(folder / GENRE_EDGES, GenreEdges)),
     )
 
 

@@ -4,10 +4,10 @@ Why a track completes a playlist, computed by the network itself.
 The effect of a track of the playlist is by how much the score falls without it, its attention going to the others (the
 gates of the tracks before it stay as they were); the effect of the recommended track's artist or of a genre is by how
 much it falls without that part of the track's vector, and without what the artist counts in the blend. `score_without`
-takes the track out of the playlist and computes all again.
+takes the track out of the playlist, or the artist or genre from the track in the whole graph, and computes all again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -40,14 +40,13 @@ class CompletionExplainer:
         vector, without = self._without_each(own[: self.completer.model.history])
         effects = np.zeros(len(own))
         effects[: len(without)] = ((vector - without) @ self.completer.units[item]).cpu().numpy()
-        blended, blended_artist = self._blended(item, own)
+        blended, blended_part = self._blended(item, own)
         effects += blended
         found = [Reason("track", *pair) for pair in zip(own.tolist(), effects.tolist(), strict=True)]
         score = float(vector @ self.completer.units[item])
         for kind, index, part in self._parts(item):
             rest = normalize(self.completer.vectors[item] - part, dim=0)
-            also = blended_artist if kind == "artist" else 0.0
-            found.append(Reason(kind, index, score - float(vector @ rest) + also))
+            found.append(Reason(kind, index, score - float(vector @ rest) + blended_part(kind, index)))
         return sort_reasons(found)
 
     def _without_each(self, own: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -59,32 +58,42 @@ class CompletionExplainer:
         parts = strength[..., None] * given.view(*given.shape[:2], model.heads, -1)
         whole = parts.sum(dim=1)
         others = (whole[:, None] - parts)[0] / (1 - strength[0, :, :, None]).clamp(min=1e-6)
-        vector = normalize(whole.flatten(1) @ model.query, dim=1)[0]
+        vector = model.project(whole.flatten(1))[0]
         if len(own) == 1:  # nothing is left to complete
             return vector, torch.zeros_like(vector)[None]
-        return vector, normalize(others.flatten(1) @ model.query, dim=1)
+        return vector, model.project(others.flatten(1))
 
-    def _blended(self, track: int, own: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
-        """By how much the blend's part falls without each track of `own` (last one first), and without the artist."""
+    def _blended(self, track: int, own: NDArray[np.int64]) -> tuple[NDArray[np.float64], Callable[[str, int], float]]:
+        """By how much the blend's part falls without each of `own` (last one first); and without artist or genre."""
         blend = self.completer.blend
         if blend is None:
-            return np.zeros(len(own)), 0.0
+            return np.zeros(len(own)), lambda _kind, _index: 0.0
         weights = np.exp(-np.arange(len(own)) / blend.decay) + blend.floor
+        total = weights.sum()
         near = weights * blend.similar[own][:, [track]].toarray().ravel()
         of_artist = weights * ((blend.artist[own] == blend.artist[track]) & (blend.artist[own] >= 0))
-        total, counts = weights.sum(), float(blend.of_artist[track])
+        of_artist = of_artist * float(blend.of_artist[track])
+        genres = blend.genres[track].toarray().ravel() * blend.genre_weight
+        of_genres = weights[:, None] * (blend.genres[own].toarray() * genres)
+        shared = of_artist + of_genres.sum(axis=1)
         left = np.maximum(total - weights, 1e-9)
-        rest = (near.sum() - near + counts * (of_artist.sum() - of_artist) / left) / left
-        share = counts * of_artist.sum() / total
-        effects = (near.sum() + share) / total - np.where(total > weights, rest, 0)
-        return np.asarray(blend.weight * effects), float(blend.weight * share / total)
+        rest = (near.sum() - near + (shared.sum() - shared) / left) / left
+        effects = (near.sum() + shared.sum() / total) / total - np.where(total > weights, rest, 0)
+        scale = blend.weight / total**2
+
+        def without(kind: str, index: int) -> float:
+            return float(scale * (of_artist.sum() if kind == "artist" else of_genres[:, index].sum()))
+
+        return np.asarray(blend.weight * effects), without
 
     def _parts(self, track: int) -> list[tuple[str, int, Tensor]]:
         """The artist's and each genre's part of a track's vector."""
         model = self.completer.model
         artist = int(model.artist_of[track])
-        if artist < 0:
+        if artist < 0 or "artists" in model.without:
             return []
+        if "genres" in model.without:
+            return [("artist", artist, model.artist[artist])]
         shares = model.genre_share[artist]
         genres = [
             ("genre", int(model.genre_of[artist, place]), shares[place] * model.genre[model.genre_of[artist, place]])
@@ -101,12 +110,23 @@ class CompletionExplainer:
                 return 0.0
             return float(self.completer.scores(left, np.array([0]))[0, item])
         parts = {(kind, index): part for kind, index, part in self._parts(item)}
-        rest = normalize(self.completer.vectors[item] - parts[reason.kind, reason.index], dim=0)
+        vector, units = self._with_other_track(item, parts[reason.kind, reason.index], own)
         alone = sequences_from([own], self.given.tracks)
-        scores = self.completer.scores(alone, np.array([0]))[0, item]
-        vector, _ = self._without_each(own[::-1][: self.completer.model.history])
-        also = self._blended(item, own[::-1])[1] if reason.kind == "artist" else 0.0
-        return float(scores - vector @ self.completer.units[item] + vector @ rest) - also
+        score = float(vector @ units + self.completer.bias[item])
+        if self.completer.blend is not None:
+            score += float(self.completer.blend.without(item, reason).scores(alone, np.array([0]))[0, item])
+        return score
+
+    def _with_other_track(self, item: int, part: Tensor, own: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """The vectors of playlist `own` and of track `item`, whose plain vector lacks `part` in the whole graph."""
+        model = self.completer.model
+        plain = self.completer.plain.clone()
+        plain[item] -= part
+        last = own[::-1][: model.history].copy()
+        rows = torch.from_numpy(np.append(last, item)).to(plain.device)
+        vectors = model.full(plain, rows)
+        inside = torch.ones(1, len(last), dtype=torch.bool, device=plain.device)
+        return model.encode(vectors[:-1][None], inside)[0], normalize(vectors[-1], dim=0)
 
 
 def explain(

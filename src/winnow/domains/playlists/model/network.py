@@ -57,9 +57,16 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         history: int,
         temperature: float,
         dropout: float,
+        without: list[str],
     ) -> None:
-        """All of the graph besides the numbers of its nodes is set by `tensors.build_model`."""
+        """All of the graph besides the numbers of its nodes is set by `tensors.build_model`.
+
+        `without` names parts that the network does without: content_attention (its attention is that of the gates
+        alone), query (the matrix from the playlist's sum to its vector), own_vectors, walk, genres or artists (which
+        have the genres).
+        """
         super().__init__()
+        self.without = frozenset(without)
         self.heads, self.history, self.temperature = heads, history, temperature
         self.track = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
         self.artist = nn.Parameter(torch.randn(artists, embedding_dim) * INITIAL_STD)
@@ -102,9 +109,9 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         A bias is one more dimension of a track; a playlist has 1 there.
         """
         own, artists = (BothWays(*(batch[f"{name}_{part}"] for part in PARTS)) for name in ("track", "artist"))
-        sums = product(own, self.track) + product(artists, self._artists(batch["artists"]))
+        sums = product(own, self._own()) + product(artists, self._artists(batch["artists"]))
         plain, near = self.dropout(sums).view(2, len(batch["track"]), -1)
-        vectors = plain + self.propagation_weight * near
+        vectors = plain if "walk" in self.without else plain + self.propagation_weight * near
         given, targets = len(batch["place"]), len(batch["target_list"])
         lists, places = batch["inside"].shape
         padded = vectors.new_zeros(lists * places, vectors.shape[1]).index_copy(0, batch["place"], vectors[:given])
@@ -113,20 +120,26 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         playlists = torch.cat([playlists, playlists.new_ones(lists, 1)], dim=1)
         return playlists, units[:targets], units[targets:]
 
+    def _own(self) -> Tensor:
+        """The tracks' own vectors, (embeddings, dim)."""
+        return torch.zeros_like(self.track) if "own_vectors" in self.without else self.track
+
     def _artists(self, artists: Tensor) -> Tensor:
         """The vectors (n, dim) of artists (n,): their own plus the mean of their genres'."""
+        if "artists" in self.without:
+            return self.artist.new_zeros(len(artists), self.artist.shape[1])
         return self.artist.index_select(0, artists) + self._genres(artists)
 
     def _genres(self, artists: Tensor) -> Tensor | float:
         """The mean of the artists' genres' vectors, by their shares."""
-        if not len(self.genre):
+        if not len(self.genre) or "genres" in self.without:
             return 0.0
         each = self.genre.index_select(0, self.genre_of[artists].flatten()).view(*self.genre_of[artists].shape, -1)
         return (each * self.genre_share[artists][:, :, None]).sum(dim=1)
 
     def plain(self) -> Tensor:
         """The plain vectors of all tracks, (tracks, dim)."""
-        vectors = self.track.index_select(0, self.own.clamp(min=0)) * (self.own >= 0)[:, None]
+        vectors = self._own().index_select(0, self.own.clamp(min=0)) * (self.own >= 0)[:, None]
         if len(self.artist):
             artists = self._artists(torch.arange(len(self.artist), device=self.own.device))
             vectors = vectors + artists.index_select(0, self.artist_of.clamp(min=0)) * (self.artist_of >= 0)[:, None]
@@ -135,12 +148,14 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
     def all_tracks(self) -> tuple[Tensor, Tensor]:
         """The plain and the full vectors of all tracks, (tracks, dim) each."""
         plain = self.plain()
-        full = [
-            plain[start : start + CHUNK]
-            + self.propagation_weight * self._neighbours(plain, slice(start, start + CHUNK))
-            for start in range(0, len(plain), CHUNK)
-        ]
-        return plain, torch.cat(full)
+        rows = torch.arange(len(plain), device=plain.device)
+        return plain, torch.cat([self.full(plain, some) for some in torch.split(rows, CHUNK)])
+
+    def full(self, plain: Tensor, rows: Tensor) -> Tensor:
+        """The full vectors of some tracks, (rows, dim), from the plain ones of all."""
+        if "walk" in self.without:
+            return plain[rows]
+        return plain[rows] + self.propagation_weight * self._neighbours(plain, rows)
 
     def track_bias(self) -> Tensor:
         """The part of a track's score that is the same for all playlists, (tracks,).
@@ -150,7 +165,7 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         """
         return torch.where(self.candidate, self.popularity[self.step], UNKNOWN)
 
-    def _neighbours(self, plain: Tensor, rows: slice) -> Tensor:
+    def _neighbours(self, plain: Tensor, rows: Tensor) -> Tensor:
         near = self.neighbour[rows]
         vectors = plain.index_select(0, near.flatten().long()).view(*near.shape, -1)
         return torch.einsum("rn,rnd->rd", self.neighbour_weight[rows], vectors)
@@ -164,14 +179,22 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         strength = self.attend(given, inside)
         parts = given.view(*given.shape[:2], self.heads, -1)
         summed = (strength[..., None] * parts).sum(dim=1).flatten(1)
-        return normalize(summed @ self.query, dim=1)
+        return self.project(summed)
+
+    def project(self, summed: Tensor) -> Tensor:
+        """Unit vectors (playlists, dim) of playlists whose tracks sum to `summed` under attention."""
+        return normalize(summed if "query" in self.without else summed @ self.query, dim=1)
 
     def attend(self, given: Tensor, inside: Tensor) -> Tensor:
         """The attention to each track, which sums to 1 over a playlist: (playlists, places, heads)."""
+        gate = self.gate[: given.shape[1]]
+        if "content_attention" in self.without:
+            logits = gate.expand(len(given), -1, -1)
+            return torch.softmax(logits.masked_fill(~inside[:, :, None], -torch.inf), dim=1)
         mean = given.sum(dim=1) / inside.sum(dim=1, keepdim=True).clamp(min=1)
         content = (given * self.attention[0]).view(*given.shape[:2], self.heads, -1).sum(dim=3)
         common = (mean * self.attention[1]).view(len(mean), self.heads, -1).sum(dim=2)
-        logits = leaky_relu(content + common[:, None], SLOPE) + self.gate[: given.shape[1]]
+        logits = leaky_relu(content + common[:, None], SLOPE) + gate
         return torch.softmax(logits.masked_fill(~inside[:, :, None], -torch.inf), dim=1)
 
 

@@ -47,6 +47,7 @@ def build_model(network: Network, graph: TrackGraph, genre_edges: pd.DataFrame, 
         history=network.history,
         temperature=network.temperature,
         dropout=network.dropout,
+        without=list(network.without),
     )
     model.step.copy_(torch.from_numpy(popularity_step(graph.playlists)))
     model.candidate.copy_(torch.from_numpy(graph.playlists > 0))

@@ -18,15 +18,19 @@ def choose_playlists(entries: pd.DataFrame, most: int | None, rng: np.random.Gen
     return entries[entries["playlist_index"].isin(rng.permutation(numbers)[:most])]
 
 
-def split_entries(entries: pd.DataFrame, params: Split) -> pd.DataFrame:
+def split_entries(entries: pd.DataFrame, params: Split, rng: np.random.Generator) -> pd.DataFrame:
     """The columns of `Splits`: of each playlist the last entries are test, as many before them val, the others train.
 
-    A playlist without an entry left for training is in train whole. Raises TableError when a split has no row.
+    A playlist without an entry left for training is in train whole; a share of the playlists, drawn at random, is
+    unseen. Raises TableError when a split has no row.
     """
     split = leave_last_out(
         entries["playlist_index"], entries["position"], val=params.holdout_size, test=params.holdout_size
     )
-    check_splits(split, definitions.SPLITS)
+    numbers = entries["playlist_index"].unique()
+    unseen = rng.permutation(numbers)[: round(params.unseen_share * len(numbers))]
+    split[entries["playlist_index"].isin(unseen)] = definitions.UNSEEN
+    check_splits(split[split != definitions.UNSEEN], definitions.SPLITS)
     return entries.assign(split=split)
 
 

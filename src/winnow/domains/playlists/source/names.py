@@ -41,3 +41,9 @@ def track_title(number: int) -> str:
 def _pair(number: int, first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, int]:
     """A word of each list, and how often all pairs were used up; the lists' lengths have no common divisor."""
     return f"{first[number % len(first)]} {second[number % len(second)]}", number // (len(first) * len(second))
+
+
+def playlist_name(number: int, genre: str) -> str:
+    """`jazz, Blue Sunday`; of every third playlist `Blue Sunday 12`, as people do not always name what they collect."""
+    mood, thing = MOODS[number * 7 % len(MOODS)], THINGS[number * 5 % len(THINGS)]
+    return f"{mood} {thing} {number % 100}" if number % 3 == 0 else f"{genre}, {mood} {thing}"

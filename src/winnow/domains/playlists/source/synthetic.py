@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from winnow.domains.playlists.params import Synthetic
 from winnow.domains.playlists.source.listing import Piece, make_piece
-from winnow.domains.playlists.source.names import artist_name, track_title
+from winnow.domains.playlists.source.names import artist_name, playlist_name, track_title
 
 PIECE = 1000
 """Playlists made at a time."""
@@ -41,6 +41,8 @@ class World:
     """(artists + 1,): where the artists' arcs begin, and 1"""
     genres: pd.DataFrame
     """the columns of `ArtistGenres`"""
+    genre: NDArray[np.str_]
+    """(artists,): each artist's main genre"""
 
 
 def make_world(params: Synthetic, rng: np.random.Generator) -> World:
@@ -65,7 +67,7 @@ def make_world(params: Synthetic, rng: np.random.Generator) -> World:
             pd.DataFrame({"artist": labels[has], "genre": names[second[has]], "count": 3.0}),
         ]
     ).astype({"genre": "str"})
-    return World(artist, ends, bounds, genres.sort_values(["artist", "genre"], ignore_index=True))
+    return World(artist, ends, bounds, genres.sort_values(["artist", "genre"], ignore_index=True), names[first])
 
 
 def make_pieces(params: Synthetic, world: World, rng: np.random.Generator) -> Iterator[Piece]:
@@ -105,9 +107,13 @@ def _track_at(world: World, place: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def _piece(start: int, playlist: NDArray[np.int64], track: NDArray[np.int64], world: World) -> Piece:
     first = np.searchsorted(playlist, playlist)
-    numbers = np.unique(playlist) + start
+    own, starts = np.unique(playlist, return_index=True)
+    genre = world.genre[world.artist[track[starts]]]
     return make_piece(
-        [(int(number), f"p{number:07d}", f"playlist {number:07d}") for number in numbers],
+        [
+            (number, f"p{number:07d}", playlist_name(number, str(name)))
+            for number, name in zip((own + start).tolist(), genre, strict=True)
+        ],
         {
             "playlist": (playlist + start).tolist(),
             "position": (np.arange(len(playlist)) - first).tolist(),

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from winnow.domains.retina import definitions
 from winnow.domains.retina.evaluation.results import grade_rows
-from winnow.domains.retina.model.calibration import calibrate
+from winnow.domains.retina.model.calibration import Calibration, calibrate
 from winnow.measure.classification import quadratic_weighted_kappa
 
 METADATA = ["width", "height", "brightness", "red", "green", "blue"]
@@ -56,17 +56,18 @@ def feature_model(features: Floats, photos: pd.DataFrame, decision: definitions.
 
 
 def judged(
-    probabilities: Mapping[str, Floats], rows: pd.DataFrame, decision: definitions.Decision, refer_sensitivity: float
+    probabilities: Mapping[str, Floats], rows: pd.DataFrame, decision: definitions.Decision, model: Calibration
 ) -> dict[str, pd.DataFrame]:
     """Each baseline's rows as `results.grade_rows`, of its probabilities `(rows, 5)` of all of them.
 
-    As the network, each is calibrated and gets its referral threshold in the validation split of `rows` (grade, split).
+    As the network, whose calibration `model` is, each is calibrated and gets its referral threshold in the validation
+    split of `rows` (grade, split).
     The majority is the commonest grade, whatever the rule by which others become grades.
     """
     grades, val = rows["grade"].to_numpy(np.int64), (rows["split"] == "val").to_numpy(bool)
     found = {}
     for name, raw in probabilities.items():
-        calibration = calibrate(raw[val], grades[val], refer_sensitivity)
+        calibration = calibrate(raw[val], grades[val], model.refer_sensitivity, model.coverage)
         found[name] = grade_rows(raw, "likeliest" if name == "majority" else decision, calibration)
     return found
 

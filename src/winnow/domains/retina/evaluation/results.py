@@ -34,6 +34,22 @@ def grade_rows(raw: Floats, decision: definitions.Decision, calibration: Calibra
     )
 
 
+def never_predicted(test: pd.DataFrame) -> list[int]:
+    """The grades that test photographs have and none is given."""
+    return [
+        grade
+        for grade in definitions.GRADES
+        if (test["grade"] == grade).any() and not (test["predicted"] == grade).any()
+    ]
+
+
+def possible_grades(test: pd.DataFrame, calibration: Calibration) -> dict[str, float]:
+    """How often the true grade is a possible one, and how many are possible on average."""
+    low, high = calibration.possible(test[definitions.probability_columns()].to_numpy()).T
+    covered = (low <= test["grade"]) & (test["grade"] <= high)
+    return {"coverage": float(covered.mean()), "grades": float((high - low + 1).mean())}
+
+
 def slices(test: pd.DataFrame) -> pd.DataFrame:
     """Accuracy by grade and by source: the columns of `Slices`."""
     return slice_metrics(

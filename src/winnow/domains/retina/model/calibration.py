@@ -1,4 +1,4 @@
-"""What validation decides after training: the temperature of the probabilities, and who is referred."""
+"""What validation decides after training: the temperature, who is referred, and which grades are possible."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -13,6 +13,7 @@ from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import write_json
 
 FILE = "calibration.json"
+CLASSES = len(definitions.GRADES)
 Floats = NDArray[np.float64]
 
 
@@ -26,6 +27,10 @@ class Calibration:
     """calibrated probability of a referable grade from which a patient is referred"""
     refer_sensitivity: float
     """share of the referable validation photographs that the threshold had to refer"""
+    possible_from: float
+    """calibrated probability from which a grade is possible (split conformal sets, Vovk et al. 2005)"""
+    coverage: float
+    """share of photographs whose true grade is to be among the possible ones"""
 
     def probabilities(self, raw: Floats) -> Floats:
         """Calibrated probabilities `(rows, 5)`."""
@@ -35,19 +40,30 @@ class Calibration:
         """Who is referred `(rows,)`, from calibrated probabilities `(rows, 5)`."""
         return np.asarray(definitions.referable_probability(probabilities) >= self.refer_from, dtype=np.bool_)
 
+    def possible(self, probabilities: Floats) -> NDArray[np.int64]:
+        """The lowest and the highest possible grade `(rows, 2)`, from calibrated probabilities `(rows, 5)`."""
+        within = probabilities >= np.minimum(self.possible_from, probabilities.max(axis=1, keepdims=True))
+        return np.stack([within.argmax(axis=1), CLASSES - 1 - within[:, ::-1].argmax(axis=1)], axis=1)
 
-def calibrate(raw: Floats, grades: NDArray[np.int64], refer_sensitivity: float) -> Calibration:
+
+def calibrate(raw: Floats, grades: NDArray[np.int64], refer_sensitivity: float, coverage: float) -> Calibration:
     """What validation photographs with these probabilities `(rows, 5)` and true grades `(rows,)` say.
 
     The threshold is the highest that refers the given share of the referable ones, in steps of a ten-thousandth, and
-    one half if there are none.
+    one half if there are none. Possible grades reach from the lowest to the highest whose probability is that of the
+    true grade in all but 1 - `coverage` of validation, rounded to be safe: photographs like these have their true grade
+    among them with at least that chance.
     """
     temperature = fit_temperature(raw, grades)
-    score = definitions.referable_probability(with_temperature(raw, temperature))
+    values = with_temperature(raw, temperature)
+    score = definitions.referable_probability(values)
+    of_truth = np.sort(values[np.arange(len(grades)), grades])
+    left_out = int(np.floor((1 - coverage) * (len(grades) + 1) + 1e-9))
+    possible_from = float(np.floor(of_truth[left_out - 1] * 1e4) / 1e4) if left_out else 0.0
     referable = np.sort(score[grades >= definitions.REFERABLE_FROM])[::-1]
     needed = int(np.ceil(refer_sensitivity * len(referable) - 1e-9))
     threshold = float(np.floor(referable[needed - 1] * 1e4) / 1e4) if needed else 0.5
-    return Calibration(temperature, threshold, refer_sensitivity)
+    return Calibration(temperature, threshold, refer_sensitivity, possible_from, coverage)
 
 
 def save(folder: Path, calibration: Calibration) -> None:

@@ -19,9 +19,10 @@ NEAR = 3
 """Numbers that may lie between two neighbours, for photographs that the filter dropped."""
 
 ONE_EACH = (
-    "⚠ every patient has one photograph: where that is not so, both eyes of a patient may stand in two splits and the\n"
-    "  test is too easy. Name them <patient>_left and <patient>_right (or _OS, _OD), give the CSV a column `patient`,\n"
-    "  or set retina.label.neighbour_distance where a patient's photographs are numbered one after the other."
+    "⚠ every patient of {sources} has one photograph: where that is not so, both eyes of a patient may stand in two\n"
+    "  splits and the test is too easy. Name them <patient>_left and <patient>_right (or _OS, _OD), give the CSV a\n"
+    "  column `patient`, or set retina.label.neighbour_distance where a patient's photographs are numbered one after\n"
+    "  the other."
 )
 
 
@@ -29,6 +30,13 @@ def eye_in_name(name: str) -> tuple[str | None, str]:
     """Patient and eye in a photograph's name: `10_left` is patient 10's left one; else None and `unknown`."""
     found = EYE_IN_NAME.fullmatch(name.rpartition("/")[2])
     return (found["patient"], definitions.EYE_WORDS[found["eye"].lower()]) if found else (None, "unknown")
+
+
+def sources_of_single_photographs(labels: pd.DataFrame, photos: pd.DataFrame) -> list[str]:
+    """The sources in which no patient has two photographs, sorted; of one photograph nothing can be said."""
+    source = labels["image_id"].map(photos.set_index("image_id")["source"])
+    found = labels.groupby(source.to_numpy())["patient"].agg(["size", "nunique"])
+    return sorted(str(name) for name in found.index[(found["size"] > 1) & (found["size"] == found["nunique"])])
 
 
 def patients(photos: pd.DataFrame, neighbour_distance: float) -> "pd.Series[str]":

@@ -9,13 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from winnow.domains.sessions import definitions
+from winnow.domains.sessions.metrics import statistics
 from winnow.domains.sessions.params import Evaluate
 from winnow.judge.intervals import values
 from winnow.judge.result import EvaluationResult, compare
 from winnow.judge.slices import slice_metrics
 from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.lists import list_diversity
-from winnow.recommend.metrics import metric_statistics, of_checks, user_metrics
+from winnow.recommend.metrics import of_checks, user_metrics
 from winnow.recommend.ranking import Ranking
 
 T = TypeVar("T")
@@ -97,11 +98,11 @@ def result(
     compared = params.gate.headline.removeprefix("cold_")
     for prefix in ("", "cold_"):
         part = {name: table[table["cold"] == bool(prefix)].reset_index(drop=True) for name, table in tables.items()}
-        statistics = _by_role({name: metric_statistics(own, prefix) for name, own in part.items() if len(own)})
-        if statistics["model"]:
-            own, rows, paired = statistics["model"]["model"], len(part["model"]), (f"{prefix}{compared}",)
-            one = compare(own, statistics["baseline"], rows, params, rng, paired=paired)
-            reference = {name: values(each, rows) for name, each in statistics["reference"].items()}
+        by_role = _by_role({name: statistics(own, prefix) for name, own in part.items() if len(own)})
+        if by_role["model"]:
+            own, rows, paired = by_role["model"]["model"], len(part["model"]), (f"{prefix}{compared}",)
+            one = compare(own, by_role["baseline"], rows, params, rng, paired=paired)
+            reference = {name: values(each, rows) for name, each in by_role["reference"].items()}
             found = found.joined(replace(one, reference=reference))
     return found.joined(of_checks(checks, params.bootstrap.confidence))
 

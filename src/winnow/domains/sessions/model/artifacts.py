@@ -11,6 +11,7 @@ from winnow.domains.sessions.tables import GenreNames, KnownSongs, KnownUsers, P
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import atomic_path, write_json
 from winnow.pipeline.tables import read_table, write_table
+from winnow.recommend.chances import Chances
 from winnow.recommend.filters import Blend, GraphFilter
 from winnow.recommend.graph import Graph, matrix_of
 
@@ -74,15 +75,22 @@ def read_artifacts(folder: Path) -> Artifacts:
     )
 
 
-def write_blend(folder: Path, blend: Blend | None) -> None:
-    """Add the filter to a model's folder; its training matrix is known from the songs of the users there."""
+def write_blend(folder: Path, blend: Blend | None, chances: Chances | None) -> None:
+    """Add the filter, and what scores mean, to a model's folder; its matrix is known from the users' songs there."""
+    told = {"chances": None if chances is None else vars(chances)}
     if blend is None:
-        write_json(folder / SETTINGS, {"weight": 0.0})
+        write_json(folder / SETTINGS, {"weight": 0.0} | told)
         return
     with atomic_path(folder / BASIS) as scratch, scratch.open("wb") as file:
         np.save(file, blend.filter.basis)
     own = {"weight": blend.weight, "alpha": blend.filter.alpha, "sharpening": blend.filter.sharpening}
-    write_json(folder / SETTINGS, own)
+    write_json(folder / SETTINGS, own | told)
+
+
+def read_chances(folder: Path) -> Chances | None:
+    """What the scores of a model's folder mean; None where nobody knows."""
+    found = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["chances"]
+    return None if found is None else Chances(**found)
 
 
 def read_blend(folder: Path, graph: Graph) -> Blend | None:

@@ -6,9 +6,13 @@ from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.training import VALIDATION_BLOCK, TrainingData
 from winnow.domains.sessions.params import Train
+from winnow.recommend.chances import Chances, fit_chances
 from winnow.recommend.filters import Blend, blended, fit_graph_filter
 from winnow.recommend.graph import matrix_of
 from winnow.recommend.ranking import dot_scorer, rank_by, rank_metrics
+
+CHANCES_AT = 100
+"""Places of the validation lists to which chances are fitted."""
 
 
 def choose_blend(model: GraphRecommender, data: TrainingData, params: Train, seed: int) -> Blend | None:
@@ -39,3 +43,11 @@ def choose_blend(model: GraphRecommender, data: TrainingData, params: Train, see
         found.append(rank_metrics(ranked, definitions.CUTOFFS)[params.early_stopping.metric].mean())
     best = blends[int(np.argmax(found))]
     return best if best.weight > 0 else None
+
+
+def chances_of(model: GraphRecommender, data: TrainingData, blend: Blend | None, params: Train) -> Chances | None:
+    """What the blended scores mean, by the validation users; None where the model learned from their songs."""
+    if params.mode == "simple":
+        return None
+    scorer = blended(dot_scorer(*model(data.graph, data.types)), blend, matrix_of(data.graph))
+    return fit_chances(rank_by(scorer, data.val, places=CHANCES_AT, block=VALIDATION_BLOCK))

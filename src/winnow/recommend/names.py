@@ -1,0 +1,212 @@
+"""
+Items found by the names that people type. Loads no torch.
+
+Names are compared after Unicode normalisation (NFKC), case folding, and with one kind of quote and dash; where that
+finds nothing, without accents and punctuation.
+"""
+
+import re
+import sys
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz, process
+
+from winnow.recommend.typed import Wanted
+
+JOIN = " – "
+"""Between artist and title."""
+DASH = re.compile(r"\s+[-‐-―−]\s+")
+QUOTES = str.maketrans({**dict.fromkeys("‘’‚‛′`´ʼ", "'"), **dict.fromkeys("“”„‟″«»", '"')})
+NEITHER = re.compile(r"[^a-z0-9]+")
+"""Neither letter nor digit of folded ASCII."""
+NEAR = 75.0
+"""Least similarity of a suggestion, in percent (Indel ratio); below it names share little more than letters."""
+MOST_SUGGESTED = 5
+"""Unknown names of a list for which near ones are looked up; it takes some hundredths of a second each."""
+TOLD = 5
+"""Names of a kind that are told one by one."""
+LONGEST_RUN = 6
+"""Most separators in one name."""
+
+
+def plain(name: str) -> str:
+    """The name for comparison: NFKC, case folded, one kind of quote, dash and blank."""
+    # quotes first: NFKC turns the acute accent into a blank and a combining mark
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.translate(QUOTES)).casefold())
+    return " ".join(DASH.sub(JOIN, folded.translate(QUOTES)).split())
+
+
+def loose(name: str) -> str:
+    """The letters and digits of the name, without accents; & is "and"."""
+    return _loosened(plain(name))
+
+
+def _loosened(name: str) -> str:
+    letters = name.replace("&", " and ").replace("'", "")
+    if not letters.isascii():
+        decomposed = unicodedata.normalize("NFKD", letters)
+        letters = "".join(each if each.isalnum() else " " for each in decomposed if not unicodedata.combining(each))
+        return " ".join(letters.split())
+    return NEITHER.sub(" ", letters).strip()
+
+
+@dataclass(frozen=True)
+class Match:
+    """The item meant by a name."""
+
+    number: int
+    others: tuple[int, ...] = ()
+    """other items of the same title, the most popular first"""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A name that is the title of several items."""
+
+    typed: str
+    name: str
+    """of the item that was taken, the most popular one"""
+    others: list[str]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A name that is no item of the training data."""
+
+    typed: str
+    near: list[str]
+    """the nearest names, none where nothing is near"""
+
+
+@dataclass(frozen=True)
+class Understood:
+    """The items meant by a list of names, each once, and what is to be told of the names."""
+
+    items: list[int]
+    taken: list[Taken]
+    left_out: list[LeftOut]
+
+
+def tell(taken: Sequence[Taken], left_out: Sequence[LeftOut], *, where: str = "") -> None:
+    """How names were understood, on standard error: a line for each, and of many the first ones and their number."""
+    start = f"{where}: " if where else ""
+    for each in taken[:TOLD]:
+        others = ", ".join(each.others[:TOLD]) + (" and others" if len(each.others) > TOLD else "")
+        print(f"{start}{each.typed!r} is taken as {each.name}; there is also {others}", file=sys.stderr)
+    for one in left_out[:TOLD]:
+        near = f"; did you mean {' or '.join(one.near)}?" if one.near else ""
+        print(f"{start}{one.typed!r} is not known and left out{near}", file=sys.stderr)
+    if len(left_out) > TOLD:
+        print(f"{start}{len(left_out)} names are not known and left out", file=sys.stderr)
+
+
+class NameIndex:
+    """The items of a model by id, by "artist – title" and by title; of several the most popular is meant."""
+
+    def __init__(
+        self, ids: Sequence[str], titles: Sequence[str], names: Sequence[str], popularity: NDArray[np.int64]
+    ) -> None:
+        """`names` (items,) are the full ones; those equal to the title for items without an artist."""
+        self.titles, self.names = titles, names
+        self._order = np.lexsort((np.arange(len(popularity)), -popularity)).tolist()
+        self._by_id = {plain(name): number for number, name in enumerate(ids)}
+        self._by_id |= {name: number for number, name in enumerate(ids)}
+        self._by_name = self._numbers([plain(name) for name in names])
+        self._by_title = self._numbers([plain(title) for title in titles])
+
+    def _numbers(self, keys: Sequence[str]) -> dict[str, list[int]]:
+        """The items of each key, the most popular first."""
+        found: dict[str, list[int]] = {}
+        for number in self._order:
+            if keys[number]:
+                found.setdefault(keys[number], []).append(number)
+        return found
+
+    @cached_property
+    def _loosely(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """By name and by title, without accents and punctuation: made when something is not found exactly."""
+        return _loosely(self._by_name), _loosely(self._by_title)
+
+    @cached_property
+    def _choices(self) -> dict[str, int]:
+        """The item of each name and title, without accents and punctuation."""
+        by_name, by_title = self._loosely
+        return {key: numbers[0] for table in (by_title, by_name) for key, numbers in table.items()}
+
+    def find(self, wanted: Wanted) -> Match | None:
+        """The item of an id, else of "artist – title" in either order, else, without an artist, of a title."""
+        for own in (wanted.id, wanted.title, plain(wanted.title)):
+            if own in self._by_id:
+                return Match(self._by_id[own])
+        name = wanted.full_name
+        tables = ((self._by_name, self._by_title, plain), (*self._loosely, loose)) if name else ()
+        for by_name, by_title, key in tables:
+            own = key(name)
+            if own in by_name:
+                return Match(by_name[own][0], self._others(by_name[own]))
+            if wanted.artist:
+                continue
+            if own in by_title:
+                return Match(by_title[own][0], self._others(by_title[own]))
+            first, dash, last = plain(name).rpartition(JOIN)
+            turned = key(f"{last}{JOIN}{first}")
+            if dash and turned in by_name:
+                return Match(by_name[turned][0], self._others(by_name[turned]))
+        return None
+
+    def _others(self, numbers: list[int]) -> tuple[int, ...]:
+        """The items after the first that have another name than it."""
+        first = plain(self.names[numbers[0]])
+        found = dict.fromkeys(self.names[number] for number in numbers[1:] if plain(self.names[number]) != first)
+        by_name = {self.names[number]: number for number in reversed(numbers)}
+        return tuple(by_name[name] for name in found)
+
+    def understand(self, titles: Sequence[Wanted], *, suggest: bool = False) -> Understood:
+        """The items meant; with `suggest` names near to the first ones that are not known."""
+        own: dict[int, None] = {}
+        found = Understood([], [], [])
+        for wanted in titles:
+            match = self.find(wanted)
+            if match is None:
+                near = self.suggest(wanted) if suggest and len(found.left_out) < MOST_SUGGESTED else []
+                found.left_out.append(LeftOut(wanted.full_name, near))
+                continue
+            if match.others:
+                others = [self.names[number] for number in match.others]
+                found.taken.append(Taken(wanted.full_name, self.names[match.number], others))
+            own[match.number] = None
+        found.items.extend(own)
+        return found
+
+    def suggest(self, wanted: Wanted, count: int = 3) -> list[str]:
+        """The nearest names, the nearest first; none where nothing is near."""
+        near = process.extract(
+            loose(wanted.full_name), self._choices.keys(), scorer=fuzz.ratio, limit=count, score_cutoff=NEAR
+        )
+        return list(dict.fromkeys(self.names[self._choices[name]] for name, _, _ in near))
+
+    def split(self, text: str, separator: str) -> list[Wanted]:
+        """The names of a text; of parts between separators the longest run that is a known name is one name."""
+        parts, found, start = text.split(separator), [], 0
+        while start < len(parts):
+            ends = range(min(len(parts), start + LONGEST_RUN), start, -1)
+            runs = {end: Wanted(separator.join(parts[start:end]).strip(f"{separator} \t\n")) for end in ends}
+            known = (end for end in ends if end > start + 1 and self.find(runs[end]) is not None)
+            end = next(known, start + 1)
+            if runs[end].title:
+                found.append(runs[end])
+            start = end
+        return found
+
+
+def _loosely(table: dict[str, list[int]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for key, numbers in table.items():
+        if own := _loosened(key):
+            found.setdefault(own, []).extend(numbers)
+    return found

@@ -1,0 +1,191 @@
+"""
+Lists of titles as people have them: JSON, M3U, CSV, or one title a line. Loads no torch.
+
+A list may have a name, and a title an artist and an id. What a format calls these is recognised by the usual names,
+those of the Million Playlist Dataset and of exports among them.
+"""
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from winnow.pipeline.errors import SourceError
+
+FORMATS = ("json", "m3u", "csv", "lines")
+ENDINGS = {".json": "json", ".m3u": "m3u", ".m3u8": "m3u", ".csv": "csv", ".tsv": "csv", ".txt": "lines"}
+KEYS = {
+    "title": ("title", "track_name", "track name", "trackname", "track", "song", "song_name", "name"),
+    "artist": ("artist", "artist_name", "artist name", "artistname", "artist name(s)", "artists"),
+    "id": ("id", "track_uri", "uri", "spotify uri", "track uri", "track_id", "song_id"),
+    "list": ("playlist", "playlist_name", "playlistname", "playlist name", "pid", "user"),
+}
+"""The names of keys and columns, in lower case; the first that is there counts."""
+TRACKS = ("tracks", "songs", "items", "likes")
+LISTS = ("playlists", "lists")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A title as it was typed."""
+
+    title: str
+    artist: str = ""
+    id: str = ""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.artist} – {self.title}" if self.artist else self.title or self.id
+
+
+@dataclass(frozen=True)
+class TypedList:
+    """Some titles, in order, and the list's name, which may be empty as the titles may."""
+
+    titles: tuple[Wanted, ...]
+    name: str = ""
+
+
+def read_file(path: Path, form: str | None = None) -> list[TypedList]:
+    """The lists of a file; raises SourceError when it cannot be read or holds something else."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SourceError(
+            f"{path} cannot be read: {error.strerror}", fix="name a file, or - for standard input"
+        ) from None
+    return read_lists(decode(content), form or ENDINGS.get(path.suffix.lower()), str(path))
+
+
+def read_typed(path: Path, form: str | None = None) -> list[TypedList]:
+    """`read_file`; - is standard input."""
+    if str(path) == "-":
+        return read_lists(decode(sys.stdin.buffer.read()), form, "standard input")
+    return read_file(path, form)
+
+
+def decode(content: bytes) -> str:
+    """The text of a file: UTF-8 or UTF-16 with a mark, else Windows-1252, which old M3U files have."""
+    if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return content.decode("utf-16", "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
+def read_lists(text: str, form: str | None = None, where: str = "the input") -> list[TypedList]:
+    """The lists of a text in one of `FORMATS`, which is recognised by its beginning where `form` is None."""
+    found = {"json": _json, "m3u": _m3u, "csv": _csv, "lines": _lines}
+    form = form or _recognise(text)
+    if form not in found:
+        raise SourceError(f"there is no format {form}", fix=f"one of {', '.join(FORMATS)}")
+    try:
+        return found[form](text)
+    except (ValueError, RecursionError, csv.Error) as error:
+        raise SourceError(
+            f"{where} is no {form} of titles: {error}", fix=f"--format, one of {', '.join(FORMATS)}"
+        ) from None
+
+
+def _recognise(text: str) -> str:
+    start = text.lstrip()
+    if start[:7].upper() == "#EXTM3U":
+        return "m3u"
+    if start[:1] in {"[", "{"}:
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            return "lines"
+        return "json"
+    first = [each.strip(' "').lower() for each in re.split(r"[,;\t]", start.partition("\n")[0])]
+    return "csv" if len(first) > 1 and set(first) & set(KEYS["title"][:-1]) else "lines"
+
+
+def _lines(text: str) -> list[TypedList]:
+    names = (line.strip() for line in text.splitlines())
+    return [TypedList(tuple(Wanted(name) for name in names if name))]
+
+
+def _m3u(text: str) -> list[TypedList]:
+    """Of an entry what #EXTINF says, else the file's name without its number."""
+    name, told, titles = "", "", []
+    for line in (line.strip() for line in text.splitlines()):
+        if line.upper().startswith("#PLAYLIST:"):
+            name = line[10:].strip()
+        elif line.upper().startswith("#EXTINF:"):
+            told = line.partition(",")[2].strip()
+        elif line and not line.startswith("#"):
+            stem = PurePosixPath(line.replace("\\", "/")).stem
+            titles.append(Wanted(told or re.sub(r"^\d+[ .\-_]+", "", stem)))
+            told = ""
+    return [TypedList(tuple(titles), name)]
+
+
+def _csv(text: str) -> list[TypedList]:
+    """A row is a title; rows of the same playlist, where there is such a column, are one list."""
+    first = text.partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    rows = csv.DictReader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    named = {str(each).strip().lower(): str(each) for each in rows.fieldnames or ()}
+    columns = {what: next((named[key] for key in keys if key in named), None) for what, keys in KEYS.items()}
+    if columns["title"] is None and columns["id"] is None:
+        raise ValueError(f"no column is one of {', '.join(KEYS['title'])}, id")
+    lists: dict[str, list[Wanted]] = {}
+    for row in rows:
+        told = {what: (row.get(column) or "").strip() if column else "" for what, column in columns.items()}
+        if told["title"] or told["id"]:
+            lists.setdefault(told["list"], []).append(Wanted(told["title"], told["artist"], told["id"]))
+    return [TypedList(tuple(titles), name) for name, titles in lists.items()] or [TypedList(())]
+
+
+def _json(text: str) -> list[TypedList]:
+    content = json.loads(text)
+    if isinstance(content, dict):
+        several = next((content[key] for key in LISTS if isinstance(content.get(key), list)), None)
+        return [_list(content)] if several is None else [_list(each) for each in several]
+    if isinstance(content, list):
+        whole = any(isinstance(each, list) or (isinstance(each, dict) and _has_tracks(each)) for each in content)
+        return [_list(each) for each in content] if whole else [_list(content)]
+    raise ValueError("neither a list nor an object")
+
+
+def _has_tracks(content: dict[str, Any]) -> bool:
+    return any(isinstance(content.get(key), list) for key in TRACKS)
+
+
+def _list(content: Any) -> TypedList:
+    if isinstance(content, list):
+        return TypedList(tuple(_titles(content)))
+    if not isinstance(content, dict):
+        raise ValueError(f"{str(content)[:40]!r} is no list of titles")
+    tracks: list[Any] = next((content[key] for key in TRACKS if isinstance(content.get(key), list)), [])
+    return TypedList(tuple(_titles(tracks)), _text(content.get("name") or content.get("title")))
+
+
+def _titles(content: list[Any]) -> Iterator[Wanted]:
+    for each in content:
+        told = each.get("track") if isinstance(each, dict) and isinstance(each.get("track"), dict) else each
+        if isinstance(told, dict):
+            lower = {str(key).lower(): value for key, value in told.items()}
+            values = {what: next((lower[key] for key in keys if lower.get(key)), "") for what, keys in KEYS.items()}
+            yield Wanted(_text(values["title"]), _text(values["artist"]), _text(values["id"]))
+        elif isinstance(told, str | int | float):
+            if _text(told):
+                yield Wanted(_text(told))
+        elif told is not None:
+            raise ValueError(f"{str(told)[:40]!r} is no title")
+
+
+def _text(value: Any) -> str:
+    """As text: of several artists the first, and of an object its name."""
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    if isinstance(value, dict):
+        value = value.get("name")
+    return "" if value is None else str(value).strip()

@@ -1,0 +1,347 @@
+"""What `winnow compare` says in the situations that repositories get into, with real Git and DVC: the truth in each."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.library.compare.conftest import git
+from winnow.compare.report import write_report
+from winnow.compare.revisions import Revision
+from winnow.pipeline.errors import WinnowError
+
+MAKE = '''\
+"""Stand-ins of three stages; the evaluation's numbers are made from the params alone."""
+
+import json, sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+params = YAML(typ="safe").load(Path("params.yaml"))["climb"]
+match sys.argv[1]:
+    case "split":
+        Path("data/climb/split").mkdir(parents=True)
+        Path("data/climb/split/sides").write_text(str(params["split"]["ids"]))
+    case "train":
+        Path("data/climb/train/model").mkdir(parents=True)
+        Path("data/climb/train/model/weights").write_text(json.dumps(params["train"]))
+    case "evaluate":
+        sys.path.insert(0, sys.argv[2])
+        from tests.library.compare.conftest import perplexity, routes
+
+        trained = json.loads(Path("data/climb/train/model/weights").read_text())
+        table = routes(trained["loss"], trained["seed"], int(Path("data/climb/split/sides").read_text()))
+        Path("data/climb/evaluate").mkdir(parents=True)
+        table.to_parquet("data/climb/evaluate/predictions.parquet")
+        value = perplexity(table)
+        model = {"perplexity": value, "validity_score": 0.9}
+        bounds = {"perplexity": {"low": value - 0.4, "high": value + 0.4}}
+        verdict = "PASS" if value < params["evaluate"]["gate"]["limit"] else "FAIL"
+        judged = {"verdict": verdict, "reasons": [verdict], "model": model, "interval": bounds}
+        Path("metrics/climb").mkdir(parents=True, exist_ok=True)
+        Path("metrics/climb/judgement.json").write_text(json.dumps(judged))
+        Path("metrics/climb/evaluate.json").write_text(json.dumps({"verdict": verdict, **model}))
+'''
+ROOT = Path(__file__).resolve().parents[3]
+Set = Callable[..., None]
+
+
+def stage(name: str, deps: list[str], outs: list[Any], params: list[str]) -> dict[str, Any]:
+    command = f"{sys.executable} make.py {name} {ROOT}"
+    return {"cmd": command, "deps": ["make.py", *deps], "outs": outs, "params": params}
+
+
+def repro() -> None:
+    subprocess.run(["dvc", "repro", "-q"], check=True)
+
+
+def commit(message: str) -> None:
+    git("add", "-A")
+    git("commit", "-q", "-m", message)
+
+
+def put(**values: Any) -> None:
+    """Set values of climb's sections in params.yaml: `train={"loss": 1}`."""
+    file = Path("params.yaml")
+    params = yaml.safe_load(file.read_text())
+    for section, each in values.items():
+        params["climb"][section] |= each
+    file.write_text(yaml.safe_dump(params))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two commits of a repository: `main~1`, and `main`, whose model is clearly better."""
+    root = tmp_path_factory.mktemp("made") / "repository"
+    root.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        git("init", "-q", "-b", "main")
+        git("config", "user.name", "a")
+        git("config", "user.email", "a@example.org")
+        subprocess.run(["dvc", "init", "-q"], check=True)
+        Path("make.py").write_text(MAKE)
+        Path("params.yaml").write_text("domains: [climb]\nclimb: {split: {}, train: {}, evaluate: {}}\n")
+        gate = {"headline": "perplexity", "limit": 9.0}
+        put(split={"ids": 0}, train={"loss": 1.5, "seed": 1}, evaluate={"gate": gate})
+        kept: list[Any] = [{f"metrics/climb/{name}.json": {"cache": False}} for name in ("evaluate", "judgement")]
+        model, sides = "data/climb/train/model", "data/climb/split"
+        stages = {
+            "split@climb": stage("split", [], [sides], ["climb.split"]),
+            "train@climb": stage("train", [], [model], ["climb.train"]),
+            "evaluate@climb": stage("evaluate", [model, sides], ["data/climb/evaluate", *kept], ["climb.evaluate"]),
+        }
+        graph = {name.replace("@climb", ""): {"matrix": {"domain": ["climb"]}, **each} for name, each in stages.items()}
+        Path("dvc.yaml").write_text(yaml.safe_dump({"stages": graph}, sort_keys=False))
+        repro()
+        commit("first")
+        put(train={"loss": 1.4})
+        repro()
+        commit("second")
+    return root
+
+
+@pytest.fixture
+def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it to change, the working folder."""
+    shutil.copytree(made, tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def told(before: str, after: str | None = None) -> str:
+    return write_report(Revision(before), Revision(after), None).replace("\\", "").replace("\u2060", "")
+
+
+def line(report: str) -> list[str]:
+    """The cells of climb's row: domain, verdict, headline metric, change, stages run."""
+    return [cell.strip() for cell in next(row for row in report.splitlines() if "| climb |" in row).split("|")[1:-1]]
+
+
+def value(revision: str) -> str:
+    shown = subprocess.run(["git", "show", f"{revision}:metrics/climb/evaluate.json"], check=True, capture_output=True)
+    return f"{json.loads(shown.stdout)['perplexity']:.4g}"
+
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def test_a_change_of_the_working_tree_is_found(here: Path) -> None:
+    put(train={"loss": 1.6})
+    repro()
+    found = told("main")
+    before = f"{json.loads((here / 'metrics/climb/evaluate.json').read_text())['perplexity']:.4g}"
+    assert line(found)[2] == f"perplexity {value('main')} → {before}"
+    assert "| train.loss | 1.4 | 1.6 |" in found
+    assert line(found)[4] == "train, evaluate" or line(found)[4].startswith("train ")
+
+
+def test_before_and_after_are_not_swapped() -> None:
+    git("tag", "old", "main~1")
+    better, worse = told("old", "main"), told("main", "old")
+    assert f"perplexity {value('main~1')} → {value('main')}" in better
+    assert f"perplexity {value('main')} → {value('main~1')}" in worse
+    changes = [
+        [cell.strip() for cell in row.split("|")][4]
+        for report in (better, worse)
+        for row in report.splitlines()
+        if row.startswith("| perplexity")
+    ]
+    assert changes[0].startswith("-")
+    assert changes[1].startswith("+")
+
+
+def test_a_seed_alone_has_no_spread_until_it_was_measured() -> None:
+    put(train={"seed": 2})
+    repro()
+    found = told("main")
+    assert "⚪ not distinguishable" in line(found)[3]
+    assert "spread over training seeds is not known" in found
+    noise = {"seeds": 5, "standard_deviation": {"perplexity": 0.2}}
+    Path("metrics/climb/noise.json").write_text(json.dumps(noise))
+    found = told("main")
+    assert "spread over training seeds is not known" not in found
+    detectable = float(line(found)[3].partition("detectable: ")[2].rstrip(")"))
+    assert 0.2 * 2**0.5 * (1.96 + 0.84) < detectable < 2 * 0.2 * 2**0.5 * (1.96 + 0.84), "with four degrees of freedom"
+
+
+def test_noise_of_other_params_is_told() -> None:
+    noise = {"seeds": 5, "standard_deviation": {"perplexity": 0.001}, "params": "0" * 64, "commit": "abcdef1234"}
+    Path("metrics/climb/noise.json").write_text(json.dumps(noise))
+    assert "measured at abcdef1, with other params than either" in told("main~1")
+
+
+def test_git_checkout_without_dvc_checkout_pairs_no_revision_with_itself() -> None:
+    git("checkout", "-q", "main~1")
+    found = told("main")
+    assert line(found)[2] == f"perplexity {value('main')} → {value('main~1')}"
+    assert "data/climb/evaluate is not what dvc.lock says" in found
+    assert "give" not in found, "what dvc.lock says was read, so that the predictions give the metrics"
+    assert "compared unpaired" not in found
+    subprocess.run(["dvc", "checkout", "-q"], check=True)
+    after = told("main")
+    assert "is not what dvc.lock says" not in after
+    assert line(after)[:4] == line(found)[:4]
+
+
+def test_stale_data_without_a_cache_are_not_used() -> None:
+    git("checkout", "-q", "main~1")
+    shutil.rmtree(".dvc/cache/files")
+    found = told("main")
+    assert "is not what dvc.lock says" in found
+    assert "no stored predictions for main" in found
+    assert "compared unpaired: perplexity" in found
+    assert ", unpaired" in line(found)[3]
+
+
+def test_a_missing_cache_leaves_the_comparison_unpaired() -> None:
+    shutil.rmtree(".dvc/cache/files")
+    found = told("main~1", "main")
+    assert "compared unpaired: perplexity (no stored predictions for main~1" in found
+    assert ", unpaired" in line(found)[3]
+    assert line(found)[2] == f"perplexity {value('main~1')} → {value('main')}"
+
+
+def test_a_shallow_clone_is_told_how_to_get_its_history(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git("clone", "-q", "--depth", "1", f"file://{here}", str(tmp_path / "shallow"))
+    monkeypatch.chdir(tmp_path / "shallow")
+    with pytest.raises(WinnowError) as refused:
+        told("HEAD~1")
+    assert "git fetch --unshallow" in str(refused.value.fix)
+    monkeypatch.chdir(here)
+    with pytest.raises(WinnowError) as refused:
+        told("HEAD~7")
+    assert "unshallow" not in str(refused.value.fix)
+
+
+def test_another_headline_is_named_beside_the_old_one() -> None:
+    put(evaluate={"gate": {"headline": "validity_score", "limit": 9.0}})
+    repro()
+    found = line(told("main"))
+    assert found[2] == f"perplexity {value('main')} → validity_score 0.9"
+    assert found[3] == "another headline metric"
+
+
+def test_a_domain_that_is_new_has_its_value() -> None:
+    git("checkout", "-q", "-b", "without")
+    git("rm", "-q", "-r", "metrics/climb", "dvc.lock")
+    Path("params.yaml").write_text("domains: []\n")
+    commit("no domain yet")
+    found = line(told("without", "main"))
+    assert found[:4] == ["climb", "PASS", f"perplexity {value('main')}", "**new**"]
+    removed = told("main", "without")
+    assert "| climb | **removed** |" in removed
+
+
+def test_a_domain_that_was_not_evaluated_is_not_called_new_or_better() -> None:
+    git("checkout", "-q", "-b", "unjudged")
+    git("rm", "-q", "-r", "metrics/climb")
+    commit("without results")
+    found = line(told("main", "unjudged"))
+    assert found[1] == "PASS → **none**"
+    assert found[2] == f"perplexity {value('main')} → not evaluated"
+    assert line(told("unjudged", "main"))[2:4] == [f"perplexity {value('main')}", "**new**"]
+
+
+def test_other_test_rows_are_not_paired() -> None:
+    put(split={"ids": 7}, train={"loss": 1.5})
+    repro()
+    found = told("main")
+    assert "the test set has changed" in found
+    assert ", unpaired" in line(found)[3]
+
+
+def test_an_experiment_is_a_revision() -> None:
+    subprocess.run(
+        ["dvc", "exp", "run", "-q", "--temp", "-n", "lower", "-S", "climb.train.loss=1.2"], check=True, timeout=120
+    )
+    found = told("main", "lower")
+    assert "| train.loss | 1.4 | 1.2 |" in found
+    shown = line(found)[2]
+    assert shown.startswith(f"perplexity {value('main')} → ")
+    assert float(shown.split()[-1]) < float(value("main"))
+    assert "compared unpaired" not in found, "DVC's cache has the experiment's predictions"
+
+
+def test_a_value_as_small_as_1e_5_is_one_value() -> None:
+    subprocess.run(["dvc", "exp", "run", "-q", "-S", "climb.train.loss=1e-05"], check=True, timeout=120)
+    assert "1e-05" in Path("params.yaml").read_text()
+    commit("tiny")
+    assert "train.loss" not in told("HEAD", None)
+    assert "| train.loss | 1.4 | 1e-05 |" in told("main~1", "HEAD")
+
+
+def test_a_detached_head_and_a_tag_are_revisions() -> None:
+    git("checkout", "-q", "--detach", "main")
+    git("tag", "v1", "main~1")
+    assert line(told("v1", "HEAD"))[2] == f"perplexity {value('main~1')} → {value('main')}"
+    assert "stages run |" in told("v1")
+
+
+def test_a_dirty_tree_shows_its_params_and_no_change_of_results() -> None:
+    put(train={"loss": 1.1})
+    found = told("main")
+    assert "| train.loss | 1.4 | 1.1 |" in found
+    assert line(found)[2:] == [f"perplexity {value('main')}", "unchanged", "none"]
+
+
+@pytest.mark.parametrize("revision", [None, "HEAD"])
+def test_a_metric_that_was_edited_is_told(revision: str | None) -> None:
+    judged = Path("metrics/climb/judgement.json")
+    found = json.loads(judged.read_text())
+    found["model"]["perplexity"] = 2.5
+    judged.write_text(json.dumps(found))
+    commit("better on paper")
+    report = told("HEAD~1", revision)
+    assert "metrics/climb/judgement.json is not what dvc.lock says that its stage wrote" in report
+    assert "perplexity is 2.5 in judgement.json, but the stored predictions give" in report
+    assert "judgement.json is not what" not in told("main~1", "main~1")
+
+
+def test_predictions_that_do_not_give_the_stored_metric_are_told() -> None:
+    file = Path("data/climb/evaluate/predictions.parquet")
+    table = pd.read_parquet(file)
+    file.unlink()  # may be a link into DVC's cache
+    table.assign(nll=table["nll"] * 0.5).to_parquet(file)
+    subprocess.run(["dvc", "commit", "-q", "-f", "evaluate@climb"], check=True)
+    commit("other predictions")
+    assert "but the stored predictions give" in told("main~1", "HEAD")
+
+
+def test_a_verdict_that_flips_without_a_real_change_says_so() -> None:
+    put(evaluate={"gate": {"headline": "perplexity", "limit": 1.0}})
+    repro()
+    found = line(told("main"))
+    assert found[1] == "PASS → **FAIL**"
+    assert "no change behind the verdict is distinguishable" in found[3]
+    assert "no change behind" not in line(told("main~1", "main"))[3]
+
+
+def test_a_merge_is_compared_with_each_parent() -> None:
+    git("checkout", "-q", "-b", "side", "main~1")
+    put(train={"loss": 1.3})
+    subprocess.run(["dvc", "checkout", "-q"], check=True)
+    repro()
+    commit("side")
+    git("checkout", "-q", "main")
+    git("merge", "-q", "-X", "theirs", "-m", "merged", "side")
+    subprocess.run(["dvc", "checkout", "-q"], check=True)
+    found = told("main~1", "main")
+    assert f"→ {value('side')}" in line(found)[2]
+    assert "is not what" not in found
+
+
+def test_nothing_changed() -> None:
+    found = told("main", "main")
+    assert line(found) == ["climb", "PASS", f"perplexity {value('main')}", "unchanged", "none"]
+    assert "<details>" not in found

@@ -1,0 +1,78 @@
+"""What people type is found, and what nobody knows is not."""
+
+import time
+import unicodedata
+
+import numpy as np
+import pytest
+
+from winnow.recommend.names import NameIndex, plain
+from winnow.recommend.typed import Wanted
+
+TITLES = ["I'll Be There", "Déjà Vu", "Hello", "Hello", "Earth; Wind", "Ｆｕｌｌ Width", "Straße", "Hello"]
+ARTISTS = ["The Wanderers", "Célia Ñandú", "One", "Two", "Three", "Four", "Fünf", ""]
+POPULARITY = np.array([3, 3, 5, 9, 1, 1, 1, 2])
+
+
+def index() -> NameIndex:
+    names = [f"{artist} – {title}" if artist else title for artist, title in zip(ARTISTS, TITLES, strict=True)]
+    return NameIndex([f"id{n}" for n in range(len(names))], TITLES, names, POPULARITY)
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        ("I’ll be there", 0), ("i`ll be there", 0), ("THE WANDERERS - I‘LL BE THERE", 0),
+        (unicodedata.normalize("NFD", "Déjà Vu"), 1), ("deja vu", 1), ("Celia Nandu — Deja vu!", 1),
+        ("Déjà Vu - Célia Ñandú", 1), ("  Two   –  hello ", 3), ("One−Hello", 2), ("One − Hello", 2),
+        ("full width", 5), ("STRASSE", 6), ("id4", 4), ("", None), ("???", None), ("nothing like it", None),
+    ],
+)  # fmt: skip
+def test_a_name_is_found_as_people_type_it(typed: str, number: int | None) -> None:
+    match = index().find(Wanted(typed))
+    assert (match.number if match else None) == number
+
+
+def test_of_a_title_of_several_the_most_popular_is_taken_and_the_others_told() -> None:
+    match = index().find(Wanted("hello"))
+    assert match is not None
+    assert match.number == 7, "the one whose full name it is"
+    without = NameIndex(["a", "b"], ["Hello", "Hello"], ["One – Hello", "Two – Hello"], np.array([1, 2]))
+    match = without.find(Wanted("hello"))
+    assert match is not None
+    assert (match.number, match.others) == (1, (0,))
+    exact = without.find(Wanted("Hello", artist="One"))
+    assert exact is not None
+    assert (exact.number, exact.others) == (0, ())
+
+
+def test_a_named_artist_is_not_replaced_by_another() -> None:
+    assert index().find(Wanted("Déjà Vu", artist="Two")) is None
+
+
+def test_separators_inside_of_names_are_recognised() -> None:
+    found = index().split("Hello; earth; wind;; Déjà Vu ;unknown; thing", ";")
+    assert [each.title for each in found] == ["Hello", "earth; wind", "Déjà Vu", "unknown", "thing"]
+
+
+def test_near_names_are_suggested_and_none_where_nothing_is_near() -> None:
+    assert index().suggest(Wanted("Deja Vuu")) == ["Célia Ñandú – Déjà Vu"]
+    assert index().suggest(Wanted("I'll be their")) == ["The Wanderers – I'll Be There"]
+    assert index().suggest(Wanted("zzzz qqqq")) == []
+
+
+def test_suggestions_among_many_names_take_a_fifth_of_a_second_at_most() -> None:
+    rng = np.random.default_rng(0)
+    words = np.array(["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 6)) for _ in range(3000)])
+    titles = [" ".join(each) for each in rng.choice(words, (85_000, 3))]
+    names = [f"{artist} – {title}" for artist, title in zip(rng.choice(words, 85_000), titles, strict=True)]
+    many = NameIndex([f"id{n}" for n in range(85_000)], titles, names, np.arange(85_000))
+    typed = titles[77][:-1] + "?"
+    many.suggest(Wanted("first"))  # which sorts all names, once
+    before = time.process_time()
+    assert names[77] in many.suggest(Wanted(typed))
+    assert time.process_time() - before < 0.2
+
+
+def test_quotes_dashes_and_widths_are_one() -> None:
+    assert plain("“Ａ”  —  B’s ‐ ´x") == plain("\"a\" - b's – 'x")

@@ -1,0 +1,37 @@
+"""Rows of CSV files."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from winnow.domains.toy.definitions import FEATURE
+from winnow.domains.toy.params import Columns
+from winnow.pipeline.errors import SourceError
+
+NONE_REJECTED = pd.DataFrame({"row": pd.Series(dtype="int64"), "reason": pd.Series(dtype="str")})
+
+
+def read(path: Path, columns: Columns) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The columns of `Rows`, and `row` and `reason` of each row that cannot be used.
+
+    Raises SourceError when the file is no CSV, or lacks a column.
+    """
+    try:
+        table = pd.read_csv(path, dtype="str", encoding="utf-8-sig")
+    except (ValueError, pd.errors.ParserError) as error:
+        raise SourceError(f"this is no CSV file: {error}", where=str(path), fix="save it as CSV, in UTF-8") from None
+    wanted = [columns.group, columns.target, *columns.features]
+    if missing := [name for name in wanted if name not in table]:
+        raise SourceError(
+            f"there is no column {', '.join(missing)}; the file has {', '.join(table.columns)}",
+            where=str(path),
+            fix="name the columns in toy.ingest.columns of params.yaml",
+        )
+    numbers = table[[columns.target, *columns.features]].apply(pd.to_numeric, errors="coerce").astype("float64")
+    numbers.columns = pd.Index(["target", *(f"{FEATURE}{name}" for name in columns.features)])
+    rows = pd.DataFrame({"row_id": [f"{path.name}:{number}" for number in table.index], "group": table[columns.group]})
+    rows = pd.concat([rows.astype("str").where(rows.notna()), numbers], axis=1)
+    unusable = rows.isna().any(axis=1)
+    reason = rows[unusable].isna().apply(lambda row: f"no {row.idxmax()}", axis=1)
+    rejected = pd.DataFrame({"row": rows.index[unusable], "reason": reason.astype("str").to_numpy()})
+    return rows[~unusable], rejected.astype({"row": "int64", "reason": "str"})

@@ -1,4 +1,0 @@
-"""What a flower is."""
-
-SPECIES = ("daisy", "tulip")
-MEASURES = ["length", "width"]
