@@ -97,14 +97,30 @@ def test_a_nearly_empty_page_keeps_its_first_lines_and_shares_are_of_all_pages(d
     left = documents_pages.nearly_empty(page)
     assert (left[:70] == page[:70]).all()
     assert (left[70:] == 255).all()
-    columns = ["variant", "accepted", "not_retaken", "with_reasons", "flagged_low_resolution"]
-    rows = [("bitonal", right, True, True, False) for right in (True, True, True, False)]
-    rows += [("scaled_up", False, False, True, flagged) for flagged in (True, False)]
+    columns = ["variant", "accepted", "not_retaken", "with_reasons", "flagged_low_resolution", "same"]
+    rows = [("bitonal", right, True, True, False, True) for right in (True, True, True, False)]
+    rows += [("scaled_up", False, False, True, flagged, True) for flagged in (True, False)]
+    rows += [("in_a_pdf", True, True, True, False, same) for same in (True, True, False, True)]
+    rows += [("text_of_5", False, kept, True, False, True) for kept in (False, True)]
     found = documents_pages.treated(pd.DataFrame(rows, columns=columns))
     assert found["accepted"]["bitonal"]["accepted"] == 0.75
     assert found["accepted"]["bitonal"]["interval"] == pytest.approx({"low": 0.3006, "high": 0.9544}, abs=1e-3)
     assert found["scaled_up_is_flagged_low_resolution"] == 0.5
     assert found["with_reasons"] == 1
+    assert found["same_verdict_in_a_pdf"] == 0.75
+    assert found["retaken"] == {"text_of_5": {"pages": 2, "retaken": 0.5}}
+    assert set(found["accepted"]) == {"bitonal", "in_a_pdf"}
+
+
+def test_small_text_a_pdf_and_dark_edges_are_made_as_they_are_called(documents_pages: Any) -> None:
+    page = documents_pages.draw_page("letter", 900, np.random.default_rng(0))
+    small = documents_pages.with_text_of(page, 5)
+    assert documents_pages.text_height(documents_pages.letters(documents_pages.ink_mask(small))) == pytest.approx(
+        5, abs=2
+    )
+    assert (documents_pages.in_a_pdf(page) == page).all()
+    assert (documents_pages.edge_line(page, np.s_[:, :2])[:, :2] == 0).all()
+    assert documents_pages.lid_corners(page)[0, 0] == documents_pages.lid_corners(page)[-1, -1] == 40
 
 
 def test_the_f1_of_words_counts_repeated_words(measure: ModuleType) -> None:

@@ -426,6 +426,9 @@ EXAMPLES = {
         changes_no_byte={
             **{f"filter.{name}": "warns of labelled pages; tests/stages/test_documents_data.py" for name in (
                 "min_class_samples", "max_imbalance", "min_train_samples")},
+            "label.read_copies": "seconds of OCR a page; tests/stages/test_documents_reading.py",
+            "train.loss.readability": "of pages that an OCR has read; tests/stages/test_documents_reading.py",
+            "split.keep_official": "drawn pages bring no split; tests/stages/test_documents_dataset.py",
             "split.min_stratum": "copies of a page have all classes, so that no stratum is small; tests/library/curate",
             "train.network.weights": "a file; tests/library/vision",
             "train.network.frozen_blocks": "asks for weights; tests/stages/test_documents_model.py",

@@ -61,8 +61,7 @@ def test_clean_pages_are_read_from_png_jpeg_and_every_page_of_a_pdf(here: Path) 
     assert pages["document"].tolist() == ["clean/both", "clean/both", "clean/letter", "clean/more/photo"]
     images = read_images(Path("data/documents/ingest/images.arrow"))
     assert (load_pixels(images.select(["clean/letter_p1"])[0], "L") == np.asarray(PAGES[0])).all()
-    dpi = DOCUMENTS.section("ingest").pdf_dpi
-    assert pages.loc["clean/both#0001", "width"] == pytest.approx(PAGES[0].width / 100 * dpi, abs=2)
+    assert pages.loc["clean/both#0001", "width"] == PAGES[0].width  # the scan itself, not rendered
     assert metrics("ingest")["rows_in"] == 4
     assert metrics("ingest")["files"] == 3
 
@@ -88,10 +87,11 @@ def test_files_that_cannot_be_read_are_rejected_with_the_reason(here: Path) -> N
     assert rejected["empty"] == "the file is empty"
     assert rejected["corrupt"].startswith("corrupt image")
     assert rejected["text"] == "not an image file"
-    assert rejected["broken"] == "the PDF is corrupt, encrypted, or has no pages"
+    assert rejected["broken"] == "the PDF is corrupt or has no pages"
     assert rejected["narrow"].startswith("too small: 30 × 200 pixels")
-    assert rejected["fax"] == "a TIFF of 3 pages: save it as a PDF"
-    assert len(table("ingest/pages.parquet")) == 4
+    pages = table("ingest/pages.parquet").set_index("image_id")
+    assert pages.index[pages["name"] == "fax"].tolist() == [f"clean/fax#000{number}" for number in (1, 2, 3)]
+    assert len(pages) == 7
     with pytest.raises(SourceError, match="source rows cannot be used"):
         ingest("clean_pages", folder, 0.05)
 
@@ -106,7 +106,7 @@ def test_a_pdf_without_pages_is_no_page() -> None:
     entries = b"0000000000 65535 f \n%010d 00000 n \n%010d 00000 n \n" % (first, second)
     empty.write(body + b"xref\n0 3\n" + entries + b"trailer\n<</Root 1 0 R/Size 3>>\nstartxref\n%d\n%%%%EOF" % table_at)
     for content in (empty.getvalue(), empty.getvalue()[:60], empty.getvalue()):  # whatever came before
-        with pytest.raises(ImageError, match="^the PDF is corrupt, encrypted, or has no pages$"):
+        with pytest.raises(ImageError, match="^the PDF is corrupt or has no pages$"):
             list(pdf_pages(content, 100)[1])
     with pytest.raises(ImageError, match="the file is empty"):
         pdf_pages(b"", 100)
@@ -179,7 +179,9 @@ def test_documents_of_which_only_issues_are_known_are_for_training() -> None:
     pages = [f"{document}_p{page}" for document in range(30) for page in (1, 2)]
     documents = [page.partition("_")[0] for page in pages]
     known = pd.Series([number % 5 for number in range(60)], dtype="Int64")
-    labels = pd.DataFrame({"image_id": pages, "page": pages, "document": documents, "label": known})
+    labels = pd.DataFrame(
+        {"image_id": pages, "page": pages, "document": documents, "label": known, "official_split": None}
+    )
     labels.loc[labels["image_id"].isin(["3_p1", "8_p1", "8_p2"]), "label"] = pd.NA
     for fold in range(4):
         params = DOCUMENTS.section("split", folds=4, fold=fold)
@@ -246,13 +248,14 @@ def test_scans_of_one_page_with_other_labels_stay_and_share_page_and_side(here: 
         "scans/page1": "scans/page1",
     }
     pages = pd.DataFrame({"image_id": [f"{n:02}" for n in range(40)], "label": pd.array([0, 1] * 20, "Int64")})
-    pages = pages.assign(document=pages["image_id"], page=[f"{n // 2}" for n in range(40)])
+    pages = pages.assign(document=pages["image_id"], page=[f"{n // 2}" for n in range(40)], official_split=None)
     sides = split_images(pages, DOCUMENTS.section("split"), np.random.default_rng(0))
     assert sides.groupby(pages["page"])["split"].nunique().eq(1).all()
 
 
 def test_pages_that_were_seen_are_clean_pages_and_labelled_ones_themselves() -> None:
     pages = pd.DataFrame({"image_id": list("abcde"), "perceptual_hash": [f"{n:064}" for n in range(5)]})
+    pages["print_map"] = [f"{n:02}" for n in range(5)]
     used = {"a@1": ("a", "train"), "b": ("b", "val"), "c": ("b", "train"), "d": ("d", "test"), "e@1": ("e", "test")}
     labels = pd.DataFrame([(image, page) for image, (page, _) in used.items()], columns=["image_id", "page"])
     splits = pd.DataFrame([(image, side) for image, (_, side) in used.items()], columns=["image_id", "split"])
@@ -294,14 +297,15 @@ def test_copies_of_a_page_and_pages_of_a_document_are_on_one_side(finished: Fini
     rows = labels.merge(splits[["image_id", "split"]], on="image_id", validate="one_to_one")
     assert rows.groupby("page")["split"].nunique().eq(1).all()
     assert rows.groupby("document")["split"].nunique().eq(1).all()
-    assert (rows.groupby("page").size() == DOCUMENTS.section("label").copies).all()
+    sizes = rows.groupby("page").size()  # of pages that look alike together
+    assert (sizes % DOCUMENTS.section("label").copies == 0).all()
     assert set(rows["split"]) == {"train", "val", "test"}
 
 
 def test_validation_and_test_get_their_own_shares() -> None:
     pages = [f"{number:03}" for number in range(200)]
     label = pd.array([number % 5 for number in range(200)], "Int64")
-    labels = pd.DataFrame({"image_id": pages, "page": pages, "document": pages, "label": label})
+    labels = pd.DataFrame({"image_id": pages, "page": pages, "document": pages, "label": label, "official_split": None})
     params = DOCUMENTS.section("split", val_share=0.3, test_share=0.1, folds=0)
     sides = split_images(labels, params, np.random.default_rng(0))["split"].value_counts()
     assert sides.to_dict() == {"train": 120, "val": 60, "test": 20}

@@ -67,6 +67,34 @@ def test_dataset_writes_the_guides_folder_and_real_mode_reads_it_again(here: Pat
     assert read["quality_class"].value_counts().to_dict() == whole["quality_class"].value_counts().to_dict()
 
 
+def test_a_data_set_is_learnt_from_as_it_was_written(here: Path) -> None:
+    """Its split, severities and pages come back; a blank page never enters it."""
+    folder = clean(8)
+    Image.new("L", (300, 420), 250).save(folder / "back.png")
+    assert winnow("dataset", str(folder), "made", "--val-ratio", "0.25", "--test-ratio", "0.25").exit_code == 0
+    assert "pages left out: 1 unreadable" in Path("made/dataset_summary.txt").read_text()
+    whole = pd.read_csv("made/full_dataset_metadata.csv")
+    assert not whole["document"].str.contains("back").any()
+    target = Path("data/source/documents/made")
+    shutil.copytree("made", target)
+    documents = Programs.tiny("documents")
+    source = {"format": "labelled", "path": str(target / "full_dataset_metadata.csv")}
+    documents.run("ingest", sources=[source])
+    for name in ("filter", "label", "split"):
+        documents.run(name)
+    rows = whole.assign(image_id="full_dataset_metadata/" + whole["filename"].str.rpartition(".")[0])
+    rows = rows.set_index("image_id").sort_index()
+    splits = documents.table("split/splits.parquet").set_index("image_id")["split"].sort_index()
+    assert splits.to_dict() == rows["split"].to_dict()
+    severities = documents.table("label/severities.parquet").pivot_table(
+        index="image_id", columns="issue", values="severity"
+    )
+    for issue in definitions.ISSUES:
+        assert severities.loc[rows.index, issue].to_numpy() == pytest.approx(rows[f"severity_{issue}"], abs=1e-6)
+    documents.run("split", keep_official=False)
+    assert documents.table("split/splits.parquet").set_index("image_id")["split"].to_dict() != splits.to_dict()
+
+
 def test_no_image_of_a_dataset_replaces_another(here: Path) -> None:
     folder = clean(6)
     for number, name in enumerate(("a b.png", "a_b.png", "a/b.png")):

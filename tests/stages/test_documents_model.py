@@ -25,6 +25,7 @@ from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.store import read_images
 from winnow.learn.accumulator import Loss
 from winnow.learn.interrupt import Interrupted
+from winnow.learn.samplers import BatchShare
 from winnow.pipeline import presets
 from winnow.pipeline.errors import TrainingError, WinnowError
 from winnow.pipeline.stage import run_stage
@@ -214,7 +215,8 @@ def test_heat_maps_of_files_with_one_name_do_not_replace_each_other(here: Path) 
     folder = scans()
     shutil.copytree(folder, "more")
     shutil.copy("more/a.png", "more/b_p1.png")
-    found = json.loads(winnow("assess", "scans", "more/a.png", "more/b_p1.png", "--explain", "heat", "--json").stdout)
+    result = winnow("assess", "scans", "more/a.png", "more/b_p1.png", "--explain", "heat", "--json")
+    found = [json.loads(line) for line in result.stdout.splitlines()]
     files = [entry["explained"] for entry in found]
     names = ("scans_a_png", "b#1", "b#2", "more_a_png", "b_p1")
     assert files == [f"heat/{name}_heat.png" for name in names]
@@ -228,11 +230,11 @@ def test_files_that_cannot_be_judged_are_reported_and_the_exit_code_is_1(here: P
     (folder / "none.pdf").write_bytes(b"%PDF-1.4\n")
     result = winnow("assess", str(folder), "--json")
     assert result.exit_code == 1
-    entries = json.loads(result.stdout)
+    entries = [json.loads(line) for line in result.stdout.splitlines()]
     errors = {Path(entry["file"]).name: entry["error"] for entry in entries if "error" in entry}
     assert errors["zero.png"] == "the file is empty"
     assert errors["text.jpg"] == "not an image file"
-    assert errors["none.pdf"] == "the PDF is corrupt, encrypted, or has no pages"
+    assert errors["none.pdf"] == "the PDF is corrupt or has no pages"
     assert len(entries) - len(errors) == 3
     for arguments, message in (
         (["assess", "nowhere.png"], "nowhere.png does not exist"),
@@ -292,7 +294,7 @@ def test_evaluate_leaves_out_pages_that_were_seen_in_training(here: Path) -> Non
     found = json.loads(winnow("evaluate", str(folder), "--json").stdout)
     assert found["pages"]["judged"] == 2
     assert sum(found["by_class"].values()) == 1
-    pages = [entry["score"] for entry in json.loads(winnow("assess", str(folder / "a.png"), "--json").stdout)]
+    pages = [json.loads(winnow("assess", str(folder / "a.png"), "--json").stdout)["score"]]
     assert found["metrics"]["mae"] == pytest.approx(abs(pages[0] - 0.9), abs=1e-4)
     assert found["metrics"]["blur_average_precision"] == 1
 
@@ -318,12 +320,22 @@ def test_the_real_pages_can_be_read(shared_data: Path, here: Path) -> None:
 @pytest.mark.parametrize("balanced", [True, False])
 def test_batches_are_balanced_when_asked(here: Path, monkeypatch: pytest.MonkeyPatch, balanced: bool) -> None:
     drawn: list[np.ndarray] = []
+    given: list[np.ndarray] = []
 
-    class Recorded(training.BalancedBatchSampler):
+    class Recorded(training.KnownClassSampler):
+        def __init__(self, classes: np.ndarray, share: BatchShare) -> None:
+            given.append(classes)
+            super().__init__(classes, share)
+
         def order(self, seed: int) -> np.ndarray:
             drawn.append(super().order(seed))
             return drawn[-1]
 
-    monkeypatch.setattr(training, "BalancedBatchSampler", Recorded)
+    monkeypatch.setattr(training, "KnownClassSampler", Recorded)
     run("train", epochs=1, use_balanced_sampling=balanced)
     assert bool(drawn) == balanced
+    if balanced:  # by the five classes, of the rows in their order
+        labels = table("label/labels.parquet").merge(table("split/splits.parquet")[["image_id", "split"]])
+        train = labels[labels["split"] == "train"].sort_values("image_id")
+        assert given[0].tolist() == train["label"].tolist()
+        assert set(given[0]) == set(range(5))

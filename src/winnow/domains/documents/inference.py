@@ -30,6 +30,7 @@ from winnow.domains.documents.tables import Seen
 from winnow.images.alike import print_map, same_map
 from winnow.images.codec import ImageError, Pixels, encode_png
 from winnow.images.listing import distinct_names
+from winnow.images.opencv import cv2
 from winnow.images.parallel import map_images
 from winnow.judge.intervals import Interval, Statistic, bootstrap, values
 from winnow.pipeline.errors import WinnowError
@@ -41,6 +42,8 @@ BATCH = 8
 """Pages at a time."""
 RESAMPLES, CONFIDENCE, SEED = 1000, 0.95, 0
 """Of the intervals on a user's own pages."""
+ENOUGH = 10.0
+"""Pixels of a text's height by which the direction of a page is found."""
 SEVERAL = (".pdf", *FRAMES)
 """Files that may hold several pages."""
 
@@ -156,12 +159,21 @@ def _prepared(task: _Task, model: Assessor, options: Options) -> _Prepared:
             error = reason(failed)
     if page is None:
         return _Prepared(task, nothing, nothing, [], 0, error)
-    turned = direction(ink_mask(page))
+    found = measure(page)
+    turned = _direction(page, found[TEXT_HEIGHT])
     if turned and options.turn:
         page = np.ascontiguousarray(np.rot90(page, turned // 90))
-    parts, measures = cut(page, model.tiling), list(measure(page).values())
+        found = measure(page)
+    parts, measures = cut(page, model.tiling), list(found.values())
     reading = read_page(page) if options.ocr else None
     return _Prepared(task, page if options.explained else nothing, parts, measures, turned, reading=reading)
+
+
+def _direction(page: Pixels, height: float) -> int:
+    """The degrees by which a page is turned, found on a copy that is no larger than its text needs."""
+    share = ENOUGH / height if height > ENOUGH else 1.0
+    small = page if share == 1 else cv2.resize(page, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    return direction(ink_mask(np.asarray(small, dtype=np.uint8)))
 
 
 def reason(error: ImageError | OSError) -> str:

@@ -299,7 +299,7 @@ STRENGTH = {
     "low_contrast": lambda page: float(np.percentile(page, 99)) - float(np.percentile(page, 1)),
     "uneven_illumination": lambda page: cv2.resize(page, (12, 12), interpolation=cv2.INTER_AREA).min(),
     "skew": lambda page: float(len(page)),
-    "compression": lambda page: block_steps(page),
+    "compression": block_steps,
     "low_resolution": lambda page: np.abs(np.diff(page.astype(float), axis=1)).max(axis=1).mean(),
     "stains_or_ink": lambda page: page.mean(),
     "glare": lambda page: ink_mask(page).mean(),
@@ -311,7 +311,7 @@ STRENGTH = {
 def test_pixels_are_those_of_the_recorded_severity(issue: str, page: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies with one issue look as the issue made directly at the severity that is recorded, and not at half of it."""
     place = definitions.ISSUES.index(issue)
-    monkeypatch.setattr(copies.augmentations, "placed", lambda page, rng: page)
+    monkeypatch.setattr(copies.augmentations, "placed", lambda page, _: page)
     made = [
         make_copy(page, 0.45, np.random.default_rng(seed), max_issues=1, augmentation_share=0.0) for seed in range(150)
     ]
@@ -357,5 +357,11 @@ def test_lengths_of_a_part_are_those_of_its_page(page: Pixels) -> None:
     blurred = degradations.blur(whole, 0.5, seeds[0])[: len(part)]
     apart = degradations.blur(part, 0.5, seeds[1], max(whole.shape))
     assert np.abs(blurred[:-30].astype(int) - apart[:-30]).max() <= 1
-    tall = augmentations.Effected(part, ("fragment",), max(whole.shape))
-    assert tall.whole > max(part.shape)
+    fragments = [
+        each
+        for each in (augmentations.apply(page, np.random.default_rng(seed), 1.0) for seed in range(120))
+        if "fragment" in each.names and "reduced" not in each.names
+    ]
+    assert fragments
+    assert {each.whole for each in fragments} == {max(page.shape)}
+    assert min(max(each.page.shape) for each in fragments) < max(page.shape)

@@ -1,5 +1,7 @@
 """From the heads' logits to estimates: each head's figure, the mean over views, and what the heat maps show."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from scipy.special import expit, softmax
 from winnow.domains.documents import definitions
 from winnow.domains.documents.definitions import Decision, Preparation, Tiling
 from winnow.domains.documents.inference import judge_pages
-from winnow.domains.documents.model.estimates import Calibration, estimate, raw_estimates
+from winnow.domains.documents.model.estimates import Calibration, Raw, estimate, raw_estimates
 from winnow.domains.documents.model.heatmaps import explain
 from winnow.domains.documents.model.network import Assessor, Outputs
 from winnow.domains.documents.model.tiling import cut, mirrored
@@ -127,3 +129,13 @@ def test_estimates_do_not_depend_on_the_batch() -> None:
     whole, parts = (estimate(model, [rows], measures, size) for size in (3, 2))
     for one, other in zip(whole, parts, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
+
+
+def test_legibility_is_never_below_the_score_as_by_their_definitions() -> None:
+    raw = Raw(
+        np.full((2, 3), 0.7), np.array([[0.4, 0.4], [0.9, 0.9]]), np.eye(5)[[1, 1]], np.zeros((2, 10)), np.ones(2)
+    )
+    found = AS_IT_IS.apply(raw)
+    assert found.legibility == pytest.approx([0.7, 0.9])
+    assert found.readability == pytest.approx([1, 1])
+    assert np.isnan(replace(AS_IT_IS, readable=False).apply(raw).readability).all()

@@ -37,22 +37,25 @@ class Reading:
 
 
 def read_page(page: Pixels, lines: int | None = None) -> Reading:
-    """Read a grey page `(height, width)`; with `lines` only so many of its lines, evenly over the page.
+    """Read a grey page `(height, width)` as RapidOCR does by default; with `lines` only so many of its lines, evenly.
 
     Raises WinnowError without the extra `ocr`.
     """
     engine = _engine()
-    found = engine(page, use_det=True, use_cls=False, use_rec=False)
+    colours = np.repeat(page[..., None], 3, axis=2)
+    found = engine(colours, use_det=True, use_cls=lines is None, use_rec=lines is None)
     boxes = found.boxes
     if boxes is None or not len(boxes):
         return Reading(0.0, 0, 0.0)
     sides = np.linalg.norm(boxes - np.roll(boxes, 1, axis=1), axis=2)  # the left one first
-    count = len(boxes) if lines is None else min(lines, len(boxes))
-    chosen = boxes[np.floor((np.arange(count) + 0.5) * len(boxes) / count).astype(np.int64)]
-    colours = np.repeat(page[..., None], 3, axis=2)
-    scores = np.array(engine.recognize_txt(engine.crop_text_regions(colours, chosen)).scores, dtype=np.float64)
-    sure = scores[scores >= LIKELY]
     height = float(np.median(np.minimum(sides[:, 0], sides[:, 1])))
+    if lines is None:
+        scores = np.array(found.scores, dtype=np.float64)
+    else:
+        count = min(lines, len(boxes))
+        chosen = boxes[np.floor((np.arange(count) + 0.5) * len(boxes) / count).astype(np.int64)]
+        scores = np.array(engine.recognize_txt(engine.crop_text_regions(colours, chosen)).scores, dtype=np.float64)
+    sure = scores[scores >= LIKELY]
     return Reading(float(sure.mean()) if len(sure) else 0.0, len(sure), height)
 
 

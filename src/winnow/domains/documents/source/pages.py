@@ -18,6 +18,8 @@ HEIF = (".heic", ".heif")
 FRAMES = (".tif", ".tiff", ".gif", ".webp")
 """Image files that may hold several pages."""
 SUFFIXES = (".png", ".jpg", ".jpeg", *FRAMES, ".bmp", *HEIF, ".pdf")
+UNREADABLE = (OSError, SyntaxError, ValueError, KeyError, TypeError, EOFError)
+"""What Pillow raises for files of several images that are cut off."""
 MIN_SIDE = 64
 """Pixels of the shorter side below which nothing can be said of a page."""
 A4 = 2**0.5
@@ -45,9 +47,7 @@ def open_pages(content: bytes, suffix: str, preparation: Preparation) -> Opened:
     if suffix.lower() == ".pdf":
         count, pages = pdf_pages(content, preparation.pdf_dpi)
     elif suffix.lower() in FRAMES:
-        first = to_grey(decode(content)[0])
-        with Image.open(io.BytesIO(content)) as image:
-            count = getattr(image, "n_frames", 1)
+        first, count = _first_frame(content)
         pages = chain([first], (_frame(content, number) for number in range(1, count)))
     else:
         if suffix.lower() in HEIF:
@@ -56,13 +56,23 @@ def open_pages(content: bytes, suffix: str, preparation: Preparation) -> Opened:
     return Opened(count, (fit(page, preparation.max_side) for page in pages))
 
 
+def _first_frame(content: bytes) -> tuple[Pixels, int]:
+    """The first image of a file that may hold several, and their number."""
+    try:
+        first = to_grey(decode(content)[0])
+        with Image.open(io.BytesIO(content)) as image:
+            return first, getattr(image, "n_frames", 1)
+    except UNREADABLE as error:
+        raise ImageError(f"corrupt image: {error}") from None
+
+
 def _frame(content: bytes, number: int) -> Pixels:
     """Image `number`, from 0, of a file that holds several."""
     with Image.open(io.BytesIO(content)) as image, io.BytesIO() as frame:
         try:
             image.seek(number)
             ImageOps.exif_transpose(image).save(frame, "TIFF")
-        except (OSError, SyntaxError, ValueError) as error:
+        except UNREADABLE as error:
             raise ImageError(f"page {number + 1} is corrupt: {error}") from None
         return to_grey(decode(frame.getvalue())[0])
 

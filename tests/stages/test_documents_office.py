@@ -1,0 +1,312 @@
+"""What scanners, phones and office folders deliver: files of several pages, forms, blank and turned pages, scripts."""
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pypdfium2
+import pytest
+from PIL import Image
+from pypdfium2 import raw
+from typer.testing import CliRunner, Result
+
+from tests.stages.conftest import Finished, torch_restored
+from tests.stages.programs import Programs
+from winnow.domains.documents import cli, inference
+from winnow.domains.documents.definitions import Preparation
+from winnow.domains.documents.rules.ink import direction, ink_mask
+from winnow.domains.documents.source.files import documents_of
+from winnow.domains.documents.source.pages import fit, read_pages
+from winnow.domains.documents.source.synthetic import draw_page
+from winnow.images.codec import ImageError, encode_png
+from winnow.images.opencv import cv2
+
+DOCUMENTS = Programs.tiny("documents")
+run, table = DOCUMENTS.run, DOCUMENTS.table
+LETTER, FORM, TABLE = (draw_page(kind, 500, np.random.default_rng(1)) for kind in ("letter", "form", "table"))
+AS_IS = Preparation(2000, 120)
+
+
+@pytest.fixture
+def here(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A copy of a trained checkout, as the working folder."""
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    with torch_restored():
+        yield tmp_path
+
+
+of_documents = pytest.mark.parametrize("finished", ["documents"], indirect=True)
+
+
+def winnow(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, arguments)
+
+
+def lines(*arguments: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in winnow("assess", *arguments, "--json").stdout.splitlines()]
+
+
+def saved(pages: list[np.ndarray], form: str, **options: Any) -> bytes:
+    images = [Image.fromarray(page) for page in pages]
+    buffer = io.BytesIO()
+    images[0].save(buffer, form, save_all=True, append_images=images[1:], **options)
+    return buffer.getvalue()
+
+
+def pdf_of(page: np.ndarray, *, angle: int = 0, words: str = "") -> bytes:
+    """A PDF of one page at 150 dots per inch that holds the page without loss."""
+    document = pypdfium2.PdfDocument.new()
+    height, width = page.shape
+    sheet = document.new_page(width * 72 / 150, height * 72 / 150)
+    image = pypdfium2.PdfImage.new(document)
+    image.set_bitmap(pypdfium2.PdfBitmap.from_pil(Image.fromarray(page)))
+    image.set_matrix(pypdfium2.PdfMatrix().scale(width * 72 / 150, height * 72 / 150))
+    sheet.insert_obj(image)
+    sheet.gen_content()
+    sheet.set_rotation(angle)
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("form", ["TIFF", "GIF", "WEBP"])
+def test_every_page_of_a_file_of_several_is_read(form: str) -> None:
+    options = {"lossless": True} if form == "WEBP" else {}
+    content = saved([LETTER, FORM, TABLE], form, **options)
+    pages = read_pages(content, f".{form.lower()}", AS_IS)
+    assert len(pages) == 3
+    for page, true in zip(pages, (LETTER, FORM, TABLE), strict=True):
+        assert np.abs(page.astype(int) - true).mean() < 1
+    with pytest.raises(ImageError):
+        read_pages(content[: len(content) // 2], f".{form.lower()}", AS_IS)
+
+
+def test_a_scan_in_a_pdf_is_taken_as_it_is_and_a_turned_one_at_its_own_resolution() -> None:
+    (page,) = read_pages(pdf_of(LETTER), ".pdf", AS_IS)
+    assert (page == LETTER).all()
+    (turned,) = read_pages(pdf_of(LETTER, angle=90), ".pdf", AS_IS)
+    assert turned.shape == pytest.approx(LETTER.shape[::-1], abs=2)  # not 120 dots per inch
+    straight = cv2.resize(np.rot90(turned).copy(), LETTER.shape[::-1])
+    assert np.abs(straight.astype(int) - LETTER).mean() < 8
+
+
+def test_a_pdf_with_a_password_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No library here can lock a file: what PDFium answers for one that is locked."""
+
+    def locked(_: bytes) -> None:
+        raise pypdfium2.PdfiumError("Incorrect password error", raw.FPDF_ERR_PASSWORD)
+
+    monkeypatch.setattr(pypdfium2, "PdfDocument", locked)
+    with pytest.raises(ImageError, match="protected by a password"):
+        read_pages(b"%PDF", ".pdf", AS_IS)
+
+
+def test_long_receipts_keep_the_size_of_their_text() -> None:
+    strip = np.full((6000, 700), 255, np.uint8)
+    assert fit(strip, 2000).shape == strip.shape
+    assert fit(np.full((3000, 2121), 255, np.uint8), 2000).shape == (2000, 1414)  # A4
+    assert fit(np.full((3000, 3000), 255, np.uint8), 2000).shape == (2000, 2000)
+    assert fit(np.full((60000, 1000), 255, np.uint8), 2000).size <= 4.01 * 2000 * 1414
+
+
+def test_numbers_count_pages_where_they_may() -> None:
+    names = ["a/report-1", "a/report_002", "a/report (3)", "b/bill_p2", "b/bill_p7", "IMG_1", "IMG_2", "x/scan-1"]
+    names += ["x/scan-2", "year_2021", "year_2022", "far_1", "far_40"]
+    found = documents_of(names)
+    assert {name for name, document in found.items() if document == "a/report"} == {
+        "a/report-1", "a/report_002", "a/report (3)",
+    }  # fmt: skip
+    assert found["b/bill_p2"] == found["b/bill_p7"] == "b/bill"
+    alone = ["IMG_1", "IMG_2", "x/scan-1", "x/scan-2", "year_2021", "year_2022", "far_1", "far_40"]
+    assert {name: found[name] for name in alone} == {name: name for name in alone}
+
+
+def test_a_source_whose_files_are_numbered_is_not_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("data/source/documents/clean")
+    folder.mkdir(parents=True)
+    for number, page in enumerate((LETTER, FORM, TABLE)):
+        Image.fromarray(page).save(folder / f"invoice-{number}.png")
+    run("ingest", sources=[{"format": "clean_pages", "path": str(folder)}])
+    assert table("ingest/pages.parquet")["document"].nunique() == 3
+    Image.fromarray(LETTER).save(folder / "other.png")
+    run("ingest", sources=[{"format": "clean_pages", "path": str(folder)}])
+    assert table("ingest/pages.parquet")["document"].nunique() == 2
+
+
+def fillings(count: int) -> list[np.ndarray]:
+    rng, forms = np.random.default_rng(5), []
+    for _ in range(count):
+        form = FORM.copy()
+        for row in range(12):
+            word = str(rng.integers(10**6, 10**7))[: int(rng.integers(2, 8))] * int(rng.integers(1, 3))
+            cv2.putText(form, word, (30, 40 + 50 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 10, 1, cv2.LINE_AA)
+        forms.append(form)
+    return forms
+
+
+@pytest.mark.parametrize("form", ["clean_pages", "labelled"])
+def test_fillings_of_a_form_are_kept_on_one_side_and_a_file_twice_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("data/source/documents/forms")
+    folder.mkdir(parents=True)
+    forms = fillings(6)
+    for number, page in enumerate(forms):
+        Image.fromarray(page).save(folder / f"f{number}.png")
+    Image.fromarray(forms[2]).save(folder / "g.jpg", quality=80)
+    names = sorted(file.name for file in folder.iterdir())
+    (folder / "metadata.csv").write_text("\n".join(["filename,quality_score", *(f"{name},0.9" for name in names)]))
+    run("ingest", sources=[{"format": form, "path": str(folder)}])
+    run("filter")
+    assert table("filter/dropped.parquet")["image_id"].tolist() == ["forms/g"]
+    run("label")
+    assert table("label/labels.parquet")["page"].eq("forms/f0").all()
+
+
+@of_documents
+def test_another_filling_of_a_form_that_was_learnt_is_not_seen(here: Path) -> None:
+    folder = Path("forms")
+    folder.mkdir()
+    first, second, *_ = fillings(2)
+    seen = pd.DataFrame(
+        {
+            "perceptual_hash": [inference.page_hash(first)],
+            "print_map": [inference.print_map(first).hex()],
+            "max_hash_distance": 28,
+        }
+    )
+    Image.fromarray(first).save("again.jpg", quality=80)
+    again = read_pages(Path("again.jpg").read_bytes(), ".jpg", AS_IS)
+    assert inference._unseen([first, *again], seen) == []
+    assert len(inference._unseen([second], seen)) == 1
+
+
+@pytest.mark.parametrize("kind", ["letter", "form", "table"])
+def test_the_direction_of_a_page_is_found(kind: str) -> None:
+    page = draw_page(kind, 900, np.random.default_rng(2))
+    for quarter in range(4):
+        turned = np.ascontiguousarray(np.rot90(page, -quarter))
+        assert direction(ink_mask(turned)) in {90 * quarter, 0}
+    if kind == "letter":
+        assert [direction(ink_mask(np.ascontiguousarray(np.rot90(page, -quarter)))) for quarter in range(4)] == [
+            0, 90, 180, 270,
+        ]  # fmt: skip
+    assert direction(ink_mask(np.full((400, 300), 255, np.uint8))) == 0
+
+
+@of_documents
+def test_turned_pages_are_told_and_judged_upright_when_asked(here: Path) -> None:
+    page = draw_page("letter", 900, np.random.default_rng(2))
+    for quarter in range(4):
+        Path(f"t{quarter}.png").write_bytes(encode_png(np.ascontiguousarray(np.rot90(page, -quarter))))
+    files = [f"t{quarter}.png" for quarter in range(4)]
+    told = lines(*files)
+    assert [entry["turned"] for entry in told] == [0, 90, 180, 270]
+    assert [any("turned by" in reason for reason in entry["reasons"]) for entry in told] == [False, True, True, True]
+    upright = lines(*files, "--turn")
+    assert [entry["score"] for entry in upright] == [upright[0]["score"]] * 4
+    assert told[0]["score"] == upright[0]["score"]
+
+
+@of_documents
+def test_blank_pages_and_small_text_have_verdicts_of_their_own(here: Path) -> None:
+    rng = np.random.default_rng(0)
+    paper = np.rint(rng.normal(240, 3, (700, 500))).clip(0, 255).astype(np.uint8)
+    page = draw_page("letter", 900, rng)
+    small = cv2.resize(page, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA)
+    faint = (250 - (255 - page) // 6).astype(np.uint8)
+    for name, picture in {"paper": paper, "small": small, "faint": faint}.items():
+        Path(f"{name}.png").write_bytes(encode_png(picture))
+    found = {entry["file"]: entry for entry in lines("paper.png", "small.png", "faint.png")}
+    assert found["paper.png"]["verdict"] == "blank"
+    assert found["small.png"]["verdict"] == "retake"
+    assert "text is too small" in found["small.png"]["reasons"][0]
+    assert found["small.png"]["text_height"] < 8
+    assert found["faint.png"]["verdict"] != "blank"
+
+
+@of_documents
+def test_assess_prints_as_it_goes_and_speaks_to_scripts(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path("scans")
+    folder.mkdir()
+    (folder / "bill-1.png").write_bytes(encode_png(LETTER))
+    (folder / "bill-2.png").write_bytes(encode_png(np.full((700, 500), 255, np.uint8)))
+    (folder / "two.tif").write_bytes(saved([LETTER, TABLE], "TIFF"))
+    (folder / "notes.docx").write_text("x")
+    result = winnow("assess", "scans", "--json")
+    assert result.exit_code == 0
+    assert "1 .docx" in result.stderr
+    assert "4 pages of 3 files" in result.stderr
+    entries = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(Path(entry["file"]).name, entry["page"], entry["pages"]) for entry in entries] == [
+        ("bill-1.png", 1, 1), ("bill-2.png", 1, 1), ("two.tif", 1, 2), ("two.tif", 2, 2),
+    ]  # fmt: skip
+    assert [entry["document"] for entry in entries] == ["scans/bill"] * 2 + ["scans/two"] * 2
+    assert "document_verdict" not in entries[0]
+    assert entries[1]["document_verdict"] == entries[0]["verdict"] != "blank" == entries[1]["verdict"]
+    order = ["retake", "warn", "accept"]
+    assert entries[3]["document_verdict"] == min((entry["verdict"] for entry in entries[2:]), key=order.index)
+    rows = list(csv.DictReader(io.StringIO(winnow("assess", "scans", "--csv").stdout)))
+    assert [(row["file"], row["verdict"], float(row["score"])) for row in rows] == [
+        (entry["file"], entry["verdict"], entry["score"]) for entry in entries
+    ]
+    small = encode_png(cv2.resize(LETTER, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA))
+    (folder / "small.png").write_bytes(small)
+    assert winnow("assess", "scans", "--fail-on", "retake").exit_code == 3
+    assert winnow("assess", "scans").exit_code == 0
+
+    real = inference.assess_files
+
+    def stopped(*arguments: Any) -> Any:
+        found = real(*arguments)
+        yield next(found)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(inference, "assess_files", stopped)
+    result = winnow("assess", "scans", "--json")
+    assert result.exit_code == 130
+    assert len(result.stdout.splitlines()) == 1
+    assert "stopped: 1 pages" in result.stderr
+
+
+@of_documents
+def test_the_class_that_is_shown_is_that_of_the_score_and_its_parts_are_not_below_it(here: Path) -> None:
+    rng = np.random.default_rng(3)
+    for number in range(8):
+        page = draw_page(("letter", "form", "table", "receipt")[number % 4], 400, rng)
+        Path(f"{number}.png").write_bytes(encode_png((255 - (255 - page) // (1 + number)).astype(np.uint8)))
+    for entry in lines(*(f"{number}.png" for number in range(8))):
+        assert min(entry["legibility"], entry["framing"]) >= entry["score"] - 1e-4
+        lowest = {"High": 0.8, "Good": 0.6, "Moderate": 0.4, "Poor": 0.2, "Very Poor": 0.0}[entry["class"]]
+        assert lowest <= entry["score"] < lowest + 0.2 + 1e-9 or entry["score"] == 1
+
+
+@of_documents
+def test_every_page_of_a_labelled_pdf_is_judged(here: Path) -> None:
+    folder = Path("mine")
+    folder.mkdir()
+    (folder / "both.pdf").write_bytes(saved([LETTER, TABLE], "PDF"))
+    (folder / "form.png").write_bytes(encode_png(FORM))
+    (folder / "metadata.csv").write_text("filename,quality_score\nboth.pdf,0.3\nform.png,0.9\n")
+    result = winnow("evaluate", "mine", "--json")
+    found = json.loads(result.stdout)
+    assert found["pages"]["judged"] == 3
+    scores = [entry["score"] for entry in lines("mine/both.pdf", "mine/form.png")]
+    errors = np.abs(np.array(scores) - [0.3, 0.3, 0.9])
+    assert found["metrics"]["mae"] == pytest.approx(errors.mean(), abs=1e-3)
+    assert found["documents"] == 2
+    assert found["unacceptable"] == 2
+    bounds = found["intervals"]["mae"]
+    assert bounds["low"] <= found["metrics"]["mae"] <= bounds["high"]
+    assert bounds["low"] == pytest.approx(min(errors[:2].mean(), errors[2]), abs=1e-3)  # over documents
+    shown = winnow("evaluate", "mine").stdout
+    assert "1 acceptable and 2 other pages of 2 documents" in shown
+    assert f"{bounds['low']:.3f} to {bounds['high']:.3f}" in shown

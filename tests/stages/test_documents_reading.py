@@ -1,0 +1,108 @@
+"""What an OCR reads: its figure of a page, the readability learnt from it, and what is said without the extra."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from typer.testing import CliRunner
+
+from tests.stages.conftest import Finished, torch_restored
+from tests.stages.programs import Programs
+from winnow.domains.documents import cli
+from winnow.domains.documents.definitions import Preparation
+from winnow.domains.documents.rules import reading
+from winnow.domains.documents.rules.degradations import blur
+from winnow.domains.documents.source.pages import read_pages
+from winnow.domains.documents.source.synthetic import draw_page
+from winnow.images.codec import ImageError, encode_png
+from winnow.pipeline.errors import WinnowError
+
+DOCUMENTS = Programs.tiny("documents")
+PAGE = draw_page("letter", 700, np.random.default_rng(1))[:420]
+
+
+def test_an_ocr_is_less_sure_of_a_blurred_page_and_reads_nothing_on_a_blank_one() -> None:
+    clear = reading.read_page(PAGE)
+    assert clear.lines >= 3
+    assert 0.9 < clear.readability <= 1
+    assert 6 < clear.text_height < 40
+    blurred = reading.read_page(blur(PAGE, 0.9, np.random.default_rng(0)))
+    assert blurred.readability < clear.readability
+    assert reading.read_page(np.full((300, 300), 255, np.uint8)) == reading.Reading(0.0, 0, 0.0)
+    some = reading.read_page(PAGE, lines=3)
+    assert some.lines <= 3
+    assert some.readability == pytest.approx(clear.readability, abs=0.1)
+
+
+def test_without_the_extras_the_message_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_engines", type("Empty", (), {})())
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    with pytest.raises(WinnowError) as caught:
+        reading.check_installed()
+    assert "winnow[ocr]" in caught.value.fix
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(ImageError, match=r"winnow\[heic\]"):
+        read_pages(b"x", ".heic", Preparation(2000, 120))
+
+
+@pytest.mark.parametrize("finished", ["documents"], indirect=True)
+def test_readability_is_learnt_from_the_copies_that_were_read(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With readings made up of a measure that the network sees, so that it can be learnt in a moment."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("data/source/documents/clean")
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(14):
+        page = draw_page(("letter", "form", "table", "receipt")[number % 4], 300, rng)
+        (folder / f"p{number}a.png").write_bytes(encode_png(page))
+
+    def read(page: np.ndarray, content: bytes, lines: int) -> reading.Reading:
+        return reading.Reading(float(page.mean() / 255), lines, 10.0)
+
+    monkeypatch.setattr("winnow.domains.documents.rules.labels.kept_reading", read)
+    DOCUMENTS.run("ingest", sources=[{"format": "clean_pages", "path": str(folder)}])
+    DOCUMENTS.run("filter")
+    DOCUMENTS.run("label", copies=8, read_copies=3)
+    labels = DOCUMENTS.table("label/labels.parquet")
+    read_ones = labels["image_id"].str.partition("@")[2].astype(int) < 3
+    assert (labels["readability"].notna() == read_ones).all()
+    DOCUMENTS.run("label", copies=8, read_copies=8)
+    for name in ("split", "weight"):
+        DOCUMENTS.run(name)
+    with torch_restored():
+        DOCUMENTS.run("train", epochs=40, learning_rate=0.01)
+        DOCUMENTS.run("evaluate")
+        found = pd.read_parquet("data/documents/evaluate/predictions.parquet")
+        known = found[found["true_readability"].notna()]
+        assert spearmanr(known["readability"], known["true_readability"]).statistic > 0.35
+        assert found["readability"].notna().all()
+        (entry,) = (
+            json.loads(line)
+            for line in CliRunner().invoke(cli.app, ["assess", str(folder / "p0a.png"), "--json"]).stdout.splitlines()
+        )
+        assert 0 <= entry["readability"] <= 1
+
+
+@pytest.mark.parametrize("finished", ["documents"], indirect=True)
+def test_a_model_that_learnt_no_readability_tells_none_unless_it_reads(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished.folder)
+    file = tmp_path / "page.png"
+    file.write_bytes(encode_png(PAGE))
+
+    def entry(*options: str) -> dict[str, float]:
+        with torch_restored():
+            printed = CliRunner().invoke(cli.app, ["assess", str(file), "--json", *options]).stdout
+        return dict(json.loads(printed))
+
+    assert not {"readability", "ocr_readability"} & set(entry())
+    read = entry("--ocr")
+    assert read["ocr_readability"] == pytest.approx(reading.read_page(PAGE).readability, abs=1e-4)
+    assert "readability" not in read
