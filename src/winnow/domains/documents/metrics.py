@@ -39,7 +39,6 @@ GATE_METRICS = (
     "within_one_accuracy",
     "macro_f1",
     "legibility_mae",
-    "readability_correlation",
     "ece",
     "score_ece",
     "spearman_correlation",
