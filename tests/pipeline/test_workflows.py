@@ -276,6 +276,7 @@ def test_verify_without_avx2_compares_the_bytes_of_the_data_stages(clone: Clone,
     (labels,) = (out["md5"] for out in stages["label@climb"]["outs"] if out["path"] == "data/climb/label")
     lock.write_text(lock.read_text().replace(labels, f"{'0' * 32}.dir"))  # the figures in metrics/ are the same
     clone.commit("other bytes")
+    runner.checkout("fresh")  # without data, which would not be those of this lock
     told = runner.run("verify", "verify", expect=1)
     assert "no AVX2" in told
     assert f"+      md5: {labels}" in told

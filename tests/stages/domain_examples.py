@@ -441,6 +441,7 @@ EXAMPLES = {
         poison=retina_poison,
         predictions=(("predictions.parquet", "image_id"), ("baseline_predictions.parquet", "image_id")),
         values={
+            "train.familiar_share": 0.5,
             "ingest.sources": [{"format": "folders", "path": "data/source/retina/mine", "images": None}],
             "split.min_stratum": 200,
             "weight.max_class_weight": 1.5,

@@ -1,10 +1,11 @@
 """The section `articles` of params.yaml."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
+from winnow.domains.articles.definitions import HIGHER_IS_BETTER
 from winnow.domains.articles.rules.addresses import is_loopback
 from winnow.judge.settings import Judging
 from winnow.learn.settings import TrainingSettings
@@ -71,9 +72,6 @@ class Bound(Section):
 class Gates(Section):
     """Targets of the calibration report. Shifts, errors and differences are shares of the scale's width."""
 
-    higher: ClassVar[frozenset[str]] = frozenset({"separation", "human_correlation"})
-    """the figures of which more is better"""
-
     parse_failures: Bound = Field(description="share of answers that broke the schema at the first attempt")
     separation: Bound = Field(description="mean overall score of on-topic articles minus that of off-topic ones")
     off_topic_high: Bound = Field(description="share of off-topic articles above the middle; the worst dimension's")
@@ -107,7 +105,7 @@ class Calibration(Section):
         for name in Gates.model_fields:
             bound = getattr(self.gates, name)
             side, is_ordered = ("above", bound.target <= bound.review)
-            if name in Gates.higher:
+            if name in HIGHER_IS_BETTER:
                 side, is_ordered = ("below", bound.target >= bound.review)
             if not is_ordered:
                 raise ValueError(f"gates.{name}: target ({bound.target:g}) is {side} review ({bound.review:g})")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from winnow.domains.articles.definitions import Definition, overall_scores, scoring_of, wide_scores
+from winnow.domains.articles.definitions import HIGHER_IS_BETTER, Definition, overall_scores, scoring_of, wide_scores
 from winnow.domains.articles.params import Gates
 from winnow.domains.articles.rules.labelling import Labelled
 from winnow.judge.intervals import wilson
@@ -162,7 +162,7 @@ def _range(count: int, rows: int) -> str:
 
 def _check(gates: Gates, name: str, value: float, evidence: str) -> Check:
     bound = getattr(gates, name)
-    sign = 1 if name in Gates.higher else -1
+    sign = 1 if name in HIGHER_IS_BETTER else -1
     grade = 0 if sign * value >= sign * bound.target else 1 if sign * value >= sign * bound.review else 2
     return Check(name, float(value), bound.target, bound.review, WORDS[grade], evidence, ADVICE[name])
 
