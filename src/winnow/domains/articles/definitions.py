@@ -26,8 +26,6 @@ TOPICS = ("on", "off", "edge")
 VERDICTS = ("DEPLOY", "REVIEW", "FAIL")
 """What a judgement says of a model, best first."""
 
-HIGHER_IS_BETTER = frozenset({"separation", "human_correlation"})
-"""The figures of a calibration of which more is better."""
 RATIONALE = "rationale"
 """The key of an answer's reasons, and so the name of no dimension."""
 

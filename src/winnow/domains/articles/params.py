@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, HttpUrl, TypeAdapter, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath, StratifiedSplit
-from winnow.domains.articles.definitions import HIGHER_IS_BETTER
 from winnow.domains.articles.rules.addresses import is_loopback
+from winnow.domains.articles.rules.bounds import HIGHER_IS_BETTER
 from winnow.judge.settings import Judging
 from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.section import Float, Section
