@@ -5,6 +5,7 @@ each has stages of its own: without `-s` all of them would run `check`.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -48,7 +49,9 @@ def run_domains(domains: Sequence[str], params: Mapping[str, Any], jobs: int) ->
     """
     repair_locks()
     _keep(LOCK.read_bytes() if LOCK.exists() else b"")
-    checked = subprocess.run([*DVC, "check"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    checked = subprocess.run(
+        [*DVC, "check"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment(), text=True, check=False
+    )
     if checked.returncode:
         print(checked.stdout, end="", file=sys.stderr)
         raise WinnowError("params.yaml or the code is not valid; no stage was run", fix="see the message above")
@@ -66,6 +69,11 @@ def run_domains(domains: Sequence[str], params: Mapping[str, Any], jobs: int) ->
             f"{len(failed)} of {len(domains)} domains failed: {', '.join(failed)}",
             fix=f"see the error above, mend it, and run `winnow run {' '.join(failed)}`; finished stages are kept",
         )
+
+
+def _environment() -> dict[str, str]:
+    """The variables of a DVC for which `python` in dvc.yaml is the Python that runs here, activated or not."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
 
 
 def repair_locks() -> None:
@@ -126,13 +134,15 @@ class _Runs:
         if self.stopping.is_set():
             return 1
         command = [*DVC, "--single-item", *(f"{stage}@{domain}" for stage in STAGES)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment(), text=True
+        )
         assert process.stdout is not None
         for line in process.stdout:
             if line.strip() and "`dvc push`" not in line:
                 with self.printing:
+                    self.keep_lock()  # before the line is seen: what it tells has been kept
                     print(f"{domain:<{self.width}} │ {line.rstrip()}", flush=True)
-                    self.keep_lock()
         return process.wait()
 
     def keep_lock(self) -> None:
