@@ -54,7 +54,9 @@ class TrainingSettings(Section):
     epochs: int = Field(ge=1, le=100_000, description="maximum number of passes, when `phases` is empty")
     learning_rate: Float = Field(gt=0, description="highest learning rate, when `phases` is empty")
     phases: list[Phase] = Field(description="a curriculum, in order, in place of subset, epochs and learning_rate")
-    weight_decay: Float = Field(ge=0, description="AdamW's decoupled weight decay")
+    weight_decay: Float = Field(
+        ge=0, description="AdamW's decoupled weight decay; biases, norms and embeddings of one dimension do not decay"
+    )
     batch_size: int = Field(ge=1, description="rows of one optimiser step, all devices and micro-batches together")
     gradient_accumulation_steps: int = Field(
         ge=1, description="micro-batches a device cuts its part of a batch into, to save memory"

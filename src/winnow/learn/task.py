@@ -16,8 +16,29 @@ from winnow.learn.samplers import BatchShare
 
 
 def adamw(groups: list[dict[str, Any]], learning_rate: float, weight_decay: float) -> Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), fused: it takes an exact square root, so its bits are the same on any CPU."""
-    return torch.optim.AdamW(groups, lr=learning_rate, weight_decay=weight_decay, fused=True)
+    """AdamW (Loshchilov and Hutter 2019), fused: it takes an exact square root, so its bits are the same on any CPU.
+
+    Only matrices and kernels decay: see `decay_groups`.
+    """
+    decayed = decay_groups(groups) if weight_decay else groups
+    return torch.optim.AdamW(decayed, lr=learning_rate, weight_decay=weight_decay, fused=True)
+
+
+def decay_groups(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each group cut into what decays and what does not: biases, norms' scales, embeddings of one dimension.
+
+    Decay pulls weights to 0, which limits what a matrix can amplify; an offset or a scale has no such effect.
+    """
+
+    def decays(parameter: Tensor) -> bool:
+        return parameter.ndim >= 2 and parameter.shape[-1] > 1
+
+    cut = []
+    for group in groups:
+        matrices = [parameter for parameter in group["params"] if decays(parameter)]
+        others = [parameter for parameter in group["params"] if not decays(parameter)]
+        cut += [group | {"params": matrices}, group | {"params": others, "weight_decay": 0.0}]
+    return [group for group in cut if group["params"]]
 
 
 class Task(ABC):

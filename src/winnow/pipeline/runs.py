@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock, Timeout
+from ruamel.yaml import YAML
 
 from winnow.pipeline.ledger import state_folder
 from winnow.pipeline.stage import Stage, is_main_process
@@ -33,7 +33,7 @@ def fingerprint(stage: Stage[Any, Any]) -> str:
     Trainings of one fingerprint have the same result. The params are those that the program runs with: params.yaml may
     have been edited since it read them.
     """
-    pipeline = yaml.load(Path("dvc.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    pipeline = YAML(typ="safe", pure=True).load(Path("dvc.yaml"))
     digest = hashlib.sha256()
     for dep in pipeline["stages"][stage.name]["deps"]:
         path = Path(dep.replace("${item.domain}", stage.domain))
@@ -50,12 +50,15 @@ def fingerprint(stage: Stage[Any, Any]) -> str:
 def run_folder(stage: Stage[Any, Any]) -> Iterator[Path]:
     """The folder of this stage's fingerprint, locked; waits while another process runs the same training.
 
-    It lies in the main repository's `.winnow/`, so that a queued experiment finds it too. When a training starts, the
-    folders of finished trainings of the domain are removed, and of unfinished ones all but the latest `UNFINISHED`.
+    Of several processes the main one holds the lock, and the others wait until it does: torch's own waiting for each
+    other ends after some minutes. The folder lies in the main repository's `.winnow/`, so that a queued experiment
+    finds it too. When a training starts, the folders of finished trainings of the domain are removed, and of
+    unfinished ones all but the latest `UNFINISHED`.
     """
     runs = state_folder() / stage.name / stage.domain
     folder = runs / fingerprint(stage)
     if not is_main_process():
+        _wait_for_main(runs)
         yield folder
         return
     runs.mkdir(parents=True, exist_ok=True)
@@ -84,15 +87,36 @@ def _held(path: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        who = holder.read_text(encoding="utf-8") if holder.exists() else "unknown"
+        who = next(iter(_words(holder)), "unknown")
         print(f"process {who} is running the same training; waiting for it to end", file=sys.stderr, flush=True)
         lock.acquire()
     try:
-        holder.write_text(str(os.getpid()), encoding="utf-8")
+        holder.write_text(f"{os.getpid()} {_launch()}", encoding="utf-8")
         yield
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _launch() -> str:
+    """What the processes of one training share, and no other training on this machine has; empty for one process."""
+    return os.environ.get("MASTER_PORT", "")
+
+
+def _wait_for_main(runs: Path) -> None:
+    """Wait until this launch's main process holds a run folder; those of other machines do not see it, and go on."""
+    if os.environ.get("LOCAL_WORLD_SIZE") != os.environ.get("WORLD_SIZE"):
+        return
+    while not any(_words(path)[1:] == _launch().split() for path in runs.glob("*.pid")):
+        time.sleep(0.05)
+
+
+def _words(holder: Path) -> list[str]:
+    """The process that holds a lock, and its launch, if it has one; empty when there is none."""
+    try:
+        return holder.read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []
 
 
 def _remove_old(runs: Path, *, keep: Path) -> None:

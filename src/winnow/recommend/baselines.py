@@ -45,8 +45,8 @@ def fit_group_popularity(train: Matrix, *, group: NDArray[np.int64]) -> Fitted:
     """
     popularity = np.asarray(train.sum(axis=0), dtype=np.float32).ravel()
     small = popularity / (popularity.max(initial=0) + 1) / (train.shape[1] + 1)
-    share = group_shares(group)
-    return lambda known: share(known) * popularity + small
+    share = group_shares(group, popularity)
+    return lambda known: share(known).toarray() + small
 
 
 def fit_item_knn_with_groups(
@@ -58,9 +58,8 @@ def fit_item_knn_with_groups(
     """
     similar = similar_items(train, neighbours=neighbours, shrink=shrink).T.tocsr()
     popularity = np.asarray(train.sum(axis=0), dtype=np.float32).ravel()
-    relative = relative_popularity(popularity, group, weight)
-    share = group_shares(group)
-    return lambda known: (known @ similar).toarray() + share(known) * relative
+    share = group_shares(group, relative_popularity(popularity, group, weight))
+    return lambda known: (known @ similar + share(known)).toarray()
 
 
 def fit_ease(train: Matrix, *, l2: float, items: int) -> Fitted:

@@ -18,15 +18,20 @@ def relative_popularity(
     return (weight * popularity / np.maximum(most[group], 1)).astype(np.float32)
 
 
-def group_shares(group: NDArray[np.int64]) -> Callable[[Matrix], NDArray[np.float32]]:
-    """The share of each item's group among the user's items, (users, items); 0 for an item without a group (-1)."""
-    grouped = np.flatnonzero(group >= 0)
-    ones = np.ones(len(grouped), dtype=np.float32)
-    members = sparse.csr_matrix((ones, (grouped, group[grouped])), shape=(len(group), int(group.max(initial=0)) + 1))
+def group_shares(group: NDArray[np.int64], weight: NDArray[np.float32]) -> Callable[[Matrix], sparse.csr_matrix]:
+    """The share of each item's `group` among the user's items times the item's `weight` (items,), (users, items).
 
-    def shares(known: Matrix) -> NDArray[np.float32]:
-        counts = (known @ members).toarray() / np.maximum(np.asarray(known.sum(axis=1)), 1)
-        found: NDArray[np.float32] = np.where(group >= 0, counts[:, group], 0).astype(np.float32)
-        return found
+    Sparse: only items of the groups of the user's items have one. Items without a group have -1 there.
+    """
+    grouped = np.flatnonzero(group >= 0)
+    shape = len(group), int(group.max(initial=0)) + 1
+    members = sparse.csr_matrix((np.ones(len(grouped), dtype=np.float32), (grouped, group[grouped])), shape=shape)
+    weighted = sparse.csr_matrix((weight[grouped], (group[grouped], grouped)), shape=shape[::-1])
+
+    def shares(known: Matrix) -> sparse.csr_matrix:
+        counts = (known @ members).tocsr()
+        total = np.maximum(np.asarray(known.sum(axis=1), dtype=np.float32).ravel(), 1)
+        counts.data /= np.repeat(total, np.diff(counts.indptr))
+        return counts @ weighted
 
     return shares

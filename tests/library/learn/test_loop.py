@@ -1,7 +1,9 @@
 """The loop: what it learns, selects, stops at and says."""
 
+import copy
 import json
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -251,6 +253,36 @@ def test_params_groups_scale_the_learning_rate(tmp_path: Path) -> None:
     moved = tiny.run(tmp_path / "b", chosen).model.state_dict()
     assert not torch.equal(still["0.weight"], moved["0.weight"])
     assert not torch.equal(still["3.weight"], still["3.weight"] * 0)
+
+
+def test_only_matrices_decay(tmp_path: Path) -> None:
+    """Without a gradient AdamW multiplies what decays by 1 - rate * decay in each of the 96 / 16 steps, and no more."""
+    start: dict[str, Tensor] = {}
+
+    def build() -> nn.Module:
+        layers = [nn.Embedding(9, 1), nn.Linear(8, 16), nn.LayerNorm(16), nn.Conv1d(16, 2, 3), nn.Linear(2, 1)]
+        model = nn.Sequential(*layers)
+        for parameter in model.parameters():
+            nn.init.normal_(parameter)
+        start.update(copy.deepcopy(model.state_dict()))
+        return model
+
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> Loss:
+        nothing = torch.stack([(parameter * 0).sum() for parameter in model.parameters()]).sum()
+        return Loss(nothing + 1.0, len(batch["ids"]), {})
+
+    def predict(model: nn.Module, batches: Iterable[dict[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+        del model
+        yield from ({"loss": torch.ones(len(batch["ids"]))} for batch in batches)
+
+    def metrics(rows: dict[str, Tensor]) -> dict[str, float]:
+        return {"loss": rows["loss"].mean().item()}
+
+    own = tiny.task(build=build, loss=loss, predict=predict, metrics=metrics)
+    ended = tiny.run(tmp_path, tiny.settings(epochs=1, weight_decay=0.5), own).model.state_dict()
+    for name, before in start.items():
+        factor = (1 - 0.02 * 0.5) ** 6 if name in ("1.weight", "3.weight", "4.weight") else 1.0
+        assert torch.allclose(ended[name], before * factor, atol=1e-6), name
 
 
 def test_a_loss_that_is_not_a_number_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """The run folders of trainings: which inputs share one, and what happens to the folders of other trainings."""
 
 import os
+import select
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +105,43 @@ def test_a_folder_in_use_is_not_removed(stage: Stage[Section, Section]) -> None:
         assert (held / "weights").exists()
     with run_folder(stage):
         assert not held.exists()
+
+
+RANK = """
+from tests.library.pipeline.test_runs import made_stage
+from winnow.pipeline.runs import run_folder
+with run_folder(made_stage()):
+    print("goes on", flush=True)
+    input()
+"""
+
+
+def test_all_processes_of_a_training_wait_for_the_one_that_holds_its_folder(stage: Stage[Section, Section]) -> None:
+    repository = Path(__file__).parents[3]
+    path = os.pathsep.join([str(repository), str(repository / "src")])
+    launch = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_PORT": "29501", "PYTHONPATH": path}
+    with run_folder(stage):  # as one of which dvc was killed does
+        ranks = [
+            subprocess.Popen(
+                [sys.executable, "-c", RANK],
+                env={**os.environ, **launch, "RANK": str(rank)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for rank in range(2)
+        ]
+        assert ranks[0].stderr is not None
+        assert "is running the same training" in ranks[0].stderr.readline()
+        early = select.select([rank.stdout for rank in ranks], [], [], 2.0)[0]
+        assert not early, "a process went on while another training held the folder"
+    for rank in ranks:
+        assert rank.stdout is not None
+        assert rank.stdout.readline() == "goes on\n"
+    for rank in ranks:
+        rank.communicate("\n", timeout=60)
+        assert rank.returncode == 0
 
 
 def test_a_kill_while_a_folder_is_removed_leaves_no_half_of_it(stage: Stage[Section, Section]) -> None:

@@ -53,18 +53,16 @@ def item_knn(
     of its artist in the playlist times `artist_weight` and its popularity over that of the artist's most popular track,
     and `genre_weight` times how much of the playlist is of its artist's genres.
     """
-    artists, relative = group_shares(about.artist), relative_popularity(about.popularity, about.artist, artist_weight)
+    artists = group_shares(about.artist, relative_popularity(about.popularity, about.artist, artist_weight))
 
     def fitted(given: Sequences) -> Scorer:
         def scores(playlists: NDArray[np.int64]) -> torch.Tensor:
             own = given.some(playlists)
             known = own.matrix() if decay is None else own.recency_matrix(decay, floor)
-            found = (known @ similar).toarray()
-            if artist_weight:
-                found += artists(known) * relative
+            found = (known @ similar + artists(known) if artist_weight else known @ similar).toarray()
             if genre_weight:
                 total = np.maximum(np.asarray(known.sum(axis=1)), 1e-9)
-                found += genre_weight * ((known @ about.genres) @ about.genres.T).toarray() / total
+                found += (genre_weight * (known @ about.genres).toarray() / total) @ about.genres.T
             return torch.from_numpy(np.asarray(found, dtype=np.float32))
 
         return scores

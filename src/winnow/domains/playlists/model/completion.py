@@ -1,6 +1,7 @@
 """Scores of all tracks for playlists given by their tracks: the network's, and where it is blended item-kNN's."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -56,6 +57,11 @@ class Neighbourhood:
         """(tracks,): what the share of a track's artist counts."""
         return relative_popularity(self.popularity, self.artist, self.artist_weight)
 
+    @cached_property
+    def artists(self) -> Callable[[sparse.csr_matrix], sparse.csr_matrix]:
+        """What the shares of the tracks' artists add."""
+        return group_shares(self.artist, self.of_artist)
+
     def alone(self) -> "Neighbourhood":
         """The same with weight 1: a recommender without the network."""
         return replace(self, weight=1.0)
@@ -74,12 +80,15 @@ class Neighbourhood:
         """(playlists, tracks), 0 to `weight` and what the artist adds."""
         known = given.some(playlists).recency_matrix(self.decay, self.floor)
         total = np.maximum(np.asarray(known.sum(axis=1)), 1e-9)
-        found = (known @ self.similar).toarray()
+        near = known @ self.similar
         if self.artist_weight:
-            found += group_shares(self.artist)(known) * self.of_artist
+            near = near + self.artists(known)
+        near.data *= np.repeat((self.weight / total).astype(np.float32).ravel(), np.diff(near.indptr))
+        found: NDArray[np.float32] = near.toarray()
         if self.genre_weight:
-            found += self.genre_weight * ((known @ self.genres) @ self.genres.T).toarray() / total
-        return np.asarray(found * (self.weight / total), dtype=np.float32)
+            of_genres = np.asarray((known @ self.genres).toarray() / total, dtype=np.float32)
+            found += (self.weight / total * self.genre_weight).astype(np.float32) * of_genres @ self.genres.T
+        return found
 
 
 class Completer:
