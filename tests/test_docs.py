@@ -9,7 +9,7 @@ row (by the beginning of its first cell) or a column (by its header) is taken fr
     -->
 
 With several files the paths start with the file's name. The first column, and rows and columns under `except`, are not
-checked. A table with decimals whose figures come from no results file says `<!-- figures: none, and why -->`.
+checked. What pages show as printed by `train`, `evaluate` and `winnow run` is compared with the last run. A table with decimals whose figures come from no results file says `<!-- figures: none, and why -->`.
 """
 
 import json
@@ -25,6 +25,8 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from winnow.judge.baselines import strongest
+from winnow.pipeline.console import headline
 from winnow.pipeline.params import Document
 
 COMMENT = re.compile(
@@ -278,3 +280,30 @@ def has(section: Any, keys: Sequence[str]) -> bool:
     if not keys or isinstance(section, list):
         return True
     return isinstance(section, Mapping) and keys[0] in section and has(section[keys[0]], keys[1:])
+
+
+def printed_results() -> dict[str, set[str]]:
+    """What the programs print of the committed results, by how the line begins."""
+    lines: dict[str, set[str]] = {}
+    for domain in sorted(Document(ROOT / "params.yaml").content["domains"]):
+        verdict, value, baseline = headline(json.loads((ROOT / f"metrics/{domain}/evaluate.json").read_text()))
+        best = json.loads((ROOT / f"metrics/{domain}/train/metrics.json").read_text())
+        measured = json.loads((ROOT / f"metrics/{domain}/judgement.json").read_text())["baseline"]
+        lines[f"evaluate@{domain}"] = {f"evaluate@{domain} {verdict}: {value}, strongest baseline {baseline}"}
+        lines[f"train@{domain}"] = {
+            f"train@{domain} best epoch {best['epoch']}, val {name} {found:.4g}, model in data/{domain}/train/model"
+            for name, found in best["val"].items()
+            if isinstance(found, float)
+        }
+        lines[domain] = {f"{domain} {verdict} {value} {strongest(measured, value.split()[0])} {baseline}"}
+    return lines
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_results_that_a_page_shows_as_printed_are_those_of_the_last_run(page: str) -> None:
+    expected = printed_results()
+    for line in PAGES[page].splitlines():
+        words = line.split()
+        if line.startswith("    ") and words[0] in expected and re.search(r"\d\.\d", line):
+            shown = " ".join(words).removesuffix("…").rstrip()
+            assert any(each.startswith(shown) for each in expected[words[0]]), f"{shown!r}: {expected[words[0]]}"
