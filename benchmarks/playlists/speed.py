@@ -5,8 +5,8 @@ scale: processor seconds and memory of an epoch over 1,000, 5,000, 20,000 and 50
 beside the vectors that a step touches. every_track: the same with a vector for every track of a playlist. ranking:
 2,048 playlists against 200,000 tracks, beside a blocked product and `topk` without anything around them. formulations:
 a step of 128 playlists by the loader's nearest edges, and by sums over the whole graph of playlists and tracks
-(LightGCN's two hops) as products of sparse matrices. One thread; processor seconds, since other work may share the
-machine.
+(LightGCN's two hops) as products of sparse matrices. completion: 1,000 lists
+of titles, ten tracks each. One thread; processor seconds, since other work may share the machine.
 """
 
 import json
@@ -14,9 +14,11 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,21 +27,27 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.measure import ROOT, merge
+from winnow.domains.playlists.inference import PlaylistCompleter
+from winnow.domains.playlists.model.artifacts import Artifacts, write_settings
 from winnow.domains.playlists.model.batches import PlaylistLoader, TrackGraph
+from winnow.domains.playlists.model.completion import Neighbourhood, genres_of_tracks, similar_tracks
 from winnow.domains.playlists.model.network import PlaylistGAT
 from winnow.domains.playlists.model.sequences import Sequences, sequences_of
 from winnow.domains.playlists.model.tensors import build_model, track_graph
 from winnow.domains.playlists.model.training import CompleterTask
-from winnow.domains.playlists.params import Network, Synthetic, Train, Weight
+from winnow.domains.playlists.params import Blend, Network, Synthetic, Train, Weight
 from winnow.domains.playlists.rules.weights import track_edges, weigh_tracks
 from winnow.domains.playlists.source import synthetic
 from winnow.learn.devices import keep_freed_memory
 from winnow.learn.samplers import BatchShare
 from winnow.pipeline.params import Document
+from winnow.recommend.chances import Chances
 from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.graph import build_graph
 from winnow.recommend.propagation import to_items, to_users, weigh_edges
 from winnow.recommend.ranking import dot_scorer, rank_by
+from winnow.recommend.typed import TypedList, Wanted
+from winnow.recommend.words import fit_words
 
 SIZES = (1_000, 5_000, 20_000, 50_000)
 TRACKS, ARTISTS, DIM = 200_000, 27_000, 96
@@ -58,26 +66,27 @@ def task() -> CompleterTask:
 
 
 def world(
-    playlists: int, min_playlists: int = 3
+    playlists: int, min_playlists: int = 3, tracks: int = TRACKS
 ) -> tuple[Sequences, TrackGraph, NDArray[np.float64], PlaylistGAT, float]:
     """Generated playlists, their graph, the chances of negatives, a network, and the seconds of making the edges."""
     weight = WEIGHT.model_copy(update={"min_playlists": min_playlists})
-    params = Synthetic(playlists=playlists, tracks=TRACKS, artists=ARTISTS, genres=12, mean_length=66, explore=0.1)
+    artists = min(ARTISTS, tracks // 7)
+    params = Synthetic(playlists=playlists, tracks=tracks, artists=artists, genres=12, mean_length=66, explore=0.1)
     made = synthetic.make_world(params, np.random.default_rng(0))
     parts = []
     for piece in synthetic.make_pieces(params, made, np.random.default_rng(1)):
         number = piece.entries["track"].str[1:].astype("int64")
         parts.append(piece.entries[["playlist", "position"]].assign(track_index=number))
     entries = pd.concat(parts).rename(columns={"playlist": "playlist_index"})
-    sequences = sequences_of(entries, playlists, TRACKS)
+    sequences = sequences_of(entries, playlists, tracks)
     began = time.process_time()
-    sampling = weigh_tracks(TRACKS, entries, weight)
+    sampling = weigh_tracks(tracks, entries, weight)
     edges = track_edges(entries, sampling, weight)
     seconds = time.process_time() - began
     settings = pd.DataFrame({"neighbours": [weight.neighbours], "shrink": [weight.shrink]})
     graph = track_graph(pd.DataFrame({"artist_index": made.artist}), edges, sampling, settings)
     none = pd.DataFrame({"artist_index": [], "genre_index": [], "share": []}).astype("int64")
-    model = build_model(NETWORK, graph, none, ARTISTS)
+    model = build_model(NETWORK, graph, none, artists)
     return sequences, graph, sampling["probability"].to_numpy(), model, seconds
 
 
@@ -199,8 +208,56 @@ def formulations() -> dict[str, float]:
     return {"nearest_edges_step_seconds": per_step(nearest), "whole_graph_step_seconds": per_step(full, 5)}
 
 
+def completion() -> dict[str, float]:
+    """Lists a second of a file of 1,000, by titles, with a model's folder of 200,000 tracks and one of 10,000."""
+    found = {}
+    for tracks in (TRACKS, 10_000):
+        with tempfile.TemporaryDirectory() as folder:
+            lists = model_folder(Path(folder), tracks)
+            completer = PlaylistCompleter(Path(folder), torch.device("cpu"))
+
+            def all_lists(_: int, completer: PlaylistCompleter = completer, lists: list[TypedList] = lists) -> None:
+                assert sum(1 for _ in completer.complete_all(lists, 10)) == len(lists)
+
+            found[f"{tracks}_tracks"] = len(lists) / per_step(all_lists, 3)
+    return found
+
+
+def model_folder(folder: Path, count: int) -> list[TypedList]:
+    """Write an untrained model of `count` tracks and 20,000 playlists; gives 1,000 of them by their titles."""
+    sequences, _, _, model, _ = world(20_000, tracks=count)
+    artist = model.artist_of.numpy()
+    named = int(artist.max()) + 1
+    values = Document(ROOT / "params.yaml").content["playlists"]["train"]["blend"]
+    number = np.arange(count)
+    tracks = pd.DataFrame({"track_index": number, "track": [f"t{each}" for each in number]})
+    tracks["title"] = [f"Title {each}" for each in number]
+    tracks["artist_index"] = artist
+    names = [f"Artist {each}" for each in range(named)]
+    artists = pd.DataFrame({"artist_index": np.arange(named), "artist": names})
+    genres = pd.DataFrame({"genre_index": np.arange(12), "genre": [f"genre {each}" for each in range(12)]})
+    edges = pd.DataFrame({"artist_index": np.arange(named), "genre_index": np.arange(named) % 12, "share": 1.0})
+    popularity = np.bincount(sequences.track, minlength=count)
+    words = fit_words([""] * len(sequences), np.zeros(0, np.int64), np.zeros(0, np.int64), popularity)
+    about = Artifacts(tracks.assign(playlists=popularity), artists, genres, edges, 5, words)
+    near = Neighbourhood(
+        weight=0.5,
+        **{name: values[name] for name in ("decay", "floor", "artist_weight", "genre_weight")},
+        similar=similar_tracks(sequences, Blend.model_validate(values)),
+        artist=artist,
+        popularity=popularity.astype(np.float32),
+        genres=genres_of_tracks(artist, edges),
+    )
+    model.save_pretrained(folder)
+    about.write(folder)
+    write_settings(folder, about, near, Chances(1.0, 0.0))
+    own = [sequences.track[sequences.indptr[each] : sequences.indptr[each + 1]] for each in range(1_000)]
+    return [TypedList(tuple(Wanted(f"{names[artist[t]]} – Title {t}") for t in each)) for each in own]
+
+
 PARTS: dict[str, Callable[[], dict[str, object]]] = {
-    "formulations": formulations, "ranking": ranking, "scale": scale, "every_track": partial(scale, 1)
+    "formulations": formulations, "ranking": ranking, "scale": scale, "every_track": partial(scale, 1),
+    "completion": completion,
 }  # type: ignore[dict-item]  # fmt: skip
 
 

@@ -31,7 +31,8 @@ from winnow.recommend.ranking import Scorer, rank_by
 from winnow.recommend.topk import best_of
 from winnow.recommend.typed import TypedList, Wanted
 
-BLOCK = 256
+SCORES = 4_000_000
+"""Scores that are held at a time: with more of them the processor's caches do not hold a step's."""
 RIVAL = "item_knn"
 """The strongest recommender without the network that a model's folder carries: item-kNN with recency."""
 
@@ -98,8 +99,9 @@ class PlaylistCompleter:
         self, lists: Sequence[TypedList], count: int, *, explain: bool = False, suggest: bool = False
     ) -> Iterator[Completed]:
         """The completion of each list, a block at a time; reasons with `explain` and near names with `suggest` only."""
-        for start in range(0, len(lists), BLOCK):
-            some = lists[start : start + BLOCK]
+        block = max(1, SCORES // self.count)
+        for start in range(0, len(lists), block):
+            some = lists[start : start + block]
             understood = [self.index.understand(each.titles, suggest=suggest) for each in some]
             scores, chances = self._scores(some, [each.items for each in understood])
             for row, each in enumerate(understood):
@@ -145,7 +147,7 @@ class PlaylistCompleter:
         if len(others):
             by_name = self.known.words.scores([lists[row].name for row in others])
             scores[torch.from_numpy(others)] = torch.from_numpy(by_name).to(device)
-        scores[:, ~self.completer.model.candidate] = -torch.inf
+        scores.masked_fill_(~self.completer.model.candidate, -torch.inf)
 
         def chance(tracks: list[int], score: float) -> float:
             return float(self.chances.of(score)) if tracks else score
@@ -216,7 +218,7 @@ class PlaylistCompleter:
         artist = np.append(self.known.tracks["artist_index"], -1)
         tables = {}
         for name, scorer in scorers.items():
-            ranked = rank_by(_never_listed(scorer), held, places=definitions.PLACES, block=BLOCK)
+            ranked = rank_by(_never_listed(scorer), held, places=definitions.PLACES, block=max(1, SCORES // self.count))
             tables[name] = statistics(results.per_playlist(name, ranked, held, popularity, artist))
         return compare_on_rows(tables, len(lists))
 

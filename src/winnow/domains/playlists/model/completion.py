@@ -21,6 +21,7 @@ from winnow.recommend.cooccurrence import SimilarItems, near_pairs, similar_item
 from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.explanations import Reason
 from winnow.recommend.groups import group_shares, relative_popularity
+from winnow.recommend.products import dense_product
 from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
 
 CHOSEN_AT = 10
@@ -79,15 +80,16 @@ class Neighbourhood:
     def scores(self, given: Sequences, playlists: NDArray[np.int64]) -> NDArray[np.float32]:
         """(playlists, tracks), 0 to `weight` and what the artist adds."""
         known = given.some(playlists).recency_matrix(self.decay, self.floor)
-        total = np.maximum(np.asarray(known.sum(axis=1)), 1e-9)
-        near = known @ self.similar
+        total = np.maximum(np.asarray(known.sum(axis=1)), 1e-9).ravel()
+        scale = (self.weight / total).astype(np.float32)
+        found = dense_product(sparse.diags(scale) @ known, self.similar)
         if self.artist_weight:
-            near = near + self.artists(known)
-        near.data *= np.repeat((self.weight / total).astype(np.float32).ravel(), np.diff(near.indptr))
-        found: NDArray[np.float32] = near.toarray()
+            near = self.artists(known)
+            row = np.repeat(np.arange(len(playlists)), np.diff(near.indptr))
+            found[row, near.indices] += near.data * scale[row]
         if self.genre_weight:
-            of_genres = np.asarray((known @ self.genres).toarray() / total, dtype=np.float32)
-            found += (self.weight / total * self.genre_weight).astype(np.float32) * of_genres @ self.genres.T
+            of_genres = (known @ self.genres).toarray() * (self.genre_weight * scale / total)[:, None]
+            found += of_genres.astype(np.float32) @ self.genres.T
         return found
 
 
