@@ -2,13 +2,12 @@
 
 FOLDER becomes a clone with the data of `$WINNOW_SHARED_DATA/sessions`. The row `gat` of `quality.py` tunes ALS
 from one seed and EASE over two ridges, and the row `gowalla` has one setting of item-kNN: here ALS's chosen setting is
-fitted to HetRec from five seeds, EASE is tuned over more ridges, and item-kNN over more neighbours and shrinkages, on a
-fifth of Gowalla's training rows. Results: `benchmarks/sessions/results/baselines.json`.
+fitted to HetRec from five seeds, EASE is tuned over more ridges, and item-kNN over more neighbours, shrinkages and
+weightings, on a fifth of Gowalla's training rows. Results: `benchmarks/sessions/results/baselines.json`.
 """
 
 import sys
 from collections.abc import Mapping
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,14 @@ from winnow.recommend.baselines import Fitted, fit_als, fit_ease, fit_item_knn, 
 from winnow.recommend.evaluation_set import EvaluationSet, evaluation_set
 from winnow.recommend.graph import matrix_of
 from winnow.recommend.ranking import rank_by
+from winnow.recommend.tuning import stepwise
 
 SEEDS = (1, 2, 3, 4, 5)
 RIDGES = (50.0, 100.0, 150.0, 300.0, 600.0)
 NEIGHBOURS = (50, 100, 200, 500, 1000)
 SHRINKAGES = (0.0, 5.0, 20.0, 50.0, 100.0, 200.0)
+ASYMMETRIES = (0.5, 0.4, 0.3, 0.2)
+USER_EXPONENTS = (0.0, 0.5, 1.0)
 VALIDATED = 6000
 """Gowalla's users by whom item-kNN is tuned, the first ones."""
 
@@ -83,21 +85,32 @@ def hetrec(copy: Path) -> dict[str, Any]:
 
 
 def gowalla(copy: Path) -> dict[str, Any]:
-    """item-kNN's Recall@20 on held-out training rows, and of the best setting, fitted to all rows, on the test."""
+    """item-kNN's Recall@20 on held-out training rows, and of the best settings, fitted to all rows, on the test.
+
+    Once by the plain cosine, and once with popular items and active users weighted too.
+    """
     splits, shape = split(copy, GOWALLA, "gowalla", {"sessions.split.val_ratio": 0.2})
     val = to_find(splits[splits["user_index"] < VALIDATED], shape, "val", ["train"])
     train = matrix_of(to_find(splits, shape, "val", ["train"]).graph)
-    found: dict[tuple[int, float], float] = {}
-    for neighbours, shrink in product(NEIGHBOURS, SHRINKAGES):
-        found[neighbours, shrink] = recall(fit_item_knn(train, neighbours=neighbours, shrink=shrink), val, 20)
-        print(neighbours, shrink, found[neighbours, shrink], flush=True)
-    neighbours, shrink = max(found, key=lambda setting: found[setting])
     test = to_find(splits, shape, "test", ["train", "val"])
-    best = recall(fit_item_knn(matrix_of(test.graph), neighbours=neighbours, shrink=shrink), test, 20)
-    rows = {f"{k} neighbours, shrinkage {c:.0f}": {"validation_recall_at_20": value} for (k, c), value in found.items()}
-    return {
-        "gowalla item_knn": rows | {"best": {"neighbours": neighbours, "shrink": shrink, "test_recall_at_20": best}}
-    }
+    plain = {"neighbours": NEIGHBOURS, "shrink": SHRINKAGES}
+    weighted = plain | {"asymmetry": ASYMMETRIES, "user_exponent": USER_EXPONENTS}
+    found = {}
+    for name, grids in {"gowalla item_knn": plain, "gowalla item_knn weighted": weighted}.items():
+
+        def measure(own: Mapping[str, float], name: str = name) -> float:
+            value = recall(fit_item_knn(train, **settings_of(own)), val, 20)
+            print(name, own, value, flush=True)
+            return value
+
+        best, value = stepwise(grids, measure)
+        score = recall(fit_item_knn(matrix_of(test.graph), **settings_of(best)), test, 20)
+        found[name] = best | {"validation_recall_at_20": value, "test_recall_at_20": score}
+    return found
+
+
+def settings_of(chosen: Mapping[str, float]) -> dict[str, Any]:
+    return dict(chosen) | {"neighbours": int(chosen["neighbours"])}
 
 
 def main() -> None:

@@ -491,6 +491,8 @@ EXAMPLES = {
             "evaluate.baselines.ease_l2": [1000.0],
             "evaluate.baselines.als_factors": [4],
             "evaluate.baselines.als_regularisation": [100.0],
+            "evaluate.baselines.knn_asymmetry": [0.0],
+            "evaluate.baselines.knn_user_exponents": [3.0],
             "train.network.filter_weight": [1.0],
             "evaluate.baselines.filter_factors": [4],
             "evaluate.baselines.filter_alphas": [0.05],

@@ -123,8 +123,11 @@ def baseline_scores(world: World, name: str, known: Matrix, settings: dict[str, 
     if name == "popularity":
         return np.tile(train.sum(axis=0), (len(known), 1))
     if name == "item_knn":
-        norm = np.sqrt(np.diag(gram))
-        similar = gram / (np.outer(norm, norm) + settings["shrink"] + 1e-9)
+        items = train.sum(axis=1)
+        counts = (items[items > 0].mean() / np.maximum(items, 1)) ** settings["user_exponent"]
+        gram = (train * counts[:, None]).T @ train
+        users, power = np.diag(gram), settings["asymmetry"]
+        similar = gram / (np.outer(users**power, users ** (1 - power)) + settings["shrink"] + 1e-9)
         np.fill_diagonal(similar, 0)
         least = np.sort(similar, axis=1)[:, -int(settings["neighbours"]), None]
         return known @ np.where(similar < least, 0, similar).T

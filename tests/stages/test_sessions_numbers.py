@@ -175,9 +175,11 @@ def test_baselines_are_tuned_on_validation(world: World, judgement: dict[str, An
     grids = {
         "popularity": [{}],
         "item_knn": [
-            {"neighbours": count, "shrink": shrink}
+            {"neighbours": count, "shrink": shrink, "asymmetry": asymmetry, "user_exponent": exponent}
             for count in settings.knn_neighbours
             for shrink in settings.knn_shrink
+            for asymmetry in settings.knn_asymmetry
+            for exponent in settings.knn_user_exponents
         ],
         "ease": [{"l2": l2} for l2 in settings.ease_l2],
     }

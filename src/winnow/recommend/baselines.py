@@ -32,9 +32,15 @@ def fit_popularity(train: Matrix) -> Fitted:
     return lambda known: np.tile(popularity, (known.shape[0], 1))
 
 
-def fit_item_knn(train: Matrix, *, neighbours: int, shrink: float) -> Fitted:
-    """Shrunk cosine of the items' users, the nearest `neighbours` of each item (Deshpande and Karypis 2004)."""
-    similar = similar_items(train, neighbours=neighbours, shrink=shrink).T.tocsr()
+def fit_item_knn(
+    train: Matrix, *, neighbours: int, shrink: float, asymmetry: float = 0.5, user_exponent: float = 0.0
+) -> Fitted:
+    """Shrunk cosine of the items' users, the nearest `neighbours` of each item (Deshpande and Karypis 2004).
+
+    `asymmetry` and `user_exponent` as in `similar_items`.
+    """
+    weighting = {"asymmetry": asymmetry, "user_exponent": user_exponent}
+    similar = similar_items(train, neighbours=neighbours, shrink=shrink, **weighting).T.tocsr()
     return lambda known: (known @ similar).toarray()
 
 

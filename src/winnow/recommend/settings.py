@@ -9,6 +9,7 @@ from winnow.pipeline.section import Float, Section
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[Float, Field(gt=0)]
 NotNegative = Annotated[Float, Field(ge=0)]
+Share = Annotated[Float, Field(ge=0, le=1)]
 
 
 Convolution = Literal["own", "GATConv", "GATv2Conv", "TransformerConv", "SAGEConv", "LGConv"]
@@ -33,7 +34,14 @@ class Baselines(Section):
 
 
 class GraphBaselines(Baselines):
-    """With LightGCN, which takes longer."""
+    """With item-kNN's weighting of popular items and active users, and LightGCN, which takes longer."""
+
+    knn_asymmetry: list[Share] = Field(
+        min_length=1, description="item-kNN: 0.5 is the cosine; the less, the more popular items come first"
+    )
+    knn_user_exponents: list[NotNegative] = Field(
+        min_length=1, description="item-kNN: a user of n items counts n^-this; 0 takes all alike"
+    )
 
     lightgcn_dims: list[Count] = Field(description="LightGCN (torch_geometric): sizes; empty = it is left out")
     lightgcn_epochs: int = Field(ge=1, le=10_000, description="LightGCN: epochs; the best by validation counts")

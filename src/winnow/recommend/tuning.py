@@ -92,23 +92,37 @@ def at_edge(settings: Mapping[str, float], grids: Mapping[str, Sequence[float]])
 def baseline_grids(settings: GraphBaselines, *, ease_items: int, val: EvaluationSet, seed: int) -> dict[str, Grid]:
     """The grid of every baseline by its name: `linear_grids`, and LightGCN, which chooses its epoch on `val`."""
     grids = linear_grids(settings, ease_items=ease_items, seed=seed)
+    knn: dict[str, Sequence[float]] = {
+        "neighbours": settings.knn_neighbours,
+        "shrink": settings.knn_shrink,
+        "asymmetry": settings.knn_asymmetry,
+        "user_exponent": settings.knn_user_exponents,
+    }
+    choices = (dict(zip(knn, values, strict=True)) for values in product(*knn.values()))
+    grids["item_knn"] = ((own, _item_knn(own)) for own in choices)
     if settings.lightgcn_dims:
         options = (settings.lightgcn_epochs, settings.lightgcn_learning_rate, val, seed)
         grids["lightgcn"] = (({"dim": dim}, EarlyStopped(dim, *options)) for dim in settings.lightgcn_dims)
     return grids
 
 
+def _item_knn(own: Mapping[str, float]) -> Fit:
+    return partial(
+        fit_item_knn,
+        neighbours=int(own["neighbours"]),
+        shrink=own["shrink"],
+        asymmetry=own["asymmetry"],
+        user_exponent=own["user_exponent"],
+    )
+
+
 def linear_grids(settings: Baselines, *, ease_items: int, seed: int) -> dict[str, Grid]:
-    """The grids of popularity, item-kNN, EASE, ALS and the graph filter.
+    """The grids of popularity, EASE, ALS and the graph filter.
 
     EASE works on the `ease_items` most popular items, since it inverts a matrix of them.
     """
     return {
         "popularity": iter([({}, fit_popularity)]),
-        "item_knn": (
-            ({"neighbours": k, "shrink": shrink}, partial(fit_item_knn, neighbours=k, shrink=shrink))
-            for k, shrink in product(settings.knn_neighbours, settings.knn_shrink)
-        ),
         "ease": (
             ({"l2": l2, "items": ease_items}, partial(fit_ease, l2=l2, items=ease_items)) for l2 in settings.ease_l2
         ),

@@ -31,6 +31,21 @@ def test_similar_items_keeps_the_nearest_and_what_is_equal_to_the_last(
     np.testing.assert_allclose(found.toarray(), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("asymmetry", "exponent"), [(0.5, 0.0), (0.2, 0.0), (0.5, 1.0), (0.3, 0.5)])
+def test_popular_items_and_active_users_are_weighted(asymmetry: float, exponent: float) -> None:
+    known = matrix_of(small.graph()).toarray().astype(np.float64)
+    items = known.sum(axis=1)
+    counts = (items[items > 0].mean() / np.maximum(items, 1)) ** exponent  # of users
+    together = np.einsum("u,ua,ub->ab", counts, known, known)
+    users = np.diag(together).copy()
+    expected = together / (np.outer(users**asymmetry, users ** (1 - asymmetry)) + 4.0)
+    np.fill_diagonal(expected, 0)
+    found = similar_items(
+        matrix_of(small.graph()), neighbours=small.ITEMS, shrink=4.0, asymmetry=asymmetry, user_exponent=exponent
+    )
+    np.testing.assert_allclose(found.toarray(), expected, rtol=1e-5)
+
+
 def test_nearest_neighbours_are_the_best_candidates_with_their_common_users() -> None:
     together, cosine = dense_cosines(4.0)
     candidates = np.arange(small.ITEMS) % 3 > 0
