@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 from tests.pipeline.conftest import Clone, wait_until
 from tests.pipeline.test_bad_input import export
 from winnow.domains.climb import cli, definitions
+from winnow.domains.climb.source.formats import read as problems_of
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.params import leaves
 
@@ -148,7 +149,11 @@ def test_generate_writes_new_possible_routes(clone: Clone) -> None:
         roles = [hold["role"] for hold in route["holds"]]
         assert roles[0] == "start"
         assert roles[-1] == "finish"
-    told = clone.run(*ask, "--png", "routes.png").stdout
+    told = clone.run(*ask, "--png", "routes.png", "--app", "routes.json").stdout
+    listed = problems_of("app", clone.root / "routes.json")
+    assert listed.routes[["board", "angle", "grade"]].drop_duplicates().to_numpy().tolist() == [["2017", 25, "6C+"]]
+    holds = [dict(zip(own["hold"], own["role"], strict=True)) for _, own in listed.holds.groupby("row")]
+    assert holds == [{hold["hold"]: hold["role"] for hold in route["holds"]} for route in first]
     assert told.count("6C+") == 4
     assert "drawn in routes.png" in told
     with Image.open(clone.root / "routes.png") as picture:

@@ -13,6 +13,7 @@ from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.climb import definitions
 from winnow.domains.climb.source import formats
 from winnow.domains.climb.source.export import export_split
+from winnow.domains.climb.source.merge import SourceFile, merge
 from winnow.pipeline.errors import LeakageError, SourceError, TableError
 
 CLIMB = Programs("climb")
@@ -271,6 +272,24 @@ def test_the_split_is_exported_as_csv(done: str, tmp_path: Path) -> None:
     assert [definitions.CELL_INDEX[hold] for hold in first["holds"].split()] == tokens[first["route_id"]]
     told = train[train["start_holds"].notna()]
     assert all(set(a.split()) < set(b.split()) for a, b in zip(told["start_holds"], told["holds"], strict=True))
+
+
+def test_an_export_is_read_back(done: str, tmp_path: Path) -> None:
+    """The files of all splits and subsets together: each problem once, with what the export tells of it."""
+    export_split(tmp_path)
+    paths = sorted(tmp_path.glob("moonboard_*.csv"))
+    files = [SourceFile("csv", str(path), formats.read("csv", path)) for path in paths]
+    assert not any(len(file.problems.rejected) for file in files)
+    again = merge(files)
+    ours = table("ingest/routes.parquet").set_index("route_id").loc[again.routes["route_id"]].reset_index()
+    assert set(again.routes["route_id"]) == set(table("split/splits.parquet")["route_id"])
+    kept = ["board", "angle", "grade", "repeats"]
+    pd.testing.assert_frame_equal(again.routes[kept], ours[kept], check_dtype=False)
+    labels = table("label/labels.parquet").set_index("route_id").loc[again.routes["route_id"]]
+    assert again.routes["benchmark"].tolist() == labels["in_benchmark"].tolist()
+    holds = table("ingest/holds.parquet")
+    holds = holds[holds["route_id"].isin(again.routes["route_id"])].sort_values(["route_id", "position"])
+    pd.testing.assert_frame_equal(again.holds.reset_index(drop=True), holds[[*again.holds]].reset_index(drop=True))
 
 
 def test_an_export_without_data_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

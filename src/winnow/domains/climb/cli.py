@@ -24,6 +24,7 @@ def generate(
     angle: Annotated[int, typer.Option(help="degrees of overhang: 25 or 40")] = 40,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="the same seed gives the same routes")] = 0,
     png: Annotated[Path | None, typer.Option(help="draw the routes into this PNG file")] = None,
+    app_json: Annotated[Path | None, typer.Option("--app", help="write them as the MoonBoard app's JSON")] = None,
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
@@ -54,6 +55,11 @@ def generate(
 
         drawn = [DrawnRoute(f"{font} · {board} · {angle}° · #{n}", board, holds) for n, holds in enumerate(routes, 1)]
         save_png(sheet_of_boards(drawn, SHEET_COLUMNS), png, DPI)
+    if app_json is not None:
+        from winnow.domains.climb.source import app as moonboard_app
+        from winnow.pipeline.files import write_json
+
+        write_json(app_json, moonboard_app.document([(board, angle, font, holds) for holds in routes]))
     if as_json:
         asked = {"board": board, "angle": angle, "grade": font}
         rows = [
@@ -67,20 +73,22 @@ def generate(
         print(f"{number:>3}  {font:<3}  " + "   ".join(f"{role} {' '.join(cells)}" for role, cells in parts if cells))
     if png is not None:
         print(f"drawn in {png}")
+    if app_json is not None:
+        print(f"written to {app_json}")
 
 
 @app.command()
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="an export, .json or .json.gz")],
+    file: Annotated[Path, typer.Argument(help="an export: .json or .csv, or either with .gz")],
     form: Annotated[
-        str | None, typer.Option("--format", help="web, app, guidebook or minimal; detected by default")
+        str | None, typer.Option("--format", help="web, app, guidebook, minimal or csv; detected by default")
     ] = None,
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
     """Evaluate the generator on another export; routes that it was trained on are excluded."""
     if not file.is_file():
-        raise WinnowError(f"{file} is no file", fix="name a .json or .json.gz file")
+        raise WinnowError(f"{file} is no file", fix="name a .json or .csv file, or either with .gz")
     trained = use_model("climb", model)
     from winnow.domains.climb.inference import Generator
     from winnow.learn.devices import configured_device

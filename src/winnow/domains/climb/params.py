@@ -36,10 +36,10 @@ class Common(Section):
 class Source(SourcePath):
     """One file of the user's own data."""
 
-    format: Literal["web", "app", "guidebook", "minimal"] = Field(
+    format: Literal["web", "app", "guidebook", "minimal", "csv"] = Field(
         description="format: the site or program that wrote the file"
     )
-    path: str = Field(min_length=1, description="data/source/climb/<file>.json or .json.gz")
+    path: str = Field(min_length=1, description="data/source/climb/<file>.json or .csv, or either with .gz")
 
 
 class Peer(Section):

@@ -1,4 +1,4 @@
-"""The four real formats, row by row, and what is wrong with files."""
+"""The real formats, row by row, and what is wrong with files."""
 
 import gzip
 import json
@@ -88,6 +88,62 @@ def test_each_format_tells_the_same_problem(form: str, tmp_path: Path) -> None:
         assert (route["board"], route["angle"], route["repeats"]) == ("2017", 25, 12)
         assert route["benchmark"]
         assert route["name"] == "Dyno"
+
+
+CSV = "board,angle,grade,repeats,is_benchmark,user_rating,holds,start_holds,finish_holds,name"
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "expected"),
+    [
+        (CSV, "2017,25,6c+,12,True,0.6,C9 A5 K18,A5,K18,Dyno", ("2017", 25, "6C+", 12, True, 0.6, "Dyno")),
+        ("Grade; Holds;extra", "6C+;C9,A5,K18;x", ("2016", 40, "6C+", None, False, None, None)),
+        ("holds\tgrade\trepeats", "C9 A5 K18\t\t3.0", ("2016", 40, None, 3, False, None, None)),
+    ],
+)
+def test_a_csv_needs_holds_and_grade_and_takes_more(
+    header: str, line: str, expected: tuple[object, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "problems.csv"
+    file.write_text(f"{header}\n\n{line}\n")
+    assert formats.guess(file) == "csv"
+    found = formats.read("csv", file)
+    assert len(found.rejected) == 0
+    route = found.routes.iloc[0]
+    columns = ["board", "angle", "grade", "repeats", "benchmark", "user_rating", "name"]
+    assert [None if pd.isna(value) else value for value in route[columns]] == list(expected)
+    roles = {"A5": "start", "C9": "move", "K18": "finish"}
+    told = roles if "start_holds" in header else dict.fromkeys(roles, "unknown")
+    assert dict(zip(found.holds["hold"], found.holds["role"], strict=True)) == told
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("2018,40,6A,1,0,,A5,,,", "unknown board: '2018'"),
+        ("2017,30,6A,1,0,,A5,,,", "unknown angle: 30.0"),
+        ("2017,wide,6A,1,0,,A5,,,", "`angle` is 'wide'"),
+        ("2017,40,6A,1.5,0,,A5,,,", "`repeats` is 1.5"),
+        ("2017,40,6A,-1,0,,A5,,,", "`repeats` is -1"),
+        ("2017,40,6A,1,perhaps,,A5,,,", "`is_benchmark` is 'perhaps'"),
+        ("2017,40,6A,1,0,3,A5,,,", "`user_rating` is 3: 0 to 1 stars are expected"),
+        ("2017,40,6A,1,0,,,,,", "no moves"),
+    ],
+)
+def test_a_row_of_a_csv_that_cannot_be_used_is_rejected(line: str, reason: str, tmp_path: Path) -> None:
+    file = tmp_path / "problems.csv"
+    file.write_text(f"{CSV}\n2017,40,6A,1,0,,A5,,,\n{line}\n")
+    found = formats.read("csv", file)
+    assert found.routes["row"].tolist() == [0]
+    assert found.rejected[["row", "reason"]].to_numpy().tolist() == [[1, reason]]
+
+
+def test_a_csv_without_holds_names_its_columns(tmp_path: Path) -> None:
+    file = tmp_path / "problems.csv"
+    file.write_text("grade,moves\n6A,A5\n")
+    with pytest.raises(SourceError, match="no column holds") as caught:
+        formats.read("csv", file)
+    assert "grade, moves" in str(caught.value)
 
 
 def test_the_app_dump_is_wrapped(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The app's JSON: a list of `{"grade": …, "moves": […]}`, or the same list as a dump `{"total": n, "data": […]}`."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,25 @@ def read(path: Path) -> Problems:
     """The problems of one file; raises SourceError."""
     document = problems.read_json(path)
     return problems.collect(problems.rows_of(document, under="data", sign="holdsetup", path=path), _problem)
+
+
+def document(routes: Iterable[tuple[str, int, str, Sequence[tuple[str, str]]]]) -> list[dict[str, Any]]:
+    """Routes (board, angle, grade, holds as (cell, role)) as the app lists problems; `read` gives them back."""
+    setups, configurations = ({name: number for number, name in each.items()} for each in (BOARDS, ANGLES))
+    return [
+        {
+            "name": f"winnow {number}",
+            "grade": grade,
+            "repeats": 0,
+            "isBenchmark": False,
+            "holdsetup": {"apiId": setups[board]},
+            "moonBoardConfigurationId": configurations[angle],
+            "moves": [
+                {"description": cell, "isStart": role == "start", "isEnd": role == "finish"} for cell, role in holds
+            ],
+        }
+        for number, (board, angle, grade, holds) in enumerate(routes, 1)
+    ]
 
 
 def angle_of(board: str, configuration: Any) -> int:

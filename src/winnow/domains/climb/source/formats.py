@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from winnow.domains.climb.source import app, guidebook, minimal, web
+from winnow.domains.climb.source import app, guidebook, minimal, table, web
 from winnow.domains.climb.source.problems import Problems, looks_like, read_json
 from winnow.pipeline.errors import SourceError
 
@@ -18,13 +18,17 @@ def read(form: str, path: Path) -> Problems:
             return guidebook.read(path)
         case "minimal":
             return minimal.read(path)
-    raise SourceError(f"no format is named {form}", fix="web, app, guidebook or minimal")
+        case "csv":
+            return table.read(path)
+    raise SourceError(f"no format is named {form}", fix="web, app, guidebook, minimal or csv")
 
 
 def guess(path: Path) -> str:
     """The format that a file looks like; raises SourceError when it looks like none."""
+    if path.name.removesuffix(".gz").endswith(".csv"):
+        return "csv"
     document = read_json(path)
     form = looks_like(document)
     if form is None:
-        raise SourceError(f"{path} looks like none of the formats", fix="name it: web, app, guidebook or minimal")
+        raise SourceError(f"{path} looks like none of the formats", fix="name it: web, app, guidebook, minimal or csv")
     return form

@@ -9,7 +9,7 @@ from winnow.curate.duplicates import set_digests
 from winnow.domains.climb import definitions
 from winnow.domains.climb.source.problems import Problems
 
-FORMATS = ("app", "web", "guidebook", "minimal", "synthetic")
+FORMATS = ("app", "web", "guidebook", "csv", "minimal", "synthetic")
 """The formats in order of precedence where sources disagree."""
 FIELDS = ("hold_set", "board", "angle", "grade", "repeats", "benchmark", "user_rating", "name", "method")
 
@@ -36,9 +36,9 @@ class Merged(NamedTuple):
 def merge(files: list[SourceFile]) -> Merged:
     """One row per problem, with the richest fields; at least one file has a usable row.
 
-    Each field is the first that is known, in the order app, web, guidebook, minimal; within a format the row with more
-    repeats comes first, then by path and row. Repeats only grow, so the largest number is the latest one. Roles of
-    holds come from the first row that has them. The order of `files` does not matter.
+    Each field is the first that is known, in the order app, web, guidebook, csv, minimal; within a format the row with
+    more repeats comes first, then by path and row. Repeats only grow, so the largest number is the latest one. Roles
+    of holds come from the first row that has them. The order of `files` does not matter.
     """
     rows, holds = _stack(files)
     rows = rows.sort_values(

@@ -1,12 +1,12 @@
 """The formats in which graded photographs come."""
 
-import csv
 import re
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
+from winnow.curate.delimited import read_delimited
 from winnow.curate.split_names import SPLITS
 from winnow.domains.retina.definitions import EYE_WORDS
 from winnow.domains.retina.source.records import Listing, Record
@@ -46,7 +46,7 @@ def guess(path: Path) -> str:
     if path.suffix == ".npz":
         return "medmnist"
     if path.suffix == ".csv":
-        header = {_plain(column) for column in _csv_lines(path)[0]}
+        header = {_plain(column) for column in read_delimited(path)[0]}
         for form, columns in CSV_COLUMNS.items():
             if {_plain(column) for column in columns} <= header:
                 return form
@@ -59,7 +59,7 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
     The columns `patient`, `eye` and `split` are used where there are any, further ones ignored; the case of a column's
     name and blanks around it do not matter.
     """
-    header, *lines = _csv_lines(path)
+    header, *lines = read_delimited(path)
     columns = [_plain(column) for column in header]
     missing = [name for name in (name_column, grade_column) if _plain(name) not in columns]
     if missing:
@@ -98,15 +98,6 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
             continue
         listing.rejected.append((number, name, reason))
     return listing
-
-
-def _csv_lines(path: Path) -> list[list[str]]:
-    """The cells of every line, the header first; raises SourceError."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as text:
-            return [*csv.reader(text)] or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path} is no CSV file: {error}", fix="save it as comma-separated UTF-8") from None
 
 
 def _plain(column: str) -> str:

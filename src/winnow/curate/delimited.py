@@ -1,0 +1,49 @@
+"""Tables that people save as text: CSV with commas, semicolons or tabs, in the encodings that programs write."""
+
+import csv
+import gzip
+import io
+import zlib
+from pathlib import Path
+
+from winnow.pipeline.console import say
+from winnow.pipeline.errors import SourceError
+
+DELIMITERS = ",;\t"
+SIGNATURES = {b"PK": "an Excel file or another archive", b"\xd0\xcf": "an old Excel file", b"%P": "a PDF"}
+"""What a file that is no text begins with."""
+
+
+def read_delimited(path: Path) -> list[list[str]]:
+    """The cells of each line, the header first; a file with nothing in it has an empty header.
+
+    Compressed when the name ends in .gz. UTF-8, or UTF-16 with a byte order mark; anything else is read as
+    Windows-1252, and said. The delimiter is the one that the first line has most of. Raises SourceError.
+    """
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(f"{path} cannot be read: {error}", fix="name a CSV file, plain or .csv.gz") from None
+    if kind := next((kind for start, kind in SIGNATURES.items() if content.startswith(start)), None):
+        raise SourceError(f"{path} is no CSV file: it is {kind}", fix="save the table as CSV in UTF-8")
+    text = _decoded(path, content)
+    if "\0" in text:
+        raise SourceError(f"{path} is no CSV file: it holds bytes that are no text", fix="save the table as CSV")
+    first = text.partition("\n")[0]
+    try:
+        return [*csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count))] or [[]]
+    except csv.Error as error:
+        raise SourceError(f"{path} is no CSV file: {error}", fix="save the table as CSV in UTF-8") from None
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return content.decode("utf-16", "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        say(f"{path} is not UTF-8 (line {line}) and is read as Windows-1252: check its accents")
+        return content.decode("cp1252", "replace")
