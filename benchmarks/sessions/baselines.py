@@ -1,4 +1,4 @@
-"""Baselines beyond the presets' grids: `python -m benchmarks.sessions.baselines FOLDER hetrec|gowalla`.
+"""Baselines beyond the presets' grids: `python -m benchmarks.sessions.baselines FOLDER hetrec|hetrec_item_knn|gowalla`.
 
 FOLDER becomes a clone with the data of `$WINNOW_SHARED_DATA/sessions`. The row `gat` of `quality.py` tunes ALS
 from one seed and EASE over two ridges, and the row `gowalla` has one setting of item-kNN: here ALS's chosen setting is
@@ -7,7 +7,7 @@ weightings, on a fifth of Gowalla's training rows. Results: `benchmarks/sessions
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,29 +84,42 @@ def hetrec(copy: Path) -> dict[str, Any]:
     return {"als": als | {"over_seeds": over}, "ease": ease}
 
 
+def hetrec_item_knn(copy: Path) -> dict[str, Any]:
+    """item-kNN's Recall@10 on validation and, of the best settings, on the test."""
+    splits, shape = split(copy, LASTFM, "lastfm", {})
+    val, test = (to_find(splits, shape, split, ["train"]) for split in ("val", "test"))
+    return {"hetrec item_knn": item_knn(val, test, 10, True)}
+
+
 def gowalla(copy: Path) -> dict[str, Any]:
     """item-kNN's Recall@20 on held-out training rows, and of the best settings, fitted to all rows, on the test.
 
     Once by the plain cosine, and once with popular items and active users weighted too.
     """
     splits, shape = split(copy, GOWALLA, "gowalla", {"sessions.split.val_ratio": 0.2})
-    val = to_find(splits[splits["user_index"] < VALIDATED], shape, "val", ["train"])
-    train = matrix_of(to_find(splits, shape, "val", ["train"]).graph)
     test = to_find(splits, shape, "test", ["train", "val"])
-    plain = {"neighbours": NEIGHBOURS, "shrink": SHRINKAGES}
-    weighted = plain | {"asymmetry": ASYMMETRIES, "user_exponent": USER_EXPONENTS}
-    found = {}
-    for name, grids in {"gowalla item_knn": plain, "gowalla item_knn weighted": weighted}.items():
+    val = to_find(splits[(splits["split"] != "val") | (splits["user_index"] < VALIDATED)], shape, "val", ["train"])
+    return {
+        "gowalla item_knn": item_knn(val, test, 20, False),
+        "gowalla item_knn weighted": item_knn(val, test, 20, True),
+    }
 
-        def measure(own: Mapping[str, float], name: str = name) -> float:
-            value = recall(fit_item_knn(train, **settings_of(own)), val, 20)
-            print(name, own, value, flush=True)
-            return value
 
-        best, value = stepwise(grids, measure)
-        score = recall(fit_item_knn(matrix_of(test.graph), **settings_of(best)), test, 20)
-        found[name] = best | {"validation_recall_at_20": value, "test_recall_at_20": score}
-    return found
+def item_knn(val: EvaluationSet, test: EvaluationSet, places: int, weighted: bool) -> dict[str, Any]:
+    """The settings that are best on `val`, one changed after the other, and Recall@`places` on both."""
+    grids: dict[str, Sequence[float]] = {"neighbours": NEIGHBOURS, "shrink": SHRINKAGES}
+    if weighted:
+        grids |= {"asymmetry": ASYMMETRIES, "user_exponent": USER_EXPONENTS}
+    train, learned = matrix_of(val.graph), matrix_of(test.graph)
+
+    def measure(own: Mapping[str, float]) -> float:
+        value = recall(fit_item_knn(train, **settings_of(own)), val, places)
+        print(own, value, flush=True)
+        return value
+
+    best, value = stepwise(grids, measure)
+    score = recall(fit_item_knn(learned, **settings_of(best)), test, places)
+    return best | {f"validation_recall_at_{places}": value, f"test_recall_at_{places}": score}
 
 
 def settings_of(chosen: Mapping[str, float]) -> dict[str, Any]:
@@ -118,7 +131,7 @@ def main() -> None:
     copy = Path(folder)
     if not copy.exists():
         clone(copy)
-    merge("sessions/baselines", {"hetrec": hetrec, "gowalla": gowalla}[what](copy))
+    merge("sessions/baselines", {"hetrec": hetrec, "hetrec_item_knn": hetrec_item_knn, "gowalla": gowalla}[what](copy))
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ def read(path: Path) -> Problems:
     return problems.collect(problems.rows_of(document, under="data", sign="holdsetup", path=path), _problem)
 
 
-def document(routes: Iterable[tuple[str, int, str, Sequence[tuple[str, str]]]]) -> list[dict[str, Any]]:
-    """Routes (board, angle, grade, holds as (cell, role)) as the app lists problems; `read` gives them back."""
+def document(routes: Iterable[tuple[str, int, str, Sequence[tuple[str, str]]]]) -> dict[str, Any]:
+    """Routes (board, angle, grade, holds as (cell, role)) as a dump of the app's problems; `read` gives them back."""
     setups, configurations = ({name: number for number, name in each.items()} for each in (BOARDS, ANGLES))
-    return [
+    rows = [
         {
             "name": f"winnow {number}",
             "grade": grade,
@@ -38,6 +38,7 @@ def document(routes: Iterable[tuple[str, int, str, Sequence[tuple[str, str]]]]) 
         }
         for number, (board, angle, grade, holds) in enumerate(routes, 1)
     ]
+    return {"total": len(rows), "data": rows}
 
 
 def angle_of(board: str, configuration: Any) -> int:
