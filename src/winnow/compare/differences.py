@@ -56,6 +56,8 @@ class Comparison:
     notes: Sequence[str]
     headlines: tuple["Headline | None", "Headline | None"] = (None, None)
     """of both revisions; None for one that has not evaluated the domain"""
+    other_data: bool = False
+    """whether the two read other data, so that a difference may be that of the data"""
 
 
 class Headline(NamedTuple):
@@ -95,6 +97,9 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     if old and new and old != new:
         notes.append(f"measured in only one of the two: {', '.join(sorted(old ^ new))}")
     notes += [note for each in (before, after) for note in _contradictions(domain, each)]
+    ingested = [_digest(f"ingest@{domain}", f"data/{domain}/ingest", each) for each in (before, after)]
+    if other_data := None not in ingested and ingested[0] != ingested[1]:
+        notes.append("other data were ingested: a difference may be that of the data, not of the model")
     model = f"train@{domain}", f"data/{domain}/train/model"
     trained_again = _digest(*model, before) != _digest(*model, after)
     noise = None
@@ -118,7 +123,8 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
         each = _difference(name, values, width, seeds, noise.seeds if noise else 0)
         found.append(replace(each, paired=name not in unpaired))
     verdicts = first.get("verdict", "none"), second.get("verdict", "none")
-    return Comparison(domain, verdicts, found, [*notes, *_undecided(domain, found, trained_again)], headlines)
+    notes += _undecided(domain, found, trained_again)
+    return Comparison(domain, verdicts, found, notes, headlines, other_data)
 
 
 def decide(comparisons: Iterable[Comparison]) -> list[Comparison]:
