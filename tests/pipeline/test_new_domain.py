@@ -70,7 +70,11 @@ def test_a_new_domain_runs_through_all_eight_stages_and_reads_files(with_tides: 
     assert "moon" in with_tides.run("winnow", "tides", "predict", "two.csv", expect=1).stderr
 
 
-@pytest.mark.parametrize("name", ["climb", "Tides", "two words", "class", "../x"])
+@pytest.mark.parametrize(
+    "name",
+    ["climb", "Tides", "two words", "class", "../x"]
+    + ["status", "seed", "domains", "common", "load", "check", "source", "code"],
+)
 def test_a_name_that_cannot_be_is_refused_and_nothing_written(tmp_path: Path, name: str) -> None:
     clone = new_clone(tmp_path / "clone")
     done = clone.run("winnow", "new", name, expect=1)
