@@ -248,7 +248,10 @@ SECTIONS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("domain", sorted(Document(ROOT / "params.yaml").content["domains"]))
+DOMAINS: list[str] = sorted(Document(ROOT / "params.yaml").content["domains"])
+
+
+@pytest.mark.parametrize("domain", [each for each in DOMAINS if (ROOT / f"docs/{each}.md").exists()])
 def test_a_domains_page_has_the_sections_of_all_in_their_order(domain: str) -> None:
     text = (ROOT / f"docs/{domain}.md").read_text(encoding="utf-8")
     headings = [heading for heading in re.findall(r"^## (.*)$", text, re.MULTILINE) if heading in SECTIONS]
@@ -284,9 +287,12 @@ def has(section: Any, keys: Sequence[str]) -> bool:
 
 
 def printed_results() -> dict[str, set[str]]:
-    """What the programs print of the committed results, by how the line begins."""
+    """What the programs print of the committed results on embedded data, by how the line begins."""
     lines: dict[str, set[str]] = {}
-    for domain in sorted(Document(ROOT / "params.yaml").content["domains"]):
+    params = Document(ROOT / "params.yaml").content
+    for domain in DOMAINS:
+        if params[domain]["ingest"]["sources"] or not (ROOT / f"metrics/{domain}/evaluate.json").exists():
+            continue  # a user's files, or a domain that has just been added
         verdict, value, baseline = headline(json.loads((ROOT / f"metrics/{domain}/evaluate.json").read_text()))
         best = json.loads((ROOT / f"metrics/{domain}/train/metrics.json").read_text())
         measured = json.loads((ROOT / f"metrics/{domain}/judgement.json").read_text())["baseline"]

@@ -97,7 +97,7 @@ def new(
     from winnow.workspace.new_domain import add_domain
 
     enter_checkout()
-    written = add_domain(name)
+    written = add_domain(name, typer.main.get_group(app).commands)
     schema(None)
     print("\n".join(f"  {path}" for path in [*written, Path("params.schema.json")]))
     print(f"next: dvc repro plot@{name}    then your own data: data/source/{name}/README.md, docs/new-domain.md")

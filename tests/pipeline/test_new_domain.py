@@ -32,6 +32,7 @@ def test_the_linters_and_the_tests_over_all_domains_accept_a_new_one(with_tides:
     with_tides.run("lint-imports", "--no-cache")
     told = with_tides.run("python", "-m", "pytest", "-q", "tests/stages", "-k", "tides").stdout
     assert int(told.split(" passed")[0].split()[-1]) >= 20
+    with_tides.run("python", "-m", "pytest", "-q", "tests/test_docs.py", "-k", "sections or printed or params")
     assert "failed" not in told
 
 
@@ -68,9 +69,41 @@ def test_a_new_domain_runs_through_all_eight_stages_and_reads_files(with_tides: 
     assert float(low) == pytest.approx(0, abs=0.8)
     (with_tides.root / "two.csv").write_text("wind\n0\n")
     assert "moon" in with_tides.run("winnow", "tides", "predict", "two.csv", expect=1).stderr
+    (with_tides.root / "two.csv").write_text("moon,wind\n1,0\n,0\ninf,0\nhigh,0\n2,0\n")
+    done = with_tides.run("winnow", "tides", "predict", "two.csv", "--json")
+    answers = [each["predicted"] for each in json.loads(done.stdout)]
+    assert answers == [pytest.approx(1, abs=0.8), None, None, None, pytest.approx(4, abs=0.8)]
+    assert "no prediction of row 1, 2, 3" in done.stderr
+    (with_tides.root / "two.csv").write_text("moon,wind\n1,0,\n2,0,\n")
+    assert "more cells than its header" in with_tides.run("winnow", "tides", "predict", "two.csv", expect=1).stderr
+
+    tests = [f"tests/stages/{name}.py" for name in ("test_model_carries_its_use", "test_test_side_is_never_seen")]
+    told = with_tides.run("python", "-m", "pytest", "-q", *tests, "-k", "tides").stdout
+    assert "failed" not in told, "the tests run on the embedded data, whose columns now have the file's names"
+    columns["features"] = ["moon", "height"]
+    with_tides.override({"tides.ingest.columns": columns})
+    refused = with_tides.run("dvc", "repro", "check", expect=None)
+    assert "not the target" in refused.stdout + refused.stderr
 
 
-@pytest.mark.parametrize("name", ["climb", "Tides", "two words", "class", "../x"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "climb",
+        "Tides",
+        "two-words",
+        "class",
+        "../x",
+        "status",
+        "seed",
+        "domains",
+        "common",
+        "load",
+        "check",
+        "source",
+        "code",
+    ],
+)
 def test_a_name_that_cannot_be_is_refused_and_nothing_written(tmp_path: Path, name: str) -> None:
     clone = new_clone(tmp_path / "clone")
     done = clone.run("winnow", "new", name, expect=1)

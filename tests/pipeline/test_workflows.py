@@ -197,6 +197,15 @@ def test_the_report_of_a_pull_request(clone: Clone, base: str, tmp_path: Path) -
     assert runner.recorded()[-1] == "cml comment update --target=pr/7 report/report.md"
 
 
+def test_a_report_has_a_job_for_any_domain_that_winnow_new_makes(clone: Clone, tmp_path: Path) -> None:
+    clone.override({"domains": ["climb", "tides_2"]})
+    clone.commit("a domain of one's own")
+    runner = Runner(clone, tmp_path, context("HEAD"))
+    runner.checkout("domains")
+    runner.run("report", "domains")
+    assert (tmp_path / "output").read_text() == 'names=["climb", "tides_2"]\n'
+
+
 def test_pull_requests_start_from_what_main_has_cached() -> None:
     content = workflow_file("report")
     assert content[True]["push"] == {"branches": ["main"]}, "YAML reads `on` as true"

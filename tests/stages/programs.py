@@ -1,4 +1,7 @@
-"""A domain's stage programs, run in the working folder on the real params.yaml with some values changed."""
+"""A domain's stage programs, run in the working folder on the real params.yaml with some values changed.
+
+They run on the embedded data, whatever files of a user's `ingest.sources` names.
+"""
 
 import json
 import shutil
@@ -39,7 +42,7 @@ class Programs:
 
     def section(self, name: str, **changes: Any) -> Any:
         """params.yaml's section of a stage (or `common`) with its changes."""
-        values = params()[self.domain][name]
+        values = params()[self.domain][name] | ({"sources": []} if name == "ingest" else {})
         model = load(self.domain, "params").Params.model_fields[name].annotation
         return model.model_validate(_merged(_merged(values, self.small.get(name, {})), changes))
 

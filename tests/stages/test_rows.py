@@ -59,6 +59,10 @@ def test_rejected_source_rows_are_told_with_their_place(tmp_path: Path, monkeypa
     told = "\n".join(as_lines(found))
     assert "9 rows: 2 kept, 7 rejected" in told
     assert "source garden.csv, row 2" in told
+    Path("metrics/plants/ingest.json").write_text(json.dumps({"rows_in": 9, "rows_kept": 4, "rows_rejected": 5}))
+    found = rows_of("plants")
+    assert found["ingest"]["left_out"] is None, "git checkout brought metrics of another run than that of the tables"
+    assert "dvc checkout" in "\n".join(as_lines(found))
     with pytest.raises(WinnowError, match="train is no data stage"):
         rows_of("plants", "train")
 

@@ -56,6 +56,8 @@ class Comparison:
     notes: Sequence[str]
     headlines: tuple["Headline | None", "Headline | None"] = (None, None)
     """of both revisions; None for one that has not evaluated the domain"""
+    other_data: bool = False
+    """whether the two read other data, so that a difference may be that of the data"""
 
 
 class Headline(NamedTuple):
@@ -95,6 +97,9 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     if old and new and old != new:
         notes.append(f"measured in only one of the two: {', '.join(sorted(old ^ new))}")
     notes += [note for each in (before, after) for note in _contradictions(domain, each)]
+    ingested = [_digest(f"ingest@{domain}", f"data/{domain}/ingest", each) for each in (before, after)]
+    if other_data := None not in ingested and ingested[0] != ingested[1]:
+        notes.append("other data were ingested: a difference may be that of the data, not of the model")
     model = f"train@{domain}", f"data/{domain}/train/model"
     trained_again = _digest(*model, before) != _digest(*model, after)
     noise = None
@@ -103,6 +108,7 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     except WinnowError as error:
         notes.append(error.what)
     spreads = noise.standard_deviation if noise else {}
+    confidences = [_confidence(domain, each) for each in (before, after)]
     digests = [params_digest(each.yaml("params.yaml"), domain) for each in (before, after)]
     if noise and noise.params not in ("", *digests):
         notes.append(
@@ -113,11 +119,12 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     for name in names:
         values = first["model"][name], second["model"][name]
         seeds = (spreads.get(name) or None) if trained_again else 0.0  # few equal trainings do not show that all are
-        width = _standard_error(name, paired, first, second)
+        width = _standard_error(name, paired, (first, second), confidences)
         each = _difference(name, values, width, seeds, noise.seeds if noise else 0)
         found.append(replace(each, paired=name not in unpaired))
     verdicts = first.get("verdict", "none"), second.get("verdict", "none")
-    return Comparison(domain, verdicts, found, [*notes, *_undecided(domain, found, trained_again)], headlines)
+    notes += _undecided(domain, found, trained_again)
+    return Comparison(domain, verdicts, found, notes, headlines, other_data)
 
 
 def decide(comparisons: Iterable[Comparison]) -> list[Comparison]:
@@ -220,17 +227,32 @@ def _paired_in(
     return intervals, ""
 
 
+def _confidence(domain: str, revision: Revision) -> float:
+    """That of the intervals in the revision's judgement.json, by dvc.lock."""
+    locked = revision.locked_stages().get(f"evaluate@{domain}", {}).get("params", {}).get("params.yaml", {})
+    found: float = locked.get(f"{domain}.evaluate", {}).get("bootstrap", {}).get("confidence", CONFIDENCE)
+    return found
+
+
 def _standard_error(
-    name: str, paired: Mapping[str, Interval], first: Mapping[str, Any], second: Mapping[str, Any]
+    name: str, paired: Mapping[str, Interval], judged: Sequence[Mapping[str, Any]], confidences: Sequence[float]
 ) -> float | None:
-    """Of a metric's change, by the choice of the test rows; None when no interval is known."""
-    reach = 2 * norm.ppf((1 + CONFIDENCE) / 2)
+    """Of a metric's change, by the choice of the test rows; None when no interval is known.
+
+    `judged` and `confidences` are those of both revisions.
+    """
     if name in paired:
-        return float((paired[name].high - paired[name].low) / reach)
-    own = [judged.get("interval", {}).get(name) for judged in (first, second)]
+        return _spread(paired[name].low, paired[name].high, CONFIDENCE)
+    own = [each.get("interval", {}).get(name) for each in judged]
     if None in own:
         return None
-    return float(math.hypot(*((bounds["high"] - bounds["low"]) / reach for bounds in own)))
+    ends = zip(own, confidences, strict=True)
+    return math.hypot(*(_spread(bounds["low"], bounds["high"], confidence) for bounds, confidence in ends))
+
+
+def _spread(low: float, high: float, confidence: float) -> float:
+    """The standard deviation of what is normal and lies between `low` and `high` in this share of cases."""
+    return float((high - low) / (2 * norm.ppf((1 + confidence) / 2)))
 
 
 def _difference(

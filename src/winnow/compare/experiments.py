@@ -52,8 +52,10 @@ def read_experiments(domain: str, commits: int) -> tuple[list[Experiment], list[
             state = entry["revs"][0]
             name = entry["name"] or state["rev"][:7]
             params, judged = _params(state["data"], domain), _evaluated(state["data"], domain)
-            if judged is None:
-                left_out.append(f"{name}: {_state(entry)}")
+            if (why := _state(entry)) != "success":  # what a failed one shows are the files that it was queued with
+                left_out.append(f"{name}: {why}")
+            elif judged is None:
+                left_out.append(f"{name}: no evaluate.json of this domain")
             elif judged == start and params != _params(commit["data"], domain):
                 left_out.append(
                     f"{name}: other params, but evaluate.json of the commit it started from (not evaluated?)"
@@ -126,9 +128,8 @@ def as_records(settings: Sequence[Setting]) -> list[dict[str, Any]]:
 
 
 def _state(entry: Mapping[str, Any]) -> str:
-    """Why an experiment has no result: it is queued, running or failed; or it did not evaluate this domain."""
-    state = (entry["executor"] or {}).get("state") or "success"
-    return "no evaluate.json of this domain" if state == "success" else str(state)
+    """Whether an experiment is queued, running or failed, in DVC's word; `success` where it has ended well."""
+    return str((entry["executor"] or {}).get("state") or "success")
 
 
 def _evaluated(data: Mapping[str, Any] | None, domain: str) -> dict[str, Any] | None:

@@ -93,6 +93,7 @@ def _line(one: Comparison, run: Sequence[str], seconds: Mapping[str, float]) -> 
         mark = _mark(headline)
     worse = [name for name, each in changes.items() if each.decision == WORSE and (new is None or name != new.metric)]
     mark += f", {len(worse)} other metric(s) worse" if worse else ""
+    mark += ", other data" if one.other_data and one.differences else ""
     if first != second and old and not any(each.decision in (BETTER, WORSE) for each in one.differences):
         mark += "; no change behind the verdict is distinguishable"
     return [plain(one.domain), verdict, value, mark, stages]

@@ -24,7 +24,8 @@ def rows_of(domain: str, stage: str | None = None) -> dict[str, Any]:
     """By data stage: `rows` (the counts of its metrics), and `left_out`, a list of reason, rows and the first cases.
 
     A case is a row of the stage's table, or the ingested row that it names. `rows` is None for a stage that has not
-    run, `left_out` for one whose tables are not here. Raises WinnowError for another stage.
+    run, `left_out` for one whose tables are not here, or do not hold the rows that it counted. Raises WinnowError for
+    another stage.
     """
     if stage not in (None, *STAGES):
         raise WinnowError(f"{stage} is no data stage", fix=f"--stage {'|'.join(STAGES)}")
@@ -38,7 +39,9 @@ def _stage_rows(domain: str, stage: str) -> dict[str, Any]:
     counts = {name.removeprefix("rows_"): n for name, n in read_json(metrics).items() if name.startswith("rows_")}
     tables = [(folder / f"{name}.parquet", column) for name, column in LEFT_OUT.items()]
     found = [each for path, column in tables if path.exists() for each in _left_out(path, column)]
-    return {"rows": {"in": counts.pop("in"), **counts}, "left_out": found if folder.is_dir() else None}
+    told, shown = sum(counts.get(name, 0) for name in LEFT_OUT), sum(entry["rows"] for entry in found)
+    here = folder.is_dir() and told == shown  # not after a `git checkout` alone, which brings the metrics
+    return {"rows": {"in": counts.pop("in"), **counts}, "left_out": found if here else None}
 
 
 def _left_out(path: Path, column: str) -> Iterator[dict[str, Any]]:
@@ -85,7 +88,7 @@ def as_lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         total, *parts = each["rows"].items()
         yield f"{stage:<8}{total[1]:,} rows: " + ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in parts)
         if each["left_out"] is None:
-            yield "        its tables are not here: `dvc checkout` or `dvc pull` brings them"
+            yield "        the tables with these rows are not here: `dvc checkout` or `dvc pull` brings them"
         for entry in each["left_out"] or []:
             yield f"  {entry['rows']:>8,}  {entry['reason']}"
             for case in entry["first"]:

@@ -46,6 +46,20 @@ def test_pairing_sees_what_separate_intervals_do_not(write: Write) -> None:
     assert found.notes[0].startswith("compared unpaired: perplexity (no stored predictions for HEAD")
 
 
+def test_stored_intervals_count_by_the_confidence_they_were_computed_with(write: Write) -> None:
+    """Without predictions: those of 68% are a standard deviation to either side, those of 95% are 1.96."""
+    for value, confidence in ((9.0, 0.6827), (9.5, 0.9545)):
+        write(None, value, "one")
+        lock = yaml.safe_load(Path("dvc.lock").read_text())
+        evaluated = {"climb.evaluate": {"bootstrap": {"confidence": confidence}}}
+        lock["stages"]["evaluate@climb"] = {"cmd": "evaluate", "params": {"params.yaml": evaluated}}
+        Path("dvc.lock").write_text(yaml.safe_dump(lock))
+        git("commit", "-q", "-a", "-m", "with its params")
+    (found,) = decide([compare("climb", Revision("HEAD~2"), Revision("HEAD"))])
+    assert found.differences[0].standard_error == pytest.approx(math.hypot(0.4 / 1, 0.4 / 2), rel=1e-3)
+    assert found.differences[0].decision == UNCLEAR
+
+
 @pytest.mark.parametrize("changed", ["other routes", "other labels", "other numbers", "nothing"])
 def test_another_test_set_is_said_and_not_paired(write: Write, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
     monkeypatch.setattr(metrics, "COMPARED", (replace(metrics.COMPARED[0], numbered_by=["split"]),))

@@ -78,6 +78,7 @@ def test_what_is_not_finished_or_not_evaluated_is_left_out_and_told(monkeypatch:
                 shown("unchanged", commit(0.5, epochs=3)),
                 shown("only-trained", commit(0.5, epochs=5)),
                 shown("waiting", None, "queued"),
+                shown("broken", commit(0.9, epochs=6), "failed"),  # with the numbers of the workspace at the time
                 shown("another-domain", commit(None, epochs=3)),
             ],
         },
@@ -99,6 +100,7 @@ def test_what_is_not_finished_or_not_evaluated_is_left_out_and_told(monkeypatch:
     assert left_out == [
         "only-trained: other params, but evaluate.json of the commit it started from (not evaluated?)",
         "waiting: queued",
+        "broken: failed",
         "another-domain: no evaluate.json of this domain",
     ]
 

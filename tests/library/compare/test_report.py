@@ -47,6 +47,18 @@ def test_the_report_names_params_stages_and_the_verdict(write: Write) -> None:
     assert "<b>" not in text.replace("<b>climb</b>", "")
 
 
+def test_a_difference_on_other_data_is_marked(write: Write) -> None:
+    for value, digest in ((9.0, "a"), (12.0, "b"), (15.0, "b")):
+        write(None, value, "one")
+        lock = yaml.safe_load(Path("dvc.lock").read_text())
+        lock["stages"]["ingest@climb"] = {"cmd": "ingest", "outs": [{"path": "data/climb/ingest", "md5": digest}]}
+        Path("dvc.lock").write_text(yaml.safe_dump(lock))
+        git("commit", "-q", "-a", "-m", "with its data")
+    told = {base: write_report(Revision(base), Revision(None), None) for base in ("HEAD~4", "HEAD~2")}
+    assert [", unpaired, other data |" in report for report in told.values()] == [True, False]
+    assert ["_other data were ingested" in report for report in told.values()] == [True, False]
+
+
 def test_a_revision_that_is_not_there(write: Write) -> None:
     write(None, 3.0, "one")
     with pytest.raises(WinnowError, match="there is no revision `nowhere`"):

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.library.compare.conftest import git
+from winnow import cli
 from winnow.compare.report import write_report
 from winnow.compare.revisions import Revision
 from winnow.pipeline.errors import WinnowError
@@ -157,6 +158,20 @@ def test_before_and_after_are_not_swapped() -> None:
     ]
     assert changes[0].startswith("-")
     assert changes[1].startswith("+")
+
+
+def test_the_verb_tells_of_what_was_named_first_as_before(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "enter_checkout", lambda *paths: paths)
+    cli.compare("main~1", "main")
+    assert line(capsys.readouterr().out)[2] == f"perplexity {value('main~1')} → {value('main')}"
+    git("checkout", "-q", "main~1")
+    subprocess.run(["dvc", "checkout", "-q"], check=True)
+    cli.compare("main")
+    assert line(capsys.readouterr().out)[2] == f"perplexity {value('main')} → {value('main~1')}"
+    cli.report("main", None, None)
+    assert line(capsys.readouterr().out)[2] == f"perplexity {value('main')} → {value('main~1')}"
 
 
 def test_a_seed_alone_has_no_spread_until_it_was_measured() -> None:

@@ -4,12 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.stages.domain_examples import Example, unmoved
+from tests.stages.programs import params
 from winnow.domains.toy.tables import Rows, Splits
 from winnow.pipeline.tables import read_table, write_table
 
+FEATURES: list[str] = params()["toy"]["ingest"]["columns"]["features"]
+
 
 def commands() -> list[list[str]]:
-    Path("rows.csv").write_text("c,a,b,group\n0.5,1,-1,x\n0,0.25,2,y\n")
+    header, *rows = [*FEATURES[::-1], "group"], ["0.5"] * len(FEATURES) + ["x"], ["-1"] * len(FEATURES) + ["y"]
+    Path("rows.csv").write_text("\n".join(",".join(cells) for cells in (header, *rows)))
     return [["predict", "rows.csv", "--json"]]
 
 
@@ -18,7 +22,7 @@ def poison() -> list[Any]:
     path = Path("data/toy/ingest/rows.parquet")
     rows, splits = read_table(path, Rows), read_table(Path("data/toy/split/splits.parquet"), Splits)
     test = splits.loc[splits["split"] == "test", "row_id"]
-    rows.loc[rows["row_id"].isin(test[::2]), "x_a"] += 3
+    rows.loc[rows["row_id"].isin(test[::2]), f"x_{FEATURES[0]}"] += 3
     write_table(path, rows, Rows)
     return list(test[1::2])
 
@@ -29,7 +33,7 @@ EXAMPLE = Example(
     predictions=(("predictions.parquet", "row_id"),),
     values={
         "ingest.sources": [{"path": "data/source/toy/rows.csv"}],
-        "ingest.columns.features": ["a", "b", "d"],
+        "ingest.columns.features": [*FEATURES[:-1], "another"],
         "filter.min_target": 0.0,
         "filter.max_target": 0.5,
         "train.scheduler.name": "constant",

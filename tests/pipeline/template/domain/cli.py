@@ -1,13 +1,13 @@
 """`winnow toy …`: predict for rows of a file."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from winnow.learn.folder import ModelOption, use_model
-from winnow.pipeline.errors import SourceError
 
 app = typer.Typer(no_args_is_help=True, help="Predict a number for the rows of a CSV file.")
 
@@ -23,28 +23,24 @@ def predict(
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
-    """Predict the target of every row, in the file's order."""
+    """Predict the target of every row, in the file's order; of a row that lacks a number, nothing."""
     trained = use_model("toy", model)
-    import pandas as pd
-
     from winnow.domains.toy.definitions import FEATURE
     from winnow.domains.toy.inference import Predictor
+    from winnow.domains.toy.source.csv import columns_of, numbers_of
     from winnow.learn.devices import configured_device
 
-    try:
-        rows = pd.read_csv(file, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise SourceError(f"this is no CSV file: {error}", where=str(file), fix="save it as CSV, in UTF-8") from None
     predictor = Predictor(trained.folder, configured_device())
     features = predictor.model.features
-    if missing := [name for name in features if name not in rows or not pd.api.types.is_numeric_dtype(rows[name])]:
-        raise SourceError(
-            f"there is no column of numbers {', '.join(missing)}",
-            where=str(file),
-            fix=f"the model needs {', '.join(features)}",
-        )
+    rows = numbers_of(columns_of(file, features, fix=f"the model needs {', '.join(features)}")[features])
+    if unusable := list(rows.index[rows.isna().any(axis=1)]):
+        print(f"⚠ no prediction of row {', '.join(map(str, unusable))}: a feature is no number", file=sys.stderr)
     predicted = predictor.predict(rows.rename(columns=lambda name: f"{FEATURE}{name}"))
     answers = [
-        trained.stamp({"row": number, "predicted": float(f"{value:.6g}")}) for number, value in enumerate(predicted)
+        trained.stamp({"row": number, "predicted": None if number in unusable else float(f"{value:.6g}")})
+        for number, value in enumerate(predicted)
     ]
-    print(json.dumps(answers, indent=2) if as_json else "\n".join(str(each["predicted"]) for each in answers))
+    if as_json:
+        print(json.dumps(answers, indent=2))
+    else:
+        print("\n".join("" if each["predicted"] is None else str(each["predicted"]) for each in answers))

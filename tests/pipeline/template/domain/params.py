@@ -1,6 +1,8 @@
 """The section `toy` of params.yaml."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath
 from winnow.judge.settings import Judging
@@ -21,6 +23,12 @@ class Columns(Section):
     group: str = Field(min_length=1, description="rows of one group are not split, such as a station or a patient")
     target: str = Field(min_length=1, description="what is to be predicted, a number")
     features: list[str] = Field(min_length=1, description="what it is predicted from, numbers")
+
+    @model_validator(mode="after")
+    def _features_are_others(self) -> Self:
+        if self.target in self.features or len({*self.features}) < len(self.features):
+            raise ValueError(f"features must be different columns, and not the target: {', '.join(self.features)}")
+        return self
 
 
 class Ingest(SourceFiles[Source]):

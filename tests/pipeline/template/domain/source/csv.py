@@ -1,7 +1,9 @@
 """Rows of CSV files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from winnow.domains.toy.definitions import FEATURE
@@ -16,18 +18,9 @@ def read(path: Path, columns: Columns) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Raises SourceError when the file is no CSV, or lacks a column.
     """
-    try:
-        table = pd.read_csv(path, dtype="str", encoding="utf-8-sig")
-    except (ValueError, pd.errors.ParserError) as error:
-        raise SourceError(f"this is no CSV file: {error}", where=str(path), fix="save it as CSV, in UTF-8") from None
     wanted = [columns.group, columns.target, *columns.features]
-    if missing := [name for name in wanted if name not in table]:
-        raise SourceError(
-            f"there is no column {', '.join(missing)}; the file has {', '.join(table.columns)}",
-            where=str(path),
-            fix="name the columns in toy.ingest.columns of params.yaml",
-        )
-    numbers = table[[columns.target, *columns.features]].apply(pd.to_numeric, errors="coerce").astype("float64")
+    table = columns_of(path, wanted, fix="name the columns in toy.ingest.columns of params.yaml")
+    numbers = numbers_of(table[[columns.target, *columns.features]])
     numbers.columns = pd.Index(["target", *(f"{FEATURE}{name}" for name in columns.features)])
     rows = pd.DataFrame({"row_id": [f"{path.name}:{number}" for number in table.index], "group": table[columns.group]})
     rows = pd.concat([rows.astype("str").where(rows.notna()), numbers], axis=1)
@@ -35,3 +28,23 @@ def read(path: Path, columns: Columns) -> tuple[pd.DataFrame, pd.DataFrame]:
     reason = rows[unusable].isna().apply(lambda row: f"no {row.idxmax()}", axis=1)
     rejected = pd.DataFrame({"row": rows.index[unusable], "reason": reason.astype("str").to_numpy()})
     return rows[~unusable], rejected.astype({"row": "int64", "reason": "str"})
+
+
+def columns_of(path: Path, wanted: Sequence[str], *, fix: str) -> pd.DataFrame:
+    """The file's columns as text; raises SourceError when it is no CSV, or lacks one that is wanted."""
+    try:
+        table = pd.read_csv(path, dtype="str", encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise SourceError(f"this is no CSV file: {error}", where=str(path), fix="save it as CSV, in UTF-8") from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first column for names of rows
+        raise SourceError("its rows have more cells than its header", where=str(path), fix="name every column")
+    if missing := [name for name in wanted if name not in table]:
+        what = f"there is no column {', '.join(missing)}; the file has {', '.join(table.columns)}"
+        raise SourceError(what, where=str(path), fix=fix)
+    return table
+
+
+def numbers_of(table: pd.DataFrame) -> pd.DataFrame:
+    """The cells as numbers; NaN where a cell holds none, or an infinite one."""
+    numbers = table.apply(pd.to_numeric, errors="coerce").astype("float64")
+    return numbers.where(np.isfinite(numbers))
