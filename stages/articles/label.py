@@ -12,7 +12,8 @@ from winnow.domains.articles.definitions import overall_scores, read_definition,
 from winnow.domains.articles.params import Common, Label
 from winnow.domains.articles.rules.calibration import REPEATS
 from winnow.domains.articles.rules.gate import calibrate, require_pass
-from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce, told_of
+from winnow.domains.articles.rules.labelling import Labeller, announce
+from winnow.domains.articles.rules.outcomes import Article, Labelled, told_of
 from winnow.domains.articles.rules.stores import open_labeller
 from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Repeats, Scores, Unlabelled
 from winnow.pipeline import ledger

@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 from tests.stages.articles_oracle.stub import FILTER, KEY
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
-from winnow.domains.articles.rules import labelling
+from winnow.domains.articles.rules import runs
 from winnow.domains.articles.source.filters import read_filter
 
 
@@ -36,7 +36,7 @@ def here(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program
         (tmp_path / name).symlink_to(data / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WINNOW_ORACLE_KEY", KEY)
-    monkeypatch.setattr(labelling, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(runs, "FIRST_PAUSE", 0.02)
     return Programs.tiny("articles")
 
 

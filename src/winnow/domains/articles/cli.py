@@ -27,6 +27,7 @@ DATA = Path("data", "articles")
 
 class Retry(StrEnum):
     malformed = "malformed"
+    batches = "batches"
 
 
 @app.command()
@@ -61,7 +62,9 @@ def label(
         int, typer.Option(min=0, help="batches to ask about; 0 = all; the next run goes on with the others")
     ] = 0,
     batch_size: Annotated[int, typer.Option(min=0, help="articles of a batch; 0 = articles.label.batch_size")] = 0,
-    retry: Annotated[Retry | None, typer.Option(help="ask again where answers to this prompt are malformed")] = None,
+    retry: Annotated[
+        Retry | None, typer.Option(help="ask again where answers are malformed, or what a lost batch was asked")
+    ] = None,
 ) -> None:
     """Label a file with the oracle, by a prompt that has passed; the exit code is 1 when a line gets no scores.
 
@@ -77,8 +80,10 @@ def label(
     else:
         enter_checkout()
     with _labeller() as (labeller, name, params):
-        if retry is not None:
+        if retry is Retry.malformed:
             print(f"{labeller.retire_malformed()} malformed answers will be asked for again", file=sys.stderr)
+        elif retry is Retry.batches:
+            print(f"{labeller.give_up_batches()} batches are given up", file=sys.stderr)
         if file is None or out is None:
             return
         check_passed(labeller, name)

@@ -61,7 +61,7 @@ def write_document(found: Results, path: Path) -> None:
     document.add_paragraph(
         f"Verdict: {found.judgement['verdict']}. On {found.judgement['rows_test']} test articles the mean absolute "
         f"error is {model['mae']:.3f} points, and {model['within_one_accuracy']:.0%} of the scores lie within 1 point "
-        "of the oracle's."
+        "of the labels."
     )
     document.add_heading("Method", 1)
     configuration, rows = found.training["configuration"], found.training["rows"]
@@ -113,6 +113,7 @@ def _dimensions(document: Document, dimensions: pd.DataFrame) -> None:
     for cell, text in zip(table.rows[0].cells, ("dimension", "MAE", "RMSE", "skill"), strict=True):
         cell.text = text
     for row in dimensions.to_dict("records"):
-        texts = (row["dimension"], f"{row['mae']:.3f}", f"{row['rmse']:.3f}", f"{row['skill']:+.3f}")
+        skill = "constant" if pd.isna(row["skill"]) else f"{row['skill']:+.3f}"
+        texts = (row["dimension"], f"{row['mae']:.3f}", f"{row['rmse']:.3f}", skill)
         for cell, text in zip(table.add_row().cells, texts, strict=True):
             cell.text = str(text)
