@@ -1,5 +1,6 @@
 """The label stage in a folder of its own, after ingest and filter."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def here(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program
     """The stages, in a folder of their own, with fast retries and a key."""
     for name in ("data", "params.yaml", "dvc.yaml", "src"):
         (tmp_path / name).symlink_to(data / name)
+    shutil.copytree(data / "metrics", tmp_path / "metrics")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WINNOW_ORACLE_KEY", KEY)
     monkeypatch.setattr(runs, "FIRST_PAUSE", 0.02)
