@@ -72,19 +72,22 @@ def test_an_answer_that_no_file_can_hold_is_malformed_and_loses_nothing(here: Pr
         assert label(definition, settings(server))["malformed"] == 1
 
 
+@pytest.mark.parametrize("batches", [False, True])
 def test_articles_at_which_the_server_fails_do_not_end_the_run_nor_the_next(
-    here: Programs, definition: Definition
+    batches: bool, here: Programs, definition: Definition
 ) -> None:
-    articles = some_articles(60)
-    poison = [articles[3], articles[57], articles[58], articles[59]]
+    """Each twentieth is one: what arrives together, in a second batch or run, does not press the brake either."""
+    articles = some_articles(600)
+    poison = [*articles[::20], *articles[-2:]]
+    api = {"enabled": batches, "max_requests": 1000, "poll_interval": 0.01}
     with OracleServer(good(definition)) as server:
         fails(server, "500", poison)
         for _ in range(2):  # the second run asks about nothing else
-            with open_labeller(definition, settings(server, retries=1), 100.0, 0) as labeller:
+            with open_labeller(definition, settings(server, retries=1, batch_api=api), 100.0, 0) as labeller:
                 found = labeller.label_all(articles, is_batch=True)
             without = [each.article_id for each in found if each.outcome == "refused"]
             assert without == [each.article_id for each in poison]
-            assert sum(each.outcome == "scored" for each in found) == 56
+            assert sum(each.outcome == "scored" for each in found) == 600 - len(poison)
 
 
 def test_a_server_that_is_out_is_noticed_soon(here: Programs, definition: Definition) -> None:

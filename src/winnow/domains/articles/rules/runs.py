@@ -171,12 +171,16 @@ class Run:
             return
         self.silent += 1
         self._finish(task, self._without(task, f"no answer: {error}"))
-        if self.silent > (SILENT if self.heard and not error.unreachable else 1):
+        if self.silent > self._patience(error):
             self.failure = self.failure or OracleError(
                 f"the oracle's server gives no answer: {error}",
                 where=f"{self.settings.base_url} (tried {task.tries} times)",
                 fix="check articles.label.oracle.base_url, timeout, retries and concurrency; what was answered is kept",
             )
+
+    def _patience(self, error: NoAnswer) -> float:
+        """Articles in a row about which the server may say nothing."""
+        return SILENT if self.heard and not error.unreachable else 1
 
     def _without(self, task: Task, reason: str) -> Labelled:
         return Labelled(task.article_id, None, tuple(task.failures), reason, task.answer)
@@ -219,6 +223,11 @@ class Run:
 
 class BatchRun(Run):
     """Through the Batch API: as many requests at a time as it takes and the cap covers, at a lower price."""
+
+    def _patience(self, error: NoAnswer) -> float:
+        """A server that ends a batch is there; what failed in one stands together in the next."""
+        del error
+        return math.inf
 
     def _ask_all(self, tasks: Iterator[Task]) -> None:
         labeller, oracle = self.labeller, cast("BatchOracle", self.labeller.oracle)
