@@ -15,7 +15,7 @@ from winnow.domains.articles.definitions import (
     VERDICTS,
     article_text,
     overall_scores,
-    read_definition,
+    read_config,
     scoring_of,
     wide_scores,
 )
@@ -70,7 +70,7 @@ def choose_rows(rows: pd.DataFrame, train_rows: int, rng: np.random.Generator) -
 
 def main(stage: Stage[Common, Evaluate]) -> None:
     params, rng = stage.params, stage.rng()
-    scoring = scoring_of(read_definition(stage.input("ingest/definition.json")).config)
+    scoring = scoring_of(read_config(stage.input("ingest/config.json")))
     names = list(scoring.dimensions)
     rows = join(stage, names)
     model = load_scorer(device_for(stage.runtime, params.threads))

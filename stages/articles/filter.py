@@ -11,13 +11,15 @@ import pandas as pd
 from pyarrow import parquet
 
 from winnow.curate.filters import check_not_empty, dropped_rows
-from winnow.domains.articles.definitions import Prefilter, article_text, read_definition
+from winnow.domains.articles.definitions import Prefilter, article_text
 from winnow.domains.articles.params import Common, Filter
 from winnow.domains.articles.rules.duplicates import near_duplicate_groups
-from winnow.domains.articles.rules.prefilter import RULES, Sieve
+from winnow.domains.articles.rules.prefilter import RULES, Sieve, digest_of
+from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.tables import Dropped, Kept
 from winnow.pipeline.stage import Stage, run_stage
 
+SOURCE_FILES = ["filters/*/v*/prefilter.yaml"]
 BATCH_ROWS = 4096
 READ = ["article_id", "title", "content", "source", "published", "language"]
 
@@ -65,8 +67,8 @@ def mark_duplicates(sifted: pd.DataFrame, path: Path, params: Filter) -> pd.Data
 
 def main(stage: Stage[Common, Filter]) -> None:
     path = stage.input("ingest/articles.parquet")
-    definition = read_definition(stage.input("ingest/definition.json"))
-    sifted = sift_articles(path, definition.prefilter)
+    prefilter = read_filter(stage.common.definition).prefilter
+    sifted = sift_articles(path, prefilter)
     sifted = mark_duplicates(sifted, path, stage.params)
     kept = sifted.loc[sifted["rule"].isna(), list(Kept.to_schema().columns)]
     found = sifted["rule"].value_counts()
@@ -76,6 +78,7 @@ def main(stage: Stage[Common, Filter]) -> None:
     stage.write("dropped.parquet", dropped_rows(sifted["article_id"], sifted["rule"]), Dropped)
     stage.account(len(sifted), kept=len(kept), dropped=len(sifted) - len(kept))
     stage.metrics(
+        prefilter=digest_of(prefilter),
         dropped=counts,
         by_topic=kept["topic"].value_counts().to_dict(),
         near_duplicate_groups=int((kept["duplicate_group"].value_counts() > 1).sum()),

@@ -7,7 +7,7 @@ Check the filter, and read articles from files of any known format, or write the
 import pandas as pd
 
 from winnow.curate.rejected import check_rejected_share, rejected_rows
-from winnow.domains.articles.definitions import write_definition
+from winnow.domains.articles.definitions import write_config
 from winnow.domains.articles.params import Common, Ingest
 from winnow.domains.articles.source import formats, synthetic
 from winnow.domains.articles.source.filters import read_filter
@@ -45,7 +45,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
     articles, scores, rejected = join(listings)
     rows_in = sum(listing.rows for listing in listings.values())
     check_rejected_share(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain)
-    write_definition(stage.output("definition.json"), definition)
+    write_config(stage.output("config.json"), definition.config)
     stage.write("articles.parquet", articles, Articles)
     stage.write("scores.parquet", scores, Scores)
     stage.write("rejected.parquet", rejected, Rejected)

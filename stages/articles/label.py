@@ -8,18 +8,22 @@ import time
 
 import pandas as pd
 
-from winnow.domains.articles.definitions import overall_scores, read_definition, scoring_of, tier_names, wide_scores
+from winnow.domains.articles.definitions import overall_scores, read_config, scoring_of, tier_names, wide_scores
 from winnow.domains.articles.params import Common, Label
 from winnow.domains.articles.rules.calibration import REPEATS
 from winnow.domains.articles.rules.gate import calibrate, require_pass
-from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce, told_of
+from winnow.domains.articles.rules.labelling import Labeller, announce
+from winnow.domains.articles.rules.outcomes import Article, Labelled, told_of
 from winnow.domains.articles.rules.stores import open_labeller
+from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Repeats, Scores, Unlabelled
 from winnow.pipeline import ledger
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.console import say
 from winnow.pipeline.errors import TableError, WinnowError
 from winnow.pipeline.stage import Stage, run_stage
+
+SOURCE_FILES = ["filters/*/v*/prompt.md", "filters/*/v*/examples.jsonl"]
 
 
 def label_batches(labeller: Labeller, articles: list[Article], params: Label) -> list[Labelled]:
@@ -71,7 +75,8 @@ def unlabelled(asked: list[str], labelled: list[Labelled]) -> pd.DataFrame:
 
 def main(stage: Stage[Common, Label]) -> None:
     params = stage.params
-    definition = read_definition(stage.input("ingest/definition.json"))
+    prompted = read_filter(stage.common.definition)
+    definition = prompted.model_copy(update={"config": read_config(stage.input("ingest/config.json"))})
     kept = stage.read("filter/articles.parquet", Kept).sort_values("article_id", ignore_index=True)
     articles = stage.read("ingest/articles.parquet", Articles).set_index("article_id")
     known = stage.read("ingest/scores.parquet", Scores)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from winnow.domains.articles.definitions import read_definition, scoring_of, wide_scores
+from winnow.domains.articles.definitions import read_config, scoring_of, wide_scores
 from winnow.domains.articles.model.scoring import save_mixture
 from winnow.domains.articles.model.training import ScorerTask
 from winnow.domains.articles.params import Common, Train
@@ -34,14 +34,14 @@ def chosen_validation(history: list[dict[str, Any]], epoch: int, select: str) ->
 
 
 def main(stage: Stage[Common, Train]) -> None:
-    definition = read_definition(stage.input("ingest/definition.json"))
+    config = read_config(stage.input("ingest/config.json"))
     labels = stage.read("label/labels.parquet", Labels)
-    scores = wide_scores(stage.read("label/scores.parquet", Scores), definition.names)
+    scores = wide_scores(stage.read("label/scores.parquet", Scores), config.names)
     articles = stage.read("ingest/articles.parquet", Articles)
     articles = articles[articles["article_id"].isin(labels["article_id"])]
     splits, weights = stage.read("split/splits.parquet", Splits), stage.read("weight/weights.parquet", Weights)
     rows = join(articles, scores, splits, weights)
-    task = ScorerTask(rows, scoring_of(definition.config), stage.params)
+    task = ScorerTask(rows, scoring_of(config), stage.params)
     result = train_model(stage, task)
     write_json(stage.output("model/training_history.json"), {"epochs": result.history})
     best = chosen_validation(result.history, result.best_epoch, stage.params.select)

@@ -147,6 +147,32 @@ def test_an_edit_runs_what_runs_the_edited_code_and_nothing_else(
         outlined.run("dvc", "checkout", "-q", "--force")
 
 
+def test_an_edit_of_a_filters_file_reaches_the_program_that_reads_it(outlined: Clone) -> None:
+    """Ingest, which reads all of `data/source`, runs besides; what it and these write decides about the others."""
+    folder = outlined.root / "data/source/articles/filters/uplifting/v1"
+    names = [each["name"] for each in yaml.safe_load((folder / "config.yaml").read_text())["dimensions"]]
+    example = json.dumps({"content": "It rained.", "scores": dict.fromkeys(names, 0)})
+    edits = {"prefilter.yaml": "# edited", "prompt.md": "Take your time.", "examples.jsonl": example,
+             "config.yaml": "# edited", "README.md": "edited"}  # fmt: skip
+    try:
+        for files, stages in (
+            (["prefilter.yaml"], {"filter@articles"}),
+            (["prompt.md"], {"label@articles"}),
+            (["examples.jsonl"], {"label@articles"}),
+            (["config.yaml", "README.md"], set()),
+        ):
+            before = recorded_code(outlined)
+            for name in files:
+                with (folder / name).open("a") as file:
+                    file.write(f"{edits[name]}\n")
+            outlined.run("dvc", "repro", "-q", "check")
+            assert {name for name, code in recorded_code(outlined).items() if code != before[name]} == stages
+    finally:
+        outlined.run("git", "checkout", "-q", ".")
+        (folder / "examples.jsonl").unlink(missing_ok=True)
+        outlined.run("dvc", "repro", "-q", "check")
+
+
 def test_an_edit_of_a_page_runs_nothing(outlined: Clone) -> None:
     for path in ("docs/climb.md", "data/source/climb/README.md", "data/source/climb/models/README.md"):
         (outlined.root / path).write_text("edited\n")

@@ -478,3 +478,29 @@ def test_scores_of_the_source_can_be_the_labels(here: Programs) -> None:
     own, known = here.table("label/scores.parquet"), here.table("ingest/scores.parquet")
     kept = known[known["article_id"].isin(own["article_id"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(own, kept)
+
+
+def test_what_trainings_read_does_not_change_with_a_prefilter_that_keeps_the_same_articles(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nor with a prompt that gives the same labels: DVC runs train again only when what it depends on has changed."""
+    monkeypatch.chdir(tmp_path)
+    programs = Programs.tiny("articles")
+
+    def made(*stages: str) -> dict[str, bytes]:
+        for stage in stages:
+            programs.run(stage)
+        files = (file for stage in stages for file in Path("data/articles", stage).iterdir())
+        return {str(file): file.read_bytes() for file in files}
+
+    read_by_train = made("ingest", "filter", "label")
+    prefilter = Path("data/source/articles/filters/uplifting/v1/prefilter.yaml")
+    before = programs.metrics("filter")["prefilter"]
+    text = prefilter.read_text()
+    prefilter.write_text(re.sub(r"min_words: \d+", "min_words: 11", text))
+    assert prefilter.read_text() != text
+    assert made("ingest", "filter") == {name: each for name, each in read_by_train.items() if "/label/" not in name}
+    assert programs.metrics("filter")["prefilter"] != before, "by which `calibrate` knows that the filter ran since"
+    with prefilter.with_name("prompt.md").open("a") as prompt:
+        prompt.write("\nTake your time.\n")
+    assert made("ingest", "label").items() <= read_by_train.items()

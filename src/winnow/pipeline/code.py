@@ -2,9 +2,11 @@
 
 `stages/check.py` writes `data/code/<domain>/<stage>.json`, `{module: digest}` over the program's import closure. A
 change of a module re-runs exactly the programs that import it; editing comments, docstrings or field descriptions
-re-runs nothing but `check`.
+re-runs nothing but `check`. So is it with what a program reads of `data/source` besides ingest's output, by the
+patterns in its constant SOURCE_FILES: DVC's graph is the same for all domains, and cannot name one domain's files.
 """
 
+import ast
 import sys
 from functools import cache
 from pathlib import Path
@@ -34,12 +36,22 @@ def program_digests() -> dict[Path, dict[str, str]]:
     programs = sorted(path for path in Path("stages").glob("*/*.py") if path.name != "__init__.py")
     closures = {
         FOLDER / program.parent.name / f"{program.stem}.json": sorted(
-            {"stages"} | import_closure(graph, f"stages.{program.parent.name}.{program.stem}")
+            {"stages"} | import_closure(graph, f"stages.{program.parent.name}.{program.stem}") | source_files(program)
         )
         for program in programs
     }
     digests = module_digests(set().union(*closures.values()), remember=True)
     return {path: {module: digests[module] for module in modules} for path, modules in closures.items()}
+
+
+def source_files(program: Path) -> set[str]:
+    """The files of its domain's source folder that a program's constant SOURCE_FILES names by patterns, as paths."""
+    for node in ast.parse(program.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SOURCE_FILES":
+            folder = Path("data", "source", program.parent.name)
+            found = (path for pattern in ast.literal_eval(node.value) for path in folder.glob(pattern))
+            return {path.as_posix() for path in found if path.is_file()}
+    return set()
 
 
 @cache

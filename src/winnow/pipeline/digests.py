@@ -36,7 +36,7 @@ def check_code_unchanged(domain: str, stage: str) -> None:
 
 
 def module_digests(modules: Iterable[str], *, remember: bool = False) -> dict[str, str]:
-    """The digest of every module's source; a file that is gone counts as an empty one.
+    """The digest of every module's source, and of every other file in full; one that is gone counts as an empty one.
 
     Those of the sources of the last call with `remember` come from a file in `.winnow/`, and are not computed again.
     """
@@ -49,12 +49,16 @@ def module_digests(modules: Iterable[str], *, remember: bool = False) -> dict[st
     keys, digests = {}, {}
     for module in modules:
         file = _file_of(module)
+        if file.suffix != ".py":
+            content = file.read_bytes() if file.exists() else b""
+            digests[module] = hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
+            continue
         source = file.read_text(encoding="utf-8") if file.exists() else ""
         keys[module] = hashlib.sha256(own + source.encode()).hexdigest()
         digests[module] = known.get(keys[module]) or source_digest(source)
     if remember and set(keys.values()) != set(known):
         with suppress(OSError):
-            write_json(memory, {keys[module]: digest for module, digest in digests.items()})
+            write_json(memory, {key: digests[module] for module, key in keys.items()})
     return digests
 
 
@@ -118,6 +122,9 @@ def _is_text(token: str) -> bool:
 
 
 def _file_of(module: str) -> Path:
+    """The file of a module, or of a path."""
+    if "/" in module:
+        return Path(module)
     package, *names = module.split(".")
     path = PACKAGES[package].joinpath(*names)
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

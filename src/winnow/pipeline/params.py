@@ -188,7 +188,8 @@ class Document:
             return f"{at}: `{dotted(whole)}` is missing ({description})"
         message = detail["msg"].removeprefix("Value error, ")
         aside = f" ({description})" if description else ""
-        return f"{at}: `{dotted(whole)}` is {detail['input']!r}: {message[0].lower()}{message[1:]}{aside}"
+        value = "" if isinstance(detail["input"], Mapping) else f" is {detail['input']!r}"  # a section is a page long
+        return f"{at}: `{dotted(whole)}`{value}: {message[0].lower()}{message[1:]}{aside}"
 
     def at(self, location: Location) -> str:
         """File and line of the key at `location`, or of the section it would belong in: `params.yaml:12`."""

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, Qwen2Config, Qwen
 from tests.conftest import ROOT
 from tests.stages.articles_model.trained import QWEN, TRAINED, base, trained_scores, weights
 from tests.stages.programs import Programs
-from winnow.domains.articles.definitions import read_definition, scoring_of
+from winnow.domains.articles.definitions import read_config, scoring_of
 from winnow.domains.articles.model.network import Scorer, merged
 from winnow.domains.articles.model.scoring import load_scorer
 from winnow.domains.articles.model.training import ScorerTask
@@ -33,7 +33,7 @@ def _wider(here: Programs) -> None:
 
 def built(here: Programs, **changes: Any) -> Scorer:
     """The network before training, with adapters in which nothing is 0."""
-    config = read_definition(Path("data/articles/ingest/definition.json")).config
+    config = read_config(Path("data/articles/ingest/config.json"))
     rows = here.table("ingest/articles.parquet").head(8).assign(split="train", weight=1.0)
     task = ScorerTask(
         rows.assign(**dict.fromkeys(config.names, 5.0)),

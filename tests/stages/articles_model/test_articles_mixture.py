@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tests.stages.programs import Programs
 from tests.stages.test_test_side_is_never_seen import contents
 from winnow.domains.articles.cli import app
-from winnow.domains.articles.definitions import article_text, read_definition
+from winnow.domains.articles.definitions import article_text, read_config
 from winnow.domains.articles.model.publishing import model_card
 from winnow.domains.articles.model.ridge import TextRidge, fit_ridge
 from winnow.domains.articles.model.scoring import choose_share, load_scorer
@@ -88,7 +88,7 @@ def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, her
     lines = [json.dumps({"id": name, "title": title, "content": text}) for name, title, text in rows]
     Path("in.jsonl").write_text("\n".join(lines) + "\n")
     assert CliRunner().invoke(app, ["score", "in.jsonl", "--out", "out.jsonl"]).exit_code == 0
-    tiers = read_definition(Path("data/articles/ingest/definition.json")).config.tiers
+    tiers = read_config(Path("data/articles/ingest/config.json")).tiers
     found = set()
     for line in map(json.loads, Path("out.jsonl").read_text().splitlines()):
         analysis = line["uplifting_analysis"]

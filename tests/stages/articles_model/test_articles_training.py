@@ -15,7 +15,7 @@ from transformers import BertConfig, BertModel
 from stages.articles.train import chosen_validation
 from tests.stages.articles_model.trained import QWEN, TRAINED, base, in_two_processes, trained_scores, weights
 from tests.stages.programs import Programs
-from winnow.domains.articles.definitions import read_definition, scoring_of
+from winnow.domains.articles.definitions import read_config, scoring_of
 from winnow.domains.articles.evaluation.results import progression
 from winnow.domains.articles.model import pretrained
 from winnow.domains.articles.model.network import Scorer, config_values
@@ -71,7 +71,7 @@ def encoder() -> dict[str, Any]:
 def test_the_head_reads_the_pooled_tokens_and_the_length_and_no_padding(
     here: Programs, pooling: Any, length_feature: bool, is_encoder: bool
 ) -> None:
-    scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
+    scoring = scoring_of(read_config(Path("data/articles/ingest/config.json")))
     values = encoder() if is_encoder else load_config(QWEN.as_posix(), here.section("train").network.tiny, 0)
     model = Scorer(values, scoring, pooling=pooling, dropout=0.0, length_feature=length_feature, max_length=32).eval()
     torch.nn.init.normal_(model.head.weight)
@@ -91,7 +91,7 @@ def test_the_head_reads_the_pooled_tokens_and_the_length_and_no_padding(
 
 def test_padding_changes_no_score_of_an_encoder(here: Programs) -> None:
     """Through the batches that scoring makes: BERT reads a padding token that the mask does not hide."""
-    scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
+    scoring = scoring_of(read_config(Path("data/articles/ingest/config.json")))
     model = Scorer(encoder(), scoring, pooling="mean", dropout=0.0, length_feature=False, max_length=40).eval()
     torch.nn.init.normal_(model.head.weight)
     tokenizer = pretrained.load_tokenizer(QWEN.as_posix(), [], 0)
@@ -101,7 +101,7 @@ def test_padding_changes_no_score_of_an_encoder(here: Programs) -> None:
 
 
 def test_an_article_is_drawn_as_often_as_its_weight_says(here: Programs) -> None:
-    scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
+    scoring = scoring_of(read_config(Path("data/articles/ingest/config.json")))
     count = 400
     rows = pd.DataFrame({"article_id": [f"a{n:03d}" for n in range(count)], "title": "", "content": "a school"})
     weights = np.where(np.arange(count) % 4 == 0, 5.0, 1.0)
@@ -123,7 +123,7 @@ def test_the_length_of_an_article_counts_words_that_no_token_is_made_of(here: Pr
 
 
 def test_the_loss_is_squared_or_hubers(here: Programs) -> None:
-    scoring = scoring_of(read_definition(Path("data/articles/ingest/definition.json")).config)
+    scoring = scoring_of(read_config(Path("data/articles/ingest/config.json")))
     errors = torch.tensor([[0.2, -0.5, 3.0]])
     squared, huber = (
         ScorerTask(pd.DataFrame(), scoring, here.section("train", loss=loss, huber_delta=0.5)).losses(
@@ -169,7 +169,7 @@ def test_accumulation_gives_the_gradient_of_the_whole_batch(here: Programs) -> N
 
 @pytest.mark.parametrize("rank", [0, 4])
 def test_activations_are_computed_twice_where_that_saves_memory(rank: int, here: Programs) -> None:
-    config = read_definition(Path("data/articles/ingest/definition.json")).config
+    config = read_config(Path("data/articles/ingest/config.json"))
     rows = here.table("ingest/articles.parquet").head(8).assign(split="train", weight=1.0)
     rows = rows.assign(**dict.fromkeys(config.names, 5.0))
     for is_on, expected in ((False, 1), (True, 2)):

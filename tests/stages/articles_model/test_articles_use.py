@@ -19,7 +19,7 @@ from tests.stages.programs import DATA_STAGES, Programs
 from winnow.cli import app as winnow
 from winnow.domains.articles import inference
 from winnow.domains.articles.cli import app
-from winnow.domains.articles.definitions import plain, read_definition
+from winnow.domains.articles.definitions import plain, read_config
 from winnow.domains.articles.model.scoring import TrainedScorer
 from winnow.domains.articles.source.export import export_label, export_split
 from winnow.pipeline.errors import WinnowError
@@ -235,7 +235,7 @@ def test_report_and_exports(here: Programs) -> None:
 def test_the_judgement_is_what_the_stored_predictions_say(here: Programs) -> None:
     for stage in ("train", "evaluate"):
         here.run(stage)
-    config = read_definition(Path("data/articles/ingest/definition.json")).config
+    config = read_config(Path("data/articles/ingest/config.json"))
     table = here.table("evaluate/predictions.parquet")
     true, own = (table.pivot_table(index=["split", "article_id"], columns="dimension", values=each)[config.names]
                  for each in ("true", "predicted"))  # fmt: skip

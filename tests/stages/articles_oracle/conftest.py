@@ -1,5 +1,6 @@
 """The label stage in a folder of its own, after ingest and filter."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from tests.conftest import ROOT
 from tests.stages.articles_oracle.stub import FILTER, KEY
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
-from winnow.domains.articles.rules import labelling
+from winnow.domains.articles.rules import runs
 from winnow.domains.articles.source.filters import read_filter
 
 
@@ -34,9 +35,10 @@ def here(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program
     """The stages, in a folder of their own, with fast retries and a key."""
     for name in ("data", "params.yaml", "dvc.yaml", "src"):
         (tmp_path / name).symlink_to(data / name)
+    shutil.copytree(data / "metrics", tmp_path / "metrics")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WINNOW_ORACLE_KEY", KEY)
-    monkeypatch.setattr(labelling, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(runs, "FIRST_PAUSE", 0.02)
     return Programs.tiny("articles")
 
 

@@ -10,7 +10,8 @@ from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle
 from winnow.domains.articles.rules import stores
-from winnow.domains.articles.rules.labelling import Article, Labeller
+from winnow.domains.articles.rules.labelling import Labeller
+from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.source.synthetic import score_words
 
 FILTER = "uplifting/v1"

@@ -18,8 +18,8 @@ from tests.stages.oracle_server import COMPLETION_TOKENS, THINKING_TOKENS, Oracl
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Prices
-from winnow.domains.articles.rules.labelling import Article, Use
 from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Reply, Tokens
+from winnow.domains.articles.rules.outcomes import Article, Use
 from winnow.domains.articles.rules.questions import MalformedAnswer, parse_answer
 from winnow.pipeline.errors import WinnowError
 

@@ -31,9 +31,11 @@ from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle
 from winnow.domains.articles.rules import rounds
 from winnow.domains.articles.rules.files import label_file
-from winnow.domains.articles.rules.labelling import Article, BrakeError, announce, binomial_tail
+from winnow.domains.articles.rules.labelling import announce
 from winnow.domains.articles.rules.oracles import OpenAIOracle, Reply
+from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.rules.questions import Question, question
+from winnow.domains.articles.rules.runs import BrakeError, binomial_tail
 from winnow.pipeline.errors import WinnowError
 
 STORE = Path(".winnow/kept/articles/answers.sqlite")
@@ -371,3 +373,28 @@ def test_an_article_cannot_close_its_delimiter(definition: Definition) -> None:
     other = attack.user.rpartition("\n")[2]
     assert mark != other
     assert attack.user.split("\n").count(other) == 2, "its own lines, and nothing in the article, delimit it"
+
+
+def test_requests_whose_answer_was_lost_count_as_spent(here: Programs, definition: Definition) -> None:
+    with OracleServer(good(definition), {"closed": 1.0}) as server:
+        given = settings(server, retries=9, concurrency=1, max_tokens=100)
+        with open_labeller(definition, given, 100.0, 0) as labeller:
+            highest = labeller.highest_cost(*labeller.unanswered(some_articles(1)[0]))
+        with open_labeller(definition, given, 3.5 * highest, 0) as labeller:
+            (found,) = labeller.label_all(some_articles(1), is_batch=True)
+            assert labeller.use.lost_usd == pytest.approx(3 * highest)
+        assert (found.outcome, len(server.requests)) == ("not reached", 3), "the provider may have charged for each"
+
+
+def test_a_server_that_answers_beyond_max_tokens_is_reserved_for_at_what_it_cost(
+    here: Programs, definition: Definition
+) -> None:
+    articles = some_articles(20)
+    with OracleServer(good(definition), {"thinking-long": 1.0}) as server:
+        given = settings(server, max_tokens=100, thinking_tokens=0, concurrency=1)
+        real = (PROMPT_TOKENS * 0.3 + COMPLETION_TOKENS * 2.5 + MUCH_THINKING * 3.5) / 1e6
+        with open_labeller(definition, given, 4.5 * real, 0) as labeller:
+            assert labeller.highest_cost(*labeller.unanswered(articles[0])) < 0.2 * real
+            found = labeller.label_all(articles, is_batch=True)
+            assert labeller.use.cost_usd == pytest.approx(4 * real), "from the first answer on it is known to be dear"
+        assert sum(each.outcome == "scored" for each in found) == len(server.requests) == 4

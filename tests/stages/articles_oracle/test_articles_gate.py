@@ -24,8 +24,8 @@ from winnow.domains.articles.rules import rounds, stores
 from winnow.domains.articles.rules.calibration import CalibrationResult, Check, compare, measure
 from winnow.domains.articles.rules.files import check_passed
 from winnow.domains.articles.rules.gate import PromptRefusedError
-from winnow.domains.articles.rules.labelling import Labelled
 from winnow.domains.articles.rules.oracles import OpenAIOracle
+from winnow.domains.articles.rules.outcomes import Labelled
 from winnow.domains.articles.rules.questions import INJECTION, hash_of
 from winnow.domains.articles.rules.samples import draw_samples, probe_articles
 from winnow.domains.articles.source.synthetic import score_words

@@ -14,6 +14,7 @@ from winnow.domains.articles.params import Common, Label
 from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.checkout import enter_checkout
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.files import read_json
 from winnow.pipeline.params import PARAMS_FILE, Document
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Score articles on a filter's dimensions.")
 
-DATA = Path("data", "articles")
+DATA, METRICS = Path("data", "articles"), Path("metrics", "articles")
 
 
 class Retry(StrEnum):
     malformed = "malformed"
+    batches = "batches"
 
 
 @app.command()
@@ -61,7 +63,9 @@ def label(
         int, typer.Option(min=0, help="batches to ask about; 0 = all; the next run goes on with the others")
     ] = 0,
     batch_size: Annotated[int, typer.Option(min=0, help="articles of a batch; 0 = articles.label.batch_size")] = 0,
-    retry: Annotated[Retry | None, typer.Option(help="ask again where answers to this prompt are malformed")] = None,
+    retry: Annotated[
+        Retry | None, typer.Option(help="ask again where answers are malformed, or what a lost batch was asked")
+    ] = None,
 ) -> None:
     """Label a file with the oracle, by a prompt that has passed; the exit code is 1 when a line gets no scores.
 
@@ -77,8 +81,10 @@ def label(
     else:
         enter_checkout()
     with _labeller() as (labeller, name, params):
-        if retry is not None:
+        if retry is Retry.malformed:
             print(f"{labeller.retire_malformed()} malformed answers will be asked for again", file=sys.stderr)
+        elif retry is Retry.batches:
+            print(f"{labeller.give_up_batches()} batches are given up", file=sys.stderr)
         if file is None or out is None:
             return
         check_passed(labeller, name)
@@ -130,15 +136,16 @@ def report(
 
 def _check_prepared(definition: "Definition", name: str) -> None:
     """Raise WinnowError when the articles were marked by another filter: the samples would be the wrong ones."""
-    from winnow.domains.articles.definitions import read_definition
+    from winnow.domains.articles.definitions import read_config
+    from winnow.domains.articles.rules.prefilter import digest_of
 
-    before = read_definition(DATA / "ingest" / "definition.json")
-    parts = [(each.config.name, each.config.version, each.names, each.config.scale, each.prefilter)
-             for each in (before, definition)]  # fmt: skip
-    if parts[0] != parts[1]:
+    prepared = read_json(METRICS / "filter.json", "prefilter", made_by="dvc repro filter@articles")["prefilter"]
+    before = read_config(DATA / "ingest" / "config.json")
+    parts = [(each.name, each.version, each.names, each.scale) for each in (before, definition.config)]
+    if parts[0] != parts[1] or prepared != digest_of(definition.prefilter):
         raise WinnowError(
             f"the articles were prepared by another filter than {name} as it is now; nothing was asked",
-            where=str(DATA / "ingest" / "definition.json"),
+            where=f"data/source/articles/filters/{name}",
             fix="run `dvc repro filter@articles`, then calibrate again",
         )
 

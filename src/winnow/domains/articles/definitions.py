@@ -1,8 +1,9 @@
 """The terms of articles: what a filter folder says (dimensions, tiers, prefilter, prompt), and scores from it.
 
 A *filter* is data: a folder `<name>/v<N>/` with `config.yaml`, `prefilter.yaml`, `prompt.md` and `README.md`, and maybe
-`examples.jsonl`. Ingest checks it (`source/filters.py`) and passes it on in its output, so that all later stages read
-the same definition. The gates of its calibration are params, so that moving a target trains nothing anew.
+`examples.jsonl`. Ingest checks it (`source/filters.py`) and passes its `config.yaml` on. What is not about the model is
+read where it is used, the prefilter by the filter stage and the prompt by label, so that an edit which changes no
+article and no label trains nothing anew; the gates of the calibration are params for that reason.
 """
 
 import datetime as dt
@@ -145,14 +146,14 @@ class Definition(Section):
         return self.config.names
 
 
-def write_definition(path: Path, definition: Definition) -> None:
-    write_text(path, definition.model_dump_json(indent=1) + "\n")
+def write_config(path: Path, config: FilterConfig) -> None:
+    write_text(path, config.model_dump_json(indent=1) + "\n")
 
 
-def read_definition(path: Path) -> Definition:
-    """What `write_definition` wrote; raises TableError when it is missing."""
+def read_config(path: Path) -> FilterConfig:
+    """What `write_config` wrote; raises TableError when it is missing."""
     try:
-        return Definition.model_validate_json(path.read_text(encoding="utf-8"))
+        return FilterConfig.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TableError(f"{path} does not exist", fix="run `dvc repro ingest@articles`") from None
 

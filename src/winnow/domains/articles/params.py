@@ -145,6 +145,13 @@ def _address(url: str) -> str:
     return url
 
 
+OWN_FIELDS = frozenset({
+    "max_completion_tokens", "max_tokens", "messages", "model", "n", "reasoning_effort", "response_format", "stream",
+    "temperature",
+})  # fmt: skip
+"""Fields of a request that `extra_body` cannot hold."""
+
+
 class Oracle(Section):
     """Who labels. A key is read from the environment alone: WINNOW_ORACLE_KEY, or OPENAI_API_KEY."""
 
@@ -177,6 +184,13 @@ class Oracle(Section):
     noise: Float = Field(ge=0, le=10, description="rules: standard deviation of the noise of a score, in points")
     prices: Prices = Field(description="openai: US dollars per million tokens")
     batch_api: BatchApi = Field(description="openai: half the price, within a day")
+
+    @model_validator(mode="after")
+    def _extra(self) -> Self:
+        if own := sorted(OWN_FIELDS & self.extra_body.keys()):
+            raise ValueError(f"extra_body holds {', '.join(own)}: use the setting of that name; `n` and `stream` would "
+                             "change what is paid and how an answer is read")  # fmt: skip
+        return self
 
     @model_validator(mode="after")
     def _server(self) -> Self:

@@ -26,7 +26,7 @@ def model_card() -> str:
         f"# {training['filter']}\n\n"
         f"Scores articles from {scoring['low']:g} to {scoring['high']:g} on: {', '.join(scoring['dimensions'])}.\n\n"
         f"Base: {base}, at most {training['configuration']['max_length']} tokens{_mixture(training)}. Trained on "
-        f"{training['rows']['train']} articles whose scores an oracle gave; verdict on {judgement['rows_test']} test "
+        f"{training['rows']['train']} labelled articles; verdict on {judgement['rows_test']} test "
         f"articles: {judgement['verdict']}.\n\n"
         f"| metric | test |\n|---|---|\n{metrics}\n"
     )

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from winnow.domains.articles.params import Oracle as Settings
-from winnow.domains.articles.rules.oracles import NoAnswer, OracleError, Reply, part_of, prompt_tokens, read_reply
+from winnow.domains.articles.rules.oracles import NoAnswer, OracleError, Reply, part_of, prompt_tokens
 from winnow.domains.articles.rules.questions import Question
 from winnow.learn.interrupt import Interrupted, StopRequest
 
@@ -27,6 +27,10 @@ LABEL = "winnow_batch"
 """Key of a batch's metadata that names it, so that one whose creation was not heard of is found again."""
 
 T = TypeVar("T")
+
+
+class GoneError(OracleError):
+    """The server has no such batch or file, or no Batch API at all."""
 
 
 class SentBatch(NamedTuple):
@@ -48,6 +52,7 @@ class BatchOracle(Protocol):
     def body(self, question: Question) -> dict[str, Any]: ...
     def failure(self, status: int, body: Any, message: str = "", pause: float | None = None) -> Exception: ...
     def one_line(self, text: Any) -> str: ...
+    def read(self, body: bytes, sent: int) -> Reply: ...
 
 
 class BatchStore(Protocol):
@@ -55,6 +60,7 @@ class BatchStore(Protocol):
 
     def saving(self) -> AbstractContextManager[None]: ...
     def begin_batch(self, batch: SentBatch) -> None: ...
+    def end_batch(self, label: str) -> None: ...
 
 
 def batch_line(oracle: BatchOracle, key: str, asked: Question) -> bytes:
@@ -85,6 +91,10 @@ def send(
         raise OracleError(
             f"a batch could not be sent: {error}", fix="run it again: if it was sent, it is read"
         ) from None
+    except OracleError:  # it was not: nothing of it is to be read
+        with kept.saving():
+            kept.end_batch(batch.label)
+        raise
     named = batch._replace(server_id=made.id)
     with kept.saving():
         kept.begin_batch(named)
@@ -104,7 +114,16 @@ def collect(
         return {}
     told = 0
     while True:
-        state = _patiently(lambda: oracle.client.batches.retrieve(server_id), settings, oracle, stop)
+        try:
+            state = _patiently(lambda: oracle.client.batches.retrieve(server_id), settings, oracle, stop)
+        except GoneError as error:
+            raise OracleError(
+                f"the batch {server_id}, which is on record with {len(batch.prompts)} questions, is not there: "
+                f"{error.what}",
+                where=settings.base_url,
+                fix="use the key of the project that sent it; or give it up with `winnow articles label --retry "
+                "batches`, and what it was asked is asked, and paid, again",
+            ) from None
         done = state.request_counts.completed + state.request_counts.failed if state.request_counts else 0
         if done > told:
             told = done
@@ -145,7 +164,7 @@ def _outcomes(oracle: BatchOracle, batch: SentBatch, content: bytes) -> Iterator
         body = part_of(row, "response", "body")
         if status == 200:
             try:
-                yield key, read_reply(json.dumps(body).encode(), batch.prompts[key])._replace(batched=True)
+                yield key, oracle.read(json.dumps(body).encode(), batch.prompts[key])._replace(batched=True)
             except NoAnswer as reason:
                 yield key, reason
         elif isinstance(status, int):
@@ -155,8 +174,11 @@ def _outcomes(oracle: BatchOracle, batch: SentBatch, content: bytes) -> Iterator
 
 
 def _named(oracle: BatchOracle, label: str, settings: Settings, stop: StopRequest) -> str | None:
-    """The server's name of a batch whose creation this machine did not hear of."""
-    batches = _patiently(lambda: list(oracle.client.batches.list(limit=100)), settings, oracle, stop)
+    """The server's name of a batch whose creation this machine did not hear of; None where it has none."""
+    try:
+        batches = _patiently(lambda: list(oracle.client.batches.list(limit=100)), settings, oracle, stop)
+    except GoneError:
+        return None
     return next((each.id for each in batches if (each.metadata or {}).get(LABEL) == label), None)
 
 
@@ -186,9 +208,14 @@ def _told(oracle: BatchOracle) -> Iterator[None]:
         yield
     except openai.APIStatusError as error:
         failure = oracle.failure(error.status_code, error.body, error.message)
+        if error.status_code == 404:
+            raise GoneError(
+                f"status 404: {oracle.one_line(error.message)}",
+                fix="check articles.label.oracle.base_url; without a Batch API there, set batch_api.enabled: false",
+            ) from None
         raise (failure if isinstance(failure, NoAnswer | OracleError) else OracleError(str(failure))) from None
     except openai.APIError as error:
-        raise NoAnswer(error.message) from None
+        raise NoAnswer(oracle.one_line(error.message)) from None
 
 
 def _wait(seconds: float, stop: StopRequest) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 from winnow.domains.articles.definitions import Definition, overall_scores, scoring_of, wide_scores
 from winnow.domains.articles.params import Gates
 from winnow.domains.articles.rules.bounds import HIGHER_IS_BETTER
-from winnow.domains.articles.rules.labelling import Labelled
+from winnow.domains.articles.rules.outcomes import Labelled
 from winnow.judge.intervals import wilson
 from winnow.measure.regression import pearson_correlation
 

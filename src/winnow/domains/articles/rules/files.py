@@ -2,11 +2,12 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce, told_of
+from winnow.domains.articles.rules.labelling import Labeller, announce
+from winnow.domains.articles.rules.outcomes import Article, told_of
 from winnow.domains.articles.rules.rounds import has_passed
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows, text_of
 from winnow.pipeline.cache import content_key
@@ -31,9 +32,10 @@ def label_file(
     """Write each article of a JSONL file with its scores to `out`, in the guide's form; counts and what was paid.
 
     What it will cost is printed first. Of the articles without a stored answer, `max_batches` batches are asked about
-    (0: all), or as many as the cap covers, drawn by `seed`; a further run goes on with the others. Articles without
-    scores go to `<out>.unlabelled.jsonl` with the reason. `out` is written at the end: a run that was stopped leaves
-    what stood in it, and is simply started again, since answers of an earlier run are not paid again.
+    (0: all), or as many as the cap covers, drawn by `seed`; a further run goes on with the others, and with those that
+    were refused at last. Articles without scores go to `<out>.unlabelled.jsonl` with the reason. `out` is written at
+    the end: a run that was stopped leaves what stood in it, and is simply started again, since answers of an earlier
+    run are not paid again.
     """
     counts = {"labelled": 0, "malformed": 0, "refused": 0, "left": 0, "rejected": 0}
 
@@ -42,28 +44,26 @@ def label_file(
         print(f"  {line}", file=sys.stderr)
 
     labeller.collect()
-    unasked: list[tuple[str, int]] = []
-    for number, row in _articles(path, reject):
-        if not labeller.is_known(_article(row)):
-            unasked.append((content_key([str(seed), str(row["id"])]), number))
-    drawn = [number for _, number in sorted(unasked)[: max_batches * batch_size or None]]
-    wanted = set(drawn)
-    covered = announce(labeller, ((_article(row), "plain") for number, row in _articles(path) if number in wanted),
-                       is_batch=True)  # fmt: skip
+    articles = {number: _article(row) for number, row in _articles(path, reject)}
+    # By seed: the brake looks at neighbours, and in a file those of one source may all be refused
+    order = sorted(articles, key=lambda number: content_key([str(seed), articles[number].article_id]))
+    missing = out.with_name(f"{out.name}.unlabelled.jsonl")
+    before = {str(row.get("id")): dict(row) for row in _rows_of(missing)}
+    unasked = [number for number in order if not labeller.is_known(articles[number])]
+    unasked.sort(key=lambda number: articles[number].article_id in before)
+    drawn = unasked[: max_batches * batch_size or None]
+    covered = announce(labeller, ((articles[number], "plain") for number in drawn), is_batch=True)
     if covered < len(drawn):
         print(
             f"  max_cost_usd covers about {covered} of them, as the answers so far cost; the others are left out",
             file=sys.stderr,
         )
-    left = {number for _, number in unasked} - set(drawn[:covered])
-    found: dict[int, Labelled] = {}
-    rows = [number for number, _ in _articles(path) if number not in left]
-    asked = (_article(row) for number, row in _articles(path) if number not in left)
-    answers = labeller.label_all(asked, is_batch=True, every=batch_size)
-    found = dict(zip(rows, answers, strict=True))
+    left = set(unasked) - set(drawn[:covered])
+    asked = [number for number in order if number not in left]
+    answers = labeller.label_all((articles[number] for number in asked), is_batch=True, every=batch_size)
+    found = dict(zip(asked, answers, strict=True))
     print(told_of(answers, labeller.use), file=sys.stderr)
     field = labeller.definition.config.analysis_field
-    missing = out.with_name(f"{out.name}.unlabelled.jsonl")
     for killed in out.parent.glob(f".{out.name}.*.tmp"):
         killed.unlink()  # of a process that was killed while it wrote; the store's lock says that none is writing
     with atomic_path(out) as scratch, scratch.open("w", encoding="utf-8") as target:
@@ -71,13 +71,15 @@ def label_file(
         for number, row in _articles(path):
             each = found.get(number)
             if each is not None and each.scores is not None:
-                target.write(json.dumps({**row, field: {"dimensions": each.scores}}, ensure_ascii=False) + "\n")
+                target.write(_line({**row, field: {"dimensions": each.scores}}))
             elif each is not None:
                 lines.append({"id": row["id"], "reason": each.reason, "answer": each.answer})
+            elif (known := before.get(str(row["id"]))) and known.get("reason"):
+                lines.append(known)
             outcome = "not reached" if each is None else each.outcome
             counts[{"scored": "labelled", "not reached": "left"}.get(outcome, outcome)] += 1
     with atomic_path(missing) as scratch:
-        scratch.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+        scratch.write_text("".join(map(_line, lines)), encoding="utf-8")
     if not lines:
         missing.unlink()
     use = labeller.use
@@ -87,6 +89,21 @@ def label_file(
         "cost_usd": round(use.cost_usd, 6),
         "paid_now_usd": round(use.paid_now_usd, 6),
     }
+
+
+def _line(row: dict[str, Any]) -> str:
+    """A row as a line; half of a surrogate pair, which UTF-8 cannot hold, stays the escape that it was."""
+    text = json.dumps(row, ensure_ascii=False) + "\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(row) + "\n"
+    return text
+
+
+def _rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The objects in a JSONL file, if there is one."""
+    return (row for row in jsonl_rows(path) if not isinstance(row, str)) if path.is_file() else iter(())
 
 
 def _article(row: dict[str, Any]) -> Article:

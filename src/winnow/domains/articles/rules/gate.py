@@ -12,7 +12,8 @@ from winnow.domains.articles.params import Calibration
 from winnow.domains.articles.rules import rounds
 from winnow.domains.articles.rules.calibration import CalibrationResult, Comparison, compare, measure
 from winnow.domains.articles.rules.calibration_report import Origin, render
-from winnow.domains.articles.rules.labelling import Article, Labelled, Labeller, announce
+from winnow.domains.articles.rules.labelling import Labeller, announce
+from winnow.domains.articles.rules.outcomes import Article, Labelled
 from winnow.domains.articles.rules.questions import Variant
 from winnow.domains.articles.rules.samples import draw_samples, probe_articles
 from winnow.pipeline.errors import WinnowError
@@ -65,7 +66,9 @@ def calibrate(
     """
     definition = labeller.definition
     shown = texts.index[texts["content"].isin([each.content for each in definition.examples])]
-    first, second = draw_samples(kept[~kept["article_id"].isin(shown)], params, human["article_id"].unique())
+    groups = kept.loc[kept["article_id"].isin(shown), "duplicate_group"]
+    fresh = kept[~kept["duplicate_group"].isin(groups)]
+    first, second = draw_samples(fresh, params, human["article_id"].unique())
     prompt, oracle = labeller.prompt, labeller.judged
     word, decision = rounds.STOPPED, "run it again: what was answered is kept"
     try:

@@ -72,11 +72,17 @@ class Refused(Exception):  # noqa: N818 - a finding about one article, not a fai
 
 
 class NoAnswer(Exception):  # noqa: N818 - asked again
-    """No answer this time. `pause`: seconds that the server asks to wait; `maybe_paid`: it may have done the work."""
+    """No answer this time.
 
-    def __init__(self, reason: str, *, pause: float | None = None, maybe_paid: bool = False) -> None:
+    `pause`: seconds that the server asks to wait; `maybe_paid`: it may have done the work; `unreachable`: nothing
+    shows that there is a server.
+    """
+
+    def __init__(
+        self, reason: str, *, pause: float | None = None, maybe_paid: bool = False, unreachable: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.pause, self.maybe_paid = pause, maybe_paid
+        self.pause, self.maybe_paid, self.unreachable = pause, maybe_paid, unreachable
 
 
 class Oracle(Protocol):
@@ -174,8 +180,16 @@ class OpenAIOracle:
             pause = _seconds(error.response.headers.get("retry-after"))
             raise self.failure(error.status_code, error.body, error.message, pause) from None
         except openai.APIError as error:
-            raise NoAnswer(error.message, maybe_paid=True) from None
-        return read_reply(found, prompt_tokens(question))
+            is_lost = isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
+            raise NoAnswer(self.one_line(error.message), maybe_paid=True, unreachable=is_lost) from None
+        return self.read(found, prompt_tokens(question))
+
+    def read(self, body: bytes, sent: int) -> Reply:
+        """`read_reply`, where what the server says instead of an answer is one line without the key."""
+        try:
+            return read_reply(body, sent)
+        except NoAnswer as error:
+            raise NoAnswer(self.one_line(error), pause=error.pause, maybe_paid=error.maybe_paid) from None
 
     def highest_cost(self, question: Question) -> float:
         prices, given = self.settings.prices, self.settings
@@ -195,7 +209,7 @@ class OpenAIOracle:
 
     def one_line(self, text: Any) -> str:
         """What the server says, in one line; a server may repeat the request's headers."""
-        line = " ".join(str(text).split())
+        line = _encodable(" ".join(str(text).split()))
         return (line.replace(self.key, "…") if self.key else line)[:300]
 
 
@@ -244,15 +258,20 @@ def read_reply(body: bytes, sent: int) -> Reply:
         said = part_of(found, "error", "message") or part_of(found, "error") or "a reply without choices"
         raise NoAnswer(str(said)[:300], maybe_paid=True)
     content = part_of(choices[0], "message", "content")
-    text = content if isinstance(content, str) else ""
+    text = _encodable(content) if isinstance(content, str) else ""
     finish, refusal = choices[0].get("finish_reason"), part_of(choices[0], "message", "refusal")
     flaw = {"length": "cut off at max_tokens", "content_filter": "stopped by the server's content filter"}.get(
-        str(finish), f"refused: {refusal}"[:200] if refusal else None
+        str(finish), _encodable(f"refused: {refusal}"[:200]) if refusal else None
     )
     tokens = _tokens(part_of(found, "usage"))
     if tokens is None:
         return Reply(text, Tokens(sent, 0, _most_tokens(text), 0), flaw, estimated=True)
     return Reply(text, tokens, flaw)
+
+
+def _encodable(text: str) -> str:
+    """The text with a question mark for each half of a surrogate pair, which no file in UTF-8 can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _tokens(usage: Any) -> Tokens | None:
@@ -266,7 +285,7 @@ def _tokens(usage: Any) -> Tokens | None:
     cached = min(_count(usage, "prompt_tokens_details", "cached_tokens") or 0, prompt)
     thinking = _count(usage, "completion_tokens_details", "reasoning_tokens") or 0
     total = _count(usage, "total_tokens")
-    beside = max(total - prompt - completion, 0) if total else thinking * (thinking > completion)
+    beside = max((total or 0) - prompt - completion, thinking * (thinking > completion), 0)
     inside = 0 if beside else min(thinking, completion)
     return Tokens(prompt, cached, completion - inside, inside + beside)
 

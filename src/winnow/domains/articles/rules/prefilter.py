@@ -8,6 +8,7 @@ import regex
 
 from winnow.curate.duplicates import digest
 from winnow.domains.articles.definitions import Prefilter, WordRules, article_text
+from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import SourceError
 
 WORD = re.compile(r"\w+")
@@ -42,6 +43,11 @@ RULES = (
     "nothing_to_keep",
 )
 """The rules in the order in which they are tried."""
+
+
+def digest_of(rules: Prefilter) -> str:
+    """A name for a prefilter's content."""
+    return content_key([rules.model_dump_json()])[:16]
 
 
 class Sifted(NamedTuple):

@@ -124,8 +124,10 @@ def parse_answer(answer: str, definition: Definition, *, rationale: bool = False
     The JSON may stand in a fence of Markdown.
     """
     fenced = re.search(r"```(?:json)?\s*(.*?)```", answer, re.DOTALL)
+    if fenced and not answer.lstrip().startswith("{"):  # a fence within the JSON is part of a rationale
+        answer = fenced[1]
     try:
-        found = json.loads(fenced[1] if fenced else answer)
+        found = json.loads(answer)
     except (ValueError, RecursionError):  # a ValueError also for a whole number of thousands of digits
         raise MalformedAnswer("no JSON") from None
     if not isinstance(found, dict):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from winnow.domains.articles.definitions import Definition, read_definition, wide_scores
+from winnow.domains.articles.definitions import FilterConfig, read_config, wide_scores
 from winnow.domains.articles.tables import Articles, Labels, Scores, Splits
 from winnow.pipeline.files import write_text
 from winnow.pipeline.tables import read_table
@@ -15,22 +15,22 @@ from winnow.pipeline.tables import read_table
 DATA = Path("data", "articles")
 
 
-def labelled() -> tuple[Definition, pd.DataFrame]:
-    """The filter, and the labelled articles: their source's fields and one column a dimension, by article_id."""
-    definition = read_definition(DATA / "ingest" / "definition.json")
-    scores = wide_scores(read_table(DATA / "label" / "scores.parquet", Scores), definition.names)
+def labelled() -> tuple[FilterConfig, pd.DataFrame]:
+    """The filter's config; the labelled articles' source fields and one column a dimension, by article_id."""
+    config = read_config(DATA / "ingest" / "config.json")
+    scores = wide_scores(read_table(DATA / "label" / "scores.parquet", Scores), config.names)
     articles = read_table(DATA / "ingest" / "articles.parquet", Articles).set_index("article_id")
     labels = read_table(DATA / "label" / "labels.parquet", Labels).set_index("article_id")
-    return definition, articles.loc[labels.index].join(scores).sort_index().reset_index()
+    return config, articles.loc[labels.index].join(scores).sort_index().reset_index()
 
 
 def export_label(out: Path) -> list[Path]:
     """`labelled_articles.jsonl`: the source's fields and `<analysis field>: {dimensions: {name: score}}`."""
-    definition, rows = labelled()
+    config, rows = labelled()
     lines = [
         {
             **_source(row),
-            definition.config.analysis_field: {"dimensions": {name: row[name] for name in definition.names}},
+            config.analysis_field: {"dimensions": {name: row[name] for name in config.names}},
         }
         for row in rows.to_dict("records")
     ]
@@ -39,7 +39,7 @@ def export_label(out: Path) -> list[Path]:
 
 def export_split(out: Path) -> list[Path]:
     """`train.jsonl`, `val.jsonl` and `test.jsonl`: id, title, content, labels, dimension_names, source, split, …"""
-    definition, rows = labelled()
+    config, rows = labelled()
     splits = read_table(DATA / "split" / "splits.parquet", Splits).set_index("article_id")["split"]
     split = rows["article_id"].map(splits)
     return [
@@ -50,8 +50,8 @@ def export_split(out: Path) -> list[Path]:
                     "id": row["article_id"],
                     "title": row["title"],
                     "content": row["content"],
-                    "labels": [row[each] for each in definition.names],
-                    "dimension_names": definition.names,
+                    "labels": [row[each] for each in config.names],
+                    "dimension_names": config.names,
                     **_about(row),
                     "split": name,
                 }

@@ -8,7 +8,7 @@ import pandas as pd
 from docx.document import Document
 from docx.shared import Inches
 
-from winnow.domains.articles.definitions import Definition, read_definition
+from winnow.domains.articles.definitions import FilterConfig, read_config
 from winnow.domains.articles.tables import PerDimension
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import atomic_path, read_json
@@ -25,7 +25,7 @@ FIGURES = {
 class Results(NamedTuple):
     """What the stages left."""
 
-    definition: Definition
+    config: FilterConfig
     judgement: dict[str, Any]
     training: dict[str, Any]
     dimensions: pd.DataFrame
@@ -43,7 +43,7 @@ def read_results() -> Results:
         if not file.exists():
             raise TableError(f"{file} does not exist", fix="run `dvc repro plot@articles` first")
     return Results(
-        read_definition(DATA / "ingest" / "definition.json"),
+        read_config(DATA / "ingest" / "config.json"),
         read_json(files["judgement"], "verdict", "rows_test", "model"),
         read_json(files["training"]),
         read_table(DATA / "evaluate" / "per_dimension.parquet", PerDimension),
@@ -54,14 +54,14 @@ def read_results() -> Results:
 def write_document(found: Results, path: Path) -> None:
     """Write the document atomically."""
     document: Document = docx.Document()
-    config, model = found.definition.config, found.judgement["model"]
+    config, model = found.config, found.judgement["model"]
     document.add_heading(f"Training report: {config.name} v{config.version}", 0)
     document.add_heading("Executive summary", 1)
     document.add_paragraph(_printable(config.description))
     document.add_paragraph(
         f"Verdict: {found.judgement['verdict']}. On {found.judgement['rows_test']} test articles the mean absolute "
         f"error is {model['mae']:.3f} points, and {model['within_one_accuracy']:.0%} of the scores lie within 1 point "
-        "of the oracle's."
+        "of the labels."
     )
     document.add_heading("Method", 1)
     configuration, rows = found.training["configuration"], found.training["rows"]
@@ -113,6 +113,7 @@ def _dimensions(document: Document, dimensions: pd.DataFrame) -> None:
     for cell, text in zip(table.rows[0].cells, ("dimension", "MAE", "RMSE", "skill"), strict=True):
         cell.text = text
     for row in dimensions.to_dict("records"):
-        texts = (row["dimension"], f"{row['mae']:.3f}", f"{row['rmse']:.3f}", f"{row['skill']:+.3f}")
+        skill = "constant" if pd.isna(row["skill"]) else f"{row['skill']:+.3f}"
+        texts = (row["dimension"], f"{row['mae']:.3f}", f"{row['rmse']:.3f}", skill)
         for cell, text in zip(table.add_row().cells, texts, strict=True):
             cell.text = str(text)

@@ -16,9 +16,10 @@ def training_summary(curves: pd.DataFrame, dimensions: pd.DataFrame) -> str:
     for step, row in table.iterrows():
         figures = "".join(f"{row[name]:>13.4f}" for name in SHOWN)
         lines.append(f"{step!s:>5}{figures}{'  lowest val/mae' if step == lowest else ''}")
-    lines += ["", f"{'dimension':<28}{'val MAE (lowest)':>22}{'test MAE':>10}{'test RMSE':>11}{'skill':>8}"]
+    lines += ["", f"{'dimension':<28}{'val MAE (lowest)':>22}{'test MAE':>10}{'test RMSE':>11} {'skill':>8}"]
     chosen = table.loc[lowest]
     for each in dimensions.to_dict("records"):
-        figures = f"{each['mae']:>10.4f}{each['rmse']:>11.4f}{each['skill']:>8.3f}"
+        skill = "constant" if pd.isna(each["skill"]) else f"{each['skill']:.3f}"
+        figures = f"{each['mae']:>10.4f}{each['rmse']:>11.4f} {skill:>8}"
         lines.append(f"{each['dimension']:<28}{chosen[PREFIX + str(each['dimension'])]:>22.4f}{figures}")
     return "\n".join(lines) + "\n"

@@ -1,0 +1,286 @@
+"""One pass of an oracle over articles: threads or batches of requests, further tries, the cap, the brake.
+
+Threads send requests and nothing else; all that is decided, counted and stored is decided in the calling thread.
+"""
+
+import math
+import sys
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, cast
+
+from winnow.domains.articles.rules.batches import LARGEST_FILE, BatchOracle, batch_line, collect, send
+from winnow.domains.articles.rules.oracles import NoAnswer, OracleError, Refused, Reply
+from winnow.domains.articles.rules.outcomes import CAP, Labelled, told_of
+from winnow.domains.articles.rules.questions import Question
+from winnow.learn.interrupt import Interrupted
+from winnow.pipeline.errors import WinnowError
+
+if TYPE_CHECKING:
+    from winnow.domains.articles.rules.labelling import Labeller
+
+SILENT = 10
+"""Articles in a row about which a server may say nothing: more are no longer the articles' fault."""
+WINDOW = 100
+"""Articles over which the brake looks back."""
+CHANCE = 1e-6
+"""How likely a window may be that stops a run though no more fail than the filter allows: a run sees many windows."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 600.0
+"""Seconds before the first further try, doubled at each; and the longest that a server may ask for."""
+
+
+class BrakeError(WinnowError):
+    """Too many of the last articles got no scores at the first attempt."""
+
+
+@dataclass
+class Task:
+    """One article on its way to scores."""
+
+    place: int
+    article_id: str
+    asked: Question
+    key: str
+    answers: int = 0
+    failures: list[str] = field(default_factory=list)
+    answer: str = ""
+    tries: int = 0
+    pause: float = 0.0
+    reserved: float = 0.0
+
+
+class Run:
+    """One call of `Labeller.label_all`."""
+
+    def __init__(self, labeller: "Labeller", *, is_batch: bool, every: int) -> None:
+        self.labeller, self.settings = labeller, labeller.settings
+        self.is_batch, self.every = is_batch, every * labeller.settings.answers
+        self.found: dict[int, Labelled] = {}
+        self.again: deque[Task] = deque()
+        self.under_way: dict[Future[Reply] | str, Task] = {}
+        self.waiting: defaultdict[str, list[Task]] = defaultdict(list)
+        """by key: further articles with a text that is being asked about"""
+        self.brake = Brake(labeller.may_fail)
+        self.heard = False
+        """whether the server has said anything in this run, or before about one of its articles"""
+        self.silent = 0
+        """articles in a row about which the server said nothing, however often it was asked"""
+        self.failure: BaseException | None = None
+
+    def label(self, tasks: Iterator[Task]) -> list[Labelled]:
+        """What is found of each task, in order."""
+        self._ask_all(tasks)
+        if self.labeller.stop.signum:
+            raise Interrupted(self.labeller.stop.signum)
+        if self.failure:
+            raise self.failure
+        return [self.found[place] for place in sorted(self.found)]
+
+    def _ask_all(self, tasks: Iterator[Task]) -> None:
+        width = 1 if self.settings.provider == "rules" else self.settings.concurrency
+        with ThreadPoolExecutor(width) as pool:
+            under_way: dict[Future[Reply], Task] = {}
+            self.under_way = cast("dict[Future[Reply] | str, Task]", under_way)
+            while True:
+                while len(under_way) < width and (task := self._next(tasks)):
+                    under_way[pool.submit(self._ask, task)] = task
+                if not under_way:
+                    break
+                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                with self.labeller.kept.saving():
+                    for future in done:
+                        self._settle(under_way.pop(future), future.exception() or future.result())
+
+    def _next(self, tasks: Iterator[Task]) -> Task | None:
+        """The next article to ask about, its highest cost reserved; None when there is none, or none for now."""
+        labeller = self.labeller
+        while not self.failure and not labeller.stop.signum:
+            is_again = bool(self.again)
+            task = self.again.popleft() if is_again else next(tasks, None)
+            if task is None:
+                return None
+            if not task.tries and not task.answers:
+                if task.key in self.waiting:
+                    self.waiting[task.key].append(task)
+                    continue
+                if known := labeller.recall(task):
+                    self._hear()
+                    self._finish(task, known)
+                    continue
+            cost = labeller.highest_cost(task.asked, is_batch=self.is_batch)
+            if cost and cost > labeller.left_usd:
+                if self.under_way:  # which may cost less than was reserved
+                    self.again.appendleft(task)
+                    return None
+                self._refuse_by_cap(task, cost)
+                continue
+            _ = self.waiting[task.key]
+            task.reserved = cost
+            labeller.reserved += cost
+            return task
+        return None
+
+    def _ask(self, task: Task) -> Reply:
+        end = time.monotonic() + task.pause
+        while (left := end - time.monotonic()) > 0:
+            if self.labeller.stop.signum:
+                raise NoAnswer("the run was stopped")
+            time.sleep(min(left, 0.2))
+        return self.labeller.oracle.ask(task.asked)
+
+    def _settle(self, task: Task, outcome: Reply | BaseException) -> None:
+        """Store, count and judge what came of a request."""
+        labeller = self.labeller
+        labeller.reserved = labeller.reserved - task.reserved if self.under_way else 0.0
+        if isinstance(outcome, Reply):
+            reply = outcome
+            labeller.store(task.key, reply)
+            if task.reserved:
+                share = self.settings.prices.batch_share if reply.batched else 1.0
+                labeller.excess *= max(share * reply.tokens.cost(self.settings.prices) / task.reserved, 1.0)
+            self._hear()
+            task.tries, task.pause = 0, 0.0
+            found = labeller.decide(task, reply)
+            labeller.use.add(reply, now=True, malformed=len(task.failures) == task.answers)
+            if found:
+                self._finish(task, found)
+            else:
+                self.again.appendleft(task)
+        elif isinstance(outcome, Refused):
+            self._hear()
+            self._finish(task, self._without(task, f"refused: {outcome}"))
+        elif isinstance(outcome, NoAnswer):
+            self._try_again(task, outcome)
+        else:
+            self.failure = self.failure or outcome
+
+    def _hear(self) -> None:
+        self.heard, self.silent = True, 0
+
+    def _try_again(self, task: Task, error: NoAnswer) -> None:
+        if error.maybe_paid:
+            self.labeller.use.lost_usd += task.reserved
+        task.pause = FIRST_PAUSE * 2**task.tries if error.pause is None else error.pause
+        task.tries += 1
+        if task.tries <= self.settings.retries and task.pause <= LONGEST_PAUSE:
+            self.again.append(task)
+            return
+        self.silent += 1
+        self._finish(task, self._without(task, f"no answer: {error}"))
+        if self.silent > self._patience(error):
+            self.failure = self.failure or OracleError(
+                f"the oracle's server gives no answer: {error}",
+                where=f"{self.settings.base_url} (tried {task.tries} times)",
+                fix="check articles.label.oracle.base_url, timeout, retries and concurrency; what was answered is kept",
+            )
+
+    def _patience(self, error: NoAnswer) -> float:
+        """Articles in a row about which the server may say nothing."""
+        return SILENT if self.heard and not error.unreachable else 1
+
+    def _without(self, task: Task, reason: str) -> Labelled:
+        return Labelled(task.article_id, None, tuple(task.failures), reason, task.answer)
+
+    def _refuse_by_cap(self, task: Task, cost: float) -> None:
+        labeller = self.labeller
+        if self.is_batch:
+            self._finish(task, self._without(task, CAP))
+            return
+        self.failure = WinnowError(
+            f"the next answer may cost ${cost:.4f}, but of max_cost_usd ${labeller.max_cost_usd:.2f} "
+            f"${labeller.use.cost_usd + labeller.use.lost_usd:.4f} is spent",
+            where="params.yaml: articles.label.max_cost_usd",
+            fix="raise it, or lower oracle.max_tokens or max_characters; what was answered is kept",
+        )
+
+    def _finish(self, task: Task, found: Labelled) -> None:
+        self.found[task.place] = found
+        self.again.extend(self.waiting.pop(task.key, []))
+        if not self.is_batch:
+            return
+        if self.every and len(self.found) % self.every == 0:
+            paid = self.labeller.use.paid_now_usd
+            told = f", ${paid:.4f} paid now" if paid else ""
+            print(f"  {len(self.found) // self.settings.answers} articles{told}", file=sys.stderr, flush=True)
+        if found.refusal == CAP or found.first_failure is None:
+            return
+        bad, of = self.brake.press(task.place)
+        if self.brake.holds(bad, of) and not self.failure:
+            self.failure = BrakeError(
+                f"{bad} of the last {of} articles got no readable answer at the first "
+                f"attempt, the last one ({found.article_id}) because: {found.first_failure}. "
+                f"{told_of(list(self.found.values()), self.labeller.use)}",
+                where=f"articles.label.calibration.gates.parse_failures.review allows {self.brake.share:.0%}; this is "
+                "no chance",
+                fix="see what the server answers, then run it again: what was answered is kept, and "
+                "`winnow articles label --retry malformed` has malformed answers asked for again",
+            )
+
+
+class BatchRun(Run):
+    """Through the Batch API: as many requests at a time as it takes and the cap covers, at a lower price."""
+
+    def _patience(self, error: NoAnswer) -> float:
+        """A server that ends a batch is there; what failed in one stands together in the next."""
+        del error
+        return math.inf
+
+    def _ask_all(self, tasks: Iterator[Task]) -> None:
+        labeller, oracle = self.labeller, cast("BatchOracle", self.labeller.oracle)
+        labeller.collect()
+        while True:
+            chunk: dict[str, Task] = {}
+            self.under_way = cast("dict[Future[Reply] | str, Task]", chunk)
+            lines, size = [], 0
+            while len(chunk) < self.settings.batch_api.max_requests and size < LARGEST_FILE:
+                if (task := self._next(tasks)) is None:
+                    break
+                chunk[task.key] = task
+                lines.append(batch_line(oracle, task.key, task.asked))
+                size += len(lines[-1])
+            if not chunk:
+                return
+            try:
+                asked = {key: task.asked for key, task in chunk.items()}
+                batch = send(oracle, lines, asked, labeller.asker, labeller.kept)
+                found = collect(oracle, batch, self.settings, labeller.stop)
+            except BaseException:  # what is sent is on record: the next run reads it
+                labeller.reserved = 0.0
+                chunk.clear()
+                raise
+            with labeller.kept.saving():
+                for key in list(chunk):
+                    missing = NoAnswer("the batch ended without an answer to this request")
+                    self._settle(chunk.pop(key), found.get(key, missing))
+                labeller.kept.end_batch(batch.label)
+
+
+class Brake:
+    """Whether too many of the articles in some window of `WINDOW` failed for `share` to be the share that fails.
+
+    Windows are of places and not of arrivals: a run that goes on asks about all that were refused, one after another.
+    """
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self.bad: set[int] = set()
+
+    def press(self, place: int) -> tuple[int, int]:
+        """The article at `place` failed: how many have, of the window that ends at the last one near to it."""
+        self.bad.add(place)
+        end = max(each for each in range(place, place + WINDOW) if each in self.bad)
+        window = range(max(end - WINDOW + 1, 0), end + 1)
+        return sum(each in self.bad for each in window), len(window)
+
+    def holds(self, bad: int, of: int) -> bool:
+        return binomial_tail(bad, of, self.share) < CHANCE
+
+
+@cache
+def binomial_tail(count: int, trials: int, share: float) -> float:
+    """The probability of `count` or more of `trials` when each has the probability `share`."""
+    return math.fsum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(count, trials + 1))
