@@ -22,6 +22,7 @@ from winnow.domains.documents.model.estimates import (
     Calibration,
     Estimates,
     Floats,
+    Rows,
     estimate,
     load_assessor,
 )
@@ -354,7 +355,8 @@ def _estimates(
     model: Assessor, calibration: Calibration, parts: Sequence[NDArray[np.uint8]], measures: Sequence[list[float]]
 ) -> Estimates:
     rows = torch.from_numpy(np.stack(parts))
-    views = [mirrored(rows, model.tiling, view) for view in range(model.tta_views)]
+    places = torch.arange(len(rows))
+    views = [Rows(mirrored(rows, model.tiling, view), places) for view in range(model.tta_views)]
     return calibration.apply(estimate(model, views, torch.tensor(measures, dtype=torch.float32), BATCH))
 
 
