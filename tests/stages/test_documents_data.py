@@ -190,6 +190,9 @@ def test_documents_of_which_only_issues_are_known_are_for_training() -> None:
         assert side.value_counts().min() > 8
     with pytest.raises(TableError, match="no document has a score or a class of all its pages"):
         split_images(labels.assign(label=pd.NA), params, np.random.default_rng(1))
+    official = labels.assign(official_split=np.where(labels["document"] == "3", "val", "train"))
+    with pytest.raises(TableError, match="1 pages that their source has in val or test have neither score nor class"):
+        split_images(official, DOCUMENTS.section("split"), np.random.default_rng(1))
 
 
 @pytest.mark.parametrize(

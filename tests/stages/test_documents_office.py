@@ -15,6 +15,7 @@ from PIL import Image
 from pypdfium2 import raw
 from typer.testing import CliRunner, Result
 
+from benchmarks.documents.complaints import pdf_of
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.documents import cli, inference
@@ -56,22 +57,6 @@ def saved(pages: list[np.ndarray], form: str, **options: Any) -> bytes:
     images = [Image.fromarray(page) for page in pages]
     buffer = io.BytesIO()
     images[0].save(buffer, form, save_all=True, append_images=images[1:], **options)
-    return buffer.getvalue()
-
-
-def pdf_of(page: np.ndarray, *, angle: int = 0, words: str = "") -> bytes:
-    """A PDF of one page at 150 dots per inch that holds the page without loss."""
-    document = pypdfium2.PdfDocument.new()
-    height, width = page.shape
-    sheet = document.new_page(width * 72 / 150, height * 72 / 150)
-    image = pypdfium2.PdfImage.new(document)
-    image.set_bitmap(pypdfium2.PdfBitmap.from_pil(Image.fromarray(page)))
-    image.set_matrix(pypdfium2.PdfMatrix().scale(width * 72 / 150, height * 72 / 150))
-    sheet.insert_obj(image)
-    sheet.gen_content()
-    sheet.set_rotation(angle)
-    buffer = io.BytesIO()
-    document.save(buffer)
     return buffer.getvalue()
 
 

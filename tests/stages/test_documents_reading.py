@@ -87,6 +87,12 @@ def test_readability_is_learnt_from_the_copies_that_were_read(
             for line in CliRunner().invoke(cli.app, ["assess", str(folder / "p0a.png"), "--json"]).stdout.splitlines()
         )
         assert 0 <= entry["readability"] <= 1
+        splits = DOCUMENTS.table("split/splits.parquet").set_index("image_id")["split"]
+        labels = DOCUMENTS.table("label/labels.parquet")
+        only_judged = labels["readability"].where(labels["image_id"].map(splits) != "train")
+        labels.assign(readability=only_judged).to_parquet("data/documents/label/labels.parquet")
+        DOCUMENTS.run("train", epochs=1)
+        assert not json.loads(Path("data/documents/train/model/calibration.json").read_text())["readable"]
 
 
 @pytest.mark.parametrize("finished", ["documents"], indirect=True)

@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.metrics import issue_statistics, statistics
-from winnow.domains.documents.model.estimates import SEEN, Calibration, Estimates, Floats, estimate, load_assessor
+from winnow.domains.documents.model.estimates import (
+    BATCH,
+    SEEN,
+    Calibration,
+    Estimates,
+    Floats,
+    Rows,
+    estimate,
+    load_assessor,
+)
 from winnow.domains.documents.model.heatmaps import explain
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.tiling import cut, mirrored
@@ -38,8 +47,6 @@ from winnow.pipeline.files import atomic_path
 from winnow.pipeline.tables import read_table
 from winnow.show.heat import overlay
 
-BATCH = 8
-"""Pages at a time."""
 RESAMPLES, CONFIDENCE, SEED = 1000, 0.95, 0
 """Of the intervals on a user's own pages."""
 ENOUGH = 10.0
@@ -348,7 +355,8 @@ def _estimates(
     model: Assessor, calibration: Calibration, parts: Sequence[NDArray[np.uint8]], measures: Sequence[list[float]]
 ) -> Estimates:
     rows = torch.from_numpy(np.stack(parts))
-    views = [mirrored(rows, model.tiling, view) for view in range(model.tta_views)]
+    places = torch.arange(len(rows))
+    views = [Rows(mirrored(rows, model.tiling, view), places) for view in range(model.tta_views)]
     return calibration.apply(estimate(model, views, torch.tensor(measures, dtype=torch.float32), BATCH))
 
 

@@ -98,6 +98,15 @@ def test_the_severity_of_a_crop_is_that_of_the_text_it_cuts(monkeypatch: pytest.
     assert severity == cut_severity(ink_mask(page)[place]) != 0.75
 
 
+def test_a_copy_keeps_the_severity_that_its_crop_has(page: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "crop", lambda page, *_: (page, 0.0625))
+    found = [
+        make_copy(page, 0.5, np.random.default_rng(seed), max_issues=4, augmentation_share=0) for seed in range(20)
+    ]
+    cropped = {float(copy.severities[definitions.ISSUES.index("cropped")]) for copy in found}
+    assert cropped == {0.0, 0.0625}
+
+
 def test_copies_have_the_wanted_score_and_their_severities_explain_it(page: Pixels) -> None:
     rng = np.random.default_rng(5)
     scores = [0.9, 0.7, 0.5, 0.3, 0.1] * 6

@@ -1,6 +1,7 @@
 """From the heads' logits to estimates: each head's figure, the mean over views, and what the heat maps show."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,14 @@ from scipy.special import expit, softmax
 from winnow.domains.documents import definitions
 from winnow.domains.documents.definitions import Decision, Preparation, Tiling
 from winnow.domains.documents.inference import judge_pages
-from winnow.domains.documents.model.estimates import Calibration, Raw, estimate, raw_estimates
+from winnow.domains.documents.model.estimates import Calibration, Raw, Rows, estimate, page_inputs, raw_estimates
 from winnow.domains.documents.model.heatmaps import explain
 from winnow.domains.documents.model.network import Assessor, Outputs
 from winnow.domains.documents.model.tiling import cut, mirrored
 from winnow.domains.documents.rules.measures import NAMES, measure
+from winnow.domains.documents.source.synthetic import draw_page
+from winnow.images.codec import encode_png
+from winnow.images.store import read_images, write_images
 
 AS_IT_IS = Calibration((1.0, 0.0, 0.0), 0.0, (1.0, 0.0), 0.0, 0.0, 1.0, 0.4, 0.05, readable=True)
 """The score's and legibility's heads alone, and probabilities unchanged."""
@@ -67,7 +71,8 @@ def test_pages_are_judged_by_the_mean_over_all_views_of_the_model() -> None:
     model = network(tta_views=3)
     rows = torch.from_numpy(cut(page(), model.tiling))[None]
     measures = torch.tensor([list(measure(page()).values())], dtype=torch.float32)
-    each = [estimate(model, [mirrored(rows, model.tiling, view)], measures, 8) for view in range(3)]
+    views = [Rows(mirrored(rows, model.tiling, view), torch.arange(1)) for view in range(3)]
+    each = [estimate(model, [view], measures, 8) for view in views]
     assert each[0].scores[0, 0] != each[1].scores[0, 0] != each[2].scores[0, 0]
     found, (facts,) = judge_pages(model, AS_IT_IS, [page()])
     assert facts == pytest.approx(measure(page()))
@@ -122,11 +127,26 @@ def test_heat_of_the_whole_page_lies_where_it_is_damaged(monkeypatch: pytest.Mon
     assert heat[:50, :70].max() < 20
 
 
+def test_inputs_of_a_backbone_that_learns_are_cut_when_they_are_asked_for(tmp_path: Path) -> None:
+    """Kept, they would take 44 GB of 100,000 pages."""
+    pages = [draw_page("letter", 300, np.random.default_rng(number)) for number in range(4)]
+    with write_images(tmp_path / "images.arrow") as store:
+        for number, page in enumerate(pages):
+            store.add(str(number), encode_png(page))
+    model = network()
+    for mirror in (0, 1):
+        inputs = page_inputs(model, read_images(tmp_path / "images.arrow"), torch.device("cpu"), mirror)
+        found = Rows(inputs, torch.tensor([3, 1, 0])).read(torch.tensor([0, 2]))
+        expected = torch.from_numpy(np.stack([cut(pages[number], model.tiling) for number in (3, 0)]))
+        assert torch.equal(found, mirrored(expected, model.tiling, mirror))
+    assert not (tmp_path / ".winnow").exists()
+
+
 def test_estimates_do_not_depend_on_the_batch() -> None:
     model, pages = network(), [page(), page()[::-1].copy(), page()[:, ::-1].copy()]
     rows = torch.from_numpy(np.stack([cut(each, model.tiling) for each in pages]))
     measures = torch.tensor([list(measure(each).values()) for each in pages], dtype=torch.float32)
-    whole, parts = (estimate(model, [rows], measures, size) for size in (3, 2))
+    whole, parts = (estimate(model, [Rows(rows, torch.arange(3))], measures, size) for size in (3, 2))
     for one, other in zip(whole, parts, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
 

@@ -6,6 +6,7 @@ import pytest
 from winnow.domains.documents.rules import degradations
 from winnow.domains.documents.rules.measures import NAMES, measure
 from winnow.domains.documents.source.synthetic import draw_page
+from winnow.images.opencv import cv2
 
 PAGE = draw_page("letter", 600, np.random.default_rng(1))
 
@@ -40,6 +41,17 @@ def test_the_angle_is_found(degrees: float) -> None:
     turned = degradations.rotate(PAGE, degrees, 255)
     assert measure(turned)["angle"] == pytest.approx(abs(degrees), abs=0.5)
     assert measure(PAGE)["angle"] == 0
+
+
+def test_the_dots_of_a_picture_are_no_small_text() -> None:
+    """A halftone picture has more dots than the page has letters; small text stays small beside it."""
+    rows, columns = (np.arange(length) % 6 < 3 for length in (240, 420))
+    picture = np.full((240, PAGE.shape[1]), 255, np.uint8)
+    picture[:, :420] = np.where(np.outer(rows, columns), np.uint8(0), np.uint8(255))
+    own = measure(PAGE)["text_height"]
+    assert 0.7 * own < measure(np.concatenate([picture, PAGE]))["text_height"] <= own
+    small = cv2.resize(PAGE, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    assert measure(small)["text_height"] < 0.6 * own
 
 
 def test_cut_text_is_measured_side_by_side() -> None:

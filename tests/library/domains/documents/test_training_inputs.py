@@ -68,6 +68,20 @@ def test_everything_that_is_known_of_a_page_is_mixed_in_the_same_share(kind: str
     assert changed
 
 
+@pytest.mark.parametrize("name", ["readabilities", "scores", "severities", "flags", "legibilities"])
+def test_pages_of_which_something_is_known_are_mixed_among_themselves(name: str) -> None:
+    """Otherwise next to nothing would be learnt of the few pages that an OCR has read."""
+    plain = batch(40)
+    unknown = torch.arange(40) % 5 != 0
+    plain[name][unknown] = torch.nan
+    changed = 0
+    for seed in range(6):
+        mixed = Mixing(Augment(mixup_alpha=0.5, cutmix_alpha=1.0), TILING)(plain, np.random.default_rng(seed))
+        assert torch.equal(mixed[name].reshape(40, -1).isnan().any(dim=1), unknown)
+        changed += not torch.equal(mixed["measures"], plain["measures"])
+    assert changed
+
+
 class Weights:
     """Weights of the losses, each a number of its own."""
 

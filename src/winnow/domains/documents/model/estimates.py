@@ -1,7 +1,7 @@
 """From pages to estimates: inputs of the network, its three heads joined, and what validation calibrates."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,23 +13,24 @@ from scipy.optimize import minimize_scalar, nnls
 from torch import Tensor
 
 from winnow.domains.documents import definitions
+from winnow.domains.documents.definitions import Tiling
 from winnow.domains.documents.model.examples import Examples
 from winnow.domains.documents.model.network import Assessor, Outputs
 from winnow.domains.documents.model.tiling import cut_all, mirrored
+from winnow.images.store import Images
 from winnow.learn.folder import model_folder
 from winnow.learn.trained import load_trained
 from winnow.measure.calibration import fit_temperature, log_loss, with_temperature
-from winnow.pipeline.cache import content_key
-from winnow.pipeline.code import module_digest
 from winnow.pipeline.files import write_json
-from winnow.vision.features import kept_array, kept_encoded_features
+from winnow.vision.features import kept_encoded_features
 
 Floats = NDArray[np.float64]
 CALIBRATION = "calibration.json"
 SEEN = "seen.parquet"
 """Files in a model's folder besides its weights."""
-CUT_AT_ONCE = 32
-"""Images cut at a time."""
+BATCH = 2
+"""Pages that are embedded at a time: with more, feature maps are so large that each is given back to the system (see
+`vision.features.BATCH`), which takes twice the time."""
 STEPS = 200
 """Retake thresholds that are tried."""
 TINY = 1e-300
@@ -113,23 +114,46 @@ def raw_estimates(outputs: Outputs) -> Raw:
     return Raw(scores, legibility, probabilities, severities, readability)
 
 
-def page_inputs(model: Assessor, images: Sequence[bytes], device: torch.device, mirror: int = 0) -> Tensor:
-    """The network's inputs for encoded pages, kept between runs: embedded parts when the backbone is frozen, else
+class CutPages:
+    """Bytes `(rows, length)` of encoded pages' patches and views, cut anew whenever they are asked for.
+
+    Kept, they would take more than the pages themselves; cutting them takes little beside a step of the backbone.
+    """
+
+    def __init__(self, images: Images, tiling: Tiling, mirror: int) -> None:
+        self._images = images
+        self._tiling = tiling
+        self._mirror = mirror
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        return mirrored(cut_all(self._images.take(rows.tolist()), self._tiling), self._tiling, self._mirror)
+
+
+class Rows:
+    """Inputs of which some are read, by row; kept features are mapped from their file."""
+
+    def __init__(self, inputs: Tensor | CutPages, places: Tensor) -> None:
+        self._inputs = inputs
+        self._places = places
+
+    def read(self, rows: Tensor) -> Tensor:
+        """Bytes `(rows, length)`, or floats `(rows, parts, width)` of kept features."""
+        chosen = self._inputs[self._places[rows]]
+        return chosen.float() if chosen.ndim == 3 else chosen
+
+
+def page_inputs(model: Assessor, images: Images, device: torch.device, mirror: int = 0) -> Tensor | CutPages:
+    """The network's inputs for encoded pages: embedded parts, kept between runs, when the backbone is frozen, else
     bytes. `mirror` is the number of the mirrored view.
     """
-    what = f"parts of pages: {asdict(model.tiling)}, mirrored {mirror}"
     if not model.frozen:
-        key = content_key([what, module_digest(__name__), *images]) if len(images) else ""
-
-        def cut() -> Iterator[Tensor]:
-            for start in range(0, len(images), CUT_AT_ONCE):
-                yield mirrored(cut_all(images[start : start + CUT_AT_ONCE], model.tiling), model.tiling, mirror)
-
-        return kept_array("parts", key, len(images), cut)
+        return CutPages(images, model.tiling, mirror)
+    what = f"parts of pages: {asdict(model.tiling)}, mirrored {mirror}"
     model = model.to(device)
 
     def embed(encoded: Sequence[bytes]) -> Tensor:
-        return model.embed(mirrored(cut_all(encoded, model.tiling), model.tiling, mirror).to(device))
+        rows = mirrored(cut_all(encoded, model.tiling), model.tiling, mirror)
+        return torch.cat([model.embed(some.to(device)) for some in rows.split(BATCH)])
 
     return kept_encoded_features(f"{what}, taps {model.taps}", __name__, model.blocks, embed, images)
 
@@ -139,23 +163,23 @@ def estimate_rows(model: Assessor, examples: Examples, places: Tensor, views: in
 
     The first view's inputs are those of all images, whatever their split, so that they are found as training left them.
     """
-    inputs = [page_inputs(model, examples.images, model.device)[places]]
-    some = examples.images.take(places.tolist())
-    inputs += [page_inputs(model, some, model.device, view) for view in range(1, views)]
+    inputs = [Rows(page_inputs(model, examples.images, model.device), places)]
+    some, own = examples.images.take(places.tolist()), torch.arange(len(places))
+    inputs += [Rows(page_inputs(model, some, model.device, view), own) for view in range(1, views)]
     return estimate(model, inputs, examples.measures[places], batch_size)
 
 
 @torch.inference_mode()
-def estimate(model: Assessor, inputs: Sequence[Tensor], measures: Tensor, batch_size: int) -> Raw:
+def estimate(model: Assessor, inputs: Sequence[Rows], measures: Tensor, batch_size: int) -> Raw:
     """Uncalibrated estimates of pages, the mean over their views: `inputs` are each view's, of the same rows."""
     model.eval()
     views = []
     for each in inputs:
         parts = []
         for start in range(0, len(measures), batch_size):
-            rows = each[start : start + batch_size].to(model.device)
-            rows = rows.float() if rows.ndim == 3 else rows
-            parts.append(model(rows, measures[start : start + batch_size].to(model.device)))
+            some = measures[start : start + batch_size]
+            rows = each.read(torch.arange(start, start + len(some)))
+            parts.append(model(rows.to(model.device), some.to(model.device)))
         views.append(raw_estimates(Outputs(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))))
     return Raw(*(np.mean([view[place] for view in views], axis=0) for place in range(len(Raw._fields))))
 

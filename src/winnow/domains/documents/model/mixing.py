@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from winnow.domains.documents.definitions import Tiling
@@ -38,7 +39,7 @@ class Mixing:
         kind = self.kinds[int(rng.integers(len(self.kinds)))]
         alpha = self.augment.mixup_alpha if kind == "mixup" else self.augment.cutmix_alpha
         share = float(rng.beta(alpha, alpha))
-        partner = torch.from_numpy(rng.permutation(rows))
+        partner = torch.from_numpy(partners(batch, rng))
         count = self.tiling.patches
         taken = np.zeros(count, dtype=bool)
         if kind == "cutmix":
@@ -64,6 +65,22 @@ class Mixing:
 
 
 UNMIXED = ("ids",)
+PARTLY_KNOWN = ("scores", "readabilities", "legibilities", "severities", "flags")
+"""Targets that are NaN where a page's source does not tell them."""
+
+
+def partners(batch: dict[str, Tensor], rng: np.random.Generator) -> NDArray[np.int64]:
+    """The row that each row is mixed with, `(rows,)`: one of which the same is known, since NaN mixed is NaN.
+
+    Otherwise few rows that an OCR has read would teach anything beside many that it has not.
+    """
+    known = [batch[name].reshape(len(batch[name]), -1).isnan() for name in PARTLY_KNOWN if name in batch]
+    _, kind = np.unique(torch.cat(known, dim=1).numpy(), axis=0, return_inverse=True)
+    found = np.empty(len(kind), dtype=np.int64)
+    for number in range(kind.max() + 1):
+        rows = np.flatnonzero(kind == number)
+        found[rows] = rows[rng.permutation(len(rows))]
+    return found
 
 
 class MixedLoader:

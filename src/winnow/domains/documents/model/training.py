@@ -16,6 +16,8 @@ from winnow.domains.documents import definitions
 from winnow.domains.documents.model import losses
 from winnow.domains.documents.model.estimates import (
     SEEN,
+    CutPages,
+    Rows,
     calibrate,
     estimate_rows,
     page_inputs,
@@ -71,7 +73,7 @@ class AssessorTask(Task):
         model.measure_scale.fit(self.examples.measures[train])
         if model.frozen:
             some = train[:: -(-len(train) // FITTED_ON)]
-            embedded, count = self.inputs[some].float(), model.tiling.patches
+            embedded, count = Rows(self.inputs, some).read(torch.arange(len(some))), model.tiling.patches
             model.patch_scale.fit(embedded[:, :count].flatten(0, 1))
             for place, scale in enumerate(model.view_scales):
                 assert isinstance(scale, Standardise)
@@ -112,7 +114,7 @@ class AssessorTask(Task):
         return backbones.pretrained(self.params.network.backbone, self.params.network.weights)
 
     @cached_property
-    def inputs(self) -> Tensor:
+    def inputs(self) -> Tensor | CutPages:
         """Of all images, whatever their split, so that every fold finds them kept."""
         return page_inputs(self._network(), self.examples.images, self.device)
 
@@ -246,19 +248,7 @@ class AssessorTask(Task):
         rows = self.examples.rows.iloc[val.numpy()]
         scores, labels = rows["score"].to_numpy("float64"), rows["label"].to_numpy("int64")
         legibility = self.examples.legibility[val].double().numpy()
-        learnt = bool(self.params.loss.readability) and bool((~self.examples.readability.isnan()).any())
+        taught = self.examples.readability[self.examples.of_split("train")]
+        learnt = bool(self.params.loss.readability) and not bool(taught.isnan().all())
         found = calibrate(raw, scores, legibility, labels, self.params.retake.max_false_rejects, readable=learnt)
         save_calibration(folder, found)
-
-
-class Rows:
-    """Inputs of which some are read, by row; kept features are mapped from their file."""
-
-    def __init__(self, inputs: Tensor, places: Tensor) -> None:
-        self._inputs = inputs
-        self._places = places
-
-    def read(self, rows: Tensor) -> Tensor:
-        """Bytes `(rows, length)`, or floats `(rows, parts, width)` of kept features."""
-        chosen = self._inputs[self._places[rows]]
-        return chosen.float() if chosen.ndim == 3 else chosen

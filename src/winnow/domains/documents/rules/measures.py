@@ -7,7 +7,15 @@ ratios and logarithms, so that pages of any size compare.
 import numpy as np
 from numpy.typing import NDArray
 
-from winnow.domains.documents.rules.ink import cut_sides, ink_mask, letters, not_paper, printed_share, text_height
+from winnow.domains.documents.rules.ink import (
+    cut_sides,
+    grey_counts,
+    ink_mask,
+    letters,
+    not_paper,
+    printed_share,
+    text_height,
+)
 from winnow.images.codec import Pixels
 from winnow.images.opencv import cv2
 
@@ -33,13 +41,14 @@ TILE_SHARES = (5, 25, 50, 75, 95)
 def measure(page: Pixels) -> dict[str, float]:
     """Every measure of a grey page `(height, width)`; the names are `NAMES`, in this order."""
     ink, added = ink_mask(page), not_paper(page)
-    levels = _median(page[~ink]), _median(page[ink])
+    greys, of_ink = grey_counts(page), grey_counts(page, ink)
+    levels = _median(greys - of_ink), _median(of_ink)
     return {
-        **_greys(page, ink, levels),
+        **_greys(greys, int(of_ink.sum()), levels),
         **_sharpness(page, ink, levels),
         **_noise(page),
         **_light(page),
-        **_blocks(page),
+        **_blocks(page, greys),
         **_lines(ink),
         **_edges(page, ink, added),
         TEXT_HEIGHT: text_height(letters(ink)),
@@ -47,27 +56,25 @@ def measure(page: Pixels) -> dict[str, float]:
     }
 
 
-def _greys(page: Pixels, ink: NDArray[np.bool_], levels: tuple[float, float]) -> dict[str, float]:
+def _greys(counts: NDArray[np.int64], ink: int, levels: tuple[float, float]) -> dict[str, float]:
     """Percentiles of grey, ink share, and the contrast between the paper and ink, whose median greys are `levels`."""
-    counts = np.bincount(page.ravel(), minlength=256)
-    below, greys = np.cumsum(counts) / page.size, np.arange(256)
+    size, greys = int(counts.sum()), np.arange(256)
+    below = np.cumsum(counts) / size
     percentiles = {f"grey_{share}": float(np.searchsorted(below, share / 100)) / 255 for share in GREYS}
     paper, dark = levels
     return {
         **percentiles,
-        "white_share": float(counts[250:].sum() / page.size),
-        "ink_share": float(ink.mean()),
+        "white_share": float(counts[250:].sum() / size),
+        "ink_share": ink / size,
         "ink_grey": dark / 255,
         "contrast": (paper - dark) / 255,
-        "middle_share": float(counts[(greys > dark + 20) & (greys < paper - 20)].sum() / page.size),
+        "middle_share": float(counts[(greys > dark + 20) & (greys < paper - 20)].sum() / size),
     }
 
 
-def _median(values: Pixels) -> float:
-    if not values.size:
-        return 128.0
-    below = np.cumsum(np.bincount(values, minlength=256))
-    return float(np.searchsorted(below, below[-1] / 2))
+def _median(counts: NDArray[np.int64]) -> float:
+    below = np.cumsum(counts)
+    return float(np.searchsorted(below, below[-1] / 2)) if below[-1] else 128.0
 
 
 def _sharpness(page: Pixels, ink: NDArray[np.bool_], levels: tuple[float, float]) -> dict[str, float]:
@@ -80,20 +87,19 @@ def _sharpness(page: Pixels, ink: NDArray[np.bool_], levels: tuple[float, float]
     energies = []
     for level in range(LEVELS):
         smooth = cv2.GaussianBlur(current, (5, 5), 1.0)
-        detail = (current - smooth)[near[:: 2**level, :: 2**level]]
-        energies.append(float(np.log(np.mean(detail**2, dtype=np.float64) + 1e-2)))
+        detail = cv2.subtract(current, smooth)[near[:: 2**level, :: 2**level]]
+        energies.append(float(np.log(np.mean(np.square(detail, out=detail), dtype=np.float64) + 1e-2)))
         current = np.ascontiguousarray(smooth[::2, ::2])
     found = {f"energy_{level}": value for level, value in enumerate(energies)}
     found |= {f"energy_step_{level}": energies[level] - energies[level + 1] for level in range(LEVELS - 1)}
-    grey = page.astype(np.int16)
-    steps = np.maximum(np.abs(grey[:, 1:] - grey[:, :-1])[1:], np.abs(grey[1:] - grey[:-1])[:, 1:])
-    below = np.cumsum(np.bincount(steps[near[1:, 1:]], minlength=256)) / max(int(near[1:, 1:].sum()), 1)
+    steps = cv2.max(cv2.absdiff(page[1:, 1:], page[1:, :-1]), cv2.absdiff(page[1:, 1:], page[:-1, 1:]))
+    below = np.cumsum(grey_counts(steps, near[1:, 1:])) / max(int(near[1:, 1:].sum()), 1)
     steep = {share: float(np.searchsorted(below, share / 100)) for share in STEP_SHARES}
     found |= {f"step_{share:g}": value / 255 for share, value in steep.items()}
     span = max(levels[0] - levels[1], 10.0)
     found["edge_steepness"] = steep[95] / span
-    found["flat_share"] = float((steps == 0).mean())
-    squares = np.square(cv2.Laplacian(page, cv2.CV_16S).astype(np.int32))
+    found["flat_share"] = float(grey_counts(steps)[0] / steps.size)
+    squares = np.square(cv2.Laplacian(page, cv2.CV_16S), dtype=np.int32)
     printed, whole = int(squares[around].sum(dtype=np.int64)), int(squares.sum(dtype=np.int64))
     size = int(around.sum())
     for name, total, pixels in (("ink", printed, size), ("paper", whole - printed, page.size - size)):
@@ -110,15 +116,15 @@ def _within(ink: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
 
 def _noise(page: Pixels) -> dict[str, float]:
     """Grain in the quietest and in other tiles (Immerkær 1996), and isolated specks."""
-    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
-    grain = np.abs(cv2.filter2D(page, cv2.CV_16S, mask)).astype(np.float32)
-    tiles = _tiles(grain)
+    second = np.array([1, -2, 1], dtype=np.float32)  # difference, along rows and columns
+    tiles = _tiles(np.abs(cv2.sepFilter2D(page, cv2.CV_16S, second, second)).astype(np.float32))
     found = {
         f"grain_{share}": float(np.log1p(value))
         for share, value in zip(TILE_SHARES, np.percentile(tiles, TILE_SHARES), strict=True)
     }
-    alone = np.abs(page.astype(np.int16) - cv2.medianBlur(page, 3).astype(np.int16))
-    return found | {"speck_share": float((alone > 60).mean()), "median_change": float(alone.mean(dtype=np.float64))}
+    alone = grey_counts(cv2.absdiff(page, cv2.medianBlur(page, 3)))
+    changed = float(alone @ np.arange(256)) / page.size
+    return found | {"speck_share": float(alone[61:].sum() / page.size), "median_change": changed}
 
 
 def _light(page: Pixels) -> dict[str, float]:
@@ -146,19 +152,18 @@ def _light(page: Pixels) -> dict[str, float]:
     }
 
 
-def _blocks(page: Pixels) -> dict[str, float]:
+def _blocks(page: Pixels, greys: NDArray[np.int64]) -> dict[str, float]:
     """Steps at the borders of 8 × 8 blocks against steps elsewhere, and how many rows repeat (enlarged pixels)."""
-    grey = page.astype(np.int16)
-    across, down = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(grey, axis=0))
+    across, down = cv2.absdiff(page[:, 1:], page[:, :-1]), cv2.absdiff(page[1:], page[:-1])
     ratios = []
-    for profile in (across.mean(axis=0, dtype=np.float64), down.mean(axis=1, dtype=np.float64)):
+    for steps, axis in ((across, 0), (down, 1)):
+        profile = cv2.reduce(steps, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() / steps.shape[axis]
         phases = np.array([profile[phase::8].mean() for phase in range(8)])
         ratios.append(np.log((phases.max() + 0.05) / (np.median(phases) + 0.05)))
-    small = (across > 0) & (across < 6)
     return {
         "blockiness": float(np.mean(ratios)),
-        "small_steps": float(small.mean()),
-        "distinct_greys": float((np.bincount(page.ravel(), minlength=256) > page.size * 1e-5).mean()),
+        "small_steps": float(grey_counts(across)[1:6].sum() / across.size),
+        "distinct_greys": float((greys > page.size * 1e-5).mean()),
     }
 
 

@@ -19,11 +19,19 @@ def split_images(labels: pd.DataFrame, params: Split, rng: np.random.Generator) 
     A source's own split is kept where it has one, unless `folds` is set. A document with a page of which only issues
     are known is for training: there is no score to judge by.
 
-    Raises TableError when there are too few images, LeakageError when splits share.
+    Raises TableError when there are too few images, or when a source has pages without a score for validation or test;
+    LeakageError when splits share.
     """
     whole = connected_groups(labels[KEYS])
     kept = params.keep_official and not params.folds
     official = labels["official_split"] if kept else pd.Series(None, labels.index, dtype="str")
+    unjudged = official.isin(["val", "test"]) & labels["label"].isna()
+    if unjudged.any():
+        raise TableError(
+            f"{int(unjudged.sum())} pages that their source has in val or test have neither score nor class",
+            where=", ".join(labels.loc[unjudged, "image_id"].head(3)),
+            fix="give them one, leave their split empty, or set documents.split.keep_official to false",
+        )
     judged = labels["label"].notna().groupby(whole).transform("all") & official.isna()
     if official.notna().all():
         return _checked(labels, official.astype("str"))

@@ -1,0 +1,87 @@
+"""
+What training with each preset of the original system takes: CPU seconds of an epoch on few real pages, peak of memory.
+
+    python -m benchmarks.documents.presets CLEAN [PRESET …]
+
+12 of the clean pages, 4 copies of each, through the real programs; one epoch of each of a preset's phases, without
+pretrained weights where they would be downloaded, which changes neither time nor memory. Each preset is trained in a
+process of its own; one that the system kills says so. Results go to benchmarks/documents/results/presets.json.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+from benchmarks.documents.pages import run_stages, workspace
+from benchmarks.measure import ROOT, merge
+from winnow.pipeline import presets
+from winnow.pipeline.params import PARAMS_FILE
+
+PRESETS = ("fast_experiment", "transfer", "curriculum", "production", "high_accuracy")
+PAGES, COPIES = 12, 4
+
+
+def trained(preset: str, clean: Path) -> dict[str, Any]:
+    """One epoch of each phase, in this process."""
+    values = presets.overrides("documents", presets.read("documents", preset))
+    values |= {
+        "documents.ingest.sources": [{"format": "clean_pages", "path": "data/source/documents/clean"}],
+        "documents.label.copies": COPIES,
+        "documents.train.epochs": 1,
+    }
+    if values.get("documents.train.network.backbone") != "efficientnet_lite0":
+        values["documents.train.network.weights"] = "none"
+    for phase in values.get("documents.train.phases", []):
+        phase["epochs"] = 1
+    with tempfile.TemporaryDirectory() as scratch:
+        pages = Path(scratch, "pages")
+        pages.mkdir()
+        for file in sorted(clean.glob("*.png"))[::6][:PAGES]:
+            copyfile(file, pages / file.name)
+        os.chdir(workspace(Path(scratch) / "workspace", pages))
+        presets.apply(values, PARAMS_FILE)
+        run_stages("ingest", "filter", "label", "split", "weight")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        seconds = run_stages("train")["train"]
+        rows = json.loads(Path("metrics/documents/split.json").read_text())
+        os.chdir(ROOT)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    images = int(rows["rows_train"])
+    return {
+        "train_images": images,
+        "cpu_seconds": seconds,
+        "peak_mib": round(peak / 1024),
+        "peak_mib_before": round(before / 1024),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clean", type=lambda text: Path(text).resolve())
+    parser.add_argument("presets", nargs="*", default=PRESETS)
+    parser.add_argument("--here", action="store_true", help="in this process: print what is found")
+    options = parser.parse_args()
+    for preset in options.presets:
+        if options.here:
+            sys.path.insert(0, str(ROOT))  # for the stages
+            print(json.dumps(trained(preset, options.clean)))
+            continue
+        command = [sys.executable, "-m", "benchmarks.documents.presets", str(options.clean), preset, "--here"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode not in (0, -9):
+            raise SystemExit(done.stderr)
+        killed = {"killed_for_memory": True}
+        merge(
+            "documents/presets", {preset: json.loads(done.stdout.splitlines()[-1]) if not done.returncode else killed}
+        )
+
+
+if __name__ == "__main__":
+    main()
