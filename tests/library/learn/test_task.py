@@ -15,6 +15,7 @@ def test_matrices_and_kernels_decay_and_what_scales_or_shifts_does_not() -> None
             "linear": nn.Linear(4, 3),
             "one_output": nn.Linear(4, 1),
             "kernel": nn.Conv2d(2, 5, 3),
+            "pointwise": nn.Conv2d(2, 5, 1),
             "norm": nn.LayerNorm(4),
             "batch_norm": nn.BatchNorm2d(5),
             "embedding": nn.Embedding(6, 3),
@@ -37,7 +38,7 @@ def test_matrices_and_kernels_decay_and_what_scales_or_shifts_does_not() -> None
     assert shrunk == pytest.approx(
         {
             "linear.weight": 1 - 0.5 * 0.1 * 0.2,  # the head's learning rate
-            **{f"{name}.weight": 1 - 0.5 * 0.2 for name in ("one_output", "kernel", "embedding")},
+            **{f"{name}.weight": 1 - 0.5 * 0.2 for name in ("one_output", "kernel", "pointwise", "embedding")},
         }
     )
 
