@@ -86,9 +86,15 @@ def repair_locks() -> None:
         RWLOCK.unlink(missing_ok=True)
     if BEFORE.exists() and LOCK.exists():
         now, before = _stages(LOCK.read_bytes()), _stages(BEFORE.read_bytes()) or set()
-        if now is None or not before <= now:
+        if (now is None or not before <= now) and not _is_committed(LOCK):
             print(f"{LOCK} was cut off when an earlier run was killed; it is as it was before that", file=sys.stderr)
             BEFORE.replace(LOCK) if before else LOCK.unlink()
+
+
+def _is_committed(path: Path) -> bool:
+    """Whether Git's HEAD holds the same bytes, such as after a checkout of another branch."""
+    done = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, check=False)
+    return done.returncode == 0 and done.stdout == path.read_bytes()
 
 
 def _is_json(text: str) -> bool:
