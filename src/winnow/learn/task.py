@@ -27,11 +27,13 @@ def adamw(groups: list[dict[str, Any]], learning_rate: float, weight_decay: floa
 def decay_groups(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each group cut into what decays and what does not: biases, norms' scales, embeddings of one dimension.
 
+    What each output is made from decides: a kernel of 1 × 1 is a matrix of channels.
+
     Decay pulls weights to 0, which limits what a matrix can amplify; an offset or a scale has no such effect.
     """
 
     def decays(parameter: Tensor) -> bool:
-        return parameter.ndim >= 2 and parameter.shape[-1] > 1
+        return parameter.ndim >= 2 and parameter[0].numel() > 1
 
     cut = []
     for group in groups:

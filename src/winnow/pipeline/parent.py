@@ -15,6 +15,14 @@ def started_by_dvc() -> bool:
     return bool(os.environ.get(PARENT))
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody has waited for, a zombie, does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def orphaned() -> bool:
     """Whether `dvc` has ended since it started this program; False for a program that `dvc` did not start."""
     if not started_by_dvc():

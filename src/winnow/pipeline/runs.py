@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
 
 from winnow.pipeline.ledger import state_folder
+from winnow.pipeline.parent import is_alive
 from winnow.pipeline.stage import Stage, is_main_process
 
 FINISHED = "finished"
@@ -107,8 +108,14 @@ def _wait_for_main(runs: Path) -> None:
     """Wait until this launch's main process holds a run folder; those of other machines do not see it, and go on."""
     if os.environ.get("LOCAL_WORLD_SIZE") != os.environ.get("WORLD_SIZE"):
         return
-    while not any(_words(path)[1:] == _launch().split() for path in runs.glob("*.pid")):
+    while not any(_is_held_by(_launch(), path) for path in runs.glob("*.pid")):
         time.sleep(0.05)
+
+
+def _is_held_by(launch: str, holder: Path) -> bool:
+    """Whether a process of this launch holds the lock now: a killed one leaves its file, and ports come again."""
+    pid, *own = _words(holder) or [""]
+    return own == launch.split() and pid.isdigit() and is_alive(int(pid))
 
 
 def _words(holder: Path) -> list[str]:

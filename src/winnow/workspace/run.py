@@ -15,7 +15,6 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
-import psutil
 import yaml
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from voluptuous import Invalid
@@ -25,6 +24,7 @@ from winnow.pipeline.console import headline
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path, read_json
 from winnow.pipeline.params import STAGES
+from winnow.pipeline.parent import is_alive
 
 ERRORS_ONLY = """
 import logging, sys
@@ -82,13 +82,19 @@ def repair_locks() -> None:
     DVC drops the locks of processes that are gone, but not those of zombies, which some containers never reap.
     """
     held = RWLOCK.read_text(encoding="utf-8") if RWLOCK.exists() else "{}"
-    if not (_is_json(held) and any(_is_alive(int(pid)) for pid in re.findall(r'"pid": (\d+)', held))):
+    if not (_is_json(held) and any(is_alive(int(pid)) for pid in re.findall(r'"pid": (\d+)', held))):
         RWLOCK.unlink(missing_ok=True)
     if BEFORE.exists() and LOCK.exists():
         now, before = _stages(LOCK.read_bytes()), _stages(BEFORE.read_bytes()) or set()
-        if now is None or not before <= now:
+        if (now is None or not before <= now) and not _is_committed(LOCK):
             print(f"{LOCK} was cut off when an earlier run was killed; it is as it was before that", file=sys.stderr)
             BEFORE.replace(LOCK) if before else LOCK.unlink()
+
+
+def _is_committed(path: Path) -> bool:
+    """Whether Git's HEAD holds the same bytes, such as after a checkout of another branch."""
+    done = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, check=False)
+    return done.returncode == 0 and done.stdout == path.read_bytes()
 
 
 def _is_json(text: str) -> bool:
@@ -97,13 +103,6 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _keep(lock: bytes) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -54,9 +55,12 @@ def test_stored_intervals_count_by_the_confidence_they_were_computed_with(write:
         evaluated = {"climb.evaluate": {"bootstrap": {"confidence": confidence}}}
         lock["stages"]["evaluate@climb"] = {"cmd": "evaluate", "params": {"params.yaml": evaluated}}
         Path("dvc.lock").write_text(yaml.safe_dump(lock))
+        judged = Path("metrics/climb/judgement.json")
+        wider = json.loads(judged.read_text()) | {"interval": {"perplexity": {"low": value - 0.7, "high": value + 0.5}}}
+        judged.write_text(json.dumps(wider if value == 9.5 else json.loads(judged.read_text())))
         git("commit", "-q", "-a", "-m", "with its params")
     (found,) = decide([compare("climb", Revision("HEAD~2"), Revision("HEAD"))])
-    assert found.differences[0].standard_error == pytest.approx(math.hypot(0.4 / 1, 0.4 / 2), rel=1e-3)
+    assert found.differences[0].standard_error == pytest.approx(math.hypot(0.4 / 1, 0.6 / 2), rel=1e-3)
     assert found.differences[0].decision == UNCLEAR
 
 
@@ -113,6 +117,35 @@ def test_looking_at_more_metrics_takes_stronger_evidence() -> None:
         [Comparison(name, ("", ""), [changed], []) for name in "ab"],
     ):
         assert {each.decision for found in decide(two) for each in found.differences} == {UNCLEAR}
+
+
+def test_the_later_noise_counts_and_the_earlier_where_it_is_alone(write: Write) -> None:
+    before, after = routes(1.5, seed=1), routes(1.45, seed=2)
+
+    def state(table: pd.DataFrame, digest: str, spread: float | None) -> None:
+        file = Path("metrics/climb/noise.json")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        if spread is not None:
+            file.write_text(json.dumps({"seeds": 5, "standard_deviation": {"perplexity": spread}}))
+        write(table, perplexity(table), digest)
+
+    for earlier, later, decision in ((9.0, 1e-3, BETTER), (1e-3, 9.0, UNCLEAR), (1e-3, None, BETTER)):
+        state(before, "one", earlier)
+        state(after, "two", later)
+        assert compared().differences[0].decision == decision, (earlier, later)
+
+
+def test_what_could_have_been_seen_is_power_beyond_the_two_sided_level() -> None:
+    """By the normal table: 1.960 + 0.842 standard deviations for one test at 5%, 2.241 + 0.842 for two."""
+    unseen = Difference("mae", 0.5, 0.4, Interval(-2.1, 1.9), p_value=0.9, standard_error=1.0)
+    for tests, expected in ((1, 2.802), (2, 3.083)):
+        (one,) = decide([Comparison("a", ("", ""), [unseen] * tests, [])])
+        assert one.differences[0].detectable == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_noise_of_five_trainings_alone_has_four_degrees_of_freedom() -> None:
+    assert differences._difference("mae", (0.0, 1.0), 0.0, 0.5, 5).freedom == pytest.approx(4)
 
 
 @pytest.mark.parametrize("rows", [0.01, 1.5])

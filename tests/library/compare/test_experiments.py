@@ -28,6 +28,17 @@ def test_settings_are_the_params_that_differ_apart_from_the_seeds_in_the_order_o
     assert (common.params, common.values) == ({"train.rate": 0.01}, {"f1": [0.5, 0.7]})
 
 
+def test_seeds_and_folds_repeat_a_setting_and_the_number_of_folds_does_not() -> None:
+    repeated = [
+        Experiment(f"{seed}{train}{fold}", {"seed": seed, "train.seed": train, "split.fold": fold}, "PASS", {"f1": 0.5})
+        for seed, train, fold in ((1, 1, 0), (1, 1, 1), (1, 2, 0), (2, 1, 0))
+    ]
+    (setting,) = summarize(repeated, ["f1"])
+    assert (setting.params, len(setting.values["f1"])) == ({}, 4)
+    cut = [experiment(name, 0.5, split__folds=folds) for name, folds in (("a", 3), ("b", 5))]
+    assert [each.params for each in summarize(cut, ["f1"])] == [{"split.folds": 3}, {"split.folds": 5}]
+
+
 def test_the_same_run_twice_counts_once() -> None:
     again = experiment("d", 0.7, train__rate=0.01, train__seed=2, train__epochs=3)
     assert [setting.values["f1"] for setting in summarize([*GRID, again], ["f1"])] == [[0.2], [0.5, 0.7]]

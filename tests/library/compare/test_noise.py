@@ -75,4 +75,13 @@ def test_what_it_was_measured_with_is_noted(queued: list[str]) -> None:
 
     assert found["params"] == digest() == digest(seed=5)
     assert digest(epochs=3) != digest(epochs=4)
+    sections = {"evaluate": {"gate": {"headline": "mae"}, "threads": 1}, "plot": {"dpi": 9}}
+    known = noise.params_digest({"seed": 1, "climb": sections}, "climb")
+    for section, changed, counts in (
+        ("evaluate", {"gate": {"headline": "rmse"}, "threads": 1}, False),
+        ("plot", {"dpi": 10}, False),
+        ("evaluate", {"gate": {"headline": "mae"}, "threads": 2}, True),
+    ):
+        other = noise.params_digest({"seed": 1, "climb": sections | {section: changed}}, "climb")
+        assert (other != known) == counts, f"{section} {changed}"
     assert queued

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.library.compare.conftest import Write, git, perplexity, routes
+from winnow.compare import report
 from winnow.compare.report import write_report
 from winnow.compare.revisions import Revision
 from winnow.pipeline.errors import WinnowError
@@ -45,6 +46,21 @@ def test_the_report_names_params_stages_and_the_verdict(write: Write) -> None:
     assert f"HEAD ({head.strip()}) compared with" in text
     assert "@octocat" not in text
     assert "<b>" not in text.replace("<b>climb</b>", "")
+
+
+def test_the_headline_is_not_counted_among_the_other_metrics_that_are_worse(write: Write) -> None:
+    for loss, seed in ((1.5, 1), (1.6, 2)):
+        write(routes(loss, seed), perplexity(routes(loss, seed)), "one")
+    text = write_report(Revision("HEAD~1"), Revision("HEAD"), None)
+    assert "| 🔴 worse | none |" in text
+
+
+def test_stages_have_the_seconds_of_the_working_tree_alone(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "latest_seconds", lambda: {"train@climb": 7.0})
+    write(None, 9.0, "one")
+    write(None, 9.0, "two")
+    assert "| train 7 s |" in write_report(Revision("HEAD~1"), Revision(None), None)
+    assert "| train |" in write_report(Revision("HEAD~1"), Revision("HEAD"), None)
 
 
 def test_a_difference_on_other_data_is_marked(write: Write) -> None:

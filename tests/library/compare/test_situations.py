@@ -331,6 +331,7 @@ def test_predictions_that_do_not_give_the_stored_metric_are_told() -> None:
     subprocess.run(["dvc", "commit", "-q", "-f", "evaluate@climb"], check=True)
     commit("other predictions")
     assert "but the stored predictions give" in told("main~1", "HEAD")
+    assert "but the stored predictions give" in told("HEAD", "main~1"), "of the earlier revision too"
 
 
 def test_a_verdict_that_flips_without_a_real_change_says_so() -> None:

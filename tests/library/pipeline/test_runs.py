@@ -120,7 +120,10 @@ def test_all_processes_of_a_training_wait_for_the_one_that_holds_its_folder(stag
     repository = Path(__file__).parents[3]
     path = os.pathsep.join([str(repository), str(repository / "src")])
     launch = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_PORT": "29501", "PYTHONPATH": path}
-    with run_folder(stage):  # as one of which dvc was killed does
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    with run_folder(stage) as folder:  # as one of which dvc was killed does
+        folder.with_name("killed.pid").write_text(f"{killed.pid} 29501")  # by a launch that had the same port
         ranks = [
             subprocess.Popen(
                 [sys.executable, "-c", RANK],

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from winnow.workspace.run import RWLOCK, repair_locks
+from tests.library.compare.conftest import git
+from winnow.workspace.run import BEFORE, LOCK, RWLOCK, repair_locks, results_table
 
 
 @pytest.fixture
@@ -37,3 +38,52 @@ def test_locks_of_dead_processes_are_dropped_and_those_of_living_ones_kept(
     RWLOCK.write_text(held(zombie, os.getpid()))
     repair_locks()
     assert RWLOCK.read_text() == held(zombie, os.getpid()), "another DVC runs"
+
+
+def test_a_lock_that_was_cut_off_is_brought_back_and_one_that_git_brought_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    fewer = "schema: '2.0'\nstages:\n  filter@climb:\n    cmd: a\n"
+    more = f"{fewer}  filter@tides:\n    cmd: a\n"
+    LOCK.write_text(fewer)
+    git("add", "dvc.lock")
+    git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-q", "-m", "of one domain")
+    BEFORE.parent.mkdir(parents=True)
+    for left, expected in ((fewer, fewer), (more[:-12], more), ("", more)):
+        BEFORE.write_text(more)  # of a run of two domains, that was killed
+        LOCK.write_text(left)
+        repair_locks()
+        assert LOCK.read_text() == expected, left
+        assert ("was cut off" in capsys.readouterr().err) == (expected == more)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected", "sources", "told"),
+    [
+        ("PASS", None, [], "yes"),
+        ("REVIEW", None, [], "no: the best one is, this is worse"),
+        ("REVIEW", "REVIEW", [], "yes: few rows"),
+        ("FAIL", "REVIEW", [], "no: REVIEW is, this is worse"),
+        ("PASS", "REVIEW", [], "no: REVIEW is, this is better"),
+        ("FAIL", "REVIEW", [{"path": "own.csv"}], "(own data)"),
+    ],
+)
+def test_the_table_tells_whether_a_verdict_was_expected_of_the_embedded_data(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verdict: str,
+    expected: str | None,
+    sources: list[object],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("metrics/climb").mkdir(parents=True)
+    found = {"verdict": verdict, "mae": 0.5, "mae_low": 0.4, "mae_high": 0.6, "mae_baseline": 0.7}
+    Path("metrics/climb/evaluate.json").write_text(json.dumps(found))
+    Path("metrics/climb/judgement.json").write_text(json.dumps({"baseline": {"trees": {"mae": 0.7}}}))
+    gate = {"expected": expected and {"verdict": expected, "reason": "few rows"}}
+    params = {"climb": {"ingest": {"sources": sources}, "evaluate": {"gate": gate}}}
+    (row,) = (line for line in results_table(["climb"], params).splitlines() if line.startswith("climb"))
+    assert row.endswith(f"  {told}")

@@ -246,7 +246,9 @@ def test_how_often_the_truth_is_possible() -> None:
     assert found == {"coverage": 0.75, "grades": 1.0}
 
 
-def test_the_distance_from_training_is_that_of_its_nearest_photographs_in_every_block(tmp_path: Path) -> None:
+def test_the_distance_from_training_is_that_of_its_nearest_photographs_in_every_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     limits, preparation = definitions.QualityLimits(0, 255, 0, 0, 0), definitions.Preparation(32, False, False)
     model = Grader(
@@ -276,6 +278,9 @@ def test_the_distance_from_training_is_that_of_its_nearest_photographs_in_every_
     expected = nearest / (1.5 * limit)
     assert familiarity.load(tmp_path).distances(model, images) == pytest.approx(expected, rel=1e-3)
     assert len(found.distances(model, [])) == 0
+    monkeypatch.setattr(familiarity, "MOST", 4)
+    few = familiarity.fit(model, images, train, val, np.repeat([0, 3, 2], [30, 4, 6]), share=0.5)
+    assert torch.allclose(few.known, found.known[[0, 9, 19, 29]]), "evenly spaced, the last one too"
 
 
 def test_the_majority_is_the_training_shares_on_every_row() -> None:

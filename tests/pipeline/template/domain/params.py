@@ -37,8 +37,8 @@ class Ingest(SourceFiles[Source]):
 
 
 class Filter(Section):
-    min_target: Float = Field(description="smallest target that is believed")
-    max_target: Float = Field(description="largest target that is believed")
+    min_target: Float = Field(ge=-1e15, le=1e15, description="smallest target that is believed")
+    max_target: Float = Field(ge=-1e15, le=1e15, description="largest target that is believed")
 
 
 class Label(Section):
