@@ -12,9 +12,8 @@ from winnow.domains.articles.definitions import overall_scores, read_config, sco
 from winnow.domains.articles.params import Common, Label
 from winnow.domains.articles.rules.calibration import REPEATS
 from winnow.domains.articles.rules.gate import calibrate, require_pass
-from winnow.domains.articles.rules.labelling import Labeller, announce
+from winnow.domains.articles.rules.labelling import Labeller, announce, open_labeller
 from winnow.domains.articles.rules.outcomes import Article, Labelled, told_of
-from winnow.domains.articles.rules.stores import open_labeller
 from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Repeats, Scores, Unlabelled
 from winnow.pipeline import ledger

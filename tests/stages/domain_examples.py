@@ -261,9 +261,10 @@ def articles_commands() -> list[list[str]]:
 
 
 def articles_poison() -> list[str]:
-    """Give three of four test articles the same middling scores, another tier, and another one's text.
+    """Give three of four test articles the same middling scores, another tier, another one's text and a new word.
 
-    Whoever chose a penalty on them would choose a higher one: the mean is nearly right.
+    Whoever chose a penalty on them would choose a higher one: the mean is nearly right. A vocabulary that was made of
+    them would hold the word.
     """
     folder = Path("data/articles")
     splits = pd.read_parquet(folder / "split/splits.parquet")
@@ -281,6 +282,7 @@ def articles_poison() -> list[str]:
     labels.loc[own, "tier"] = "impact"
     texts = articles.set_index("article_id")[["title", "content"]]
     texts.loc[changed] = texts.loc[changed[::-1]].to_numpy()
+    texts.loc[changed, "content"] += " qzxvjwk" * 100
     articles[["title", "content"]] = texts.to_numpy()
     write_table(folder / "label/labels.parquet", labels, ArticlesLabels)
     write_table(folder / "label/scores.parquet", scores, Scores)

@@ -100,6 +100,16 @@ def test_padding_changes_no_score_of_an_encoder(here: Programs) -> None:
     assert np.allclose(alone[0], beside[0], atol=1e-4)
 
 
+def test_scores_are_held_to_the_scale(here: Programs) -> None:
+    """The head is linear, and knows no end of a scale; users and metrics do."""
+    scoring = scoring_of(read_config(Path("data/articles/ingest/config.json")))
+    model = Scorer(encoder(), scoring, pooling="mean", dropout=0.0, length_feature=False, max_length=40).eval()
+    tokenizer = pretrained.load_tokenizer(QWEN.as_posix(), [], 0)
+    for bias, end in ((100.0, scoring.high), (-100.0, scoring.low)):
+        torch.nn.init.constant_(model.head.bias, bias)
+        assert (score_texts(model, tokenizer, ["a school"], batch_size=1) == end).all()
+
+
 def test_an_article_is_drawn_as_often_as_its_weight_says(here: Programs) -> None:
     scoring = scoring_of(read_config(Path("data/articles/ingest/config.json")))
     count = 400

@@ -9,7 +9,7 @@ from tests.stages.oracle_server import COMPLETION_TOKENS, PROMPT_TOKENS, THINKIN
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle
-from winnow.domains.articles.rules import stores
+from winnow.domains.articles.rules import labelling
 from winnow.domains.articles.rules.labelling import Labeller
 from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.source.synthetic import score_words
@@ -46,7 +46,7 @@ def open_labeller(
     """The labeller of the stage, with another oracle and another cap."""
     params = Programs.tiny("articles").section("label")
     changes = {"oracle": given, "max_cost_usd": max_cost_usd}
-    return stores.open_labeller(definition, params.model_copy(update=changes), seed)
+    return labelling.open_labeller(definition, params.model_copy(update=changes), seed)
 
 
 def some_articles(count: int) -> list[Article]:

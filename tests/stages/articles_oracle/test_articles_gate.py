@@ -20,7 +20,7 @@ from tests.stages.programs import Programs
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import Definition, Example, article_text
 from winnow.domains.articles.params import Bound, Label
-from winnow.domains.articles.rules import rounds, stores
+from winnow.domains.articles.rules import labelling, rounds
 from winnow.domains.articles.rules.calibration import CalibrationResult, Check, compare, measure
 from winnow.domains.articles.rules.files import check_passed
 from winnow.domains.articles.rules.gate import PromptRefusedError
@@ -234,7 +234,10 @@ def test_a_pass_by_other_targets_is_none(here: Programs, definition: Definition)
     params = here.section("label")
     strict = params.calibration.gates.model_copy(update={"order_shift": Bound(target=0.01, review=0.02)})
     other = params.model_copy(update={"calibration": params.calibration.model_copy(update={"gates": strict})})
-    with stores.open_labeller(definition, params, 0) as labeller, stores.open_labeller(definition, other, 0) as second:
+    with (
+        labelling.open_labeller(definition, params, 0) as labeller,
+        labelling.open_labeller(definition, other, 0) as second,
+    ):
         rounds.record(rounds.Round(FILTER, labeller.prompt, labeller.judged, "PASS", "", 0.0, labeller.gates))
         check_passed(labeller, FILTER)
         with pytest.raises(WinnowError, match="has not passed"):

@@ -15,7 +15,7 @@ from tests.stages.oracle_server import OracleServer, lot
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition, Example
 from winnow.domains.articles.params import Label, Oracle
-from winnow.domains.articles.rules import stores
+from winnow.domains.articles.rules import labelling
 from winnow.domains.articles.rules.batches import SentBatch
 from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.gate import calibrate
@@ -255,7 +255,7 @@ def test_a_pass_holds_for_its_tolerance_too(here: Programs, definition: Definiti
 
     def gates(**changes: Any) -> str:
         calibration = params.calibration.model_copy(update=changes)
-        with stores.open_labeller(definition, params.model_copy(update={"calibration": calibration}), 0) as labeller:
+        with labelling.open_labeller(definition, params.model_copy(update={"calibration": calibration}), 0) as labeller:
             return labeller.gates
 
     assert isinstance(params, Label)

@@ -153,7 +153,7 @@ def _check_prepared(definition: "Definition", name: str) -> None:
 @contextmanager
 def _labeller() -> "Iterator[tuple[Labeller, str, Label]]":
     """The oracle of params.yaml with the filter as it is in data/source now; the filter's name; the label params."""
-    from winnow.domains.articles.rules.stores import open_labeller
+    from winnow.domains.articles.rules.labelling import open_labeller
     from winnow.domains.articles.source.filters import read_filter
     from winnow.pipeline.seeds import derive_seed
 

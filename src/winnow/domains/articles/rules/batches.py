@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -19,6 +19,8 @@ from winnow.learn.interrupt import Interrupted, StopRequest
 
 if TYPE_CHECKING:
     from openai import OpenAI
+
+    from winnow.domains.articles.rules.stores import AnswerStore
 
 LARGEST_FILE = 150_000_000
 """Bytes of a batch's requests from which no further one joins them; OpenAI takes 200 MB."""
@@ -55,14 +57,6 @@ class BatchOracle(Protocol):
     def read(self, body: bytes, sent: int) -> Reply: ...
 
 
-class BatchStore(Protocol):
-    """What of `stores.AnswerStore` a batch needs."""
-
-    def saving(self) -> AbstractContextManager[None]: ...
-    def begin_batch(self, batch: SentBatch) -> None: ...
-    def end_batch(self, label: str) -> None: ...
-
-
 def batch_line(oracle: BatchOracle, key: str, asked: Question) -> bytes:
     """A request as a line of the file."""
     line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": oracle.body(asked)}
@@ -70,7 +64,7 @@ def batch_line(oracle: BatchOracle, key: str, asked: Question) -> bytes:
 
 
 def send(
-    oracle: BatchOracle, lines: Sequence[bytes], asked: Mapping[str, Question], asker: str, kept: BatchStore
+    oracle: BatchOracle, lines: Sequence[bytes], asked: Mapping[str, Question], asker: str, kept: "AnswerStore"
 ) -> SentBatch:
     """Upload the requests, `asked` by key, and have the server answer them; raises OracleError when it will not."""
     prompts = {key: prompt_tokens(each) for key, each in asked.items()}

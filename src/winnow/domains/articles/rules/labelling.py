@@ -3,35 +3,27 @@
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from itertools import accumulate
-from typing import Any, Protocol, cast
+from pathlib import Path
+from typing import Any, cast
+
+from filelock import FileLock, Timeout
 
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Label
 from winnow.domains.articles.rules.batches import BatchOracle, SentBatch, collect
-from winnow.domains.articles.rules.oracles import Oracle, Reply, Tokens
+from winnow.domains.articles.rules.oracles import Oracle, Reply, Tokens, make_oracle
 from winnow.domains.articles.rules.outcomes import Article, Labelled, Use, mean_of
 from winnow.domains.articles.rules.questions import MalformedAnswer, Question, Variant, hash_of, parse_answer, question
 from winnow.domains.articles.rules.runs import BatchRun, Run, Task
-from winnow.learn.interrupt import StopRequest
+from winnow.domains.articles.rules.stores import AnswerStore
+from winnow.learn.interrupt import StopRequest, stop_request
 from winnow.pipeline.cache import content_key
+from winnow.pipeline.ledger import state_folder
 
 QUOTED = 200
 """Characters of a malformed answer that are shown."""
-
-
-class Store(Protocol):
-    """What a labeller needs of `stores.AnswerStore`."""
-
-    def saving(self) -> AbstractContextManager[None]: ...
-    def begin_batch(self, batch: SentBatch) -> None: ...
-    def end_batch(self, label: str) -> None: ...
-    def batches(self, asker: str) -> list[SentBatch]: ...
-    def add(self, key: str, asker: str, reply: Mapping[str, Any]) -> None: ...
-    def of(self, key: str) -> list[tuple[bool, dict[str, Any]]]: ...
-    def by(self, asker: str) -> Iterator[tuple[int, dict[str, Any]]]: ...
-    def retire(self, numbers: list[int]) -> None: ...
 
 
 class Labeller:
@@ -40,7 +32,7 @@ class Labeller:
     def __init__(
         self,
         oracle: Oracle,
-        kept: Store,
+        kept: AnswerStore,
         definition: Definition,
         params: Label,
         stop: StopRequest,
@@ -216,3 +208,39 @@ def announce(labeller: Labeller, asked: Iterable[tuple[Article, Variant]], *, is
     guess = "" if mean is None else f"about ${min(count * mean, most):.2f}, "
     print(f"{count} questions to ask: {guess}at most ${most:.2f}; ${left:.2f} left", file=sys.stderr)
     return sum(total * mean <= left for total in accumulate(counts)) if mean else len(counts)
+
+
+@contextmanager
+def open_labeller(definition: Definition, params: Label, seed: int) -> Iterator[Labeller]:
+    """A labeller, which Ctrl+C and SIGTERM stop when what is under way is answered and stored.
+
+    The store is locked: another process waits. Answers of `rules` cost nothing and are not kept.
+    """
+    oracle = make_oracle(params.oracle, definition, seed)
+    if params.oracle.provider == "rules":
+        with stop_request() as stop:
+            yield Labeller(oracle, AnswerStore(None), definition, params, stop)
+        return
+    folder = state_folder() / "kept" / "articles"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "answers.lock"), stop_request() as stop:
+        store = AnswerStore(folder / "answers.sqlite")
+        try:
+            yield Labeller(oracle, store, definition, params, stop)
+        finally:
+            store.close()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """The operating system frees the lock of a process that died."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print("another process is asking the oracle; waiting until it is done …", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,23 +1,14 @@
-"""The store of paid answers, and an oracle with it: what the label stage and the command line open."""
+"""The store of paid answers."""
 
 import json
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from winnow.domains.articles.definitions import Definition
-from winnow.domains.articles.params import Label
 from winnow.domains.articles.rules.batches import SentBatch
-from winnow.domains.articles.rules.labelling import Labeller
-from winnow.domains.articles.rules.oracles import make_oracle
-from winnow.learn.interrupt import stop_request
-from winnow.pipeline.ledger import state_folder
 
 
 class AnswerStore:
@@ -83,39 +74,3 @@ class AnswerStore:
 
     def retire(self, numbers: list[int]) -> None:
         self._file.executemany("UPDATE replies SET retired = 1 WHERE rowid = ?", [(number,) for number in numbers])
-
-
-@contextmanager
-def open_labeller(definition: Definition, params: Label, seed: int) -> Iterator[Labeller]:
-    """A labeller, which Ctrl+C and SIGTERM stop when what is under way is answered and stored.
-
-    The store is locked: another process waits. Answers of `rules` cost nothing and are not kept.
-    """
-    oracle = make_oracle(params.oracle, definition, seed)
-    if params.oracle.provider == "rules":
-        with stop_request() as stop:
-            yield Labeller(oracle, AnswerStore(None), definition, params, stop)
-        return
-    folder = state_folder() / "kept" / "articles"
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "answers.lock"), stop_request() as stop:
-        store = AnswerStore(folder / "answers.sqlite")
-        try:
-            yield Labeller(oracle, store, definition, params, stop)
-        finally:
-            store.close()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """The operating system frees the lock of a process that died."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        print("another process is asking the oracle; waiting until it is done …", file=sys.stderr, flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
