@@ -259,7 +259,7 @@ def test_scans_of_one_page_with_other_labels_stay_and_share_page_and_side(here: 
 def test_pages_that_were_seen_are_clean_pages_and_labelled_ones_themselves() -> None:
     pages = pd.DataFrame({"image_id": list("abcde"), "perceptual_hash": [f"{n:064}" for n in range(5)]})
     pages["print_map"] = [f"{n:02}" for n in range(5)]
-    used = {"a@1": ("a", "train"), "b": ("b", "val"), "c": ("b", "train"), "d": ("d", "test"), "e@1": ("e", "test")}
+    used = {"a@1": ("a", "train"), "b": ("b", "train"), "c": ("b", "val"), "d": ("d", "test"), "e@1": ("e", "test")}
     labels = pd.DataFrame([(image, page) for image, (page, _) in used.items()], columns=["image_id", "page"])
     splits = pd.DataFrame([(image, side) for image, (_, side) in used.items()], columns=["image_id", "split"])
     found = seen_pages(labels, splits, pages, 28)
