@@ -65,6 +65,7 @@ def trained(preset: str, clean: Path) -> dict[str, Any]:
     return {
         "train_images": images,
         "cpu_seconds": seconds,
+        "cpu_seconds_an_image": round(seconds / images, 2),
         "peak_mib": round(peak / 1024),
         "peak_mib_before": round(before / 1024),
     }
