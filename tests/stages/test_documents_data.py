@@ -195,6 +195,18 @@ def test_documents_of_which_only_issues_are_known_are_for_training() -> None:
         split_images(official, DOCUMENTS.section("split"), np.random.default_rng(1))
 
 
+def test_pages_of_a_document_are_on_one_side_whatever_they_show() -> None:
+    pages = [f"{document}_p{page}" for document in range(40) for page in (1, 2, 3)]
+    documents = pd.Series([page.partition("_")[0] for page in pages])
+    known = pd.Series([number % 5 for number in range(120)], dtype="Int64")
+    labels = pd.DataFrame(
+        {"image_id": pages, "page": pages, "document": documents, "label": known, "official_split": None}
+    )
+    sides = split_images(labels, DOCUMENTS.section("split"), np.random.default_rng(1))["split"]
+    assert sides.groupby(documents).nunique().eq(1).all()
+    assert sides.nunique() == 3
+
+
 @pytest.mark.parametrize(
     ("form", "make", "message"),
     [
