@@ -19,6 +19,7 @@ from PIL import Image
 from benchmarks import fetching
 from benchmarks.articles import prepare as articles
 from benchmarks.climb import prepare as climb
+from benchmarks.documents import complaints
 from benchmarks.playlists import prepare as playlists
 from benchmarks.sessions import prepare as sessions
 from winnow.domains.documents import definitions
@@ -91,10 +92,10 @@ def test_the_figures_of_all_folds_hold_the_rejections_of_each_folds_threshold(do
     assert found["mae_of_constant"] == 1
 
 
-def test_a_nearly_empty_page_keeps_its_first_lines_and_shares_are_of_all_pages(documents_pages: Any) -> None:
+def test_a_nearly_empty_page_keeps_its_first_lines_and_shares_are_of_all_pages() -> None:
     page = np.full((400, 300), 255, dtype=np.uint8)
     page[40:360:10] = 0
-    left = documents_pages.nearly_empty(page)
+    left = complaints.nearly_empty(page)
     assert (left[:70] == page[:70]).all()
     assert (left[70:] == 255).all()
     columns = ["variant", "accepted", "not_retaken", "with_reasons", "flagged_low_resolution", "same"]
@@ -102,7 +103,7 @@ def test_a_nearly_empty_page_keeps_its_first_lines_and_shares_are_of_all_pages(d
     rows += [("scaled_up", False, False, True, flagged, True) for flagged in (True, False)]
     rows += [("in_a_pdf", True, True, True, False, same) for same in (True, True, False, True)]
     rows += [("text_of_5", False, kept, True, False, True) for kept in (False, True)]
-    found = documents_pages.treated(pd.DataFrame(rows, columns=columns))
+    found = complaints.treated(pd.DataFrame(rows, columns=columns))
     assert found["accepted"]["bitonal"]["accepted"] == 0.75
     assert found["accepted"]["bitonal"]["interval"] == pytest.approx({"low": 0.3006, "high": 0.9544}, abs=1e-3)
     assert found["scaled_up_is_flagged_low_resolution"] == 0.5
@@ -112,15 +113,13 @@ def test_a_nearly_empty_page_keeps_its_first_lines_and_shares_are_of_all_pages(d
     assert set(found["accepted"]) == {"bitonal", "in_a_pdf"}
 
 
-def test_small_text_a_pdf_and_dark_edges_are_made_as_they_are_called(documents_pages: Any) -> None:
-    page = documents_pages.draw_page("letter", 900, np.random.default_rng(0))
-    small = documents_pages.with_text_of(page, 5)
-    assert documents_pages.text_height(documents_pages.letters(documents_pages.ink_mask(small))) == pytest.approx(
-        5, abs=2
-    )
-    assert (documents_pages.in_a_pdf(page) == page).all()
-    assert (documents_pages.edge_line(page, np.s_[:, :2])[:, :2] == 0).all()
-    assert documents_pages.lid_corners(page)[0, 0] == documents_pages.lid_corners(page)[-1, -1] == 40
+def test_small_text_a_pdf_and_dark_edges_are_made_as_they_are_called() -> None:
+    page = draw_page("letter", 900, np.random.default_rng(0))
+    small = complaints.with_text_of(page, 5)
+    assert complaints.text_height(complaints.letters(complaints.ink_mask(small))) == pytest.approx(5, abs=2)
+    assert (complaints.in_a_pdf(page) == page).all()
+    assert (complaints.edge_line(page, np.s_[:, :2])[:, :2] == 0).all()
+    assert complaints.lid_corners(page)[0, 0] == complaints.lid_corners(page)[-1, -1] == 40
 
 
 def test_the_f1_of_words_counts_repeated_words(measure: ModuleType) -> None:

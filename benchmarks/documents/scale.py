@@ -3,21 +3,25 @@ How the memory of documents' programs grows with the images: peak MiB of each af
 
     python -m benchmarks.documents.scale
 
-Drawn pages of 200 pixels, 4 copies of each, the preset `tiny`; each size in a process of its own. From the difference
-follow the bytes an image and what 100,000 images take. Results go to benchmarks/documents/results/scale.json.
+Drawn pages of 200 pixels in files, 4 copies of each, the preset `tiny`; every program in a process of its own. From the
+difference follow the bytes an image and what 100,000 images take. Results go to
+benchmarks/documents/results/scale.json.
 """
 
-import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from benchmarks.documents.pages import run_stages, workspace
+import numpy as np
+
+from benchmarks.documents.pages import workspace
 from benchmarks.measure import ROOT, merge
+from winnow.domains.documents.source.drawing import KINDS
+from winnow.domains.documents.source.synthetic import draw_page
+from winnow.images.codec import encode_png
 from winnow.pipeline import presets
 from winnow.pipeline.params import PARAMS_FILE
 
@@ -27,42 +31,42 @@ PROGRAMS = ("ingest", "filter", "label", "split", "weight", "train", "evaluate")
 ASKED = 100_000
 
 
-def peaks(pages: int) -> dict[str, int]:
-    """Peak MiB of this process after each program, which runs in it."""
+def peaks(pages: int) -> dict[str, float]:
+    """Peak MiB of each program."""
+    source = {"format": "clean_pages", "path": "data/source/documents/clean"}
     values = presets.overrides("documents", presets.read("documents", "tiny"))
-    values |= {"documents.ingest.synthetic.pages": pages, "documents.train.epochs": 1}
-    sys.path.insert(0, str(ROOT))  # for the stages
-    found = {}
+    values |= {"documents.ingest.sources": [source], "documents.train.epochs": 1}
+    found, rng = {}, np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as scratch:
-        nothing = Path(scratch, "pages")
-        nothing.mkdir()
-        os.chdir(workspace(Path(scratch) / "workspace", nothing))
+        folder = Path(scratch, "pages")
+        folder.mkdir()
+        for number, kind in zip(range(pages), cycle(KINDS), strict=False):
+            (folder / f"{number}a.png").write_bytes(encode_png(draw_page(kind, 200, rng)))
+        os.chdir(workspace(Path(scratch) / "workspace", folder))
         presets.apply(values, PARAMS_FILE)
+        code = "import sys; from benchmarks.documents.pages import run_stages; run_stages(sys.argv[1])"
         for program in PROGRAMS:
-            run_stages(program)
-            found[program] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            process = os.posix_spawn(
+                sys.executable, [sys.executable, "-c", code, program], {**os.environ, "PYTHONPATH": str(ROOT)}
+            )
+            _, status, usage = os.wait4(process, 0)
+            if status:
+                raise SystemExit(f"{program} failed")
+            found[program] = round(usage.ru_maxrss / 1024, 1)
         os.chdir(ROOT)
     return found
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
-        print(json.dumps(peaks(int(sys.argv[1]))))
-        return
-    found = []
-    for pages in SIZES:
-        command = [sys.executable, "-m", "benchmarks.documents.scale", str(pages)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found.append(json.loads(done.stdout.splitlines()[-1]))
+    low, high = (peaks(pages) for pages in SIZES)
     images = [COPIES * pages for pages in SIZES]
     result: dict[str, Any] = {}
     for program in PROGRAMS:
-        low, high = (each[program] for each in found)
-        mib = (high - low) / (images[1] - images[0])
+        mib = (high[program] - low[program]) / (images[1] - images[0])
         result[program] = {
-            "peak_mib": [low, high],
+            "peak_mib": [low[program], high[program]],
             "kib_an_image": round(1024 * mib, 1),
-            "mib_of_100000": round(low + mib * (ASKED - images[0])),
+            "mib_of_100000": round(low[program] + mib * (ASKED - images[0])),
         }
     merge("documents/scale", {"images": images, **result})
 

@@ -195,6 +195,18 @@ def test_documents_of_which_only_issues_are_known_are_for_training() -> None:
         split_images(official, DOCUMENTS.section("split"), np.random.default_rng(1))
 
 
+def test_pages_of_a_document_are_on_one_side_whatever_they_show() -> None:
+    pages = [f"{document}_p{page}" for document in range(40) for page in (1, 2, 3)]
+    documents = pd.Series([page.partition("_")[0] for page in pages])
+    known = pd.Series([number % 5 for number in range(120)], dtype="Int64")
+    labels = pd.DataFrame(
+        {"image_id": pages, "page": pages, "document": documents, "label": known, "official_split": None}
+    )
+    sides = split_images(labels, DOCUMENTS.section("split"), np.random.default_rng(1))["split"]
+    assert sides.groupby(documents).nunique().eq(1).all()
+    assert sides.nunique() == 3
+
+
 @pytest.mark.parametrize(
     ("form", "make", "message"),
     [
@@ -259,7 +271,7 @@ def test_scans_of_one_page_with_other_labels_stay_and_share_page_and_side(here: 
 def test_pages_that_were_seen_are_clean_pages_and_labelled_ones_themselves() -> None:
     pages = pd.DataFrame({"image_id": list("abcde"), "perceptual_hash": [f"{n:064}" for n in range(5)]})
     pages["print_map"] = [f"{n:02}" for n in range(5)]
-    used = {"a@1": ("a", "train"), "b": ("b", "val"), "c": ("b", "train"), "d": ("d", "test"), "e@1": ("e", "test")}
+    used = {"a@1": ("a", "train"), "b": ("b", "train"), "c": ("b", "val"), "d": ("d", "test"), "e@1": ("e", "test")}
     labels = pd.DataFrame([(image, page) for image, (page, _) in used.items()], columns=["image_id", "page"])
     splits = pd.DataFrame([(image, side) for image, (_, side) in used.items()], columns=["image_id", "split"])
     found = seen_pages(labels, splits, pages, 28)

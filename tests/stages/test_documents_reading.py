@@ -111,4 +111,5 @@ def test_a_model_that_learnt_no_readability_tells_none_unless_it_reads(
     assert not {"readability", "ocr_readability"} & set(entry())
     read = entry("--ocr")
     assert read["ocr_readability"] == pytest.approx(reading.read_page(PAGE).readability, abs=1e-4)
+    assert read["ocr_text_height"] == pytest.approx(reading.read_page(PAGE).text_height, abs=0.1)
     assert "readability" not in read

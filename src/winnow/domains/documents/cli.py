@@ -88,7 +88,7 @@ def exit_code(counts: "Counter[str]", fail_on: str | None, *, interrupted: bool)
 
 CSV_COLUMNS = (
     "file", "page", "pages", "document", "verdict", "score", "class", "legibility", "framing", "readability",
-    "ocr_readability", "ocr_lines", "turned", "text_height",
+    "ocr_readability", "ocr_lines", "ocr_text_height", "turned", "text_height",
     "issues", "reasons", "explained", "document_pages", "document_verdict", "error",
 )  # fmt: skip
 

@@ -99,7 +99,8 @@ def assess_files(
     `score`, `class`, `probabilities`, `legibility`, `framing`, the flagged `issues` with their severities, `verdict`
     and `reasons`, the degrees by which the page is `turned` and its `text_height` in pixels, with the heat map's file
     as `explained` when a folder for them is given; `readability` as the network has learnt it from an OCR, if it has,
-    and `ocr_readability` as one reads this page, if it shall; or the `error` that keeps a file from being judged.
+    and `ocr_readability` as one reads this page, with its `ocr_lines` and their median `ocr_text_height` in pixels, if
+    it shall; or the `error` that keeps a file from being judged.
     `document` names what it is a page of; the last page of a document has the whole document's `document_verdict`.
     """
     if options.ocr:
@@ -210,7 +211,11 @@ def _entry(each: _Prepared, found: Estimates, model: Assessor, calibration: Cali
     ]
     readable = {} if np.isnan(found.readability) else {"readability": round(float(found.readability), 4)}
     if each.reading is not None:
-        readable |= {"ocr_readability": round(each.reading.readability, 4), "ocr_lines": each.reading.lines}
+        readable |= {
+            "ocr_readability": round(each.reading.readability, 4),
+            "ocr_lines": each.reading.lines,
+            "ocr_text_height": round(each.reading.text_height, 1),
+        }
     return {
         "file": str(each.task.file),
         "page": each.task.number + 1,

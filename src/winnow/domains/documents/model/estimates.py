@@ -153,7 +153,7 @@ def page_inputs(model: Assessor, images: Images, device: torch.device, mirror: i
 
     def embed(encoded: Sequence[bytes]) -> Tensor:
         rows = mirrored(cut_all(encoded, model.tiling), model.tiling, mirror)
-        return torch.cat([model.embed(some.to(device)) for some in rows.split(BATCH)])
+        return torch.cat([model.embed(some.to(device)) for some in rows.split(BATCH)])  # type: ignore[no-untyped-call]
 
     return kept_encoded_features(f"{what}, taps {model.taps}", __name__, model.blocks, embed, images)
 

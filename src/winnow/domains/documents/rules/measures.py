@@ -93,12 +93,12 @@ def _sharpness(page: Pixels, ink: NDArray[np.bool_], levels: tuple[float, float]
     found = {f"energy_{level}": value for level, value in enumerate(energies)}
     found |= {f"energy_step_{level}": energies[level] - energies[level + 1] for level in range(LEVELS - 1)}
     steps = cv2.max(cv2.absdiff(page[1:, 1:], page[1:, :-1]), cv2.absdiff(page[1:, 1:], page[:-1, 1:]))
-    below = np.cumsum(grey_counts(steps, near[1:, 1:])) / max(int(near[1:, 1:].sum()), 1)
+    below = np.cumsum(grey_counts(steps, near[1:, 1:])) / max(int(near[1:, 1:].sum()), 1)  # type: ignore[arg-type]
     steep = {share: float(np.searchsorted(below, share / 100)) for share in STEP_SHARES}
     found |= {f"step_{share:g}": value / 255 for share, value in steep.items()}
     span = max(levels[0] - levels[1], 10.0)
     found["edge_steepness"] = steep[95] / span
-    found["flat_share"] = float(grey_counts(steps)[0] / steps.size)
+    found["flat_share"] = float(grey_counts(steps)[0] / steps.size)  # type: ignore[arg-type]
     squares = np.square(cv2.Laplacian(page, cv2.CV_16S), dtype=np.int32)
     printed, whole = int(squares[around].sum(dtype=np.int64)), int(squares.sum(dtype=np.int64))
     size = int(around.sum())
@@ -122,7 +122,7 @@ def _noise(page: Pixels) -> dict[str, float]:
         f"grain_{share}": float(np.log1p(value))
         for share, value in zip(TILE_SHARES, np.percentile(tiles, TILE_SHARES), strict=True)
     }
-    alone = grey_counts(cv2.absdiff(page, cv2.medianBlur(page, 3)))
+    alone = grey_counts(cv2.absdiff(page, cv2.medianBlur(page, 3)))  # type: ignore[arg-type]
     changed = float(alone @ np.arange(256)) / page.size
     return found | {"speck_share": float(alone[61:].sum() / page.size), "median_change": changed}
 
@@ -162,7 +162,7 @@ def _blocks(page: Pixels, greys: NDArray[np.int64]) -> dict[str, float]:
         ratios.append(np.log((phases.max() + 0.05) / (np.median(phases) + 0.05)))
     return {
         "blockiness": float(np.mean(ratios)),
-        "small_steps": float(grey_counts(across)[1:6].sum() / across.size),
+        "small_steps": float(grey_counts(across)[1:6].sum() / across.size),  # type: ignore[arg-type]
         "distinct_greys": float((greys > page.size * 1e-5).mean()),
     }
 
