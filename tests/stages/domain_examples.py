@@ -496,6 +496,10 @@ EXAMPLES = {
             "evaluate.baselines.knn_asymmetry": [0.0],
             "evaluate.baselines.knn_user_exponents": [3.0],
             "train.network.filter_weight": [1.0],
+            "train.network.blend_with": "item_knn",
+            "train.network.knn_neighbours": 3,
+            "train.network.knn_shrink": 50.0,
+            "train.network.knn_asymmetry": 0.9,
             "evaluate.baselines.filter_factors": [4],
             "evaluate.baselines.filter_alphas": [0.05],
             "evaluate.baselines.filter_sharpenings": [2.5],
@@ -506,6 +510,10 @@ EXAMPLES = {
                 "early_stopping": {"patience": 0}, "select": "last", "scheduler": {"name": "constant"},
             },
             "train.l2": {"l2": 0.1},
+            **{
+                f"train.network.knn_{name}": {"network": {"blend_with": "item_knn"}}
+                for name in ("neighbours", "shrink", "asymmetry")
+            },
         },
         changes_no_byte={"train.subset": "there is one", "evaluate.block": "memory only"},
     ),

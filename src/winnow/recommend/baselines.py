@@ -6,6 +6,8 @@ all items, so that users it never saw are scored too.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -42,6 +44,25 @@ def fit_item_knn(
     weighting = {"asymmetry": asymmetry, "user_exponent": user_exponent}
     similar = similar_items(train, neighbours=neighbours, shrink=shrink, **weighting).T.tocsr()
     return lambda known: (known @ similar).toarray()
+
+
+@dataclass(frozen=True)
+class ItemKNN:
+    """`fit_item_knn` of `train`, with its settings: a recommender that a model's folder can hold."""
+
+    train: Matrix
+    """(users, items) of 0 and 1"""
+    neighbours: int
+    shrink: float
+    asymmetry: float
+
+    @cached_property
+    def _fitted(self) -> Fitted:
+        return fit_item_knn(self.train, neighbours=self.neighbours, shrink=self.shrink, asymmetry=self.asymmetry)
+
+    def __call__(self, known: Matrix) -> NDArray[np.float32]:
+        """(users, items) from `known` (users, items)."""
+        return self._fitted(known)
 
 
 def fit_group_popularity(train: Matrix, *, group: NDArray[np.int64]) -> Fitted:

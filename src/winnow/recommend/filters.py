@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.sparse import linalg
 from torch import Tensor
 
+from winnow.recommend.baselines import ItemKNN
 from winnow.recommend.graph import Matrix
 from winnow.recommend.ranking import Scorer
 from winnow.recommend.sparse import csr, times
@@ -125,9 +126,9 @@ def graph_filter_grid(
 
 @dataclass(frozen=True)
 class Blend:
-    """A graph filter's score to add to a network's: `weight` times the filter's score of the user's row of length 1."""
+    """A linear recommender's score to add to a network's: `weight` times its score of the user's row of length 1."""
 
-    filter: GraphFilter
+    filter: GraphFilter | ItemKNN
     weight: float
 
     def scores(self, known: Matrix) -> NDArray[np.float32]:

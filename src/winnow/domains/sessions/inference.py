@@ -26,6 +26,7 @@ from winnow.pipeline.errors import WinnowError
 from winnow.recommend.baselines import fit_item_knn, matrix_scorer
 from winnow.recommend.evaluation_set import evaluation_set
 from winnow.recommend.explanations import Reason
+from winnow.recommend.filters import GraphFilter
 from winnow.recommend.graph import Graph, fold_in, matrix_of
 from winnow.recommend.judged import compare_on_rows
 from winnow.recommend.metrics import user_metrics
@@ -205,7 +206,7 @@ class Recommender:
         rival = self.blend.filter if self.blend else fit_item_knn(train, neighbours=NEIGHBOURS, shrink=SHRINK)
         scorers: dict[str, Scorer] = {
             "model": explainer.scores,
-            "graph_filter" if self.blend else "item_knn": matrix_scorer(rival, given),
+            "graph_filter" if isinstance(rival, GraphFilter) else "item_knn": matrix_scorer(rival, given),
             "popularity": lambda numbers: popularity.repeat(len(numbers), 1),
         }
         diversity = np.full(users, np.nan)

@@ -138,14 +138,18 @@ class Network(Section):
     temperature: Float = Field(gt=0, le=10, description="scores are divided by this")
     dropout: Float = Field(ge=0, lt=1, description="dropout probability in training")
     genre_weight: Float = Field(ge=0, le=10, description="genre_gat: weight of the genres in a song's vector")
+    blend_with: Literal["graph_filter", "item_knn"] = Field(description="whose score is added to the network's")
     filter_weight: list[Annotated[Float, Field(ge=0)]] = Field(
         min_length=1,
-        description="how much a graph filter's score counts beside the network's; the best by early_stopping.metric on"
-        " validation is taken; [0.0] = it is not added",
+        description="how much that score counts beside the network's; the best by early_stopping.metric on validation"
+        " is taken; [0.0] = it is not added",
     )
     filter_factors: int = Field(ge=1, description="graph filter: frequencies of its low-pass part")
     filter_alpha: Float = Field(ge=0, description="graph filter: weight of its low-pass part")
     filter_sharpening: Float = Field(ge=0, description="graph filter: how long it is sharpened (0: GF-CF; 2.5: BSPM)")
+    knn_neighbours: int = Field(ge=1, description="item-kNN: neighbours of a song")
+    knn_shrink: Float = Field(ge=0, description="item-kNN: added to a similarity's denominator")
+    knn_asymmetry: Float = Field(ge=0, le=1, description="item-kNN: 0.5 is the cosine; less: popular songs come first")
 
     @model_validator(mode="after")
     def _even(self) -> Self:

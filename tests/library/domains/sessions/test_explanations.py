@@ -1,5 +1,7 @@
 """Reasons of recommendations."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,18 +10,22 @@ import torch
 from tests.library.domains.sessions import small
 from tests.library.domains.sessions.dense import Dense
 from tests.library.recommend import small as data
+from winnow.domains.sessions.model.artifacts import read_blend, write_blend
 from winnow.domains.sessions.model.explanations import SongExplainer, explain
 from winnow.domains.sessions.params import Evaluate
+from winnow.recommend.baselines import ItemKNN
 from winnow.recommend.explanations import check_first_reasons
-from winnow.recommend.filters import Blend, fit_graph_filter
+from winnow.recommend.filters import Blend, GraphFilter, fit_graph_filter
 from winnow.recommend.graph import fold_in, matrix_of
 from winnow.recommend.ranking import Ranking
 
 
-def explainer(layers: int, filter_weight: float = 0.0) -> SongExplainer:
+def explainer(layers: int, filter_weight: float = 0.0, partner: str = "graph_filter") -> SongExplainer:
     network = small.network(genres=4, layers=layers)
     graph = data.graph()
-    alone = fit_graph_filter(matrix_of(graph), factors=6, alpha=0.3, sharpening=1.0, seed=0)
+    alone: GraphFilter | ItemKNN = ItemKNN(matrix_of(graph), neighbours=8, shrink=2.0, asymmetry=0.3)
+    if partner == "graph_filter":
+        alone = fit_graph_filter(matrix_of(graph), factors=6, alpha=0.3, sharpening=1.0, seed=0)
     blend = Blend(alone, filter_weight) if filter_weight else None
     plain = network.plain_songs()
     songs = network.propagate(network.edge_weights(graph, plain), plain)
@@ -27,10 +33,10 @@ def explainer(layers: int, filter_weight: float = 0.0) -> SongExplainer:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("filter_weight", [0.0, 50.0])
-def test_an_effect_is_what_the_score_loses(filter_weight: float) -> None:
+@pytest.mark.parametrize(("filter_weight", "partner"), [(0.0, ""), (50.0, "graph_filter"), (50.0, "item_knn")])
+def test_an_effect_is_what_the_score_loses(filter_weight: float, partner: str) -> None:
     """With one layer a user's songs do not change each other, and the reason is exact."""
-    found = explainer(layers=1, filter_weight=filter_weight)
+    found = explainer(layers=1, filter_weight=filter_weight, partner=partner)
     network = found.model
     users, songs, bias = network(found.graph, found.types)
     for user, song in ((3, 17), (8, 30)):
@@ -107,3 +113,15 @@ def test_an_empty_place_of_a_list_is_no_song() -> None:
     reasons = explain(found, ranked, tables, params, np.random.default_rng(0))
     assert set(reasons["song"]) == {"s17"}
     assert len(reasons) == 2
+
+
+@pytest.mark.parametrize("partner", ["graph_filter", "item_knn"])
+def test_a_models_folder_gives_its_blend_back(partner: str, tmp_path: Path) -> None:
+    found = explainer(layers=1, filter_weight=3.0, partner=partner)
+    write_blend(tmp_path, found.blend, None)
+    again = read_blend(tmp_path, found.graph)
+    assert found.blend is not None
+    assert again is not None
+    assert again.weight == 3.0
+    assert (again.scores(found.known) == found.blend.scores(found.known)).all()
+    assert (again.scores(found.known) != 0).any()

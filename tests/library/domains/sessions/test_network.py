@@ -16,7 +16,8 @@ from winnow.recommend.graph import build_graph, fold_in
 NETWORK = {
     "embedding_dim": 32, "heads": 4, "layers": 2, "attention": "learned", "min_listeners": 1, "temperature": 0.5,
     "dropout": 0.0, "genre_weight": 0.15, "filter_weight": [0.0], "filter_factors": 8, "filter_alpha": 0.3,
-    "filter_sharpening": 0.0, "convolution": "own",
+    "filter_sharpening": 0.0, "convolution": "own", "blend_with": "graph_filter", "knn_neighbours": 5,
+    "knn_shrink": 0.0, "knn_asymmetry": 0.5,
 }  # fmt: skip
 
 

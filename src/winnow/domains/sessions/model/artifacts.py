@@ -11,11 +11,14 @@ from winnow.domains.sessions.tables import GenreNames, KnownSongs, KnownUsers, P
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import atomic_path, write_json
 from winnow.pipeline.tables import read_table, write_table
+from winnow.recommend.baselines import ItemKNN
 from winnow.recommend.chances import Chances
 from winnow.recommend.filters import Blend, GraphFilter
 from winnow.recommend.graph import Graph, matrix_of
 
 SETTINGS, BASIS = "filter.json", "filter.npy"
+KNN = ("neighbours", "shrink", "asymmetry")
+"""The settings of an item-kNN."""
 
 KNOWN_SPLITS = ("train", "val", "cold_given")
 """Splits by which a user is known once the model is in use; what was held out to judge it stays out."""
@@ -76,10 +79,14 @@ def read_artifacts(folder: Path) -> Artifacts:
 
 
 def write_blend(folder: Path, blend: Blend | None, chances: Chances | None) -> None:
-    """Add the filter, and what scores mean, to a model's folder; its matrix is known from the users' songs there."""
+    """Add the filter or item-kNN, and what scores mean, to a model's folder, whose users' songs are its matrix."""
     told = {"chances": None if chances is None else vars(chances)}
     if blend is None:
         write_json(folder / SETTINGS, {"weight": 0.0} | told)
+        return
+    if isinstance(blend.filter, ItemKNN):
+        knn = {name: getattr(blend.filter, name) for name in KNN}
+        write_json(folder / SETTINGS, {"weight": blend.weight, "item_knn": knn} | told)
         return
     with atomic_path(folder / BASIS) as scratch, scratch.open("wb") as file:
         np.save(file, blend.filter.basis)
@@ -94,11 +101,12 @@ def read_chances(folder: Path) -> Chances | None:
 
 
 def read_blend(folder: Path, graph: Graph) -> Blend | None:
-    """The filter of a model's folder over the graph it was trained on; None where the network scores alone."""
+    """The filter or item-kNN of a model's folder over its training graph; None where the network scores alone."""
     if not (folder / SETTINGS).is_file():
         raise TableError(f"{folder / SETTINGS} does not exist", fix="bring it back with `dvc checkout train@sessions`")
     own = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     if own["weight"] == 0:
         return None
-    fitted = GraphFilter(matrix_of(graph), np.load(folder / BASIS), own["alpha"], own["sharpening"])
-    return Blend(fitted, own["weight"])
+    if "item_knn" in own:
+        return Blend(ItemKNN(matrix_of(graph), **{name: own["item_knn"][name] for name in KNN}), own["weight"])
+    return Blend(GraphFilter(matrix_of(graph), np.load(folder / BASIS), own["alpha"], own["sharpening"]), own["weight"])

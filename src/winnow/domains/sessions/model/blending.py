@@ -1,4 +1,4 @@
-"""The weight of a graph filter added to the network: the one that finds most validation songs."""
+"""The weight of a linear recommender added to the network: the one that finds most validation songs."""
 
 import numpy as np
 
@@ -6,8 +6,9 @@ from winnow.domains.sessions import definitions
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.training import VALIDATION_BLOCK, TrainingData
 from winnow.domains.sessions.params import Train
+from winnow.recommend.baselines import ItemKNN
 from winnow.recommend.chances import Chances, fit_chances
-from winnow.recommend.filters import Blend, blended, fit_graph_filter
+from winnow.recommend.filters import Blend, GraphFilter, blended, fit_graph_filter
 from winnow.recommend.graph import matrix_of
 from winnow.recommend.ranking import dot_scorer, rank_by, rank_metrics
 
@@ -16,7 +17,7 @@ CHANCES_AT = 100
 
 
 def choose_blend(model: GraphRecommender, data: TrainingData, params: Train, seed: int) -> Blend | None:
-    """The filter of the training graph with the weight that is best on validation, the first of equal ones.
+    """The filter or item-kNN of the training graph with the weight that is best on validation, the first of equal ones.
 
     None when that is 0. A single weight is taken as it is. Called without gradients.
     """
@@ -24,13 +25,18 @@ def choose_blend(model: GraphRecommender, data: TrainingData, params: Train, see
     if network.filter_weight == [0.0]:
         return None
     train = matrix_of(data.graph)
-    fitted = fit_graph_filter(
-        train,
-        factors=network.filter_factors,
-        alpha=network.filter_alpha,
-        sharpening=network.filter_sharpening,
-        seed=seed,
-    )
+    if network.blend_with == "item_knn":
+        fitted: GraphFilter | ItemKNN = ItemKNN(
+            train, network.knn_neighbours, network.knn_shrink, network.knn_asymmetry
+        )
+    else:
+        fitted = fit_graph_filter(
+            train,
+            factors=network.filter_factors,
+            alpha=network.filter_alpha,
+            sharpening=network.filter_sharpening,
+            seed=seed,
+        )
     blends = [Blend(fitted, weight) for weight in network.filter_weight]
     if len(blends) == 1:
         return blends[0]
