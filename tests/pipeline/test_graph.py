@@ -114,9 +114,9 @@ def downstream(first: str, *domains: str) -> set[str]:
                 "src/winnow/domains/climb/view/boards.py": add_function,
                 "src/winnow/recommend/baselines.py": add_function,
             },
-            downstream("train", "retina", "documents")
+            downstream("train", "retina", "documents", "sessions")
             | downstream("plot", "climb")
-            | downstream("evaluate", "sessions", "playlists"),
+            | downstream("evaluate", "playlists"),
         ),
         ({"src/winnow/judge/gates.py": add_function}, downstream("evaluate", *DOMAINS)),
         ({"src/winnow/learn/loop.py": add_function}, downstream("train", *DOMAINS)),
