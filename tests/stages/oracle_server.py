@@ -18,9 +18,15 @@ CACHED_TOKENS, MUCH_THINKING = 600, 5000
 Answer = Callable[[str, Sequence[str]], str]
 """(article, the dimensions in the order asked) to the text of the answer"""
 
-LASTING = {"400": 400, "413": 413, "422": 422, "length": 200, "content-filter": 200, "sorry": 200}
+LASTING = {"400": 400, "413": 413, "422": 422, "moderated": 403, "length": 200, "content-filter": 200, "sorry": 200}
 """Failures that an article has at each request, with their status; all others differ from request to request"""
-STATUSES = {"429": 429, "500": 500, "401": 401, **{kind: status for kind, status in LASTING.items() if status != 200}}
+STATUSES = {
+    "429": 429,
+    "500": 500,
+    "401": 401,
+    "403": 403,
+    **{kind: status for kind, status in LASTING.items() if status != 200},
+}
 PAID = {
     "no-json": "I would say about seven.",
     "sorry": "I am sorry, but I cannot score this.",

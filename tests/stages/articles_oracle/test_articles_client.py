@@ -168,6 +168,7 @@ def test_the_batch_is_not_begun_when_it_would_cost_too_much(here: Programs, defi
     ("failure", "message"),
     [
         ("401", "status 401: 401: who are you. Bearer ….*check the key"),
+        ("403", "status 403: 403: who are you. Bearer ….*check the key"),
         ("closed", r"no answer.*tried 3 times"),
         ("cut", r"not JSON, or cut off.*tried 3 times"),
     ],

@@ -32,14 +32,15 @@ from winnow.domains.articles.params import Oracle
 from winnow.domains.articles.rules import rounds
 from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.labelling import announce
-from winnow.domains.articles.rules.oracles import OpenAIOracle, Reply
+from winnow.domains.articles.rules.oracles import NoAnswer, OpenAIOracle, Refused, Reply
 from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.rules.questions import Question, question
-from winnow.domains.articles.rules.runs import BrakeError, binomial_tail
+from winnow.domains.articles.rules.runs import SILENT, BrakeError, binomial_tail
 from winnow.pipeline.errors import WinnowError
 
 STORE = Path(".winnow/kept/articles/answers.sqlite")
-LASTING = dict.fromkeys(("400", "413", "422", "length", "content-filter", "sorry"), 0.002)
+LASTING = dict.fromkeys(("400", "413", "422", "moderated", "length", "content-filter", "sorry"), 0.002)
+REFUSALS = {"400": 400, "413": 413, "422": 422, "moderated": 403}
 PASSING = dict.fromkeys(
     ("429", "500", "closed", "200-error", "no-choices", "cut", "slow", "no-json", "wrong-schema", "usage-text",
      "usage-odd", "usage-null", "no-usage", "thinking-beside", "fenced"), 0.004,
@@ -105,9 +106,9 @@ def test_two_thousand_articles_through_every_failure(
     told = {article.article_id: kind_of(server, article.content) for article in articles}
     for each in found:
         kind = told[each.article_id]
-        if kind in {"400", "413", "422"}:
+        if kind in REFUSALS:
             assert (each.outcome, each.scores) == ("refused", None)
-            assert each.reason.startswith(f"refused: status {kind}: ")
+            assert each.reason.startswith(f"refused: status {REFUSALS[kind]}: ")
         elif kind in LASTING:
             assert each.outcome == "malformed"
             expected = {"length": "cut off at max_tokens", "content-filter": "content filter", "sorry": "no JSON"}[kind]
@@ -151,6 +152,29 @@ def test_the_brake_stops_within_120_answers(kind: str, here: Programs, definitio
         assert len(server.requests) - before < 120
         assert re.search("status 400|cut off at max_tokens|no JSON", str(caught.value)), "with the reason"
         assert len(stored()) == sum(server.delivered.values()), "what was under way is stored too"
+
+
+def test_a_refusal_is_something_that_the_server_says(here: Programs, definition: Definition) -> None:
+    """Articles without any answer stop a run only in a row: a refusal between two of them starts the count anew."""
+    articles = some_articles(1 + 2 * (SILENT + 3))
+    with (
+        OracleServer(good(definition)) as server,
+        open_labeller(definition, settings(server, concurrency=1), 1.0, 0) as labeller,
+    ):
+        ask = labeller.oracle.ask
+
+        def moody(asked: Question) -> Reply:
+            number = int(re.search(r"Article (\d+):", asked.text)[1])  # type: ignore[index]
+            if number and number % 2:
+                raise NoAnswer("busy", pause=0.0)
+            if number:
+                raise Refused("status 400: flagged")
+            return ask(asked)
+
+        labeller.oracle.ask = moody  # type: ignore[method-assign]
+        found = labeller.label_all(articles)
+    assert [each.outcome for each in found] == ["scored", *["refused"] * (len(articles) - 1)]
+    assert [each.reason.split(":")[0] for each in found[1:]] == ["no answer", "refused"] * (SILENT + 3)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1])

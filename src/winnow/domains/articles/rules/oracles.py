@@ -27,6 +27,8 @@ STEPS = 20
 
 REFUSED = frozenset({400, 413, 422, 451})
 """Statuses about one request, such as a content filter's or an article that is too long."""
+MODERATED = re.compile("moderat|flagged|content[ _-]?(polic|filter)", re.IGNORECASE)
+"""What a 403 says that is about one article, as routers send it whose moderation finds one; any other is the key's."""
 TRANSIENT = frozenset({408, 409, 425, 429})
 """Statuses, besides 5xx, after which the same request may be answered."""
 
@@ -200,7 +202,7 @@ class OpenAIOracle:
     def failure(self, status: int, body: Any, message: str = "", pause: float | None = None) -> Exception:
         """What a status that is no success means: for this request, for now, or for all of them."""
         said = f"status {status}: {self.one_line(part_of(body, 'message') or message)}"
-        if status in REFUSED:
+        if status in REFUSED or (status == 403 and MODERATED.search(f"{message} {body}")):
             return Refused(said)
         if status in TRANSIENT or status >= 500:
             return NoAnswer(said, pause=pause)
