@@ -28,7 +28,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from benchmarks.measure import ROOT, kept, merge
+from benchmarks.measure import ROOT, kept, merge, use_own_kernels
 from winnow.domains.articles.params import Common, Params
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.presets import read
@@ -157,6 +157,7 @@ def main() -> None:
         workspace(Path(folder), args.set, args.data.resolve())
         os.chdir(folder)
         sys.path.insert(0, folder)
+        use_own_kernels()
         for number, fold in enumerate(args.folds):
             split = {"fold": fold} if args.set == "ellipse" else {}
             train = {"threads": args.threads, "precision": args.precision} | args.change

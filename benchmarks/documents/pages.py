@@ -29,7 +29,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.documents.complaints import CONFIDENCE, Judge, bounds, complaints, treated
-from benchmarks.measure import ROOT, merge
+from benchmarks.measure import ROOT, merge, use_own_kernels
 from winnow.domains.documents import definitions
 from winnow.domains.documents.inference import judge_pages
 from winnow.domains.documents.metrics import statistics
@@ -281,6 +281,7 @@ def main() -> None:
     folds = options.folds or list(range(values["documents.split.folds"]))
     measured = Measured()
     sys.path.insert(0, str(ROOT))  # for the stages
+    use_own_kernels()
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(workspace(Path(scratch) / "workspace", options.clean))
         if options.drawn:
