@@ -52,7 +52,7 @@ CHANGES_NO_BYTE: Mapping[str, str] = {
 
 
 REPEATS_PARAMS: Mapping[str, frozenset[str]] = {
-    "checkpoint.json": frozenset({"params", "fingerprint"}),
+    "checkpoint.json": frozenset({"params", "fingerprint", "digest"}),
     "training_metadata.json": frozenset({"configuration"}),
 }
 """Keys of files in which a training repeats its params: these change with any of them, used or not."""

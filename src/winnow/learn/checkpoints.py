@@ -2,14 +2,17 @@
 Checkpoints: folders written atomically, with the same bytes for the same state of a training.
 
 A checkpoint holds `model.safetensors` (weights) and `checkpoint.json` (history, params, fingerprint, place in the
-training); `last`, from which a training is resumed, also holds `state.safetensors` (optimiser, random generators). No
-pickle: its bytes depend on which objects happen to be shared, and it runs code when read.
+training, and digests of all that); `last`, from which a training is resumed, also holds `state.safetensors`
+(optimiser, random generators). No pickle: its bytes depend on which objects happen to be shared, and it runs code when
+read.
 """
 
+import hashlib
 import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -26,6 +29,10 @@ from winnow.learn.sharding import part_like, whole
 from winnow.pipeline.errors import TrainingError
 
 WEIGHTS, STATE, PLACE = "model.safetensors", "state.safetensors", "checkpoint.json"
+
+
+class DamagedWeightsError(TrainingError):
+    """Weights that are no numbers."""
 
 
 @dataclass
@@ -90,12 +97,17 @@ class Checkpoints:
         if name == "last":
             with os_errors(scratch / STATE):
                 save_file(dict(state), scratch / STATE)
-        text = json.dumps(place, indent=1, sort_keys=True, allow_nan=False)
+        place["files"] = _file_digests(scratch)
+        text = json.dumps(place | {"digest": _digest_of(place)}, indent=1, sort_keys=True, allow_nan=False)
         (scratch / PLACE).write_text(text + "\n", encoding="utf-8")
         _replace(scratch, self.path(name), self.folder / f".{name}.old")
 
     def resume(self) -> bool:
-        """Whether there is a state of this training to resume from; the state of another training is removed."""
+        """Whether there is a state of this training to resume from; that of another training, or a damaged one, goes.
+
+        A bit that has changed on the disk would give another model without a word, so what was written is compared with
+        its digests, and a line on standard error tells when the training starts anew.
+        """
         for leftover in self.folder.glob(".*.old"):  # killed between the two renames of `_replace`
             target = self.path(leftover.name.removeprefix(".").removesuffix(".old"))
             if target.exists():
@@ -104,16 +116,21 @@ class Checkpoints:
                 leftover.rename(target)
         for leftover in self.folder.glob(".*.new"):
             shutil.rmtree(leftover)
-        place = self.path("last") / PLACE
-        if place.exists() and json.loads(place.read_text(encoding="utf-8"))["fingerprint"] == self.fingerprint:
-            return True
+        if (self.path("last") / PLACE).exists():
+            folders = [self.path("last"), *sorted(self.named.iterdir())]
+            damaged = [folder for folder in folders if not _is_whole(folder)]
+            if not damaged and _place(folders[0])["fingerprint"] == self.fingerprint:
+                return True
+            if damaged:
+                names = ", ".join(folder.name for folder in damaged)
+                print(f"⚠ the saved state of this training is damaged ({names}); it starts anew", file=sys.stderr)
         shutil.rmtree(self.path("last"), ignore_errors=True)
         shutil.rmtree(self.named)
         self.named.mkdir()
         return False
 
     def progress(self) -> Progress:
-        place = json.loads((self.path("last") / PLACE).read_text(encoding="utf-8"))
+        place = _place(self.path("last"))
         return Progress(**{name: place[name] for name in Progress.__dataclass_fields__})
 
     def random(self, rank: int) -> dict[str, Tensor]:
@@ -150,6 +167,32 @@ class Checkpoints:
 
     def remove(self, name: str) -> None:
         shutil.rmtree(self.path(name), ignore_errors=True)
+
+
+def _place(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / PLACE).read_text(encoding="utf-8"))
+    return found
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a checkpoint is as it was written."""
+    try:
+        place = _place(folder)
+        return bool(place.pop("digest") == _digest_of(place) and place["files"] == _file_digests(folder))
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return False
+
+
+def _file_digests(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _digest_of(place: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()
 
 
 def saved_tensors(model: nn.Module, saved: Collection[str] | None = None) -> dict[str, Tensor]:
@@ -209,8 +252,10 @@ def load_weights(model: nn.Module, source: Path, saved: Collection[str] | None =
     Read weights into the model in place; returns the names of buffers that only one side has.
 
     `source` is a checkpoint, a model folder or a .safetensors file. Every parameter (of those in `saved`, when given)
-    must be there, with its shape. A buffer may be missing (the model keeps its own), or be present although the model
-    declares it as None: a loss's class weights may be added or removed. Raises TrainingError otherwise.
+    must be there, with its shape, and every number must be finite. A buffer may be missing (the model keeps its own),
+    or be present although the model declares it as None: a loss's class weights may be added or removed. Raises
+    TrainingError otherwise, and its kind DamagedWeightsError for what is not finite, since a network of NaN answers as
+    one of numbers does.
     """
     file = source / WEIGHTS if source.is_dir() else source
     try:
@@ -220,6 +265,11 @@ def load_weights(model: nn.Module, source: Path, saved: Collection[str] | None =
             f"no weights can be read from {source}: {error}",
             fix="name a checkpoint folder, a model folder, or a .safetensors file",
         ) from None
+    if spoilt := [name for name, value in found.items() if not value.isfinite().all()]:
+        raise DamagedWeightsError(
+            f"the weights in {source} are not finite: {', '.join(spoilt[:5])}{' …' if len(spoilt) > 5 else ''}",
+            fix="copy or download them again, or train again",
+        )
     own = model.state_dict(keep_vars=True)
     tied = {address for name, value in own.items() if name in found and (address := value.data_ptr())}
     buffers = {name for name, value in own.items() if not isinstance(value, nn.Parameter)}

@@ -6,21 +6,28 @@ digest. `winnow export DOMAIN model` puts the judgement into a copy of the folde
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
 
 from winnow.pipeline.checkout import checkout_root
-from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.errors import TableError, WinnowError
 from winnow.pipeline.files import JUDGEMENT, folder_digest, read_json, write_json
 
 PASSED = ("PASS", "DEPLOY")
 """The verdicts that recommend a model."""
 UNKNOWN = "not evaluated"
 """The verdict of a model that no evaluation known here has judged."""
+
+S = TypeVar("S")
 
 ModelOption = Annotated[
     Path | None,
@@ -60,7 +67,9 @@ def use_model(domain: str, given: Path | None) -> TrainedModel:
     model = TrainedModel(folder, *((found["verdict"], tuple(found["reasons"])) if found else (UNKNOWN, ())))
     if found is None:
         why = "nobody knows how good it is"
-        if given is None and (judged := (root or Path()) / "metrics" / domain / JUDGEMENT).is_file():
+        if (folder / JUDGEMENT).is_file():
+            why = "its files are not those that were evaluated; copy or download the folder again"
+        elif given is None and (judged := (root or Path()) / "metrics" / domain / JUDGEMENT).is_file():
             why = f"{judged} is about another one (`dvc checkout train@{domain}` brings that one back)"
         print(f"⚠ this model is {UNKNOWN}: {why}", file=sys.stderr)
     elif model.verdict not in PASSED:
@@ -76,6 +85,43 @@ def find_judgement(domain: str, folder: Path, root: Path | None) -> dict[str, An
     digest = folder_digest(folder) if files else ""
     judgements = (read_json(file, "verdict", "reasons", made_by=f"dvc repro evaluate@{domain}") for file in files)
     return next((each for each in judgements if each.get("model_digest") == digest), None)
+
+
+def read_settings(file: Path, kind: type[S], domain: str) -> S:
+    """A JSON file of a model's folder as `kind`, a pydantic model or a dataclass whose fields state their bounds.
+
+    Raises TableError when it is missing, damaged, out of bounds, or was written by another version.
+    """
+    try:
+        return TypeAdapter(kind).validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise _unusable(file, domain, error) from None
+
+
+@contextmanager
+def model_files(folder: Path, domain: str) -> Iterator[None]:
+    """Raise TableError, naming the folder, for whatever a library says of a model's missing or damaged file."""
+    try:
+        yield
+    except WinnowError:
+        raise
+    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, SafetensorError) as error:
+        raise _unusable(folder, domain, error) from None
+
+
+def finite(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """The arrays of a model's file; raises ValueError when one holds NaN or infinity, which answers would hide."""
+    if wrong := [name for name, values in arrays.items() if not np.isfinite(values).all()]:
+        raise ValueError(f"{', '.join(wrong)} holds values that are not finite")
+    return arrays
+
+
+def _unusable(place: Path, domain: str, error: Exception) -> TableError:
+    return TableError(
+        f"{place} is missing, damaged, or of another version: {' '.join(str(error).split())}",
+        fix="copy or download the model's folder again; in a checkout, bring it back with "
+        f"`dvc checkout --force train@{domain}`, or train again with `dvc repro train@{domain}`",
+    )
 
 
 def copy_model(domain: str, out: Path) -> Path:

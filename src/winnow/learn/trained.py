@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from winnow.learn.checkpoints import load_weights
+from winnow.learn.checkpoints import DamagedWeightsError, load_weights
 from winnow.learn.folder import model_folder
 from winnow.pipeline.console import doing
 from winnow.pipeline.errors import TrainingError, WinnowError
@@ -32,18 +32,25 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
             model: M = cast(Any, network).from_pretrained(folder)
         if missing := set(load_weights(model, folder)) & set(model.state_dict()):  # the hub's mixin is not strict
             raise TrainingError(f"{', '.join(sorted(missing))} is missing")
-    except (TypeError, RuntimeError, TrainingError) as error:  # other arguments, or other weights
-        why = "its configuration is another's" if isinstance(error, TypeError) else " ".join(str(error).split())
+    except DamagedWeightsError as error:
+        raise _damaged(domain, folder, error) from None
+    except (TypeError, AttributeError, LookupError, RuntimeError, TrainingError) as error:  # arguments, or weights
+        is_of_config = isinstance(error, (TypeError, AttributeError, LookupError))
+        why = "its configuration is another's" if is_of_config else " ".join(str(error).split())
         raise WinnowError(
             f"this is no model of {domain}, or one of another version of winnow: {why}",
             where=str(folder),
             fix=f"name a model of {domain} with --model, or train it again with `dvc repro train@{domain}`",
         ) from None
     except (ValueError, SafetensorError) as error:
-        raise WinnowError(
-            f"the trained model of {domain} is damaged: {error}",
-            where=str(folder),
-            fix=f"copy or download it again; in a checkout, restore it with `dvc checkout --force train@{domain}`",
-        ) from None
+        raise _damaged(domain, folder, error) from None
     doing("predicting")
     return model.to(device).eval()
+
+
+def _damaged(domain: str, folder: Path, error: Exception) -> WinnowError:
+    return WinnowError(
+        f"the trained model of {domain} is damaged: {error.what if isinstance(error, WinnowError) else error}",
+        where=str(folder),
+        fix=f"copy or download it again; in a checkout, restore it with `dvc checkout --force train@{domain}`",
+    )

@@ -1,10 +1,13 @@
 """What a score means: the chance that a listed item is one of those to find, fitted to validation lists."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 
+from winnow.pipeline.section import Float
 from winnow.recommend.ranking import Ranking
 
 STEPS = 50
@@ -15,8 +18,8 @@ STEPS = 50
 class Chances:
     """A logistic function of the score (Platt 1999)."""
 
-    slope: float
-    intercept: float
+    slope: Annotated[Float, Field(ge=0)]
+    intercept: Float
 
     def of(self, scores: ArrayLike) -> NDArray[np.float64]:
         """The chances of scores, 0 to 1."""

@@ -70,17 +70,57 @@ def test_checkpoints_are_pruned_by_number(tmp_path: Path) -> None:
     assert sorted(path.name for path in checkpoints.named.iterdir()) == ["epoch_10000", "epoch_10001"]
 
 
+def saved(folder: Path) -> Checkpoints:
+    """The state of a training with the fingerprint f, and its best weights."""
+    checkpoints, weights = Checkpoints(folder, "f", {"rate": 0.1}), {"weight": torch.tensor([1.0, 2.0])}
+    checkpoints.save_last(weights, Progress(epoch=1), {"0.step": torch.ones(1)}, {"0": torch.ones(2)}, {})
+    checkpoints.save("best", weights, Progress(epoch=1))
+    return checkpoints
+
+
 def test_a_state_that_was_being_replaced_is_the_old_one_until_the_new_one_stands(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path, "f", {})
-    replaced, whole = checkpoints.path("last"), checkpoints.path("best")
-    for folder in (tmp_path / ".last.old", whole, tmp_path / ".best.old"):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "mark").write_text(folder.name)
-    (tmp_path / ".last.old/checkpoint.json").write_text('{"fingerprint": "f"}')
+    checkpoints = saved(tmp_path)
+    checkpoints.path("last").rename(tmp_path / ".last.old")
+    (tmp_path / ".best.old").mkdir()
     assert checkpoints.resume()
-    assert (replaced / "mark").read_text() == ".last.old"
-    assert (whole / "mark").read_text() == "best"
+    assert checkpoints.progress().epoch == 1
+    assert (checkpoints.path("best") / "model.safetensors").exists()
     assert not list(tmp_path.glob(".*.old"))
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["last/model.safetensors", "last/state.safetensors", "last/checkpoint.json", "checkpoints/best/model.safetensors"],
+)
+@pytest.mark.parametrize("damage", ["flipped", "half", "empty", "gone"])
+def test_a_damaged_state_is_told_and_never_resumed_from(
+    file: str, damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoints = saved(tmp_path)
+    path = tmp_path / file
+    content = path.read_bytes()
+    place = content.index(b'"rate": 0.1') + 10 if path.suffix == ".json" else -3
+    changed = bytearray(content)
+    changed[place] ^= 1
+    path.write_bytes(
+        {"flipped": bytes(changed), "half": content[: len(content) // 2], "empty": b"", "gone": b""}[damage]
+    )
+    if damage == "gone":
+        path.unlink()
+    assert not checkpoints.resume()
+    told = capsys.readouterr().err
+    assert ("damaged (last)" if "last" in file else "damaged (best)") in told or (damage, path.name) == (
+        "gone",
+        "checkpoint.json",
+    )
+    assert not checkpoints.path("last").exists()
+    assert list(checkpoints.named.iterdir()) == [], "nothing of it is left"
+
+
+def test_a_whole_state_is_resumed_from_without_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert saved(tmp_path).resume()
+    assert not Checkpoints(tmp_path, "another", {}).resume(), "of another training"
+    assert capsys.readouterr() == ("", "")
 
 
 def test_checkpoints_hold_what_the_task_says_is_worth_saving(tmp_path: Path) -> None:

@@ -66,6 +66,26 @@ def test_a_damaged_model_is_one_message(trained: Network, file: str) -> None:
         load_trained(Network, "plants")
 
 
+@pytest.mark.parametrize("content", ["[]", "null", "7", '{"width": "three"}', '{"width": -1}', '{"width": null}', "{}"])
+def test_a_configuration_that_is_none_is_one_message(trained: Network, content: str) -> None:
+    Path("data/plants/train/model/config.json").write_text(content)
+    with pytest.raises(WinnowError, match=r"no model of plants|the trained model of plants is damaged") as caught:
+        load_trained(Network, "plants")
+    assert "--model" in caught.value.fix or "dvc checkout" in caught.value.fix
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("name", ["layer.0.weight", "layer.0.bias"])
+def test_weights_that_are_no_numbers_are_refused(trained: Network, name: str, value: float) -> None:
+    """A network of NaN answers as one of numbers does: its first class, with the best conscience."""
+    with torch.no_grad():
+        trained.get_parameter(name).view(-1)[-1] = value
+    trained.save_pretrained(Path("data/plants/train/model"))
+    with pytest.raises(WinnowError, match=f"of plants is damaged: the weights in .* are not finite: {name}") as caught:
+        load_trained(Network, "plants")
+    assert "dvc checkout --force train@plants" in caught.value.fix
+
+
 class Deeper(nn.Module, PyTorchModelHubMixin):
     def __init__(self, *, width: int, depth: int) -> None:
         super().__init__()

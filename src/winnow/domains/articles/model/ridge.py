@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
+from winnow.learn.folder import finite
 from winnow.pipeline.files import write_json
 
 Floats = NDArray[np.float64]
@@ -74,8 +75,8 @@ class TextRidge:
 
     @classmethod
     def load(cls, folder: Path) -> "TextRidge":
-        """The regression that `save` wrote."""
-        arrays = load_file(folder / WEIGHTS)
+        """The regression that `save` wrote; raises ValueError when a weight is not finite."""
+        arrays = finite(load_file(folder / WEIGHTS))
         terms = json.loads((folder / TERMS).read_text(encoding="utf-8"))
         words, characters = _vectorizers(None, terms["words"], terms["characters"])
         words.idf_, characters.idf_ = arrays["words_idf"], arrays["characters_idf"]

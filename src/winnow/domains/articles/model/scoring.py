@@ -8,16 +8,18 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from transformers import AutoTokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from winnow.domains.articles.model.network import Scorer
 from winnow.domains.articles.model.ridge import TextRidge
 from winnow.domains.articles.model.texts import encode, length_batches
-from winnow.learn.folder import model_folder
+from winnow.learn.folder import model_files, model_folder, read_settings
 from winnow.learn.trained import load_trained
 from winnow.measure.regression import mae
-from winnow.pipeline.files import read_json, write_json
+from winnow.pipeline.files import write_json
+from winnow.pipeline.section import Section
 
 Floats = NDArray[np.float64]
 
@@ -48,22 +50,29 @@ class TrainedScorer:
         return mixed(scores, ridge_scores(self.mixture.ridge, self.network, texts), self.mixture.share)
 
 
+class MixtureSettings(Section):
+    """What a model's folder tells of a `Mixture` besides the ridge."""
+
+    ridge_share: float = Field(ge=0, le=1)
+
+
 def load_scorer(device: torch.device, folder: Path | None = None) -> TrainedScorer:
     """The model in `folder`, or else this checkout's; raises WinnowError when there is none of this version."""
     folder = folder or model_folder("articles")
     network = load_trained(Scorer, "articles", device, folder)
     mixture = None
-    if (file := folder / MIXTURE).exists():
-        share = read_json(file, "ridge_share", made_by="dvc repro train@articles")["ridge_share"]
-        mixture = Mixture(TextRidge.load(folder / RIDGE), share)
-    return TrainedScorer(network, read_tokenizer(folder), mixture)
+    with model_files(folder, "articles"):
+        if (file := folder / MIXTURE).exists():
+            share = read_settings(file, MixtureSettings, "articles").ridge_share
+            mixture = Mixture(TextRidge.load(folder / RIDGE), share)
+        return TrainedScorer(network, read_tokenizer(folder), mixture)
 
 
 def save_mixture(mixture: Mixture, folder: Path) -> None:
     """Write what `load_scorer` reads into the model's folder."""
     (folder / RIDGE).mkdir(exist_ok=True)
     mixture.ridge.save(folder / RIDGE)
-    write_json(folder / MIXTURE, {"ridge_share": mixture.share})
+    write_json(folder / MIXTURE, MixtureSettings(ridge_share=mixture.share).model_dump())
 
 
 def choose_share(network: Floats, ridge: Floats, labels: Floats, shares: Sequence[float]) -> tuple[float, float]:

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from pydantic import ValidationError
 
 from winnow.domains.climb.model.sequences import Sequences, encode
 from winnow.domains.climb.params import Common, Decoding
 from winnow.domains.climb.tables import KnownRoutes, QualityBins, Tokens
-from winnow.pipeline.errors import TableError
+from winnow.learn.folder import read_settings
 from winnow.pipeline.files import write_text
 from winnow.pipeline.section import Section
 from winnow.pipeline.tables import read_table, write_table
@@ -61,18 +60,8 @@ def make_artifacts(
 def read_artifacts(folder: Path) -> Artifacts:
     """The files of a model's folder; raises TableError when one is missing, damaged or of another version."""
     return Artifacts(
-        _read_settings(folder / SETTINGS),
+        read_settings(folder / SETTINGS, Settings, "climb"),
         read_table(folder / "routes.parquet", KnownRoutes),
         read_table(folder / "tokens.parquet", Tokens),
         read_table(folder / "quality_bins.parquet", QualityBins),
     )
-
-
-def _read_settings(file: Path) -> Settings:
-    try:
-        return Settings.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise TableError(
-            f"{file} is missing, damaged, or of another version: {' '.join(str(error).split())}",
-            fix="bring it back with `dvc checkout --force train@climb`, or train again with `dvc repro train@climb`",
-        ) from None

@@ -1,14 +1,14 @@
 """From pages to estimates: inputs of the network, its three heads joined, and what validation calibrates."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.optimize import minimize_scalar, nnls
 from torch import Tensor
 
@@ -18,13 +18,15 @@ from winnow.domains.documents.model.examples import Examples
 from winnow.domains.documents.model.network import Assessor, Outputs
 from winnow.domains.documents.model.tiling import cut_all, mirrored
 from winnow.images.store import Images
-from winnow.learn.folder import model_folder
+from winnow.learn.folder import model_folder, read_settings
 from winnow.learn.trained import load_trained
-from winnow.measure.calibration import fit_temperature, log_loss, with_temperature
+from winnow.measure.calibration import TEMPERATURES, fit_temperature, log_loss, with_temperature
 from winnow.pipeline.files import write_json
+from winnow.pipeline.section import Float
 from winnow.vision.features import kept_encoded_features
 
 Floats = NDArray[np.float64]
+Share = Annotated[float, Field(ge=0, le=1)]
 CALIBRATION = "calibration.json"
 SEEN = "seen.parquet"
 """Files in a model's folder besides its weights."""
@@ -74,18 +76,18 @@ class Estimates(NamedTuple):
 class Calibration:
     """What was fitted in the validation split, and is kept with the model."""
 
-    weights: tuple[float, ...]
+    weights: Annotated[tuple[Float, ...], Field(min_length=3, max_length=3)]
     """of the heads' scores: the score is their weighted sum + intercept, within 0 and 1"""
-    intercept: float
-    legibility_weights: tuple[float, ...]
-    legibility_intercept: float
-    sharpness: float
+    intercept: Float
+    legibility_weights: Annotated[tuple[Float, ...], Field(min_length=2, max_length=2)]
+    legibility_intercept: Float
+    sharpness: Annotated[float, Field(ge=0, le=SHARPNESS[1])]
     """how much the score decides the class: a log-probability loses so much × (score - the class's centre)²"""
-    temperature: float
+    temperature: Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])]
     """of the class probabilities, then"""
-    retake_below: float
+    retake_below: Share
     """score below which a page is to be taken again"""
-    max_false_rejects: float
+    max_false_rejects: Share
     """share of acceptable validation pages that the threshold was allowed to reject"""
     readable: bool
     """whether the training had pages that an OCR had read: readability is not told otherwise"""
@@ -271,5 +273,4 @@ def load_assessor(device: torch.device, folder: Path | None = None) -> tuple[Ass
     """The trained model and its calibration; raises WinnowError when it was never trained."""
     folder = folder or model_folder("documents")
     model = load_trained(Assessor, "documents", device, folder)
-    values = json.loads((folder / CALIBRATION).read_text(encoding="utf-8"))
-    return model, Calibration(**values)
+    return model, read_settings(folder / CALIBRATION, Calibration, "documents")

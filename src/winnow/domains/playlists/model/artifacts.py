@@ -1,30 +1,48 @@
 """What the trained network's folder holds besides the network, so that completing playlists reads nothing else."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from winnow.domains.playlists.model.completion import Neighbourhood, genres_of_tracks
 from winnow.domains.playlists.tables import Artists, GenreEdges, Genres, KnownTracks, NameWordCounts, NameWordTracks
-from winnow.pipeline.errors import TableError, WinnowError
+from winnow.learn.folder import finite, model_files, read_settings
 from winnow.pipeline.files import atomic_path, write_json
+from winnow.pipeline.section import Section
 from winnow.pipeline.tables import read_table, write_table
 from winnow.recommend.chances import Chances
+from winnow.recommend.settings import NotNegative, Positive
 from winnow.recommend.words import NameWords, fit_words
 
 SETTINGS, SIMILAR = "settings.json", "similar.safetensors"
 CSR = ("data", "indices", "indptr")
 """The arrays of a sparse matrix of compressed rows."""
-BLEND = ("weight", "decay", "floor", "artist_weight", "genre_weight")
-"""Of a `Neighbourhood`, what the settings hold."""
 WORDS, WORD_TRACKS = "words.parquet", "word_tracks.parquet"
 GENRE_EDGES = "genre_edges.parquet"
+
+
+class Blend(Section):
+    """What the settings hold of a `Neighbourhood`."""
+
+    weight: NotNegative
+    decay: Positive
+    floor: NotNegative
+    artist_weight: NotNegative
+    genre_weight: NotNegative
+
+
+class Settings(Section):
+    """The hold-out's size, the playlists behind the words of names, the blend, and what scores mean."""
+
+    holdout_size: int = Field(ge=1)
+    training_playlists: int = Field(ge=1)
+    blend: Blend
+    chances: Chances
 
 
 @dataclass(frozen=True)
@@ -88,8 +106,8 @@ def read_artifacts(folder: Path) -> Artifacts:
         read_table(folder / "artists.parquet", Artists),
         read_table(folder / "genres.parquet", Genres),
         read_table(folder / GENRE_EDGES, GenreEdges),
-        int(settings["holdout_size"]),
-        NameWords(*named, int(settings["training_playlists"])),
+        settings.holdout_size,
+        NameWords(*named, settings.training_playlists),
     )
 
 
@@ -98,18 +116,18 @@ def write_settings(folder: Path, artifacts: Artifacts, near: Neighbourhood, chan
     similar = near.similar  # safetensors: a zip file's bytes depend on Python's patch release
     with atomic_path(folder / SIMILAR) as scratch:
         save_file({name: getattr(similar, name) for name in CSR}, scratch)
-    told = {
-        "holdout_size": artifacts.holdout_size,
-        "training_playlists": artifacts.words.total,
-        "blend": {name: getattr(near, name) for name in BLEND},
-        "chances": vars(chances),
-    }
-    write_json(folder / SETTINGS, told)
+    told = Settings(
+        holdout_size=artifacts.holdout_size,
+        training_playlists=artifacts.words.total,
+        blend=Blend(**{name: getattr(near, name) for name in Blend.model_fields}),
+        chances=chances,
+    )
+    write_json(folder / SETTINGS, told.model_dump())
 
 
 def read_chances(folder: Path) -> Chances:
     """What the scores of a model's folder mean."""
-    return Chances(**_settings(folder)["chances"])
+    return _settings(folder).chances
 
 
 def read_blend(folder: Path) -> Neighbourhood | None:
@@ -120,26 +138,20 @@ def read_blend(folder: Path) -> Neighbourhood | None:
 
 def read_neighbourhood(folder: Path) -> Neighbourhood:
     """The item-kNN of a model's folder, with its weight in the blend, which may be 0."""
-    blend = _settings(folder)["blend"]
-    if missing := [name for name in BLEND if name not in (blend or {})]:
-        raise WinnowError(
-            f"{folder / SETTINGS} lacks {', '.join(missing)} of the blend",
-            fix="dvc repro train@playlists writes it again",
-        )
+    blend = _settings(folder).blend
     tracks = read_table(folder / "tracks.parquet", KnownTracks)
-    similar = load_file(folder / SIMILAR)
+    with model_files(folder / SIMILAR, "playlists"):
+        found = finite(load_file(folder / SIMILAR))
+        similar = sparse.csr_matrix(tuple(found[name] for name in CSR), shape=(len(tracks), len(tracks)))
+        similar.check_format()
     return Neighbourhood(
-        **blend,
-        similar=sparse.csr_matrix(tuple(similar[name] for name in CSR), shape=(len(tracks), len(tracks))),
+        **blend.model_dump(),
+        similar=similar,
         artist=tracks["artist_index"].to_numpy(),
         popularity=tracks["playlists"].to_numpy(dtype=np.float32),
         genres=genres_of_tracks(tracks["artist_index"].to_numpy(), read_table(folder / GENRE_EDGES, GenreEdges)),
     )
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    file = folder / SETTINGS
-    if not file.is_file():
-        raise TableError(f"{file} does not exist", fix="bring it back with `dvc checkout train@playlists`")
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+def _settings(folder: Path) -> Settings:
+    return read_settings(folder / SETTINGS, Settings, "playlists")

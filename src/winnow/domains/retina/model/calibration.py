@@ -1,35 +1,37 @@
 """What validation decides after training: the temperature, who is referred, and which grades are possible."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from winnow.domains.retina import definitions
-from winnow.measure.calibration import fit_temperature, with_temperature
-from winnow.pipeline.errors import TableError
+from winnow.learn.folder import read_settings
+from winnow.measure.calibration import TEMPERATURES, fit_temperature, with_temperature
 from winnow.pipeline.files import write_json
 
 FILE = "calibration.json"
 CLASSES = len(definitions.GRADES)
 Floats = NDArray[np.float64]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
 class Calibration:
     """What was fitted in the validation split; the trained model's is kept in its folder."""
 
-    temperature: float
+    temperature: Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])]
     """of the probabilities (Guo et al. 2017)"""
-    refer_from: float
+    refer_from: Share
     """calibrated probability of a referable grade from which a patient is referred"""
-    refer_sensitivity: float
+    refer_sensitivity: Share
     """share of the referable validation photographs that the threshold had to refer"""
-    possible_from: float
+    possible_from: Share
     """calibrated probability from which a grade is possible (split conformal sets, Vovk et al. 2005)"""
-    coverage: float
+    coverage: Share
     """share of photographs whose true grade is to be among the possible ones"""
 
     def probabilities(self, raw: Floats) -> Floats:
@@ -73,10 +75,4 @@ def save(folder: Path, calibration: Calibration) -> None:
 
 def load(folder: Path) -> Calibration:
     """The calibration of the model in a folder; raises TableError when it is missing, damaged or of another version."""
-    try:
-        return Calibration(**json.loads((folder / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise TableError(
-            f"{folder / FILE} is missing, damaged, or of another version: {error}",
-            fix="bring it back with `dvc checkout --force train@retina`, or train again with `dvc repro train@retina`",
-        ) from None
+    return read_settings(folder / FILE, Calibration, "retina")

@@ -1,15 +1,16 @@
 """What the trained recommender's folder holds besides the network, so that recommending reads nothing else."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from winnow.domains.sessions.tables import GenreNames, KnownSongs, KnownUsers, PlayRules, Songs
-from winnow.pipeline.errors import TableError
+from winnow.learn.folder import finite, model_files, read_settings
 from winnow.pipeline.files import atomic_path, write_json
+from winnow.pipeline.section import Float, Section
 from winnow.pipeline.tables import read_table, write_table
 from winnow.recommend.baselines import ItemKNN
 from winnow.recommend.chances import Chances
@@ -17,11 +18,27 @@ from winnow.recommend.filters import Blend, GraphFilter
 from winnow.recommend.graph import Graph, matrix_of
 
 SETTINGS, BASIS = "filter.json", "filter.npy"
-KNN = ("neighbours", "shrink", "asymmetry")
-"""The settings of an item-kNN."""
 
 KNOWN_SPLITS = ("train", "val", "cold_given")
 """Splits by which a user is known once the model is in use; what was held out to judge it stays out."""
+
+
+class KNN(Section):
+    """The settings of an `ItemKNN`."""
+
+    neighbours: int = Field(ge=1)
+    shrink: Float = Field(ge=0)
+    asymmetry: Float = Field(ge=0, le=1)
+
+
+class Settings(Section):
+    """A `Blend`, by its item-kNN or by its graph filter beside the basis, and what scores mean."""
+
+    weight: Float = Field(ge=0)
+    chances: Chances | None
+    item_knn: KNN | None = None
+    alpha: Float = Field(default=0, ge=0)
+    sharpening: Float = Field(default=1, ge=0)
 
 
 @dataclass(frozen=True)
@@ -85,7 +102,7 @@ def write_blend(folder: Path, blend: Blend | None, chances: Chances | None) -> N
         write_json(folder / SETTINGS, {"weight": 0.0} | told)
         return
     if isinstance(blend.filter, ItemKNN):
-        knn = {name: getattr(blend.filter, name) for name in KNN}
+        knn = {name: getattr(blend.filter, name) for name in KNN.model_fields}
         write_json(folder / SETTINGS, {"weight": blend.weight, "item_knn": knn} | told)
         return
     with atomic_path(folder / BASIS) as scratch, scratch.open("wb") as file:
@@ -96,17 +113,16 @@ def write_blend(folder: Path, blend: Blend | None, chances: Chances | None) -> N
 
 def read_chances(folder: Path) -> Chances | None:
     """What the scores of a model's folder mean; None where nobody knows."""
-    found = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["chances"]
-    return None if found is None else Chances(**found)
+    return read_settings(folder / SETTINGS, Settings, "sessions").chances
 
 
 def read_blend(folder: Path, graph: Graph) -> Blend | None:
     """The filter or item-kNN of a model's folder over its training graph; None where the network scores alone."""
-    if not (folder / SETTINGS).is_file():
-        raise TableError(f"{folder / SETTINGS} does not exist", fix="bring it back with `dvc checkout train@sessions`")
-    own = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    if own["weight"] == 0:
+    own = read_settings(folder / SETTINGS, Settings, "sessions")
+    if own.weight == 0:
         return None
-    if "item_knn" in own:
-        return Blend(ItemKNN(matrix_of(graph), **{name: own["item_knn"][name] for name in KNN}), own["weight"])
-    return Blend(GraphFilter(matrix_of(graph), np.load(folder / BASIS), own["alpha"], own["sharpening"]), own["weight"])
+    if own.item_knn:
+        return Blend(ItemKNN(matrix_of(graph), **own.item_knn.model_dump()), own.weight)
+    with model_files(folder / BASIS, "sessions"):
+        found = finite({BASIS: np.load(folder / BASIS)})
+        return Blend(GraphFilter(matrix_of(graph), found[BASIS], own.alpha, own.sharpening), own.weight)
