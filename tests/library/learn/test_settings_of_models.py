@@ -69,7 +69,7 @@ CASES = [(domain, place, text) for domain, (_, good) in GOOD.items() for place i
     (domain, place, "-1e308")
     for domain, (_, good) in GOOD.items()
     for place in numbers(good)
-    if "intercept" not in str(place) and "weights" not in place  # a figure is within 0 and 1 whatever these are
+    if "intercept" not in str(place) and "weights" not in str(place)  # a figure is within 0 and 1 whatever these are
 ]
 
 
