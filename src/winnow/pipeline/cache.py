@@ -7,6 +7,7 @@ changes no result.
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from winnow.pipeline.ledger import state_folder
 T = TypeVar("T")
 
 CLAIM = ".claim"
+DIGEST_LENGTH = 16
 
 
 def content_key(parts: Iterable[bytes | str]) -> str:
@@ -46,26 +48,42 @@ class DiskCache:
     def obtain(self, key: str, make: Callable[[Path], None], read: Callable[[Path], T]) -> T:
         """`read` of the key's file; `make` writes it first, to the path it is given, when the store has none.
 
-        The least recently used values are evicted when the store is larger than `max_bytes`, but never the newest one.
-        What `make` and `read` raise is passed on, and nothing is stored then.
+        The file's name ends in a digest of what was written, and a file that has changed since is made again, with a
+        line on standard error: its values would be wrong without a word. The least recently used values are evicted
+        when the store is larger than `max_bytes`, but never the newest one. What `make` and `read` raise is passed on,
+        and nothing is stored then.
         """
-        path = self.folder / key[:2] / key
         with suppress(FileNotFoundError):
-            value = read(path)
-            with suppress(FileNotFoundError):  # evicted in between
-                os.utime(path)
-            return value
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _claim(path):
-            if not path.exists():
-                for left in path.parent.glob(f".{key}.*"):
-                    left.unlink()  # of a process that was killed; a running one would hold the claim
-                with atomic_path(path) as scratch:
+            if (path := self._whole(key)) is not None:
+                value = read(path)
+                with suppress(FileNotFoundError):  # evicted in between
+                    os.utime(path)
+                return value
+        claimed = self.folder / key[:2] / key
+        claimed.parent.mkdir(parents=True, exist_ok=True)
+        with _claim(claimed):
+            path = self._whole(key)
+            if path is None:
+                for left in [*claimed.parent.glob(f".{key}.*"), claimed]:
+                    left.unlink(missing_ok=True)  # of a process that was killed; a running one would hold the claim
+                with atomic_path(claimed) as scratch:
                     make(scratch)
+                path = claimed.rename(claimed.with_name(f"{key}.{_digest_of(claimed)}"))
             value = read(path)  # while claimed, so that no other process evicts it
         if self.max_bytes is not None:
             self._evict(self.max_bytes, but=path)
         return value
+
+    def _whole(self, key: str) -> Path | None:
+        """The key's file, if there is one as it was written; a damaged one is removed."""
+        for path in (self.folder / key[:2]).glob(f"{key}.*"):
+            if path.suffix == CLAIM:
+                continue
+            if path.suffix.removeprefix(".") == _digest_of(path):
+                return path
+            print(f"⚠ {path} is damaged; it is made again", file=sys.stderr)
+            path.unlink(missing_ok=True)
+        return None
 
     def _evict(self, max_bytes: int, *, but: Path) -> None:
         found = []
@@ -82,6 +100,11 @@ class DiskCache:
                 with suppress(Timeout), _claim(file.with_name(key), wait=False):  # claimed: being made right now
                     file.unlink(missing_ok=True)
                     total -= size
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGEST_LENGTH]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The store of kept values: made once, shared, claimed, evicted, and never half there."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,9 +31,13 @@ def refuses(path: Path) -> None:
     raise AssertionError(f"{path} is made again")
 
 
+def files() -> list[Path]:
+    return sorted(file for file in Path(".winnow/kept/values").rglob("*") if file.is_file())
+
+
 def stored() -> list[str]:
-    """Names of all files, leftovers included."""
-    return sorted(file.name for file in Path(".winnow/kept/values").rglob("*") if file.is_file())
+    """Names of all files, leftovers included; those of whole values without their digests."""
+    return [re.sub(r"^([0-9a-f]{64})\.[0-9a-f]{16}$", r"\1", file.name) for file in files()]
 
 
 KEYS = [content_key([str(number)]) for number in range(300)]
@@ -53,6 +58,28 @@ def test_a_value_is_made_once_and_nothing_else_stays() -> None:
     for number, key in enumerate(KEYS):
         kept.obtain(key, writes(b"%d" % number), Path.read_bytes)
     assert stored() == sorted(KEYS)
+
+
+@pytest.mark.parametrize("content", [b"onf", b"on", b"", b"one and more"])
+def test_a_damaged_value_is_told_and_made_again(content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = DiskCache("values")
+    kept.obtain(KEYS[0], writes(b"one"), Path.read_bytes)
+    (file,) = files()
+    file.write_bytes(content)
+    assert kept.obtain(KEYS[0], writes(b"one"), Path.read_bytes) == b"one"
+    assert f"{file} is damaged; it is made again" in capsys.readouterr().err
+    assert kept.obtain(KEYS[0], refuses, Path.read_bytes) == b"one"
+    assert stored() == [KEYS[0]]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_value_whose_maker_was_killed_before_its_digest_is_made_again() -> None:
+    kept = DiskCache("values")
+    kept.obtain(KEYS[0], writes(b"one"), Path.read_bytes)
+    (file,) = files()
+    file.rename(file.with_name(KEYS[0])).write_bytes(b"half")
+    assert kept.obtain(KEYS[0], writes(b"one"), Path.read_bytes) == b"one"
+    assert [each.name for each in files()] == [file.name]
 
 
 def test_what_fails_stores_nothing_and_may_be_tried_again() -> None:
@@ -83,7 +110,8 @@ def test_the_least_recently_used_go_first_and_the_newest_stays() -> None:
     kept = DiskCache("values", max_bytes=300)
     for number in range(3):
         kept.obtain(KEYS[number], writes(bytes(100)), Path.read_bytes)
-        os.utime(kept.folder / KEYS[number][:2] / KEYS[number], (number, number))
+        (file,) = (kept.folder / KEYS[number][:2]).glob(f"{KEYS[number]}.*")
+        os.utime(file, (number, number))
     kept.obtain(KEYS[0], refuses, Path.read_bytes)  # used: now 1 is the oldest
     kept.obtain(KEYS[3], writes(bytes(100)), Path.read_bytes)
     assert stored() == sorted([KEYS[0], KEYS[2], KEYS[3]])
