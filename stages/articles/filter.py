@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from pyarrow import parquet
 
 from winnow.curate.filters import check_not_empty, dropped_rows
 from winnow.domains.articles.definitions import Prefilter, article_text
@@ -18,6 +17,7 @@ from winnow.domains.articles.rules.prefilter import RULES, Sieve, digest_of
 from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.tables import Dropped, Kept
 from winnow.pipeline.stage import Stage, run_stage
+from winnow.pipeline.tables import open_parquet
 
 SOURCE_FILES = ["filters/*/v*/prefilter.yaml"]
 BATCH_ROWS = 4096
@@ -29,7 +29,7 @@ def sift_articles(path: Path, prefilter: Prefilter) -> pd.DataFrame:
     sieve = Sieve(prefilter)
     columns = {"article_id": "str", "rule": "str", "topic": "str", "words": "int64", "digest": "str"}
     parts = [pd.DataFrame(columns=list(columns)).astype(columns)]
-    for batch in parquet.ParquetFile(path).iter_batches(batch_size=BATCH_ROWS, columns=READ):
+    for batch in open_parquet(path).iter_batches(batch_size=BATCH_ROWS, columns=READ):
         fields = zip(*(batch.column(column).to_pylist() for column in READ), strict=True)
         rows = [(name, *sieve.sift(*each)) for name, *each in fields]
         parts.append(pd.DataFrame(rows, columns=list(columns)).astype(columns))
@@ -39,7 +39,7 @@ def sift_articles(path: Path, prefilter: Prefilter) -> pd.DataFrame:
 def texts_of(path: Path, wanted: set[str]) -> Iterator[str]:
     """The texts of these articles, in the file's order, a batch at a time."""
     columns = ["article_id", "title", "content"]
-    for batch in parquet.ParquetFile(path).iter_batches(batch_size=BATCH_ROWS, columns=columns):
+    for batch in open_parquet(path).iter_batches(batch_size=BATCH_ROWS, columns=columns):
         for name, title, content in zip(*(batch.column(column).to_pylist() for column in columns), strict=True):
             if name in wanted:
                 yield article_text(title, content)

@@ -22,6 +22,7 @@ from ruamel.yaml.error import YAMLError
 from scmrepo.exceptions import SCMError
 
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.tables import open_parquet
 
 MADE = ("data/", "metrics/")
 """Where stages write."""
@@ -93,7 +94,7 @@ class Revision:
         """
         content = self.read(path)
         try:
-            return None if content is None else pd.read_parquet(io.BytesIO(content))
+            return None if content is None else open_parquet(io.BytesIO(content)).read().to_pandas()
         except ArrowInvalid as error:
             raise WinnowError(
                 f"{path} is not valid Parquet: {error}", where=self.title, fix="dvc checkout, or dvc repro"

@@ -1,9 +1,9 @@
-"""Tables between stages: Parquet on disk, a pandera schema checked when written and when read."""
+"""Tables between stages: Parquet with checksums on disk, a pandera schema checked when written and when read."""
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 import pandera.pandas as pa
@@ -14,6 +14,9 @@ from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import atomic_path
 
 SHOWN_FAILURES = 5
+ROWS = b"winnow_rows"
+"""Key under which a file's metadata tell its number of rows once more."""
+WRITING: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
 
 class Table(pa.DataFrameModel):
@@ -28,7 +31,10 @@ def write_table(path: Path, table: pd.DataFrame, schema: type[Table]) -> None:
     """Check `table` against `schema` and write it atomically; raises TableError."""
     checked = validate(table.reset_index(drop=True), schema, where=str(path))
     with atomic_path(path) as scratch:
-        parquet.write_table(arrow.Table.from_pandas(checked, preserve_index=False), scratch, compression="zstd")
+        rows = arrow.Table.from_pandas(checked, preserve_index=False)
+        with parquet.ParquetWriter(scratch, rows.schema, **WRITING) as writer:
+            writer.write_table(rows)
+            writer.add_key_value_metadata({ROWS: str(len(rows))})
 
 
 @contextmanager
@@ -38,13 +44,17 @@ def table_writer(path: Path, schema: type[Table]) -> Iterator[Callable[[pd.DataF
     The file is there, atomically, when the block ends without an error. Raises TableError.
     """
     arrow_schema = arrow.Schema.from_pandas(schema.empty(), preserve_index=False)
-    with atomic_path(path) as scratch, parquet.ParquetWriter(scratch, arrow_schema, compression="zstd") as writer:
+    with atomic_path(path) as scratch, parquet.ParquetWriter(scratch, arrow_schema, **WRITING) as writer:
+        count = 0
 
         def write(piece: pd.DataFrame) -> None:
+            nonlocal count
+            count += len(piece)
             checked = validate(piece.reset_index(drop=True), schema, where=str(path))
             writer.write_table(arrow.Table.from_pandas(checked, schema=arrow_schema, preserve_index=False))
 
         yield write
+        writer.add_key_value_metadata({ROWS: str(count)})
 
 
 def read_table(path: Path, schema: type[Table]) -> pd.DataFrame:
@@ -52,12 +62,25 @@ def read_table(path: Path, schema: type[Table]) -> pd.DataFrame:
     if not path.exists():
         raise TableError(f"{path} does not exist", fix="run the stage that makes it: `dvc repro`, or `dvc checkout`")
     try:
-        table = parquet.read_table(path).to_pandas()
-    except (arrow.ArrowException, OSError) as error:
+        table = open_parquet(path).read().to_pandas()
+    except (arrow.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         raise TableError(
             f"{path} is not a readable Parquet file ({error})", fix="bring it back with `dvc checkout --force`"
         ) from error
     return validate(table, schema, where=str(path))
+
+
+def open_parquet(source: Path | BinaryIO) -> parquet.ParquetFile:
+    """A Parquet file whose pages are compared with their checksums when read.
+
+    Raises ArrowInvalid when it has another number of rows than were written: no checksum is of that number.
+    """
+    file = parquet.ParquetFile(source, page_checksum_verification=True)
+    found = file.metadata
+    rows = {found.num_rows, sum(found.row_group(number).num_rows for number in range(found.num_row_groups))}
+    if rows != {int((found.metadata or {}).get(ROWS, found.num_rows))}:
+        raise arrow.ArrowInvalid("it has not as many rows as were written")
+    return file
 
 
 def only_row(table: pd.DataFrame) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pytest
@@ -61,6 +62,37 @@ def test_a_missing_or_truncated_file_is_one_clear_message(tmp_path: Path) -> Non
     (tmp_path / "songs.parquet").write_bytes((tmp_path / "songs.parquet").read_bytes()[:-20])
     with pytest.raises(TableError, match="not a readable Parquet file"):
         read_table(tmp_path / "songs.parquet", Songs)
+
+
+class Plays(Table):
+    title: Series[str]
+    score: Series[float]
+    plays: Series[int]
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_no_flipped_bit_is_read_as_another_value(tmp_path: Path, in_pieces: bool) -> None:
+    numbers = np.arange(150)
+    table = pd.DataFrame({"title": [f"n{n % 7}" for n in numbers], "score": np.sqrt(numbers), "plays": numbers % 50})
+    file = tmp_path / "plays.parquet"
+    if in_pieces:
+        with table_writer(file, Plays) as write:
+            write(table[:90])
+            write(table[90:])
+    else:
+        write_table(file, table, Plays)
+    content, told = file.read_bytes(), 0
+    for bit in range(0, 8 * len(content), 29):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(changed)
+        try:
+            found = read_table(file, Plays)
+        except TableError:
+            told += 1
+        else:
+            assert found.astype(table.dtypes).equals(table), f"bit {bit % 8} of byte {bit // 8} of {len(content)}"
+    assert told > 0.15 * len(content), "most of those tried"
 
 
 def test_a_table_written_in_pieces_is_whole_or_not_there(tmp_path: Path) -> None:
