@@ -46,6 +46,7 @@ def main(stage: Stage[Common, Plot]) -> None:
             ),
         },
         examples=worst_articles(stage.read("evaluate/worst.parquet", Worst), test),
+        about="The test articles that are scored worst, in points of the scale.",
     )
     write_text(stage.output("training_summary.txt"), training_summary(curves, dimensions))
 

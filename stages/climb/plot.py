@@ -59,6 +59,7 @@ def main(stage: Stage[Common, Plot]) -> None:
         },
         sheets={"generated_routes": sheet_of_boards(routes, stage.params.sheet_columns)},
         examples=drawn_routes(routes),
+        about="Generated routes, from easy to hard. Green rings are start holds, blue ones moves, red ones the top.",
     )
 
 

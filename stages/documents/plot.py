@@ -10,7 +10,7 @@ from winnow.domains.documents.params import Common, Plot
 from winnow.domains.documents.tables import Explained, PerIssue, Predictions, Thresholds
 from winnow.domains.documents.view.curves import class_curves, loss_curves
 from winnow.domains.documents.view.figures import issue_bars, scores, threshold_curves
-from winnow.domains.documents.view.sheets import error_examples, error_sheet
+from winnow.domains.documents.view.sheets import MEANING, error_examples, error_sheet
 from winnow.measure.calibration import Reliability
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.show.confusion import confusion_matrix
@@ -53,6 +53,7 @@ def main(stage: Stage[Common, Plot]) -> None:
         },
         sheets={"worst_errors": error_sheet(explained, stage.params.sheet_columns)},
         examples=error_examples(explained),
+        about=f"The worst errors of the test. Right of each page the same under its heat map: yellow marks {MEANING}.",
     )
 
 

@@ -10,7 +10,7 @@ from winnow.domains.playlists.tables import Completed, Ranked
 from winnow.domains.playlists.view.comparison import recall_at_cutoffs, recall_by_length
 from winnow.domains.playlists.view.examples import completed_playlists
 from winnow.pipeline.stage import Stage, run_stage
-from winnow.recommend.charts import BIAS, RECALL, learning_curves, popularity_bias
+from winnow.recommend.charts import BIAS, LISTS, RECALL, learning_curves, popularity_bias
 from winnow.recommend.tables import Exposure
 from winnow.show.curves import read_curves
 from winnow.show.page import Picture, draw
@@ -39,6 +39,7 @@ def main(stage: Stage[Common, Plot]) -> None:
             "popularity_bias": Picture(bias, BIAS.format("tracks")),
         },
         examples=completed_playlists(completed, stage.params.completed_shown),
+        about=LISTS.format("Tracks that are added to some test playlists"),
     )
 
 

@@ -6,7 +6,7 @@ Draw metrics by grade, training curves, and heat maps of explained cases; write 
 
 from winnow.domains.retina.params import Common, Plot
 from winnow.domains.retina.tables import Explained, PerClass, Predictions, Rocs
-from winnow.domains.retina.view.cases import case_examples, case_sheet
+from winnow.domains.retina.view.cases import MEANING, case_examples, case_sheet
 from winnow.domains.retina.view.curves import f1_curves, loss_curves
 from winnow.domains.retina.view.figures import LABELS, f1_bars, roc_curves
 from winnow.domains.retina.view.notes import never_predicted
@@ -53,6 +53,8 @@ def main(stage: Stage[Common, Plot]) -> None:
         },
         sheets={"cases": case_sheet(cases, stage.params.sheet_columns)},
         examples=case_examples(cases),
+        about="Photographs as the network sees them, some graded rightly and some wrongly. Right of each its heat map: "
+        f"yellow marks {MEANING}.",
         notes=never_predicted(test),
     )
 

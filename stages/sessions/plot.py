@@ -10,7 +10,7 @@ from winnow.domains.sessions.tables import Ranked, Reasons
 from winnow.domains.sessions.view.comparison import recall_at_cutoffs, recall_by_user
 from winnow.domains.sessions.view.examples import recommended
 from winnow.pipeline.stage import Stage, run_stage
-from winnow.recommend.charts import BIAS, RECALL, learning_curves, popularity_bias
+from winnow.recommend.charts import BIAS, LISTS, RECALL, learning_curves, popularity_bias
 from winnow.recommend.tables import Exposure
 from winnow.show.curves import read_curves
 from winnow.show.page import Picture, draw
@@ -38,6 +38,7 @@ def main(stage: Stage[Common, Plot]) -> None:
             ),
         },
         examples=recommended(stage.read("evaluate/reasons.parquet", Reasons), stage.params.explained_shown),
+        about=LISTS.format("Songs that are recommended to some test users"),
     )
 
 

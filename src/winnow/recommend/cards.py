@@ -19,5 +19,4 @@ def list_table(part: pd.DataFrame, item: str, found: str) -> Table:
         [str(place), str(name), FOUND[bool(right)], f"{kind}: {reason}", f"{effect:+.3f}"]
         for place, name, right, kind, reason, effect in firsts[columns].to_numpy().tolist()
     ]
-    caption = "The list; a reason's effect is by how much the score falls without it"
-    return Table(caption, ["", item, found, "first reason", "effect"], rows)
+    return Table("The first places", ["", item, found, "first reason", "effect"], rows)

@@ -32,7 +32,8 @@ BIAS = (
     "Which {} the recommenders list. Read along a line: the share of the places that each tenth of them gets, from the "
     "least popular to the most; – is none."
 )
-"""What the charts show, for the page."""
+LISTS = "{}, each with what weighed most for it: the effect is by how much the score falls without it."
+"""What the charts and the lists show, for the page."""
 
 
 def learning_curves(curves: pd.DataFrame, items: str, cutoffs: Sequence[int]) -> Figure:
@@ -94,7 +95,7 @@ def recall_by_group(
             _bars(axes, ranked, column, present, names, metric)
             axes.set_xticks(range(len(present)), [f"{value}\n{sizes[value]} {users}" for value in present], fontsize=8)
             axes.set_xlabel(label)
-        panels[0].set_ylabel(f"Recall@{k}, with the 95% interval of the mean")
+        panels[0].set_ylabel(f"Recall@{k}, 95% interval")
         figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 

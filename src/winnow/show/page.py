@@ -68,12 +68,15 @@ def draw(
     results: Mapping[str, Picture],
     sheets: Mapping[str, Figure] | None = None,
     examples: Sequence[Example] = (),
+    about: str = "",
     notes: Sequence[str] = (),
 ) -> None:
     """Write the plot stage's pictures as `<name>.png`, and the domain's page with them.
 
     `training` and `results` (on the test split) are shown in the page; `sheets` are files only, because the page has
-    their content as `examples`; `notes` stand below the verdict. Raises WinnowError when evaluate has not run.
+    their content as `examples`, below a sentence `about` them; `notes` stand below the verdict.
+
+    Raises WinnowError when evaluate has not run.
     """
     params: Drawing = stage.params
     figures = {name: each.figure for name, each in {**training, **results}.items()} | dict(sheets or {})
@@ -102,6 +105,7 @@ def draw(
                 each._asdict() | {"pictures": [embedded(image, alt) for image, alt in each.pictures]}
                 for each in examples
             ],
+            about=about,
             **_judged(read_json(judgement, *JUDGED)),
             **_rows(stage.domain),
             slices=list(_slices(Path("data", stage.domain, "evaluate"))),

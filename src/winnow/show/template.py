@@ -161,6 +161,7 @@ ARTICLE = """\
 {% endif %}
 {% if examples %}
 <h3>Examples</h3>
+<p>{{ about }}</p>
 <ul class="cards">
 {% for each in examples %}
 <li><h4>{{ each.title }}</h4>
