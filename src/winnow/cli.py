@@ -244,6 +244,35 @@ def run(
 
 
 @app.command()
+def board(
+    domains: Annotated[list[str] | None, typer.Argument(help="such as climb (default: all of params.yaml)")] = None,
+    out: Annotated[Path | None, typer.Option(help="the HTML file to write (default: build/board.html)")] = None,
+) -> None:
+    """Join the pages of the domains, data/DOMAIN/plot/report.html, to one file to open in a browser or to send.
+
+    It needs no network and no script. Example: winnow board climb retina --out results.html
+    """
+    from winnow.pipeline.files import write_text
+    from winnow.show.page import article_of, digest, page
+    from winnow.workspace.run import result_rows
+    from winnow.workspace.validation import read_params
+
+    (out,) = enter_checkout(out)
+    params = read_params()
+    for domain in domains or []:
+        check_domain(domain)
+    chosen = list(dict.fromkeys(domains or params["domains"]))
+    articles = {domain: article_of(domain) for domain in chosen}
+    stale = [name for name in chosen if f'data-judgement="{digest(name)}"' not in articles[name]]
+    notes = [f"The page of {name} shows other results than metrics/{name}: `dvc repro plot@{name}`" for name in stale]
+    target = out or Path("build", "board.html")
+    write_text(target, page("winnow: the board", articles, result_rows(chosen, params), notes))
+    for note in notes:
+        print(f"⚠ {note}", file=sys.stderr)
+    print(f"{target}  {target.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command()
 def status(
     domain: Annotated[str | None, typer.Argument(help="such as climb (default: all)")] = None,
     reasons: Annotated[bool, typer.Option("--reasons", help="print the reasons of each verdict")] = False,

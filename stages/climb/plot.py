@@ -1,5 +1,5 @@
 """
-Draw the loss curves, the holds that real and generated routes use, and generated routes.
+Draw the loss curves, the holds that real and generated routes use, and generated routes; write the page.
 
     dvc repro plot@climb
 """
@@ -10,11 +10,12 @@ from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Plot
 from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds
 from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
+from winnow.domains.climb.view.examples import drawn_routes
 from winnow.domains.climb.view.heatmap import hold_heatmap
 from winnow.domains.climb.view.losses import grade_curves, loss_curves, quality_curves, sample_curves
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.show.curves import read_curves
-from winnow.show.figures import save_png
+from winnow.show.page import Picture, draw
 
 
 def choose_routes(judged: pd.DataFrame, holds: pd.DataFrame, count: int) -> list[DrawnRoute]:
@@ -38,16 +39,28 @@ def main(stage: Stage[Common, Plot]) -> None:
     holds = stage.read("evaluate/judged_holds.parquet", JudgedHolds)
     usage = stage.read("evaluate/hold_usage.parquet", HoldUsage)
     routes = choose_routes(judged, holds, stage.params.routes_shown)
-    figures = {
-        "loss": loss_curves(curves),
-        "loss_by_grade": grade_curves(curves),
-        "loss_by_quality": quality_curves(curves),
-        "generated_while_training": sample_curves(curves),
-        "hold_heatmap": hold_heatmap(usage),
-        "generated_routes": sheet_of_boards(routes, stage.params.sheet_columns),
-    }
-    for name, figure in figures.items():
-        save_png(figure, stage.output(f"{name}.png"), stage.params.dpi)
+    draw(
+        stage,
+        training={
+            "loss": Picture(loss_curves(curves), "Loss by epoch. In nats per token; lower is better."),
+            "loss_by_grade": Picture(grade_curves(curves), "Validation loss of each grade by epoch."),
+            "loss_by_quality": Picture(
+                quality_curves(curves), "Validation loss by quality bin. The bins are by the repeats of a route."
+            ),
+            "generated_while_training": Picture(
+                sample_curves(curves),
+                "Routes generated after each epoch. The share that is valid, new and of its grade.",
+            ),
+        },
+        results={
+            "hold_heatmap": Picture(
+                hold_heatmap(usage), "Holds that real and generated routes use. Bright holds are used often."
+            ),
+        },
+        sheets={"generated_routes": sheet_of_boards(routes, stage.params.sheet_columns)},
+        examples=drawn_routes(routes),
+        about="Generated routes, from easy to hard. Green rings are start holds, blue ones moves, red ones the top.",
+    )
 
 
 if __name__ == "__main__":

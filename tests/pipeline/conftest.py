@@ -31,7 +31,7 @@ SHRUNKEN: Mapping[str, Any] = {
     "climb.evaluate.generation.per_grade": 3,
     "climb.evaluate.grade_judge.trees": 10,
     "climb.evaluate.bootstrap.resamples": 100,
-    "climb.plot.dpi": 40,
+    "climb.plot.dpi": 80,
     "climb.plot.routes_shown": 4,
 }
 """The real params of one domain, smaller."""

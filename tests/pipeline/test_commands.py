@@ -124,7 +124,7 @@ def test_the_noise_of_training_seeds_is_measured_by_queued_experiments(clone: Cl
 
 
 def test_noise_runs_nobody_elses_experiments(clone: Clone) -> None:
-    clone.run("dvc", "exp", "run", "--queue", "plot@climb", "-S", "climb.plot.dpi=43")
+    clone.run("dvc", "exp", "run", "--queue", "plot@climb", "-S", "climb.plot.dpi=83")
     told = clone.run("winnow", "noise", "climb", "--seeds", "2", expect=1)
     assert "DVC's queue holds 1 experiment(s), which would be run too" in told.stderr
     assert clone.run("dvc", "queue", "status").stdout.count("Queued") == 1

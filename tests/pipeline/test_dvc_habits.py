@@ -53,7 +53,7 @@ def test_a_registered_model_is_fetched_by_its_name_and_version(remote: Clone, tm
 
 
 def test_checkout_of_an_older_commit_brings_its_results_back(clone: Clone, finished: Clone) -> None:
-    clone.override({"climb.plot.dpi": 41})
+    clone.override({"climb.plot.dpi": 81})
     clone.run("dvc", "repro", "plot@climb")
     clone.commit("larger pictures")
     assert clone.hashes("data/climb/plot") != finished.hashes("data/climb/plot")
@@ -80,7 +80,7 @@ def test_an_imported_file_is_a_source_that_can_be_updated(clone: Clone, tmp_path
 
 
 def test_a_queued_experiment_is_run_applied_and_made_a_branch(clone: Clone) -> None:
-    clone.run("dvc", "exp", "run", "--queue", "--name", "wide", "plot@climb", "-S", "climb.plot.dpi=42")
+    clone.run("dvc", "exp", "run", "--queue", "--name", "wide", "plot@climb", "-S", "climb.plot.dpi=82")
     clone.run("dvc", "queue", "start")
     try:
         wait_for_queue(clone, "Success")
@@ -92,7 +92,7 @@ def test_a_queued_experiment_is_run_applied_and_made_a_branch(clone: Clone) -> N
     clone.run("dvc", "exp", "apply", "wide")
     applied = clone.hashes("data/climb/plot")
     assert applied != before
-    assert "dpi: 42" in (clone.root / "params.yaml").read_text()
+    assert "dpi: 82" in (clone.root / "params.yaml").read_text()
     clone.run("git", "checkout", "-q", "--force", "wide-branch")
     shutil.rmtree(clone.root / "data/climb/plot")
     clone.run("dvc", "checkout", "plot@climb")

@@ -123,7 +123,7 @@ def workflow_file(name: str) -> dict[Any, Any]:
 def base(clone: Clone) -> str:
     """A pull request that changes one param of evaluate; gives the branch it is for, which has moved on meanwhile."""
     clone.run("git", "checkout", "-q", "-b", "ahead")
-    clone.override({"climb.plot.dpi": 41})
+    clone.override({"climb.plot.dpi": 81})
     clone.commit("larger pictures")
     tip = clone.run("git", "rev-parse", "HEAD").stdout.strip()
     clone.run("git", "checkout", "-q", "main")
@@ -315,5 +315,5 @@ def test_hooks_keep_params_as_dvc_writes_them_and_notice_a_stale_lock(clone: Clo
     assert (clone.root / "params.yaml").read_text() == as_written
     clone.run(*hook("lock"))
     clone.run(*hook("dvc-pre-commit"))
-    clone.override({"climb.plot.dpi": 41})
+    clone.override({"climb.plot.dpi": 81})
     assert "plot@climb" in clone.run(*hook("lock"), expect=1).stdout

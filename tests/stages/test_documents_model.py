@@ -178,7 +178,6 @@ def test_ctrl_c_saves_an_interrupted_checkpoint_and_the_next_run_goes_on(
 def test_pictures_are_drawn_and_repeat_byte_for_byte(here: Path) -> None:
     names = {
         "loss", "class_accuracy", "scores", "confusion_matrix", "reliability", "issues", "threshold", "worst_errors",
-        "heat_maps",
     }  # fmt: skip
     files = {file.stem: file.read_bytes() for file in Path("data/documents/plot").glob("*.png")}
     assert set(files) == names

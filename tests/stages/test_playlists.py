@@ -339,7 +339,7 @@ def test_evaluate_says_all_that_is_asked(here: Path) -> None:
         assert bounds["low"] <= found["model"][name] <= bounds["high"]
     assert set(table("evaluate/slices.parquet")["by"]) == {"length"}
     assert sorted(file.name for file in Path("data/playlists/plot").iterdir()) == [
-        "completed.png", "learning_curves.png", "popularity_bias.png", "recall.png", "recall_by_length.png",
+        "learning_curves.png", "popularity_bias.png", "recall.png", "recall_by_length.png", "report.html",
     ]  # fmt: skip
 
 

@@ -21,12 +21,14 @@ from stages.retina import ingest
 from tests.conftest import ROOT
 from tests.stages.programs import STAGES
 from winnow.domains.retina import cli
+from winnow.domains.retina.definitions import Preparation
 from winnow.domains.retina.metrics import statistics
 from winnow.domains.retina.model.grading import grade_photographs
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.params import Common, Ingest, Params
 from winnow.domains.retina.rules.labels import patient_digest
 from winnow.domains.retina.source.fundus import draw_fundus
+from winnow.domains.retina.source.photographs import prepare
 from winnow.domains.retina.tables import Seen
 from winnow.images.store import read_images
 from winnow.judge.intervals import values
@@ -46,7 +48,7 @@ SHRUNKEN = {
     "retina.train.network.views": 2,
     "retina.evaluate.bootstrap.resamples": 100,
     "retina.evaluate.explained": 2,
-    "retina.plot.dpi": 40,
+    "retina.plot.dpi": 80,
 }
 
 
@@ -251,7 +253,11 @@ def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Pat
     assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-3)
     calibration = json.loads(Path("data/retina/train/model/calibration.json").read_text())
     assert one["referable"] == (one["referable_probability"] >= calibration["refer_from"])
-    assert Image.open(one["explained"]).size == (32, 32)
+    heated = np.asarray(Image.open(one["explained"]))
+    assert heated.shape == (512, 512, 3)  # the photograph, not the 32 pixels that the network sees
+    shown = prepare((eyes / "one.png").read_bytes(), Preparation(image_size=512, crop=True, contrast=False)).png
+    apart = np.abs(heated.astype(int) - np.asarray(Image.open(io.BytesIO(shown)))).max(axis=2)
+    assert 0 < (apart > 8).mean() < 0.9
     assert two == {
         "file": "eyes/two.png", "grade": None, "name": "ungradable", "referable": True, "quality": "too_dark",
         "model_verdict": "not evaluated",

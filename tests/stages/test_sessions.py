@@ -26,7 +26,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "ingest": {"synthetic": {"songs": 160, "users": 90, "genres": 5, "scene_songs": 10, "explore": 0.1}},
     "train": {"epochs": 3, "checkpoint_every": 2},
     "evaluate": {"explanation_checks": 20, "explained_users": 3, "bootstrap": {"resamples": 100, "confidence": 0.95}},
-    "plot": {"dpi": 40},
+    "plot": {"dpi": 80},
 }
 LOG = {"header": True, "user": "user", "item": ["song"], "timestamp": "time"} | dict.fromkeys(
     ("genre", "skipped", "share_played")
@@ -266,7 +266,7 @@ def test_evaluate_says_all_that_is_asked(here: Path) -> None:
     assert (rows.drop("truth") == rows["model"]).all()
     assert rows["truth"] == (~ranked["cold"] & (ranked["recommender"] == "model")).sum()
     assert sorted(file.name for file in Path("data/sessions/plot").iterdir()) == [
-        "explanations.png", "learning_curves.png", "popularity_bias.png", "recall.png", "recall_by_user.png",
+        "learning_curves.png", "popularity_bias.png", "recall.png", "recall_by_user.png", "report.html",
     ]  # fmt: skip
 
 

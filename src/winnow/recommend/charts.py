@@ -5,7 +5,6 @@ recall_at_K. Loads no torch.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +12,28 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from winnow.show.curves import draw_curves
+from winnow.show.dots import dot_chart, with_interval
 from winnow.show.figures import PALETTE, new_figure, styled
 
 GREY = "#9a9a9a"
-DASHES: tuple[dict[str, Any], ...] = (
-    {},
-    {"linestyle": "-.", "markerfacecolor": "white"},
-    {"linestyle": ":", "markerfacecolor": "white"},
+LEAST = 1e-4
+"""The share of places from which a cell is shaded."""
+MEANING = {
+    "model": "model (what is delivered)",
+    "network": "network (the model's network alone)",
+    "truth": "truth (what drew the data)",
+}
+"""Names on the axis for those that are no baselines."""
+RECALL = (
+    "Recall of all recommenders: the share of the held-out {} that their first K hold. Lines are 95% intervals of the "
+    "mean; the model is the network, where it has one blended with a simpler partner; all other names are baselines."
 )
-"""Lines after the first ones, whose colours repeat."""
+BIAS = (
+    "Which {} the recommenders list. Read along a line: the share of the places that each tenth of them gets, from the "
+    "least popular to the most; – is none."
+)
+LISTS = "{}, each with what weighed most for it: the effect is by how much the score falls without it."
+"""What the charts and the lists show, for the page."""
 
 
 def learning_curves(curves: pd.DataFrame, items: str, cutoffs: Sequence[int]) -> Figure:
@@ -43,27 +55,24 @@ def learning_curves(curves: pd.DataFrame, items: str, cutoffs: Sequence[int]) ->
     return figure
 
 
-def recall_chart(parts: Mapping[str, pd.DataFrame], cutoffs: Sequence[int]) -> Figure:
-    """Mean Recall@K of every recommender, side by side for each part's `ranked` rows; empty parts are left out.
+def recall_chart(parts: Mapping[str, pd.DataFrame], cutoffs: Sequence[int], users: str) -> Figure:
+    """Mean Recall@K of every recommender with its 95% interval, a panel for each part's `ranked` rows.
 
-    The recommender `truth`, which knows how drawn data came about, is a dashed line.
+    The best at the first K stands at the top; empty parts are left out. `users` is the plural name of who gets the
+    lists.
     """
+    panels = {}
     shown = {title: part for title, part in parts.items() if len(part)}
-    columns = [f"recall_at_{k}" for k in cutoffs]
-    with styled():
-        figure = new_figure(4.6 * len(shown) + 1.6, 4.0)
-        for axes, (title, part) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
-            means = part.groupby("recommender")[columns].mean()
-            for name, style in _lines(means.index).items():
-                axes.plot(cutoffs, means.loc[name], label=name, **style)
-            axes.set_xticks(cutoffs)
-            axes.set_xlabel("K")
-            axes.set_ylabel("Recall@K")
-            axes.set_ylim(bottom=0)
-            axes.set_title(title)
-        first = figure.axes[0]
-        figure.legend(*first.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
-    return figure
+    first = next(iter(shown.values())).groupby("recommender")[f"recall_at_{cutoffs[0]}"].mean()
+    for title, part in shown.items():
+        rows = [
+            with_interval(own[f"recall_at_{k}"], name=MEANING.get(str(name), str(name)), measure=f"K = {k}")
+            for name in first.sort_values(ascending=False, kind="stable").index
+            if len(own := part[part["recommender"] == name])
+            for k in cutoffs
+        ]
+        panels[f"{title} (n = {part['recommender'].eq('model').sum():,} {users})"] = pd.DataFrame(rows)
+    return dot_chart(panels, xlabel="Recall@K")
 
 
 def recall_by_group(
@@ -86,32 +95,33 @@ def recall_by_group(
             _bars(axes, ranked, column, present, names, metric)
             axes.set_xticks(range(len(present)), [f"{value}\n{sizes[value]} {users}" for value in present], fontsize=8)
             axes.set_xlabel(label)
-        panels[0].set_ylabel(f"Recall@{k}, with the 95% interval of the mean")
-        panels[-1].legend(fontsize=8)
+        panels[0].set_ylabel(f"Recall@{k}, 95% interval")
+        figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 
 def popularity_bias(exposure: pd.DataFrame, items: str, users: str, length: int) -> Figure:
-    """How the places of the lists are shared by tenths of the items, from `Exposure`.
+    """How the places of the lists are shared by tenths of the items, from `Exposure`: a line for each recommender.
 
     `items` and `users` are plural names: of what is listed, and of who gets the lists.
 
-    On a logarithmic axis: popular items have most places, and the others differ by orders of magnitude. A tenth without
-    any place has no point.
+    Shaded on a logarithmic scale: popular items have most places, and the others differ by orders of magnitude.
     """
+    shares = exposure.pivot_table(index="recommender", columns="decile", values="share")
+    names = sorted(shares.index, key=lambda name: (name != "model", name))
+    values = shares.loc[names].to_numpy()
     with styled():
-        figure = new_figure(7.4, 4.0)
+        figure = new_figure(8.4, 0.34 * len(names) + 1.7)
         axes = figure.subplots()
-        for name, style in _lines(sorted(exposure["recommender"].unique())).items():
-            line = exposure[(exposure["recommender"] == name) & (exposure["share"] > 0)].sort_values("decile")
-            axes.plot(line["decile"], line["share"], label=name, **style)
-        axes.set_yscale("log")
-        axes.axhline(0.1, color=GREY, linewidth=0.8, linestyle=":", label="equal shares")
-        axes.set_xticks(range(1, 11))
+        axes.imshow(np.log10(np.maximum(values, LEAST)), cmap="Blues", vmin=np.log10(LEAST), vmax=0, aspect="auto")
+        axes.grid(visible=False)
+        for (row, column), share in np.ndenumerate(values):
+            colour = "white" if share > 0.02 else "black"
+            axes.text(column, row, _percent(share), ha="center", va="center", fontsize=8, color=colour)
+        axes.set_yticks(range(len(names)), [MEANING.get(name, name) for name in names])
+        axes.set_xticks(range(len(shares.columns)), [str(decile) for decile in shares.columns])
         axes.set_xlabel(f"tenth of the {items} by number of {users} (10: the most popular)")
-        axes.set_ylabel(f"share of all places in the lists of {length}")
-        axes.set_title("Popularity bias")
-        axes.legend(fontsize=8)
+        axes.set_title(f"Share of the places in all lists of {length}; equal shares would be 10%")
     return figure
 
 
@@ -123,11 +133,7 @@ def _bars(axes: Axes, table: pd.DataFrame, column: str, present: list[str], name
         axes.bar(places + offset, mean, 0.38, yerr=error.fillna(0), color=colour, label=name, error_kw={"linewidth": 1})
 
 
-def _lines(names: Sequence[str] | pd.Index) -> dict[str, dict[str, Any]]:
-    """How each recommender's line is drawn: the first colour and a wide line for the model, dashes for the truth."""
-    own: dict[str, dict[str, Any]] = {
-        "model": {"color": PALETTE[0], "linewidth": 2.6},
-        "truth": {"color": "black", "linewidth": 1.4, "linestyle": "--"},
-    }
-    others = ({"color": colour, "linewidth": 1.4} | dash for dash in DASHES for colour in PALETTE[1:])
-    return {str(name): {"marker": "o"} | (own[name] if name in own else next(others)) for name in names}
+def _percent(share: float) -> str:
+    if share == 0:
+        return "–"
+    return "<.1%" if share < 0.001 else f"{share:.1%}" if share < 0.0995 else f"{share:.0%}"

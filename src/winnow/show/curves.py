@@ -41,8 +41,8 @@ def draw_curves(axes: Axes, curves: pd.DataFrame, labels: Mapping[str, str]) -> 
             )
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8)
+    if axes.get_legend_handles_labels()[0]:  # below the axis, where it covers no line
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
 
 
 def curve_figure(

@@ -1,5 +1,6 @@
 """Figures as PNG files that are the same bytes on every machine."""
 
+import io
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from winnow.pipeline.console import doing
 from winnow.pipeline.files import atomic_path
@@ -45,3 +47,11 @@ def save_png(figure: Figure, path: Path, dpi: int) -> None:
     doing(f"drawing {path.name}")
     with atomic_path(path) as scratch, styled():
         figure.savefig(scratch, format="png", dpi=dpi, metadata={"Software": None})
+
+
+def as_image(figure: Figure, dpi: int) -> Image.Image:
+    """The figure's pixels, without the margins."""
+    out = io.BytesIO()
+    with styled():
+        figure.savefig(out, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.05)
+    return Image.open(out)

@@ -8,4 +8,6 @@ from winnow.pipeline.section import Section
 class Drawing(Section):
     """A domain's `Plot` inherits from it."""
 
-    dpi: int = Field(ge=30, le=600, description="resolution of the figures, in dots per inch")
+    dpi: int = Field(
+        ge=72, le=600, description="resolution of the figures, in dots per inch; below 72 letters cannot be read"
+    )

@@ -85,15 +85,23 @@ def as_lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         if each["rows"] is None:
             yield f"{stage:<8}has not run"
             continue
-        total, *parts = each["rows"].items()
-        yield f"{stage:<8}{total[1]:,} rows: " + ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in parts)
+        yield f"{stage:<8}{each['rows']['in']:,} rows: {parts_line(each['rows'])}"
         if each["left_out"] is None:
             yield "        the tables with these rows are not here: `dvc checkout` or `dvc pull` brings them"
         for entry in each["left_out"] or []:
             yield f"  {entry['rows']:>8,}  {entry['reason']}"
-            for case in entry["first"]:
-                known = ((name, str(value)) for name, value in case.items() if value not in (None, ""))
-                yield "            " + _cut(", ".join(f"{name} {_cut(value, VALUE)}" for name, value in known), LINE)
+            yield from (f"            {case_line(case)}" for case in entry["first"])
+
+
+def parts_line(counts: Mapping[str, int]) -> str:
+    """What became of a stage's rows: `2,973 kept, 27 dropped`."""
+    return ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in counts.items() if name != "in")
+
+
+def case_line(case: Mapping[str, Any]) -> str:
+    """A row that was left out: what is known of it, in one line."""
+    known = ((name, str(value)) for name, value in case.items() if value not in (None, ""))
+    return _cut(", ".join(f"{name} {_cut(value, VALUE)}" for name, value in known), LINE)
 
 
 def _cut(text: str, length: int) -> str:

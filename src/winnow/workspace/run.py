@@ -154,13 +154,20 @@ class _Runs:
                 self.kept, self.written = stages, written
 
 
-def results_table(domains: Sequence[str], params: Mapping[str, Any]) -> str:
-    """A line per domain: verdict, headline metric with its interval, strongest baseline, and whether it is expected."""
+def result_rows(domains: Sequence[str], params: Mapping[str, Any]) -> Sequence[Sequence[str]]:
+    """A header, then of each domain: verdict, headline with its interval, strongest baseline, if it is expected."""
     rows = [("domain", "verdict", "headline metric", "strongest baseline", "expected of the embedded data")]
-    rows += [(domain, *_result(domain, params[domain])) for domain in domains]
+    return rows + [(domain, *_result(domain, params[domain])) for domain in domains]
+
+
+def results_table(domains: Sequence[str], params: Mapping[str, Any]) -> str:
+    """`result_rows` as text."""
+    rows = result_rows(domains, params)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join(["", *lines, "", "reasons: winnow status --reasons    pictures: data/<domain>/plot"])
+    return "\n".join(
+        ["", *lines, "", "reasons: winnow status --reasons    pictures and all else on one page: winnow board"]
+    )
 
 
 def _result(domain: str, params: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -51,6 +51,38 @@ def test_the_worst_condition_decides(perplexity: float, low: float, high: float,
     assert reasons[0].startswith(f"{word}: ")
 
 
+@pytest.mark.parametrize(
+    ("perplexity", "low", "high", "valid", "against", "target", "advice"),
+    [
+        (8.0, 7.0, 9.0, 1.0, "Better than `bigram`", "at every target", "can be used"),
+        (8.0, 7.0, 9.0, 0.95, "Better than `bigram`", "not surely at the target of valid_score", "read the reasons"),
+        (8.0, 7.0, 9.0, 0.8, "Better than `bigram`", "not at the target of valid_score", "do not use this model"),
+        (9.5, 9.0, 10.5, 1.0, "Not surely better than `bigram`", "at every target", "read the reasons"),
+        (9.5, 9.0, 10.5, 0.8, "Not surely better than `bigram`", "not at the target", "do not use this model"),
+        (10.0, 9.0, 11.0, 1.0, "No better than `bigram`", "at every target", "do not use this model"),
+    ],
+)
+def test_a_sentence_says_what_the_verdict_means(
+    perplexity: float, low: float, high: float, valid: float, against: str, target: str, advice: str
+) -> None:
+    bounds = {"perplexity": Interval(low, high)}
+    found = decide(GATE, EvaluationResult({"perplexity": perplexity, "valid_score": valid}, bounds, BASELINES))
+    first, _, last = found.sentence.partition(": ")
+    assert first.startswith(against)
+    assert target in first
+    assert advice in last
+
+
+def test_each_condition_has_its_word_and_its_target_in_the_order_of_the_reasons() -> None:
+    bounds = {"perplexity": Interval(7.0, 9.0)}
+    found = decide(GATE, EvaluationResult({"perplexity": 8.0, "valid_score": 0.8}, bounds, BASELINES))
+    assert found.conditions == [
+        {"metric": "valid_score", "word": "FAIL", "target": "≥ 0.99"},
+        {"metric": "perplexity", "word": "PASS", "target": "better than 10 of `bigram`"},
+    ]
+    assert [reason.split()[:2] for reason in found.reasons] == [["FAIL:", "valid_score"], ["PASS:", "perplexity"]]
+
+
 def test_higher_is_better_uses_the_low_end() -> None:
     gate = Gate.model_validate({"headline": "accuracy", "conditions": [], "expected": None})
     baselines = {"majority": {"accuracy": 0.5}}
@@ -171,7 +203,7 @@ def test_evaluate_json_is_short_and_judgement_json_whole() -> None:
         "perplexity_baseline": 10.0,
         "valid_score": 1.0,
     }
-    parts = ["baseline", "difference", "interval", "model", "reasons", "reference", "verdict"]
+    parts = ["baseline", "conditions", "difference", "interval", "model", "reasons", "reference", "sentence", "verdict"]
     assert sorted(report.judgement) == parts
     assert report.judgement["interval"] == {"perplexity": {"low": 7, "high": 9}}
     assert report.judgement["difference"] == {"perplexity": {"bigram": {"low": -3, "high": -1}}}

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winnow.recommend.charts import popularity_bias, recall_by_group, recall_chart
+from tests.library.show.charted import dots
+from winnow.recommend.charts import MEANING, popularity_bias, recall_by_group, recall_chart
 
 NAMES = ("ease", "model", "truth")
 
@@ -19,25 +20,30 @@ def ranked() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_the_truth_is_a_dashed_line_beside_the_recommenders() -> None:
-    (axes,) = recall_chart({"Users": ranked(), "None": ranked().iloc[:0]}, (5, 10)).axes
-    lines = {str(line.get_label()): line for line in axes.get_lines()}
-    assert set(lines) == set(NAMES)
-    assert {name for name, line in lines.items() if line.get_linestyle() == "--"} == {"truth"}
+def test_every_recommender_has_a_line_the_best_at_the_top_and_those_that_are_no_baselines_are_explained() -> None:
+    (axes,) = recall_chart({"Users": ranked(), "None": ranked().iloc[:0]}, (5, 10), "users").axes
+    assert axes.get_title() == "Users (n = 20 users)"
     means = ranked().groupby("recommender")[["recall_at_5", "recall_at_10"]].mean()
-    assert lines["truth"].get_ydata() == pytest.approx(means.loc["truth"].to_numpy())
+    names = {"ease": "ease"} | {name: MEANING[name] for name in ("model", "truth")}
+    found = dots(axes)
+    for name, shown in names.items():
+        for k in (5, 10):
+            assert found[shown, f"K = {k}"][0] == pytest.approx(means.loc[name, f"recall_at_{k}"])
+    order = means["recall_at_5"].sort_values(ascending=False).index
+    assert [text.get_text() for text in axes.get_yticklabels()] == [names[name] for name in order]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # from the top
 
 
-def test_shares_of_places_are_on_a_logarithmic_axis_without_empty_tenths() -> None:
+def test_shares_of_places_are_written_in_their_cells() -> None:
     rows = [
-        {"recommender": name, "decile": decile, "share": 0.0 if decile < 3 else 1 / 8}
+        {"recommender": name, "decile": decile, "share": 0.0 if decile < 3 else 0.0004 if decile == 3 else 0.14}
         for name in NAMES
         for decile in range(1, 11)
     ]
     (axes,) = popularity_bias(pd.DataFrame(rows), "songs", "users", 10).axes
-    assert axes.get_yscale() == "log"
-    lines = {str(line.get_label()): line for line in axes.get_lines()}
-    assert list(lines["model"].get_xdata()) == list(range(3, 11))
+    assert [text.get_text() for text in axes.get_yticklabels()] == [MEANING["model"], "ease", MEANING["truth"]]
+    cells = {tuple(map(int, text.get_position())): text.get_text() for text in axes.texts}
+    assert [cells[column, 0] for column in range(10)] == ["–", "–", "<.1%", *["14%"] * 7]
 
 
 def test_intervals_are_named_and_are_those_of_the_mean() -> None:

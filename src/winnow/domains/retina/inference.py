@@ -5,6 +5,7 @@ Everything is done as the model's folder says; params.yaml decides only the devi
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +29,7 @@ from winnow.domains.retina.rules.labels import label_photographs, patient_digest
 from winnow.domains.retina.rules.quality import quality_rules
 from winnow.domains.retina.source import formats
 from winnow.domains.retina.source.collect import Collected, collect
+from winnow.domains.retina.source.photographs import prepare
 from winnow.domains.retina.source.records import Collection, Listing, Record
 from winnow.domains.retina.tables import Seen
 from winnow.images.codec import Pixels, encode_png
@@ -42,6 +44,8 @@ from winnow.pipeline.files import atomic_path
 from winnow.pipeline.tables import read_table
 from winnow.show.heat import overlay
 
+SHOWN = 512
+"""Pixels a side, at least, of the photograph under its heat map: the network may see far fewer."""
 BATCH = 64
 """Photographs at a time."""
 UNLIKE_TRAINING = "unlike_training"
@@ -83,7 +87,9 @@ def grade_files(
                 entry = graded[names[place]]
                 inside, entry["unseen_share"] = within_retina(heat, image, model.preparation)
                 target = explain / f"{pictures[Path(names[place])]}_heat.png"
-                entry["explained"] = str(_save(target, overlay(image, encode_png(inside))))
+                shown = replace(model.preparation, image_size=max(SHOWN, model.preparation.image_size), contrast=False)
+                photograph = prepare(Path(names[place]).read_bytes(), shown).png
+                entry["explained"] = str(_save(target, overlay(photograph, encode_png(inside))))
     errors = dict(zip(found.rejected["name"], found.rejected["reason"], strict=True))
     return [graded.get(str(file)) or {"file": str(file), "error": errors[str(file)]} for file in files]
 

@@ -1,30 +1,17 @@
 """The pictures of playlists."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.library.show.charted import dots
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.view.comparison import recall_at_cutoffs
-from winnow.domains.playlists.view.completed import completed_sheet
-from winnow.show.figures import save_png
+from winnow.domains.playlists.view.examples import completed_playlists
+from winnow.recommend.charts import MEANING
 
 
-@pytest.mark.parametrize("name", ["A$AP – Ke$ha", r"$ – \frac{$", "$ % ^ # $"])
-def test_dollars_in_names_are_letters(tmp_path: Path, name: str) -> None:
-    """Matplotlib reads what stands between two of them as a formula, and stops at one that it cannot read."""
-    row = {
-        "playlist": f"3 {name}", "given": name, "place": 1, "track": name, "found": True, "score": 1.0, "kind": "track",
-        "reason": name, "effect": 0.1,
-    }  # fmt: skip
-    figure = completed_sheet(pd.DataFrame([row]), 1)
-    save_png(figure, tmp_path / "sheet.png", 40)
-    assert not any(text.get_parse_math() for text in figure.axes[0].texts)
-
-
-def test_the_sheet_shows_so_many_playlists_their_first_reasons_and_ticks_what_was_found() -> None:
+def test_a_playlist_has_a_card_with_its_name_its_last_tracks_and_the_first_reason_of_each_place() -> None:
     rows = [
         (f"{playlist} list", "a · b", place, f"track {playlist}{place}", place == 2, "artist", reason, effect)
         for playlist in (4, 7, 9)
@@ -32,15 +19,14 @@ def test_the_sheet_shows_so_many_playlists_their_first_reasons_and_ticks_what_wa
         for reason, effect in (("first", 0.5), ("second", 0.1))
     ]
     columns = ["playlist", "given", "place", "track", "found", "kind", "reason", "effect"]
-    figure = completed_sheet(pd.DataFrame(rows, columns=columns), 2)
-    texts = [text.get_text() for text in figure.axes[0].texts]
-    assert [text for text in texts if "track" in text] == [
-        "1. track 41", "2. track 42  ✓", "1. track 71", "2. track 72  ✓"
-    ]  # fmt: skip
-    assert [text for text in texts if "list:" in text] == ["4 list:  … a · b", "7 list:  … a · b"]
-    reasons = [text for text in texts if "(+" in text]
-    assert len(reasons) == 4
-    assert all("first (+0.500)" in text for text in reasons)
+    cards = completed_playlists(pd.DataFrame(rows, columns=columns), 2)
+    assert [card.title for card in cards] == ["Playlist 4 list", "Playlist 7 list"]
+    assert cards[0].lines == ["Its last tracks: a · b"]
+    assert cards[1].table is not None
+    assert cards[1].table.rows == [
+        ["1", "track 71", "no", "artist: first", "+0.500"],
+        ["2", "track 72", "yes", "artist: first", "+0.500"],
+    ]
 
 
 def test_recall_is_shown_over_all_tracks_and_over_those_seen_in_training() -> None:
@@ -50,7 +36,8 @@ def test_recall_is_shown_over_all_tracks_and_over_those_seen_in_training() -> No
     ranked.loc[:3, columns[len(columns) // 2 :]] = np.nan  # playlists of which no held-out track was seen
     left, right = recall_at_cutoffs(ranked).axes
     for axes, names in ((left, columns[: len(columns) // 2]), (right, columns[len(columns) // 2 :])):
-        lines = {str(line.get_label()): line.get_ydata() for line in axes.get_lines()}
-        for name in ("model", "ease"):
+        found = dots(axes)
+        for name, shown in (("model", MEANING["model"]), ("ease", "ease")):
             expected = ranked.loc[ranked["recommender"] == name, names].mean()
-            assert lines[name] == pytest.approx(expected.to_numpy())
+            for k, value in zip(definitions.CUTOFFS, expected, strict=True):
+                assert found[shown, f"K = {k}"][0] == pytest.approx(value)

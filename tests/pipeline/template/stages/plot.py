@@ -1,5 +1,5 @@
 """
-Draw predictions and errors.
+Draw predictions and errors; write the page.
 
     dvc repro plot@toy
 """
@@ -8,13 +8,23 @@ from winnow.domains.toy.params import Common, Plot
 from winnow.domains.toy.tables import Predictions
 from winnow.domains.toy.view.errors import error_by_group, scatter
 from winnow.pipeline.stage import Stage, run_stage
-from winnow.show.figures import save_png
+from winnow.show.page import Picture, draw
 
 
 def main(stage: Stage[Common, Plot]) -> None:
     predictions = stage.read("evaluate/predictions.parquet", Predictions)
-    save_png(scatter(predictions), stage.output("predictions.png"), stage.params.dpi)
-    save_png(error_by_group(predictions), stage.output("error_by_group.png"), stage.params.dpi)
+    draw(
+        stage,
+        training={},
+        results={
+            "predictions": Picture(
+                scatter(predictions), "Predictions over true values. On the dashed line both are equal."
+            ),
+            "error_by_group": Picture(
+                error_by_group(predictions), "The groups with the largest errors. n is their rows."
+            ),
+        },
+    )
 
 
 if __name__ == "__main__":

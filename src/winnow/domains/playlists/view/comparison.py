@@ -12,7 +12,7 @@ def recall_at_cutoffs(ranked: pd.DataFrame) -> Figure:
     columns = [f"recall_at_{k}" for k in definitions.CUTOFFS]
     seen = ranked.drop(columns=columns).rename(columns={f"seen_{name}": name for name in columns})
     parts = {"All held-out tracks": ranked, "Tracks seen in training": seen.dropna(subset=columns)}
-    return recall_chart(parts, definitions.CUTOFFS)
+    return recall_chart(parts, definitions.CUTOFFS, "playlists")
 
 
 def recall_by_length(ranked: pd.DataFrame) -> Figure:

@@ -1,38 +1,46 @@
-"""Correctly and wrongly graded photographs with the network's heat maps."""
+"""Rightly and wrongly graded photographs with the network's heat maps."""
+
+from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from winnow.images.codec import load_pixels
-from winnow.show.figures import new_figure, styled
-from winnow.show.heat import overlay
+from winnow.domains.retina import definitions
+from winnow.show.page import Example
+from winnow.show.pairs import pair_images, pair_sheet
+
+MEANING = "what raised the score of the predicted grade"
 
 
 def case_sheet(cases: pd.DataFrame, columns: int) -> Figure:
     """Right cases, then wrong ones; each as the photograph and the same under its heat map."""
-    right = cases[cases["grade"] == cases["predicted"]]
-    wrong = cases[cases["grade"] != cases["predicted"]]
-    parts = [(part, title) for part, title in ((right, "right"), (wrong, "wrong")) if len(part)]
-    rows = sum(-(-len(part) // columns) for part, _ in parts)
-    with styled():
-        figure = new_figure(3.0 * columns, 1.9 * rows + 0.4)
-        grid = figure.subplots(rows, 2 * columns, squeeze=False)
-        for axes in grid.flat:
-            axes.set_axis_off()
-        line = 0
-        for part, title in parts:
-            for index, case in enumerate(part.itertuples()):
-                row, column = divmod(index, columns)
-                _draw(grid[line + row, 2 * column], grid[line + row, 2 * column + 1], case, title)
-            line += -(-len(part) // columns)
-    return figure
+    drawn = [(case["png"], case["heat"], _told(case), _graded(case)) for case in _ordered(cases)]
+    return pair_sheet(drawn, columns, height=1.8, meaning=MEANING)
 
 
-def _draw(plain: Axes, heated: Axes, case: "object", title: str) -> None:
-    grade, predicted = getattr(case, "grade"), getattr(case, "predicted")  # noqa: B009 - a row of itertuples
-    png, heat, probability = (getattr(case, name) for name in ("png", "heat", "probability"))
-    plain.imshow(load_pixels(png))
-    heated.imshow(overlay(png, heat))
-    plain.set_title(f"{title}: is {grade}", fontsize=8, color="#009e73" if title == "right" else "#d55e00")
-    heated.set_title(f"graded {predicted} ({probability:.0%})", fontsize=8)
+def case_examples(cases: pd.DataFrame) -> list[Example]:
+    """The same for the page."""
+    return [
+        Example(
+            f"{_told(case)}, {_graded(case)}",
+            pictures=pair_images(
+                case["png"], case["heat"], f"photograph {case['image_id']} as the network sees it", MEANING
+            ),
+            lines=[case["image_id"]],
+        )
+        for case in _ordered(cases)
+    ]
+
+
+def _ordered(cases: pd.DataFrame) -> list[dict[Any, Any]]:
+    right = cases["grade"] == cases["predicted"]
+    return pd.concat([cases[right], cases[~right]]).to_dict("records")
+
+
+def _told(case: dict[Any, Any]) -> str:
+    word = "right" if case["grade"] == case["predicted"] else "wrong"
+    return f"{word}: is {case['grade']} ({definitions.GRADE_NAMES[case['grade']]})"
+
+
+def _graded(case: dict[Any, Any]) -> str:
+    return f"graded {case['predicted']} ({case['probability']:.0%} sure)"

@@ -10,7 +10,7 @@ from winnow.recommend.charts import recall_by_group, recall_chart
 def recall_at_cutoffs(ranked: pd.DataFrame) -> Figure:
     """Mean Recall@K of every recommender for trained users and, where there are any, for cold-start users."""
     parts = {"Known users": ranked[~ranked["cold"]], "Cold-start users": ranked[ranked["cold"]]}
-    return recall_chart(parts, definitions.CUTOFFS)
+    return recall_chart(parts, definitions.CUTOFFS, "users")
 
 
 def recall_by_user(ranked: pd.DataFrame) -> Figure:
