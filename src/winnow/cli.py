@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from winnow.domains.load import domain_names, has_module, load
+from winnow.learn.folder import ModelOption
 from winnow.pipeline.checkout import enter_checkout
 from winnow.pipeline.errors import WinnowError, from_os_error
 
@@ -241,6 +242,26 @@ def run(
     for domain in domains or []:
         check_domain(domain)
     run_domains(domains or params["domains"], params, jobs)
+
+
+@app.command()
+def serve(
+    domains: Annotated[
+        list[str] | None, typer.Argument(help="such as climb (default: all that have a trained model)")
+    ] = None,
+    model: ModelOption = None,
+    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0 lets other machines in")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one")] = 8000,
+) -> None:
+    """Serve trained models as web pages to try them and as a JSON API, until Ctrl+C; needs the extra `serve`.
+
+    The answers are those of the commands of each domain. Nothing that is sent is stored.
+    """
+    from winnow.workspace.serving import serve as serve_models
+
+    for domain in domains or []:
+        check_domain(domain)
+    serve_models(domains or [], model, host, port)
 
 
 @app.command()
