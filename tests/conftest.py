@@ -2,11 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import stages  # noqa: F401 - sets the kernels before numpy and torch load: what tests compute has the programs' bytes
+from tests.browser import INSTALL, Browser, programs
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of several tests at once would wait for one another
 
@@ -42,3 +44,13 @@ def workspace(tmp_path: Path) -> Path:
     for domain in (ROOT / "data" / "source").iterdir():
         (target / "data" / "source" / domain.name).mkdir(parents=True)
     return target
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium, one for all tests of a worker; see tests/browser.py."""
+    if programs() is None:
+        pytest.skip(INSTALL)
+    opened = Browser(tmp_path_factory.mktemp("chromium"))
+    yield opened
+    opened.close()
