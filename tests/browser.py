@@ -54,7 +54,7 @@ class Browser:
         for switch in (*SWITCHES, f"--user-data-dir={profile}"):
             options.add_argument(switch)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self.driver = webdriver.Chrome(options, Service(known[1]))
+        self.driver: Any = webdriver.Chrome(options, Service(known[1]))
         self.driver.set_script_timeout(120)
         self._asked: list[str] = []
 
