@@ -25,6 +25,7 @@ import uvicorn
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.browser import Browser
 from tests.conftest import ROOT
 from tests.stages.conftest import Finished, torch_restored
 from winnow.domains.documents.source.synthetic import draw_page
@@ -413,6 +414,60 @@ def test_pages_need_no_other_host_and_no_script(here: Open) -> None:
         assert not re.search(r"https?://|<script|@import|url\(", response.text), path
     seen = text_of(requests.get(f"{here.address}/api").text)
     assert all(name in seen for name in here.service.question.model_fields)
+
+
+def test_a_person_clicks_through_the_page(here: Open, browser: Browser) -> None:
+    """Fills in the form, sends it, reads the answer: light and dark, on a phone and on a screen."""
+    driver = browser.driver
+    for case in CASES[here.service.domain]()[-1:]:
+        for width, dark in ((390, True), (1400, False)):
+            browser.look(width, dark=dark)
+            browser.open(f"{here.address}/")
+            driver.find_element("css selector", f"nav a[href='/{here.service.domain}']").click()
+            assert driver.current_url == here.page
+            if case.file:
+                driver.find_element("id", "file").send_keys(str(case.file.resolve()))
+            for name, value in case.question.items():
+                field = driver.find_elements("id", name)
+                if field and field[0].tag_name == "select":
+                    field[0].find_element("xpath", f"option[. = '{value}']").click()
+                elif field and field[0].get_attribute("type") == "checkbox":
+                    field[0].click()
+                elif field:
+                    field[0].clear()
+                    field[0].send_keys(str(value))
+            driver.find_element("css selector", "form button").click()
+            assert case.shown in driver.find_element("id", "answer").text
+            driver.find_element("css selector", "#answer summary").click()
+            pictures = driver.find_elements("css selector", "#answer img")
+            assert all(picture.get_property("naturalWidth") > 50 for picture in pictures)
+            check_page(browser, here.address)
+            assert len(driver.page_source) < 3_000_000
+
+
+def test_the_pages_beside_those_of_domains_are_good(browser: Browser) -> None:
+    with served(plain(lambda *_: "answer")) as address:
+        for path in ("/", "/api", "/none"):
+            browser.look(390, dark=True)
+            browser.open(address + path)
+            messages = browser.messages()
+            assert (browser.violations(), browser.overflow()) == ([], 0)
+            assert not messages or path == "/none"  # of which the console says that it is not found
+
+
+def check_page(browser: Browser, address: str) -> None:
+    """No finding of axe-core, no message, no request elsewhere, nothing beyond the window's edge."""
+    assert browser.violations() == []
+    assert browser.messages() == []
+    assert browser.overflow() == 0
+    assert all(request.startswith(address) for request in browser.requests())
+
+
+def test_the_guide_tells_the_bounds() -> None:
+    text, bounds = (ROOT / "docs/serve.md").read_text(), Bounds()
+    for told in (f"{bounds.megabytes:g} MB", f"{bounds.seconds:g} seconds", f"{bounds.body_seconds:g} seconds"):
+        assert told in text
+    assert f"{bounds.questions} questions" in text
 
 
 def test_another_name_for_this_machine_is_refused() -> None:

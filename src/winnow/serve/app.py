@@ -143,10 +143,15 @@ def _environment(folders: Sequence[Path]) -> Environment:
     loader = FileSystemLoader([HERE / "templates", *sorted({folder.parent for folder in folders})])
     environment = Environment(loader=loader, autoescape=select_autoescape(default=True), undefined=StrictUndefined)
     environment.filters["visible"] = lambda text: str(text).translate(CONTROLS)
-    environment.filters["percent"] = lambda share: f"{share:.0%}" if share >= 0.1 or not share else f"{share:.1%}"
+    environment.filters["percent"] = _percent
     environment.filters["as_json"] = _json_without_pictures
     environment.trim_blocks = environment.lstrip_blocks = True
     return environment
+
+
+def _percent(share: float) -> str:
+    """With a digit more where rounding would make it nothing or everything."""
+    return f"{share:.0%}" if share in {0, 1} or 0.1 <= share <= 0.99 else f"{share:.1%}"
 
 
 def _json_without_pictures(value: Any) -> str:

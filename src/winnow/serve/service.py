@@ -103,4 +103,4 @@ class Service:
         if model.verdict == UNKNOWN:
             return f"This model is {UNKNOWN}: nobody knows how good it is."
         why = model.reasons[0] if model.reasons else model.verdict
-        return f"This model did not pass its evaluation ({model.verdict}): {why}"
+        return f"This model did not pass its evaluation: {why}"
