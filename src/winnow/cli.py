@@ -171,9 +171,12 @@ def export(
     (out,) = enter_checkout(out)
     if what == "model":
         from winnow.learn.folder import copy_model
-        from winnow.pipeline.files import JUDGEMENT
+        from winnow.pipeline.files import JUDGEMENT, write_text
+        from winnow.workspace.card import model_card
 
+        card = model_card(domain)
         given = copy_model(domain, out or Path("build", "model", domain))
+        write_text(given / "README.md", card)
         usual = (given / JUDGEMENT).stat().st_mode
         for file in filter(Path.is_file, given.rglob("*")):
             file.chmod(usual)  # safetensors saves weights that only their owner may read
@@ -201,15 +204,11 @@ def publish(
 ) -> None:
     """Upload a trained model with its model card to the Hugging Face hub; log in with `hf auth login` first."""
     from winnow.learn.publishing import publish_model
+    from winnow.workspace.card import model_card
 
     check_domain(domain)
     enter_checkout()
-    if not has_module(domain, "model.publishing"):
-        raise WinnowError(
-            f"{domain} has no model card to publish a model with", fix="a domain needs model/publishing.py"
-        )
-    card = load(domain, "model.publishing").model_card()
-    for line in publish_model(domain, card, repo, private=private, dry_run=dry_run):
+    for line in publish_model(domain, model_card(domain), repo, private=private, dry_run=dry_run):
         print(line)
 
 
