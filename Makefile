@@ -40,7 +40,7 @@ bench: .venv/ready
 	python -m benchmarks.pipeline.loop
 
 lock: .venv/ready
-	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev --extra heic --extra ocr --extra pretrained --extra quantized pyproject.toml -o requirements.lock -q
+	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev --extra heic --extra ocr --extra pretrained --extra quantized --extra serve --extra docs pyproject.toml -o requirements.lock -q
 
 .venv/ready: requirements.lock requirements-uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "winnow needs Python 3.11 or newer: make PYTHON=python3.12 " + "run")'

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from winnow.domains.load import domain_names, has_module, load
+from winnow.learn.folder import ModelOption
 from winnow.pipeline.checkout import enter_checkout
 from winnow.pipeline.errors import WinnowError, from_os_error
 
@@ -170,9 +171,12 @@ def export(
     (out,) = enter_checkout(out)
     if what == "model":
         from winnow.learn.folder import copy_model
-        from winnow.pipeline.files import JUDGEMENT
+        from winnow.pipeline.files import JUDGEMENT, write_text
+        from winnow.workspace.card import model_card
 
+        card = model_card(domain)
         given = copy_model(domain, out or Path("build", "model", domain))
+        write_text(given / "README.md", card)
         usual = (given / JUDGEMENT).stat().st_mode
         for file in filter(Path.is_file, given.rglob("*")):
             file.chmod(usual)  # safetensors saves weights that only their owner may read
@@ -200,15 +204,11 @@ def publish(
 ) -> None:
     """Upload a trained model with its model card to the Hugging Face hub; log in with `hf auth login` first."""
     from winnow.learn.publishing import publish_model
+    from winnow.workspace.card import model_card
 
     check_domain(domain)
     enter_checkout()
-    if not has_module(domain, "model.publishing"):
-        raise WinnowError(
-            f"{domain} has no model card to publish a model with", fix="a domain needs model/publishing.py"
-        )
-    card = load(domain, "model.publishing").model_card()
-    for line in publish_model(domain, card, repo, private=private, dry_run=dry_run):
+    for line in publish_model(domain, model_card(domain), repo, private=private, dry_run=dry_run):
         print(line)
 
 
@@ -270,6 +270,26 @@ def board(
     for note in notes:
         print(f"⚠ {note}", file=sys.stderr)
     print(f"{target}  {target.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command()
+def serve(
+    domains: Annotated[
+        list[str] | None, typer.Argument(help="such as climb (default: all that have a trained model)")
+    ] = None,
+    model: ModelOption = None,
+    host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0 lets other machines in")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one")] = 8000,
+) -> None:
+    """Serve trained models as web pages to try them and as a JSON API, until Ctrl+C; needs the extra `serve`.
+
+    The answers are those of the commands of each domain. Nothing that is sent is stored.
+    """
+    from winnow.workspace.serving import serve as serve_models
+
+    for domain in domains or []:
+        check_domain(domain)
+    serve_models(domains or [], model, host, port)
 
 
 @app.command()

@@ -15,9 +15,9 @@ from tests.stages.programs import Programs
 from tests.stages.test_test_side_is_never_seen import contents
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import article_text, read_config
-from winnow.domains.articles.model.publishing import model_card
 from winnow.domains.articles.model.ridge import TextRidge, fit_ridge
 from winnow.domains.articles.model.scoring import choose_share, load_scorer
+from winnow.workspace.card import model_card
 
 MODEL = Path("data/articles/train/model")
 
@@ -78,7 +78,7 @@ def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, her
     held = side.index[side == "val"]
     page = Path("metrics/articles/model_evaluation.md").read_text()
     assert f"(share {share:.0%}, chosen on validation): validation MAE {told['mixture_val_mae']:.3f}" in page
-    assert f"averaged with ridge regression on TF-IDF (share {share:.0%})" in model_card()
+    assert f"averaged with ridge regression on TF-IDF (share {share:.0%})" in model_card("articles")
     assert told["mixture_val_mae"] == pytest.approx(
         (stored.loc[held] - labels.loc[held]).abs().to_numpy().mean(), abs=1e-4
     )

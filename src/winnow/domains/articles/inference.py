@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from winnow.domains.articles.definitions import Scoring, article_text, overall_scores, tier_names
-from winnow.domains.articles.model.scoring import load_scorer
+from winnow.domains.articles.model.scoring import TrainedScorer, load_scorer
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, json_object, lines_of, text_of
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.cache import content_key
@@ -42,16 +42,12 @@ def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torc
             pass
         number = done
         while block := list(islice(lines, BLOCK)):
-            rows = [_row(line) for line in block]
-            found = [row for row in rows if "error" not in row]
-            texts = [article_text(row["title"], row["content"]) for row in found]
-            scores: Iterator[Any] = iter(model.score(texts, batch_size=BATCH) if texts else [])
-            for row in rows:
-                if "error" in row:
-                    answer = {"row": number, **row}
+            for found in score_lines(model, block):
+                if "error" in found:
+                    answer = {"row": number, **found}
                     counts["refused"] += 1
                 else:
-                    answer = trained.stamp(_answer(row["id"], next(scores), model.network.scoring))
+                    answer = trained.stamp(found)
                     counts["scored"] += 1
                 number += 1
                 target.write((json.dumps(answer, ensure_ascii=False) + "\n").encode())
@@ -59,6 +55,15 @@ def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torc
     if out is not None and part is not None:
         part.replace(out)
     return counts
+
+
+def score_lines(model: TrainedScorer, lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+    """The answer to each line of JSONL, or the `error` that keeps it from being scored."""
+    rows = [_row(line) for line in lines]
+    texts = [article_text(row["title"], row["content"]) for row in rows if "error" not in row]
+    scores: Iterator[Any] = iter(model.score(texts, batch_size=BATCH) if texts else [])
+    for row in rows:
+        yield row if "error" in row else _answer(row["id"], next(scores), model.network.scoring)
 
 
 def _part_of(out: Path, source: Path, folder: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from winnow.domains.climb import definitions
+from winnow.domains.climb.asked import Asked
 from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.errors import WinnowError
 
@@ -29,48 +30,34 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
     """Generate valid routes of a grade; none of them is a training route."""
-    font = definitions.parse_grade(grade)
-    if font is None:
-        raise WinnowError(f"{grade} is not a Font grade of these boards", fix=f"one of {', '.join(definitions.GRADES)}")
-    _check_known("board", board, list(definitions.BOARDS))
-    _check_known("angle", angle, list(definitions.ANGLES))
+    asked = Asked.of(grade=grade, board=board, angle=angle)
     if png is not None and png.suffix.lower() != ".png":
         raise WinnowError(f"{png} is not the name of a PNG file", fix=f"--png {png.with_suffix('.png')}")
     trained = use_model("climb", model)
-    import pandas as pd
-
-    from winnow.domains.climb.inference import Generator
+    from winnow.domains.climb.inference import Generator, as_rows
     from winnow.learn.devices import configured_device
 
-    generator = Generator(trained.folder, configured_device())
-    generator.check_trained_on(board=board, angle=angle, grade=font)
-    row = {"board": board, "angle": angle, "grade_index": definitions.GRADE_INDEX[font]}
-    routes = [
-        list(zip(map(definitions.cell_name, cells), definitions.infer_roles(cells, board), strict=True))
-        for cells in generator.new_routes(pd.DataFrame([row] * count), seed)
-    ]
+    routes = Generator(trained.folder, configured_device()).asked_routes(asked, count, seed)
     if png is not None:
         from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
         from winnow.show.figures import save_png
 
-        drawn = [DrawnRoute(f"{font} · {board} · {angle}° · #{n}", board, holds) for n, holds in enumerate(routes, 1)]
+        title = f"{asked.grade} · {board} · {angle}°"
+        drawn = [DrawnRoute(f"{title} · #{number}", board, holds) for number, holds in enumerate(routes, 1)]
         save_png(sheet_of_boards(drawn, SHEET_COLUMNS), png, DPI)
     if app_json is not None:
         from winnow.domains.climb.source import app as moonboard_app
         from winnow.pipeline.files import write_json
 
-        write_json(app_json, moonboard_app.document([(board, angle, font, holds) for holds in routes]))
+        write_json(app_json, moonboard_app.document([(board, angle, asked.grade, holds) for holds in routes]))
     if as_json:
-        asked = {"board": board, "angle": angle, "grade": font}
-        rows = [
-            trained.stamp({**asked, "holds": [{"hold": hold, "role": role} for hold, role in holds]})
-            for holds in routes
-        ]
+        rows = [trained.stamp(row) for row in as_rows(asked, routes)]
         print(json.dumps(rows, indent=2))
         return
     for number, holds in enumerate(routes, 1):
         parts = [(role, [hold for hold, own in holds if own == role]) for role in ("start", "move", "finish")]
-        print(f"{number:>3}  {font:<3}  " + "   ".join(f"{role} {' '.join(cells)}" for role, cells in parts if cells))
+        told = "   ".join(f"{role} {' '.join(cells)}" for role, cells in parts if cells)
+        print(f"{number:>3}  {asked.grade:<3}  {told}")
     if png is not None:
         print(f"drawn in {png}")
     if app_json is not None:
@@ -109,8 +96,3 @@ def evaluate(
             f"{name:<14}{part['routes']:>8}{part['token_loss']:>8.3f}{part['perplexity']:>12.2f}"
             f"{part['bigram_perplexity']:>9.2f}"
         )
-
-
-def _check_known(what: str, value: object, known: list[object]) -> None:
-    if value not in known:
-        raise WinnowError(f"there is no {what} {value}", fix=f"one of {', '.join(map(str, known))}")

@@ -1,5 +1,6 @@
 """Using the trained generator: new routes, and its evaluation on another export."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from winnow.curate.rejected import check_rejected_share, rejected_rows
 from winnow.domains.climb import definitions
+from winnow.domains.climb.asked import Asked
 from winnow.domains.climb.evaluation import baselines
 from winnow.domains.climb.model.artifacts import read_artifacts
 from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
@@ -29,6 +31,10 @@ BATCH = 256
 """Routes evaluated at a time; memory only."""
 
 
+Holds = list[tuple[str, str]]
+"""The holds of a route, bottom up, each with its role: `("F12", "move")`."""
+
+
 class Generator:
     """The trained network with the limits, sampling and known routes of its training; all from the model's folder."""
 
@@ -39,16 +45,35 @@ class Generator:
 
     def check_trained_on(self, *, board: str, angle: int, grade: str) -> None:
         """Raise WinnowError when no training route has this grade, or none this board and angle."""
-        train = self.artifacts.routes[self.artifacts.routes["split"] == "train"]
-        options = sorted(set("--board " + train["board"] + " --angle " + train["angle"].astype("str")))
-        if f"--board {board} --angle {angle}" not in options:
+        options = [f"--board {known_board} --angle {known_angle}" for known_board, known_angle in self.boards()]
+        if (board, angle) not in self.boards():
             raise WinnowError(
                 f"the model was trained on no route of board {board} at {angle}°",
                 fix=f"one of {', '.join(options)}",
             )
-        grades = [definitions.GRADES[index] for index in sorted(train["grade_index"].unique())]
-        if grade not in grades:
-            raise WinnowError(f"the model was trained on no route of grade {grade}", fix=f"one of {', '.join(grades)}")
+        if grade not in self.grades():
+            raise WinnowError(
+                f"the model was trained on no route of grade {grade}", fix=f"one of {', '.join(self.grades())}"
+            )
+
+    def boards(self) -> list[tuple[str, int]]:
+        """The boards and angles of the training routes."""
+        train = self.artifacts.routes[self.artifacts.routes["split"] == "train"]
+        return sorted({(str(board), int(angle)) for board, angle in zip(train["board"], train["angle"], strict=True)})
+
+    def grades(self) -> list[str]:
+        """The grades of the training routes, easiest first."""
+        train = self.artifacts.routes[self.artifacts.routes["split"] == "train"]
+        return [definitions.GRADES[index] for index in sorted(train["grade_index"].unique())]
+
+    def asked_routes(self, asked: Asked, count: int, seed: int) -> list[Holds]:
+        """`count` new routes; the same seed gives the same. Raises WinnowError as `check_trained_on`, `new_routes`."""
+        self.check_trained_on(board=asked.board, angle=asked.angle, grade=asked.grade)
+        row = {"board": asked.board, "angle": asked.angle, "grade_index": definitions.GRADE_INDEX[asked.grade]}
+        return [
+            list(zip(map(definitions.cell_name, cells), definitions.infer_roles(cells, asked.board), strict=True))
+            for cells in self.new_routes(pd.DataFrame([row] * count), seed)
+        ]
 
     def new_routes(self, requested: pd.DataFrame, seed: int) -> list[list[int]]:
         """Cells, bottom up, of one new route for each row of `requested` (board, angle, grade_index).
@@ -115,6 +140,11 @@ class Generator:
             "by_grade": {str(name): _perplexity(part) for name, part in judged.groupby("grade")},
             "by_quality": {str(name): _perplexity(part) for name, part in judged.groupby("quality")},
         }
+
+
+def as_rows(asked: Asked, routes: list[Holds]) -> list[dict[str, Any]]:
+    """The routes as `winnow climb generate --json` prints them."""
+    return [{**asdict(asked), "holds": [{"hold": hold, "role": role} for hold, role in holds]} for holds in routes]
 
 
 def _perplexity(routes: pd.DataFrame) -> dict[str, float]:

@@ -103,10 +103,16 @@ def assess_files(
     it shall; or the `error` that keeps a file from being judged.
     `document` names what it is a page of; the last page of a document has the whole document's `document_verdict`.
     """
+    return assess_with(*load_assessor(device, folder), files, options)
+
+
+def assess_with(
+    model: Assessor, calibration: Calibration, files: Sequence[Path], options: Options
+) -> Iterator[dict[str, Any]]:
+    """`assess_files` by a model that is loaded already."""
     if options.ocr:
         check_installed()
     names = distinct_names(files)
-    model, calibration = load_assessor(device, folder)
     documents = documents_of(str(file.with_suffix("")) for file in files)
     of_file = {file: documents[str(file.with_suffix(""))] for file in files}
     to_come = pd.Series(list(of_file.values())).value_counts().to_dict()

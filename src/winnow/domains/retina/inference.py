@@ -5,7 +5,7 @@ Everything is done as the model's folder says; params.yaml decides only the devi
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -64,14 +64,34 @@ def grade_files(
     or is unlike those of training (`distance` above 1), has the reason as `quality`; it has no grade and is
     `referable`. A file that cannot be read has the `error`.
     """
+    return grade_with(Opened.of(folder, device), paths, explain)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A grader that is loaded, with all that its answers need."""
+
+    model: Grader
+    calibration: Calibration
+    known: familiarity.Familiarity
+    before: Grader
+
+    @classmethod
+    def of(cls, folder: Path, device: torch.device) -> "Opened":
+        """Raises WinnowError when `folder` holds no model of this domain and version."""
+        model = load_trained(Grader, "retina", device, folder)
+        return cls(model, load(folder), familiarity.load(folder), before_refit(model, folder))
+
+
+def grade_with(opened: Opened, paths: Sequence[Path], explain: Path | None) -> list[dict[str, Any]]:
+    """`grade_files` by a grader that is loaded already."""
     files = image_files(paths, formats.SUFFIXES, "photograph")
-    model, calibration = load_trained(Grader, "retina", device, folder), load(folder)
-    known = familiarity.load(folder)
+    model, calibration = opened.model, opened.calibration
     records = [Record(row, str(file), None, file) for row, file in enumerate(files)]
     with _prepared(Collection("files", "command line", "files", Listing(records)), model) as (found, images):
         names = found.photos["name"].tolist()
         broken = apply_rules(found.photos, quality_rules(model.limits))
-        distance = known.distances(before_refit(model, folder), images)
+        distance = opened.known.distances(opened.before, images)
         broken[broken.isna() & (distance > 1)] = UNLIKE_TRAINING
         graded = {name: _ungradable(name, str(rule)) for name, rule in zip(names, broken, strict=True)}
         places = np.flatnonzero(broken.isna())
