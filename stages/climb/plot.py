@@ -1,5 +1,5 @@
 """
-Draw the loss curves, the holds that real and generated routes use, and generated routes.
+Draw the loss curves, the holds and moves of real and generated routes, and generated routes.
 
     dvc repro plot@climb
 """
@@ -8,10 +8,11 @@ import pandas as pd
 
 from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Plot
-from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds
+from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds, MoveDistances, MoveShares
 from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
 from winnow.domains.climb.view.heatmap import hold_heatmap
 from winnow.domains.climb.view.losses import grade_curves, loss_curves, quality_curves, sample_curves
+from winnow.domains.climb.view.moves import move_distributions
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.show.curves import read_curves
 from winnow.show.figures import save_png
@@ -37,6 +38,8 @@ def main(stage: Stage[Common, Plot]) -> None:
     judged = stage.read("evaluate/judged.parquet", Judged)
     holds = stage.read("evaluate/judged_holds.parquet", JudgedHolds)
     usage = stage.read("evaluate/hold_usage.parquet", HoldUsage)
+    moves = stage.read("evaluate/move_shares.parquet", MoveShares)
+    distances = stage.read("evaluate/move_distances.parquet", MoveDistances)
     routes = choose_routes(judged, holds, stage.params.routes_shown)
     figures = {
         "loss": loss_curves(curves),
@@ -44,6 +47,7 @@ def main(stage: Stage[Common, Plot]) -> None:
         "loss_by_quality": quality_curves(curves),
         "generated_while_training": sample_curves(curves),
         "hold_heatmap": hold_heatmap(usage),
+        "moves": move_distributions(moves, distances),
         "generated_routes": sheet_of_boards(routes, stage.params.sheet_columns),
     }
     for name, figure in figures.items():

@@ -108,12 +108,18 @@ class Weight(Section):
 
 
 class Network(Section):
-    """The transformer's size."""
+    """The transformer's size, and what it knows of where holds lie from one another."""
 
     width: int = Field(ge=8, le=4096, description="dimensions of a token's vector; a multiple of heads")
     layers: int = Field(ge=1, le=64, description="transformer blocks")
     heads: int = Field(ge=1, le=64, description="attention heads of a block")
     dropout: Float = Field(ge=0, lt=1, description="dropout probability in training")
+    relative_attention: bool = Field(
+        description="attention has a learnt bias for how one hold lies from another, in rows and columns"
+    )
+    reaches: int = Field(
+        ge=0, le=8, description="last holds whose offset to a candidate counts in its odds; 0 = cells alone"
+    )
 
     @model_validator(mode="after")
     def _even(self) -> Self:
@@ -132,6 +138,11 @@ class Decoding(Section):
         gt=0, le=10, description="softmax temperature: below 1 favours likely holds, above 1 flattens"
     )
     top_p: Float = Field(gt=0, le=1, description="nucleus sampling: probability of the most likely holds to draw from")
+    candidates: int = Field(
+        ge=1,
+        le=100,
+        description="drafts of a route, of which one is drawn by a classifier's odds to be real; 1 = no choice",
+    )
 
 
 class Train(TrainingSettings):
