@@ -114,9 +114,6 @@ class Network(Section):
     layers: int = Field(ge=1, le=64, description="transformer blocks")
     heads: int = Field(ge=1, le=64, description="attention heads of a block")
     dropout: Float = Field(ge=0, lt=1, description="dropout probability in training")
-    relative_attention: bool = Field(
-        description="attention has a learnt bias for how one hold lies from another, in rows and columns"
-    )
     reaches: int = Field(
         ge=0, le=8, description="last holds whose offset to a candidate counts in its odds; 0 = cells alone"
     )

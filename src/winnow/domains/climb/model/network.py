@@ -53,30 +53,6 @@ def offsets() -> Tensor:
 OFFSETS = definitions.ROWS * (2 * len(definitions.COLUMNS) - 1) + 1
 
 
-class Block(nn.Module):
-    """A transformer block, normalised first, whose attention takes a bias (batch × heads, positions, positions).
-
-    PyTorch's `TransformerEncoderLayer` gives NaN for such biases without gradients (2.15, its fast path).
-    """
-
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.before_attention, self.before_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width)
-        )
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, states: Tensor, bias: Tensor) -> Tensor:
-        """States after (batch, positions, width) ones; what has a bias of -inf is not seen."""
-        seen = self.before_attention(states)
-        attended, _ = self.attention(seen, seen, seen, attn_mask=bias, need_weights=False)
-        states = states + self.dropout(attended)
-        out: Tensor = states + self.dropout(self.mlp(self.before_mlp(states)))
-        return out
-
-
 class Reach(nn.Module):
     """Odds of candidates by how they lie from an earlier hold: a state times an embedding of the offset.
 
@@ -101,22 +77,11 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
     Holds that do not come after the last one in the token order have probability 0, and so has the end of a route
     without holds. The output table is the input table (Press and Wolf 2017). The position counts holds.
 
-    Where holds lie from one another is learnt once for the whole board: attention has a bias of each head and block for
-    the offset between two holds (`relative_attention`; Shaw et al. 2018, on the board's grid), and a candidate's odds
-    depend on its offset from each of the last `reaches` holds; with any, a hold also carries how it was reached.
+    Where holds lie from one another is learnt once for the whole board: a candidate's odds depend on its offset from
+    each of the last `reaches` holds, and with any a hold also carries how it was reached from the one before.
     """
 
-    def __init__(
-        self,
-        *,
-        width: int,
-        layers: int,
-        heads: int,
-        dropout: float,
-        max_holds: int,
-        relative_attention: bool,
-        reaches: int,
-    ) -> None:
+    def __init__(self, *, width: int, layers: int, heads: int, dropout: float, max_holds: int, reaches: int) -> None:
         super().__init__()
         self.cells = CellTable(width)
         self.board = nn.Embedding(len(BOARDS), width)
@@ -132,10 +97,12 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         for embedding in (self.board, self.angle, self.grade, self.position):
             nn.init.normal_(embedding.weight, std=0.02)
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
-        self.relative = nn.Embedding(OFFSETS, layers * heads) if relative_attention else None
-        if self.relative is not None:
-            nn.init.zeros_(self.relative.weight)
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, heads, 4 * width, dropout, activation="gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(layers)
+        )
         self.reaches = nn.ModuleList(Reach(width) for _ in range(reaches))
         self.last_move = nn.Embedding(OFFSETS, width) if reaches else None
         if self.last_move is not None:
@@ -162,8 +129,9 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         if self.last_move is not None:
             states = states + self.last_move(self.offsets[previous, earlier(previous, 1)])
         states = self.dropout(states)
-        for block, bias in zip(self.blocks, self.attention_biases(previous), strict=True):
-            states = block(states, bias)
+        causal = nn.Transformer.generate_square_subsequent_mask(previous.shape[1], device=previous.device)
+        for block in self.blocks:
+            states = block(states, src_mask=causal, is_causal=True)
         states = self.norm(states)
         logits = self.project(states) @ table[board, :VOCABULARY].transpose(1, 2) + self.bias[board][:, None]
         from_hold = self.offsets[:VOCABULARY].T
@@ -171,16 +139,6 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
             logits = logits + reach(states, from_hold[earlier(previous, back)])
         possible: Tensor = logits.masked_fill(impossible(previous), -torch.inf)
         return possible
-
-    def attention_biases(self, previous: Tensor) -> list[Tensor]:
-        """Of each block, for (batch, positions) tokens: (batch × heads, positions, positions), -inf for later ones."""
-        positions = previous.shape[1]
-        causal = nn.Transformer.generate_square_subsequent_mask(positions, device=previous.device)
-        if self.relative is None:
-            return [causal] * len(self.blocks)
-        biases = self.relative(self.offsets[previous[:, :, None], previous[:, None, :]])
-        of_blocks = biases.unflatten(3, (len(self.blocks), -1)).permute(3, 0, 4, 1, 2) + causal
-        return [bias.flatten(0, 1) for bias in of_blocks.unbind()]
 
 
 def earlier(previous: Tensor, back: int) -> Tensor:

@@ -55,7 +55,6 @@ class GeneratorTask(Task):
             heads=network.heads,
             dropout=network.dropout,
             max_holds=self.common.max_holds,
-            relative_attention=network.relative_attention,
             reaches=network.reaches,
         )
         model.known.copy_(torch.from_numpy(known_holds(self.train)))
