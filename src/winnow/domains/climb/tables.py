@@ -180,5 +180,6 @@ class MoveDistances(Table):
     measure: Series[str]
     origin: Series[str] = pa.Field(isin=["train", "model"])
     distance: Series[float] = pa.Field(ge=-1e-9)
-    low: Series[float]
-    high: Series[float]
+    beyond_chance: Series[float] = pa.Field(ge=0, description="the distance without what two samples of one are apart")
+    low: Series[float] = pa.Field(ge=0, description="of beyond_chance")
+    high: Series[float] = pa.Field(ge=0)

@@ -74,7 +74,7 @@ def test_distances_are_scipys_with_each_origins_weights() -> None:
         of, place = np.nonzero(np.isfinite(own))
         expected = wasserstein_distance(own[of, place], other[np.isfinite(other)], weights[of])
         assert found["model"][measure]["distance"] == pytest.approx(expected, abs=1e-5), measure
-        assert found["model"][measure]["low"] <= found["model"][measure]["high"]
+        assert found["model"][measure]["low"] <= found["model"][measure]["beyond_chance"] <= expected + 1e-5
 
 
 def test_hold_usage_is_compared_within_each_board() -> None:
@@ -91,18 +91,23 @@ def test_hold_usage_is_compared_within_each_board() -> None:
     assert expected == pytest.approx(jensen_shannon_divergence(*counts))
 
 
-def test_intervals_are_of_routes_and_wider_for_fewer() -> None:
-    """A route's holds are no independent values: a few routes repeated a hundredfold are still a few routes."""
-    real = drawn(200, 1)
-    widths = []
-    for count in (20, 200):
-        found = told(
-            distances(
-                {"model": (drawn(count, 5), np.ones(count))}, (real, np.ones(200)), OPTIONS, np.random.default_rng(0)
+def test_beyond_chance_is_about_0_for_two_samples_of_the_same_routes_and_the_shift_for_shifted_ones() -> None:
+    apart, beyond, shifted = [], [], []
+    for seed in range(8):
+        real, same = drawn(120, 2 * seed), drawn(120, 2 * seed + 1)
+        lifted = same.tokens.copy()
+        lifted[:, 0] = np.where(same.tokens[:, 1] == lifted[:, 0] + 1, lifted[:, 0], lifted[:, 0] % 11)  # to row 1
+        low = Sequences(same.ids, lifted, same.conditions)
+        for routes_of, kept in ((same, beyond), (low, shifted)):
+            found = told(
+                distances({"model": (routes_of, np.ones(120))}, (real, np.ones(120)), OPTIONS, np.random.default_rng(0))
             )
-        )
-        widths.append(found["model"]["number_of_holds"]["high"] - found["model"]["number_of_holds"]["low"])
-    assert widths[0] > 1.5 * widths[1]
+            kept.append(found["model"])
+        apart.append(beyond[-1]["number_of_holds"]["distance"])
+    assert np.mean([each["number_of_holds"]["beyond_chance"] for each in beyond]) < 0.6 * np.mean(apart)
+    assert sum(each["number_of_holds"]["low"] == 0 for each in beyond) >= 6
+    assert all(each["start_height"]["low"] > 0 for each in shifted)
+    assert all(each["start_height"]["low"] <= each["start_height"]["beyond_chance"] for each in shifted)
 
 
 def test_shares_of_an_origin_sum_to_one_and_follow_its_weights() -> None:

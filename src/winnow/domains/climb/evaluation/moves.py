@@ -2,7 +2,7 @@
 
 What is compared is a distribution over routes; the distance is Wasserstein's (the earth mover's), in the measure's own
 unit, which for one dimension is the area between two cumulative distributions (Vallender 1974). Two samples of the same
-routes are not at distance 0 either: the training routes' distance from the test routes says how far real ones lie.
+routes are not at distance 0 either: told besides is what is left beyond chance, and of training routes, which are real.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from winnow.domains.climb import definitions
 from winnow.domains.climb.model.features import reaches
 from winnow.domains.climb.model.sequences import BOARDS, Sequences, membership
-from winnow.judge.intervals import Counts, Statistic, bootstrap, defined, values
+from winnow.judge.intervals import Counts, Statistic, beyond_chance, defined, values
 from winnow.judge.settings import Bootstrap
 
 Floats = NDArray[np.float64]
@@ -74,26 +74,20 @@ def distances(
     for origin, found in collections.items():
         count = len(found[1]) + len(real[1])
         statistics = defined(_statistics(found, real), count)
-        interval = bootstrap(statistics, count, rng=rng, **options.model_dump())
-        rows += [
-            {
-                "measure": name,
-                "origin": origin,
-                "distance": value,
-                "low": interval[name].low,
-                "high": interval[name].high,
-            }
-            for name, value in values(statistics, count).items()
-        ]
+        measured = values(statistics, count)
+        for name, (beyond, interval) in beyond_chance(statistics, count, rng=rng, **options.model_dump()).items():
+            row = {"measure": name, "origin": origin, "distance": measured[name], "beyond_chance": beyond}
+            rows.append(row | {"low": interval.low, "high": interval.high})
     return pd.DataFrame(rows).astype({"measure": "str", "origin": "str"})
 
 
 def told(found: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """`MoveDistances` as {origin: {measure: {distance, low, high}}}."""
+    """`MoveDistances` as {origin: {measure: {distance, beyond_chance, low, high}}}."""
     figures: dict[str, dict[str, dict[str, float]]] = {}
-    for measure, origin, *numbers in found[["measure", "origin", "distance", "low", "high"]].itertuples(index=False):
+    names = ["distance", "beyond_chance", "low", "high"]
+    for measure, origin, *numbers in found[["measure", "origin", *names]].itertuples(index=False):
         of_origin = figures.setdefault(str(origin), {})
-        of_origin[str(measure)] = dict(zip(("distance", "low", "high"), map(float, numbers), strict=True))
+        of_origin[str(measure)] = dict(zip(names, map(float, numbers), strict=True))
     return figures
 
 

@@ -48,11 +48,11 @@ def _distances(axes: Axes, distances: pd.DataFrame) -> None:
     for place, (origin, (name, colour)) in enumerate(rows.items()):
         own = distances[distances["origin"] == origin].set_index("measure").reindex(names)
         at = np.arange(len(names)) + 0.3 * place - 0.15
-        off = np.clip([own["distance"] - own["low"], own["high"] - own["distance"]], 0, None)
-        axes.errorbar(own["distance"], at, xerr=off, fmt="o", color=colour, label=name, markersize=4, capsize=2)
+        off = np.clip([own["beyond_chance"] - own["low"], own["high"] - own["beyond_chance"]], 0, None)
+        axes.errorbar(own["beyond_chance"], at, xerr=off, fmt="o", color=colour, label=name, markersize=4, capsize=2)
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.set_xlabel("cells, rows, holds; hold usage in bits")
-    axes.set_title("Distance from test routes", fontsize=10)
+    axes.set_title("Distance from test routes, beyond chance", fontsize=10)
     axes.legend(fontsize=8)
