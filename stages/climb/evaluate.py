@@ -24,13 +24,12 @@ from winnow.domains.climb.evaluation.routes import (
     slice_routes,
 )
 from winnow.domains.climb.evaluation.usage import hold_usage, usage_divergence
-from winnow.domains.climb.model.artifacts import Artifacts, read_artifacts
-from winnow.domains.climb.model.generation import generate
+from winnow.domains.climb.model.artifacts import Settings, read_artifacts
+from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.likelihood import route_nll
 from winnow.domains.climb.model.network import RouteTransformer
 from winnow.domains.climb.model.sequences import conditions, encode
-from winnow.domains.climb.model.writing import Writer
 from winnow.domains.climb.params import Common, Evaluate
 from winnow.domains.climb.tables import (
     HoldUsage,
@@ -57,18 +56,20 @@ PEER_ANGLE = 40
 
 
 def write_routes(
-    model: RouteTransformer, artifacts: Artifacts, test: pd.DataFrame, per_grade: int, rng: np.random.Generator
+    model: RouteTransformer, settings: Settings, test: pd.DataFrame, per_grade: int, rng: np.random.Generator
 ) -> tuple[Collection, Collection]:
     """Generated routes for each grade of the test routes, as `winnow climb generate` makes them, and unconstrained.
 
     For conditions of test routes on boards where the limits leave a way to the top; raises WinnowError where none does.
     """
-    writer = Writer(model, artifacts)
-    possible = writer.limits.possible(torch.from_numpy(conditions(test)[:, 0])).numpy()
+    limits, decoding = make_limits(model.known, settings.limits), make_decoding(settings.decoding)
+    possible = limits.possible(torch.from_numpy(conditions(test)[:, 0])).numpy()
     requested = draw_conditions(test[possible] if possible.any() else test, per_grade, rng)
-    asked, generator = conditions(requested), torch.Generator().manual_seed(int(rng.integers(2**63)))
-    made = writer.write(asked, generator)
-    free = generate(model, asked, writer.limits, writer.decoding, generator, constrained=False)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+    made, free = (
+        generate(model, conditions(requested), limits, decoding, generator, constrained=constrained)
+        for constrained in (True, False)
+    )
     return generated_routes(requested, made, test), generated_routes(requested, free, test)
 
 
@@ -94,8 +95,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     nll["nll"] = route_nll(model, test, params.batch_size).numpy()
     predicted = results.predictions(test_labels, test, nll, judge.grades(test))
 
-    artifacts = read_artifacts(model_folder(stage.domain))
-    made, unconstrained = write_routes(model, artifacts, test_labels, params.generation.per_grade, rng)
+    settings = read_artifacts(model_folder(stage.domain)).settings
+    made, unconstrained = write_routes(model, settings, test_labels, params.generation.per_grade, rng)
     origins = {"model": made, "test": real_routes(test_labels, test)}
     origins |= {str(peer): peer_routes(holds, PEER_ANGLE) for peer, holds in peers.groupby("peer")}
     judged = {
@@ -123,7 +124,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         moves.shares({"train": known, "test": usage["test"], "model": usage["model"]}),
         MoveShares,
     )
-    valid = ~broken_rules(unconstrained, artifacts.settings.limits).any(axis=1)
+    valid = ~broken_rules(unconstrained, settings.limits).any(axis=1)
     unmeasured = results.why_unmeasured(train, measured["test"])
     free = int(valid.sum()), len(valid)
     found = results.result(predicted, judged, measured, free, unmeasured, params, rng)

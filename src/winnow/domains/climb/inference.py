@@ -11,10 +11,10 @@ from winnow.curate.rejected import check_rejected_share, rejected_rows
 from winnow.domains.climb import definitions
 from winnow.domains.climb.evaluation import baselines
 from winnow.domains.climb.model.artifacts import read_artifacts
+from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
 from winnow.domains.climb.model.likelihood import route_nll
 from winnow.domains.climb.model.network import RouteTransformer
 from winnow.domains.climb.model.sequences import Sequences, conditions, encode
-from winnow.domains.climb.model.writing import Writer
 from winnow.domains.climb.rules.keep import keep_routes
 from winnow.domains.climb.rules.labels import label_routes, tokenise
 from winnow.domains.climb.source import formats
@@ -58,7 +58,8 @@ class Generator:
         """
         known = self.artifacts.sequences("train")
         taken = {(board, cells) for board, cells in zip(known.conditions[:, 0].tolist(), _cells(known), strict=True)}
-        writer = Writer(self.model, self.artifacts)
+        settings = self.artifacts.settings
+        limits, decoding = make_limits(self.model.known, settings.limits), make_decoding(settings.decoding)
         generator = torch.Generator().manual_seed(seed)
         wanted = conditions(requested)
         routes: list[list[int]] = [[] for _ in wanted]
@@ -66,7 +67,7 @@ class Generator:
             open_rows = [row for row, cells in enumerate(routes) if not cells]
             if not open_rows:
                 return routes
-            made = writer.write(wanted[open_rows], generator)
+            made = generate(self.model, wanted[open_rows], limits, decoding, generator)
             for row, cells in zip(open_rows, _cells(made), strict=True):
                 key = (int(wanted[row, 0]), cells)
                 if key not in taken:

@@ -135,11 +135,6 @@ class Decoding(Section):
         gt=0, le=10, description="softmax temperature: below 1 favours likely holds, above 1 flattens"
     )
     top_p: Float = Field(gt=0, le=1, description="nucleus sampling: probability of the most likely holds to draw from")
-    candidates: int = Field(
-        ge=1,
-        le=100,
-        description="drafts of a route, of which one is drawn by a classifier's odds to be real; 1 = no choice",
-    )
 
 
 class Train(TrainingSettings):
