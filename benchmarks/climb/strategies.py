@@ -77,6 +77,8 @@ def train_and_judge(copy: Path, strategy: str, weighted: bool, seed: int) -> dic
         "bigram": judged["baseline"]["bigram"],
         "grade_bigram": judged["baseline"]["grade_bigram"],
         "real_test_routes": judged["reference"]["real_test_routes"],
+        "c2st": {board: {"auc": each["auc"], **each["interval"]} for board, each in judged["c2st"].items()},
+        "distance_from_test_routes": judged["distance_from_test_routes"],
     }
 
 

@@ -1,6 +1,8 @@
 """What the trained grader refuses as unlike its training: pictures that show no fundus, and its own test photographs.
 
-python -m benchmarks.retina.unlike [FOLDER_OF_OTHER_FUNDUS_PHOTOGRAPHS]
+python -m benchmarks.retina.unlike [FOLDER_OF_OTHER_FUNDUS_PHOTOGRAPHS] [--name NAME]
+
+In a checkout that was trained with another preset, --name says which: results/unlike_NAME.json.
 """
 
 import argparse
@@ -56,6 +58,7 @@ def drawn(rng: np.random.Generator) -> dict[str, list[np.ndarray]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("others", nargs="?", type=Path, help="fundus photographs of other cameras")
+    parser.add_argument("--name", default="", help="of the preset that the model was trained with")
     options = parser.parse_args()
     folder = model_folder("retina")
     model, known = load_trained(Grader, "retina"), familiarity.load(folder)
@@ -82,7 +85,7 @@ def main() -> None:
                 "refused": round(float(((distance > 1) | broken).mean()), 4),
                 "auroc": round(float(roc_auc_score(truth, np.concatenate([own, distance]))), 4),
             }
-    report("retina/unlike", figures)
+    report(f"retina/unlike{options.name and '_' + options.name}", figures)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from winnow.domains.climb.evaluation import baselines, results
+from winnow.domains.climb.evaluation import baselines, moves, results
 from winnow.domains.climb.evaluation.c2st import c2st
 from winnow.domains.climb.evaluation.routes import (
     Collection,
@@ -31,7 +31,18 @@ from winnow.domains.climb.model.likelihood import route_nll
 from winnow.domains.climb.model.network import RouteTransformer
 from winnow.domains.climb.model.sequences import conditions, encode
 from winnow.domains.climb.params import Common, Evaluate
-from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds, Labels, PeerHolds, Predictions, Splits, Tokens
+from winnow.domains.climb.tables import (
+    HoldUsage,
+    Judged,
+    JudgedHolds,
+    Labels,
+    MoveDistances,
+    MoveShares,
+    PeerHolds,
+    Predictions,
+    Splits,
+    Tokens,
+)
 from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
@@ -108,11 +119,18 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     stage.write(
         "hold_usage.parquet", hold_usage({"train": known, "test": usage["test"], "model": usage["model"]}), HoldUsage
     )
+    stage.write(
+        "move_shares.parquet",
+        moves.shares({"train": known, "test": usage["test"], "model": usage["model"]}),
+        MoveShares,
+    )
     valid = ~broken_rules(unconstrained, settings.limits).any(axis=1)
     unmeasured = results.why_unmeasured(train, measured["test"])
     free = int(valid.sum()), len(valid)
     found = results.result(predicted, judged, measured, free, unmeasured, params, rng)
     apart, too_few = c2st(made.sequences, made.weights, test, params.bootstrap, rng)
+    far = moves.distances({"model": usage["model"], "train": known}, usage["test"], params.bootstrap, rng)
+    stage.write("move_distances.parquet", far, MoveDistances)
     left_out = too_few | boards_left_out(test_labels, made.routes)
     if left_out:
         say(*(f"⚠ board {board}: {reason}" for board, reason in left_out.items()))
@@ -122,6 +140,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         {
             "rows_test": len(test_labels),
             "c2st": {board: asdict(each) for board, each in apart.items()},
+            "distance_from_test_routes": moves.told(far),
             "boards_left_out": left_out,
             "unmeasured": unmeasured,
             **files.judgement,

@@ -1,5 +1,5 @@
 """
-Draw the loss curves, the holds that real and generated routes use, and generated routes; write the page.
+Draw the loss curves, the holds and moves of real and generated routes, and generated routes; write the page.
 
     dvc repro plot@climb
 """
@@ -8,11 +8,12 @@ import pandas as pd
 
 from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Plot
-from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds
+from winnow.domains.climb.tables import HoldUsage, Judged, JudgedHolds, MoveDistances, MoveShares
 from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
 from winnow.domains.climb.view.examples import drawn_routes
 from winnow.domains.climb.view.heatmap import hold_heatmap
 from winnow.domains.climb.view.losses import grade_curves, loss_curves, quality_curves, sample_curves
+from winnow.domains.climb.view.moves import move_distributions
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.show.curves import read_curves
 from winnow.show.page import Picture, draw
@@ -38,6 +39,8 @@ def main(stage: Stage[Common, Plot]) -> None:
     judged = stage.read("evaluate/judged.parquet", Judged)
     holds = stage.read("evaluate/judged_holds.parquet", JudgedHolds)
     usage = stage.read("evaluate/hold_usage.parquet", HoldUsage)
+    moves = stage.read("evaluate/move_shares.parquet", MoveShares)
+    distances = stage.read("evaluate/move_distances.parquet", MoveDistances)
     routes = choose_routes(judged, holds, stage.params.routes_shown)
     draw(
         stage,
@@ -55,6 +58,10 @@ def main(stage: Stage[Common, Plot]) -> None:
         results={
             "hold_heatmap": Picture(
                 hold_heatmap(usage), "Holds that real and generated routes use. Bright holds are used often."
+            ),
+            "moves": Picture(
+                move_distributions(moves, distances),
+                "Moves of real and generated routes. Distances between holds, starts, finishes and the use of holds.",
             ),
         },
         sheets={"generated_routes": sheet_of_boards(routes, stage.params.sheet_columns)},

@@ -10,7 +10,7 @@ import pandas as pd
 from winnow.curate.duplicates import sequence_digests
 from winnow.curate.leakage import check_no_leakage
 from winnow.curate.split_names import SPLITS
-from winnow.curate.splits import check_splits, merge_small_strata, split_folds, split_rows
+from winnow.curate.splits import check_splits, merge_small_strata, split_counts, split_folds, split_rows
 from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Split
 from winnow.domains.climb.tables import Labels, Splits, Tokens
@@ -51,7 +51,7 @@ def main(stage: Stage[Common, Split]) -> None:
     stage.account(len(labels), **{split: int(by_split.get(split, 0)) for split in SPLITS})
     whole = labels["grade"] + "_" + labels["quality"]
     stage.metrics(
-        strata=splits["stratum"].nunique(),
+        by_stratum=split_counts(splits["stratum"], splits["split"]),
         strata_merged=sorted(set(whole) - set(splits["stratum"])),
         subsets={
             name: splits.loc[labels[f"in_{name}"], "split"].value_counts().to_dict() for name in definitions.SUBSETS

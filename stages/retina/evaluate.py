@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from winnow.domains.retina import definitions
 from winnow.domains.retina.evaluation import baselines, results
+from winnow.domains.retina.evaluation.alike import alike_patients, arrangements
 from winnow.domains.retina.evaluation.cases import choose_cases, explain
 from winnow.domains.retina.model import familiarity
 from winnow.domains.retina.model.calibration import load as load_calibration
@@ -20,6 +21,7 @@ from winnow.domains.retina.model.grading import BEFORE_REFIT, before_refit, grad
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.params import Common, Evaluate
 from winnow.domains.retina.tables import (
+    Alike,
     BaselinePredictions,
     Explained,
     Labels,
@@ -40,6 +42,11 @@ from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.vision import backbones
 from winnow.vision.features import kept_features
+
+ALIKE = (
+    "⚠ {pairs} pairs of photographs in two splits, of different patients, may show one eye: the test may be too easy\n"
+    "  look at data/retina/evaluate/alike.parquet; give the patients one name where it is so"
+)
 
 
 def join(stage: Stage[Common, Evaluate]) -> pd.DataFrame:
@@ -111,7 +118,12 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     say(*(f"⚠ grade {grade} ({definitions.GRADE_NAMES[grade]}) is never predicted" for grade in never))
     tested = images.select(test["image_id"])
     distance = familiarity.load(folder).distances(before_refit(model, folder), tested)
+    alike = alike_patients(arrangements(model, images), rows, params.alike_from)
+    across = alike[alike["split"] != alike["split_other"]]
+    if len(across):
+        say(ALIKE.format(pairs=len(across)))
 
+    stage.write("alike.parquet", alike, Alike)
     stage.write("predictions.parquet", rows[list(Predictions.to_schema().columns)], Predictions)
     named = pd.concat([each.assign(baseline=name) for name, each in baseline.items()])
     columns = list(BaselinePredictions.to_schema().columns)
@@ -130,6 +142,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "calibration": asdict(calibration),
             "never_predicted": never,
             "possible_grades": results.possible_grades(test, calibration),
+            "alike_patients": {"pairs": len(alike), "pairs_in_two_splits": len(across)},
             "unlike_training_share": float((distance > 1).mean()),
             **files.judgement,
         }

@@ -106,7 +106,9 @@ def test_sides_come_near_their_shares_in_each_stratum(done: str) -> None:
         assert (splits["split"] == side).mean() == pytest.approx(share, abs=2 / len(splits))
     counts = pd.crosstab(splits["stratum"], splits["split"])
     assert (counts[["val", "test"]] >= 1).all(axis=None)
-    assert metrics("split")["strata"] == len(counts)
+    told = {name: {side: int(n) for side, n in row.items() if n} for name, row in counts.iterrows()}
+    found = metrics("split")["by_stratum"]
+    assert {name: {side: n for side, n in row.items() if n} for name, row in found.items()} == told
 
 
 def test_proven_routes_are_drawn_two_to_three_times_as_often(done: str) -> None:

@@ -30,7 +30,7 @@ from winnow.domains.retina.rules.labels import patient_digest
 from winnow.domains.retina.source.fundus import draw_fundus
 from winnow.domains.retina.source.photographs import prepare
 from winnow.domains.retina.tables import Seen
-from winnow.images.store import read_images
+from winnow.images.store import read_images, write_images
 from winnow.judge.intervals import values
 from winnow.learn.checkpoints import load_weights
 from winnow.pipeline import presets
@@ -330,6 +330,26 @@ def test_evaluate_tells_how_many_test_photographs_are_unlike_training(here: Path
     predictions = pd.read_parquet("data/retina/evaluate/predictions.parquet").query("split == 'test'")
     missing = sorted(set(predictions["grade"]) - set(predictions["predicted"]))
     assert judged["never_predicted"] == missing
+
+
+def test_evaluate_tells_of_patients_who_may_be_one(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A test photograph's bytes become those of a training photograph of another patient."""
+    photographs = read_images(Path("data/retina/ingest/images.arrow"))
+    splits = table("split/splits.parquet").set_index("image_id")["split"]
+    ids = table("ingest/photos.parquet")["image_id"].tolist()
+    one, other = (str(splits.index[splits == name][0]) for name in ("train", "test"))
+    content = dict(zip(ids, list(photographs.select(ids)), strict=True))
+    with write_images(Path("data/retina/ingest/images.arrow")) as images:
+        for name in ids:
+            images.add(name, content[one if name == other else name])
+    run("evaluate")
+    pairs = table("evaluate/alike.parquet")
+    named = [set(pair) for pair in pairs[["image_id", "image_id_other"]].to_numpy().tolist()]
+    assert {one, other} in named
+    told = json.loads(Path("metrics/retina/judgement.json").read_text())["alike_patients"]
+    across = pairs["split"] != pairs["split_other"]
+    assert told == {"pairs": len(pairs), "pairs_in_two_splits": int(across.sum())}
+    assert f"{across.sum()} pairs of photographs in two splits" in "".join(capsys.readouterr())
 
 
 def test_heat_outside_the_retina_above_a_share_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

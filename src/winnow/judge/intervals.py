@@ -96,6 +96,34 @@ def bootstrap_ratio(
     return _percentiles("ratio", ratios, confidence)
 
 
+def beyond_chance(
+    statistics: Mapping[str, Statistic], rows: int, *, resamples: int, confidence: float, rng: np.random.Generator
+) -> dict[str, tuple[float, Interval]]:
+    """Of each distance between two samples by how much it is more than their sampling makes it, with an interval.
+
+    A distance is above 0 for two samples of one population, and a resample is as far again from its sample. What the
+    resamples are further by on average is taken away from the measured distance, and the interval is the basic one
+    (Davison and Hinkley 1997, 2.1 and 5.2); both are cut at 0. Raises ValueError without rows, or when a statistic is
+    undefined on every resample.
+    """
+    if rows == 0:
+        raise ValueError("there is no row to resample")
+    found = values(statistics, rows)
+    drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
+    for counts in resampled_counts(rows, resamples, rng):
+        for name, statistic in statistics.items():
+            drawn[name].append(np.asarray(statistic(counts), dtype=np.float64))
+    told = {}
+    for name, value in found.items():
+        resampled = np.concatenate(drawn[name])
+        percentiles = _percentiles(name, resampled, confidence)
+        low, middle, high = (
+            max(0.0, 2 * value - each) for each in (percentiles.high, float(np.nanmean(resampled)), percentiles.low)
+        )
+        told[name] = middle, Interval(low, high)
+    return told
+
+
 def resampled_counts(
     rows: int, resamples: int, rng: np.random.Generator, groups: ArrayLike | None = None
 ) -> Iterator[Counts]:

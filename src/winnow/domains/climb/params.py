@@ -108,12 +108,15 @@ class Weight(Section):
 
 
 class Network(Section):
-    """The transformer's size."""
+    """The transformer's size, and what it knows of where holds lie from one another."""
 
     width: int = Field(ge=8, le=4096, description="dimensions of a token's vector; a multiple of heads")
     layers: int = Field(ge=1, le=64, description="transformer blocks")
     heads: int = Field(ge=1, le=64, description="attention heads of a block")
     dropout: Float = Field(ge=0, lt=1, description="dropout probability in training")
+    reaches: int = Field(
+        ge=0, le=8, description="last holds whose offset to a candidate counts in its odds; 0 = cells alone"
+    )
 
     @model_validator(mode="after")
     def _even(self) -> Self:

@@ -163,3 +163,23 @@ class HoldUsage(Table):
     train: Series[float] = pa.Field(ge=0, le=1, description="in training routes")
     test: Series[float] = pa.Field(ge=0, le=1, description="in test routes")
     model: Series[float] = pa.Field(ge=0, le=1, description="in generated routes, weighted to the test routes' grades")
+
+
+class MoveShares(Table):
+    """How often the values of a measure of `evaluation.moves` occur among the routes of an origin."""
+
+    measure: Series[str]
+    origin: Series[str] = pa.Field(isin=["train", "test", "model"])
+    value: Series[float] = pa.Field(ge=0, description="in cells, rows or holds, as the measure says")
+    share: Series[float] = pa.Field(ge=0, le=1, description="of the origin's values, weighted as `Judged` is")
+
+
+class MoveDistances(Table):
+    """How far routes are from the test routes: Wasserstein's distance; of hold_usage the divergence in bits."""
+
+    measure: Series[str]
+    origin: Series[str] = pa.Field(isin=["train", "model"])
+    distance: Series[float] = pa.Field(ge=-1e-9)
+    beyond_chance: Series[float] = pa.Field(ge=0, description="the distance without what two samples of one are apart")
+    low: Series[float] = pa.Field(ge=0, description="of beyond_chance")
+    high: Series[float] = pa.Field(ge=0)

@@ -189,3 +189,15 @@ class Explained(Table):
     probability: Series[float] = pa.Field(ge=0, le=1, description="of the predicted grade")
     png: Series[object] = pa.Field(description="the prepared photograph")
     heat: Series[object] = pa.Field(description="grey PNG of the same size, 255 where it matters most")
+
+
+class Alike(Table):
+    """Pairs of photographs, of different patients, that may show one eye."""
+
+    image_id: Series[str]
+    patient: Series[str]
+    split: Series[str] = pa.Field(isin=SPLITS)
+    image_id_other: Series[str]
+    patient_other: Series[str]
+    split_other: Series[str] = pa.Field(isin=SPLITS)
+    likeness: Series[float] = pa.Field(ge=-1, le=1 + 1e-9, description="cosine of their maps after the first block")

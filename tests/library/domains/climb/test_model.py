@@ -33,7 +33,7 @@ from winnow.domains.climb.rules.validity import broken_rules_of_generated
 from winnow.learn.samplers import BatchShare
 from winnow.pipeline.errors import TableError, WinnowError
 
-SMALL = {"width": 16, "layers": 2, "heads": 2, "dropout": 0.0, "max_holds": 14}
+SMALL = {"width": 16, "layers": 2, "heads": 2, "dropout": 0.0, "max_holds": 14, "reaches": 2}
 PLAIN = Decoding(guidance=1.0, temperature=1.0, top_p=1.0)
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold
 
-from winnow.domains.climb.model.features import geometry, hold_columns
+from winnow.domains.climb.model.features import shape_and_holds
 from winnow.domains.climb.model.sequences import BOARDS, Sequences
 from winnow.judge.intervals import Counts, Interval, bootstrap
 from winnow.judge.settings import Bootstrap
@@ -47,7 +47,7 @@ def c2st(
             left_out[board] = f"{own.sum()} generated and {there.sum()} real routes, and {FEWEST} of each are needed"
             continue
         is_real = np.repeat([False, True], [own.sum(), there.sum()])
-        inputs = np.concatenate([_inputs(generated.rows(own)), _inputs(real.rows(there))])
+        inputs = np.concatenate([shape_and_holds(generated.rows(own)), shape_and_holds(real.rows(there))])
         weight = np.concatenate([weights[own], np.ones(there.sum())])
         score = _held_out_scores(inputs, is_real, weight, seed=int(rng.integers(2**31)))
 
@@ -60,10 +60,6 @@ def c2st(
         whole = np.ones((1, len(score)), dtype=np.int64)
         found[board] = Apart(float(auc(whole)[0]), interval, int(own.sum()), int(there.sum()))
     return found, left_out
-
-
-def _inputs(routes: Sequences) -> Floats:
-    return np.column_stack([geometry(routes), hold_columns(routes).toarray()])
 
 
 def _held_out_scores(inputs: Floats, is_real: NDArray[np.bool_], weight: Floats, *, seed: int) -> Floats:

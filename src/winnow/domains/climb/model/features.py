@@ -79,6 +79,18 @@ def geometry(sequences: Sequences) -> Floats:
     ).astype(np.float64)
 
 
+def shape_and_holds(sequences: Sequences) -> Floats:
+    """(routes, features): `geometry` and `hold_columns` side by side."""
+    return np.column_stack([geometry(sequences), hold_columns(sequences).toarray()])
+
+
+def reaches(sequences: Sequences) -> Floats:
+    """(routes, positions - 1): distance in cells of each hold after the first from the nearest lower one, else NaN."""
+    held = sequences.tokens < definitions.CELLS
+    rows, columns = (np.where(held, part, np.nan) for part in np.divmod(sequences.tokens, len(definitions.COLUMNS)))
+    return _moves(rows, columns)[0]
+
+
 def _moves(rows: Floats, columns: Floats) -> tuple[Floats, Floats]:
     """(routes, positions - 1) distance of each hold after the first to the nearest and second nearest lower hold."""
     apart = np.hypot(rows[:, :, None] - rows[:, None, :], columns[:, :, None] - columns[:, None, :])

@@ -36,14 +36,52 @@ class CellTable(nn.Module):
         return table
 
 
+def offsets() -> Tensor:
+    """(tokens, tokens): how the first token's cell lies from the second's, as an index below `OFFSETS`.
+
+    By rows up and columns across; the last index stands for all pairs that have none: a cell below the second, or a
+    token that is no cell.
+    """
+    columns = len(definitions.COLUMNS)
+    tokens = torch.arange(START + 1)
+    up = (tokens // columns)[:, None] - tokens // columns
+    across = (tokens % columns)[:, None] - tokens % columns + columns - 1
+    is_cell = tokens < definitions.CELLS
+    return torch.where(is_cell[:, None] & is_cell & (up >= 0), up * (2 * columns - 1) + across, OFFSETS - 1)
+
+
+OFFSETS = definitions.ROWS * (2 * len(definitions.COLUMNS) - 1) + 1
+
+
+class Reach(nn.Module):
+    """Odds of candidates by how they lie from an earlier hold: a state times an embedding of the offset.
+
+    The embedding is the same wherever on the board the hold is, so that a move learnt in one place is known in all.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(width, width)
+        self.offset = nn.Embedding(OFFSETS, width)
+        nn.init.normal_(self.offset.weight, std=0.02)
+
+    def forward(self, states: Tensor, places: Tensor) -> Tensor:
+        """Log-odds (batch, positions, VOCABULARY) for `places` of that shape: the candidates' offsets."""
+        odds: Tensor = self.project(states) @ self.offset.weight.T
+        return odds.gather(2, places)
+
+
 class RouteTransformer(nn.Module, PyTorchModelHubMixin):
     """Predicts the next hold of a route, bottom up.
 
     Holds that do not come after the last one in the token order have probability 0, and so has the end of a route
     without holds. The output table is the input table (Press and Wolf 2017). The position counts holds.
+
+    Where holds lie from one another is learnt once for the whole board: a candidate's odds depend on its offset from
+    each of the last `reaches` holds, and with any a hold also carries how it was reached from the one before.
     """
 
-    def __init__(self, *, width: int, layers: int, heads: int, dropout: float, max_holds: int) -> None:
+    def __init__(self, *, width: int, layers: int, heads: int, dropout: float, max_holds: int, reaches: int) -> None:
         super().__init__()
         self.cells = CellTable(width)
         self.board = nn.Embedding(len(BOARDS), width)
@@ -65,6 +103,12 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
             )
             for _ in range(layers)
         )
+        self.reaches = nn.ModuleList(Reach(width) for _ in range(reaches))
+        self.last_move = nn.Embedding(OFFSETS, width) if reaches else None
+        if self.last_move is not None:
+            nn.init.normal_(self.last_move.weight, std=0.02)
+        self.register_buffer("offsets", offsets(), persistent=False)
+        self.offsets: Tensor
         self.norm = nn.LayerNorm(width)
         self.project = nn.Linear(width, width)
         self.bias = nn.Parameter(torch.zeros(len(BOARDS), VOCABULARY))
@@ -82,14 +126,25 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         table = self.cells()
         condition = self.board(board) + self.angle(angle) + self.grade(grade) + self.difficulty(self.steps[grade])
         states = table[board[:, None], previous] + condition[:, None] + self.position.weight[: previous.shape[1]]
+        if self.last_move is not None:
+            states = states + self.last_move(self.offsets[previous, earlier(previous, 1)])
         states = self.dropout(states)
         causal = nn.Transformer.generate_square_subsequent_mask(previous.shape[1], device=previous.device)
         for block in self.blocks:
             states = block(states, src_mask=causal, is_causal=True)
-        states = self.project(self.norm(states))
-        logits = states @ table[board, :VOCABULARY].transpose(1, 2) + self.bias[board][:, None]
+        states = self.norm(states)
+        logits = self.project(states) @ table[board, :VOCABULARY].transpose(1, 2) + self.bias[board][:, None]
+        from_hold = self.offsets[:VOCABULARY].T
+        for back, reach in enumerate(self.reaches):
+            logits = logits + reach(states, from_hold[earlier(previous, back)])
         possible: Tensor = logits.masked_fill(impossible(previous), -torch.inf)
         return possible
+
+
+def earlier(previous: Tensor, back: int) -> Tensor:
+    """The token `back` places before each of (batch, positions), START before the first."""
+    started = torch.full_like(previous[:, :back], START)
+    return torch.cat([started, previous[:, : previous.shape[1] - back]], dim=1)[:, : previous.shape[1]]
 
 
 def impossible(previous: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
 from winnow.domains.climb import definitions
@@ -53,7 +54,7 @@ def draw_board(axes: Axes, route: DrawnRoute) -> None:
 
 
 def sheet_of_boards(routes: Sequence[DrawnRoute], columns: int) -> Figure:
-    """A figure with one board per route, row by row."""
+    """A figure with one board per route, row by row, and what the colours of the rings mean."""
     columns = min(columns, len(routes))
     rows = -(-len(routes) // columns)
     with styled():
@@ -64,4 +65,11 @@ def sheet_of_boards(routes: Sequence[DrawnRoute], columns: int) -> Figure:
                 draw_board(axes, routes[index])
             else:
                 axes.set_axis_off()
+        shown = {role for route in routes for _, role in route.holds}
+        rings = {
+            role: Line2D([], [], marker="o", markersize=9, linestyle="none", fillstyle="none", color=colour, mew=2.4)
+            for role, colour in ROLE_COLOURS.items()
+            if role in shown
+        }
+        figure.legend(rings.values(), rings, loc="outside lower center", ncols=len(rings), fontsize=9)
     return figure

@@ -1,0 +1,128 @@
+"""How routes are climbed: measures counted by hand, distances by scipy, and what an interval is of."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import wasserstein_distance
+
+from winnow.domains.climb import definitions
+from winnow.domains.climb.evaluation.moves import USAGE, distances, route_measures, shares, told
+from winnow.domains.climb.evaluation.usage import usage_divergence
+from winnow.domains.climb.model.sequences import END, START, Sequences
+from winnow.judge.settings import Bootstrap
+from winnow.measure.distributions import jensen_shannon_divergence
+
+OPTIONS = Bootstrap(resamples=200, confidence=0.9)
+
+
+def routes(*named: str, board: int = 0) -> Sequences:
+    """Routes given as names of cells, joined by blanks, bottom up."""
+    longest = max(len(name.split()) for name in named) + 1
+    tokens = np.full((len(named), longest), START)
+    for row, name in enumerate(named):
+        cells = [definitions.cell_index(cell) for cell in name.split()]
+        tokens[row, : len(cells) + 1] = [*cells, END]
+    conditions = np.tile([board, 1, 5], (len(named), 1))
+    return Sequences(tuple(map(str, range(len(named)))), tokens, conditions)
+
+
+def drawn(count: int, seed: int, board: int = 0, top: int = 18) -> Sequences:
+    rng = np.random.default_rng(seed)
+    names = []
+    for _ in range(count):
+        rows = np.sort(rng.choice(np.arange(1, top), size=rng.integers(3, 7), replace=False))
+        names.append(" ".join(f"{definitions.COLUMNS[rng.integers(11)]}{row}" for row in (*rows, top)))
+    return routes(*names, board=board)
+
+
+def of_route(measure: str, sequences: Sequences) -> list[list[float]]:
+    return [row[np.isfinite(row)].round(4).tolist() for row in route_measures(sequences)[measure]]
+
+
+def test_the_measures_of_a_route_are_those_counted_on_the_board() -> None:
+    # F5 to I9 is 3 across and 4 up; A9 lies 5 across and 4 up of F5; the top is 9 above A9 and 9 above I9
+    one = routes("F5 A9 I9 A18", "C4 D5 C18 F18")
+    assert of_route("consecutive_distance", one) == [
+        [round(41**0.5, 4), 8.0, round(145**0.5, 4)],
+        [round(2**0.5, 4), round(170**0.5, 4), 3.0],
+    ]
+    assert of_route("longest_move", one) == [[9.0], [round(170**0.5, 4)]]
+    assert of_route("start_height", one) == [[5.0], [4.0, 5.0]]
+    assert of_route("finish_approach", one) == [[9.0], [round(170**0.5, 4), round(173**0.5, 4)]]
+    assert of_route("number_of_holds", one) == [[4.0], [4.0]]
+
+
+def test_measures_agree_with_the_definitions_of_longest_moves_and_roles() -> None:
+    for board, top in ((0, 18), (3, 12)):
+        sequences = drawn(60, seed=board, board=board, top=top)
+        for row, (longest, starts) in enumerate(
+            zip(of_route("longest_move", sequences), of_route("start_height", sequences), strict=True)
+        ):
+            cells = [int(cell) for cell in sequences.tokens[row] if cell < definitions.CELLS]
+            roles = definitions.infer_roles(cells, list(definitions.BOARDS)[board])
+            assert longest == [round(definitions.longest_move(cells), 4)]
+            named = [definitions.row_of(cell) for cell, role in zip(cells, roles, strict=True) if role == "start"]
+            assert starts == named
+
+
+def test_distances_are_scipys_with_each_origins_weights() -> None:
+    made, real = drawn(80, 1), drawn(70, 2)
+    weights = np.random.default_rng(3).uniform(0.2, 2.0, 80)
+    found = told(distances({"model": (made, weights)}, (real, np.ones(70)), OPTIONS, np.random.default_rng(0)))
+    for measure, own in route_measures(made).items():
+        other = route_measures(real)[measure]
+        of, place = np.nonzero(np.isfinite(own))
+        expected = wasserstein_distance(own[of, place], other[np.isfinite(other)], weights[of])
+        assert found["model"][measure]["distance"] == pytest.approx(expected, abs=1e-5), measure
+        assert found["model"][measure]["low"] <= found["model"][measure]["beyond_chance"] <= expected + 1e-5
+
+
+def test_hold_usage_is_compared_within_each_board() -> None:
+    """Two boards on which the same holds are used as often are alike, however many routes each has."""
+    first, second = drawn(30, 1), drawn(30, 1, board=2)
+    both, more = _joined(first, second), _joined(first, second, second)
+    found = told(distances({"model": (more, np.ones(90))}, (both, np.ones(60)), OPTIONS, np.random.default_rng(0)))
+    assert found["model"][USAGE]["distance"] == pytest.approx(0, abs=1e-9)
+    other = drawn(40, 9)
+    found = told(distances({"model": (first, np.ones(30))}, (other, np.ones(40)), OPTIONS, np.random.default_rng(0)))
+    expected = usage_divergence((first, np.ones(30)), (other, np.ones(40)))["usage_divergence"]
+    assert found["model"][USAGE]["distance"] == pytest.approx(expected)
+    counts = [np.bincount(each.tokens[each.tokens < END], minlength=END) for each in (first, other)]
+    assert expected == pytest.approx(jensen_shannon_divergence(*counts))
+
+
+def test_beyond_chance_is_about_0_for_two_samples_of_the_same_routes_and_the_shift_for_shifted_ones() -> None:
+    apart, beyond, shifted = [], [], []
+    for seed in range(8):
+        real, same = drawn(120, 2 * seed), drawn(120, 2 * seed + 1)
+        lifted = same.tokens.copy()
+        lifted[:, 0] = np.where(same.tokens[:, 1] == lifted[:, 0] + 1, lifted[:, 0], lifted[:, 0] % 11)  # to row 1
+        low = Sequences(same.ids, lifted, same.conditions)
+        for routes_of, kept in ((same, beyond), (low, shifted)):
+            found = told(
+                distances({"model": (routes_of, np.ones(120))}, (real, np.ones(120)), OPTIONS, np.random.default_rng(0))
+            )
+            kept.append(found["model"])
+        apart.append(beyond[-1]["number_of_holds"]["distance"])
+    assert np.mean([each["number_of_holds"]["beyond_chance"] for each in beyond]) < 0.6 * np.mean(apart)
+    assert sum(each["number_of_holds"]["low"] == 0 for each in beyond) >= 6
+    assert all(each["start_height"]["low"] > 0 for each in shifted)
+    assert all(each["start_height"]["low"] <= each["start_height"]["beyond_chance"] for each in shifted)
+
+
+def test_shares_of_an_origin_sum_to_one_and_follow_its_weights() -> None:
+    two = routes("F5 A9 A18", "C4 D5 C12 F18")
+    table = shares({"model": (two, np.array([3.0, 1.0])), "test": (two, np.ones(2))})
+    assert table.groupby(["measure", "origin"])["share"].sum().to_numpy() == pytest.approx(1)
+    holds = table[table["measure"] == "number_of_holds"].set_index(["origin", "value"])["share"]
+    assert holds.to_dict() == pytest.approx(
+        {("model", 3.0): 0.75, ("model", 4.0): 0.25, ("test", 3.0): 0.5, ("test", 4.0): 0.5}
+    )
+    assert pd.api.types.is_float_dtype(table["value"])
+
+
+def _joined(*parts: Sequences) -> Sequences:
+    width = max(part.tokens.shape[1] for part in parts)
+    padded = [np.pad(part.tokens, ((0, 0), (0, width - part.tokens.shape[1])), constant_values=START) for part in parts]
+    ids = tuple(f"{number}-{name}" for number, part in enumerate(parts) for name in part.ids)
+    return Sequences(ids, np.concatenate(padded), np.concatenate([part.conditions for part in parts]))
