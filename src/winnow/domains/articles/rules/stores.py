@@ -2,23 +2,31 @@
 
 import json
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from winnow.domains.articles.rules.batches import SentBatch
+from winnow.pipeline.cache import content_key
+
+DIGEST = "digest"
+"""Key of a stored answer under which its digest stands."""
 
 
 class AnswerStore:
     """All answers to each question, oldest first, in an SQLite file; for one thread.
 
-    What a `saving` block has added outlives the process when the block ends, and the machine a second later.
+    What a `saving` block has added outlives the process when the block ends, and the machine a second later. Of a file
+    that is damaged the answers that are whole are kept, and an answer that is not as it was stored counts as none: a
+    line on standard error tells of both.
     """
 
     def __init__(self, file: Path | None) -> None:
         """`file` of None: in memory."""
+        rescued = _rescue(file) if file is not None and file.exists() and not _is_whole(file) else None
         self._file = sqlite3.connect(file or ":memory:", isolation_level=None)
         self._file.execute("PRAGMA journal_mode=WAL")
         self._file.execute("PRAGMA synchronous=NORMAL")
@@ -28,6 +36,10 @@ class AnswerStore:
             "CREATE TABLE IF NOT EXISTS batches (label TEXT PRIMARY KEY, asker, server_id, prompts TEXT)"
         )
         self._file.execute("CREATE INDEX IF NOT EXISTS by_key ON replies (key)")
+        self._told: set[str] = set()
+        if rescued is not None:
+            self._file.executemany("INSERT INTO replies VALUES (?, ?, ?, ?)", rescued["replies"])
+            self._file.executemany("INSERT INTO batches VALUES (?, ?, ?, ?)", rescued["batches"])
 
     def close(self) -> None:
         self._file.close()
@@ -46,17 +58,32 @@ class AnswerStore:
 
     def add(self, key: str, asker: str, reply: Mapping[str, Any]) -> None:
         """`asker` names the prompt and the oracle."""
-        self._file.execute("INSERT INTO replies VALUES (?, ?, 0, ?)", (key, asker, json.dumps(reply)))
+        whole = {**reply, DIGEST: _digest_of(reply)}
+        self._file.execute("INSERT INTO replies VALUES (?, ?, 0, ?)", (key, asker, json.dumps(whole)))
 
     def of(self, key: str) -> list[tuple[bool, dict[str, Any]]]:
         """Each answer to a question, and whether it is retired: paid, and of no more use."""
         rows = self._file.execute("SELECT retired, reply FROM replies WHERE key = ? ORDER BY rowid", (key,))
-        return [(bool(retired), json.loads(reply)) for retired, reply in rows]
+        found = [(bool(retired), self._whole(reply)) for retired, reply in rows]
+        return [(retired, reply) for retired, reply in found if reply is not None]
 
     def by(self, asker: str) -> Iterator[tuple[int, dict[str, Any]]]:
         """The number of every answer of an oracle to a prompt that is not retired, and the answer."""
         rows = self._file.execute("SELECT rowid, reply FROM replies WHERE asker = ? AND NOT retired", (asker,))
-        return ((number, json.loads(reply)) for number, reply in rows.fetchall())
+        found = ((number, self._whole(reply)) for number, reply in rows.fetchall())
+        return ((number, reply) for number, reply in found if reply is not None)
+
+    def _whole(self, text: str) -> dict[str, Any] | None:
+        """The answer, if it is as it was stored."""
+        with suppress(ValueError, TypeError, AttributeError, RecursionError):
+            reply: dict[str, Any] = json.loads(text)
+            digest = reply.pop(DIGEST, None)  # None: stored before there were digests
+            if digest in {None, _digest_of(reply)}:
+                return reply
+        if text not in self._told:
+            self._told.add(text)
+            print("⚠ a stored answer is damaged and does not count; its question is asked again", file=sys.stderr)
+        return None
 
     def begin_batch(self, batch: SentBatch) -> None:
         """Put a batch on record, or what is now known of it."""
@@ -74,3 +101,45 @@ class AnswerStore:
 
     def retire(self, numbers: list[int]) -> None:
         self._file.executemany("UPDATE replies SET retired = 1 WHERE rowid = ?", [(number,) for number in numbers])
+
+
+def _digest_of(reply: Mapping[str, Any]) -> str:
+    return content_key([json.dumps(reply, sort_keys=True)])[:16]
+
+
+def _is_whole(file: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(file)) as opened:
+            return [row for (row,) in opened.execute("PRAGMA quick_check")] == ["ok"]
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _rescue(file: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows that can be read of a damaged file, which is put aside as `<file>.damaged`."""
+    rows: dict[str, list[tuple[Any, ...]]] = {"replies": [], "batches": []}
+    queries = {
+        "replies": "SELECT rowid, key, asker, retired, reply FROM replies ORDER BY rowid",
+        "batches": "SELECT rowid, label, asker, server_id, prompts FROM batches ORDER BY rowid",
+    }
+    with file.open("r+b") as opened:  # SQLite reads nothing of a file that is shorter than its header says
+        header = opened.read(32)
+        size = int.from_bytes(header[16:18]) * int.from_bytes(header[28:32])
+        if header.startswith(b"SQLite format 3") and size > file.stat().st_size:
+            opened.truncate(size)
+    for table, query in queries.items():
+        found: dict[int, tuple[Any, ...]] = {}
+        for order in ("", " DESC"):  # from both ends up to what is damaged
+            with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(file)) as connection:
+                found.update((number, tuple(row)) for number, *row in connection.execute(query + order))
+        rows[table] = [found[number] for number in sorted(found)]
+    aside = file.with_name(f"{file.name}.damaged")
+    file.replace(aside)
+    for journal in (file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
+        journal.unlink(missing_ok=True)
+    print(
+        f"⚠ {file} is damaged: {len(rows['replies'])} answers could be read and are kept, others are asked for again; "
+        f"the damaged file is now {aside}",
+        file=sys.stderr,
+    )
+    return rows

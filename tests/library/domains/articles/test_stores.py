@@ -1,0 +1,88 @@
+"""The store of paid answers on a disk that does not keep what was written."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from winnow.domains.articles.rules.batches import SentBatch
+from winnow.domains.articles.rules.stores import AnswerStore
+
+COUNT = 400
+
+
+def reply(number: int) -> dict[str, Any]:
+    return {"text": f"answer {number} " + "x" * 200, "tokens": [number, 2, 3, 4]}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "answers.sqlite"
+    store = AnswerStore(path)
+    with store.saving():
+        for number in range(COUNT):
+            store.add(f"key {number}", "me", reply(number))
+        store.begin_batch(SentBatch("first", "me", "b-1", {"key 0": 7}))
+    store.close()
+    return path
+
+
+def kept(path: Path) -> dict[int, dict[str, Any]]:
+    with closing(AnswerStore(path)) as store:
+        found = {number: store.of(f"key {number}") for number in range(COUNT)}
+        assert {each["text"] for _, each in store.by("me")} == {own[0][1]["text"] for own in found.values() if own}
+    return {number: own[0][1] for number, own in found.items() if own}
+
+
+def test_a_whole_store_gives_what_was_put_in_without_a_word(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert kept(file) == {number: reply(number) for number in range(COUNT)}
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("damage", ["cut off", "zeroed in the middle", "no database"])
+def test_of_a_damaged_file_what_is_whole_is_kept(file: Path, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    content = file.read_bytes()
+    half = len(content) // 2
+    file.write_bytes(
+        {
+            "cut off": content[:half],
+            "zeroed in the middle": content[:half] + bytes(4096 * 3) + content[half + 4096 * 3 :],
+            "no database": b"not a database at all" * 500,
+        }[damage]
+    )
+    found = kept(file)
+    assert all(each == reply(number) for number, each in found.items()), "nothing that nobody stored"
+    assert len(found) >= (0 if damage == "no database" else 0.3 * COUNT)
+    assert len(found) < COUNT
+    told = capsys.readouterr().err
+    assert f"{file} is damaged: {len(found)} answers could be read" in told
+    assert file.with_name("answers.sqlite.damaged").exists()
+    with closing(AnswerStore(file)) as store, store.saving():
+        store.add("key new", "you", reply(0))
+    assert kept(file).keys() == found.keys()
+    assert capsys.readouterr().err == "", "told once"
+
+
+def test_an_answer_that_is_not_as_it_was_stored_counts_as_none(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(file)) as opened, opened:
+        changed = {"key 3": {**json.loads(stored(opened, "key 3")), "tokens": [99, 2, 3, 4]}, "key 4": "{half"}
+        for key, value in changed.items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            opened.execute("UPDATE replies SET reply = ? WHERE key = ?", (text, key))
+    found = kept(file)
+    assert found == {number: reply(number) for number in range(COUNT) if number not in {3, 4}}
+    assert capsys.readouterr().err.count("a stored answer is damaged") == 2
+
+
+def test_answers_from_before_digests_stay_paid(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(file)) as opened, opened:
+        opened.execute("UPDATE replies SET reply = ? WHERE key = 'key 3'", (json.dumps(reply(3)),))
+    assert kept(file)[3] == reply(3)
+    assert capsys.readouterr().err == ""
+
+
+def stored(opened: sqlite3.Connection, key: str) -> str:
+    return str(opened.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()[0])
