@@ -82,6 +82,22 @@ def test_a_route_moved_on_the_board_has_its_odds_moved_with_it(reaches: int) -> 
     assert (float(before.std()) > 0.1) == (reaches > 0), "candidates differ by their offset alone"
 
 
+def test_each_reach_starts_from_its_own_hold() -> None:
+    """Without the offset from the last hold, odds depend on the hold before it and on no other."""
+    model = without_cells(network(2))
+    assert model.last_move is not None
+    for silent in (model.last_move, model.reaches[0].offset):
+        silent.weight.data.zero_()
+    above = slice(cell(0, 9), cell(10, 17))
+    with torch.inference_mode():
+        one, other_last, other_before = (
+            model(route(*holds), CONDITIONS)[0, -1, above].softmax(0)
+            for holds in ([(2, 3), (5, 6)], [(2, 3), (8, 8)], [(7, 1), (5, 6)])
+        )
+    assert torch.allclose(one, other_last, atol=1e-6)
+    assert not torch.allclose(one, other_before, atol=1e-4)
+
+
 def test_a_hold_carries_how_it_was_reached() -> None:
     """The same last hold, reached from elsewhere: only the move to it can tell, since cells say nothing here."""
     model = without_cells(network(1))
