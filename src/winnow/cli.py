@@ -105,6 +105,52 @@ def new(
 
 
 @app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON, for an issue")] = False) -> None:
+    """Say what winnow needs, what of it is here, and the command that mends the rest.
+
+    The exit code is 1 if something is missing. Neither output names a host, a user, a folder or an address.
+
+    Example: winnow doctor --json
+    """
+    from winnow.workspace.doctor import as_report, examine, healthy
+
+    checks = examine()
+    if as_json:
+        print(json.dumps(as_report(checks), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(check.line() for check in checks))
+    if not healthy(checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def init(
+    domain: DomainName,
+    files: Annotated[list[Path], typer.Argument(help="your data: files or folders in one of the domain's formats")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")] = False,
+) -> None:
+    """Take your own data: recognise its format, copy it to data/source, `dvc add` it, and name it in params.yaml.
+
+    Files that are not recognised are refused, with what was looked for; then nothing is changed.
+
+    Example: winnow init climb my_export.json
+    """
+    from winnow.workspace.own_data import carry_out, plan
+
+    check_domain(domain)
+    files = list(enter_checkout(*files))
+    chosen = plan(domain, files)
+    print("\n".join(chosen.lines()))
+    if dry_run:
+        print("nothing was changed (--dry-run)")
+        return
+    written = carry_out(chosen)
+    print(f"next: git add {' '.join(map(str, written))}")
+    print(f"      dvc repro plot@{domain}        # or with a preset for such data: winnow preset {domain} list")
+    print(f"      winnow rows {domain}           # what each stage kept and left out")
+
+
+@app.command()
 def schema(
     path: Annotated[Path | None, typer.Argument(help="where to write it (default: params.schema.json)")] = None,
 ) -> None:
