@@ -4,7 +4,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: run test test-long mutants lint lock bench help
+.PHONY: run test test-long mutants lint lock bench docs help
 
 help:
 	@echo "make run        environment, then all domains side by side on the embedded data (winnow run)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-long  tests that take too long for make test: dvc killed at every moment"
 	@echo "make mutants    plant faults, one at a time, and report what the tests do not see"
 	@echo "make bench      side-by-side measurements, JSON into benchmarks/pipeline/results"
+	@echo "make docs       the documentation as a site in build/site, links checked"
 	@echo "make lock       requirements.lock anew from pyproject.toml"
 
 run: .venv/ready
@@ -38,6 +39,9 @@ bench: .venv/ready
 	python -m benchmarks.pipeline.second_repro
 	python -m benchmarks.pipeline.stage_overhead
 	python -m benchmarks.pipeline.loop
+
+docs: .venv/ready
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 lock: .venv/ready
 	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev --extra heic --extra ocr --extra pretrained --extra quantized --extra serve --extra docs pyproject.toml -o requirements.lock -q

@@ -14,8 +14,12 @@ What pages show as printed by `train`, `evaluate` and `winnow run` is compared w
 """
 
 import json
+import os
 import re
 import statistics
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -314,3 +318,39 @@ def test_results_that_a_page_shows_as_printed_are_those_of_the_last_run(page: st
         if line.startswith("    ") and words[0] in expected and re.search(r"\d\.\d", line):
             shown = " ".join(words).removesuffix("…").rstrip()
             assert any(each.startswith(shown) for each in expected[words[0]]), f"{shown!r}: {expected[words[0]]}"
+
+
+def test_the_site_has_every_page_and_no_broken_link(tmp_path: Path) -> None:
+    """As `make docs` builds it; what is found wrong stops it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)],
+        cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {page.stem for page in GUIDE} <= {page.stem for page in tmp_path.glob("*.html")}
+    for page in tmp_path.glob("*.html"):
+        loaded = re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?(https?:[^\"'> ]*)", page.read_text())
+        assert not loaded, f"{page.name} loads from another host"
+    (listed,) = [each for each in GUIDE if each.stem == "index"]
+    assert {page.name for page in GUIDE if page != listed} <= set(LINK_NAMES.findall(listed.read_text()))
+
+
+LINK_NAMES = re.compile(r"\]\(([\w-]+\.md)\)")
+
+
+def test_what_github_reads_is_valid() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["version"] == version
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
+    templates = [
+        yaml.safe_load(file.read_text())
+        for file in sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml"))
+        if file.stem != "config"
+    ]
+    for template in templates:
+        assert {"name", "description", "body"} <= template.keys()
+        assert len({part["id"] for part in template["body"]}) == len(template["body"])
+    assert any("winnow doctor --json" in str(template) for template in templates)
+    assert "winnow doctor --json" in (ROOT / ".github/pull_request_template.md").read_text()

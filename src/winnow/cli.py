@@ -21,7 +21,7 @@ from winnow.learn.folder import ModelOption
 from winnow.pipeline.checkout import enter_checkout
 from winnow.pipeline.errors import WinnowError, from_os_error
 
-DomainName = Annotated[str, typer.Argument(help="such as climb")]
+DomainName = Annotated[str, typer.Argument(help=f"one of {', '.join(domain_names())}", autocompletion=domain_names)]
 
 
 class DomainCommands(TyperGroup):
@@ -58,7 +58,7 @@ class Commands(TyperGroup):
         return super().get_command(ctx, cmd_name)
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def check_domain(name: str) -> None:
@@ -94,7 +94,10 @@ def options(
 def new(
     name: Annotated[str, typer.Argument(help="of the domain, such as tides; also a Python module's name")],
 ) -> None:
-    """Add a domain of your own to this checkout: a small regression on CSV files, to be changed from there."""
+    """Add a domain of your own to this checkout: a small regression on CSV files, to be changed from there.
+
+    Example: winnow new tides
+    """
     from winnow.workspace.new_domain import add_domain
 
     enter_checkout()
@@ -105,10 +108,59 @@ def new(
 
 
 @app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON, for an issue")] = False) -> None:
+    """Say what winnow needs, what of it is here, and the command that mends the rest.
+
+    The exit code is 1 if something is missing. Neither output names a host, a user, a folder or an address.
+
+    Example: winnow doctor --json
+    """
+    from winnow.workspace.doctor import as_report, examine, healthy
+
+    checks = examine()
+    if as_json:
+        print(json.dumps(as_report(checks), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(check.line() for check in checks))
+    if not healthy(checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def init(
+    domain: DomainName,
+    files: Annotated[list[Path], typer.Argument(help="your data: files or folders in one of the domain's formats")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")] = False,
+) -> None:
+    """Take your own data: recognise its format, copy it to data/source, `dvc add` it, and name it in params.yaml.
+
+    Files that are not recognised are refused, with what was looked for; then nothing is changed.
+
+    Example: winnow init climb my_export.json
+    """
+    from winnow.workspace.own_data import carry_out, plan
+
+    check_domain(domain)
+    files = list(enter_checkout(*files))
+    chosen = plan(domain, files)
+    print("\n".join(chosen.lines()))
+    if dry_run:
+        print("nothing was changed (--dry-run)")
+        return
+    written = carry_out(chosen)
+    print(f"next: git add {' '.join(map(str, written))}")
+    print(f"      dvc repro plot@{domain}        # or with a preset for such data: winnow preset {domain} list")
+    print(f"      winnow rows {domain}           # what each stage kept and left out")
+
+
+@app.command()
 def schema(
     path: Annotated[Path | None, typer.Argument(help="where to write it (default: params.schema.json)")] = None,
 ) -> None:
-    """Write the JSON schema of params.yaml, which editors use to complete and check it."""
+    """Write the JSON schema of params.yaml, which editors use to complete and check it.
+
+    Example: winnow schema
+    """
     from winnow.pipeline.files import write_text
     from winnow.workspace.validation import params_model
 
@@ -125,7 +177,10 @@ def preset(
     name: Annotated[str, typer.Argument(help="name of a file in presets/<domain>/, without .yaml; `list` lists them")],
     apply: Annotated[bool, typer.Option("--apply", help="write the values into params.yaml instead")] = False,
 ) -> None:
-    """Print a named set of parameters, for `dvc exp run plot@DOMAIN $(winnow preset DOMAIN NAME)`."""
+    """Print a named set of parameters, for `dvc exp run plot@DOMAIN $(winnow preset DOMAIN NAME)`.
+
+    Example: winnow preset climb quality --apply
+    """
     from winnow.pipeline import presets
     from winnow.pipeline.params import PARAMS_FILE, Document
     from winnow.workspace.validation import params_model, validate_params
@@ -166,6 +221,8 @@ def export(
     """Export a stage's tables as files that other programs read, or the trained model with its verdict.
 
     An exported model's folder is complete: copy it to any machine with winnow, and name it by --model.
+
+    Example: winnow export climb model --out my_model
     """
     check_domain(domain)
     (out,) = enter_checkout(out)
@@ -202,7 +259,10 @@ def publish(
     private: Annotated[bool, typer.Option("--private", help="make a new repository private")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be uploaded, and upload nothing")] = False,
 ) -> None:
-    """Upload a trained model with its model card to the Hugging Face hub; log in with `hf auth login` first."""
+    """Upload a trained model with its model card to the Hugging Face hub; log in with `hf auth login` first.
+
+    Example: winnow publish climb --repo USER/NAME --private --dry-run
+    """
     from winnow.learn.publishing import publish_model
     from winnow.workspace.card import model_card
 
@@ -218,7 +278,10 @@ def rows(
     stage: Annotated[str | None, typer.Option(help="one data stage, such as filter (default: all)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, with whole rows")] = False,
 ) -> None:
-    """Show how many rows each data stage kept, and which it left out: the reasons, their counts and the first cases."""
+    """Show how many rows each data stage kept, and which it left out: the reasons, their counts and the first cases.
+
+    Example: winnow rows climb --stage filter
+    """
     from winnow.workspace.rows import as_lines, rows_of
 
     check_domain(domain)
@@ -229,10 +292,16 @@ def rows(
 
 @app.command()
 def run(
-    domains: Annotated[list[str] | None, typer.Argument(help="such as climb (default: all of params.yaml)")] = None,
+    domains: Annotated[
+        list[str] | None,
+        typer.Argument(help="such as climb (default: all of params.yaml)", autocompletion=domain_names),
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="domains at a time")] = os.cpu_count() or 1,
 ) -> None:
-    """Run all stages of the domains side by side, as `dvc repro` does one after another, and show the results."""
+    """Run all stages of the domains side by side, as `dvc repro` does one after another, and show the results.
+
+    Example: winnow run climb retina --jobs 2
+    """
     from winnow.workspace.run import run_domains
     from winnow.workspace.validation import read_params
 
@@ -245,7 +314,10 @@ def run(
 
 @app.command()
 def board(
-    domains: Annotated[list[str] | None, typer.Argument(help="such as climb (default: all of params.yaml)")] = None,
+    domains: Annotated[
+        list[str] | None,
+        typer.Argument(help="such as climb (default: all of params.yaml)", autocompletion=domain_names),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="the HTML file to write (default: build/board.html)")] = None,
 ) -> None:
     """Join the pages of the domains, data/DOMAIN/plot/report.html, to one file to open in a browser or to send.
@@ -275,7 +347,8 @@ def board(
 @app.command()
 def serve(
     domains: Annotated[
-        list[str] | None, typer.Argument(help="such as climb (default: all that have a trained model)")
+        list[str] | None,
+        typer.Argument(help="such as climb (default: all that have a trained model)", autocompletion=domain_names),
     ] = None,
     model: ModelOption = None,
     host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0 lets other machines in")] = "127.0.0.1",
@@ -284,6 +357,8 @@ def serve(
     """Serve trained models as web pages to try them and as a JSON API, until Ctrl+C; needs the extra `serve`.
 
     The answers are those of the commands of each domain. Nothing that is sent is stored.
+
+    Example: winnow serve climb --port 8001
     """
     from winnow.workspace.serving import serve as serve_models
 
@@ -294,14 +369,20 @@ def serve(
 
 @app.command()
 def status(
-    domain: Annotated[str | None, typer.Argument(help="such as climb (default: all)")] = None,
+    domain: Annotated[
+        str | None, typer.Argument(help="such as climb (default: all)", autocompletion=domain_names)
+    ] = None,
     reasons: Annotated[bool, typer.Option("--reasons", help="print the reasons of each verdict")] = False,
     check: Annotated[bool, typer.Option("--check", help="exit with code 1 when dvc.lock is stale")] = False,
     out: Annotated[Path | None, typer.Option(help="file for the stale stages, for `winnow report --stale`")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Print each domain's data, verdict and headline metric, and whether dvc.lock is current for code and params."""
+    """Print each domain's data, verdict and headline metric, and whether dvc.lock is current for code and params.
+
+    Example: winnow status climb --reasons
+    """
     from winnow.pipeline.files import write_json
-    from winnow.workspace.status import describe, environment_lines, stale_stages
+    from winnow.workspace.status import as_record, describe, environment_lines, stale_stages
     from winnow.workspace.validation import read_params
 
     if domain is not None:
@@ -309,13 +390,15 @@ def status(
     (out,) = enter_checkout(out)
     params = read_params()
     stale = stale_stages(params)
-    for name in params["domains"] if domain is None else [domain]:
-        print("\n".join(describe(name, params[name], stale, reasons=reasons)))
-    for name in stale:
-        if name.endswith(".dvc"):
+    shown = params["domains"] if domain is None else [domain]
+    if as_json:
+        print(json.dumps({name: as_record(name, params[name], stale) for name in shown}, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(line for name in shown for line in describe(name, params[name], stale, reasons=reasons)))
+        for name in filter(lambda each: each.endswith(".dvc"), stale):
             print(f"{name}: {'; '.join(stale[name])}")
-    for line in environment_lines():
-        print(line)
+        for line in environment_lines():
+            print(line)
     if out is not None:
         write_json(out, stale)
     if check and stale:
@@ -333,7 +416,10 @@ def summarize(
     num: Annotated[int, typer.Option("--num", "-n", min=1, help="read the experiments of the last NUM commits")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="print every run's values as JSON")] = False,
 ) -> None:
-    """Summarize finished DVC experiments by setting: mean and standard deviation over repeated seeds and folds."""
+    """Summarize finished DVC experiments by setting: mean and standard deviation over repeated seeds and folds.
+
+    Example: winnow summarize climb --metric perplexity
+    """
     from winnow.compare import experiments
     from winnow.workspace.validation import read_params
 
@@ -358,7 +444,10 @@ def compare(
     before: Annotated[str, typer.Argument(help="a Git revision or an experiment")],
     after: Annotated[str | None, typer.Argument(help="another one (default: the working tree)")] = None,
 ) -> None:
-    """Compare two revisions' results: which differences are real, by test rows and training seeds."""
+    """Compare two revisions' results: which differences are real, by test rows and training seeds.
+
+    Example: winnow compare main
+    """
     from winnow.compare.report import write_report
     from winnow.compare.revisions import Revision
 
@@ -370,7 +459,10 @@ def compare(
 def noise(
     domain: DomainName, seeds: Annotated[int, typer.Option(min=2, help="trainings, the present one among them")] = 5
 ) -> None:
-    """Measure how much the metrics vary over training seeds, with `dvc exp run --queue`; write noise.json."""
+    """Measure how much the metrics vary over training seeds, with `dvc exp run --queue`; write noise.json.
+
+    Example: winnow noise climb --seeds 5
+    """
     from winnow.compare.noise import measure_noise
 
     check_domain(domain)
@@ -389,7 +481,10 @@ def report(
         typer.Option(help="what was stale before `dvc repro`, by `winnow status --out` (default: what is stale now)"),
     ] = None,
 ) -> None:
-    """Write a pull request's report as Markdown: the working tree compared with `--base`, and what is stale."""
+    """Write a pull request's report as Markdown: the working tree compared with `--base`, and what is stale.
+
+    Example: winnow report --base main --out build/report
+    """
     from winnow.compare.report import write_report
     from winnow.compare.revisions import Revision
     from winnow.pipeline.files import read_json, write_text

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 from dvc.utils.hydra import apply_overrides
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from typer.testing import CliRunner
@@ -244,3 +245,46 @@ def test_commands_find_their_checkout_from_any_folder_in_it(workspace: Path, tmp
 def test_the_version_is_that_of_the_project(tmp_path: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert winnow(tmp_path, "--version", code=ROOT).stdout == project["version"] + "\n"
+
+
+def commands() -> list[list[str]]:
+    """Every command that there is, with those of each domain."""
+    group = typer.main.get_group(app)
+    context = typer.Context(group)
+    found = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        inner = command.list_commands(context) if name in domain_names() else []
+        found += [[name, verb] for verb in inner] or [[name]]
+    return found
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_shows_an_example_of_its_own(command: list[str]) -> None:
+    shown = " ".join(CliRunner().invoke(app, [*command, "--help"]).stdout.split())
+    example = shown.partition("Example: ")[2]
+    assert example.startswith(f"winnow {' '.join(command)}"), shown
+    named = set(re.findall(r" (--[a-z-]+)", example.partition("╭")[0].partition("Options")[0]))
+    assert named <= set(re.findall(r"--[a-z-]+", shown.partition("Options")[2])), "an option that there is not"
+
+
+@pytest.mark.parametrize(("typed", "expected"), [("rows cl", "climb"), ("climb gen", "generate"), ("doc", "doctor")])
+def test_a_shell_completes_commands_and_domains(typed: str, expected: str) -> None:
+    words = f"winnow {typed}"
+    asked = {"_WINNOW_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    program = "import sys; sys.argv[0] = 'winnow'; from winnow.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **asked, "PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert expected in done.stdout.split()
+    assert "Traceback" not in done.stderr
+
+
+def test_status_as_json_tells_what_the_text_tells() -> None:
+    told = json.loads(winnow(ROOT, "status", "climb", "--json").stdout)
+    assert list(told) == ["climb"]
+    evaluated = json.loads((ROOT / "metrics/climb/evaluate.json").read_text())
+    assert told["climb"]["evaluate"] == evaluated
+    stale = bool(told["climb"]["stale"])
+    assert ("stale" in winnow(ROOT, "status", "climb").stdout) == stale

@@ -3,14 +3,12 @@
 import csv
 import json
 import math
-import re
 import shlex
 import shutil
 from statistics import stdev
 from typing import Any
 
 import pytest
-import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -20,7 +18,6 @@ from tests.pipeline.test_bad_input import export
 from winnow.domains.climb import cli, definitions
 from winnow.domains.climb.source.formats import read as problems_of
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.params import leaves
 
 
 def test_experiments_metrics_params_and_plots(clone: Clone) -> None:
@@ -47,7 +44,6 @@ def test_experiments_metrics_params_and_plots(clone: Clone) -> None:
 def test_own_data_go_the_way_of_the_readme(clone: Clone) -> None:
     """Every line of its section is typed as it stands; then experiments run on the data."""
     section = (ROOT / "README.md").read_text().partition("\n## Your own data\n")[2].partition("\n## ")[0]
-    text, params, rest = re.split(r"```(?:yaml\n)?", section)
     mine = "data/source/climb/my_export.json"
     data = export(200)
     for row in data["Data"]:
@@ -55,9 +51,7 @@ def test_own_data_go_the_way_of_the_readme(clone: Clone) -> None:
         row["Grade"] = row["Grade"].replace("6B+", "6C+")
     data["Data"][0]["Grade"] = "the hardest"
     (clone.root / "my_export.json").write_text(json.dumps(data))
-    printed = {command: clone.run(*shlex.split(command, comments=True)).stdout for command in commands(text)}
-    clone.override({".".join(map(str, key)): value for key, value in leaves(yaml.safe_load(params))})
-    printed |= {command: clone.run(*shlex.split(command, comments=True)).stdout for command in commands(rest)}
+    printed = {command: clone.run(*shlex.split(command, comments=True)).stdout for command in commands(section)}
     assert json.loads((clone.root / "metrics/climb/ingest.json").read_text())["by_source"] == {"web": 200}
     lines = printed["winnow rows climb"].splitlines()
     (place,) = (number for number, line in enumerate(lines) if line.split() == ["1", "unknown_grade"])

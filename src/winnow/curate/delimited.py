@@ -14,11 +14,12 @@ SIGNATURES = {b"PK": "an Excel file or another archive", b"\xd0\xcf": "an old Ex
 """What a file that is no text begins with."""
 
 
-def read_delimited(path: Path) -> list[list[str]]:
+def read_delimited(path: Path, *, delimiter: str | None = None, plain_tabs: bool = False) -> list[list[str]]:
     """The cells of each line, the header first; a file with nothing in it has an empty header.
 
     Compressed when the name ends in .gz. UTF-8, or UTF-16 with a byte order mark; anything else is read as
-    Windows-1252, and said. The delimiter is the one that the first line has most of. Raises SourceError.
+    Windows-1252, and said. The delimiter is `delimiter` if the first line has it, else the one that it has most of;
+    with `plain_tabs` quotes between tabs are part of the text. Raises SourceError.
     """
     try:
         content = path.read_bytes()
@@ -32,8 +33,12 @@ def read_delimited(path: Path) -> list[list[str]]:
     if "\0" in text:
         raise SourceError(f"{path} is no CSV file: it holds bytes that are no text", fix="save the table as CSV")
     first = text.partition("\n")[0]
+    if delimiter is None or delimiter not in first:
+        delimiter = max(DELIMITERS, key=first.count)
+    lines = io.StringIO(text, newline="")
+    plain = plain_tabs and delimiter == "\t"
     try:
-        return [*csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count))] or [[]]
+        return [*csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)] or [[]]
     except csv.Error as error:
         raise SourceError(f"{path} is no CSV file: {error}", fix="save the table as CSV in UTF-8") from None
 

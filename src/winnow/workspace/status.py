@@ -134,3 +134,13 @@ def describe(
     if reasons and (judgement := Path("metrics", domain, JUDGEMENT)).exists():
         lines += [f"  {reason}" for reason in read_json(judgement, "reasons")["reasons"]]
     return lines + [f"  {name}: {'; '.join(changes)}" for name, changes in own.items()]
+
+
+def as_record(domain: str, params: Mapping[str, Any], stale: Mapping[str, list[str]]) -> dict[str, Any]:
+    """What `winnow status --json` tells of a domain: evaluate.json (null before), its sources, and what is stale."""
+    file = Path("metrics", domain, "evaluate.json")
+    return {
+        "evaluate": read_json(file) if file.exists() else None,
+        "sources": params["ingest"].get("sources") or [],
+        "stale": {name: reasons for name, reasons in stale.items() if name.endswith(f"@{domain}")},
+    }

@@ -36,6 +36,8 @@ def calibrate() -> None:
     """Try the filter's prompt on two small samples and write the report; the exit code is 0 when it passes.
 
     Reads the prompt as it is now, and the articles that `dvc repro filter@articles` kept.
+
+    Example: winnow articles calibrate
     """
     from winnow.domains.articles.rules.gate import REPORT, calibrate, require_pass
     from winnow.domains.articles.tables import Articles, Kept, Scores
@@ -70,6 +72,8 @@ def label(
     """Label a file with the oracle, by a prompt that has passed; the exit code is 1 when a line gets no scores.
 
     Without a file, `--retry malformed` has the next `dvc repro -f label@articles` ask again.
+
+    Example: winnow articles label articles.jsonl --out labelled.jsonl
     """
     from winnow.domains.articles.rules.files import check_passed, label_file
 
@@ -109,7 +113,10 @@ def score(
     ] = None,
     model: ModelOption = None,
 ) -> None:
-    """Score a file of any size with the trained model, line by line, in constant memory."""
+    """Score a file of any size with the trained model, line by line, in constant memory.
+
+    Example: winnow articles score articles.jsonl --out scored.jsonl
+    """
     _check_file(file, out)
     trained = use_model("articles", model)
     from winnow.domains.articles.inference import score_file
@@ -126,7 +133,10 @@ def score(
 def report(
     out: Annotated[Path, typer.Option(help="Word document to write")] = Path("build/articles_training_report.docx"),
 ) -> None:
-    """Write the training report as a Word document: summary, method, results with the figures, conclusion."""
+    """Write the training report as a Word document: summary, method, results with the figures, conclusion.
+
+    Example: winnow articles report --out report.docx
+    """
     from winnow.domains.articles.view.document import read_results, write_document
 
     (out,) = enter_checkout(out)

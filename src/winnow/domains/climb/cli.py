@@ -29,7 +29,10 @@ def generate(
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
-    """Generate valid routes of a grade; none of them is a training route."""
+    """Generate valid routes of a grade; none of them is a training route.
+
+    Example: winnow climb generate --grade 6C+ --count 5 --png routes.png
+    """
     asked = Asked.of(grade=grade, board=board, angle=angle)
     if png is not None and png.suffix.lower() != ".png":
         raise WinnowError(f"{png} is not the name of a PNG file", fix=f"--png {png.with_suffix('.png')}")
@@ -73,7 +76,10 @@ def evaluate(
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Evaluate the generator on another export; routes that it was trained on are excluded."""
+    """Evaluate the generator on another export; routes that it was trained on are excluded.
+
+    Example: winnow climb evaluate my_export.json --json
+    """
     if not file.is_file():
         raise WinnowError(f"{file} is no file", fix="name a .json or .csv file, or either with .gz")
     trained = use_model("climb", model)

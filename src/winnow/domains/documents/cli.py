@@ -41,6 +41,8 @@ def assess(
     """Judge every page: accept, warn, retake (take again) or blank, with the reasons, as soon as it is known.
 
     Exit codes: 0; 1 if a file could not be read; 3 with --fail-on; 130 after Ctrl+C, which keeps what was printed.
+
+    Example: winnow documents assess scans --explain heat_maps --json
     """
     if as_json and as_csv:
         raise WinnowError("--json and --csv are two forms of the same", fix="choose one")
@@ -133,7 +135,10 @@ def evaluate(
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Evaluate the assessor on your own labelled set, starting with the share of good pages that it rejects."""
+    """Evaluate the assessor on your own labelled set, starting with the share of good pages that it rejects.
+
+    Example: winnow documents evaluate my_labelled_pages --json
+    """
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a folder with metadata.csv, or the CSV")
     trained = use_model("documents", model)
@@ -187,7 +192,10 @@ def dataset(
     val_ratio: Annotated[float | None, typer.Option(help="share for validation; default: params.yaml's")] = None,
     test_ratio: Annotated[float | None, typer.Option(help="share for the test; default: params.yaml's")] = None,
 ) -> None:
-    """Write a data set as train, val and test folders of images with CSV files, with the settings of params.yaml."""
+    """Write a data set as train, val and test folders of images with CSV files, with the settings of params.yaml.
+
+    Example: winnow documents dataset clean pages
+    """
     from winnow.domains.documents.rules.dataset import Settings, make_dataset
 
     document = Document((checkout_root() or Path()) / PARAMS_FILE)

@@ -41,6 +41,8 @@ def complete(
 
     Titles that are not known are told and left out. The percentage is the chance that the playlist goes on with the
     track.
+
+    Example: winnow playlists complete --tracks 'ARTIST – TITLE; ARTIST – TITLE' --explain
     """
     if (tracks is None) == (file is None) and not (tracks is None and name):
         raise WinnowError(
@@ -91,7 +93,10 @@ def evaluate(
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Evaluate the network on other playlists: it has to find the last tracks of each from those before."""
+    """Evaluate the network on other playlists: it has to find the last tracks of each from those before.
+
+    Example: winnow playlists evaluate mpd --json
+    """
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a file of playlists, or a folder of slices")
     form = form or ("csv" if data.name.removesuffix(".gz").endswith(".csv") else "mpd")

@@ -46,6 +46,8 @@ def grade(
 
     Photographs that cannot be graded are to be referred. The exit code is 1 if there is one, or a file that cannot be
     read.
+
+    Example: winnow retina grade photographs --explain heat_maps --out grades.csv
     """
     trained = use_model("retina", model)
     from winnow.domains.retina import inference
@@ -115,7 +117,10 @@ def evaluate(
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Evaluate the grader on another labelled set, without the photographs and patients that it was trained on."""
+    """Evaluate the grader on another labelled set, without the photographs and patients that it was trained on.
+
+    Example: winnow retina evaluate labels.csv --images photographs
+    """
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a CSV, an .npz, or a folder with one folder per grade")
     trained = use_model("retina", model)

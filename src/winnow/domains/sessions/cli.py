@@ -41,6 +41,8 @@ def recommend(
     """Recommend songs to a user of the training data, or to unknown users who like some songs.
 
     Songs that are not known are told and left out. The percentage is the chance that the user likes the song.
+
+    Example: winnow sessions recommend --likes 'SONG, SONG' --explain
     """
     if (user is not None) + (likes is not None) + (file is not None) != 1:
         raise WinnowError(
@@ -106,6 +108,8 @@ def evaluate(
     """Evaluate the recommender on new users: it has to find a hidden fifth of each user's songs.
 
     Plays are counted by the rules of the training data: name the columns by which it knows skipped and repeated ones.
+
+    Example: winnow sessions evaluate plays.csv --user-column user --item-column song
     """
     if not data.is_file():
         raise WinnowError(f"{data} is no file", fix="name a file of listening data")

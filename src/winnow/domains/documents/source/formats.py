@@ -1,10 +1,10 @@
 """The formats in which pages come: a folder of clean pages, and a folder of pages with a CSV of labels."""
 
-import csv
 import math
 import re
 from pathlib import Path
 
+from winnow.curate.delimited import read_delimited
 from winnow.curate.split_names import SPLITS
 from winnow.domains.documents import definitions
 from winnow.domains.documents.source.files import walk
@@ -55,13 +55,11 @@ def read_labelled(path: Path) -> Listing:
     `path` is the CSV or a folder with `metadata.csv` (else its only CSV). Raises SourceError.
     """
     file = _metadata_file(path)
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text)
-            columns = list(reader.fieldnames or [])
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{file} is no CSV file: {error}", fix="save it as comma-separated UTF-8") from None
+    header, *lines = read_delimited(file)
+    columns = [column.strip() for column in header]
+    rows: list[dict[str, str | None]] = [
+        {**dict.fromkeys(columns), **dict(zip(columns, line, strict=False))} for line in lines if line
+    ]
     name_column = next((name for name in NAME_COLUMNS if name in columns), None)
     labels = [name for name in (*SCORE_COLUMNS, *CLASS_COLUMNS, ISSUES_COLUMN) if name in columns]
     if name_column is None or not labels:

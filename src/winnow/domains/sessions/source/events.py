@@ -1,11 +1,11 @@
 """An event log: one line per play, as CSV, TSV or Parquet, its columns named in params.yaml."""
 
-import csv
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as arrow
 
+from winnow.curate.delimited import read_delimited
 from winnow.domains.sessions.params import Column, Events
 from winnow.domains.sessions.source.listening import (
     Listening,
@@ -14,7 +14,6 @@ from winnow.domains.sessions.source.listening import (
     of_songs,
     part,
     plays_table,
-    read_lines,
 )
 from winnow.pipeline.errors import SourceError
 
@@ -60,12 +59,9 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _text(path: Path, *, header: bool) -> pd.DataFrame:
-    name = path.name.removesuffix(".gz")
-    delimiter = "," if name.endswith(".csv") else "\t"
-    lines = read_lines(path)
-    quoted = delimiter == ","
-    read = csv.reader(lines) if quoted else csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    rows = [row for row in read if row]
+    usual = "," if path.name.removesuffix(".gz").endswith(".csv") else "\t"
+    # a header tells the delimiter; without one the first line is data, and a title may hold more commas than there are
+    rows = [row for row in read_delimited(path, delimiter=None if header else usual, plain_tabs=True) if row]
     names = rows.pop(0) if header and rows else []
     if not rows:
         raise SourceError(f"{path} holds no play", fix="name a file with one line per play")

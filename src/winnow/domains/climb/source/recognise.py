@@ -1,0 +1,27 @@
+"""Which format a file of problems has, for `winnow init`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from winnow.domains.climb.source import formats
+from winnow.pipeline.errors import SourceError
+from winnow.pipeline.recognised import Recognised, unknown
+
+LOOKED_FOR = (
+    "JSON of moonboard.com, of the MoonBoard app, of a guidebook or of grades and moves; CSV with grade and holds"
+)
+
+
+def recognise(paths: Sequence[Path]) -> list[Recognised]:
+    """One source for each file; raises SourceError for what is none."""
+    return [_source(path) for path in paths]
+
+
+def _source(path: Path) -> Recognised:
+    try:
+        form = formats.guess(path)
+        problems = formats.read(form, path)
+    except SourceError as error:
+        raise unknown(path, LOOKED_FOR, [error]) from None
+    told = f"{form}, {len(problems.routes):,} routes"
+    return Recognised({"format": form, "path": path}, (path,), told)

@@ -1,0 +1,28 @@
+"""Which format a folder of pages has, for `winnow init`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from winnow.domains.documents.source import formats
+from winnow.pipeline.errors import SourceError
+from winnow.pipeline.recognised import Recognised, unknown
+
+LOOKED_FOR = "a folder with metadata.csv (or its only CSV) that labels pages, or a folder of clean pages"
+
+
+def recognise(paths: Sequence[Path]) -> list[Recognised]:
+    """One source for each folder; of a CSV its folder. Raises SourceError for what is none."""
+    return [_source(path) for path in paths]
+
+
+def _source(path: Path) -> Recognised:
+    folder = path if path.is_dir() else path.parent
+    labelled = path.suffix.lower() == ".csv" or (path.is_dir() and any(path.glob("*.csv")))
+    form = "labelled" if labelled else "clean_pages"
+    try:
+        listing = formats.read(form, path)
+    except SourceError as error:
+        raise unknown(path, LOOKED_FOR, [error]) from None
+    if not listing.records:
+        raise unknown(path, LOOKED_FOR, [SourceError(f"all of its {listing.rows} rows are unusable")])
+    return Recognised({"format": form, "path": path}, (folder,), f"{form}, {len(listing.records):,} files of pages")

@@ -1,0 +1,55 @@
+"""Which collection of photographs files belong to, for `winnow init`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from winnow.domains.retina.source import formats
+from winnow.pipeline.errors import SourceError, WinnowError
+from winnow.pipeline.recognised import Recognised, unknown
+
+LOOKED_FOR = (
+    "a CSV of APTOS (id_code,diagnosis), EyePACS (image,level) or IDRiD (Image name,Retinopathy grade) with its folder "
+    "of photographs; a MedMNIST .npz; a folder with one folder per grade, 0 to 4"
+)
+
+
+def recognise(paths: Sequence[Path]) -> list[Recognised]:
+    """One source for each table, archive or folder of grades; other folders are those of a table's photographs."""
+    images = [path for path in paths if path.is_dir() and not _has_grades(path)]
+    found = [_source(path, images) for path in paths if path not in images]
+    if not found:
+        raise unknown(paths[0], LOOKED_FOR)
+    return found
+
+
+def _has_grades(folder: Path) -> bool:
+    return any((folder / str(grade)).is_dir() for grade in range(5))
+
+
+def _source(path: Path, images: Sequence[Path]) -> Recognised:
+    try:
+        form = formats.guess(path)
+        if form not in formats.CSV_COLUMNS:
+            listing = formats.read(form, path, None)
+            return Recognised(
+                {"format": form, "path": path, "images": None}, (path,), _told(form, len(listing.records))
+            )
+    except (WinnowError, OSError, ValueError) as error:
+        raise unknown(
+            path, LOOKED_FOR, [error if isinstance(error, WinnowError) else SourceError(str(error))]
+        ) from None
+    beside = sorted(each for each in path.parent.iterdir() if each.is_dir())
+    counted = [(len(formats.read(form, path, folder).records), folder) for folder in [*images, path.parent, *beside]]
+    count, folder = max(counted, key=lambda each: each[0])
+    if not count:
+        raise SourceError(
+            f"{path} looks like {form}, but none of its photographs was found",
+            where=", ".join(str(each) for _, each in counted),
+            fix=f"name their folder, too: winnow init retina {path} FOLDER",
+        )
+    copied = (folder,) if path.parent == folder else (path, folder)
+    return Recognised({"format": form, "path": path, "images": folder}, copied, _told(form, count))
+
+
+def _told(form: str, count: int) -> str:
+    return f"{form}, {count:,} photographs"

@@ -1,0 +1,130 @@
+"""`winnow doctor` sees what is missing, says what mends it, and tells nothing that does not belong in an issue."""
+
+import getpass
+import json
+import platform
+import shutil
+import socket
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from winnow.cli import app
+from winnow.pipeline import presets
+from winnow.pipeline.params import PARAMS_FILE
+from winnow.workspace import doctor
+from winnow.workspace.doctor import Check, examine, healthy
+
+
+@pytest.fixture
+def here(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout in which nothing is missing."""
+    monkeypatch.chdir(workspace)
+    monkeypatch.setattr(doctor, "check_code_location", lambda: None)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(workspace / "gitconfig"))
+    for command in (["init", "-q"], ["config", "user.name", "Ann"], ["config", "user.email", "ann@example.org"]):
+        subprocess.run(["git", *command], check=True)
+    Path(".dvc").mkdir()
+    Path(".dvc/config").write_text("[core]\n    analytics = false\n")
+    Path("requirements.lock").write_text(f"numpy=={version('numpy')} \\\n    --hash=sha256:0\n")
+    return workspace
+
+
+def found(name: str) -> Check:
+    (check,) = (each for each in examine() if each.name == name)
+    return check
+
+
+def test_nothing_is_missing(here: Path) -> None:
+    checks = examine()
+    assert healthy(checks), [check.line() for check in checks if check.state == "missing"]
+    assert found("packages").found == "1 as locked"
+    assert {"climb", "retina", "sessions"} <= {check.name for check in checks}
+
+
+def lock(line: str) -> None:
+    Path("requirements.lock").write_text(line + " \\\n    --hash=sha256:0\n")
+
+
+def remote(url: str) -> None:
+    Path(".dvc/config").write_text(f"['remote \"store\"']\n    url = {url}\n")
+
+
+def sources(path: str) -> None:
+    presets.apply({"climb.ingest.sources": [{"format": "csv", "path": path}]}, PARAMS_FILE)
+
+
+def tracked_source(name: str) -> None:
+    sources(f"data/source/climb/{name}")
+    Path(f"data/source/climb/{name}.dvc").write_text("outs: []\n")
+
+
+FAULTS: list[tuple[Any, str, str, str]] = [
+    (lambda: lock("no-such-package==1.0"), "packages", "no-such-package", "make .venv/ready"),
+    (lambda: sources("data/source/climb/lost.csv"), "climb", "lost.csv", "winnow init climb"),
+    (lambda: tracked_source("away.csv"), "climb", "away.csv", "dvc pull"),
+    (lambda: shutil.rmtree(".git"), "git", "no Git repository", "clone"),
+    (lambda: subprocess.run(["git", "config", "--unset", "user.name"], check=True), "git", "user.name", "git config"),
+    (lambda: shutil.rmtree(".dvc"), "dvc", "not initialised", "dvc init"),
+    (lambda: PARAMS_FILE.write_text("a: [\n"), "params.yaml", "cannot be read", "dvc repro check"),
+    (lambda: presets.apply({"runtime.device": "mps"}, PARAMS_FILE), "gpu", "runtime.device is mps", "auto or cpu"),
+]
+
+
+@pytest.mark.parametrize(("break_it", "name", "told", "fix"), FAULTS)
+def test_what_is_missing_is_named_with_what_mends_it(here: Path, break_it: Any, name: str, told: str, fix: str) -> None:
+    break_it()
+    check = found(name)
+    assert check.state == "missing"
+    assert told in check.found
+    assert fix in check.fix
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert check.fix in result.stdout
+
+
+def test_other_versions_are_noted_and_do_not_fail(here: Path) -> None:
+    lock("numpy==1.0")
+    check = found("packages")
+    assert check.state == "note"
+    assert f"numpy {version('numpy')}, not 1.0" in check.found
+    lock("no-such-package==1.0 ; sys_platform == 'nowhere'")
+    assert found("packages").state == "ok"
+
+
+def test_a_remote_whose_kind_dvc_cannot_reach_here_names_the_extra(here: Path) -> None:
+    remote("s3://secret-bucket/path")
+    check = found("remote")
+    assert check.state == "missing"
+    assert "dvc[s3]" in check.fix
+    assert "secret" not in check.line()
+
+
+def test_a_full_disk_is_missing_space(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(".")._replace(free=doctor.SPACE - 1)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
+    assert found("disk").state == "missing"
+
+
+def test_the_report_is_for_everyone_to_read(here: Path) -> None:
+    remote("s3://user:secret@bucket/path")
+    result = CliRunner().invoke(app, ["doctor", "--json"])
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report["ok"] is False
+    assert [each["name"] for each in report["checks"] if each["state"] == "missing"] == ["remote"]
+    private = [str(here), "secret", "ann@example.org", socket.gethostname(), str(Path.home()), platform.node()]
+    user = getpass.getuser()
+    for text in [*private, f"/{user}/"]:
+        assert text not in result.stdout, text
+
+
+def test_without_a_checkout_it_says_so_and_is_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    checks = examine()
+    assert healthy(checks)
+    assert "--model" in found("checkout").found

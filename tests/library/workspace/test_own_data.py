@@ -1,0 +1,274 @@
+"""`winnow init`: each domain's formats are recognised and taken over whole, or nothing is changed."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from winnow.domains.documents.source.synthetic import draw_page
+from winnow.domains.load import domain_names, load
+from winnow.pipeline.errors import SourceError, WinnowError
+from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.workspace import own_data
+from winnow.workspace.own_data import carry_out, plan
+
+Files = list[Path]
+
+
+def page(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draw_page("letter", 200, np.random.default_rng(0))).save(path)
+    return path
+
+
+def text(name: str, content: str, encoding: str = "utf-8") -> Path:
+    path = Path("mine", name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode(encoding))
+    return path
+
+
+def parquet(name: str, **columns: Any) -> Path:
+    path = Path("mine", name)
+    path.parent.mkdir(exist_ok=True)
+    pd.DataFrame(columns).to_parquet(path)
+    return path
+
+
+def photographs(*names: str) -> Path:
+    for name in names:
+        page(Path("mine/eyes", f"{name}.png"))
+    return Path("mine/eyes")
+
+
+def retina_grades() -> Files:
+    for grade in range(3):
+        page(Path("mine/graded", str(grade), f"{grade}.png"))
+    return [Path("mine/graded")]
+
+
+CLIMB = "data/source/climb"
+SLICE = {"playlists": [{"pid": 1, "name": "a", "tracks": [{"track_uri": "u", "track_name": "t", "artist_name": "b"}]}]}
+TABLE = [
+    ("climb", lambda: [text("a.csv", "grade,holds\n6A+,A5 C9 K18\n")], {"format": "csv", "path": f"{CLIMB}/a.csv"}),
+    (
+        "climb",
+        lambda: [text("b.csv", "grade;holds\n6A+;A5 C9 K18\n", "utf-16")],
+        {"format": "csv", "path": f"{CLIMB}/b.csv"},
+    ),
+    (
+        "climb",
+        lambda: [text("ä b.json", '[{"Grade": "6B", "Moves": ["A4", "B9", "C18"]}]')],
+        {"format": "minimal", "path": f"{CLIMB}/ä b.json"},
+    ),
+    (
+        "articles",
+        lambda: [text("a.jsonl", '{"id": 1, "content": "words"}\n{"broken\n')],
+        {"format": "jsonl", "path": "data/source/articles/a.jsonl"},
+    ),
+    (
+        "articles",
+        lambda: [text("s.jsonl", '{"id": 1, "content": "w", "x_analysis": {"dimensions": {"agency": 7}}}\n')],
+        {"format": "scored", "path": "data/source/articles/s.jsonl"},
+    ),
+    (
+        "articles",
+        lambda: [parquet("p.parquet", id=["a"], content=["words"])],
+        {"format": "parquet", "path": "data/source/articles/p.parquet"},
+    ),
+    (
+        "documents",
+        lambda: [page(Path("mine/clean/deep/a.png")).parents[1]],
+        {"format": "clean_pages", "path": "data/source/documents/clean"},
+    ),
+    (
+        "documents",
+        lambda: [page(Path("mine/a.png")), text("labels.csv", "filename;quality_score\na.png;0.9\n", "utf-8-sig")][1:],
+        {"format": "labelled", "path": "data/source/documents/mine/labels.csv"},
+    ),
+    (
+        "retina",
+        lambda: [text("t.csv", "id_code,diagnosis\na,2\n"), photographs("a", "b")],
+        {"format": "aptos", "path": "data/source/retina/t.csv", "images": "data/source/retina/eyes"},
+    ),
+    (
+        "retina",
+        lambda: [text("t.csv", "Image name\tRetinopathy grade\na\t2\n"), photographs("a")][:1],
+        {"format": "idrid", "path": "data/source/retina/t.csv", "images": "data/source/retina/eyes"},
+    ),
+    ("retina", retina_grades, {"format": "folders", "path": "data/source/retina/graded", "images": None}),
+    (
+        "sessions",
+        lambda: [text("log.csv", "User_ID;Track_Name;Time\nann;Song, one;5\n", "latin-1")],
+        {
+            "format": "events",
+            "path": "data/source/sessions/log.csv",
+            "events": {
+                "header": True,
+                "user": "User_ID",
+                "item": ["Track_Name"],
+                "timestamp": "Time",
+                "genre": None,
+                "skipped": None,
+                "share_played": None,
+            },
+        },
+    ),
+    (
+        "sessions",
+        lambda: [text("test.txt", "0 2\n"), text("train.txt", "0 1 2\n")][1:],
+        {"format": "lightgcn", "path": "data/source/sessions/train.txt", "events": None},
+    ),
+    (
+        "playlists",
+        lambda: [text("mpd/mpd.slice.0-0.json", json.dumps(SLICE)).parent],
+        {"format": "mpd", "path": "data/source/playlists/mpd"},
+    ),
+    (
+        "playlists",
+        lambda: [text("p.csv", '"user_id","artistname","trackname","playlistname"\n"u","a","t","p"\n')],
+        {"format": "csv", "path": "data/source/playlists/p.csv"},
+    ),
+]
+
+
+@pytest.fixture
+def here(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """A checkout to work in, and the paths that DVC was asked to track; the real one is in the last test."""
+    asked: list[list[str]] = []
+    monkeypatch.chdir(workspace)
+
+    def track(command: list[str], **_: Any) -> "subprocess.CompletedProcess[str]":
+        asked.append([each for each in command if each.startswith("data/")])
+        for each in asked[-1]:
+            Path(f"{each}.dvc").write_text("outs: []\n")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(own_data.subprocess, "run", track)
+    return asked
+
+
+def sources(domain: str) -> list[Any]:
+    found: list[Any] = Document(PARAMS_FILE).content[domain]["ingest"]["sources"]
+    return found
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("domain", "make", "expected"), TABLE)
+def test_a_format_is_recognised_copied_tracked_and_named(
+    here: list[list[str]], domain: str, make: Callable[[], Files], expected: dict[str, Any]
+) -> None:
+    files = make()
+    before, original = PARAMS_FILE.read_text(), contents(Path("mine"))
+    written = carry_out(plan(domain, files))
+    assert sources(domain) == [expected]
+    comments = [line for line in before.splitlines() if "#" in line]
+    assert [line for line in PARAMS_FILE.read_text().splitlines() if "#" in line] == comments
+    assert contents(Path("mine")) == original, "the user's files are left as they are"
+    for place in filter(None, (expected["path"], expected.get("images"))):
+        assert Path(place).exists()
+    (tracked,) = here
+    assert {Path(f"{each}.dvc") for each in tracked} <= set(written)
+    named = load(domain, "params").Params.model_fields["ingest"].annotation
+    assert named is not None
+    params = named.model_validate(Document(PARAMS_FILE).content[domain]["ingest"])
+    assert params.sources, "the stage would not take it"
+
+
+def test_what_is_beside_a_data_set_is_taken_with_it(here: list[list[str]]) -> None:
+    carry_out(plan("sessions", [text("test.txt", "0 2\n"), text("train.txt", "0 1\n")]))
+    assert Path("data/source/sessions/test.txt").read_text() == "0 2\n"
+    assert len(sources("sessions")) == 1
+
+
+WRONG = {
+    "climb": "a,b\n1,2\n",
+    "articles": "a,b\n1,2\n",
+    "documents": "a,b\n1,2\n",
+    "retina": "a,b\n1,2\n",
+    "sessions": "when,what\n1,2\n",
+    "playlists": "when,what\n1,2\n",
+}
+
+
+@pytest.mark.parametrize("domain", [name for name in domain_names() if name in WRONG])
+@pytest.mark.parametrize("name", ["wrong.csv", "wrong.json", "wrong.jsonl", "wrong.xlsx", "empty.csv"])
+def test_what_is_not_recognised_is_refused_and_nothing_changes(
+    here: list[list[str]], workspace: Path, domain: str, name: str
+) -> None:
+    content = "PK\x03\x04" if name.endswith("xlsx") else "" if name.startswith("empty") else WRONG[domain]
+    file = text(name, content)
+    before = contents(workspace)
+    with pytest.raises(SourceError) as refused:
+        plan(domain, [file])
+    assert "looked for" in refused.value.where
+    assert name in refused.value.what
+    assert contents(workspace) == before
+    assert not here
+
+
+def test_a_second_source_joins_the_first_and_the_same_name_is_refused(here: list[list[str]]) -> None:
+    first = text("a.csv", "grade,holds\n6A+,A5 C9 K18\n")
+    carry_out(plan("climb", [first]))
+    with pytest.raises(WinnowError, match="exists already"):
+        plan("climb", [first])
+    carry_out(plan("climb", [text("b.csv", "grade,holds\n6B,A4 C9 K18\n")]))
+    assert [each["path"] for each in sources("climb")] == ["data/source/climb/a.csv", "data/source/climb/b.csv"]
+    with pytest.raises(WinnowError, match="names these files already"):
+        plan("climb", [Path("data/source/climb/a.csv")])
+
+
+def test_a_file_that_is_in_place_is_not_copied(here: list[list[str]]) -> None:
+    target = Path("data/source/climb/there.csv")
+    target.write_text("grade,holds\n6A+,A5 C9 K18\n")
+    chosen = plan("climb", [target])
+    assert not chosen.copies
+    carry_out(chosen)
+    assert here == [[target.as_posix()]]
+    assert sources("climb")[0]["path"] == target.as_posix()
+
+
+@pytest.mark.parametrize("broken", ["dvc", "params", "copy"])
+def test_on_a_failure_everything_is_as_before(
+    here: list[list[str]], workspace: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    first, second = (text(name, "grade,holds\n6A+,A5 C9 K18\n") for name in ("a.csv", "b.csv"))
+    chosen = plan("climb", [first, second])
+    before = contents(workspace)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    if broken == "dvc":
+        failed = subprocess.CompletedProcess([], 1, "", "not a DVC repository")
+        monkeypatch.setattr(own_data.subprocess, "run", lambda *_, **__: failed)
+    elif broken == "params":
+        monkeypatch.setattr(own_data.presets, "apply", fail)
+    else:
+        real = own_data.shutil.copyfile
+        monkeypatch.setattr(own_data.shutil, "copyfile", lambda a, b: real(a, b) if a == first else fail())
+    with pytest.raises((WinnowError, OSError)):
+        carry_out(chosen)
+    assert contents(workspace) == before
+
+
+def test_with_dvc_itself(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+    for command in (["git", "init", "-q"], [*own_data.DVC, "init", "-q"]):
+        subprocess.run(command, check=True)
+    written = carry_out(plan("climb", [text("a.csv", "grade,holds\n6A+,A5 C9 K18\n")]))
+    assert [path.as_posix() for path in written] == [
+        "data/source/climb/a.csv.dvc", "data/source/climb/.gitignore", "params.yaml",
+    ]  # fmt: skip
+    subprocess.run(["git", "add", *map(str, written)], check=True)
+    status = subprocess.run([*own_data.DVC, "status", str(written[0])], capture_output=True, text=True, check=True)
+    assert "up to date" in status.stdout
