@@ -27,6 +27,14 @@ HOSTILE = (
     "\x1b[31mred\x1b]0;taken\x07",
     "\u202eevil\u2066 \u200fאבג",
 )
+LONG = "w" * 80
+NAMED = {
+    "reasons": ("title", "reason"),
+    "completed": ("track", "reason", "given"),
+    "worst": ("title",),
+    "explained": ("image_id", "found", "truth"),
+}
+"""Tables of evaluate's examples, and their columns of names."""
 NUMBER = "{:.4g}"
 
 
@@ -185,6 +193,13 @@ def hostile_results(domain: Programs) -> list[str]:
         table = pd.read_parquet(slices)
         table["value"] = [names[row % len(names)] + str(row // len(names)) for row in range(len(table))]
         table.to_parquet(slices)
+    for name, columns in NAMED.items():
+        path = Path("data", domain.domain, "evaluate", f"{name}.parquet")
+        if path.exists():
+            table = pd.read_parquet(path)
+            for column in set(columns) & set(table.columns):
+                table[column] = [names[row % len(names)] + LONG for row in range(len(table))]
+            table.to_parquet(path)
     domain.run("plot")
     return names
 
@@ -198,6 +213,9 @@ def test_names_from_the_data_are_plain_text_and_do_nothing_in_a_browser(
     assert (len(after.all("script", "iframe", "b", "i")), len(after.all("img"))) == before
     assert not [each for each in after.all() for name in each.attributes if name.startswith("on")]
     assert len(after.all("article")) == 1
+    if any(Path("data", domain.domain, "evaluate", f"{name}.parquet").exists() for name in NAMED):
+        cards = after.all("ul")[-1].text()
+        assert any(shown(name) + LONG in cards for name in names)
     for name in names:
         in_code = shown(name).replace("`{{ 7 * 7 }}`", "{{ 7 * 7 }}")
         assert in_code in after.text(), name

@@ -1,6 +1,7 @@
 """An image beside the same one under its heat map."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib.figure import Figure
 from PIL import Image
@@ -23,7 +24,7 @@ def pair_sheet(cases: Sequence[tuple[bytes, bytes, str, str]], columns: int, *, 
     """Each case (image, heat map, title of each) as a pair, `columns` pairs a row, `height` inches high."""
     rows = -(-len(cases) // columns)
     with styled():
-        figure = new_figure(2.1 * height * columns * 0.78, (height + 0.35) * rows + 0.4)
+        figure = new_figure(1.64 * height * columns, (height + 0.35) * rows + 0.4)
         grid = figure.subplots(rows, 2 * columns, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
@@ -32,7 +33,7 @@ def pair_sheet(cases: Sequence[tuple[bytes, bytes, str, str]], columns: int, *, 
             for place, pixels, title in ((0, load_pixels(image), left), (1, overlay(image, heat), right)):
                 axes = grid[row, 2 * column + place]
                 axes.imshow(pixels, cmap="gray")
-                axes.set_title(title, fontsize=8, loc="left", parse_math=False)
+                axes.set_title(fill(title, round(10 * height)), fontsize=8, loc="left", parse_math=False)
         figure.supxlabel(f"Right of each pair the heat map: yellow marks {meaning}", fontsize=9)
     return figure
 

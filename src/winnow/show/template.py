@@ -39,12 +39,14 @@ img { max-width: 100%; height: auto; background: #fff; border-radius: 4px }
 .charts figure { max-width: 100% }
 .metrics td { white-space: nowrap }
 .cards { display: grid; gap: 1rem; padding: 0; list-style: none;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)) }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)) }
 .cards > li { background: var(--soft); border-radius: .5rem; padding: .8rem; min-width: 0 }
 .pair { display: flex; gap: 2%; align-items: start }
 .pair img { width: 49% }
 .cards p { margin: .2rem 0; unicode-bidi: isolate }
 .cards table { margin: .4rem 0 0; font-size: .9rem; width: 100% }
+.cards th, .cards td { padding-right: .4rem; overflow-wrap: anywhere }
+.cards th, .cards td:nth-child(3), .cards td:last-child { white-space: nowrap }
 @media (max-width: 40rem) { .charts img { max-width: none; width: 36rem } }
 """
 

@@ -12,7 +12,7 @@ def completed_playlists(completed: pd.DataFrame, playlists: int) -> list[Example
         Example(
             f"Playlist {name}",
             lines=[f"Its last tracks: {part['given'].iloc[0]}"],
-            table=list_table(part, "track", "was in it"),
+            table=list_table(part, "track", "in it"),
         )
         for name, part in completed.groupby("playlist", sort=False)
     ][:playlists]
