@@ -28,7 +28,7 @@ from winnow.domains.climb.model.sequences import (
     membership,
     previous,
 )
-from winnow.domains.climb.model.training import GeneratorTask
+from winnow.domains.climb.model.training import GeneratorTask, without_filling
 from winnow.domains.climb.rules.validity import broken_rules_of_generated
 from winnow.learn.samplers import BatchShare
 from winnow.pipeline.errors import TableError, WinnowError
@@ -138,6 +138,16 @@ def test_likelihood_counts_the_end_and_no_filling(routes: pd.DataFrame, tokens: 
     assert (losses[~told] == 0).all()
     assert (losses[told & (both.tokens != END)] > 0).all()
     assert (losses[both.tokens == END] > 0).all()
+
+
+def test_a_batch_loses_its_filling_and_no_token(routes: pd.DataFrame, tokens: pd.DataFrame) -> None:
+    all_routes = encode(routes, tokens)
+    padded = torch.from_numpy(np.pad(all_routes.tokens, ((0, 0), (0, 3)), constant_values=START))
+    cut, told = without_filling(padded), torch.from_numpy(all_routes.conditions)
+    assert cut.shape[1] == max(all_routes.lengths)
+    with torch.inference_mode():
+        whole, short = (token_losses(small_model(), each, told).sum().item() for each in (padded, cut))
+    assert short == pytest.approx(whole, rel=1e-5)
 
 
 def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
