@@ -128,11 +128,12 @@ def test_a_preset_applied_edits_params_yaml_and_keeps_its_comments(workspace: Pa
 
 def test_an_exported_model_may_be_read_by_whoever_may_read_other_files(workspace: Path) -> None:
     model, judgement = workspace / "data/climb/train/model", workspace / "metrics/climb/judgement.json"
-    for folder in (model, judgement.parent):
-        folder.mkdir(parents=True, exist_ok=True)
+    model.mkdir(parents=True)
     (model / "model.safetensors").write_bytes(b"1, 2, 3")
     (model / "model.safetensors").chmod(0o600)  # as safetensors saves it
-    judgement.write_text(json.dumps({"verdict": "PASS", "reasons": [], "model_digest": folder_digest(model)}))
+    shutil.copytree(ROOT / "metrics/climb", judgement.parent, dirs_exist_ok=True)
+    judged = json.loads(judgement.read_text())
+    judgement.write_text(json.dumps({**judged, "model_digest": folder_digest(model)}))
     done = winnow(workspace, "export", "climb", "model", "--out", "given")
     assert done.returncode == 0, done.stderr
     assert (workspace / "given/model.safetensors").stat().st_mode == judgement.stat().st_mode

@@ -69,6 +69,7 @@ def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, her
     scorer = load_scorer(torch.device("cpu"))
     names, batch = list(scorer.network.scoring.dimensions), here.section("evaluate").batch_size
     ridge = TextRidge.load(MODEL / "ridge").predict(texts).clip(0, 10)
+    assert f"averaged with ridge regression on TF-IDF (share {share:.0%})" in model_card("articles")
     (MODEL / "mixture.json").rename("aside.json")
     network = load_scorer(torch.device("cpu")).score(texts, batch_size=batch)
     assert np.abs(network - ridge).max() > 0.1
@@ -78,7 +79,6 @@ def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, her
     held = side.index[side == "val"]
     page = Path("metrics/articles/model_evaluation.md").read_text()
     assert f"(share {share:.0%}, chosen on validation): validation MAE {told['mixture_val_mae']:.3f}" in page
-    assert f"averaged with ridge regression on TF-IDF (share {share:.0%})" in model_card("articles")
     assert told["mixture_val_mae"] == pytest.approx(
         (stored.loc[held] - labels.loc[held]).abs().to_numpy().mean(), abs=1e-4
     )
@@ -114,6 +114,7 @@ def test_the_share_is_chosen_on_validation_articles_and_the_regression_fitted_on
     told = json.loads((MODEL / "training_metadata.json").read_text())["ridge"]
     labels = scores.pivot_table(index="article_id", columns="dimension", values="score")
     articles = here.table("ingest/articles.parquet").set_index("article_id")
+    assert f"averaged with ridge regression on TF-IDF (share {share:.0%})" in model_card("articles")
     (MODEL / "mixture.json").rename("aside.json")
     network, ridge = load_scorer(torch.device("cpu")), TextRidge.load(MODEL / "ridge")
     best, lowest = {}, {}
