@@ -114,7 +114,6 @@ def test_the_share_is_chosen_on_validation_articles_and_the_regression_fitted_on
     told = json.loads((MODEL / "training_metadata.json").read_text())["ridge"]
     labels = scores.pivot_table(index="article_id", columns="dimension", values="score")
     articles = here.table("ingest/articles.parquet").set_index("article_id")
-    assert f"averaged with ridge regression on TF-IDF (share {share:.0%})" in model_card("articles")
     (MODEL / "mixture.json").rename("aside.json")
     network, ridge = load_scorer(torch.device("cpu")), TextRidge.load(MODEL / "ridge")
     best, lowest = {}, {}
