@@ -11,10 +11,10 @@ def token_nll(nll: ArrayLike, tokens: ArrayLike) -> float:
     the mean over all tokens, not the mean of the sequences' means. Raises ValueError
     without tokens.
     """
-    total = float(np.sum(tokens))
+    total = float(np.asarray(tokens).sum())
     if total <= 0:
         raise ValueError("there is no token to take a mean over")
-    return float(np.sum(nll)) / total
+    return float(np.asarray(nll).sum()) / total
 
 
 def perplexity(nll: ArrayLike, tokens: ArrayLike) -> float:

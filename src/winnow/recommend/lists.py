@@ -82,5 +82,5 @@ def exposure(name: str, ranked: Ranking, popularity: NDArray[np.int64], length: 
     decile = order * 10 // len(popularity)
     lists = ranked.lists[:, :length]
     places = np.bincount(decile[lists[lists >= 0]], minlength=10)
-    table = pd.DataFrame({"recommender": name, "decile": np.arange(1, 11), "share": places / max(places.sum(), 1)})
+    table = pd.DataFrame({"recommender": name, "decile": np.arange(1, 11), "share": places / max(int(places.sum()), 1)})
     return table.astype({"recommender": "str"})

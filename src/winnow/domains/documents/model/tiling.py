@@ -28,7 +28,8 @@ def places(page: Pixels, tiling: Tiling) -> NDArray[np.int64]:
         order = np.floor((np.arange(tiling.patches) + 0.5) * len(tiles) / tiling.patches).astype(np.int64)
         return tiles[order]
     edges = np.array([_edges(page[row : row + size, column : column + size]) for row, column in tiles])
-    return tiles[np.resize(np.argsort(-edges, kind="stable"), tiling.patches)]
+    order = np.resize(np.argsort(-edges, kind="stable"), tiling.patches).astype(np.int64)
+    return tiles[order]
 
 
 def cut(page: Pixels, tiling: Tiling) -> NDArray[np.uint8]:

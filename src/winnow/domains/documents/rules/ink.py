@@ -80,7 +80,7 @@ def printed_share(page: Pixels, added: Mask) -> float:
     """Share of the pixels that stand out of the paper at all, however faded the print is; `added` is `not_paper`."""
     smooth = cv2.GaussianBlur(page, (0, 0), 1.2)
     darker = cv2.blur(smooth, (WINDOW, WINDOW), borderType=cv2.BORDER_REPLICATE).astype(np.int16) - smooth
-    below = np.cumsum(grey_counts(cv2.absdiff(page, smooth)))  # type: ignore[arg-type]
+    below = grey_counts(cv2.absdiff(page, smooth)).cumsum()  # type: ignore[arg-type]
     grain = float(np.searchsorted(below, page.size / 2)) / 3  # the median, of which smoothing leaves about a third
     rim = max(round(RIM * max(page.shape)), 4)
     printed = (darker > max(SMALLEST_MARK, ABOVE_GRAIN * grain)) & ~added

@@ -93,7 +93,7 @@ def _sharpness(page: Pixels, ink: NDArray[np.bool_], levels: tuple[float, float]
     found = {f"energy_{level}": value for level, value in enumerate(energies)}
     found |= {f"energy_step_{level}": energies[level] - energies[level + 1] for level in range(LEVELS - 1)}
     steps = cv2.max(cv2.absdiff(page[1:, 1:], page[1:, :-1]), cv2.absdiff(page[1:, 1:], page[:-1, 1:]))
-    below = np.cumsum(grey_counts(steps, near[1:, 1:])) / max(int(near[1:, 1:].sum()), 1)  # type: ignore[arg-type]
+    below = grey_counts(steps, near[1:, 1:]).cumsum() / max(int(near[1:, 1:].sum()), 1)  # type: ignore[arg-type]
     steep = {share: float(np.searchsorted(below, share / 100)) for share in STEP_SHARES}
     found |= {f"step_{share:g}": value / 255 for share, value in steep.items()}
     span = max(levels[0] - levels[1], 10.0)
