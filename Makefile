@@ -21,7 +21,7 @@ run: .venv/ready
 	winnow run$(if $(JOBS), --jobs $(JOBS))
 
 test: .venv/ready lint
-	python -m pytest -q -n 2 --dist loadfile --durations=15 $(if $(DOMAIN),-k $(DOMAIN))
+	python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=15 $(if $(DOMAIN),-k $(DOMAIN))
 
 test-long: .venv/ready
 	python -m pytest -q -m long
@@ -44,7 +44,7 @@ docs: .venv/ready
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 lock: .venv/ready
-	uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev --extra heic --extra ocr --extra pretrained --extra quantized --extra serve --extra docs pyproject.toml -o requirements.lock -q
+	uv pip compile --universal --fork-strategy fewest --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev --extra heic --extra ocr --extra pretrained --extra quantized --extra serve --extra docs pyproject.toml -o requirements.lock -q
 
 .venv/ready: requirements.lock requirements-uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "winnow needs Python 3.11 or newer: make PYTHON=python3.12 " + "run")'

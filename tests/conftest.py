@@ -15,6 +15,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of several tests at onc
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of slow tests first, so that no worker ends long after the other (`--no-loadscope-reorder` keeps this)."""
+    slow_first = ("test_new_domain.py", "pipeline", "stages")
+    items.sort(key=lambda item: next((n for n, name in enumerate(slow_first) if name in item.path.parts), 3))
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of this checkout."""

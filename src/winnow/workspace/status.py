@@ -104,12 +104,10 @@ def _is_here(dep: Output) -> bool:
 def environment_lines() -> list[str]:
     """Which Python and packages are others than those that made dvc.lock, if any: with others its bytes may differ."""
     found = environment.differences()
-    if not found:
-        return []
-    return [
-        f"dvc.lock was made in another environment, which may write other bytes: {', '.join(found)}",
-        "  the locked packages: make .venv/ready    those that made it: metrics/environment.json",
-    ]
+    lines = [f"dvc.lock was made in another environment, which may write other bytes: {', '.join(found)}"]
+    if any(not each.startswith("python ") for each in found):
+        lines.append("  the locked packages: make .venv/ready    those that made it: metrics/environment.json")
+    return lines if found else []
 
 
 def describe(

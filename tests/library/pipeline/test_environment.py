@@ -51,3 +51,12 @@ def test_another_python_and_another_package_are_named() -> None:
     assert f"numpy {np.__version__} instead of 2.0.0" in told
     assert "gone (none) instead of 1.0" in told
     assert "torch" not in told
+
+
+def test_another_python_alone_asks_for_no_packages() -> None:
+    environment.FILE.parent.mkdir()
+    environment.FILE.write_text(json.dumps({**environment.current(), "python": "3.11.2"}))
+    (told,) = environment_lines()
+    assert told.endswith(f": python {platform.python_version()} instead of 3.11.2")
+    environment.FILE.write_text(json.dumps({**environment.current(), "numpy": "2.0.0"}))
+    assert "make .venv/ready" in environment_lines()[1]
