@@ -152,11 +152,19 @@ def test_a_first_run_killed_while_dvc_writes_its_lock_keeps_what_had_ended(
     assert locked(copy) == serial
 
 
-def test_what_dvc_refuses_is_shown(copy: Clone) -> None:
-    (copy.root / "dvc.lock").write_text("stages: [")
+@pytest.mark.parametrize("content", ["stages: [", "", "schema: '2.0'\nstages: 1\n"])
+def test_a_lock_that_cannot_be_read_is_named_with_its_cure(copy: Clone, content: str) -> None:
+    (copy.root / "dvc.lock").write_text(content)
     done = copy.run(*RUN, expect=1)
-    assert "dvc.lock" in done.stdout + done.stderr
-    assert "stages: [" in done.stdout + done.stderr or "invalid" in done.stdout + done.stderr, done.stderr
+    assert "dvc.lock is empty or damaged" in done.stderr
+    assert "git checkout dvc.lock" in done.stderr
+    assert "params.yaml" not in done.stdout + done.stderr
+
+
+def test_what_dvc_refuses_is_shown(copy: Clone) -> None:
+    (copy.root / ".dvc/config").write_text("[core]\n    no_such_option = 1\n")
+    done = copy.run(*RUN, expect=1)
+    assert "no_such_option" in done.stdout + done.stderr
 
 
 def test_a_domain_that_fails_stops_no_other(copy: Clone, serial: dict[str, object]) -> None:

@@ -25,6 +25,7 @@ from winnow.pipeline.checkout import check_code_location, checkout_root
 from winnow.pipeline.cpu import cpu_warning
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.workspace.lockfile import check_lock
 
 LOCK = Path("requirements.lock")
 SCHEMES = {
@@ -179,6 +180,10 @@ def _dvc() -> Check:
         return Check("dvc", "missing", "not installed", "make .venv/ready")
     if not Path(".dvc").is_dir():
         return Check("dvc", "missing", "not initialised", "dvc init")
+    try:
+        check_lock()
+    except WinnowError as error:
+        return Check("dvc", "missing", error.what, error.fix)
     return Check("dvc", "ok", version("dvc"))
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,8 @@ from winnow.pipeline import presets
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.recognised import Recognised
+from winnow.workspace.lockfile import DVC, check_lock
 from winnow.workspace.validation import params_model
-
-DVC = (sys.executable, "-m", "dvc")
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,7 @@ def carry_out(chosen: Plan) -> list[Path]:
 
     On a failure what was copied is removed, and params.yaml is as before. Raises WinnowError and OSError.
     """
+    check_lock()
     folder = Path("data", "source", chosen.domain)
     ignore = folder / ".gitignore"
     ignored = ignore.read_bytes() if ignore.exists() else None
@@ -79,9 +78,7 @@ def carry_out(chosen: Plan) -> list[Path]:
             shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
         tracked = [each for each in [*made, *_inside(chosen, folder)] if not _dvc_file(each).exists()]
         if tracked:
-            done = subprocess.run(
-                [*DVC, "add", "--quiet", *map(str, tracked)], capture_output=True, text=True, check=False
-            )
+            done = subprocess.run([*DVC, "add", *map(str, tracked)], capture_output=True, text=True, check=False)
             if done.returncode:
                 raise WinnowError("`dvc add` failed; nothing was changed", where=done.stderr.strip()[-500:])
         presets.apply({f"{chosen.domain}.ingest.sources": chosen.sources}, PARAMS_FILE)

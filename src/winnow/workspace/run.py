@@ -15,27 +15,16 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
-import yaml
-from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-from voluptuous import Invalid
-
 from winnow.judge.baselines import strongest
 from winnow.pipeline.console import headline
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path, read_json
 from winnow.pipeline.params import STAGES
 from winnow.pipeline.parent import is_alive
+from winnow.workspace.lockfile import DVC, LOCK, check_lock, stages_in
 
-ERRORS_ONLY = """
-import logging, sys
-from dvc.cli import main
-from dvc.logger import set_loggers_level
-with set_loggers_level(logging.ERROR):
-    sys.exit(main(sys.argv[1:]))
-"""
-"""A `dvc` that logs its errors alone: its `--quiet` hides them too."""
-DVC = (sys.executable, "-c", ERRORS_ONLY, "--wait-for-lock", "repro")
-LOCK, BEFORE = Path("dvc.lock"), Path(".winnow/dvc.lock.before")
+REPRO = (*DVC, "--wait-for-lock", "repro")
+BEFORE = Path(".winnow/dvc.lock.before")
 """BEFORE, empty while there is no LOCK, exists while domains run, and afterwards if they were killed."""
 RWLOCK = Path(".dvc/tmp/rwlock")
 RANKS = {"REVIEW": 1, "FAIL": 2}
@@ -48,9 +37,10 @@ def run_domains(domains: Sequence[str], params: Mapping[str, Any], jobs: int) ->
     A domain that fails does not stop the others. Ctrl+C stops all. Raises WinnowError at the end naming what failed.
     """
     repair_locks()
+    check_lock()
     _keep(LOCK.read_bytes() if LOCK.exists() else b"")
     checked = subprocess.run(
-        [*DVC, "check"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment(), text=True, check=False
+        [*REPRO, "check"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment(), text=True, check=False
     )
     if checked.returncode:
         print(checked.stdout, end="", file=sys.stderr)
@@ -85,7 +75,7 @@ def repair_locks() -> None:
     if not (_is_json(held) and any(is_alive(int(pid)) for pid in re.findall(r'"pid": (\d+)', held))):
         RWLOCK.unlink(missing_ok=True)
     if BEFORE.exists() and LOCK.exists():
-        now, before = _stages(LOCK.read_bytes()), _stages(BEFORE.read_bytes()) or set()
+        now, before = stages_in(LOCK.read_bytes()), stages_in(BEFORE.read_bytes()) or set()
         if (now is None or not before <= now) and not _is_committed(LOCK):
             print(f"{LOCK} was cut off when an earlier run was killed; it is as it was before that", file=sys.stderr)
             BEFORE.replace(LOCK) if before else LOCK.unlink()
@@ -110,14 +100,6 @@ def _keep(lock: bytes) -> None:
         scratch.write_bytes(lock)
 
 
-def _stages(lock: bytes) -> set[str] | None:
-    """The stages in the text of a dvc.lock; None when it is damaged."""
-    try:
-        return set(COMPILED_LOCKFILE_SCHEMA(yaml.load(lock, yaml.CSafeLoader))["stages"])
-    except (ValueError, yaml.YAMLError, Invalid, KeyError):
-        return None
-
-
 class _Runs:
     """The domains' DVCs, and their output."""
 
@@ -132,7 +114,7 @@ class _Runs:
         """Run a domain's stages; gives DVC's exit code."""
         if self.stopping.is_set():
             return 1
-        command = [*DVC, "--single-item", *(f"{stage}@{domain}" for stage in STAGES)]
+        command = [*REPRO, "--single-item", *(f"{stage}@{domain}" for stage in STAGES)]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment(), text=True
         )
@@ -148,7 +130,7 @@ class _Runs:
         """Copy dvc.lock, if a stage has ended since the last copy and no DVC is writing it."""
         if LOCK.exists() and (written := LOCK.stat().st_mtime_ns) != self.written:
             content = LOCK.read_bytes()
-            stages = _stages(content)
+            stages = stages_in(content)
             if stages is not None and stages >= self.kept:
                 _keep(content)
                 self.kept, self.written = stages, written

@@ -20,6 +20,7 @@ from winnow.pipeline.code import program_digests
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import JUDGEMENT, as_json, read_json
 from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.workspace.lockfile import check_lock
 
 CHECKED = Path("data/params.ok")
 """What `check` writes when params.yaml is valid; its content is constant."""
@@ -34,6 +35,7 @@ def stale_stages(params: Mapping[str, Any] | None = None) -> dict[str, list[str]
     `params` are those of params.yaml, where they have been read. Raises WinnowError when DVC cannot read dvc.yaml or
     dvc.lock.
     """
+    check_lock()
     try:
         stages = {stage.addressing: stage for stage in Repo().index.stages}
     except DvcException as error:
@@ -128,7 +130,8 @@ def describe(
     else:
         result = "not evaluated"
     own = {name: reasons for name, reasons in stale.items() if name.endswith(f"@{domain}")}
-    lines = [f"{domain}: {result}, {data}, {'stale' if own else 'current'}"]
+    # what lies in metrics/ may be of other data: it is not told as the result of what is here
+    lines = [f"{domain}: stale, {data} (last result: {result})" if own else f"{domain}: {result}, {data}, current"]
     if reasons and (judgement := Path("metrics", domain, JUDGEMENT)).exists():
         lines += [f"  {reason}" for reason in read_json(judgement, "reasons")["reasons"]]
     return lines + [f"  {name}: {'; '.join(changes)}" for name, changes in own.items()]

@@ -70,6 +70,7 @@ FAULTS: list[tuple[Any, str, str, str]] = [
     (lambda: shutil.rmtree(".git"), "git", "no Git repository", "clone"),
     (lambda: subprocess.run(["git", "config", "--unset", "user.name"], check=True), "git", "user.name", "git config"),
     (lambda: shutil.rmtree(".dvc"), "dvc", "not initialised", "dvc init"),
+    (lambda: Path("dvc.lock").write_text(""), "dvc", "dvc.lock is empty or damaged", "git checkout dvc.lock"),
     (lambda: PARAMS_FILE.write_text("a: [\n"), "params.yaml", "cannot be read", "dvc repro check"),
     (lambda: presets.apply({"runtime.device": "mps"}, PARAMS_FILE), "gpu", "runtime.device is mps", "auto or cpu"),
 ]

@@ -272,3 +272,19 @@ def test_with_dvc_itself(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> No
     subprocess.run(["git", "add", *map(str, written)], check=True)
     status = subprocess.run([*own_data.DVC, "status", str(written[0])], capture_output=True, text=True, check=True)
     assert "up to date" in status.stdout
+
+
+def test_the_reason_of_dvc_is_told(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+    for command in (["git", "init", "-q"], [*own_data.DVC, "init", "-q"]):
+        subprocess.run(command, check=True)
+    chosen = plan("climb", [text("a.csv", "grade,holds\n6A+,A5 C9 K18\n")])
+    Path("dvc.lock").write_text("")
+    with pytest.raises(WinnowError, match="dvc.lock is empty or damaged"):
+        carry_out(chosen)
+    Path("dvc.lock").unlink()
+    Path(".dvc/config").write_text("[core]\n    no_such_option = 1\n")
+    with pytest.raises(WinnowError, match="dvc add") as caught:
+        carry_out(chosen)
+    assert "no_such_option" in caught.value.where
+    assert not Path("data/source/climb/a.csv").exists()

@@ -26,7 +26,10 @@ def test_a_headline_is_told_with_its_interval(
     write_json(Path("metrics/documents/evaluate.json"), MEASURED)
     params = {"ingest": {"sources": []}, "evaluate": {"gate": {"headline": headline}}}
     stale = {"evaluate@documents": ["params: documents.evaluate"], "plot@climb": ["its code has changed"]}
-    lines = [f"documents: {result}, synthetic data, stale", "  evaluate@documents: params: documents.evaluate"]
+    lines = [
+        f"documents: stale, synthetic data (last result: {result})",
+        "  evaluate@documents: params: documents.evaluate",
+    ]
     assert describe("documents", params, stale) == lines
     write_json(Path("metrics/documents/judgement.json"), {"verdict": "PASS", "reasons": ["PASS: mae", "PASS: rmse"]})
     assert describe("documents", params, stale) == lines

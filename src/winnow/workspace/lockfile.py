@@ -1,0 +1,38 @@
+"""dvc.lock as it lies here, and DVC as a program that tells its errors."""
+
+import sys
+from pathlib import Path
+
+import yaml
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from voluptuous import Invalid
+
+from winnow.pipeline.errors import WinnowError
+
+LOCK = Path("dvc.lock")
+ERRORS_ONLY = """
+import logging, sys
+from dvc.cli import main
+from dvc.logger import set_loggers_level
+with set_loggers_level(logging.ERROR):
+    sys.exit(main(sys.argv[1:]))
+"""
+DVC = (sys.executable, "-c", ERRORS_ONLY)
+"""A `dvc` that logs its errors alone: its `--quiet` hides them too."""
+
+
+def stages_in(lock: bytes) -> set[str] | None:
+    """The stages in the text of a dvc.lock; None when it is damaged."""
+    try:
+        return set(COMPILED_LOCKFILE_SCHEMA(yaml.load(lock, yaml.CSafeLoader))["stages"])
+    except (ValueError, yaml.YAMLError, Invalid, KeyError):
+        return None
+
+
+def check_lock() -> None:
+    """Raise WinnowError when there is a dvc.lock that DVC cannot read, since then it can do nothing at all."""
+    if LOCK.exists() and stages_in(LOCK.read_bytes()) is None:
+        raise WinnowError(
+            f"{LOCK} is empty or damaged: DVC does not write it atomically",
+            fix=f"if DVC is running, try again; else `git checkout {LOCK}`, and what its cache holds is not run again",
+        )
