@@ -14,6 +14,7 @@ import torch
 from stages.climb import plot, train
 from tests.stages.programs import Programs
 from winnow.domains.climb import definitions
+from winnow.domains.climb.asked import Asked
 from winnow.domains.climb.model.artifacts import read_artifacts
 from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
 from winnow.domains.climb.model.grades import fit_judge
@@ -77,6 +78,25 @@ def test_no_test_route_is_in_the_model_folder(generator: Any) -> None:
     sides = CLIMB.table("split/splits.parquet").set_index("route_id")["split"]
     assert set(generator.artifacts.routes["route_id"]) == set(sides.index[sides != "test"])
     assert set(generator.artifacts.tokens["route_id"]) == set(sides.index[sides != "test"])
+
+
+@of_climb
+def test_a_board_that_is_not_asked_for_is_that_of_most_training_routes(generator: Any) -> None:
+    routes = generator.artifacts.routes.astype({"board": "str"})
+    train = np.flatnonzero(routes["split"] == "train")
+    places = [("2019", 40)] * 2 + [("2017", 25)] * 3 + [("2017", 40)] * (len(train) - 5)
+    for row, (board, angle) in zip(train, places, strict=True):
+        routes.loc[routes.index[row], ["board", "angle"]] = [board, angle]
+    generator.artifacts = replace(generator.artifacts, routes=routes)
+    assert generator.boards() == [("2017", 40), ("2017", 25), ("2019", 40)]
+    asked = {
+        (None, None): ("2017", 40), (None, 25): ("2017", 25), ("2019", None): ("2019", 40),
+        ("2016", None): ("2016", 40), ("2019", 25): ("2019", 25),
+    }  # fmt: skip
+    for (board, angle), place in asked.items():
+        assert generator.place_of(Asked.of(grade="6C", board=board, angle=angle)) == place
+    with pytest.raises(WinnowError, match="trained on no route of board 2016"):
+        generator.asked_routes(Asked.of(grade="6C", board="2016"), 1, 0)
 
 
 @pytest.mark.parametrize(

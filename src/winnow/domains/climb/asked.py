@@ -8,22 +8,24 @@ from winnow.pipeline.errors import WinnowError
 
 @dataclass(frozen=True)
 class Asked:
-    """Routes of a grade, for a board at an angle."""
+    """Routes of a grade, for a board at an angle; None leaves the board or the angle to the model."""
 
-    board: str
-    angle: int
+    board: str | None
+    angle: int | None
     grade: str
 
     @classmethod
-    def of(cls, *, grade: str, board: str, angle: int) -> "Asked":
+    def of(cls, *, grade: str, board: str | None = None, angle: int | None = None) -> "Asked":
         """Raises WinnowError for what no board has."""
         font = definitions.parse_grade(grade)
         if font is None:
             raise WinnowError(
                 f"{grade} is not a Font grade of these boards", fix=f"one of {', '.join(definitions.GRADES)}"
             )
-        _check_known("board", board, list(definitions.BOARDS))
-        _check_known("angle", angle, list(definitions.ANGLES))
+        if board is not None:
+            _check_known("board", board, list(definitions.BOARDS))
+        if angle is not None:
+            _check_known("angle", angle, list(definitions.ANGLES))
         return cls(board, angle, font)
 
 

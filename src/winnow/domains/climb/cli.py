@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,8 +21,11 @@ DPI = 110
 def generate(
     grade: Annotated[str, typer.Option(help="Font grade, such as 6C+")],
     count: Annotated[int, typer.Option(min=1, max=1000, help="routes to generate")] = 5,
-    board: Annotated[str, typer.Option(help=f"year of the board: {', '.join(definitions.BOARDS)}")] = "2016",
-    angle: Annotated[int, typer.Option(help="degrees of overhang: 25 or 40")] = 40,
+    board: Annotated[
+        str | None,
+        typer.Option(help=f"year of the board: {', '.join(definitions.BOARDS)} (default: that most trained on)"),
+    ] = None,
+    angle: Annotated[int | None, typer.Option(help="degrees of overhang: 25 or 40 (default: as --board)")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="the same seed gives the same routes")] = 0,
     png: Annotated[Path | None, typer.Option(help="draw the routes into this PNG file")] = None,
     app_json: Annotated[Path | None, typer.Option("--app", help="write them as the MoonBoard app's JSON")] = None,
@@ -37,7 +40,7 @@ def generate(
     if png is not None and png.suffix.lower() != ".png":
         raise WinnowError(f"{png} is not the name of a PNG file", fix=f"--png {png.with_suffix('.png')}")
     trained = use_model("climb", model)
-    from winnow.domains.climb.inference import Generator, as_rows
+    from winnow.domains.climb.inference import Generator
     from winnow.learn.devices import configured_device
 
     routes = Generator(trained.folder, configured_device()).asked_routes(asked, count, seed)
@@ -45,26 +48,33 @@ def generate(
         from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
         from winnow.show.figures import save_png
 
-        title = f"{asked.grade} · {board} · {angle}°"
-        drawn = [DrawnRoute(f"{title} · #{number}", board, holds) for number, holds in enumerate(routes, 1)]
+        drawn = [
+            DrawnRoute(f"{row['grade']} · {row['board']} · {row['angle']}° · #{number}", row["board"], _pairs(row))
+            for number, row in enumerate(routes, 1)
+        ]
         save_png(sheet_of_boards(drawn, SHEET_COLUMNS), png, DPI)
     if app_json is not None:
         from winnow.domains.climb.source import app as moonboard_app
         from winnow.pipeline.files import write_json
 
-        write_json(app_json, moonboard_app.document([(board, angle, asked.grade, holds) for holds in routes]))
+        problems = [(row["board"], row["angle"], row["grade"], _pairs(row)) for row in routes]
+        write_json(app_json, moonboard_app.document(problems))
     if as_json:
-        rows = [trained.stamp(row) for row in as_rows(asked, routes)]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps([trained.stamp(row) for row in routes], indent=2))
         return
-    for number, holds in enumerate(routes, 1):
-        parts = [(role, [hold for hold, own in holds if own == role]) for role in ("start", "move", "finish")]
+    for number, row in enumerate(routes, 1):
+        parts = [(role, [hold for hold, own in _pairs(row) if own == role]) for role in ("start", "move", "finish")]
         told = "   ".join(f"{role} {' '.join(cells)}" for role, cells in parts if cells)
-        print(f"{number:>3}  {asked.grade:<3}  {told}")
+        print(f"{number:>3}  {row['grade']:<3}  {row['board']} {row['angle']}°  {told}")
     if png is not None:
         print(f"drawn in {png}")
     if app_json is not None:
         print(f"written to {app_json}")
+
+
+def _pairs(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """The holds of a route, bottom up, each with its role."""
+    return [(each["hold"], each["role"]) for each in row["holds"]]
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """Using the trained generator: new routes, and its evaluation on another export."""
 
-from dataclasses import asdict
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,6 @@ BATCH = 256
 """Routes evaluated at a time; memory only."""
 
 
-Holds = list[tuple[str, str]]
-"""The holds of a route, bottom up, each with its role: `("F12", "move")`."""
-
-
 class Generator:
     """The trained network with the limits, sampling and known routes of its training; all from the model's folder."""
 
@@ -57,21 +53,36 @@ class Generator:
             )
 
     def boards(self) -> list[tuple[str, int]]:
-        """The boards and angles of the training routes."""
+        """The boards and angles of the training routes, that of most routes first."""
         train = self.artifacts.routes[self.artifacts.routes["split"] == "train"]
-        return sorted({(str(board), int(angle)) for board, angle in zip(train["board"], train["angle"], strict=True)})
+        routes = Counter((str(board), int(angle)) for board, angle in zip(train["board"], train["angle"], strict=True))
+        return sorted(routes, key=lambda place: (-routes[place], place))
+
+    def place_of(self, asked: Asked) -> tuple[str, int]:
+        """The board and the angle that are asked for; what is left to the model is that of most training routes."""
+        fitting = [
+            (board, angle)
+            for board, angle in self.boards()
+            if asked.board in (None, board) and asked.angle in (None, angle)
+        ]
+        first = (fitting or self.boards())[0]
+        return asked.board or first[0], asked.angle or first[1]
 
     def grades(self) -> list[str]:
         """The grades of the training routes, easiest first."""
         train = self.artifacts.routes[self.artifacts.routes["split"] == "train"]
         return [definitions.GRADES[index] for index in sorted(train["grade_index"].unique())]
 
-    def asked_routes(self, asked: Asked, count: int, seed: int) -> list[Holds]:
-        """`count` new routes; the same seed gives the same. Raises WinnowError as `check_trained_on`, `new_routes`."""
-        self.check_trained_on(board=asked.board, angle=asked.angle, grade=asked.grade)
-        row = {"board": asked.board, "angle": asked.angle, "grade_index": definitions.GRADE_INDEX[asked.grade]}
+    def asked_routes(self, asked: Asked, count: int, seed: int) -> list[dict[str, Any]]:
+        """`count` new routes as `winnow climb generate --json` prints them; the same seed gives the same.
+
+        Raises WinnowError as `check_trained_on` and `new_routes` do.
+        """
+        board, angle = self.place_of(asked)
+        self.check_trained_on(board=board, angle=angle, grade=asked.grade)
+        row = {"board": board, "angle": angle, "grade_index": definitions.GRADE_INDEX[asked.grade]}
         return [
-            list(zip(map(definitions.cell_name, cells), definitions.infer_roles(cells, asked.board), strict=True))
+            {"board": board, "angle": angle, "grade": asked.grade, "holds": _with_roles(cells, board)}
             for cells in self.new_routes(pd.DataFrame([row] * count), seed)
         ]
 
@@ -142,9 +153,10 @@ class Generator:
         }
 
 
-def as_rows(asked: Asked, routes: list[Holds]) -> list[dict[str, Any]]:
-    """The routes as `winnow climb generate --json` prints them."""
-    return [{**asdict(asked), "holds": [{"hold": hold, "role": role} for hold, role in holds]} for holds in routes]
+def _with_roles(cells: list[int], board: str) -> list[dict[str, str]]:
+    """The holds of a route, bottom up."""
+    roles = definitions.infer_roles(cells, board)
+    return [{"hold": definitions.cell_name(cell), "role": role} for cell, role in zip(cells, roles, strict=True)]
 
 
 def _perplexity(routes: pd.DataFrame) -> dict[str, float]:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from winnow.domains.climb import definitions
 from winnow.domains.climb.asked import Asked
-from winnow.domains.climb.inference import Generator, as_rows
+from winnow.domains.climb.inference import Generator
 from winnow.domains.climb.view.boards import DrawnRoute, sheet_of_boards
 from winnow.learn.devices import configured_device
 from winnow.learn.folder import TrainedModel
@@ -22,8 +22,8 @@ class Grade(Question):
 
     grade: str = Field(max_length=8, description="Font grade, such as 6C+")
     count: int = Field(1, ge=1, le=10, description="routes to generate")
-    board: str = Field("2016", max_length=8, description="year of the board")
-    angle: int = Field(40, description="degrees of overhang: 25 or 40")
+    board: str | None = Field(None, max_length=8, description="year of the board")
+    angle: int | None = Field(None, description="degrees of overhang: 25 or 40")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="the same seed gives the same routes")
 
 
@@ -33,8 +33,7 @@ def open_service(trained: TrainedModel) -> Service:
 
     def answer(question: Grade, _: Upload | None, __: Clock) -> list[dict[str, Any]]:
         asked = Asked.of(grade=question.grade, board=question.board, angle=question.angle)
-        routes = generator.asked_routes(asked, question.count, question.seed)
-        return [trained.stamp(row) for row in as_rows(asked, routes)]
+        return [trained.stamp(row) for row in generator.asked_routes(asked, question.count, question.seed)]
 
     return Service(
         domain="climb",
