@@ -8,8 +8,9 @@ row (by the beginning of its first cell) or a column (by its header) is taken fr
     except: [command]
     -->
 
-With several files the paths start with the file's name, after its domain where two are alike (`sessions quality/…`). The first column, and rows and columns under `except`, are not
-checked. A table with decimals whose figures come from no results file says `<!-- figures: none, and why -->`.
+With several files the paths start with the file's name, after its domain where two are alike (`sessions quality/…`).
+The first column, and rows and columns under `except`, are not checked. A table with
+decimals whose figures come from no results file says `<!-- figures: none, and why -->`.
 What pages show as printed by `train`, `evaluate` and `winnow run` is compared with the last run.
 """
 

@@ -52,12 +52,16 @@ class Bounds:
     """at a time, being computed or waiting"""
 
 
-def make_app(services: Sequence[Service], worker: Worker, bounds: Bounds, hosts: Sequence[str]) -> Limits:
+def make_app(
+    services: Sequence[Service], worker: Worker, bounds: Bounds, hosts: Sequence[str], templates: Path
+) -> Limits:
     """The application; it answers only requests to one of the `hosts` (`*`: any), so that no other page's name may
     stand for this machine.
+
+    The folder `templates` holds of every service the Jinja2 template of its form and answer, `DOMAIN/page.html`.
     """
     by_domain = {service.domain: service for service in services}
-    pages = _environment([service.page.parent for service in services])
+    pages = _environment(templates)
 
     def render(template: str, status: int = 200, **context: Any) -> HTMLResponse:
         shared = {"services": services, "bounds": bounds, "version": version("winnow")}
@@ -138,10 +142,13 @@ def _add_refusals(app: FastAPI, refusal: Callable[[str, int, WinnowError], Respo
         return refusal(request.url.path, 500, what)
 
 
-def _environment(folders: Sequence[Path]) -> Environment:
+def _environment(folder: Path) -> Environment:
     """Templates of this package as `NAME.html`, those of a domain as `DOMAIN/page.html`; everything is escaped."""
-    loader = FileSystemLoader([HERE / "templates", *sorted({folder.parent for folder in folders})])
-    environment = Environment(loader=loader, autoescape=select_autoescape(default=True), undefined=StrictUndefined)
+    environment = Environment(
+        loader=FileSystemLoader([HERE / "templates", folder]),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+    )
     environment.filters["visible"] = lambda text: str(text).translate(CONTROLS)
     environment.filters["percent"] = _percent
     environment.filters["as_json"] = _json_without_pictures
@@ -182,12 +189,12 @@ def _add_api(app: FastAPI, service: Service, worker: Worker) -> None:
             values, upload = await _form(request)
             asked = service.question.model_validate(values)
             _check_sent(service, upload)
-            return JSONResponse(await worker.answer(lambda clock: service.answer(asked, upload, clock)))
+            return JSONResponse(await worker.answer(lambda clock: service.ask(asked, upload, clock)))
 
         return
 
     async def ask(asked: Any) -> Any:
-        return JSONResponse(await worker.answer(lambda clock: service.answer(asked, None, clock)))
+        return JSONResponse(await worker.answer(lambda clock: service.ask(asked, None, clock)))
 
     ask.__annotations__["asked"] = service.question  # from which FastAPI reads and describes the body
     app.post(path, **about)(ask)
@@ -210,7 +217,7 @@ def _add_page(app: FastAPI, service: Service, worker: Worker, render: Callable[.
             return _page(render, service, 422, values=values, error=error)
 
         def answer_and_show(clock: Any) -> tuple[Any, dict[str, Any]]:
-            found = service.answer(asked, upload, clock)
+            found = service.ask(asked, upload, clock)
             return found, service.shown(found)
 
         try:
@@ -231,7 +238,7 @@ def _page(render: Callable[..., HTMLResponse], service: Service, status: int = 2
     given = context.pop("values", None)
     typed = defaults | ({**{name: False for name in defaults if defaults[name] is True}, **given} if given else {})
     nothing: dict[str, Any] = {"answer": None, "shown": {}, "error": None}
-    return render(f"{service.domain}/{service.page.name}", status, service=service, typed=typed, **nothing | context)
+    return render(f"{service.domain}/page.html", status, service=service, typed=typed, **nothing | context)
 
 
 async def _form(request: Request) -> tuple[dict[str, str], Upload | None]:
