@@ -55,7 +55,7 @@ def test_programs_are_told_what_the_report_says(write: Write) -> None:
     write(before, perplexity(before), "one", epochs=1)
     write(after, perplexity(after), "two", epochs=2)
     told = json.loads(json.dumps(as_records(Revision("HEAD~1"), Revision("HEAD"), "climb")))["domains"]["climb"]
-    (found,) = told["differences"]
+    found = told["differences"][0]
     assert (found["metric"], found["decision"]) == ("perplexity", "better")
     assert (found["before"], found["after"]) == pytest.approx((perplexity(before), perplexity(after)), rel=1e-5)
     assert found["interval"]["low"] < found["change"] < found["interval"]["high"] < 0
