@@ -209,7 +209,7 @@ def test_answers_are_those_of_the_command_line(here: Open) -> None:
 
 
 def test_the_page_shows_the_answer_and_the_verdict_on_the_model(here: Open) -> None:
-    (reason, *_) = here.service.trained.reasons
+    reason = here.service.trained.reasons[0].replace("`", "")  # marks of code, which a page has no use for
     assert reason in text_of(requests.get(here.page).text)
     for case in here.cases:
         data = {name: str(value) for name, value in case.question.items()}

@@ -34,6 +34,7 @@ from winnow.serve.worker import BusyError, Worker
 HERE = Path(__file__).parent
 CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\r\t"} | {127: 0x2421}
 """Control characters, such as those of a terminal, and the symbols that show them."""
+PAGE = ["GET", "HEAD"]
 FILE = "file"
 """The field of a form that holds the file."""
 
@@ -97,11 +98,11 @@ def make_app(
 
     _add_refusals(app, refusal)
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=PAGE, include_in_schema=False)
     async def index() -> Response:
         return render("index.html")
 
-    @app.get("/api", include_in_schema=False)
+    @app.api_route("/api", methods=PAGE, include_in_schema=False)
     async def api() -> Response:
         return render("api.html", api=app.openapi())
 
@@ -133,7 +134,8 @@ def _add_refusals(app: FastAPI, refusal: Callable[[str, int, WinnowError], Respo
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
         about = {404: "there is no such page", 405: "this page takes no such request"}
-        what = WinnowError(about.get(error.status_code, str(error.detail)), fix="/ lists what there is")
+        fix = "/ lists what there is" if error.status_code in about else "/api describes each question"
+        what = WinnowError(about.get(error.status_code, str(error.detail)), fix=fix)
         return refusal(request.url.path, error.status_code, what)
 
     @app.exception_handler(Exception)
@@ -150,6 +152,7 @@ def _environment(folder: Path) -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters["visible"] = lambda text: str(text).translate(CONTROLS)
+    environment.filters["plain"] = lambda text: str(text).replace("`", "")
     environment.filters["percent"] = _percent
     environment.filters["as_json"] = _json_without_pictures
     environment.trim_blocks = environment.lstrip_blocks = True
@@ -201,7 +204,7 @@ def _add_api(app: FastAPI, service: Service, worker: Worker) -> None:
 
 
 def _add_page(app: FastAPI, service: Service, worker: Worker, render: Callable[..., HTMLResponse]) -> None:
-    @app.get(f"/{service.domain}", include_in_schema=False)
+    @app.api_route(f"/{service.domain}", methods=PAGE, include_in_schema=False)
     async def page() -> Response:
         return _page(render, service)
 

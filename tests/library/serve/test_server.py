@@ -109,6 +109,8 @@ def test_a_fault_of_the_program_shows_no_traceback() -> None:
 
 def test_the_pages_beside_those_of_domains_are_good(browser: Browser) -> None:
     with served(plain(lambda *_: {"found": 1})) as address:
+        for path in ("/", "/api", "/articles"):
+            assert requests.head(address + path).status_code == 200  # by which a monitor asks
         for path in ("/", "/api", "/none"):
             browser.look(390, dark=True)
             browser.open(address + path)
