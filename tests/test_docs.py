@@ -8,8 +8,9 @@ row (by the beginning of its first cell) or a column (by its header) is taken fr
     except: [command]
     -->
 
-With several files the paths start with the file's name. The first column, and rows and columns under `except`, are not
-checked. A table with decimals whose figures come from no results file says `<!-- figures: none, and why -->`.
+With several files the paths start with the file's name, after its domain where two are alike (`sessions quality/…`).
+The first column, and rows and columns under `except`, are not checked. A table with
+decimals whose figures come from no results file says `<!-- figures: none, and why -->`.
 What pages show as printed by `train`, `evaluate` and `winnow run` is compared with the last run.
 """
 
@@ -37,7 +38,7 @@ from winnow.pipeline.params import Document
 COMMENT = re.compile(
     r"<!-- figures: (?P<files>[^\n]*?)(?:\n(?P<parts>.*?))?\s*-->\n(?P<table>\|.*?\n)(?!\|)", re.DOTALL
 )
-NUMBER = r"(?<![\w.])[-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)%?"
+NUMBER = r"(?<![\w.@])[-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)%?"
 SPREAD = re.compile(rf"({NUMBER}) ± ({NUMBER})")
 
 Figure = tuple[str, ...]
@@ -56,7 +57,11 @@ class Table:
 
     @cached_property
     def tree(self) -> Any:
-        contents = {Path(file).stem: json.loads((ROOT / file).read_text()) for file in self.files}
+        stems = [Path(file).stem for file in self.files]
+        contents = {
+            stem if stems.count(stem) == 1 else f"{Path(file).parts[1]} {stem}": json.loads((ROOT / file).read_text())
+            for file, stem in zip(self.files, stems, strict=True)
+        }
         return contents if len(contents) > 1 else next(iter(contents.values()))
 
     def figures(self) -> Iterator[tuple[str, Figure, list[Any]]]:

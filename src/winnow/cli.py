@@ -297,19 +297,32 @@ def run(
         typer.Argument(help="such as climb (default: all of params.yaml)", autocompletion=domain_names),
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="domains at a time")] = os.cpu_count() or 1,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print the results as `winnow status --json` does; all else on stderr")
+    ] = False,
 ) -> None:
     """Run all stages of the domains side by side, as `dvc repro` does one after another, and show the results.
 
     Example: winnow run climb retina --jobs 2
     """
-    from winnow.workspace.run import run_domains
+    from winnow.workspace.run import results_table, run_domains
+    from winnow.workspace.status import as_record, stale_stages
     from winnow.workspace.validation import read_params
 
     enter_checkout()
     params = read_params()
     for domain in domains or []:
         check_domain(domain)
-    run_domains(domains or params["domains"], params, jobs)
+    chosen = list(dict.fromkeys(domains or params["domains"]))
+
+    def show_results() -> None:
+        if as_json:
+            stale = stale_stages(params)
+            print(json.dumps({name: as_record(name, params[name], stale) for name in chosen}, indent=2))
+        else:
+            print(results_table(chosen, params))
+
+    run_domains(chosen, jobs, show_results, sys.stderr if as_json else sys.stdout)
 
 
 @app.command()
@@ -443,16 +456,25 @@ def summarize(
 def compare(
     before: Annotated[str, typer.Argument(help="a Git revision or an experiment")],
     after: Annotated[str | None, typer.Argument(help="another one (default: the working tree)")] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="show one domain, such as climb (default: all)", autocompletion=domain_names)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Compare two revisions' results: which differences are real, by test rows and training seeds.
 
-    Example: winnow compare main
+    Example: winnow compare main --domain climb
     """
-    from winnow.compare.report import write_report
+    from winnow.compare.report import as_records, write_report
     from winnow.compare.revisions import Revision
 
+    if domain is not None:
+        check_domain(domain)
     enter_checkout()
-    print(write_report(Revision(before), Revision(after), None), end="")
+    if as_json:
+        print(json.dumps(as_records(Revision(before), Revision(after), domain), indent=2, ensure_ascii=False))
+    else:
+        print(write_report(Revision(before), Revision(after), None, domain=domain), end="")
 
 
 @app.command()

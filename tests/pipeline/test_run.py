@@ -223,3 +223,7 @@ def test_the_real_results_are_those_of_the_judgement(finished: Clone) -> None:
         [float(x) for x in row.split("(")[1].split(")")[0].split(" to ")], rel=1e-3
     )
     assert f"{name} {judged['baseline'][name]['perplexity']:.4g}" in row
+    as_json = json.loads(finished.run("winnow", "run", "climb", "--json").stdout)  # and all else is on stderr
+    assert as_json["climb"]["evaluate"]["perplexity"] == judged["model"]["perplexity"]
+    assert as_json["climb"]["evaluate"]["verdict"] == judged["verdict"]
+    assert as_json["climb"]["stale"] == {}

@@ -148,7 +148,7 @@ LINES = [
     '{"id": "f", "content": "x", "pages": ' + "9" * 5000 + "}",
     '{"id": "g", "title": null, "content": "no title is needed"}',
 ]
-REASONS = ["not valid JSON", "no id", "no content", "also in row 0", "not a JSON object", "the split is 'tset'",
+REASONS = ["not valid JSON", "no id", "no content", "also in row 1", "not a JSON object", "the split is 'tset'",
            "the split is ['train']", "half of a surrogate pair", "not valid JSON"]  # fmt: skip
 
 
@@ -164,7 +164,7 @@ def test_jsonl_rejects_what_is_no_article_with_row_and_reason(here: Programs, pa
     assert articles.loc["a", "published"] == "2024-05-01"
     assert (articles.loc["7", "language"], articles.loc["7", "official_split"]) == ("en", "val")
     rejected = here.table("ingest/rejected.parquet")
-    assert rejected["row"].tolist() == [1, 2, 3, 4, 6, 7, 8, 9, 10]
+    assert rejected["row"].tolist() == [2, 3, 4, 5, 7, 8, 9, 10, 11]
     assert all(reason in found for reason, found in zip(REASONS, rejected["reason"], strict=True))
     with pytest.raises(SourceError, match=r"9 of 12 source rows cannot be used"):
         here.run("ingest", sources=[{"format": "jsonl", "path": str(path)}])

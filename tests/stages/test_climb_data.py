@@ -174,14 +174,14 @@ def test_bad_rows_are_counted_and_the_rest_goes_on(here: Path) -> None:
     rows += [GOOD_ROW | {"Grade": "??"}, GOOD_ROW | {"Moves": ["A5", "L9", "F18"]}, GOOD_ROW | {"Moves": []}]
     counts = run("ingest", sources=source(rows), max_rejected_share=0.2)
     assert (counts["rows_kept"], counts["rows_rejected"]) == (7, 1)
-    assert table("ingest/rejected.parquet").to_numpy().tolist() == [["data/source/climb/mine.json", 7, "no moves"]]
+    assert table("ingest/rejected.parquet").to_numpy().tolist() == [["data/source/climb/mine.json", 8, "no moves"]]
     dropped = run("filter")["dropped"]
     assert {name: count for name, count in dropped.items() if count} == {"unknown_grade": 1, "hold_off_board": 1}
 
 
 def test_too_many_bad_rows_stop_the_stage_and_the_first_are_shown(here: Path) -> None:
     rows = [GOOD_ROW, GOOD_ROW | {"Moves": []}]
-    with pytest.raises(SourceError, match=r"1 of 2 source rows cannot be used: 50.0%.*\n.*mine.json, row 1: no moves"):
+    with pytest.raises(SourceError, match=r"1 of 2 source rows cannot be used: 50.0%.*\n.*mine.json, row 2: no moves"):
         run("ingest", sources=source(rows), max_rejected_share=0.1)
 
 

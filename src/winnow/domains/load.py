@@ -3,9 +3,13 @@
 import importlib
 import importlib.util
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 
 import winnow.domains
+
+DOMAINS = Path(__file__).parent
+"""The folder with a folder of each domain."""
 
 
 def domain_names() -> list[str]:

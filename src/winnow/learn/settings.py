@@ -8,6 +8,9 @@ from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.section import Float, ModelPath, Section
 
+NAMED_VALUES = ("epochs", "learning_rate", "batch_size", "precision", "seed")
+"""What a model's README and card tell of a training."""
+
 
 class Scheduler(Section):
     """The learning rate within a phase; options of schedulers other than `name` are not used."""

@@ -8,7 +8,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from winnow.learn.checkpoints import os_errors
 from winnow.learn.devices import relaunch
 from winnow.learn.loop import fit
-from winnow.learn.settings import TrainingSettings
+from winnow.learn.settings import NAMED_VALUES, TrainingSettings
 from winnow.learn.task import Result, Task
 from winnow.pipeline import ledger
 from winnow.pipeline.errors import TrainingError
@@ -49,15 +49,29 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
 
 
 def readme(stage: Stage[Any, T], task: Task, result: Result) -> str:
-    """What the model in a folder is, and how to use it."""
-    metric, epoch = stage.params.early_stopping.metric, result.best_epoch
+    """What the model in a folder is, and how to use it; `winnow export` adds what only evaluate knows."""
+    domain, metric, epoch = stage.domain, stage.params.early_stopping.metric, result.best_epoch
     chosen = f"epoch {epoch}, the best" if stage.params.select == "best" else f"the last epoch, {epoch}, watched"
+    values = "".join(f"| {name} | {value:.4g} |\n" for name, value in sorted(result.best["val"].items()))
     return (
-        f"# A model of winnow: {stage.domain}\n\n"
+        f"# A model of winnow: {domain}\n\n"
         f"These are the weights of {chosen} by `{metric}` on the validation split.\n\n"
-        "Use it in any folder, with winnow installed and no checkout:\n\n"
-        f"    winnow {stage.domain} {task.example} --model .\n"
-        f"    winnow {stage.domain} --help\n\n"
-        "`judgement.json` holds the verdict of its evaluation, with the reasons; `winnow export "
-        f"{stage.domain} model` in the\ncheckout that evaluated the model makes a copy that has it.\n"
+        "## Use\n\n"
+        "In any folder, with winnow installed and no checkout:\n\n"
+        f"    winnow {domain} {task.example} --model .\n"
+        f"    winnow {domain} --help\n\n"
+        "In the checkout that trained it, without `--model`.\n\n"
+        f"## Training\n\n{training_values(stage.params)}.\n\n"
+        "## Validation\n\n"
+        "The epoch, and thresholds where there are some, were chosen on these rows: test results are worse.\n\n"
+        f"| metric | validation |\n| --- | --- |\n{values}\n"
+        "## Test results, limits and licence\n\n"
+        "They come with the evaluation, which follows the training: with intervals, baselines and the verdict\n"
+        f"they are in the card that `winnow export {domain} model` and `winnow publish {domain}` write into a\n"
+        "copy of this folder, beside `judgement.json`.\n"
     )
+
+
+def training_values(params: TrainingSettings) -> str:
+    """The values of a training that a reader asks for first."""
+    return ", ".join(f"{name.replace('_', ' ')} {getattr(params, name)}" for name in NAMED_VALUES)

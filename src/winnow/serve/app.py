@@ -34,6 +34,7 @@ from winnow.serve.worker import BusyError, Worker
 HERE = Path(__file__).parent
 CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\r\t"} | {127: 0x2421}
 """Control characters, such as those of a terminal, and the symbols that show them."""
+PAGE = ["GET", "HEAD"]
 FILE = "file"
 """The field of a form that holds the file."""
 
@@ -52,12 +53,16 @@ class Bounds:
     """at a time, being computed or waiting"""
 
 
-def make_app(services: Sequence[Service], worker: Worker, bounds: Bounds, hosts: Sequence[str]) -> Limits:
+def make_app(
+    services: Sequence[Service], worker: Worker, bounds: Bounds, hosts: Sequence[str], templates: Path
+) -> Limits:
     """The application; it answers only requests to one of the `hosts` (`*`: any), so that no other page's name may
     stand for this machine.
+
+    The folder `templates` holds of every service the Jinja2 template of its form and answer, `DOMAIN/page.html`.
     """
     by_domain = {service.domain: service for service in services}
-    pages = _environment([service.page.parent for service in services])
+    pages = _environment(templates)
 
     def render(template: str, status: int = 200, **context: Any) -> HTMLResponse:
         shared = {"services": services, "bounds": bounds, "version": version("winnow")}
@@ -93,11 +98,11 @@ def make_app(services: Sequence[Service], worker: Worker, bounds: Bounds, hosts:
 
     _add_refusals(app, refusal)
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=PAGE, include_in_schema=False)
     async def index() -> Response:
         return render("index.html")
 
-    @app.get("/api", include_in_schema=False)
+    @app.api_route("/api", methods=PAGE, include_in_schema=False)
     async def api() -> Response:
         return render("api.html", api=app.openapi())
 
@@ -129,7 +134,8 @@ def _add_refusals(app: FastAPI, refusal: Callable[[str, int, WinnowError], Respo
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
         about = {404: "there is no such page", 405: "this page takes no such request"}
-        what = WinnowError(about.get(error.status_code, str(error.detail)), fix="/ lists what there is")
+        fix = "/ lists what there is" if error.status_code in about else "/api describes each question"
+        what = WinnowError(about.get(error.status_code, str(error.detail)), fix=fix)
         return refusal(request.url.path, error.status_code, what)
 
     @app.exception_handler(Exception)
@@ -138,11 +144,15 @@ def _add_refusals(app: FastAPI, refusal: Callable[[str, int, WinnowError], Respo
         return refusal(request.url.path, 500, what)
 
 
-def _environment(folders: Sequence[Path]) -> Environment:
+def _environment(folder: Path) -> Environment:
     """Templates of this package as `NAME.html`, those of a domain as `DOMAIN/page.html`; everything is escaped."""
-    loader = FileSystemLoader([HERE / "templates", *sorted({folder.parent for folder in folders})])
-    environment = Environment(loader=loader, autoescape=select_autoescape(default=True), undefined=StrictUndefined)
+    environment = Environment(
+        loader=FileSystemLoader([HERE / "templates", folder]),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+    )
     environment.filters["visible"] = lambda text: str(text).translate(CONTROLS)
+    environment.filters["plain"] = lambda text: str(text).replace("`", "")
     environment.filters["percent"] = _percent
     environment.filters["as_json"] = _json_without_pictures
     environment.trim_blocks = environment.lstrip_blocks = True
@@ -182,19 +192,19 @@ def _add_api(app: FastAPI, service: Service, worker: Worker) -> None:
             values, upload = await _form(request)
             asked = service.question.model_validate(values)
             _check_sent(service, upload)
-            return JSONResponse(await worker.answer(lambda clock: service.answer(asked, upload, clock)))
+            return JSONResponse(await worker.answer(lambda clock: service.ask(asked, upload, clock)))
 
         return
 
     async def ask(asked: Any) -> Any:
-        return JSONResponse(await worker.answer(lambda clock: service.answer(asked, None, clock)))
+        return JSONResponse(await worker.answer(lambda clock: service.ask(asked, None, clock)))
 
     ask.__annotations__["asked"] = service.question  # from which FastAPI reads and describes the body
     app.post(path, **about)(ask)
 
 
 def _add_page(app: FastAPI, service: Service, worker: Worker, render: Callable[..., HTMLResponse]) -> None:
-    @app.get(f"/{service.domain}", include_in_schema=False)
+    @app.api_route(f"/{service.domain}", methods=PAGE, include_in_schema=False)
     async def page() -> Response:
         return _page(render, service)
 
@@ -210,7 +220,7 @@ def _add_page(app: FastAPI, service: Service, worker: Worker, render: Callable[.
             return _page(render, service, 422, values=values, error=error)
 
         def answer_and_show(clock: Any) -> tuple[Any, dict[str, Any]]:
-            found = service.answer(asked, upload, clock)
+            found = service.ask(asked, upload, clock)
             return found, service.shown(found)
 
         try:
@@ -231,7 +241,7 @@ def _page(render: Callable[..., HTMLResponse], service: Service, status: int = 2
     given = context.pop("values", None)
     typed = defaults | ({**{name: False for name in defaults if defaults[name] is True}, **given} if given else {})
     nothing: dict[str, Any] = {"answer": None, "shown": {}, "error": None}
-    return render(f"{service.domain}/{service.page.name}", status, service=service, typed=typed, **nothing | context)
+    return render(f"{service.domain}/page.html", status, service=service, typed=typed, **nothing | context)
 
 
 async def _form(request: Request) -> tuple[dict[str, str], Upload | None]:

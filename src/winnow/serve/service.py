@@ -69,7 +69,8 @@ class Upload:
 
 Answer = Callable[[Any, Any, Clock], Any]
 """From a question of the service's type, the Upload where it takes one (else None), and the time that is left: what the
-command line prints with `--json`. Raises WinnowError for a question that cannot be answered."""
+command line prints with `--json`, without the verdict on the model. Raises WinnowError for a question that cannot be
+answered."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,17 @@ class Service:
     trained: TrainedModel
     question: type[Question]
     answer: Answer
-    page: Path
-    """the Jinja2 template of the form and its answer"""
     accept: tuple[str, ...] = ()
     """endings of the files that are questions; empty when the question is text"""
     shown: Callable[[Any], dict[str, Any]] = field(default=lambda _: {})
     """what the page shows of an answer besides its values, such as a picture"""
     offered: dict[str, Any] = field(default_factory=dict)
     """what the form offers to choose from"""
+
+    def ask(self, question: Question, upload: Upload | None, clock: Clock) -> Any:
+        """The answer, with the verdict on the model that gave it: one row, or a list of rows."""
+        found = self.answer(question, upload, clock)
+        return [self.trained.stamp(row) for row in found] if isinstance(found, list) else self.trained.stamp(found)
 
     @property
     def warning(self) -> str:

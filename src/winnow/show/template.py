@@ -43,6 +43,7 @@ img { max-width: 100%; height: auto; background: #fff; border-radius: 4px }
 .cards > li { background: var(--soft); border-radius: .5rem; padding: .8rem; min-width: 0 }
 .pair { display: flex; gap: 2%; align-items: start }
 .pair img { width: 49% }
+.pair img:only-child { width: 100%; max-width: 20rem }
 .cards p { margin: .2rem 0; unicode-bidi: isolate }
 .cards table { margin: .4rem 0 0; font-size: .9rem; width: 100% }
 .cards th, .cards td { padding-right: .4rem; overflow-wrap: anywhere }

@@ -16,13 +16,12 @@ from winnow.domains.load import has_module, load
 from winnow.judge.baselines import strongest
 from winnow.learn.card import Description
 from winnow.learn.folder import find_judgement, model_folder
+from winnow.learn.settings import NAMED_VALUES
 from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import JUDGEMENT, read_json
 from winnow.pipeline.params import Document
 
-TRAINING = ("epochs", "learning_rate", "batch_size", "precision", "seed")
-"""Values of the train section that a card names where the domain has them."""
 MANY = 5
 """Baselines in the first table; the strongest comes first."""
 
@@ -117,7 +116,7 @@ def _data(about: Description, metrics: Path, locked: Mapping[str, Any], *, embed
 
 def _training(locked: Mapping[str, Any]) -> list[str]:
     train = locked.get("train", {})
-    told = [f"{name.replace('_', ' ')} {train[name]}" for name in TRAINING if name in train]
+    told = [f"{name.replace('_', ' ')} {train[name]}" for name in NAMED_VALUES if name in train]
     return [", ".join(told)] if told else []
 
 
@@ -168,11 +167,12 @@ def _commands(domain: str, folder: Path) -> list[str]:
         "Without a checkout, in this folder, with winnow installed:",
         "",
         f"    {command} --model .",
+        f"    winnow serve {domain} --model .    # a page to try it, and a JSON API",
         "",
         "In the checkout that trained it:",
         "",
         f"    {command}",
-        f"    winnow serve {domain}    # a page to try it, and a JSON API",
+        f"    winnow serve {domain}",
     ]
 
 

@@ -47,11 +47,20 @@ def _stage_rows(domain: str, stage: str) -> dict[str, Any]:
 def _left_out(path: Path, column: str) -> Iterator[dict[str, Any]]:
     """The most frequent reasons in a table of left-out rows, with their counts and first cases."""
     table = pq.read_table(path)
-    counts = {each["values"]: each["counts"] for each in table[column].value_counts().to_pylist()}
-    ordered = sorted(counts, key=lambda reason: -counts[reason])
-    for reason in ordered[:REASONS]:
-        first = table.filter(pc.field(column) == reason).slice(0, CASES).drop_columns(column).to_pylist()
-        yield {"reason": reason, "rows": counts[reason], "first": _with_content(first, path.parent.parent / "ingest")}
+    own = {each["values"]: each["counts"] for each in table[column].value_counts().to_pylist()}
+    kinds: dict[str, list[str]] = {}
+    for reason in own:
+        kinds.setdefault(str(reason).partition(": ")[0], []).append(reason)  # without the value that is wrong
+    counts = {kind: sum(own[reason] for reason in reasons) for kind, reasons in kinds.items()}
+    ordered = sorted(counts, key=lambda kind: -counts[kind])
+    for kind in ordered[:REASONS]:
+        chosen = table.filter(pc.field(column).isin(kinds[kind])).slice(0, CASES)
+        first = _with_content(chosen.drop_columns(column).to_pylist(), path.parent.parent / "ingest")
+        if len(kinds[kind]) > 1:
+            first = [{**case, column: why} for case, why in zip(first, chosen[column].to_pylist(), strict=True)]
+            yield {"reason": kind, "rows": counts[kind], "first": first}
+        else:
+            yield {"reason": kinds[kind][0], "rows": counts[kind], "first": first}
     if others := ordered[REASONS:]:
         rows = sum(counts[reason] for reason in others)
         yield {"reason": f"{len(others)} other reasons", "rows": rows, "first": []}

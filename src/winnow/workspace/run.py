@@ -9,11 +9,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any
+from typing import Any, TextIO
 
 from winnow.judge.baselines import strongest
 from winnow.pipeline.console import headline
@@ -31,10 +31,11 @@ RANKS = {"REVIEW": 1, "FAIL": 2}
 """The verdicts that are not a domain's best."""
 
 
-def run_domains(domains: Sequence[str], params: Mapping[str, Any], jobs: int) -> None:
-    """Run all stages of the domains, `jobs` domains at a time; each line of output begins with its domain.
+def run_domains(domains: Sequence[str], jobs: int, show_results: Callable[[], None], out: TextIO) -> None:
+    """Run all stages of the domains, `jobs` domains at a time; each line of their output begins with its domain.
 
-    A domain that fails does not stop the others. Ctrl+C stops all. Raises WinnowError at the end naming what failed.
+    A domain that fails does not stop the others, nor that the results are shown. Ctrl+C stops all. Raises WinnowError
+    at the end naming what failed.
     """
     repair_locks()
     check_lock()
@@ -45,7 +46,7 @@ def run_domains(domains: Sequence[str], params: Mapping[str, Any], jobs: int) ->
     if checked.returncode:
         print(checked.stdout, end="", file=sys.stderr)
         raise WinnowError("params.yaml or the code is not valid; no stage was run", fix="see the message above")
-    runs = _Runs(max(map(len, domains)))
+    runs = _Runs(max(map(len, domains)), out)
     with ThreadPoolExecutor(jobs) as pool:
         try:
             codes = dict(zip(domains, pool.map(runs.run, domains), strict=True))
@@ -53,7 +54,7 @@ def run_domains(domains: Sequence[str], params: Mapping[str, Any], jobs: int) ->
             runs.stopping.set()
             raise
     BEFORE.unlink(missing_ok=True)
-    print(results_table(domains, params))
+    show_results()
     if failed := [domain for domain, code in codes.items() if code]:
         raise WinnowError(
             f"{len(failed)} of {len(domains)} domains failed: {', '.join(failed)}",
@@ -103,8 +104,8 @@ def _keep(lock: bytes) -> None:
 class _Runs:
     """The domains' DVCs, and their output."""
 
-    def __init__(self, width: int) -> None:
-        self.width = width
+    def __init__(self, width: int, out: TextIO) -> None:
+        self.width, self.out = width, out
         self.stopping = Event()
         self.printing = Lock()
         self.kept: set[str] = set()
@@ -123,7 +124,7 @@ class _Runs:
             if line.strip() and "`dvc push`" not in line:
                 with self.printing:
                     self.keep_lock()  # before the line is seen: what it tells has been kept
-                    print(f"{domain:<{self.width}} │ {line.rstrip()}", flush=True)
+                    print(f"{domain:<{self.width}} │ {line.rstrip()}", flush=True, file=self.out)
         return process.wait()
 
     def keep_lock(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from winnow.domains.load import domain_names, has_module, load
+from winnow.domains.load import DOMAINS, domain_names, has_module, load
 from winnow.learn.folder import TrainedModel, model_folder, use_model
 from winnow.pipeline.checkout import checkout_root
 from winnow.pipeline.console import say
@@ -68,7 +68,7 @@ def serve(domains: Sequence[str], model: Path | None, host: str, port: int) -> N
     for name in chosen:
         say(f"opening {name} …")
         services.append(worker.now(partial(_open, name, use_model(name, model))))
-    app = make_app(services, worker, bounds, _hosts(host))
+    app = make_app(services, worker, bounds, _hosts(host), DOMAINS)
     shown = f"[{host}]" if ":" in host else host
     say(f"serving {', '.join(chosen)} at http://{shown}:{listening.getsockname()[1]}    (Ctrl+C ends)")
     if not _is_loopback(host):

@@ -11,7 +11,7 @@ import yaml
 
 from tests.library.compare.conftest import Write, git, perplexity, routes
 from winnow.compare import report
-from winnow.compare.report import write_report
+from winnow.compare.report import as_records, write_report
 from winnow.compare.revisions import Revision
 from winnow.pipeline.errors import WinnowError
 
@@ -46,6 +46,24 @@ def test_the_report_names_params_stages_and_the_verdict(write: Write) -> None:
     assert f"HEAD ({head.strip()}) compared with" in text
     assert "@octocat" not in text
     assert "<b>" not in text.replace("<b>climb</b>", "")
+
+
+def test_programs_are_told_what_the_report_says(write: Write) -> None:
+    before, after = routes(1.5, seed=1), routes(1.3, seed=2)
+    Path("metrics/climb").mkdir(parents=True)
+    Path("metrics/climb/noise.json").write_text(json.dumps({"seeds": 5, "standard_deviation": {"perplexity": 0.01}}))
+    write(before, perplexity(before), "one", epochs=1)
+    write(after, perplexity(after), "two", epochs=2)
+    told = json.loads(json.dumps(as_records(Revision("HEAD~1"), Revision("HEAD"), "climb")))["domains"]["climb"]
+    found = told["differences"][0]
+    assert (found["metric"], found["decision"]) == ("perplexity", "better")
+    assert (found["before"], found["after"]) == pytest.approx((perplexity(before), perplexity(after)), rel=1e-5)
+    assert found["interval"]["low"] < found["change"] < found["interval"]["high"] < 0
+    assert told["stages_run"] == ["train"]
+    assert told["params"]["train.epochs"] == {"before": 1, "after": 2}
+    assert told["verdict"] == {"before": "PASS", "after": "PASS"}
+    text = write_report(Revision("HEAD~1"), Revision("HEAD"), None, domain="retina")
+    assert "climb" not in text
 
 
 def test_the_headline_is_not_counted_among_the_other_metrics_that_are_worse(write: Write) -> None:

@@ -1,7 +1,6 @@
 """`winnow serve articles`: paste an article, see its scores."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -31,7 +30,7 @@ def open_service(trained: TrainedModel) -> Service:
         (found,) = score_lines(model, [json.dumps(question.model_dump()).encode()])
         if "error" in found:
             raise WinnowError(str(found["error"]), fix="paste the text of an article")
-        return trained.stamp(found)
+        return found
 
     return Service(
         domain="articles",
@@ -41,6 +40,5 @@ def open_service(trained: TrainedModel) -> Service:
         trained=trained,
         question=Article,
         answer=answer,
-        page=Path(__file__).with_name("page.html"),
         offered={"field": scoring.analysis_field, "low": scoring.low, "high": scoring.high},
     )

@@ -1,6 +1,5 @@
 """`winnow serve climb`: choose a grade, see routes on the board."""
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -33,7 +32,7 @@ def open_service(trained: TrainedModel) -> Service:
 
     def answer(question: Grade, _: Upload | None, __: Clock) -> list[dict[str, Any]]:
         asked = Asked.of(grade=question.grade, board=question.board, angle=question.angle)
-        return [trained.stamp(row) for row in generator.asked_routes(asked, question.count, question.seed)]
+        return generator.asked_routes(asked, question.count, question.seed)
 
     return Service(
         domain="climb",
@@ -43,7 +42,6 @@ def open_service(trained: TrainedModel) -> Service:
         trained=trained,
         question=Grade,
         answer=answer,
-        page=Path(__file__).with_name("page.html"),
         shown=_drawn,
         offered={"boards": generator.boards(), "grades": generator.grades()},
     )

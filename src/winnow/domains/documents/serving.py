@@ -1,6 +1,5 @@
 """`winnow serve documents`: drop a scan or a PDF, see the verdict on each page with its reasons."""
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -35,7 +34,7 @@ def open_service(trained: TrainedModel) -> Service:
                 clock.check()
                 if "explained" in entry:
                     entry["explained"] = file_uri(entry["explained"])
-                entries.append(trained.stamp({**entry, "file": upload.name, "document": _document(upload.name)}))
+                entries.append({**entry, "file": upload.name, "document": _document(upload.name)})
         if all("error" in entry for entry in entries):
             raise WinnowError(f"{upload.name}: {entries[0]['error']}", fix=f"send one of {', '.join(SUFFIXES)}")
         return entries
@@ -48,7 +47,6 @@ def open_service(trained: TrainedModel) -> Service:
         trained=trained,
         question=Scan,
         answer=answer,
-        page=Path(__file__).with_name("page.html"),
         accept=SUFFIXES,
     )
 

@@ -1,7 +1,6 @@
 """`winnow serve playlists`: type songs, see how the playlist may go on, with the reasons."""
 
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -38,7 +37,7 @@ def open_service(trained: TrainedModel) -> Service:
         typed = typed_list(completer.index, question.tracks, ";")
         typed = replace(typed, name=typed.name or question.name)
         (found,) = completer.complete_all([typed], question.k, explain=True, suggest=True)
-        return trained.stamp(asdict(found))
+        return asdict(found)
 
     popular = completer.known.tracks["playlists"].to_numpy().argsort()[::-1][:3].tolist()
     return Service(
@@ -49,6 +48,5 @@ def open_service(trained: TrainedModel) -> Service:
         trained=trained,
         question=Playlist,
         answer=answer,
-        page=Path(__file__).with_name("page.html"),
         offered={"such_as": [completer.names[track] for track in popular], "because": definitions.BECAUSE},
     )

@@ -1,6 +1,5 @@
 """`winnow serve retina`: drop a fundus photograph, see the grade and how sure it is."""
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -33,7 +32,7 @@ def open_service(trained: TrainedModel) -> Service:
                 graded["explained"] = file_uri(graded["explained"])
         if "error" in graded:
             raise WinnowError(f"{upload.name}: {graded['error']}", fix=f"send one of {', '.join(SUFFIXES)}")
-        return [trained.stamp({**graded, "file": upload.name})]
+        return [{**graded, "file": upload.name}]
 
     return Service(
         domain="retina",
@@ -43,7 +42,6 @@ def open_service(trained: TrainedModel) -> Service:
         trained=trained,
         question=Photograph,
         answer=answer,
-        page=Path(__file__).with_name("page.html"),
         accept=SUFFIXES,
         offered={"why": WHY, "names": definitions.GRADE_NAMES, "unseen": UNSEEN, "from": definitions.REFERABLE_FROM},
     )

@@ -1,7 +1,6 @@
 """`winnow serve sessions`: type songs, see recommendations with their reasons."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -39,7 +38,7 @@ def open_service(trained: TrainedModel) -> Service:
         else:
             typed = typed_list(recommender.index, question.likes, ",")
             found = next(recommender.for_lists([typed], question.k, explain=True, suggest=True))
-        return trained.stamp(asdict(found))
+        return asdict(found)
 
     songs = recommender.songs
     popular = recommender.graph.popularity.argsort(descending=True)[:3].tolist()
@@ -51,6 +50,5 @@ def open_service(trained: TrainedModel) -> Service:
         trained=trained,
         question=Likes,
         answer=answer,
-        page=Path(__file__).with_name("page.html"),
         offered={"such_as": [str(songs["title"].iloc[song]) for song in popular]},
     )

@@ -134,8 +134,8 @@ def test_a_row_of_a_csv_that_cannot_be_used_is_rejected(line: str, reason: str, 
     file = tmp_path / "problems.csv"
     file.write_text(f"{CSV}\n2017,40,6A,1,0,,A5,,,\n{line}\n")
     found = formats.read("csv", file)
-    assert found.routes["row"].tolist() == [0]
-    assert found.rejected[["row", "reason"]].to_numpy().tolist() == [[1, reason]]
+    assert found.routes["row"].tolist() == [2], "the header is line 1"
+    assert found.rejected[["row", "reason"]].to_numpy().tolist() == [[3, reason]]
 
 
 def test_a_csv_without_holds_names_its_columns(tmp_path: Path) -> None:
@@ -207,8 +207,8 @@ def test_an_unusable_row_is_rejected_with_its_number_and_reason(
     form: str, change: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     found = read(form, [ROWS[form], ROWS[form] | change, "text"], tmp_path)
-    assert found.routes["row"].tolist() == [0]
-    assert found.rejected.to_numpy().tolist() == [[1, reason], [2, "the row is a str, not an object"]]
+    assert found.routes["row"].tolist() == [1]
+    assert found.rejected.to_numpy().tolist() == [[2, reason], [3, "the row is a str, not an object"]]
 
 
 def test_a_missing_field_is_named(tmp_path: Path) -> None:

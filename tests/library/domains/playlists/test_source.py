@@ -70,7 +70,11 @@ def test_what_a_slice_lacks_is_rejected_with_its_row(tmp_path: Path) -> None:
     pieces = list(mpd.read(write_slice(tmp_path, 0, lists)))
     assert pieces[0].rejected.to_dict("list") == {
         "row": [1, 3, 4],
-        "reason": ["the track has no track_uri", "the playlist has no tracks", "the playlist has no tracks"],
+        "reason": [
+            "the track has no track_uri: pid 1, track 2",
+            "the playlist has no tracks: pid 2",
+            "the playlist has no tracks: pid 2",
+        ],
     }
     assert joined(pieces)["artist"].isna().tolist() == [False, True, False]
     assert joined(pieces)["playlist"].tolist() == [0, 0, 3]
@@ -169,8 +173,12 @@ def test_a_csv_of_kaggle_with_quotes_within_quotes(tmp_path: Path) -> None:
     assert piece.entries["artist"].isna().tolist() == [False, False, False, True]
     assert piece.playlists["key"].tolist() == ["u1/HARD ROCK", "u2/HARD ROCK"]
     assert piece.rejected.to_dict("list") == {
-        "row": [3, 5], "reason": ["the line has not 4 fields", "the track or the playlist is missing"],
-    }  # fmt: skip
+        "row": [5, 7],
+        "reason": [
+            """the line has not 4 fields: '"u1","only","three fields"'""",
+            """the track or the playlist is missing: '"u1","nobody","","HARD ROCK"'""",
+        ],
+    }
 
 
 def test_a_quote_that_is_never_closed_spoils_its_line_only(tmp_path: Path) -> None:

@@ -46,14 +46,17 @@ def test_an_event_log_with_everything(tmp_path: Path) -> None:
     [
         (",one,1,,,", "the user or the song is missing"),
         ("ann,,1,,,", "the user or the song is missing"),
-        ("ann,one,yesterday,,,", "the timestamp cannot be read"),
-        ("ann,one,1,,,1.5", "the share played is no number of 0 to 1"),
-        ("ann,one,1,,,much", "the share played is no number of 0 to 1"),
+        (
+            "ann,one,yesterday,,,",
+            "the timestamp is neither seconds since 1970 nor like 2024-05-01T12:00:00: 'yesterday'",
+        ),
+        ("ann,one,1,,,1.5", "the share played is no number of 0 to 1: '1.5'"),
+        ("ann,one,1,,,much", "the share played is no number of 0 to 1: 'much'"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_rejected_with_its_reason(tmp_path: Path, row: str, reason: str) -> None:
-    found = events.read(log(tmp_path, f"ann,zero,1,,,\n{row}\nann,two,2,,,\n"), COLUMNS)
-    assert found.rejected.to_numpy().tolist() == [[1, reason]]
+    found = events.read(log(tmp_path, f"ann,zero,1,,,\n\n{row}\nann,two,2,,,\n"), COLUMNS)
+    assert found.rejected.to_numpy().tolist() == [[4, reason]], "not its line, of which the header is 1"
     assert len(found.plays) == 2
 
 
@@ -75,7 +78,7 @@ def test_a_song_of_two_columns_needs_both(tmp_path: Path) -> None:
     both = COLUMNS.model_copy(update={"item": ["genre", "song"]})
     found = events.read(log(tmp_path, "ann,one,1,rock,,\nann,,2,rock,,\nann,two,3,,,\n"), both)
     assert found.plays["song"].tolist() == ["rock – one"]
-    assert found.rejected["row"].tolist() == [1, 2]
+    assert found.rejected["row"].tolist() == [3, 4]
 
 
 @pytest.mark.parametrize(
@@ -106,12 +109,13 @@ def test_files_that_are_something_else_are_refused(tmp_path: Path) -> None:
 
 def test_hetrec_rows_with_gaps_and_bad_counts(tmp_path: Path) -> None:
     (tmp_path / "user_artists.dat").write_text(
-        "userID\tartistID\tweight\n2\t51\t10\n2\t99999\t1\n3\t51\tmany\n4\t\t5\n"
+        "userID\tartistID\tweight\n2\t51\t10\n\n2\t99999\t1\n3\t51\tmany\n4\t\t5\n"
     )
     found = hetrec.read(tmp_path / "user_artists.dat")
     assert found.plays["song"].tolist() == ["51", "99999"]
     uncountable, missing = found.rejected["reason"]
-    assert uncountable == "the weight is no whole number of plays from 1 to 2,147,483,647"
+    assert uncountable == "the weight is no whole number of plays from 1 to 2,147,483,647: 'many'"
+    assert found.rejected["row"].tolist() == [5, 6]
     assert missing == "the user or the artist is missing"
     assert found.genres.empty
 

@@ -60,7 +60,7 @@ def read_filter(name: str, folder: Path = FOLDER) -> Definition:
 
 def _examples(path: Path, config: FilterConfig) -> Iterator[Example]:
     """The examples of a filter that has some; raises SourceError naming the line that is none."""
-    for number, row in enumerate(jsonl_rows(path) if path.is_file() else ()):
+    for number, row in enumerate(jsonl_rows(path) if path.is_file() else (), 1):
         try:
             if isinstance(row, str):
                 raise NotAnArticle(row)

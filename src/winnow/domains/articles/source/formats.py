@@ -33,7 +33,7 @@ class Listing(NamedTuple):
     scores: pd.DataFrame
     """the columns of `Scores`"""
     rejected: pd.DataFrame
-    """row (0-based) and reason"""
+    """row (from 1) and reason"""
     rows: int
 
 
@@ -97,7 +97,7 @@ def collect(rows: Iterable[Mapping[str, Any] | str], form: str, config: FilterCo
     articles, scores, rejected = [], [], []
     seen: dict[str, int] = {}
     count = 0
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, 1):
         count += 1
         try:
             if isinstance(row, str):

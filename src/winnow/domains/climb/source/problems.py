@@ -1,6 +1,7 @@
 """What every source format is read into, and how its rows are checked one by one."""
 
 import gzip
+import itertools
 import json
 import zlib
 from collections.abc import Callable, Iterable
@@ -37,7 +38,7 @@ class Problem(NamedTuple):
 
 
 class Problems(NamedTuple):
-    """The rows of one source file; `row` is the 0-based row in the file."""
+    """The rows of one source file; `row` counts its entries from 1, of a table its lines with the header."""
 
     routes: pd.DataFrame
     """row, board, angle, grade, repeats, benchmark, user_rating, name, method"""
@@ -99,11 +100,13 @@ def _guess(document: Any) -> str:
     return "data/source/climb/README.md shows each format; name the right one in climb.ingest.sources"
 
 
-def collect(rows: Iterable[Any], parse: Callable[[dict[str, Any]], Problem]) -> Problems:
-    """Parse each row; what cannot be parsed goes to `rejected` with the reason."""
+def collect(
+    rows: Iterable[Any], parse: Callable[[dict[str, Any]], Problem], numbers: Iterable[int] | None = None
+) -> Problems:
+    """Parse each row; what cannot be parsed goes to `rejected` with the reason. `numbers`: the rows', else from 1."""
     usable: list[tuple[int, Problem]] = []
     rejected: list[tuple[int, str]] = []
-    for number, row in enumerate(rows):
+    for number, row in zip(numbers or itertools.count(1), rows, strict=False):
         try:
             if not isinstance(row, dict):
                 raise UnusableError(f"the row is a {type(row).__name__}, not an object")

@@ -28,8 +28,12 @@ def read(path: Path) -> Problems:
             where=f"its columns: {', '.join(filter(None, columns)) or 'none'}",
             fix="data/source/climb/README.md describes them",
         )
-    rows = [[cell.strip() for cell in line] for line in lines if any(cell.strip() for cell in line)]
-    return problems.collect([dict(zip(columns, row, strict=False)) for row in rows], _problem)
+    rows = {
+        number: dict(zip(columns, (cell.strip() for cell in line), strict=False))
+        for number, line in enumerate(lines, 2)
+        if any(cell.strip() for cell in line)
+    }
+    return problems.collect(rows.values(), _problem, rows)
 
 
 def _problem(row: dict[str, Any]) -> Problem:

@@ -57,9 +57,11 @@ def read_labelled(path: Path) -> Listing:
     file = _metadata_file(path)
     header, *lines = read_delimited(file)
     columns = [column.strip() for column in header]
-    rows: list[dict[str, str | None]] = [
-        {**dict.fromkeys(columns), **dict(zip(columns, line, strict=False))} for line in lines if line
-    ]
+    rows: dict[int, dict[str, str | None]] = {
+        number: {**dict.fromkeys(columns), **dict(zip(columns, line, strict=False))}
+        for number, line in enumerate(lines, 2)
+        if line
+    }
     name_column = next((name for name in NAME_COLUMNS if name in columns), None)
     labels = [name for name in (*SCORE_COLUMNS, *CLASS_COLUMNS, ISSUES_COLUMN) if name in columns]
     if name_column is None or not labels:
@@ -69,7 +71,7 @@ def read_labelled(path: Path) -> Listing:
             fix="it needs filename, and one or more of quality_score, quality_class and issues",
         )
     listing, records = Listing(), []
-    for number, row in enumerate(rows):
+    for number, row in rows.items():
         name = (row[name_column] or "").strip()
         name = Path(name).as_posix() if name else name  # `./a.png` is `a.png`
         try:

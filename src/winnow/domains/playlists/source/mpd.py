@@ -64,13 +64,13 @@ def _piece(playlists: list[Any], first: int, row: int) -> tuple[Piece, int]:
         listed.append((number, _text(about.get("pid", number)), _text(about.get("name") or "")))
         tracks = about.get("tracks")
         if not isinstance(tracks, list) or not tracks:
-            rejected.append((row, "the playlist has no tracks"))
+            rejected.append((row, f"the playlist has no tracks: pid {listed[-1][1]}"))
             row += 1
             continue
         for position, track in enumerate(tracks):
             values = _track(track)
             if values is None:
-                rejected.append((row, "the track has no track_uri"))
+                rejected.append((row, f"the track has no track_uri: pid {listed[-1][1]}, track {position + 1}"))
             else:
                 for name, value in zip(ENTRIES, (number, position, *values), strict=True):
                     columns[name].append(value)

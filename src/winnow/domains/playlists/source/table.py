@@ -34,11 +34,11 @@ def read(path: Path) -> Iterator[Piece]:
         width = len(_fields(header, 0) or [])
         numbers: dict[tuple[str, str], int] = {}
         lengths: list[int] = []
-        start = 0
+        start = 2  # the header is line 1
         while lines := list(islice(file, LINES)):
             yield _piece(lines, start, places, width, numbers, lengths)
             start += len(lines)
-        if not start:
+        if start == 2:
             raise SourceError(f"{path} holds nothing but its header", fix="name a file with one line per track")
 
 
@@ -56,11 +56,11 @@ def _piece(
     for row, line in enumerate(lines, start):
         fields = _fields(line, width)
         if fields is None:
-            rejected.append((row, f"the line has not {width} fields"))
+            rejected.append((row, f"the line has not {width} fields: {line.strip()!r:.60}"))
             continue
         user, artist, track, playlist = (fields[places[name]].strip() if name in places else "" for name in NAMES)
         if not track or not playlist:
-            rejected.append((row, "the track or the playlist is missing"))
+            rejected.append((row, f"the track or the playlist is missing: {line.strip()!r:.60}"))
             continue
         key = user, playlist
         if key not in numbers:

@@ -74,7 +74,9 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
     present = {file.name: file for file in sorted(images.iterdir()) if file.suffix.lower() in SUFFIXES}
     by_stem = {file.stem: file for file in reversed(present.values())}
     listing = Listing()
-    for number, line in enumerate(line for line in lines if any(cell.strip() for cell in line)):
+    for number, line in enumerate(lines, 2):
+        if not any(cell.strip() for cell in line):
+            continue
         row = dict(zip(columns, (cell.strip() for cell in line), strict=False))
         name, grade = row.get(_plain(name_column), ""), row.get(_plain(grade_column), "")
         file = present.get(name) or by_stem.get(name)

@@ -14,6 +14,7 @@ from winnow.domains.sessions.source.listening import (
     of_songs,
     part,
     plays_table,
+    quoted,
 )
 from winnow.pipeline.errors import SourceError
 
@@ -24,6 +25,8 @@ TRUE, FALSE = {"true", "1", "yes", "t"}, {"false", "0", "no", "f"}
 def read(path: Path, events: Events) -> Listening:
     """The plays of an event log; raises SourceError when it or a column that is named cannot be found."""
     table = _parquet(path) if path.suffix == ".parquet" else _text(path, header=events.header)
+    if path.suffix == ".parquet":
+        table.index += 1
     texts = {name: _column(path, table, getattr(events, name)) for name in ("user", "timestamp", "genre")}
     items = [_column(path, table, column) for column in events.item]
     song = items[0]
@@ -39,8 +42,12 @@ def read(path: Path, events: Events) -> Listening:
         "share_played": share.where(share.between(0, 1)),
     }
     reasons: pd.Series[str] = pd.Series(None, index=table.index, dtype="str")
-    reasons[(lengths != "") & columns["share_played"].isna()] = "the share played is no number of 0 to 1"
-    reasons[(texts["timestamp"] != "") & columns["timestamp"].isna()] = "the timestamp cannot be read"
+    unusable = (lengths != "") & columns["share_played"].isna()
+    reasons[unusable] = quoted("the share played is no number of 0 to 1", lengths[unusable])
+    unusable = (texts["timestamp"] != "") & columns["timestamp"].isna()
+    reasons[unusable] = quoted(
+        "the timestamp is neither seconds since 1970 nor like 2024-05-01T12:00:00", texts["timestamp"][unusable]
+    )
     missing = (items[0].str.strip() == "") | (items[-1].str.strip() == "")
     reasons[(columns["user"] == "") | missing] = "the user or the song is missing"
     plays, rejected = part(plays_table(columns, table.index), reasons)
@@ -61,13 +68,17 @@ def _parquet(path: Path) -> pd.DataFrame:
 def _text(path: Path, *, header: bool) -> pd.DataFrame:
     usual = "," if path.name.removesuffix(".gz").endswith(".csv") else "\t"
     # a header tells the delimiter; without one the first line is data, and a title may hold more commas than there are
-    rows = [row for row in read_delimited(path, delimiter=None if header else usual, plain_tabs=True) if row]
-    names = rows.pop(0) if header and rows else []
+    lines = enumerate(read_delimited(path, delimiter=None if header else usual, plain_tabs=True), 1)
+    numbered = [(number, row) for number, row in lines if row]
+    names = numbered.pop(0)[1] if header and numbered else []
+    rows = [row for _, row in numbered]
     if not rows:
         raise SourceError(f"{path} holds no play", fix="name a file with one line per play")
     width = max(len(names), *(len(row) for row in rows))
     names = (names + [""] * width)[:width]
-    table = pd.DataFrame([row + [""] * (width - len(row)) for row in rows], dtype="str")
+    table = pd.DataFrame(
+        [row + [""] * (width - len(row)) for row in rows], index=[number for number, _ in numbered], dtype="str"
+    )
     table.columns = pd.Index([name or str(index) for index, name in enumerate(names)])
     return table
 

@@ -15,6 +15,7 @@ from winnow.domains.sessions.source.listening import (
     no_titles,
     part,
     plays_table,
+    quoted,
     read_lines,
 )
 from winnow.pipeline.errors import SourceError
@@ -30,7 +31,9 @@ def read(path: Path) -> Listening:
     count = pd.to_numeric(table["weight"], errors="coerce")
     countable = count.between(1, MOST_PLAYS) & (count % 1 == 0)
     reasons: pd.Series[str] = pd.Series(None, index=table.index, dtype="str")
-    reasons[~countable] = f"the weight is no whole number of plays from 1 to {MOST_PLAYS:,}"
+    reasons[~countable] = quoted(
+        f"the weight is no whole number of plays from 1 to {MOST_PLAYS:,}", table["weight"][~countable]
+    )
     reasons[(table["userID"] == "") | (table["artistID"] == "")] = "the user or the artist is missing"
     good = count.where(countable, 1).astype("int64")
     plays = plays_table({"user": table["userID"], "song": table["artistID"], "plays": good}, table.index)
@@ -46,8 +49,9 @@ def _table(path: Path, header: list[str], encoding: str = "utf-8") -> pd.DataFra
             fix="name HetRec's user_artists.dat, or another format",
         )
     width = len(header)
-    rows = [(line.split("\t") + [""] * width)[:width] for line in lines[1:] if line.strip()]
-    return pd.DataFrame(rows, columns=header, dtype="str")
+    rows = {number: (line.split("\t") + [""] * width)[:width] for number, line in enumerate(lines, 1) if line.strip()}
+    del rows[1]  # the header
+    return pd.DataFrame(list(rows.values()), columns=header, index=list(rows), dtype="str")
 
 
 def _titles(path: Path) -> "pd.Series[str]":

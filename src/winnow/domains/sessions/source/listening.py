@@ -20,7 +20,7 @@ PLAYS = {
     "skipped": "boolean",
     "official_split": "str",
 }
-"""The columns of a source's plays and their types; `row` is the play's position in the file."""
+"""The columns of a source's plays and their types; `row` is the play's line in the file, from 1."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ def part(plays: pd.DataFrame, reasons: "pd.Series[str]") -> tuple[pd.DataFrame, 
     bad = reasons.notna()
     rejected = pd.DataFrame({"row": plays.loc[bad, "row"], "reason": reasons[bad]})
     return plays[~bad].reset_index(drop=True), rejected.reset_index(drop=True)
+
+
+def quoted(reason: str, values: "pd.Series[str]") -> "pd.Series[str]":
+    """The reason with each of the values that it is about, cut where they are long."""
+    return values.map(lambda value: f"{reason}: {value!r:.40}").astype("str")
 
 
 def of_songs(genres: pd.DataFrame) -> pd.DataFrame:

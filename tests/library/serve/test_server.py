@@ -1,0 +1,142 @@
+"""The server of `winnow serve` without a model: its limits, its refusals, and the pages beside those of domains."""
+
+import http.client
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Thread
+
+import requests
+
+from tests.browser import Browser
+from tests.conftest import ROOT
+from tests.served import URL, Asked, plain, served, text_of
+from winnow.learn.folder import TrainedModel
+from winnow.serve.app import Bounds
+from winnow.serve.service import Clock, TooSlowError, Upload
+from winnow.serve.worker import Worker
+
+
+def test_a_request_that_is_too_large_is_refused_and_not_kept() -> None:
+    asked: list[Asked] = []
+    small = Bounds(megabytes=0.01)
+    with served(plain(lambda question, *_: asked.append(question) or {}), bounds=small) as address:
+        answer = requests.post(address + URL, json={"content": "a" * 20_000})
+        assert answer.status_code == 413
+        assert "10,000 bytes" in answer.json()["error"]
+
+        def parts() -> Iterator[bytes]:
+            yield b'{"content": "'
+            yield from (b"a" * 1000 for _ in range(20))
+            yield b'"}'
+
+        assert requests.post(address + URL, data=parts()).status_code == 413  # of which no length is told
+        assert "10,000 bytes" in text_of(requests.post(address + "/articles", data={"content": "a" * 20_000}).text)
+        assert not asked
+        assert requests.post(address + URL, json={"content": "a" * 9_000}).status_code == 200
+        assert len(asked) == 1
+
+
+def test_a_client_that_sends_slowly_keeps_nobody_waiting() -> None:
+    bounds = Bounds(body_seconds=1, questions=1)
+    with served(plain(lambda *_: {"found": 1}), bounds=bounds) as address:
+        host, port = address.removeprefix("http://").split(":")
+        slow = http.client.HTTPConnection(host, int(port), timeout=10)
+        slow.putrequest("POST", URL)
+        slow.putheader("content-type", "application/json")
+        slow.putheader("content-length", "1000")
+        slow.endheaders(b'{"content":')
+        started = time.monotonic()
+        assert requests.post(address + URL, json={}).json()["found"] == 1
+        assert time.monotonic() - started < 0.9, "a question waited for a slow client"
+        response = slow.getresponse()
+        assert response.status == 408
+        assert "1 seconds" in json.loads(response.read())["error"]
+
+
+def test_an_answer_that_takes_too_long_ends_and_too_many_questions_are_refused() -> None:
+    checked = Event()
+
+    def endless(_: Asked, __: Upload | None, clock: Clock) -> dict[str, int]:
+        end = time.monotonic() + 5  # or a limit that never comes would keep this process for ever
+        while time.monotonic() < end:
+            try:
+                clock.check()
+            except TooSlowError:
+                checked.set()
+                raise
+            time.sleep(0.01)
+        return {}
+
+    bounds = Bounds(seconds=0.6, questions=2)
+    with served(plain(endless), bounds=bounds, worker=Worker(seconds=0.6, most=2)) as address:
+        answers: list[requests.Response] = []
+
+        def ask() -> None:
+            answers.append(requests.post(address + URL, json={}, timeout=20))
+
+        threads = [Thread(target=ask) for _ in "ab"]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.25)
+        busy = requests.post(address + URL, json={}, timeout=20)
+        assert busy.status_code == 503
+        assert busy.headers["retry-after"]
+        assert "2 questions" in busy.json()["error"]
+        for thread in threads:
+            thread.join()
+        assert [answer.status_code for answer in answers] == [503, 503], "no limit ended the answers"
+        assert "0.6 seconds" in answers[0].json()["error"]
+        assert checked.is_set() or checked.wait(1), "the computation went on"
+        assert requests.get(address + "/articles").status_code == 200  # pages do not wait for answers
+
+
+def test_a_fault_of_the_program_shows_no_traceback() -> None:
+    def fault(*_: object) -> None:
+        raise KeyError("secret")
+
+    with served(plain(fault)) as address:
+        for response in (
+            requests.post(address + URL, json={}),
+            requests.post(address + "/articles", data={"content": "a"}),
+        ):
+            assert response.status_code == 500
+            assert "secret" not in response.text
+            assert "terminal" in response.text
+
+
+def test_the_pages_beside_those_of_domains_are_good(browser: Browser) -> None:
+    with served(plain(lambda *_: {"found": 1})) as address:
+        for path in ("/", "/api", "/articles"):
+            assert requests.head(address + path).status_code == 200  # by which a monitor asks
+        for path in ("/", "/api", "/none"):
+            browser.look(390, dark=True)
+            browser.open(address + path)
+            messages = browser.messages()
+            assert (browser.violations(), browser.overflow()) == ([], 0)
+            assert not messages or path == "/none"  # of which the console says that it is not found
+
+
+def test_the_guide_tells_the_bounds() -> None:
+    text, bounds = (ROOT / "docs/serve.md").read_text(), Bounds()
+    for told in (f"{bounds.megabytes:g} MB", f"{bounds.seconds:g} seconds", f"{bounds.body_seconds:g} seconds"):
+        assert told in text
+    assert f"{bounds.questions} questions" in text
+
+
+def test_another_name_for_this_machine_is_refused() -> None:
+    """A page elsewhere whose name points here could read the answers otherwise."""
+    with served(plain(lambda *_: {"found": 1})) as address:
+        assert requests.post(address + URL, json={}, headers={"host": "evil.example"}).status_code == 400
+        assert requests.post(address + URL, json={}).status_code == 200
+
+
+def test_a_model_that_did_not_pass_says_so_and_one_that_passed_does_not() -> None:
+    service = plain(lambda *_: {})
+    assert service.warning == ""
+    failed = replace(service, trained=TrainedModel(Path(), "FAIL", ("FAIL: worse than popularity",)))
+    assert "FAIL: worse than popularity" in failed.warning
+    unknown = replace(service, trained=TrainedModel(Path(), "not evaluated", ()))
+    assert "not evaluated" in unknown.warning
