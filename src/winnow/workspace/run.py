@@ -17,7 +17,6 @@ from typing import Any
 
 import yaml
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-from voluptuous import Invalid
 
 from winnow.judge.baselines import strongest
 from winnow.pipeline.console import headline
@@ -37,6 +36,8 @@ with set_loggers_level(logging.ERROR):
 DVC = (sys.executable, "-c", ERRORS_ONLY, "--wait-for-lock", "repro")
 LOCK, BEFORE = Path("dvc.lock"), Path(".winnow/dvc.lock.before")
 """BEFORE, empty while there is no LOCK, exists while domains run, and afterwards if they were killed."""
+MOST_BRACKETS = 1000
+"""in dvc.lock, which has one a command at most"""
 RWLOCK = Path(".dvc/tmp/rwlock")
 RANKS = {"REVIEW": 1, "FAIL": 2}
 """The verdicts that are not a domain's best."""
@@ -100,7 +101,7 @@ def _is_committed(path: Path) -> bool:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -113,8 +114,10 @@ def _keep(lock: bytes) -> None:
 def _stages(lock: bytes) -> set[str] | None:
     """The stages in the text of a dvc.lock; None when it is damaged."""
     try:
+        if lock.count(b"[") > MOST_BRACKETS or lock.count(b"{") > MOST_BRACKETS:
+            return None  # of which libyaml would crash
         return set(COMPILED_LOCKFILE_SCHEMA(yaml.load(lock, yaml.CSafeLoader))["stages"])
-    except (ValueError, yaml.YAMLError, Invalid, KeyError):
+    except Exception:  # whatever is in it
         return None
 
 
