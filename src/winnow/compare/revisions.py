@@ -16,12 +16,11 @@ from dvc.repo import Repo
 from dvc.repo.index import Index
 from dvc.scm import RevError, resolve_rev
 from dvc_data.index import DataIndexDirError
-from pyarrow import ArrowInvalid
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from scmrepo.exceptions import SCMError
 
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.reading import reading
 from winnow.pipeline.tables import open_parquet
 
 MADE = ("data/", "metrics/")
@@ -64,22 +63,16 @@ class Revision:
     def json(self, path: str) -> dict[str, Any]:
         """A JSON object; empty where there is none. Raises WinnowError when the file holds something else."""
         content = self.read(path)
-        try:
+        with reading(path, "is not valid JSON", fix="dvc repro writes it", where=self.title, error=WinnowError):
             found = json.loads(content) if content else {}
-        except ValueError as error:
-            raise WinnowError(
-                f"{path} is not valid JSON: {error}", where=self.title, fix="dvc repro writes it"
-            ) from None
         return self._mapping(path, found)
 
     def yaml(self, path: str) -> dict[str, Any]:
         """A YAML mapping, parsed once; empty where there is none. Raises WinnowError when the file is not one."""
         if path not in self._parsed:
             content = self.read(path)
-            try:
+            with reading(path, "is not valid YAML", fix="restore it: git log", where=self.title, error=WinnowError):
                 found = YAML(typ="safe", pure=True).load(content) if content else {}
-            except YAMLError as error:
-                raise WinnowError(f"{path} is not valid YAML: {error}", where=self.title) from None
             self._parsed[path] = self._mapping(path, found)
         return self._parsed[path]
 
@@ -93,12 +86,10 @@ class Revision:
         Raises WinnowError when it is not valid Parquet.
         """
         content = self.read(path)
-        try:
+        with reading(
+            path, "is not valid Parquet", fix="dvc checkout, or dvc repro", where=self.title, error=WinnowError
+        ):
             return None if content is None else open_parquet(io.BytesIO(content)).read().to_pandas()
-        except ArrowInvalid as error:
-            raise WinnowError(
-                f"{path} is not valid Parquet: {error}", where=self.title, fix="dvc checkout, or dvc repro"
-            ) from None
 
     def pictures(self, folder: str) -> dict[str, bytes]:
         """The PNG files of a folder by name, those that are at hand."""

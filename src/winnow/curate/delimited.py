@@ -1,13 +1,12 @@
 """Tables that people save as text: CSV with commas, semicolons or tabs, in the encodings that programs write."""
 
 import csv
-import gzip
 import io
-import zlib
 from pathlib import Path
 
 from winnow.pipeline.console import say
 from winnow.pipeline.errors import SourceError
+from winnow.pipeline.reading import read_packed, reading
 
 DELIMITERS = ",;\t"
 SIGNATURES = {b"PK": "an Excel file or another archive", b"\xd0\xcf": "an old Excel file", b"%P": "a PDF"}
@@ -21,12 +20,7 @@ def read_delimited(path: Path, *, delimiter: str | None = None, plain_tabs: bool
     Windows-1252, and said. The delimiter is `delimiter` if the first line has it, else the one that it has most of;
     with `plain_tabs` quotes between tabs are part of the text. Raises SourceError.
     """
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise SourceError(f"{path} cannot be read: {error}", fix="name a CSV file, plain or .csv.gz") from None
+    content = read_packed(path, fix="name a CSV file, plain or .csv.gz")
     if kind := next((kind for start, kind in SIGNATURES.items() if content.startswith(start)), None):
         raise SourceError(f"{path} is no CSV file: it is {kind}", fix="save the table as CSV in UTF-8")
     text = _decoded(path, content)
@@ -37,10 +31,8 @@ def read_delimited(path: Path, *, delimiter: str | None = None, plain_tabs: bool
         delimiter = max(DELIMITERS, key=first.count)
     lines = io.StringIO(text, newline="")
     plain = plain_tabs and delimiter == "\t"
-    try:
+    with reading(path, "is no CSV file", fix="save the table as CSV in UTF-8"):
         return [*csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL)] or [[]]
-    except csv.Error as error:
-        raise SourceError(f"{path} is no CSV file: {error}", fix="save the table as CSV in UTF-8") from None
 
 
 def _decoded(path: Path, content: bytes) -> str:

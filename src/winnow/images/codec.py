@@ -1,13 +1,17 @@
 """Image files to pixels and back: upright, eight bits a channel, and never more pixels than fit in memory."""
 
 import io
-import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from winnow.images import memory
+from winnow.pipeline.reading import reason
 
 Pixels = NDArray[np.uint8]
 Mode = Literal["RGB", "L"]
@@ -36,22 +40,31 @@ def decode(content: bytes, *, at_least: int | None = None) -> tuple[Pixels, tupl
     """
     if not content:
         raise ImageError("the file is empty")
+    with decoding("corrupt image"), Image.open(io.BytesIO(content)) as image:
+        check_size(*image.size)
+        size = image.size
+        memory.claim(size[0] * size[1])
+        if at_least is not None:
+            image.draft("RGB", (at_least, at_least))
+        stored = image.size
+        upright = ImageOps.exif_transpose(image)
+        turned = upright.size != stored  # by a quarter; of a TIFF Pillow gives the upright size from the start
+        return np.asarray(_opaque(_eight_bits(upright))), size[::-1] if turned else size
+
+
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Raise ImageError, beginning with `what`, for whatever a decoder raises: the file's bytes decide what it is."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            _check_size(*image.size)
-            size = image.size
-            if at_least is not None:
-                image.draft("RGB", (at_least, at_least))
-            stored = image.size
-            upright = ImageOps.exif_transpose(image)
-            turned = upright.size != stored  # by a quarter; of a TIFF Pillow gives the upright size from the start
-            return np.asarray(_opaque(_eight_bits(upright))), size[::-1] if turned else size
+        yield
+    except ImageError:
+        raise
     except UnidentifiedImageError:
         raise ImageError("not an image file") from None
     except Image.DecompressionBombError:
         raise ImageError(f"too large: more than {MAX_PIXELS:,} pixels") from None
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise ImageError(f"corrupt image: {error}") from None
+    except Exception as error:
+        raise ImageError(f"{what}: {reason(error)}") from None
 
 
 def load_pixels(content: bytes, mode: Mode = "RGB") -> Pixels:
@@ -67,7 +80,8 @@ def encode_png(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Raise ImageError for an image that is too small or too large to be decoded."""
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"too small: {width} × {height} pixels")
     if width * height > MAX_PIXELS:

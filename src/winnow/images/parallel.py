@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from winnow.images import memory
 from winnow.images.codec import ImageError
+from winnow.pipeline.reading import reason
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -18,13 +20,14 @@ AHEAD = 4
 def map_images(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """`map`, computed by threads: decoding, resizing and filtering release Python's lock.
 
-    Results come in the order of the items, whatever the number of cores.
+    What they decode at the same time is bounded, see `memory`. Results come in the
+    order of the items, whatever the number of cores.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(cores) as pool:
         for item in items:
-            pending.append(pool.submit(function, item))
+            pending.append(pool.submit(memory.shared, function, item))
             if len(pending) > AHEAD * cores:
                 yield pending.popleft().result()
         while pending:
@@ -40,6 +43,6 @@ def map_readable(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R |
         except ImageError as error:
             return str(error)
         except OSError as error:
-            return f"cannot be read: {error.strerror or error}"
+            return f"cannot be read: {reason(error)}"
 
     return map_images(attempt, items)

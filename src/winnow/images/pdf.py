@@ -9,6 +9,7 @@ from pypdfium2 import raw
 
 from winnow.images.codec import MAX_PIXELS, ImageError, Pixels
 from winnow.images.opencv import cv2
+from winnow.pipeline.reading import reason
 
 POINTS_PER_INCH = 72
 MAX_PAGES = 2000
@@ -55,8 +56,8 @@ def _pages(document: pypdfium2.PdfDocument, count: int, dpi: int) -> Iterator[Pi
 def _opened(content: bytes) -> pypdfium2.PdfDocument:
     try:
         return pypdfium2.PdfDocument(content)
-    except pypdfium2.PdfiumError as error:
-        if error.err_code == raw.FPDF_ERR_PASSWORD:
+    except Exception as error:
+        if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
             raise ImageError("the PDF is protected by a password: save it without one") from None
         raise ImageError("the PDF is corrupt or has no pages") from None
 
@@ -73,8 +74,10 @@ def _read(document: pypdfium2.PdfDocument, number: int, dpi: int) -> Pixels:
                 return found
             scale = max(_resolution(image) for image, share in zip(images, shares, strict=True) if share > PART)
         return _rendered(page, number, min(scale, MAX_DPI / POINTS_PER_INCH))
-    except pypdfium2.PdfiumError as error:
-        raise ImageError(f"page {number + 1} of the PDF cannot be rendered: {error}") from None
+    except ImageError:
+        raise
+    except Exception as error:  # PDFium's, and what odd sizes and matrices lead to
+        raise ImageError(f"page {number + 1} of the PDF cannot be rendered: {reason(error)}") from None
 
 
 def _objects(page: pypdfium2.PdfPage) -> tuple[list[pypdfium2.PdfImage], bool]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import atomic_path
+from winnow.pipeline.reading import reading
 
 SCHEMA = arrow.schema([arrow.field("id", arrow.string(), nullable=False), arrow.field("image", arrow.binary(), False)])
 BATCH_BYTES = 4 * 2**20
@@ -109,13 +110,12 @@ def read_images(path: Path) -> Images:
     """All images of a store; raises TableError when the file is missing or no image store."""
     if not path.exists():
         raise TableError(f"{path} does not exist", fix="run the stage that makes it: `dvc repro`, or `dvc checkout`")
-    try:
+    with reading(
+        path, "is not a readable image store", fix="bring it back with `dvc checkout --force`", error=TableError
+    ):
         table = arrow.ipc.open_file(arrow.memory_map(str(path))).read_all()  # columns point into the mapped file
-    except (arrow.ArrowException, OSError) as error:
-        raise TableError(
-            f"{path} is not a readable image store ({error})", fix="bring it back with `dvc checkout --force`"
-        ) from error
-    if table.schema != SCHEMA:
-        raise TableError(f"{path} is not an image store: its columns are {', '.join(table.column_names) or 'none'}")
-    ids = np.array(table.column("id").to_pylist(), dtype=object)
+        if table.schema != SCHEMA:
+            raise ValueError(f"its columns are {', '.join(table.column_names) or 'none'}")
+        table.validate(full=True)  # damaged offsets would lead out of the file
+        ids = np.array(table.column("id").to_pylist(), dtype=object)
     return Images(ids, table.column("image"), np.arange(len(ids)))

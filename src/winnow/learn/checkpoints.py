@@ -27,6 +27,7 @@ from torch.optim import Optimizer
 
 from winnow.learn.sharding import part_like, whole
 from winnow.pipeline.errors import TrainingError
+from winnow.pipeline.reading import reading
 
 WEIGHTS, STATE, PLACE = "model.safetensors", "state.safetensors", "checkpoint.json"
 
@@ -179,7 +180,7 @@ def _is_whole(folder: Path) -> bool:
     try:
         place = _place(folder)
         return bool(place.pop("digest") == _digest_of(place) and place["files"] == _file_digests(folder))
-    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+    except Exception:  # whatever is in them
         return False
 
 
@@ -258,13 +259,11 @@ def load_weights(model: nn.Module, source: Path, saved: Collection[str] | None =
     one of numbers does.
     """
     file = source / WEIGHTS if source.is_dir() else source
-    try:
+    fix = "name a checkpoint folder, a model folder, or a .safetensors file"
+    with reading(source, "holds no weights that can be read", fix=fix, error=TrainingError):
+        if not file.is_file():  # a pipe would be waited for
+            raise FileNotFoundError(f"there is no file {file}")
         found = load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise TrainingError(
-            f"no weights can be read from {source}: {error}",
-            fix="name a checkpoint folder, a model folder, or a .safetensors file",
-        ) from None
     if spoilt := [name for name, value in found.items() if not value.isfinite().all()]:
         raise DamagedWeightsError(
             f"the weights in {source} are not finite: {', '.join(spoilt[:5])}{' …' if len(spoilt) > 5 else ''}",

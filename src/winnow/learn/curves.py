@@ -7,6 +7,7 @@ from typing import Any
 
 from winnow.pipeline.errors import TrainingError
 from winnow.pipeline.parent import orphaned
+from winnow.pipeline.reading import reason
 
 
 class Curves:
@@ -24,7 +25,16 @@ class Curves:
         self._live: Any = None
         if orphaned():
             return
-        self._live = Live(str(folder), report=None, save_dvc_exp=False, dvcyaml=False, monitor_system=False)
+        try:
+            self._live = Live(str(folder), report=None, save_dvc_exp=False, dvcyaml=False, monitor_system=False)
+        except OSError:
+            raise
+        except Exception as error:  # of the databases in DVC's site cache, on a full disk
+            raise TrainingError(
+                f"DVCLive cannot start: {reason(error)}",
+                where=str(folder),
+                fix="free some space there and where DVC keeps its site cache (`dvc config core.site_cache_dir`)",
+            ) from None
         for number, record in enumerate(history, start=1):
             self.log(number, record)
 

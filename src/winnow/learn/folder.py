@@ -15,12 +15,12 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError
+from pydantic import TypeAdapter
 
 from winnow.pipeline.checkout import checkout_root
 from winnow.pipeline.errors import TableError, WinnowError
 from winnow.pipeline.files import JUDGEMENT, folder_digest, read_json, write_json
+from winnow.pipeline.reading import reading
 
 PASSED = ("PASS", "DEPLOY")
 """The verdicts that recommend a model."""
@@ -92,21 +92,19 @@ def read_settings(file: Path, kind: type[S], domain: str) -> S:
 
     Raises TableError when it is missing, damaged, out of bounds, or was written by another version.
     """
-    try:
+    with model_files(file, domain):
         return TypeAdapter(kind).validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise _unusable(file, domain, error) from None
 
 
 @contextmanager
 def model_files(folder: Path, domain: str) -> Iterator[None]:
     """Raise TableError, naming the folder, for whatever a library says of a model's missing or damaged file."""
-    try:
+    fix = (
+        f"copy or download the model's folder again; in a checkout, bring it back with `dvc checkout --force "
+        f"train@{domain}`, or train again with `dvc repro train@{domain}`"
+    )
+    with reading(folder, "is missing, damaged, or of another version", fix=fix, error=TableError):
         yield
-    except WinnowError:
-        raise
-    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, SafetensorError) as error:
-        raise _unusable(folder, domain, error) from None
 
 
 def finite(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
@@ -114,14 +112,6 @@ def finite(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
     if wrong := [name for name, values in arrays.items() if not np.isfinite(values).all()]:
         raise ValueError(f"{', '.join(wrong)} holds values that are not finite")
     return arrays
-
-
-def _unusable(place: Path, domain: str, error: Exception) -> TableError:
-    return TableError(
-        f"{place} is missing, damaged, or of another version: {' '.join(str(error).split())}",
-        fix="copy or download the model's folder again; in a checkout, bring it back with "
-        f"`dvc checkout --force train@{domain}`, or train again with `dvc repro train@{domain}`",
-    )
 
 
 def copy_model(domain: str, out: Path) -> Path:
@@ -142,6 +132,9 @@ def copy_model(domain: str, out: Path) -> Path:
 
 def _existing(folder: Path, domain: str) -> Path:
     if folder.is_dir():
+        for path in folder.rglob("*"):
+            if path.exists() and not (path.is_file() or path.is_dir()):  # reading a pipe would wait for ever
+                raise WinnowError(f"{path} is a device or a pipe, and no part of a model", fix="copy the folder again")
         return folder
     raise WinnowError(
         f"there is no trained model of {domain} here",

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from winnow.learn.checkpoints import DamagedWeightsError, load_weights
 from winnow.learn.folder import model_folder
 from winnow.pipeline.console import doing
 from winnow.pipeline.errors import TrainingError, WinnowError
+from winnow.pipeline.files import read_json
+from winnow.pipeline.reading import reason
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -27,6 +28,7 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
     """
     folder = folder or model_folder(domain)
     try:
+        read_json(folder / "config.json", made_by=f"`dvc repro train@{domain}`")
         doing("loading the model")
         with redirect_stdout(io.StringIO()):
             model: M = cast(Any, network).from_pretrained(folder)
@@ -36,13 +38,13 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
         raise _damaged(domain, folder, error) from None
     except (TypeError, AttributeError, LookupError, RuntimeError, TrainingError) as error:  # arguments, or weights
         is_of_config = isinstance(error, (TypeError, AttributeError, LookupError))
-        why = "its configuration is another's" if is_of_config else " ".join(str(error).split())
+        why = "its configuration is another's" if is_of_config else reason(error)
         raise WinnowError(
             f"this is no model of {domain}, or one of another version of winnow: {why}",
             where=str(folder),
             fix=f"name a model of {domain} with --model, or train it again with `dvc repro train@{domain}`",
         ) from None
-    except (ValueError, SafetensorError) as error:
+    except Exception as error:  # what a library says of the files depends on what is in them
         raise _damaged(domain, folder, error) from None
     doing("predicting")
     return model.to(device).eval()
@@ -50,7 +52,7 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
 
 def _damaged(domain: str, folder: Path, error: Exception) -> WinnowError:
     return WinnowError(
-        f"the trained model of {domain} is damaged: {error.what if isinstance(error, WinnowError) else error}",
+        f"the trained model of {domain} is damaged: {error.what if isinstance(error, WinnowError) else reason(error)}",
         where=str(folder),
         fix=f"copy or download it again; in a checkout, restore it with `dvc checkout --force train@{domain}`",
     )

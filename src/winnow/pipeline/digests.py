@@ -3,17 +3,20 @@
 import hashlib
 import io
 import tokenize
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.files import read_json, write_json
+from winnow.pipeline.files import as_json, read_json, write_json
 from winnow.pipeline.ledger import state_folder
 
 FOLDER = Path("data/code")
 PACKAGES = {"winnow": Path("src/winnow"), "stages": Path("stages")}
 DIGEST_LENGTH = 16
+WHOLE = "digest"
+"""Key of the digest of all others in the file of known digests: a changed one would hide a change of code."""
 
 LAYOUT = {"NEWLINE": "\n", "INDENT": ">\n", "DEDENT": "<\n"}
 """What stands for the tokens that end statements and blocks; their own texts depend on the version of Python."""
@@ -45,6 +48,8 @@ def module_digests(modules: Iterable[str], *, remember: bool = False) -> dict[st
         known = read_json(memory)
     except (OSError, WinnowError):  # none yet, or damaged: reading everything anew takes a second
         known = {}
+    if known.pop(WHOLE, None) != _digest_of(known):
+        known = {}
     own = Path(__file__).read_bytes()  # what the digests depend on besides the sources
     keys, digests = {}, {}
     for module in modules:
@@ -58,8 +63,13 @@ def module_digests(modules: Iterable[str], *, remember: bool = False) -> dict[st
         digests[module] = known.get(keys[module]) or source_digest(source)
     if remember and set(keys.values()) != set(known):
         with suppress(OSError):
-            write_json(memory, {key: digests[module] for module, key in keys.items()})
+            found = {key: digests[module] for module, key in keys.items()}
+            write_json(memory, {**found, WHOLE: _digest_of(found)})
     return digests
+
+
+def _digest_of(known: Mapping[str, Any]) -> str:
+    return hashlib.sha256(as_json(known).encode()).hexdigest()
 
 
 def source_digest(source: str) -> str:

@@ -1,16 +1,27 @@
 """One family of errors: each says what is wrong, where, and what to do about it."""
 
 import errno
+from collections.abc import Sequence
+
+from winnow.pipeline.text import shown
+
+MOST_LINES = 30
+"""of one message"""
 
 
 class WinnowError(Exception):
-    """An error that a user can resolve; shown without a traceback unless they pass `--debug`."""
+    """An error that a user can resolve; shown without a traceback unless they pass `--debug`.
 
-    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
-        self.what = what
-        self.where = where
-        self.fix = fix
-        super().__init__(what)
+    `what` is a line, or several. Names and library messages within it cannot begin a line or move the cursor.
+    """
+
+    def __init__(self, what: str | Sequence[str], *, where: str = "", fix: str = "") -> None:
+        lines = [what] if isinstance(what, str) else [*what]
+        more = [f"… and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
+        self.what = "\n".join([*map(shown, lines[:MOST_LINES]), *more])
+        self.where = shown(where)
+        self.fix = shown(fix)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         lines = [self.what]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.reading import reading
 
 SIGNIFICANT_DIGITS = 6
 JUDGEMENT = "judgement.json"
@@ -59,12 +60,10 @@ def read_json(path: Path, *keys: str, made_by: str = "dvc repro") -> dict[str, A
 
     Raises WinnowError, naming the command, when there is none, or when one of `keys` is not in it.
     """
-    try:
+    if not path.exists():
+        raise WinnowError(f"{path} does not exist", fix=f"{made_by} writes it")
+    with reading(path, "is not valid JSON", fix=f"{made_by} writes it again", error=WinnowError):
         found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise WinnowError(f"{path} does not exist", fix=f"{made_by} writes it") from None
-    except ValueError as error:
-        raise WinnowError(f"{path} is not valid JSON: {error}", fix=f"{made_by} writes it again") from None
     if not isinstance(found, dict):
         raise WinnowError(f"{path} holds no JSON object", fix=f"{made_by} writes it again")
     if missing := [key for key in keys if key not in found]:

@@ -31,11 +31,12 @@ def latest_seconds() -> dict[str, float]:
     """
     found = []
     for file in sorted(state_folder().glob("ledger*.jsonl")):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            with suppress(ValueError):  # cut off by a kill
-                found.append(json.loads(line))
-    found.sort(key=lambda line: line["began"])
-    return {line["stage"]: line["seconds"] for line in found if line["outcome"] == "done"}
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(Exception):  # cut off by a kill, or damaged
+                told = json.loads(line)
+                if told["outcome"] == "done":
+                    found.append((str(told["began"]), str(told["stage"]), float(told["seconds"])))
+    return {stage: seconds for _, stage, seconds in sorted(found)}
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -10,13 +11,20 @@ from pydantic import AfterValidator, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from winnow.pipeline.errors import ParamsError
+from winnow.pipeline.reading import reading, reason
 from winnow.pipeline.section import Section
+from winnow.pipeline.text import shown
 
 PARAMS_FILE = Path("params.yaml")
+LONGEST_VALUE = 80
+"""Characters of a wrong value in its message."""
+MOST_VALUES, DEEPEST = 100_000, 50
+"""of one file, after its `*names` are replaced by what they stand for: a page of those can stand for billions"""
+AMBIGUOUS = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+)")
+"""`017` is 15 in YAML 1.1, 17 in 1.2; `1:30` is 90 or text."""
 STAGES = ("ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot")
 
 RENAMED = {
@@ -59,32 +67,32 @@ class Document:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.places: dict[Location, tuple[Path, int]] = {}
+        if not path.exists():
+            raise ParamsError(f"{path} does not exist", fix="run the command from the root of the repository")
         try:
-            # YAML 1.2, as DVC reads it: `1e-05` is a number there, and `1:30` is text
-            loader, _ = YAML(typ="safe", pure=True).get_constructor_parser(path.read_text(encoding="utf-8"))
-            root = loader.composer.get_single_node()
-        except FileNotFoundError:
-            raise ParamsError(f"{path} does not exist", fix="run the command from the root of the repository") from None
+            text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             line = path.read_bytes()[: error.start].count(b"\n") + 1
             raise ParamsError(
                 f"{path}:{line}: byte {error.object[error.start]:#04x} is not valid UTF-8",
                 fix="save the file with UTF-8 encoding",
             ) from None
-        except YAMLError as error:
-            raise ParamsError(f"{path} is not valid YAML: {error}", fix="correct the line named above") from None
-        if not isinstance(root, MappingNode):
-            raise ParamsError(f"{path} is not a mapping", fix="its top level holds keys, such as `seed: 0`")
-        try:
+        with reading(path, "is not valid YAML", fix="correct the line named above", error=ParamsError):
+            # YAML 1.2, as DVC reads it: `1e-05` is a number there
+            loader, _ = YAML(typ="safe", pure=True).get_constructor_parser(text)
+            root = loader.composer.get_single_node()
+            if not isinstance(root, MappingNode):
+                raise ParamsError(f"{path} is not a mapping", fix="its top level holds keys, such as `seed: 0`")
             self._note(root, (), loader)
             self.content: dict[str, Any] = loader.construct_document(root)
-        except RecursionError:
-            raise ParamsError(f"{path} refers to itself, or is nested too deeply", fix="use no `*name`") from None
-        except YAMLError as error:  # a tag of another program at a list or mapping
-            raise ParamsError(f"{path} is not valid YAML: {error}", fix="correct the line named above") from None
 
     def _note(self, node: Node, location: Location, loader: SafeConstructor) -> None:
         self.places[location] = (self.path, node.start_mark.line + 1)
+        if len(self.places) > MOST_VALUES or len(location) > DEEPEST:
+            raise ParamsError(
+                f"{self.path} holds more than {MOST_VALUES:,} values, or is nested {DEEPEST} deep, or refers to itself",
+                fix="write values out instead of `*name`, which repeats all that is in them",
+            )
         if isinstance(node, MappingNode):
             for key, value in node.value:
                 at = f"{self.path}:{key.start_mark.line + 1}"
@@ -108,14 +116,19 @@ class Document:
             for index, value in enumerate(node.value):
                 self._note(value, (*location, index), loader)
         else:
+            wanted = "write a plain value; text goes in quotes"
+            if isinstance(node, ScalarNode) and not node.style and AMBIGUOUS.fullmatch(node.value):
+                raise ParamsError(
+                    f"`{dotted(location)}` is `{node.value}`, which is another number in YAML 1.1 than in 1.2",
+                    where=self.at(location),
+                    fix="write it without leading zeros and colons; text goes in quotes",
+                )
             try:
                 loader.construct_object(node)
-            except (ValueError, YAMLError) as error:  # a day that no month has; a tag of another program
-                problem = getattr(error, "problem", None) or error
+            except Exception as error:  # a day that no month has; a tag of another program
+                problem = reason(getattr(error, "problem", None) or error)
                 raise ParamsError(
-                    f"`{dotted(location)}` is `{node.value}`: {problem}",
-                    where=self.at(location),
-                    fix="write a plain value; text goes in quotes",
+                    f"`{dotted(location)}` is `{node.value[:40]}`: {problem}", where=self.at(location), fix=wanted
                 ) from None
 
     def overlaid(self, other: "Document", at: Location) -> "Document":
@@ -166,7 +179,7 @@ class Document:
         lines = [self._describe(detail, location, model) for detail in shown]
         files = sorted({self._place((*location, *detail["loc"]))[0].as_posix() for detail in shown})
         return ParamsError(
-            "\n".join(lines),
+            lines,
             fix=f"correct {' and '.join(files)} (`params.schema.json` lists every key, type and bound)",
         )
 
@@ -188,7 +201,8 @@ class Document:
             return f"{at}: `{dotted(whole)}` is missing ({description})"
         message = detail["msg"].removeprefix("Value error, ")
         aside = f" ({description})" if description else ""
-        value = "" if isinstance(detail["input"], Mapping) else f" is {detail['input']!r}"  # a section is a page long
+        is_section = isinstance(detail["input"], Mapping)  # which is a page long
+        value = "" if is_section else f" is {shown(repr(detail['input']), LONGEST_VALUE)}"
         return f"{at}: `{dotted(whole)}`{value}: {message[0].lower()}{message[1:]}{aside}"
 
     def at(self, location: Location) -> str:

@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import atomic_path
+from winnow.pipeline.reading import reading
 
 SHOWN_FAILURES = 5
 ROWS = b"winnow_rows"
@@ -61,12 +62,10 @@ def read_table(path: Path, schema: type[Table]) -> pd.DataFrame:
     """Read a table and check it against `schema`; raises TableError when missing, unreadable or wrong."""
     if not path.exists():
         raise TableError(f"{path} does not exist", fix="run the stage that makes it: `dvc repro`, or `dvc checkout`")
-    try:
+    with reading(
+        path, "is not a readable Parquet file", fix="bring it back with `dvc checkout --force`", error=TableError
+    ):
         table = open_parquet(path).read().to_pandas()
-    except (arrow.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
-        raise TableError(
-            f"{path} is not a readable Parquet file ({error})", fix="bring it back with `dvc checkout --force`"
-        ) from error
     return validate(table, schema, where=str(path))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from winnow.pipeline.errors import SourceError
+from winnow.pipeline.reading import read_packed, reading
 
 FORMATS = ("json", "m3u", "csv", "lines")
 ENDINGS = {".json": "json", ".m3u": "m3u", ".m3u8": "m3u", ".csv": "csv", ".tsv": "csv", ".txt": "lines"}
@@ -53,12 +54,7 @@ class TypedList:
 
 def read_file(path: Path, form: str | None = None) -> list[TypedList]:
     """The lists of a file; raises SourceError when it cannot be read or holds something else."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SourceError(
-            f"{path} cannot be read: {error.strerror}", fix="name a file, or - for standard input"
-        ) from None
+    content = read_packed(path, fix="name a file, or - for standard input")
     return read_lists(decode(content), form or ENDINGS.get(path.suffix.lower()), str(path))
 
 
@@ -85,12 +81,8 @@ def read_lists(text: str, form: str | None = None, where: str = "the input") -> 
     form = form or _recognise(text)
     if form not in found:
         raise SourceError(f"there is no format {form}", fix=f"one of {', '.join(FORMATS)}")
-    try:
+    with reading(where, f"is no {form} of titles", fix=f"--format, one of {', '.join(FORMATS)}"):
         return found[form](text)
-    except (ValueError, RecursionError, csv.Error) as error:
-        raise SourceError(
-            f"{where} is no {form} of titles: {error}", fix=f"--format, one of {', '.join(FORMATS)}"
-        ) from None
 
 
 def _recognise(text: str) -> str:

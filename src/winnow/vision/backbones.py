@@ -7,11 +7,11 @@ from typing import Any
 from urllib.error import URLError
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.reading import reading
 from winnow.vision import lite0
 
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
@@ -136,13 +136,7 @@ def _from_file(name: str, file: Path) -> Backbone:
     fix = "weights: none, imagenet, or the path of a .pth, .pt or .safetensors state dict of this backbone"
     if not file.is_file():
         raise WinnowError(f"{file} does not exist", where="params.yaml: train.network.weights", fix=fix)
-    try:
-        found: Any = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the file's bytes lead it to
-        if not isinstance(error, (SafetensorError, OSError, RuntimeError, ValueError, KeyError, EOFError)):
-            error = WinnowError(str(error).partition("\n")[0])
-        raise WinnowError(f"{file} holds no state dict: {error}", fix=fix) from None
-    found = found.get("state_dict", found)
+    found = _state_dict(file, fix)
     if name == "efficientnet_lite0":
         backbone = build(name)
         lite0.load_in_order(backbone.blocks, found, str(file))
@@ -161,6 +155,18 @@ def _from_file(name: str, file: Path) -> Backbone:
         if wrong:
             raise WinnowError(f"the weights in {file} do not fit {name}: {', '.join(wrong[:3])}", fix=fix)
     except RuntimeError as error:
-        reason = "".join(str(error).splitlines()[1:2]).strip()
-        raise WinnowError(f"the weights in {file} do not fit {name}: {reason}", fix=fix) from None
+        why = "".join(str(error).splitlines()[1:2]).strip()
+        raise WinnowError(f"the weights in {file} do not fit {name}: {why}", fix=fix) from None
     return Backbone(_as_blocks(name, network), _channels(name, network), IMAGENET_MEAN, IMAGENET_STD)
+
+
+def _state_dict(file: Path, fix: str) -> dict[str, Tensor]:
+    """The tensors by name in a file of any bytes; raises WinnowError."""
+    with reading(file, "holds no state dict", fix=fix, error=WinnowError):
+        found: Any = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
+        found = found.get("state_dict", found)
+        if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in found.items()):
+            raise ValueError("it holds other things than tensors by name")
+        if spoilt := [name for name, value in found.items() if not value.isfinite().all()]:
+            raise ValueError(f"{spoilt[0]} is not finite")
+    return dict(found)

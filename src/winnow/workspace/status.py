@@ -43,11 +43,15 @@ def stale_stages(params: Mapping[str, Any] | None = None) -> dict[str, list[str]
             f"DVC cannot read the pipeline: {error}",
             fix="if DVC is running, it was writing the file: try again; else `dvc stage list` shows the place",
         ) from None
+    params = Document(PARAMS_FILE).content if params is None else params
+    if missing := [name for name in params["domains"] if not any(stage.endswith(f"@{name}") for stage in stages)]:
+        raise WinnowError(
+            f"dvc.yaml has no stage of {', '.join(missing)}", fix="git checkout dvc.yaml, or take it from `domains:`"
+        )
     code = {
         path.as_posix(): hashlib.md5(as_json(digests).encode(), usedforsecurity=False).hexdigest()
         for path, digests in program_digests().items()
     }
-    params = Document(PARAMS_FILE).content if params is None else params
     made = {out.def_path: out.hash_info.value for stage in stages.values() for out in stage.outs}
     found = {name: list(_reasons(stage, params, code, made)) for name, stage in stages.items() if name != "check"}
     return {name: reasons for name, reasons in found.items() if reasons}

@@ -40,7 +40,7 @@ def validate_params(document: Document) -> None:
             whole = (domain, *location)
             problems.append(f"{document.at(whole)}: `{dotted(whole)}`: {problem}")
     if problems:
-        raise ParamsError("\n".join(problems), fix="correct the values named above")
+        raise ParamsError(problems, fix="correct the values named above")
 
 
 Problem = tuple[Location, str]

@@ -81,7 +81,7 @@ def test_what_is_no_store_says_so(tmp_path: Path, path: Path) -> None:
     table = arrow.table({"id": ["a"], "grade": [1]})
     with arrow.OSFile(str(other), "wb") as sink, arrow.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
-    with pytest.raises(TableError, match="is not an image store: its columns are id, grade"):
+    with pytest.raises(TableError, match="is not a readable image store: its columns are id, grade"):
         read_images(other)
     assert write_table  # tables and stores share their errors
 

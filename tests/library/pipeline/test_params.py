@@ -100,10 +100,34 @@ def test_a_missing_file_is_one_clear_message(tmp_path: Path) -> None:
 
 
 def test_values_are_read_as_dvc_reads_them(tmp_path: Path) -> None:
-    """Or `winnow status` would call a lock stale that is current: YAML 1.1 takes `1e-05` for text and `1:30` for 90."""
-    odd = ("1e-05", "2E-5", "1:30", "12:30:45", "017", "0o17", "0x1f", "yes", "off", "~", "1_000", "+3", ".5", "'1'")
+    """Or `winnow status` would call a lock stale that is current: YAML 1.1 takes `1e-05` for text."""
+    odd = ("1e-05", "2E-5", "0o17", "0x1f", "yes", "off", "~", "1_000", "+3", ".5", "'1'")
     file = tmp_path / "params.yaml"
     file.write_text("".join(f"k{number}: {value}\n" for number, value in enumerate(odd)))
     found, expected = Document(file).content, load_yaml(str(file))
     assert [(value, type(value)) for value in found.values()] == [(value, type(value)) for value in expected.values()]
-    assert (found["k0"], found["k2"]) == (0.00001, "1:30")
+    assert found["k0"] == 0.00001
+
+
+@pytest.mark.parametrize("value", ["1:30", "12:30:45", "017", "-0_1"])
+def test_numbers_that_yaml_11_and_12_read_differently_are_refused(value: str, tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(f"seed: 0\na: {value}\n")
+    with pytest.raises(ParamsError, match=rf"`a` is `{value}`.*\n  where: .*params.yaml:2"):
+        Document(file)
+    file.write_text(f"a: '{value}'\n")
+    assert Document(file).content == {"a": value}
+
+
+def test_a_page_of_references_is_no_bomb(tmp_path: Path) -> None:
+    """Each line stands for ten of the line before: a billion values in ten lines."""
+    file = tmp_path / "params.yaml"
+    lines = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    file.write_text("\n".join(lines))
+    with pytest.raises(ParamsError, match="params.yaml holds more than 100,000 values"):
+        Document(file)
+    for deep in ("[" * 100_000, "a: " + "{a: " * 100_000):
+        file.write_text(deep)
+        with pytest.raises(ParamsError, match="params.yaml is not valid YAML: it is nested too deeply"):
+            Document(file)

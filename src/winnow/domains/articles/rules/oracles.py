@@ -3,7 +3,10 @@
 import json
 import os
 import re
-from typing import Any, NamedTuple, Protocol
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -17,10 +20,17 @@ from winnow.domains.articles.source.synthetic import score_words
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
 
+T = TypeVar("T")
+
 KEYS = ("WINNOW_ORACLE_KEY", "OPENAI_API_KEY")
 """Environment variables that may hold the key, the first one found counts; the second is for OpenAI alone."""
 
 OPENAI = "api.openai.com"
+
+LONGEST_REPLY = 16 * 2**20
+"""Bytes; the longest answers of models have a hundredth of that."""
+PATIENCE = 2
+"""How many times `timeout`, which counts between two bytes, a whole answer may take."""
 
 STEPS = 20
 """How finely `rules` scores: half points of a scale of ten."""
@@ -176,8 +186,11 @@ class OpenAIOracle:
     def ask(self, question: Question) -> Reply:
         import openai  # noqa: PLC0415
 
-        try:  # what `chat.completions.create` does, without its walk through the types of both bodies
-            found = self.client.post("/chat/completions", cast_to=bytes, body=self.body(question))
+        try:
+            found = within(PATIENCE * self.settings.timeout, lambda: self._post(self.body(question)))
+        except TimeoutError:
+            late = f"no whole answer within {PATIENCE * self.settings.timeout:g} s"
+            raise NoAnswer(late, maybe_paid=True) from None
         except openai.APIStatusError as error:
             pause = _seconds(error.response.headers.get("retry-after"))
             raise self.failure(error.status_code, error.body, error.message, pause) from None
@@ -185,6 +198,24 @@ class OpenAIOracle:
             is_lost = isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
             raise NoAnswer(self.one_line(error.message), maybe_paid=True, unreachable=is_lost) from None
         return self.read(found, prompt_tokens(question))
+
+    def _post(self, body: Mapping[str, Any]) -> bytes:
+        """What `chat.completions.create` does, without its walk through the types of both bodies, and in pieces."""
+        end = time.monotonic() + PATIENCE * self.settings.timeout
+        answer: Any = self.client.post(
+            "/chat/completions", cast_to=bytes, body=body, options={"headers": {"X-Stainless-Raw-Response": "stream"}}
+        )
+        found = bytearray()
+        try:
+            for piece in answer.iter_bytes():
+                found += piece
+                if len(found) > LONGEST_REPLY:
+                    raise NoAnswer(f"a reply of more than {LONGEST_REPLY:,} bytes", maybe_paid=True)
+                if time.monotonic() > end:
+                    raise TimeoutError
+        finally:
+            answer.close()
+        return bytes(found)
 
     def read(self, body: bytes, sent: int) -> Reply:
         """`read_reply`, where what the server says instead of an answer is one line without the key."""
@@ -213,6 +244,30 @@ class OpenAIOracle:
         """What the server says, in one line; a server may repeat the request's headers."""
         line = _encodable(" ".join(str(text).split()))
         return (line.replace(self.key, "…") if self.key else line)[:300]
+
+
+def within(seconds: float, ask: Callable[[], T]) -> T:
+    """What `ask` gives; raises TimeoutError when it takes longer, such as for a server that sends a byte a second.
+
+    It goes on in a thread of its own then, which does not keep the program from ending.
+    """
+    found: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(ask())
+        except BaseException as error:  # raised in the caller's thread
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    if not found:
+        raise TimeoutError
+    return found[0]
 
 
 def make_oracle(settings: Settings, definition: Definition, seed: int) -> Oracle:

@@ -84,7 +84,7 @@ def _examples(path: Path, config: FilterConfig) -> Iterator[Example]:
 def _raise_first(document: Document, problems: Iterator[Problem]) -> None:
     found = [f"{document.at(location)}: `{dotted(location)}`: {problem}" for location, problem in problems]
     if found:
-        raise SourceError("\n".join(found), fix=f"correct {document.path}")
+        raise SourceError(found, fix=f"correct {document.path}")
 
 
 def _config_problems(config: FilterConfig, name: str) -> Iterator[Problem]:

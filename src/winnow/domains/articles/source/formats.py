@@ -1,26 +1,27 @@
 """Reading articles: JSONL, Parquet, JSONL that carries scores. A line that is no article is rejected with a reason."""
 
 import datetime as dt
-import gzip
 import json
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-import pyarrow as arrow
 from pyarrow import parquet
 
 from winnow.domains.articles.definitions import FilterConfig
 from winnow.pipeline.errors import SourceError
+from winnow.pipeline.reading import open_packed, reading, reason
 
 SPLITS = {"train": "train", "val": "val", "validation": "val", "dev": "val", "test": "test"}
 """What sources call the splits of their own."""
 
 KNOWN = ("id", "title", "content", "source", "published", "language", "split")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?=$|[T ])")
+
+PARQUET_ROWS = 128
+"""read at a time: a file of a few kilobytes may hold one long text a million times"""
 
 COLUMNS = ("article_id", "title", "content", "source", "published", "language", "official_split", "extra")
 
@@ -54,16 +55,13 @@ def jsonl_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
 
 def lines_of(path: Path, progress: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
     """The lines of a file, or of a gzip file, that are not blank; `progress` is told how many bytes of it were read."""
-    try:
-        with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
-            before = 0
-            for line in file:
-                progress(raw.tell() - before)
-                before = raw.tell()
-                if line.strip():
-                    yield line
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise SourceError(f"{path} is not a readable gzip file: {error}", fix="copy it again") from None
+    with open_packed(path, fix="copy it again; .gz files must be gzip") as (file, raw):
+        before = 0
+        for line in file:
+            progress(raw.tell() - before)
+            before = raw.tell()
+            if line.strip():
+                yield line
 
 
 def json_object(line: bytes) -> Mapping[str, Any] | str:
@@ -71,25 +69,31 @@ def json_object(line: bytes) -> Mapping[str, Any] | str:
         value = json.loads(line)
     except UnicodeDecodeError:
         return "not valid UTF-8"
-    except (ValueError, RecursionError) as error:
-        return f"not valid JSON: {error}"
+    except Exception as error:  # nested too deeply, numbers of thousands of digits
+        return f"not valid JSON: {reason(error)}"
     return value if isinstance(value, dict) else f"not a JSON object but {type(value).__name__}"
 
 
 def parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
     """The rows of a Parquet file, a batch at a time; missing values are left out."""
-    try:
+    fix = "write it again"
+    with reading(path, "is not a readable Parquet file", fix=fix):
         file = parquet.ParquetFile(path)
-    except (arrow.ArrowException, OSError) as error:
-        raise SourceError(f"{path} is not a readable Parquet file: {error}") from None
+        batches = file.iter_batches(batch_size=PARQUET_ROWS)
     missing = [name for name in ("id", "content") if name not in file.schema_arrow.names]
     if missing:
         raise SourceError(
             f"{path} has no column {' and '.join(missing)}", fix=f"it has {', '.join(file.schema_arrow.names)}"
         )
-    for batch in file.iter_batches(batch_size=1024):
-        for row in batch.to_pylist():
-            yield {name: value for name, value in row.items() if value is not None}
+    while True:
+        with reading(
+            path, "is not a readable Parquet file", fix=fix
+        ):  # dates out of Python's range, zones that nobody knows, bad UTF-8
+            batch = next(batches, None)
+            rows = batch.to_pylist() if batch is not None else []
+        if batch is None:
+            return
+        yield from ({name: value for name, value in row.items() if value is not None} for row in rows)
 
 
 def collect(rows: Iterable[Mapping[str, Any] | str], form: str, config: FilterConfig, *, scored: bool) -> Listing:

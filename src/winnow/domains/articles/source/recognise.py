@@ -25,10 +25,8 @@ def _source(path: Path) -> Recognised:
         raise unknown(path, LOOKED_FOR)
     try:
         rows = list(islice(parquet_rows(path) if parquet else jsonl_rows(path), FIRST))
-    except (SourceError, OSError, ValueError) as error:
-        raise unknown(
-            path, LOOKED_FOR, [error if isinstance(error, SourceError) else SourceError(str(error))]
-        ) from None
+    except SourceError as error:
+        raise unknown(path, LOOKED_FOR, [error]) from None
     whole = [row for row in rows if not isinstance(row, str) and "id" in row and "content" in row]
     if not whole:
         first = next(

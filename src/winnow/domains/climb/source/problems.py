@@ -1,9 +1,7 @@
 """What every source format is read into, and how its rows are checked one by one."""
 
-import gzip
 import itertools
 import json
-import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -12,6 +10,7 @@ import pandas as pd
 
 from winnow.domains.climb import definitions
 from winnow.pipeline.errors import SourceError
+from winnow.pipeline.reading import read_packed, reading
 
 T = TypeVar("T")
 
@@ -54,21 +53,9 @@ class UnusableError(Exception):
 
 def read_json(path: Path) -> Any:
     """The content of a .json or .json.gz file; raises SourceError when it is broken."""
-    try:
-        data = path.read_bytes()
-        return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-    except json.JSONDecodeError as error:
-        raise SourceError(
-            f"{path} is not valid JSON: {error.msg}",
-            where=f"line {error.lineno}, column {error.colno} of {path}",
-            fix="the file may be cut off: download or export it again, then `dvc add` it",
-        ) from None
-    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
-        raise SourceError(
-            f"{path} cannot be read: {error}",
-            where=str(path),
-            fix="it must be UTF-8 JSON, compressed with gzip if its name ends in .gz; download or export it again",
-        ) from None
+    fix = "it may be cut off: download or export it again; it must be UTF-8, and gzip if its name ends in .gz"
+    with reading(path, "is not valid JSON", fix=fix):
+        return json.loads(read_packed(path, fix=fix))
 
 
 def rows_of(document: Any, *, under: str | None, sign: str, path: Path) -> list[Any]:
@@ -148,7 +135,7 @@ def count(row: dict[str, Any], key: str) -> int:
     """A number of ascents; raises UnusableError."""
     value: int = need(row, key, int)
     if not 0 <= value < 2**31:
-        raise UnusableError(f"`{key}` is {value}")
+        raise UnusableError(f"`{key}` is {str(value)[:20]}")
     return value
 
 
@@ -156,10 +143,14 @@ def stars(row: dict[str, Any], key: str, most: int) -> float | None:
     """A user rating as a share of the best one, None if there is none; raises UnusableError."""
     if row.get(key) is None:
         return None
-    value = float(need(row, key, (int, float)))
-    if not 0 <= value <= most:
-        raise UnusableError(f"`{key}` is {value:g}: 0 to {most} stars are expected")
-    return value / most
+    value = need(row, key, (int, float))
+    if not 0 <= value <= most:  # before it is a float: JSON's whole numbers have no largest one
+        raise UnusableError(f"`{key}` is {_few(value)}: 0 to {most} stars are expected")
+    return float(value) / most
+
+
+def _few(value: float) -> str:
+    return str(value)[:20] if isinstance(value, int) else f"{value:g}"
 
 
 def text(row: dict[str, Any], key: str) -> str | None:

@@ -1,6 +1,6 @@
 """All pages of the sources as a stream: each file read, its pages prepared, measured, stored, and let go."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,16 @@ import pandas as pd
 from winnow.domains.documents import definitions
 from winnow.domains.documents.rules.ink import ink_mask
 from winnow.domains.documents.source.files import documents_of
-from winnow.domains.documents.source.pages import fit, page_hash, read_pages
+from winnow.domains.documents.source.pages import fit, open_pages, page_hash
 from winnow.domains.documents.source.records import Collection, Record
 from winnow.images.alike import print_map
-from winnow.images.codec import Pixels, encode_png
+from winnow.images.codec import ImageError, Pixels, encode_png
 from winnow.images.listing import typed_frame
 from winnow.images.parallel import map_readable
 from winnow.images.store import ImageWriter
+
+MAX_BYTES = 400 * 2**20
+"""of the pages of one file, which are stored as PNG"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,13 @@ def collect(collections: Sequence[Collection], preparation: definitions.Preparat
     named.sort(key=lambda entry: entry[0])
 
     def prepare(record: Record) -> list[tuple[bytes, dict[str, object]]]:
-        return [(encode_png(page), _measures(page)) for page in _pages(record, preparation)]
+        found, size = [], 0
+        for page in _pages(record, preparation):  # one at a time: decoded, a file of many pages is gigabytes
+            found.append((encode_png(page), _measures(page)))
+            size += len(found[-1][0])
+            if size > MAX_BYTES:
+                raise ImageError(f"its pages take more than {MAX_BYTES:,} bytes as PNG: split the file")
+        return found
 
     pages: list[dict[str, object]] = []
     severities: list[tuple[str, str, float]] = []
@@ -88,9 +97,9 @@ PAGE_TYPES = {
 REJECTED_TYPES = {"source": "str", "row": "int64", "reason": "str", "name": "str"}
 
 
-def _pages(record: Record, preparation: definitions.Preparation) -> list[Pixels]:
+def _pages(record: Record, preparation: definitions.Preparation) -> Iterable[Pixels]:
     if isinstance(record.content, Path):
-        return read_pages(record.content.read_bytes(), record.content.suffix, preparation)
+        return open_pages(record.content.read_bytes(), record.content.suffix, preparation).pages
     return [fit(record.content, preparation.max_side)]
 
 

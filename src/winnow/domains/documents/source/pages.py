@@ -9,23 +9,25 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from winnow.domains.documents.definitions import Preparation
-from winnow.images.codec import ImageError, Pixels, decode
+from winnow.images.codec import ImageError, Pixels, check_size, decode, decoding
 from winnow.images.opencv import cv2
-from winnow.images.pdf import pdf_pages
+from winnow.images.pdf import MAX_PAGES, pdf_pages
 from winnow.images.perceptual import SIDE, perceptual_hash
 
 HEIF = (".heic", ".heif")
 FRAMES = (".tif", ".tiff", ".gif", ".webp")
 """Image files that may hold several pages."""
 SUFFIXES = (".png", ".jpg", ".jpeg", *FRAMES, ".bmp", *HEIF, ".pdf")
-UNREADABLE = (OSError, SyntaxError, ValueError, KeyError, TypeError, EOFError)
-"""What Pillow raises for files of several images that are cut off."""
 MIN_SIDE = 64
 """Pixels of the shorter side below which nothing can be said of a page."""
 A4 = 2**0.5
 """The longer side of a page over its shorter one."""
 LONGEST = 4
 """A page may have so many times the pixels of an A4 page whose longer side is `max_side`."""
+
+
+MAX_TOGETHER = 500_000_000
+"""Pixels of all pages of a file, where they are needed together: 180 pages of A4 at a `max_side` of 2,000."""
 
 
 class Opened(NamedTuple):
@@ -39,7 +41,12 @@ class Opened(NamedTuple):
 
 def read_pages(content: bytes, suffix: str, preparation: Preparation) -> list[Pixels]:
     """All pages of a file, `(height, width)` in grey. Raises ImageError."""
-    return list(open_pages(content, suffix, preparation).pages)
+    pages: list[Pixels] = []
+    for page in open_pages(content, suffix, preparation).pages:
+        pages.append(page)
+        if sum(each.size for each in pages) > MAX_TOGETHER:
+            raise ImageError(f"its pages have more than {MAX_TOGETHER:,} pixels together: split the file")
+    return pages
 
 
 def open_pages(content: bytes, suffix: str, preparation: Preparation) -> Opened:
@@ -48,7 +55,7 @@ def open_pages(content: bytes, suffix: str, preparation: Preparation) -> Opened:
         count, pages = pdf_pages(content, preparation.pdf_dpi)
     elif suffix.lower() in FRAMES:
         first, count = _first_frame(content)
-        pages = chain([first], (_frame(content, number) for number in range(1, count)))
+        pages = chain([first], _frames(content, count))
     else:
         if suffix.lower() in HEIF:
             _read_heif()
@@ -58,23 +65,26 @@ def open_pages(content: bytes, suffix: str, preparation: Preparation) -> Opened:
 
 def _first_frame(content: bytes) -> tuple[Pixels, int]:
     """The first image of a file that may hold several, and their number."""
-    try:
-        first = to_grey(decode(content)[0])
-        with Image.open(io.BytesIO(content)) as image:
-            return first, getattr(image, "n_frames", 1)
-    except UNREADABLE as error:
-        raise ImageError(f"corrupt image: {error}") from None
+    first = to_grey(decode(content)[0])
+    with decoding("corrupt image"), Image.open(io.BytesIO(content)) as image:
+        count = getattr(image, "n_frames", 1)
+    if count > MAX_PAGES:
+        raise ImageError(f"a file of {count} images, and at most {MAX_PAGES} are read")
+    return first, count
 
 
-def _frame(content: bytes, number: int) -> Pixels:
-    """Image `number`, from 0, of a file that holds several."""
-    with Image.open(io.BytesIO(content)) as image, io.BytesIO() as frame:
-        try:
-            image.seek(number)
-            ImageOps.exif_transpose(image).save(frame, "TIFF")
-        except UNREADABLE as error:
-            raise ImageError(f"page {number + 1} is corrupt: {error}") from None
-        return to_grey(decode(frame.getvalue())[0])
+def _frames(content: bytes, count: int) -> Iterator[Pixels]:
+    """The images of a file after its first one."""
+    if count == 1:
+        return
+    with Image.open(io.BytesIO(content)) as image:
+        for number in range(1, count):
+            with decoding(f"page {number + 1} is corrupt"), io.BytesIO() as frame:
+                image.seek(number)
+                check_size(*image.size)
+                ImageOps.exif_transpose(image).save(frame, "TIFF")
+                page = decode(frame.getvalue())[0]
+            yield to_grey(page)
 
 
 def _read_heif() -> None:

@@ -1,7 +1,6 @@
 """What every source gives: playlists in pieces, so that memory does not grow with their number."""
 
-import gzip
-import zlib
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TextIO
 import pandas as pd
 
 from winnow.pipeline.errors import SourceError
+from winnow.pipeline.reading import open_packed
 
 ENTRIES = {"playlist": "int64", "position": "int64", "track": "str", "title": "str", "artist": "str"}
 """The columns of a piece's entries and their types; `playlist` counts from 0 in each source."""
@@ -46,12 +46,9 @@ def make_piece(
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
     """A text file, plain or gzip, opened for reading; raises SourceError when it cannot be read."""
-    try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
-        ) as file:
-            yield file
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"{path} cannot be read: {error}", fix="copy the file again; it must be text in UTF-8, and .gz files gzip"
-        ) from None
+    fix = "copy the file again; it must be text in UTF-8, and .gz files gzip"
+    with open_packed(path, fix=fix) as (file, _):
+        try:
+            yield io.TextIOWrapper(file, encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise SourceError(f"{path} cannot be read: {error}", fix=fix) from None

@@ -11,6 +11,7 @@ from typing import Any
 
 from winnow.domains.playlists.source.listing import ENTRIES, Piece, make_piece, open_text
 from winnow.pipeline.errors import SourceError
+from winnow.pipeline.reading import reading
 
 SLICE = re.compile(r"mpd\.slice\.(\d+)-\d+\.json(\.gz)?")
 
@@ -28,7 +29,8 @@ def read(path: Path) -> Iterator[Piece]:
 def _slices(path: Path) -> list[Path]:
     if not path.is_dir():  # a pipe is read, too
         return [path]
-    found = [(int(match[1]), file) for file in path.iterdir() if (match := SLICE.fullmatch(file.name))]
+    files = [(SLICE.fullmatch(file.name), file) for file in path.iterdir() if file.is_file()]
+    found = [(int(match[1]), file) for match, file in files if match]
     if not found:
         raise SourceError(f"{path} holds no mpd.slice.*.json", fix="name a folder with slices, or one slice")
     return [file for _, file in sorted(found)]
@@ -40,12 +42,8 @@ def _playlists(file: Path) -> list[Any]:
         text = stream.read()
     if not text.strip():
         raise SourceError(f"{file} is empty", fix="copy the slice again")
-    try:
+    with reading(file, "is no whole JSON", fix="the file may be cut off: copy the slice again"):
         content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SourceError(
-            f"{file} is no whole JSON: {error}", fix="the file may be cut off: copy the slice again"
-        ) from None
     playlists = content.get("playlists") if isinstance(content, dict) else None
     if not isinstance(playlists, list):
         raise SourceError(f"{file} has no list `playlists`", fix="name a slice of the Million Playlist Dataset")

@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from winnow.domains.retina.model.network import Grader
 from winnow.images.store import Images
-from winnow.pipeline.errors import TableError
+from winnow.learn.folder import finite, model_files
 from winnow.pipeline.files import atomic_path
 from winnow.vision.loaders import decode
 from winnow.vision.pooling import summarised
@@ -102,14 +101,10 @@ def save(folder: Path, found: Familiarity) -> None:
 
 def load(folder: Path) -> Familiarity:
     """That of the model in a folder; raises TableError when it is missing, damaged or of another version."""
-    try:
+    with model_files(folder / FILE, "retina"):
         stored = load_file(folder / FILE)
+        finite({name: value.numpy() for name, value in stored.items()})
         return Familiarity(stored["known"], float(stored["limit"]))
-    except (OSError, KeyError, SafetensorError) as error:
-        raise TableError(
-            f"{folder / FILE} is missing, damaged, or of another version: {error}",
-            fix="bring it back with `dvc checkout --force train@retina`, or train again with `dvc repro train@retina`",
-        ) from None
 
 
 def _spaced(rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,8 +1,9 @@
 """The formats in which graded photographs come."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from winnow.domains.retina.definitions import EYE_WORDS
 from winnow.domains.retina.source.records import Listing, Record
 from winnow.images.codec import encode_png
 from winnow.pipeline.errors import SourceError
+from winnow.pipeline.reading import reading
 
 CSV_COLUMNS = {
     "aptos": ("id_code", "diagnosis"),
@@ -21,6 +23,9 @@ CSV_COLUMNS = {
 """The columns of names and grades in each collection's own file."""
 
 FORMATS = (*CSV_COLUMNS, "medmnist", "folders")
+
+NPZ_BYTES, NPZ_RATIO = 128 * 2**20, 10
+"""Bytes that are unpacked of an npz of photographs: the first, or so many times its size."""
 
 SPLIT_WORDS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """The words of a column `split`."""
@@ -71,7 +76,7 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
         )
     if not images.is_dir():
         raise SourceError(f"{images} is no folder", where=str(path), fix="name the folder of photographs as `images`")
-    present = {file.name: file for file in sorted(images.iterdir()) if file.suffix.lower() in SUFFIXES}
+    present = {file.name: file for file in _photographs(images.iterdir())}
     by_stem = {file.stem: file for file in reversed(present.values())}
     listing = Listing()
     for number, line in enumerate(lines, 2):
@@ -102,6 +107,11 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
     return listing
 
 
+def _photographs(files: Iterable[Path]) -> list[Path]:
+    """Those that are files, not devices or pipes, with the suffix of a photograph, sorted."""
+    return sorted(file for file in files if file.suffix.lower() in SUFFIXES and file.is_file())
+
+
 def _plain(column: str) -> str:
     """A column's name without its case and the blanks around it."""
     return column.strip().lower()
@@ -112,7 +122,7 @@ def read_folders(path: Path) -> Listing:
     if not path.is_dir():
         raise SourceError(f"{path} is no folder", fix="the format `folders` has one folder per grade: 0, 1, 2, 3, 4")
     listing = Listing()
-    files = sorted(file for file in path.glob("*/*") if file.suffix.lower() in SUFFIXES)
+    files = _photographs(path.glob("*/*"))
     if not files:
         raise SourceError(
             f"{path} holds no photograph in a folder of its grade", fix="make folders 0, 1, 2, 3, 4 in it"
@@ -132,17 +142,18 @@ def read_medmnist(path: Path) -> Listing:
 
     Raises SourceError.
     """
-    try:
+    with reading(path, "is no MedMNIST file", fix="it holds train_images, train_labels, and so for val and test"):
+        with ZipFile(path) as packed:
+            size = sum(each.file_size for each in packed.infolist())
+        most = max(NPZ_BYTES, NPZ_RATIO * path.stat().st_size)
+        if size > most:
+            raise ValueError(f"{size:,} bytes come out of it, and at most {most:,} of a file of its size")
         arrays = np.load(path, allow_pickle=False)
         parts = {split: (arrays[f"{split}_images"], arrays[f"{split}_labels"]) for split in SPLITS}
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise SourceError(
-            f"{path} is no MedMNIST file: {error}", fix="it holds train_images, train_labels, and so for val and test"
-        ) from None
     listing = Listing()
     for split, (images, labels) in parts.items():
         pictures = images.dtype == np.uint8 and (images.ndim == 3 or images.shape[3:] == (3,))
-        if not pictures or labels.dtype.kind not in "iu" or labels.shape != (len(images), 1):
+        if not pictures or 0 in images.shape[1:] or labels.dtype.kind not in "iu" or labels.shape != (len(images), 1):
             raise SourceError(
                 f"{path}: {split}_images {images.dtype}{images.shape} and {split}_labels {labels.dtype}{labels.shape} "
                 "do not fit",

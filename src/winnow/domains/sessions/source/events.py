@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as arrow
+from pyarrow import parquet
 
 from winnow.curate.delimited import read_delimited
 from winnow.domains.sessions.params import Column, Events
@@ -17,8 +17,11 @@ from winnow.domains.sessions.source.listening import (
     quoted,
 )
 from winnow.pipeline.errors import SourceError
+from winnow.pipeline.reading import reading
 
 JOIN = " – "
+PARQUET_ROWS = 500_000
+"""One row a byte and so many more are read: plays, each with its time, never pack more tightly; a bomb does."""
 TRUE, FALSE = {"true", "1", "yes", "t"}, {"false", "0", "no", "f"}
 
 
@@ -55,14 +58,15 @@ def read(path: Path, events: Events) -> Listening:
 
 
 def _parquet(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(path)
-    except (arrow.ArrowException, OSError) as error:
-        raise SourceError(f"{path} is not a readable Parquet file ({error})", fix="write it again") from None
-    texts = {
-        str(name): column.astype("object").where(column.notna(), "").astype("str") for name, column in table.items()
-    }
-    return pd.DataFrame(texts)
+    with reading(path, "is not a readable Parquet file", fix="write it again"):
+        rows, most = parquet.read_metadata(path).num_rows, PARQUET_ROWS + path.stat().st_size
+        if rows > most:
+            raise ValueError(f"{rows:,} rows come out of it, and at most {most:,} of a file of its size")
+        texts = {
+            str(name): column.astype("object").where(column.notna(), "").astype("str")
+            for name, column in pd.read_parquet(path).items()
+        }
+        return pd.DataFrame(texts)
 
 
 def _text(path: Path, *, header: bool) -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """What every source gives, and what its readers share."""
 
-import gzip
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from winnow.pipeline.errors import SourceError
+from winnow.pipeline.reading import UNREADABLE, read_packed, reading
 
 PLAYS = {
     "user": "str",
@@ -77,13 +75,9 @@ def no_titles() -> "pd.Series[str]":
 
 def read_lines(path: Path, encoding: str = "utf-8") -> list[str]:
     """The lines of a text file, plain or gzip; raises SourceError when it cannot be read."""
-    try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode(encoding).splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"{path} cannot be read: {error}", fix="copy the file again; .gz files must be gzip"
-        ) from None
+    fix = "copy the file again; .gz files must be gzip"
+    with reading(path, UNREADABLE, fix=fix):
+        return read_packed(path, fix=fix).decode(encoding).splitlines()
 
 
 def beside(path: Path, name: str) -> Path:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pyarrow import ArrowInvalid, parquet
+from pyarrow import parquet
 
 from winnow.curate.delimited import read_delimited
 from winnow.pipeline.errors import SourceError
+from winnow.pipeline.reading import reading
 from winnow.pipeline.recognised import Recognised, unknown
 
 BESIDE = {
@@ -62,11 +63,10 @@ def _source(path: Path) -> Recognised:
         told = ", ".join(each.name for each in copied)
         return Recognised({"format": form, "path": path, "events": None}, copied, f"{form}: {told}")
     try:
-        columns = parquet.read_schema(path).names if path.suffix == ".parquet" else read_delimited(path)[0]
-    except (SourceError, ArrowInvalid, OSError) as error:
-        raise unknown(
-            path, LOOKED_FOR, [error if isinstance(error, SourceError) else SourceError(str(error))]
-        ) from None
+        with reading(path, "is not a readable Parquet file", fix="write it again"):
+            columns = parquet.read_schema(path).names if path.suffix == ".parquet" else read_delimited(path)[0]
+    except SourceError as error:
+        raise unknown(path, LOOKED_FOR, [error]) from None
     by_name = {column.strip().lower(): column.strip() for column in columns}
     found: dict[str, Any] = {
         what: next((by_name[name] for name in names if name in by_name), None) for what, names in NAMES.items()
