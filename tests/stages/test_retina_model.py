@@ -479,3 +479,20 @@ def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Pa
     assert "quadratic_weighted_kappa" in winnow("evaluate", "other").stdout
     with pytest.raises(SourceError, match="looks like none of the formats"):
         winnow("evaluate", "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("grade", "chance", "refer_from", "borderline"),
+    [(2, 0.576, 0.581, True), (2, 0.9, 0.581, False), (1, 0.6, 0.581, True), (1, 0.2, 0.581, False)],
+)
+def test_a_grade_that_contradicts_its_referral_is_called_borderline(
+    grade: int, chance: float, refer_from: float, borderline: bool
+) -> None:
+    graded = {
+        "file": "a.png", "quality": "", "grade": grade, "name": "", "possible": [1, 2], "coverage": 0.9,
+        "probabilities": {}, "referable": chance >= refer_from, "referable_probability": chance,
+        "refer_from": refer_from,
+    }  # fmt: skip
+    told = "\n".join(cli.told(graded))
+    assert ("borderline" in told) == borderline
+    assert f"{100 * chance:.1f}%, referred from 58.1%" in told

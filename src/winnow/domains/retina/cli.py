@@ -60,7 +60,7 @@ def grade(
         print(json.dumps([trained.stamp(each) for each in graded], indent=2))
     else:
         for each in graded:
-            print(*_told(each), sep="\n", file=sys.stderr if "error" in each else sys.stdout)
+            print(*told(each), sep="\n", file=sys.stderr if "error" in each else sys.stdout)
     hot = [each["file"] for each in graded if each.get("unseen_share", 0) > UNSEEN]
     if hot:
         print(
@@ -72,7 +72,7 @@ def grade(
         raise typer.Exit(1)
 
 
-def _told(graded: dict[str, Any]) -> list[str]:
+def told(graded: dict[str, Any]) -> list[str]:
     """The lines printed for a photograph."""
     if "error" in graded:
         return [f"{graded['file']}: {graded['error']}"]
@@ -80,13 +80,15 @@ def _told(graded: dict[str, Any]) -> list[str]:
         return [f"{graded['file']}: ungradable: refer   ⚠ {WHY.get(graded['quality'], graded['quality'])}"]
     low, high = graded["possible"]
     possible = f"grade {low}" if low == high else f"grade {low} to {high}"
-    limit = f"chance of grade {definitions.REFERABLE_FROM} or more {graded['referable_probability']:.0%}"
+    limit = f"chance of grade {definitions.REFERABLE_FROM} or more {graded['referable_probability']:.1%}"
     chances = "  ".join(f"{grade} {chance:.0%}" for grade, chance in graded["probabilities"].items())
     refer = "refer" if graded["referable"] else "do not refer"
     lines = [
         f"{graded['file']}: grade {graded['grade']} ({graded['name']}), {refer}   {chances}",
-        f"    {possible} in {graded['coverage']:.0%} of cases; {limit}, referred from {graded['refer_from']:.0%}",
+        f"    {possible} in {graded['coverage']:.0%} of cases; {limit}, referred from {graded['refer_from']:.1%}",
     ]
+    if (graded["grade"] >= definitions.REFERABLE_FROM) != graded["referable"]:
+        lines.append(f"    ⚠ {definitions.BORDERLINE}")
     return [*lines, f"    heat map: {graded['explained']}"] if "explained" in graded else lines
 
 

@@ -20,6 +20,9 @@ RARE = (3, 4)
 REFERABLE_FROM = 2
 """From this grade on a patient is referred to an ophthalmologist."""
 
+BORDERLINE = "borderline: the likeliest grade and the chance of a referable one are on two sides; let a person look"
+"""Where the likeliest grade is to be referred and its chance is below the threshold of validation, or the reverse."""
+
 EYES = ("left", "right", "unknown")
 
 EYE_WORDS = {"left": "left", "right": "right", "l": "left", "r": "right", "os": "left", "od": "right"}

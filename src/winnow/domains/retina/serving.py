@@ -43,5 +43,11 @@ def open_service(trained: TrainedModel) -> Service:
         question=Photograph,
         answer=answer,
         accept=SUFFIXES,
-        offered={"why": WHY, "names": definitions.GRADE_NAMES, "unseen": UNSEEN, "from": definitions.REFERABLE_FROM},
+        offered={
+            "why": WHY,
+            "names": definitions.GRADE_NAMES,
+            "unseen": UNSEEN,
+            "from": definitions.REFERABLE_FROM,
+            "borderline": definitions.BORDERLINE,
+        },
     )
