@@ -347,9 +347,19 @@ def board(
     for domain in domains or []:
         check_domain(domain)
     chosen = list(dict.fromkeys(domains or params["domains"]))
-    articles = {domain: article_of(domain) for domain in chosen}
+    articles, notes = {}, []
+    for domain in chosen:
+        try:
+            articles[domain] = article_of(domain)
+        except WinnowError as error:
+            if domains:
+                raise
+            notes.append(f"{error.what}: {error.fix}")
+    if not articles:
+        raise WinnowError("no domain has a page yet", fix="winnow run, or dvc repro plot@DOMAIN for one domain")
+    chosen = list(articles)
     stale = [name for name in chosen if f'data-judgement="{digest(name)}"' not in articles[name]]
-    notes = [f"The page of {name} shows other results than metrics/{name}: `dvc repro plot@{name}`" for name in stale]
+    notes += [f"The page of {name} shows other results than metrics/{name}: `dvc repro plot@{name}`" for name in stale]
     target = out or Path("build", "board.html")
     write_text(target, page("winnow: the board", articles, result_rows(chosen, params), notes))
     for note in notes:

@@ -243,6 +243,14 @@ def test_the_board_joins_pages_and_says_which_one_is_old(domain: Programs) -> No
     done = CliRunner().invoke(app, ["board", domain.domain, "--out", "all.html"])
     assert f"dvc repro plot@{domain.domain}" in done.output
     assert f"dvc repro plot@{domain.domain}" in parse(Path("all.html").read_text(encoding="utf-8")).text()
+    done = CliRunner().invoke(app, ["board", "--out", "all.html"])
+    assert done.exit_code == 0, done.output
+    everything = parse(Path("all.html").read_text(encoding="utf-8"))
+    assert len(everything.all("article")) == 1
+    for other in {"climb", "retina", "sessions"} - {domain.domain}:
+        assert f"there is no page of {other}" in everything.text(), "a domain without results stops the others"
     report(domain).unlink()
+    done = CliRunner().invoke(app, ["board"])
+    assert "no domain has a page yet" in str(done.exception)
     done = CliRunner().invoke(app, ["board", domain.domain])
     assert f"there is no page of {domain.domain}" in str(done.exception)
