@@ -179,7 +179,8 @@ def preset(
 ) -> None:
     """Print a named set of parameters, for `dvc exp run plot@DOMAIN $(winnow preset DOMAIN NAME)`.
 
-    Example: winnow preset climb quality --apply
+    A preset sets its own values alone, so that two can be combined; what `tiny` had replaced goes back to the default,
+    and so does everything by `default`. Example: winnow preset climb quality --apply
     """
     from winnow.pipeline import presets
     from winnow.pipeline.params import PARAMS_FILE, Document
@@ -200,7 +201,13 @@ def preset(
     chosen = presets.read(domain, name)
     document = Document(PARAMS_FILE).overlaid(chosen, (domain,))
     document.section((), params_model())
-    changes = presets.overrides(domain, chosen)
+    params, given = Document(PARAMS_FILE).content, presets.overrides(domain, chosen)
+    left = presets.left_by_tiny(domain, given, params)
+    changes = left | presets.without_absent_sources(domain, given, params)
+    if left:
+        print(f"back to the defaults, which `tiny` had replaced: {', '.join(left)}", file=sys.stderr)
+    if given.keys() - changes.keys():
+        print(f"your {domain}.ingest.sources stay: the files that the preset names are not here", file=sys.stderr)
     if apply:
         validate_params(document)
         presets.apply(changes, PARAMS_FILE)

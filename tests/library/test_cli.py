@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -111,6 +112,62 @@ def test_an_unknown_preset_does_not_let_an_experiment_run_with_the_defaults(work
     assert done.stdout == "--no-such-preset\n"  # which dvc rejects
     applied = winnow(workspace, "preset", "climb", "ful", "--apply")
     assert (applied.returncode, applied.stdout) == (1, "")
+
+
+@pytest.mark.parametrize("domain", sorted({domain for domain, _ in PRESETS}))
+def test_what_tiny_replaced_is_the_default_again_under_another_preset(domain: str) -> None:
+    shipped = Document(ROOT / "params.yaml").content
+    tiny = preset_values(domain, "tiny")
+    under_tiny = json.loads(json.dumps(shipped))
+    for key, value in tiny.items():
+        *parents, last = key.split(".")
+        at(under_tiny, ".".join(parents))[last] = value
+    for name in (name for each, name in PRESETS if each == domain):
+        given = preset_values(domain, name)
+        assert presets.left_by_tiny(domain, given, shipped) == {}, "nothing of tiny is there"
+        left = presets.left_by_tiny(domain, given, under_tiny)
+        assert left == {
+            key: at(shipped, key) for key, value in tiny.items() if key not in given and value != at(shipped, key)
+        }
+
+
+def test_the_verb_resets_what_tiny_replaced_and_says_so(workspace: Path) -> None:
+    params = workspace / "params.yaml"
+    for name in ("tiny", "full"):
+        done = winnow(workspace, "preset", "climb", name, "--apply")
+        assert done.returncode == 0, done.stderr
+    assert "climb.evaluate.grade_judge.trees" in done.stderr
+    assert at(Document(params).content, "climb.evaluate.grade_judge.trees") == 100
+    assert winnow(workspace, "preset", "climb", "tiny", "--apply").returncode == 0
+    printed = winnow(workspace, "preset", "climb", "full")
+    assert "climb.evaluate.grade_judge.trees=100" in printed.stdout.split()
+    assert winnow(workspace, "preset", "climb", "default", "--apply").stderr == ""
+    assert params.read_text() == (ROOT / "params.yaml").read_text()
+
+
+def test_default_has_every_value_that_a_preset_sets_as_params_yaml_has_it() -> None:
+    params = Document(ROOT / "params.yaml").content
+    for domain in {each for each, _ in PRESETS}:
+        default = preset_values(domain, "default")
+        touched = {key for each, name in PRESETS if each == domain for key in preset_values(domain, name)}
+        assert touched - {f"{domain}.ingest.sources"} == default.keys()
+        assert {key for key, value in default.items() if at(params, key) != value} == set(), "change both"
+
+
+def test_a_preset_whose_files_are_not_here_leaves_the_sources_of_the_user(workspace: Path) -> None:
+    mine = [{"format": "clean", "path": "data/source/documents/mine"}]
+    presets.apply({"documents.ingest.sources": mine}, workspace / "params.yaml")
+    done = winnow(workspace, "preset", "documents", "real_pages")
+    assert "ingest.sources" not in done.stdout
+    assert "your documents.ingest.sources stay" in done.stderr
+    (workspace / "data/source/documents/clean").mkdir()
+    assert "ingest.sources" in winnow(workspace, "preset", "documents", "real_pages").stdout
+
+
+def at(params: Any, key: str) -> Any:
+    for part in key.split("."):
+        params = params[part]
+    return params
 
 
 def test_a_preset_applied_edits_params_yaml_and_keeps_its_comments(workspace: Path) -> None:

@@ -1,5 +1,6 @@
 """Named sets of overrides in `presets/<domain>/`: only what differs from params.yaml, never a copy of it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,38 @@ def read(domain: str, name: str) -> Document:
 def overrides(domain: str, preset: Document) -> Overrides:
     """What a preset changes, by dotted key of params.yaml."""
     return {dotted((domain, *location)): value for location, value in leaves(preset.content)}
+
+
+def left_by_tiny(domain: str, changes: Overrides, params: Mapping[str, Any]) -> Overrides:
+    """What `tiny` has left in `params` and `changes` does not set, with the defaults; empty unless most of it is there.
+
+    A preset sets its own keys alone, so that two can be combined. `tiny` is a try: its weakened baselines and its few
+    resamples must not stay under the preset that follows.
+    """
+    if not {"tiny", "default"} <= set(names(domain)):
+        return {}
+    tiny, default = (overrides(domain, read(domain, name)) for name in ("tiny", "default"))
+    left = {key for key, value in tiny.items() if value_at(params, key) == value}
+    if 2 * len(left) <= len(tiny):
+        return {}
+    return {key: default[key] for key in tiny if key in left - changes.keys() and default[key] != tiny[key]}
+
+
+def without_absent_sources(domain: str, changes: Overrides, params: Mapping[str, Any]) -> Overrides:
+    """The changes; without `ingest.sources` where params.yaml names some and those of the preset are not here."""
+    key = f"{domain}.ingest.sources"
+    absent = [each for each in changes.get(key, []) if not Path(str(each.get("path", ""))).exists()]
+    if absent and value_at(params, key):
+        return {name: value for name, value in changes.items() if name != key}
+    return changes
+
+
+def value_at(params: Mapping[str, Any], name: str) -> Any:
+    """The value of a dotted key; None where there is none."""
+    value: Any = params
+    for key in name.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def as_options(changes: Overrides) -> list[str]:

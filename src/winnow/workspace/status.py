@@ -20,6 +20,7 @@ from winnow.pipeline.code import program_digests
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import JUDGEMENT, as_json, read_json
 from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.pipeline.presets import value_at
 from winnow.workspace.lockfile import check_lock
 
 CHECKED = Path("data/params.ok")
@@ -72,7 +73,7 @@ def _reasons(
     for dep in stage.deps:
         if isinstance(dep, ParamsDependency):
             changed = sorted(
-                name for name in dep.params if _value_at(params, name) != (dep.hash_info.value or {}).get(name)
+                name for name in dep.params if value_at(params, name) != (dep.hash_info.value or {}).get(name)
             )
             if changed:
                 yield f"params: {', '.join(changed)}"
@@ -91,14 +92,6 @@ def _dependency_reason(dep: Output, code: Mapping[str, str], made: Mapping[str, 
     if path in made:
         return f"{path} is another" if locked != made[path] and path != CHECKED.as_posix() else ""
     return f"{path} has changed" if _is_here(dep) and dep.workspace_status() else ""
-
-
-def _value_at(params: Mapping[str, Any], name: str) -> Any:
-    """The value of a dotted name; None where there is none."""
-    value: Any = params
-    for key in name.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
 
 
 def _is_here(dep: Output) -> bool:
