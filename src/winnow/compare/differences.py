@@ -110,11 +110,9 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     spreads = noise.standard_deviation if noise else {}
     confidences = [_confidence(domain, each) for each in (before, after)]
     digests = [params_digest(each.yaml("params.yaml"), domain) for each in (before, after)]
-    if noise and noise.params not in ("", *digests):
-        notes.append(
-            f"the spread over training seeds was measured at {noise.commit[:7]}, with other params than either: "
-            f"winnow noise {domain}"
-        )
+    if noise and noise.params not in digests:
+        when = f"at {noise.commit[:7]}, with other params than either" if noise.params else "before winnow noted where"
+        notes.append(f"the spread over training seeds was measured {when}: winnow noise {domain}")
     found = []
     for name in names:
         values = first["model"][name], second["model"][name]

@@ -194,6 +194,12 @@ def test_noise_of_other_params_is_told() -> None:
     assert "measured at abcdef1, with other params than either" in told("main~1")
 
 
+def test_noise_that_does_not_say_where_it_was_measured_is_told() -> None:
+    noise = {"seeds": 5, "standard_deviation": {"perplexity": 0.001}}
+    Path("metrics/climb/noise.json").write_text(json.dumps(noise))
+    assert "measured before winnow noted where: winnow noise climb" in told("main~1")
+
+
 def test_git_checkout_without_dvc_checkout_pairs_no_revision_with_itself() -> None:
     git("checkout", "-q", "main~1")
     found = told("main")

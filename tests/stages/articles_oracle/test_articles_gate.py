@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -23,7 +24,7 @@ from winnow.domains.articles.params import Bound, Label
 from winnow.domains.articles.rules import labelling, rounds
 from winnow.domains.articles.rules.calibration import CalibrationResult, Check, compare, measure
 from winnow.domains.articles.rules.files import check_passed
-from winnow.domains.articles.rules.gate import PromptRefusedError
+from winnow.domains.articles.rules.gate import PromptRefusedError, require_pass
 from winnow.domains.articles.rules.oracles import OpenAIOracle
 from winnow.domains.articles.rules.outcomes import Labelled
 from winnow.domains.articles.rules.questions import INJECTION, hash_of
@@ -113,6 +114,15 @@ def test_a_broken_oracle_is_refused_before_the_batch(
     assert "PASS" not in report.splitlines()[0]
     if kind != "overfitted":
         assert "no fresh articles" in report.lower()
+
+
+@pytest.mark.parametrize(("oracle_name", "cure"), [("rules/0.5/7", "label.use_scores"), ("gpt/0", "prompt.md")])
+def test_who_has_no_prompt_to_revise_is_not_told_to_revise_it(oracle_name: str, cure: str) -> None:
+    outcome: Any = SimpleNamespace(word="FAIL", decision="", reasons=[], oracle=oracle_name)
+    with pytest.raises(PromptRefusedError) as caught:
+        require_pass(outcome)
+    assert cure in caught.value.fix
+    assert ("prompt.md" in caught.value.fix) == (oracle_name == "gpt/0")
 
 
 def test_the_figures_of_a_calibration_are_what_a_hand_computes(definition: Definition) -> None:

@@ -34,6 +34,7 @@ class Outcome:
     validation: CalibrationResult | None
     """None when the calibration sample was not passed, and nothing was asked about the other"""
     comparison: Comparison | None
+    oracle: str
     report: str
     """the page, which is in metrics/ whatever the verdict, and in no output of a stage: trainings do not read it"""
 
@@ -79,7 +80,7 @@ def calibrate(
             comparison = compare(calibration, validation, params.tolerance, definition.config.scale.width)
         about = Origin(name, prompt, oracle, labeller.use.requests, labeller.use.cost_usd)
         report = render(about, calibration, validation, comparison, texts)
-        outcome = Outcome(calibration, validation, comparison, report)
+        outcome = Outcome(calibration, validation, comparison, oracle, report)
         word, decision = outcome.word, outcome.decision
     finally:  # also of a round that the cap, the server or Ctrl+C has stopped: it has cost something
         rounds.record(rounds.Round(name, prompt, oracle, word, decision, labeller.use.paid_now_usd, labeller.gates))
@@ -91,11 +92,18 @@ def calibrate(
 def require_pass(outcome: Outcome) -> None:
     """Raise PromptRefusedError, with the reasons, unless both samples passed."""
     if outcome.word != "PASS":
+        cure = "read the report, revise the filter's prompt.md, and run `winnow articles calibrate` until it passes"
+        if outcome.oracle.startswith("rules/"):
+            cure = (
+                "the oracle `rules` is for the embedded data: it counts the filter's `keywords` and reads no prompt. "
+                "Name another one (articles.label.oracle; your own server costs nothing), or use scores that you "
+                "have (articles.label.use_scores)"
+            )
         listed = "".join(f"\n    {reason}" for reason in outcome.reasons)
         raise PromptRefusedError(
             f"the oracle's prompt did not pass ({outcome.word}: {outcome.decision}); nothing more was asked:{listed}",
             where=str(REPORT),
-            fix="read the report, revise the filter's prompt.md, and run `winnow articles calibrate` until it passes",
+            fix=cure,
         )
 
 
