@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from tests.stages.programs import Programs
 from winnow.cli import app
 from winnow.domains.load import has_module, load
+from winnow.learn.publishing import HTTPError
 from winnow.pipeline.errors import WinnowError
 
 
@@ -123,6 +124,20 @@ def test_a_model_that_was_not_evaluated_gets_no_card(domain: Programs) -> None:
     with pytest.raises(WinnowError, match="not the one that was evaluated"):
         exported(domain)
     assert not Path("given").exists()
+
+
+def test_publish_without_a_network_lists_what_it_would_send(domain: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.HfApi.whoami", unreachable)
+    command = ["publish", domain.domain, "--repo", "me/model"]
+    result = CliRunner().invoke(app, [*command, "--dry-run"], catch_exceptions=False)
+    assert "cannot be reached" in result.stdout
+    assert "nothing was uploaded" in result.stdout
+    with pytest.raises(WinnowError, match="cannot be reached"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+
+
+def unreachable(_: object) -> None:
+    raise HTTPError("no route")
 
 
 def test_publish_lists_the_card_and_sends_nothing_when_dry(domain: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
