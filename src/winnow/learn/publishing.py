@@ -1,7 +1,7 @@
 """Uploading a trained model's folder to the Hugging Face hub."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from huggingface_hub import HfApi, errors
@@ -46,15 +46,7 @@ def publish_model(domain: str, card: str, repo: str, *, private: bool, dry_run: 
         return
     if user is None:
         raise WinnowError("no one is logged in to the Hugging Face hub", fix="hf auth login, or set HF_TOKEN")
-    try:
-        url = hub.create_repo(repo, private=private, exist_ok=True)
-        hub.upload_folder(repo_id=repo, folder_path=folder, commit_message=f"{domain} model")
-        for name, text in added.items():
-            hub.upload_file(repo_id=repo, path_or_fileobj=text.encode(), path_in_repo=name, commit_message=name)
-    except HfHubHTTPError as error:
-        raise WinnowError(f"the hub refused: {error}", where=repo, fix="check the name and your rights") from None
-    except HTTPError as error:
-        raise UnreachableError(error) from None
+    url = _upload(hub, folder, added, repo, private=private)
     yield f"uploaded to {url}"
 
 
@@ -63,6 +55,20 @@ class UnreachableError(WinnowError):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(f"the hub cannot be reached ({error})", fix="check the network, and publish again")
+
+
+def _upload(hub: HfApi, folder: Path, added: Mapping[str, str], repo: str, *, private: bool) -> str:
+    """Send the folder, then the files `added` by their names and texts; gives the address."""
+    try:
+        url = hub.create_repo(repo, private=private, exist_ok=True)
+        hub.upload_folder(repo_id=repo, folder_path=folder, commit_message="model")
+        for name, text in added.items():
+            hub.upload_file(repo_id=repo, path_or_fileobj=text.encode(), path_in_repo=name, commit_message=name)
+    except HfHubHTTPError as error:
+        raise WinnowError(f"the hub refused: {error}", where=repo, fix="check the name and your rights") from None
+    except HTTPError as error:
+        raise UnreachableError(error) from None
+    return str(url)
 
 
 def _logged_in(hub: HfApi) -> str | None:
