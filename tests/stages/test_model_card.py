@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 from tests.stages.programs import Programs
 from winnow.cli import app
 from winnow.domains.load import has_module, load
+from winnow.learn.publishing import HTTPError
 from winnow.pipeline.errors import WinnowError
 
 
@@ -68,6 +71,38 @@ def test_the_commands_of_the_card_exist_and_name_the_model(domain: Programs) -> 
     assert {each.removesuffix("--help") for each in commands} <= verbs | {""}
 
 
+def test_the_card_is_followed_in_a_folder_that_is_no_checkout(
+    domain: Programs, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Word for word where a command takes no file; nothing that it names is unknown to the model."""
+    text = exported(domain)
+    first = next(line.strip() for line in text.splitlines() if line.startswith(f"    winnow {domain.domain} "))
+    _, name, *command = shlex.split(first)
+    assert command[-2:] == ["--model", "."]
+    away = tmp_path_factory.mktemp("away")
+    shutil.copytree("given", away, dirs_exist_ok=True)
+    monkeypatch.chdir(away)
+    result = CliRunner().invoke(load(name, "cli").app, command)
+    if any("." in word[1:] for word in command):
+        assert "does not exist" in str(result.exception)
+        assert "The file of these commands is yours: " in text
+        return
+    assert result.exit_code == 0, result.output
+    assert "not known" not in result.output
+    assert "not evaluated" not in result.output
+
+
+def test_the_readme_that_training_writes_tells_its_settings_and_validation(domain: Programs) -> None:
+    text = Path("data", domain.domain, "train/model/README.md").read_text(encoding="utf-8")
+    best = json.loads(Path("metrics", domain.domain, "train/metrics.json").read_text())
+    shown = rows_of(text, "## Validation")
+    assert {name: value for name, (value,) in shown.items() if name in best["val"]} == {
+        name: f"{value:.4g}" for name, value in best["val"].items() if isinstance(value, float)
+    }
+    assert f"learning rate {domain.section('train').learning_rate}" in text
+    assert f"winnow export {domain.domain} model" in text
+
+
 def test_own_data_are_named_and_their_licence_is_not_ours(domain: Programs) -> None:
     source = {"format": "x", "path": f"data/source/{domain.domain}/<b>a|b`@me.csv"}
     params = {f"{domain.domain}.ingest": {"sources": [source]}}
@@ -89,6 +124,20 @@ def test_a_model_that_was_not_evaluated_gets_no_card(domain: Programs) -> None:
     with pytest.raises(WinnowError, match="not the one that was evaluated"):
         exported(domain)
     assert not Path("given").exists()
+
+
+def test_publish_without_a_network_lists_what_it_would_send(domain: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.HfApi.whoami", unreachable)
+    command = ["publish", domain.domain, "--repo", "me/model"]
+    result = CliRunner().invoke(app, [*command, "--dry-run"], catch_exceptions=False)
+    assert "cannot be reached" in result.stdout
+    assert "nothing was uploaded" in result.stdout
+    with pytest.raises(WinnowError, match="cannot be reached"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+
+
+def unreachable(_: object) -> None:
+    raise HTTPError("no route")
 
 
 def test_publish_lists_the_card_and_sends_nothing_when_dry(domain: Programs, monkeypatch: pytest.MonkeyPatch) -> None:

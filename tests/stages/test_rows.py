@@ -67,6 +67,26 @@ def test_rejected_source_rows_are_told_with_their_place(tmp_path: Path, monkeypa
         rows_of("plants", "train")
 
 
+def test_reasons_that_differ_in_the_value_alone_are_one_kind_and_tell_the_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data/plants/ingest").mkdir(parents=True)
+    Path("metrics/plants").mkdir(parents=True)
+    reasons = ["no name", "the height is no number: 'tall'", "no name", "the height is no number: 'low'", "no name"]
+    rejected = pd.DataFrame({"source": "garden.csv", "row": range(2, 7), "reason": reasons})
+    rejected.to_parquet("data/plants/ingest/rejected.parquet")
+    Path("metrics/plants/ingest.json").write_text(json.dumps({"rows_in": 5, "rows_kept": 0, "rows_rejected": 5}))
+    assert rows_of("plants", "ingest")["ingest"]["left_out"] == [
+        {"reason": "no name", "rows": 3, "first": [{"source": "garden.csv", "row": row} for row in (2, 4, 6)]},
+        {
+            "reason": "the height is no number",
+            "rows": 2,
+            "first": [{"source": "garden.csv", "row": row, "reason": reasons[row - 2]} for row in (3, 5)],
+        },
+    ]
+
+
 def test_many_reasons_are_shortened_and_no_row_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("data/plants/ingest").mkdir(parents=True)

@@ -1,5 +1,6 @@
 """A source of a user's own data, as a domain recognised it by looking at files."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,21 @@ class Recognised:
 
 
 def unknown(path: Path, looked_for: str, errors: Sequence[WinnowError] = ()) -> SourceError:
-    """The refusal of a file that is none of a domain's formats, with the first reason that a reader gave."""
-    why = f": {errors[0].what}" if errors else ""
+    """The refusal of a file that is none of a domain's formats, with the first reason of a reader and its cure."""
+    looked = f"looked for {looked_for}"
+    if not errors:
+        return SourceError(f"{path} is not recognised", where=looked)
+    first = errors[0]
+    why = re.sub(f"^{re.escape(str(path))} (?=is|has|holds|looks|cannot|does)", "it ", first.what)
     return SourceError(
-        f"{path} is not recognised{why}", where=f"looked for {looked_for}", fix="see data/source/*/README.md"
+        f"{path} is not recognised: {why}" + (f" ({first.where})" if first.where else ""), where=looked, fix=first.fix
     )
+
+
+def left_out(reasons: Sequence[str]) -> str:
+    """What is said of the rows that cannot be used, if there are some: `, 2 rows left out (no moves, …)`."""
+    if not reasons:
+        return ""
+    kinds = list(dict.fromkeys(reasons))
+    rows = "1 row" if len(reasons) == 1 else f"{len(reasons):,} rows"
+    return f", {rows} left out ({kinds[0]}{', …' if len(kinds) > 1 else ''})"

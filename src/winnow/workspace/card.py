@@ -51,7 +51,7 @@ def model_card(domain: str) -> str:
         "\n".join(["## Test results", "", _results(judgement, headline, decisive)]),
         details("All test metrics", _all_metrics(judgement)),
         "\n".join(["## Reasons of the verdict", "", *(f"- {plain(each)}" for each in judgement["reasons"])]),
-        "\n".join(["## Use", "", about.use, "", *_commands(domain, folder)]),
+        "\n".join(["## Use", "", about.use, "", *_commands(domain, folder, about)]),
         "\n".join(["## Limits", "", *(f"- {line}" for line in [*about.limits, *_never(judgement)])]),
         "\n".join(["## Licence", "", _licence(embedded=embedded)]),
     ]
@@ -157,13 +157,16 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _commands(domain: str, folder: Path) -> list[str]:
-    """With a checkout and without one; the example is the one that training wrote into the folder."""
+def _commands(domain: str, folder: Path, about: Description) -> list[str]:
+    """With a checkout and without one; the example is the one that training wrote into the folder, with known names."""
     readme = folder / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     example = re.search(rf"winnow {domain} .+(?= --model \.)", text)
     command = example.group() if example else f"winnow {domain} --help"
+    names = iter(about.known(folder))
+    command = re.sub(r"[A-Z]{2,}( – [A-Z]{2,})?", lambda word: next(names, word.group()), command)
     return [
+        *([f"The file of these commands is yours: {about.sent}.", ""] if about.sent else []),
         "Without a checkout, in this folder, with winnow installed:",
         "",
         f"    {command} --model .",

@@ -4,6 +4,7 @@ It names no host, user, folder or address, so that its JSON can be put into an i
 """
 
 import importlib
+import json
 import os
 import platform
 import re
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from configparser import ConfigParser
+from configparser import Error as ConfigError
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -20,6 +22,7 @@ from typing import Any, Literal
 
 import psutil
 from packaging.requirements import Requirement
+from safetensors import SafetensorError, safe_open
 
 from winnow.pipeline.checkout import check_code_location, checkout_root
 from winnow.pipeline.cpu import cpu_warning
@@ -179,7 +182,7 @@ def _dvc() -> Check:
     if find_spec("dvc") is None:
         return Check("dvc", "missing", "not installed", "make .venv/ready")
     if not Path(".dvc").is_dir():
-        return Check("dvc", "missing", "not initialised", "dvc init")
+        return Check("dvc", "missing", "not initialised", "git checkout .dvc (a clone has it), or dvc init")
     try:
         check_lock()
     except WinnowError as error:
@@ -189,7 +192,13 @@ def _dvc() -> Check:
 
 def _remotes() -> Iterator[Check]:
     config = ConfigParser(interpolation=None, strict=False)
-    config.read([Path(".dvc/config"), Path(".dvc/config.local")], encoding="utf-8")
+    try:
+        config.read([Path(".dvc/config"), Path(".dvc/config.local")], encoding="utf-8")
+    except (ConfigError, UnicodeDecodeError) as error:
+        line = getattr(error, "lineno", None)
+        told = "DVC's configuration cannot be read" + (f": line {line}" if line else "")
+        yield Check("remote", "missing", told, "git checkout .dvc/config, or correct .dvc/config.local")
+        return
     remotes = {
         name.strip("'\"")[len('remote "') :].rstrip('"'): config[name].get("url", "")
         for name in config.sections()
@@ -204,6 +213,8 @@ def _remotes() -> Iterator[Check]:
             yield Check(
                 "remote", "missing", f"{name} is {scheme}, which needs {module}", f"pip install 'dvc[{scheme}]'"
             )
+        elif scheme == "local" and not (Path(".dvc") / url).is_dir():  # paths in DVC's configuration begin there
+            yield Check("remote", "note", f"{name} (local): its folder is not here", "mount it; `dvc push` creates it")
         else:
             yield Check("remote", "ok", f"{name} ({scheme})")
 
@@ -231,8 +242,26 @@ def _domains(params: dict[str, Any]) -> Iterator[Check]:
         data = f"{len(sources)} source(s)" if sources else "embedded data"
         locked = Path("metrics", domain, "evaluate.json").exists()
         get = f"dvc checkout train@{domain}, or dvc repro plot@{domain}" if locked else f"winnow run {domain}"
+        if trained and (wrong := _damage(Path("data", domain, "train", "model"))):
+            restore = f"dvc checkout --force train@{domain}, or dvc repro train@{domain}"
+            yield Check(domain, "missing", f"{data}, the model is damaged: {wrong}", restore)
+            continue
         fix = "" if trained else get
         yield Check(domain, "ok" if trained else "note", f"{data}, {model}", fix)
+
+
+def _damage(folder: Path) -> str:
+    """What is wrong with a model's files, of those that all models have; empty for a whole one."""
+    weights = folder / "model.safetensors"
+    missing = [file.name for file in (folder / "config.json", weights) if not file.is_file()]
+    if missing:
+        return f"{' and '.join(missing)} missing"
+    try:
+        json.loads((folder / "config.json").read_bytes())
+        with safe_open(weights, "numpy"):  # which compares the file's size with its header
+            return ""
+    except (ValueError, OSError, SafetensorError) as error:
+        return " ".join(str(error).split())[:100]
 
 
 def _paths(source: dict[str, Any]) -> list[str]:

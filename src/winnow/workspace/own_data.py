@@ -9,7 +9,7 @@ from typing import Any
 
 from winnow.domains.load import has_module, load
 from winnow.pipeline import presets
-from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.errors import SourceError, WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.recognised import Recognised
 from winnow.workspace.lockfile import DVC, check_lock
@@ -42,7 +42,13 @@ def plan(domain: str, files: Sequence[Path]) -> Plan:
     for file in files:
         if not file.exists():
             raise WinnowError(f"{file} does not exist", fix="name files or folders of your data")
-    found: list[Recognised] = load(domain, "source.recognise").recognise(files)
+    try:
+        found: list[Recognised] = load(domain, "source.recognise").recognise(files)
+    except SourceError as error:
+        guide = f"data/source/{domain}/README.md"
+        about = "" if guide in error.fix else f"{guide} describes the formats"
+        fix = "; ".join(filter(None, [error.fix, about]))
+        raise SourceError(error.what, where=error.where, fix=fix) from None
     folder = Path("data", "source", domain)
     copies = {
         path: folder / path.resolve().name

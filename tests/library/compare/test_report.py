@@ -53,6 +53,9 @@ def test_programs_are_told_what_the_report_says(write: Write) -> None:
     Path("metrics/climb").mkdir(parents=True)
     Path("metrics/climb/noise.json").write_text(json.dumps({"seeds": 5, "standard_deviation": {"perplexity": 0.01}}))
     write(before, perplexity(before), "one", epochs=1)
+    judged = Path("metrics/climb/judgement.json")
+    judged.write_text(judged.read_text().replace('"PASS"', '"REVIEW"'))
+    git("commit", "-q", "-a", "--amend", "--no-edit")
     write(after, perplexity(after), "two", epochs=2)
     told = json.loads(json.dumps(as_records(Revision("HEAD~1"), Revision("HEAD"), "climb")))["domains"]["climb"]
     found = told["differences"][0]
@@ -61,7 +64,7 @@ def test_programs_are_told_what_the_report_says(write: Write) -> None:
     assert found["interval"]["low"] < found["change"] < found["interval"]["high"] < 0
     assert told["stages_run"] == ["train"]
     assert told["params"]["train.epochs"] == {"before": 1, "after": 2}
-    assert told["verdict"] == {"before": "PASS", "after": "PASS"}
+    assert told["verdict"] == {"before": "REVIEW", "after": "PASS"}
     text = write_report(Revision("HEAD~1"), Revision("HEAD"), None, domain="retina")
     assert "climb" not in text
 

@@ -93,6 +93,17 @@ def test_an_answer_that_takes_too_long_ends_and_too_many_questions_are_refused()
         assert requests.get(address + "/articles").status_code == 200  # pages do not wait for answers
 
 
+def test_a_computation_that_does_not_look_at_the_clock_keeps_nobody_waiting() -> None:
+    def deaf(_: Asked, __: Upload | None, ___: Clock) -> dict[str, int]:
+        time.sleep(2)
+        return {}
+
+    with served(plain(deaf), worker=Worker(seconds=0.3, most=2)) as address:
+        started = time.monotonic()
+        assert requests.post(address + URL, json={}, timeout=20).status_code == 503
+        assert time.monotonic() - started < 1.8
+
+
 def test_a_fault_of_the_program_shows_no_traceback() -> None:
     def fault(*_: object) -> None:
         raise KeyError("secret")

@@ -10,7 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from winnow.cli import app
@@ -63,13 +65,26 @@ def tracked_source(name: str) -> None:
     Path(f"data/source/climb/{name}.dvc").write_text("outs: []\n")
 
 
+def model(config: str = "{}", cut: int = 0) -> None:
+    folder = Path("data/climb/train/model")
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(config)
+    save_file({"weight": np.ones(9)}, folder / "model.safetensors")
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.truncate(file.seek(0, 2) - cut)
+
+
 FAULTS: list[tuple[Any, str, str, str]] = [
     (lambda: lock("no-such-package==1.0"), "packages", "no-such-package", "make .venv/ready"),
     (lambda: sources("data/source/climb/lost.csv"), "climb", "lost.csv", "winnow init climb"),
     (lambda: tracked_source("away.csv"), "climb", "away.csv", "dvc pull"),
     (lambda: shutil.rmtree(".git"), "git", "no Git repository", "clone"),
     (lambda: subprocess.run(["git", "config", "--unset", "user.name"], check=True), "git", "user.name", "git config"),
-    (lambda: shutil.rmtree(".dvc"), "dvc", "not initialised", "dvc init"),
+    (lambda: shutil.rmtree(".dvc"), "dvc", "not initialised", "git checkout .dvc"),
+    (lambda: Path(".dvc/config").write_text("[[[\nno"), "remote", "cannot be read", "git checkout .dvc/config"),
+    (lambda: model(cut=8), "climb", "the model is damaged", "dvc checkout --force train@climb"),
+    (lambda: model("{"), "climb", "the model is damaged", "dvc checkout --force train@climb"),
+    (lambda: Path("data/climb/train/model").mkdir(parents=True), "climb", "model.safetensors missing", "dvc checkout"),
     (lambda: Path("dvc.lock").write_text(""), "dvc", "dvc.lock is empty or damaged", "git checkout dvc.lock"),
     (lambda: PARAMS_FILE.write_text("a: [\n"), "params.yaml", "cannot be read", "dvc repro check"),
     (lambda: presets.apply({"runtime.device": "mps"}, PARAMS_FILE), "gpu", "runtime.device is mps", "auto or cpu"),
@@ -103,6 +118,16 @@ def test_a_remote_whose_kind_dvc_cannot_reach_here_names_the_extra(here: Path) -
     assert check.state == "missing"
     assert "dvc[s3]" in check.fix
     assert "secret" not in check.line()
+
+
+def test_a_whole_model_is_here_and_a_remote_without_its_folder_is_noted(here: Path) -> None:
+    assert "no model here" in found("climb").found
+    model()
+    assert (found("climb").state, found("climb").found) == ("ok", "embedded data, model here")
+    remote("../elsewhere")
+    assert (found("remote").state, "not here" in found("remote").found) == ("note", True)
+    Path("elsewhere").mkdir()
+    assert found("remote").state == "ok"
 
 
 def test_a_full_disk_is_missing_space(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

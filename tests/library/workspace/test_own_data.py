@@ -216,6 +216,39 @@ def test_what_is_not_recognised_is_refused_and_nothing_changes(
     assert not here
 
 
+@pytest.mark.parametrize(
+    ("domain", "make", "told"),
+    [
+        ("sessions", lambda: text("bad.csv", "user,song,timestamp\n"), ["holds no play"]),
+        ("sessions", lambda: text("bad.csv", "PK\x03\x04"), ["an Excel file", "save the table as CSV"]),
+        ("climb", lambda: text("bad.json", '[{"Grade": "6A", "Mo'), ["column 18", "cut off"]),
+        ("climb", lambda: text("bad.csv", "Grade;Name\n6A;x\n"), ["no column holds", "grade, name"]),
+        ("articles", lambda: text("bad.json", '[{"id": "1", "content": "x"}]'), ["one JSON object", "a line"]),
+    ],
+)
+def test_a_refusal_tells_the_reason_the_place_and_the_cure(
+    here: list[list[str]], domain: str, make: Callable[[], Path], told: list[str]
+) -> None:
+    with pytest.raises(SourceError) as caught:
+        plan(domain, [make()])
+    assert all(each in str(caught.value) for each in told), str(caught.value)
+    assert f"data/source/{domain}/README.md" in str(caught.value), "not which page describes the formats"
+    assert str(caught.value).count(f"{Path('mine')}/bad") <= 2, "the file is named again and again"
+
+
+def test_columns_as_spreadsheets_name_them_and_rows_that_will_be_left_out(here: list[list[str]]) -> None:
+    (found,) = plan("sessions", [text("a.csv", "User ID,Track Name,Played At\nann,one,5\n")]).found
+    chosen = found.source["events"]
+    assert (chosen["user"], chosen["item"], chosen["timestamp"]) == ("User ID", ["Track Name"], "Played At")
+    for name in ("a", "b", "c"):
+        page(Path("mine/labelled", f"{name}.png"))
+    text("labelled/metadata.csv", "filename;quality_score\na.png;0.5\nb.png;0.7\nc.png;0,9\n")
+    (found,) = plan("documents", [Path("mine/labelled")]).found
+    assert "2 files" in found.told
+    assert "1 row left out" in found.told
+    assert "'0,9'" in found.told
+
+
 def test_a_second_source_joins_the_first_and_the_same_name_is_refused(here: list[list[str]]) -> None:
     first = text("a.csv", "grade,holds\n6A+,A5 C9 K18\n")
     carry_out(plan("climb", [first]))

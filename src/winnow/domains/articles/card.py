@@ -39,6 +39,7 @@ CARD = Description(
         "It reads the beginning of long articles only, up to its number of tokens.",
         "Languages, times and sources that the training articles lack may be scored wrongly.",
     ),
+    sent='one JSON object a line: `{"id": "1", "title": "…", "content": "…"}`',
     row="articles",
     synthetic="articles composed of drawn sentences, labelled by rules",
     tags=("regression", "distillation"),

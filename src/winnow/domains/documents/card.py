@@ -12,6 +12,7 @@ CARD = Description(
         "Issues that were not in its training pages, such as other scripts, paper or cameras, may be judged wrongly.",
         "The threshold for retake holds for pages like those of validation.",
     ),
+    sent="a scan, a PDF, or a folder of them",
     row="pages",
     synthetic="drawn letters, forms, tables and receipts, degraded in known ways",
     tags=("document-quality", "scan"),

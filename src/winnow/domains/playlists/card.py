@@ -1,6 +1,19 @@
 """What a model card says of a network that completes playlists."""
 
-from winnow.learn.card import Description
+from pathlib import Path
+
+import pandas as pd
+
+from winnow.domains.playlists import definitions
+from winnow.learn.card import Description, plain_names
+
+
+def _tracks(folder: Path) -> list[str]:
+    tracks = pd.read_parquet(folder / "tracks.parquet").nlargest(50, "playlists")
+    artists = pd.read_parquet(folder / "artists.parquet").set_index("artist_index")["artist"]
+    named = tracks["artist_index"].map(artists)
+    return plain_names(named[named.notna()] + definitions.JOIN + tracks["title"])
+
 
 CARD = Description(
     title="winnow playlists: playlist completion",
@@ -14,5 +27,6 @@ CARD = Description(
     ),
     row="playlist entries",
     synthetic="playlists drawn from tracks of drawn artists and genres",
+    known=_tracks,
     tags=("recommendation", "playlist-continuation", "graph-neural-network"),
 )

@@ -12,6 +12,7 @@ CARD = Description(
         "Photographs that are dark, blurred or unlike those of training are not graded; another camera may be enough.",
         "Rare grades have few test photographs: read the intervals, not the values.",
     ),
+    sent="a photograph of the fundus, or a folder of them",
     row="photographs",
     synthetic="drawn fundus photographs with drawn lesions",
     tags=("medical", "ophthalmology", "diabetic-retinopathy"),

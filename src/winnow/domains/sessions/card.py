@@ -1,6 +1,15 @@
 """What a model card says of a recommender of songs."""
 
-from winnow.learn.card import Description
+from pathlib import Path
+
+import pandas as pd
+
+from winnow.learn.card import Description, plain_names
+
+
+def _songs(folder: Path) -> list[str]:
+    return plain_names(pd.read_parquet(folder / "songs.parquet")["title"])
+
 
 CARD = Description(
     title="winnow sessions: recommended songs",
@@ -13,5 +22,6 @@ CARD = Description(
     ),
     row="plays",
     synthetic="listeners with drawn tastes, and songs in genres",
+    known=_songs,
     tags=("recommendation", "graph-neural-network"),
 )

@@ -70,6 +70,8 @@ def test_columns_by_position_and_parquet_and_a_name_that_stands_twice(tmp_path: 
     table.to_parquet(tmp_path / "plays.parquet")
     named = COLUMNS.model_copy(update=dict.fromkeys(("genre", "skipped", "share_played")))
     assert events.read(tmp_path / "plays.parquet", named).plays["timestamp"].isna().tolist() == [False, True]
+    pd.DataFrame({"user": ["1", ""], "song": ["a", "b"], "time": [5, 6]}).to_parquet(tmp_path / "gap.parquet")
+    assert events.read(tmp_path / "gap.parquet", named).rejected["row"].tolist() == [2], "rows count from 1"
     with pytest.raises(SourceError, match="has no column 'genre'"):
         events.read(tmp_path / "plays.parquet", COLUMNS)
 

@@ -22,7 +22,8 @@ def recognise(paths: Sequence[Path]) -> list[Recognised]:
 def _source(path: Path) -> Recognised:
     parquet = path.suffix == ".parquet"
     if not parquet and not path.name.removesuffix(".gz").endswith(".jsonl"):
-        raise unknown(path, LOOKED_FOR)
+        cure = "write one JSON object with id and content a line, as .jsonl"
+        raise unknown(path, LOOKED_FOR, [SourceError(f"{path.suffix or 'a folder'} is not read", fix=cure)])
     try:
         rows = list(islice(parquet_rows(path) if parquet else jsonl_rows(path), FIRST))
     except SourceError as error:

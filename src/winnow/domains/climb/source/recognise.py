@@ -5,7 +5,7 @@ from pathlib import Path
 
 from winnow.domains.climb.source import formats
 from winnow.pipeline.errors import SourceError
-from winnow.pipeline.recognised import Recognised, unknown
+from winnow.pipeline.recognised import Recognised, left_out, unknown
 
 LOOKED_FOR = (
     "JSON of moonboard.com, of the MoonBoard app, of a guidebook or of grades and moves; CSV with grade and holds"
@@ -23,5 +23,5 @@ def _source(path: Path) -> Recognised:
         problems = formats.read(form, path)
     except SourceError as error:
         raise unknown(path, LOOKED_FOR, [error]) from None
-    told = f"{form}, {len(problems.routes):,} routes"
+    told = f"{form}, {len(problems.routes):,} routes" + left_out(problems.rejected["reason"].tolist())
     return Recognised({"format": form, "path": path}, (path,), told)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from winnow.domains.documents.source import formats
+from winnow.domains.documents.source.records import Record
+from winnow.images.listing import Listing
 from winnow.pipeline.errors import SourceError
-from winnow.pipeline.recognised import Recognised, unknown
+from winnow.pipeline.recognised import Recognised, left_out, unknown
 
 LOOKED_FOR = "a folder with metadata.csv (or its only CSV) that labels pages, or a folder of clean pages"
 
@@ -25,4 +27,8 @@ def _source(path: Path) -> Recognised:
         raise unknown(path, LOOKED_FOR, [error]) from None
     if not listing.records:
         raise unknown(path, LOOKED_FOR, [SourceError(f"all of its {listing.rows} rows are unusable")])
-    return Recognised({"format": form, "path": path}, (folder,), f"{form}, {len(listing.records):,} files of pages")
+    return Recognised({"format": form, "path": path}, (folder,), _told(form, listing))
+
+
+def _told(form: str, listing: Listing[Record]) -> str:
+    return f"{form}, {len(listing.records):,} files of pages" + left_out([reason for *_, reason in listing.rejected])

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from winnow.domains.retina.source import formats
+from winnow.domains.retina.source.records import Record
+from winnow.images.listing import Listing
 from winnow.pipeline.errors import SourceError, WinnowError
-from winnow.pipeline.recognised import Recognised, unknown
+from winnow.pipeline.recognised import Recognised, left_out, unknown
 
 LOOKED_FOR = (
     "a CSV of APTOS (id_code,diagnosis), EyePACS (image,level) or IDRiD (Image name,Retinopathy grade) with its folder "
@@ -31,25 +33,23 @@ def _source(path: Path, images: Sequence[Path]) -> Recognised:
         form = formats.guess(path)
         if form not in formats.CSV_COLUMNS:
             listing = formats.read(form, path, None)
-            return Recognised(
-                {"format": form, "path": path, "images": None}, (path,), _told(form, len(listing.records))
-            )
+            return Recognised({"format": form, "path": path, "images": None}, (path,), _told(form, listing))
     except (WinnowError, OSError, ValueError) as error:
         raise unknown(
             path, LOOKED_FOR, [error if isinstance(error, WinnowError) else SourceError(str(error))]
         ) from None
     beside = sorted(each for each in path.parent.iterdir() if each.is_dir())
-    counted = [(len(formats.read(form, path, folder).records), folder) for folder in [*images, path.parent, *beside]]
-    count, folder = max(counted, key=lambda each: each[0])
-    if not count:
+    read = [(formats.read(form, path, folder), folder) for folder in dict.fromkeys([*images, path.parent, *beside])]
+    listing, folder = max(read, key=lambda each: len(each[0].records))
+    if not listing.records:
         raise SourceError(
             f"{path} looks like {form}, but none of its photographs was found",
-            where=", ".join(str(each) for _, each in counted),
+            where=", ".join(str(each) for _, each in read),
             fix=f"name their folder, too: winnow init retina {path} FOLDER",
         )
     copied = (folder,) if path.parent == folder else (path, folder)
-    return Recognised({"format": form, "path": path, "images": folder}, copied, _told(form, count))
+    return Recognised({"format": form, "path": path, "images": folder}, copied, _told(form, listing))
 
 
-def _told(form: str, count: int) -> str:
-    return f"{form}, {count:,} photographs"
+def _told(form: str, listing: Listing[Record]) -> str:
+    return f"{form}, {len(listing.records):,} photographs" + left_out([reason for *_, reason in listing.rejected])

@@ -1,5 +1,6 @@
 """Which format listening data have, for `winnow init`."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -63,17 +64,23 @@ def _source(path: Path) -> Recognised:
         told = ", ".join(each.name for each in copied)
         return Recognised({"format": form, "path": path, "events": None}, copied, f"{form}: {told}")
     try:
-        with reading(path, "is not a readable Parquet file", fix="write it again"):
-            columns = parquet.read_schema(path).names if path.suffix == ".parquet" else read_delimited(path)[0]
+        if path.suffix == ".parquet":
+            with reading(path, "is not a readable Parquet file", fix="write it again"):
+                columns, holds_plays = parquet.read_schema(path).names, True
+        else:
+            columns, *lines = read_delimited(path)
+            holds_plays = any(lines)
     except SourceError as error:
         raise unknown(path, LOOKED_FOR, [error]) from None
-    by_name = {column.strip().lower(): column.strip() for column in columns}
+    by_name = {re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_"): column.strip() for column in columns}
     found: dict[str, Any] = {
         what: next((by_name[name] for name in names if name in by_name), None) for what, names in NAMES.items()
     }
     if missing := [what for what in ("user", "item") if found[what] is None]:
         why = SourceError(f"it has no column of the {' and '.join(missing)} among {', '.join(columns) or 'none'}")
         raise unknown(path, LOOKED_FOR, [why])
+    if not holds_plays:
+        raise unknown(path, LOOKED_FOR, [SourceError("it holds no play below its header")])
     events = {"header": True, **found, "item": [found["item"]]}
     told = ", ".join(f"{what} is {column!r}" for what, column in found.items() if column)
     return Recognised({"format": "events", "path": path, "events": events}, (path,), f"events: {told}")
