@@ -20,9 +20,10 @@ import pyarrow as arrow
 from PIL import Image
 from pyarrow import parquet
 
-from tests.faults.damage import DEEP, npz, png
+from tests.faults.damage import DEEP, claimed, npz, png
 
-Make = Callable[[Path], Any]
+Make = Callable[[Path, bytes], Any]
+"""Writes the bad file, given the path, at which nothing is, and the bytes of the good one."""
 
 
 class Case(NamedTuple):
@@ -37,7 +38,7 @@ class Case(NamedTuple):
 
 
 def content(made: bytes | Callable[[], bytes]) -> Make:
-    return lambda path: path.write_bytes(made if isinstance(made, bytes) else made())
+    return lambda path, _: path.write_bytes(made if isinstance(made, bytes) else made())
 
 
 def bomb(head: bytes, piece: bytes, mib: int) -> Callable[[], bytes]:
@@ -51,15 +52,15 @@ def bomb(head: bytes, piece: bytes, mib: int) -> Callable[[], bytes]:
     return make
 
 
-def zip_bomb(path: Path) -> None:
-    """An npz of 2 GiB of zeros in two megabytes."""
+def zip_bomb(path: Path, _good: bytes) -> None:
+    """An npz of 210 MB of zeros in 200 kilobytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         for split in ("train", "val", "test"):
             with packed.open(f"{split}_images.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array_header_1_0(
-                    file, {"descr": "|u1", "fortran_order": False, "shape": (700, 1000, 1000)}
+                    file, {"descr": "|u1", "fortran_order": False, "shape": (70, 1000, 1000)}
                 )
-                for _ in range(700):
+                for _ in range(70):
                     file.write(bytes(1_000_000))
 
 
@@ -71,7 +72,7 @@ def splits_of(shape: tuple[int, ...]) -> dict[str, Any]:
     return parts
 
 
-def pdf_of_large_pages(path: Path) -> None:
+def pdf_of_large_pages(path: Path, _good: bytes) -> None:
     """Pages that are all one black scan of 81 million pixels: 80 kilobytes of file."""
     side, pages = 9000, 4
     packed = zlib.compress(bytes(side * side), 9)
@@ -102,16 +103,16 @@ def pdf_of_large_pages(path: Path) -> None:
     path.write_bytes(found)
 
 
-def many_frames(path: Path) -> None:
+def many_frames(path: Path, _good: bytes) -> None:
     frames = [Image.new("L", (64, 64), number % 256) for number in range(2100)]
     frames[0].save(path, save_all=True, append_images=frames[1:])
 
 
-def binary_columns(path: Path) -> None:
+def binary_columns(path: Path, _good: bytes) -> None:
     pd.DataFrame({"user": [b"\xff\xfe"] * 9, "song": [b"\x00"] * 9, "time": [1] * 9}).to_parquet(path)
 
 
-def a_row_a_million_times(path: Path) -> None:
+def a_row_a_million_times(path: Path, _good: bytes) -> None:
     """Sixty million plays in some kilobytes."""
     one = arrow.table({"user": ["u"] * 10**6, "song": ["s"] * 10**6, "time": [1] * 10**6})
     with parquet.ParquetWriter(path, one.schema, compression="zstd") as writer:
@@ -119,8 +120,8 @@ def a_row_a_million_times(path: Path) -> None:
             writer.write_table(one)
 
 
-def date_of_no_year(path: Path) -> None:
-    times = arrow.array([2**62] * 3, arrow.timestamp("s"))
+def date_of_no_year(path: Path, _good: bytes) -> None:
+    times = arrow.array([2**62] * 3, arrow.timestamp("ms"))
     parquet.write_table(arrow.table({"id": ["a", "b", "c"], "content": ["x"] * 3, "published": times}), path)
 
 
@@ -146,7 +147,7 @@ def routes(**changes: Any) -> bytes:
     return json.dumps([row, {**row, **changes}]).encode()
 
 
-def references(path: Path) -> None:
+def references(path: Path, _good: bytes) -> None:
     """Ten lines that stand for a billion values."""
     lines = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
@@ -154,7 +155,7 @@ def references(path: Path) -> None:
 
 
 def with_line(line: str) -> Make:
-    return lambda path: path.write_text(f"{line}\n{path.read_text()}")
+    return lambda path, good: path.write_bytes(f"{line}\n".encode() + good)
 
 
 DEEP_YAML = b"a: " + DEEP
@@ -163,19 +164,20 @@ APP, MPD, EYES, PAGES = "ingest app2.json.gz", "ingest mpd.slice.40-79.json.gz",
 CASES = [
     Case("a picture 8 pixels wide and 60,000 high", "retina", EYES, "eyes/e0.png", content(lambda: png(8, 60_000)),
          "too narrow: 8 × 60000 pixels", is_left_out=True),
-    Case("a picture of 2.5 billion pixels", "retina", EYES, "eyes/e0.png", content(lambda: png(50_000, 50_000)),
+    Case("a picture of 2.5 billion pixels", "retina", EYES, "eyes/e0.png", content(lambda: claimed(50_000, 50_000)),
          "too large", is_left_out=True),
     Case("half of an AVIF as PNG", "retina", EYES, "eyes/e0.png", content(damaged_tail("AVIF")), "corrupt image",
          is_left_out=True),
-    Case("half of a TIFF", "retina", EYES, "eyes/e2.tif", content(damaged_tail("TIFF")), "corrupt image",
-         is_left_out=True),
-    Case("a pipe among the photographs", "retina", EYES, "eyes/e0.png", os.mkfifo, "no photograph e0", is_left_out=True),
+    Case("half of a TIFF", "retina", EYES, "eyes/e2.tif", lambda path, good: path.write_bytes(good[:999]),
+         "corrupt image", is_left_out=True),
+    Case("a pipe among the photographs", "retina", EYES, "eyes/e0.png", lambda path, _: os.mkfifo(path),
+         "no photograph e0", is_left_out=True),
     Case("a link to a device among the photographs", "retina", EYES, "eyes/e0.png",
-         lambda path: path.symlink_to("/dev/zero"), "no photograph e0", is_left_out=True),
-    Case("an npz of two gigabytes of zeros", "retina", "ingest small.npz", "small.npz", zip_bomb,
-         r"2,\d+,\d+,\d+ bytes come out of it, and at most \d+,\d+,\d+"),
+         lambda path, _: path.symlink_to("/dev/zero"), "no photograph e0", is_left_out=True),
+    Case("an npz of 210 megabytes of zeros", "retina", "ingest small.npz", "small.npz", zip_bomb,
+         r"210,\d+,\d+ bytes come out of it, and at most \d+,\d+,\d+"),
     Case("an npz of wide pictures", "retina", "ingest small.npz", "small.npz",
-         content(lambda: npz(**splits_of((2, 8, 60_000)))), "too narrow", is_left_out=True),
+         content(lambda: npz(**splits_of((2, 8, 60_000)))), "too narrow"),
     Case("an npz of pictures without pixels", "retina", "ingest small.npz", "small.npz",
          content(lambda: npz(**splits_of((6, 28, 0)))), "do not fit"),
     Case("an npz that is none", "retina", "ingest small.npz", "small.npz", content(b"PK\x03\x04" + bytes(90)),
@@ -185,16 +187,17 @@ CASES = [
          is_left_out=True),
     Case("a GIF of 2,100 pictures", "documents", PAGES, "pages/p3.gif", many_frames, "2100 images, and at most 2000",
          is_left_out=True),
-    Case("half of a TIFF of several pages", "documents", PAGES, "pages/many.tiff", content(damaged_tail("TIFF")),
-         "corrupt", is_left_out=True),
+    Case("half of a TIFF of several pages", "documents", PAGES, "pages/many.tiff",
+         lambda path, good: path.write_bytes(good[:999]), "corrupt", is_left_out=True),
     Case("a file name of 300 characters", "documents", "ingest pages/metadata.csv", "pages/metadata.csv",
-         content(pages_csv("a" * 300 + ".png")), "no file", is_left_out=True),
+         content(pages_csv("a" * 300 + ".png")), "name too long", is_left_out=True),
     Case("a file name with NUL", "documents", "ingest pages/metadata.csv", "pages/metadata.csv",
          content(pages_csv("a\0.png")), "bytes that are no text"),
     Case("100,000 brackets", "climb", "ingest app.json", "app.json", content(DEEP), "nested too deeply"),
-    Case("a gibibyte of blanks", "climb", APP, "app2.json.gz", content(bomb(b"[", b" ", 1024)),
+    Case("256 MiB of blanks", "climb", APP, "app2.json.gz", content(bomb(b"[", b" ", 256)),
          r"more than \d+,\d+,\d+ bytes come out of it"),
-    Case("a gzip file cut off", "climb", APP, "app2.json.gz", content(gzip.compress(b"[]" * 99)[:-9]), "cannot be read"),
+    Case("a gzip file cut off", "climb", APP, "app2.json.gz", content(gzip.compress(b"[]" * 99)[:-9]),
+         "cannot be read"),
     Case("a rating of 400 digits", "climb", "ingest minimal.json", "minimal.json", content(routes(UserRating=10**400)),
          "`UserRating` is 1000", is_left_out=True),
     Case("a rating of 5,000 digits", "climb", "ingest minimal.json", "minimal.json",
@@ -204,25 +207,25 @@ CASES = [
     Case("a field of 200,000 characters", "sessions", "ingest plays.csv", "plays.csv",
          content(b"user,song,time\nu," + b"s" * 200_000 + b",1\n"), "field larger than field limit"),
     Case("a table cut off", "sessions", "ingest plays.parquet", "plays.parquet",
-         lambda path: path.write_bytes(path.read_bytes()[:-300]), "is not a readable Parquet file"),
-    Case("a table of bytes that are no text", "sessions", "ingest plays.parquet", "plays.parquet", binary_columns, "^$",
-         is_left_out=True),
+         lambda path, good: path.write_bytes(good[:-300]), "is not a readable Parquet file"),
+    Case("a table of bytes that are no text", "sessions", "ingest plays.parquet", "plays.parquet", binary_columns,
+         "is not a readable Parquet file"),
     Case("a table of sixty million equal rows", "sessions", "ingest plays.parquet", "plays.parquet",
          a_row_a_million_times, "60,000,000 rows come out of it, and at most"),
     Case("tags without a tag", "sessions", "ingest user_artists.dat", "tags.dat", content(b"tagID\ttagValue\n"), "^$",
          is_left_out=True),
-    Case("a gibibyte of plays", "sessions", "ingest plays2.csv.gz", "plays2.csv.gz",
-         content(bomb(b"user,song,time\n", b"u,s,1\n", 1024)), r"more than \d+,\d+,\d+ bytes come out of it"),
+    Case("256 MiB of plays", "sessions", "ingest plays2.csv.gz", "plays2.csv.gz",
+         content(bomb(b"user,song,time\n", b"u,s,1\n", 256)), r"more than \d+,\d+,\d+ bytes come out of it"),
     Case("a slice of brackets", "playlists", "ingest mpd.slice.0-39.json", "mpd.slice.0-39.json", content(DEEP),
          "nested too deeply"),
-    Case("a gibibyte of playlists", "playlists", MPD, "mpd.slice.40-79.json.gz",
-         content(bomb(b'{"playlists": [', b"[],", 1024)), r"more than \d+,\d+,\d+ bytes come out of it"),
-    Case("a gibibyte in one line", "articles", "ingest more.jsonl.gz", "more.jsonl.gz",
-         content(bomb(b"", b"a", 1024)), r"more than \d+,\d+,\d+ bytes come out of it"),
+    Case("256 MiB of playlists", "playlists", MPD, "mpd.slice.40-79.json.gz",
+         content(bomb(b'{"playlists": [', b"[],", 256)), r"more than \d+,\d+,\d+ bytes come out of it"),
+    Case("256 MiB in one line", "articles", "ingest more.jsonl.gz", "more.jsonl.gz",
+         content(bomb(b"", b"a", 256)), r"more than \d+,\d+,\d+ bytes come out of it"),
     Case("a date of no year", "articles", "ingest mine.parquet", "mine.parquet", date_of_no_year,
          "is not a readable Parquet file"),
     Case("a line of brackets", "articles", "ingest mine.jsonl", "mine.jsonl",
-         lambda path: path.write_bytes(DEEP + b"\n" + path.read_bytes()), "nested too deeply", is_left_out=True),
+         lambda path, good: path.write_bytes(DEEP + b"\n" + good), "nested too deeply", is_left_out=True),
     Case("references to references in params.yaml", "shared", "params.yaml", "params.yaml", references,
          "more than 100,000 values"),
     Case("brackets in params.yaml", "shared", "params.yaml", "params.yaml", content(DEEP_YAML), "nested too deeply"),
@@ -234,5 +237,5 @@ CASES = [
     Case("a ledger of other things", "shared", "ledger", ".winnow/ledger.jsonl",
          content(b'[]\n{"began": 3}\n\xff\xfe\n' + DEEP + b'\n{"outcome": "done", "began": [], "stage": {}}\n'), "^$",
          is_left_out=True),
-    Case("titles of brackets", "shared", "titles.json", "titles.json", content(DEEP), "^$", is_left_out=True),
+    Case("titles of brackets", "shared", "titles.json", "titles.json", content(DEEP), "nested too deeply"),
 ]  # fmt: skip

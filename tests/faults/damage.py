@@ -5,6 +5,7 @@ import io
 import json
 import random
 import re
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -118,6 +119,16 @@ def png(width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
+def claimed(width: int, height: int) -> bytes:
+    """The head of a picture that says to be of any size."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)
+
+    head = width.to_bytes(4) + height.to_bytes(4) + b"\x08\x00\x00\x00\x00"
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(10**6)))
+
+
 def npz(**arrays: Any) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
@@ -127,7 +138,7 @@ def npz(**arrays: Any) -> bytes:
 OTHERS: tuple[Callable[[], bytes], ...] = (
     lambda: b"PK\x03\x04" + bytes(100),
     lambda: b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer <</Root 1 0 R>>",
-    lambda: gzip.compress(bytes(300 * 2**20), 1),
+    lambda: gzip.compress(bytes(2**20), 1) * 300,
     lambda: gzip.compress(b"[" * 2**20),
     lambda: DEEP,
     lambda: b'{"a":' * 100_000,
@@ -137,7 +148,8 @@ OTHERS: tuple[Callable[[], bytes], ...] = (
     lambda: b"{}",
     lambda: b"PAR1" + bytes(30) + b"PAR1",
     lambda: png(8, 60_000),
-    lambda: png(9_000, 9_000),
+    lambda: claimed(50_000, 50_000),
+    lambda: claimed(9_000, 9_000),
     lambda: b"a" * 2**21,
     lambda: b'"' * 2**20,
 )

@@ -269,7 +269,8 @@ def verb_doors(domain: str, folder: Path) -> list[Door]:
         own = tuple(sorted(each for each in inputs if any(each.startswith(part) for part in command)))
         title = f"{command[0]} {' '.join(part for part in command[1:] if part.startswith('--'))}"
         if own:
-            doors.append(Door(domain, f"{title} input", own, _verb(domain, command)))
+            # articles names rows of the one file that was given
+            doors.append(Door(domain, f"{title} input", own, _verb(domain, command), names_file=domain != "articles"))
         doors.append(
             Door(domain, f"{title} model", tuple(model), _verb(domain, command), is_verified=True, names_file=False)
         )

@@ -51,7 +51,6 @@ def attempt(action: Callable[[], Any], name: str = "", *, unlimited: bool = Fals
     Modules that the fork imported are imported here, so that the next fork has them.
     """
     with tempfile.TemporaryFile() as answer:
-        before = psutil.Process().memory_info().rss
         began = time.monotonic()
         child = os.fork()
         if child == 0:
@@ -65,13 +64,13 @@ def attempt(action: Callable[[], Any], name: str = "", *, unlimited: bool = Fals
         return Outcome(kind, signal.Signals(number).name)
     if not content:
         return Outcome("crash", f"exit code {os.WEXITSTATUS(status)} without an answer")
-    kind, said, printed, told, seconds, peak, modules = pickle.loads(content)
+    kind, said, printed, told, seconds, held, modules = pickle.loads(content)
     for module in modules:
         if module not in sys.modules:
             with suppress(Exception):
                 importlib.import_module(module)
-    mib = max(peak - before, 0) / 2**20
-    if kind == "message" and name and name not in said:
+    mib = held / 2**20
+    if kind == "message" and name and name not in said and "ingest.sources" not in said:
         kind = "unnamed"
     if not unlimited and kind in {"message", "carried on"} and mib * 2**20 > MEMORY:
         kind = "memory"
@@ -95,7 +94,7 @@ def _wait(child: int, end: float) -> int:
 
 def _run(action: Callable[[], Any], target: int, *, unlimited: bool) -> None:
     """In the child: never returns."""
-    own = resource.getrusage(resource.RUSAGE_SELF)
+    own, before = resource.getrusage(resource.RUSAGE_SELF), psutil.Process().memory_info().rss
     used = own.ru_utime + own.ru_stime
     known = set(sys.modules)
     if not unlimited:
@@ -112,7 +111,7 @@ def _run(action: Callable[[], Any], target: int, *, unlimited: bool) -> None:
                 if isinstance(ended.code, str):
                     kind, said = "message", ended.code
                 elif ended.code:
-                    kind, said = "message", told.getvalue()
+                    kind, said = "message", printed.getvalue() + told.getvalue()
     except (WinnowError, OSError) as error:
         message = from_os_error(error) if isinstance(error, OSError) else error
         kind, said = "message", str(message)
@@ -121,10 +120,10 @@ def _run(action: Callable[[], Any], target: int, *, unlimited: bool) -> None:
     if "Traceback (most recent call last)" in told.getvalue():
         kind, said = "traceback", told.getvalue()[-1500:]
     spent = resource.getrusage(resource.RUSAGE_SELF)
-    peak = spent.ru_maxrss * 1024
+    held = max(spent.ru_maxrss * 1024 - before, 0)
     cost = spent.ru_utime + spent.ru_stime - used
     modules = [name for name in sys.modules if name not in known and not name.startswith("tests.")]
-    found = (kind, said, printed.getvalue(), told.getvalue(), cost, peak, modules)
+    found = (kind, said, printed.getvalue(), told.getvalue(), cost, held, modules)
     try:
         with os.fdopen(target, "wb", closefd=False) as file:
             file.write(pickle.dumps(found))

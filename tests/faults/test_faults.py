@@ -53,13 +53,9 @@ def test_a_bad_input(case: Case, doors: dict[tuple[str, str], tuple[Path, Door]]
     folder, door = doors[case.domain, case.door]
     place = copied(folder, scratch / "here", {})
     (file,) = (place / each for each in door.files if each.endswith(case.file) and "backup" not in each)
-    content = file.read_bytes()
+    good = file.read_bytes()
     file.unlink()
-    if case.make.__name__ == "<lambda>":  # which may read what was there
-        file.write_bytes(content)
-        if "symlink" in case.make.__code__.co_names:
-            file.unlink()
-    case.make(file)
+    case.make(file, good)
     outcome = attempt(partial(_go, place, door), file.name if door.names_file else "")
     assert outcome.kind == ("carried on" if case.is_left_out else "message"), outcome.said
     assert outcome.mib <= MEMORY / 2**20
@@ -71,7 +67,7 @@ def test_a_bad_input(case: Case, doors: dict[tuple[str, str], tuple[Path, Door]]
     else:
         assert said.count("to do:") == 1, f"one message with one remedy: {said}"
         assert max(map(len, said.splitlines())) < 1500
-    assert re.search(case.told, said), said
+    assert re.search(case.told, said, re.IGNORECASE), said
 
 
 def _go(place: Path, door: Door) -> None:
