@@ -3,12 +3,12 @@
 import io
 import json
 from collections.abc import Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import PydanticSchemaGenerationError, TypeAdapter
 from torch import nn
 
 from winnow.learn.checkpoints import DamagedWeightsError, load_weights
@@ -57,7 +57,8 @@ def _check_types(network: type[nn.Module], config: Mapping[str, Any]) -> None:
     """Raise ValueError when an argument of the network has another type than it declares, such as a limit of text."""
     kinds = get_type_hints(network.__init__)
     for name in kinds.keys() & config.keys():
-        TypeAdapter(kinds[name]).validate_json(json.dumps(config[name]), strict=True)
+        with suppress(PydanticSchemaGenerationError):  # a module, which no file holds
+            TypeAdapter(kinds[name]).validate_json(json.dumps(config[name]), strict=True)
 
 
 def _damaged(domain: str, folder: Path, error: Exception) -> WinnowError:
