@@ -140,7 +140,6 @@ def damage_all(
     """Cases by (domain, door, fault, kind), the bad ones, the highest memory in MiB and the longest time."""
     good: dict[int, Outcome] = {}
     for folder, door in doors:
-        case(folder, door, door.files[0], None)  # its modules are imported here, so that no fork has to
         good[id(door)] = found = case(folder, door, door.files[0], None)
         if found.kind != "carried on":
             raise SystemExit(f"{door.domain} {door.name} is no door: {found}")

@@ -103,7 +103,7 @@ def as_lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         if each["left_out"] is None:
             yield "        the tables with these rows are not here: `dvc checkout` or `dvc pull` brings them"
         for entry in each["left_out"] or []:
-            yield f"  {entry['rows']:>8,}  {entry['reason']}"
+            yield shown(f"  {entry['rows']:>8,}  {entry['reason']}")
             yield from (f"            {case_line(case)}" for case in entry["first"])
 
 
