@@ -28,6 +28,7 @@ from tests.faults.forks import BAD, Outcome, attempt
 from tests.stages.programs import STAGES, Programs
 from winnow.pipeline import checkout
 
+KINDS = ("message", "carried on", *BAD)
 SHOWN = 200
 """Bad cases that are kept with their words."""
 
@@ -120,14 +121,11 @@ def main() -> None:
     print(f"highest memory over imports {peak:.0f} MiB, longest case {slowest:.1f} s of processor time")
     if options.out:
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-        by_domain: dict[str, Counter[str]] = {}
-        for (domain, _, _, kind), count in counts.items():
-            by_domain.setdefault(domain, Counter())[kind] += count
         result = {
             "commit": commit.stdout.strip(), "minutes": options.minutes, "seed": options.seed,
             "doors": len(doors), "faults": len(DAMAGES), "cases": sum(counts.values()),
             "peak_mib": round(peak), "longest_seconds": round(slowest, 1),
-            "kinds": {domain: dict(sorted(found.items())) for domain, found in sorted(by_domain.items())},
+            "kinds": by_domain(counts),
             "bad": bad[:SHOWN],
         }  # fmt: skip
         options.out.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -163,16 +161,23 @@ def damage_all(
     return counts, bad, peak, slowest
 
 
+def by_domain(counts: Counter[tuple[str, str, str, str]]) -> dict[str, dict[str, int]]:
+    """How many inputs were damaged, and what came of them, by domain and in all."""
+    found = {}
+    for name in (*sorted({domain for domain, *_ in counts}), "all"):
+        own = Counter(dict.fromkeys(KINDS, 0))
+        for (domain, _, _, kind), count in counts.items():
+            own[kind] += count * (name in {domain, "all"})
+        found[name] = {"injected": own.total(), **own}
+    return found
+
+
 def summary(counts: Counter[tuple[str, str, str, str]]) -> str:
-    """A Markdown table: a row a domain."""
-    kinds = ("message", "carried on", *BAD)
-    rows = [f"| domain | injected | {' | '.join(kinds)} |", "|---" * (len(kinds) + 2) + "|"]
-    domains = sorted({domain for domain, *_ in counts})
-    for domain in (*domains, "all"):
-        own = Counter[str]()
-        for (of, _, _, kind), count in counts.items():
-            own[kind] += count * (domain in {of, "all"})
-        rows.append(f"| {domain} | {own.total():,} | {' | '.join(f'{own[kind]:,}' for kind in kinds)} |")
+    """`by_domain` as a Markdown table."""
+    columns = ("injected", *KINDS)
+    rows = [f"| domain | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for domain, own in by_domain(counts).items():
+        rows.append(f"| {domain} | {' | '.join(f'{own[column]:,}' for column in columns)} |")
     return "\n".join(rows)
 
 
