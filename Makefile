@@ -4,13 +4,15 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: run test test-long mutants lint lock bench docs help
+.PHONY: run test test-long torture audit mutants lint lock bench docs help
 
 help:
 	@echo "make run        environment, then all domains side by side on the embedded data (winnow run)"
 	@echo "make test       lint, types, import contracts and every test"
 	@echo "make test DOMAIN=climb  the tests of one domain"
 	@echo "make test-long  tests that take too long for make test: dvc killed at every moment"
+	@echo "make torture    damage inputs at every door at random for MINUTES=20, ends in a table"
+	@echo "make audit      the locked packages against PyPI's advisories"
 	@echo "make mutants    plant faults, one at a time, and report what the tests do not see"
 	@echo "make bench      side-by-side measurements, JSON into benchmarks/pipeline/results"
 	@echo "make docs       the documentation as a site in build/site, links checked"
@@ -25,6 +27,12 @@ test: .venv/ready lint
 
 test-long: .venv/ready
 	python -m pytest -q -m long
+
+torture: .venv/ready
+	OMP_NUM_THREADS=1 python -m tests.faults.torture --minutes $(or $(MINUTES),20) --seed $(or $(SEED),0)
+
+audit: .venv/ready
+	python -m benchmarks.pipeline.audit
 
 mutants: .venv/ready
 	python -m benchmarks.mutation.mutants

@@ -17,7 +17,7 @@ from winnow.domains.articles.rules.prefilter import RULES, Sieve, digest_of
 from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.tables import Dropped, Kept
 from winnow.pipeline.stage import Stage, run_stage
-from winnow.pipeline.tables import open_parquet
+from winnow.pipeline.tables import parquet_batches
 
 SOURCE_FILES = ["filters/*/v*/prefilter.yaml"]
 BATCH_ROWS = 4096
@@ -29,7 +29,7 @@ def sift_articles(path: Path, prefilter: Prefilter) -> pd.DataFrame:
     sieve = Sieve(prefilter)
     columns = {"article_id": "str", "rule": "str", "topic": "str", "words": "int64", "digest": "str"}
     parts = [pd.DataFrame(columns=list(columns)).astype(columns)]
-    for batch in open_parquet(path).iter_batches(batch_size=BATCH_ROWS, columns=READ):
+    for batch in parquet_batches(path, rows=BATCH_ROWS, columns=READ):
         fields = zip(*(batch.column(column).to_pylist() for column in READ), strict=True)
         rows = [(name, *sieve.sift(*each)) for name, *each in fields]
         parts.append(pd.DataFrame(rows, columns=list(columns)).astype(columns))
@@ -39,7 +39,7 @@ def sift_articles(path: Path, prefilter: Prefilter) -> pd.DataFrame:
 def texts_of(path: Path, wanted: set[str]) -> Iterator[str]:
     """The texts of these articles, in the file's order, a batch at a time."""
     columns = ["article_id", "title", "content"]
-    for batch in open_parquet(path).iter_batches(batch_size=BATCH_ROWS, columns=columns):
+    for batch in parquet_batches(path, rows=BATCH_ROWS, columns=columns):
         for name, title, content in zip(*(batch.column(column).to_pylist() for column in columns), strict=True):
             if name in wanted:
                 yield article_text(title, content)

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from winnow.pipeline.text import shown
+
 JOINER = "\u2060"
 """A word joiner: invisible; it keeps `@name`, `#12`, `:name:` and addresses from becoming links or pictures."""
 HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -13,7 +15,7 @@ LINKED = re.compile(r"[@#:](?=\S)|\bwww(?=\.)|\bGH(?=-\d)", re.IGNORECASE)
 
 def plain(value: object) -> str:
     """Any text as text of one line: no markup, HTML, mention, link or table cell can begin in it."""
-    text = " ".join(str(value).split()).translate(HTML)
+    text = shown(" ".join(str(value).split())).translate(HTML)
     escaped = MARKUP.sub(lambda found: _escaped(found.group()), text)
     return LINKED.sub(lambda found: found.group() + JOINER, escaped)
 

@@ -22,7 +22,11 @@ def check_rejected_share(rejected: pd.DataFrame, rows_in: int, max_share: float,
     `rejected` has one row per unusable source row, with the columns source, row and reason; the first are shown.
     """
     if rows_in == 0:
-        raise SourceError(f"the source files of {domain} hold no row", fix="name a file that holds some")
+        raise SourceError(
+            f"the source files of {domain} hold no row",
+            where=f"params.yaml: {domain}.ingest.sources",
+            fix="name a file that holds some",
+        )
     share = len(rejected) / rows_in
     first = rejected.head(SHOWN_ROWS).itertuples()
     listed = "The first ones:" + "".join(f"\n    {row.source}, row {row.row}: {row.reason}" for row in first)

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from winnow.images import memory
-from winnow.pipeline.reading import reason
+from winnow.pipeline.errors import TableError
+from winnow.pipeline.reading import reading, reason
 
 Pixels = NDArray[np.uint8]
 Mode = Literal["RGB", "L"]
@@ -21,6 +23,7 @@ MAX_PIXELS = 100_000_000
 kilobytes can claim billions (a decompression bomb)."""
 MIN_SIDE = 8
 """Smallest accepted length of the shorter side, in pixels."""
+PNG = b"\x89PNG\r\n\x1a\n"
 COMPRESSION = 4
 """zlib's level: a third of the default's time for 5% more bytes."""
 
@@ -69,8 +72,22 @@ def decoding(what: str) -> Iterator[None]:
 
 def load_pixels(content: bytes, mode: Mode = "RGB") -> Pixels:
     """Pixels `(height, width, 3)`, or `(height, width)` for mode L, of an image that this library encoded."""
-    with Image.open(io.BytesIO(content)) as image:
-        return np.asarray(image.convert(mode))
+    fix = "bring the stage's images back with `dvc checkout --force`"
+    with reading("an image of a store", "is damaged", fix=fix, error=TableError):
+        check_png(content)
+        with Image.open(io.BytesIO(content)) as image:
+            return np.asarray(image.convert(mode))
+
+
+def check_png(content: bytes) -> None:
+    """Raise ValueError when a chunk of a PNG is not as its checksum says; Pillow does not look at those of pixels."""
+    place, size = len(PNG), len(content)
+    while content.startswith(PNG) and place < size:
+        length = int.from_bytes(content[place : place + 4])
+        end = place + 8 + length
+        if zlib.crc32(content[place + 4 : end]) != int.from_bytes(content[end : end + 4]):
+            raise ValueError("its checksum is another")
+        place = end + 4
 
 
 def encode_png(pixels: Pixels) -> bytes:

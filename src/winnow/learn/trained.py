@@ -1,11 +1,14 @@
 """A domain's trained model, loaded for use from the folder that its train stage wrote."""
 
 import io
-from contextlib import redirect_stdout
+import json
+from collections.abc import Mapping
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_type_hints
 
 import torch
+from pydantic import PydanticSchemaGenerationError, TypeAdapter
 from torch import nn
 
 from winnow.learn.checkpoints import DamagedWeightsError, load_weights
@@ -28,7 +31,7 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
     """
     folder = folder or model_folder(domain)
     try:
-        read_json(folder / "config.json", made_by=f"`dvc repro train@{domain}`")
+        _check_types(network, read_json(folder / "config.json", made_by=f"`dvc repro train@{domain}`"))
         doing("loading the model")
         with redirect_stdout(io.StringIO()):
             model: M = cast(Any, network).from_pretrained(folder)
@@ -48,6 +51,14 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
         raise _damaged(domain, folder, error) from None
     doing("predicting")
     return model.to(device).eval()
+
+
+def _check_types(network: type[nn.Module], config: Mapping[str, Any]) -> None:
+    """Raise ValueError when an argument of the network has another type than it declares, such as a limit of text."""
+    kinds = get_type_hints(network.__init__)
+    for name in kinds.keys() & config.keys():
+        with suppress(PydanticSchemaGenerationError):  # a module, which no file holds
+            TypeAdapter(kinds[name]).validate_json(json.dumps(config[name]), strict=True)
 
 
 def _damaged(domain: str, folder: Path, error: Exception) -> WinnowError:

@@ -8,6 +8,8 @@ from typing import Any
 
 import psutil
 
+from winnow.pipeline.text import shown
+
 DELAY = 2.0
 """seconds that something takes before it is announced"""
 MAX_REASONS = 5
@@ -18,9 +20,9 @@ _timer: Timer | None = None
 
 
 def say(*lines: str) -> None:
-    """Print lines for the person at the terminal, at once: stdout is for what other programs read."""
+    """Print lines for the person at the terminal, at once, see `shown`: stdout is for what other programs read."""
     for line in lines:
-        print(line, file=sys.stderr, flush=True)
+        print(shown(line), file=sys.stderr, flush=True)
 
 
 def announce(stage: str) -> None:

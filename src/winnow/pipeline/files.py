@@ -63,12 +63,16 @@ def read_json(path: Path, *keys: str, made_by: str = "dvc repro") -> dict[str, A
     if not path.exists():
         raise WinnowError(f"{path} does not exist", fix=f"{made_by} writes it")
     with reading(path, "is not valid JSON", fix=f"{made_by} writes it again", error=WinnowError):
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     if not isinstance(found, dict):
         raise WinnowError(f"{path} holds no JSON object", fix=f"{made_by} writes it again")
     if missing := [key for key in keys if key not in found]:
         raise WinnowError(f"{path} lacks {', '.join(missing)}", fix=f"{made_by} writes it again")
     return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
 
 
 def as_json(value: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Tables between stages: Parquet with checksums on disk, a pandera schema checked when written and when read."""
 
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -62,11 +62,28 @@ def read_table(path: Path, schema: type[Table]) -> pd.DataFrame:
     """Read a table and check it against `schema`; raises TableError when missing, unreadable or wrong."""
     if not path.exists():
         raise TableError(f"{path} does not exist", fix="run the stage that makes it: `dvc repro`, or `dvc checkout`")
-    with reading(
-        path, "is not a readable Parquet file", fix="bring it back with `dvc checkout --force`", error=TableError
-    ):
+    with reading_parquet(path):
         table = open_parquet(path).read().to_pandas()
     return validate(table, schema, where=str(path))
+
+
+def reading_parquet(path: Path) -> AbstractContextManager[None]:
+    """Raise TableError for whatever is raised in the block, in which a stage's table is read, see `reading`."""
+    return reading(
+        path, "is not a readable Parquet file", fix="bring it back with `dvc checkout --force`", error=TableError
+    )
+
+
+def parquet_batches(path: Path, *, rows: int, columns: list[str]) -> Iterator[arrow.RecordBatch]:
+    """Some columns of a stage's table, `rows` at a time; raises TableError."""
+    with reading_parquet(path):
+        batches = open_parquet(path).iter_batches(batch_size=rows, columns=columns)
+    while True:
+        with reading_parquet(path):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def open_parquet(source: Path | BinaryIO) -> parquet.ParquetFile:

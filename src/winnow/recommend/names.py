@@ -6,7 +6,6 @@ finds nothing, without accents and punctuation.
 """
 
 import re
-import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
+from winnow.pipeline.console import say
 from winnow.recommend.typed import Wanted
 
 JOIN = " – "
@@ -97,12 +97,12 @@ def tell(taken: Sequence[Taken], left_out: Sequence[LeftOut], *, where: str = ""
     start = f"{where}: " if where else ""
     for each in taken[:TOLD]:
         others = ", ".join(each.others[:TOLD]) + (" and others" if len(each.others) > TOLD else "")
-        print(f"{start}{each.typed!r} is taken as {each.name}; there is also {others}", file=sys.stderr)
+        say(f"{start}{each.typed!r} is taken as {each.name}; there is also {others}")
     for one in left_out[:TOLD]:
         near = f"; did you mean {' or '.join(one.near)}?" if one.near else ""
-        print(f"{start}{one.typed!r} is not known and left out{near}", file=sys.stderr)
+        say(f"{start}{one.typed!r} is not known and left out{near}")
     if len(left_out) > TOLD:
-        print(f"{start}{len(left_out)} names are not known and left out", file=sys.stderr)
+        say(f"{start}{len(left_out)} names are not known and left out")
 
 
 class NameIndex:

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import read_json
+from winnow.pipeline.tables import open_parquet, reading_parquet
+from winnow.pipeline.text import shown
 
 STAGES = ("ingest", "filter", "label", "split", "weight")
 LEFT_OUT = {"rejected": "reason", "dropped": "rule", "unlabelled": "reason"}
@@ -46,7 +48,8 @@ def _stage_rows(domain: str, stage: str) -> dict[str, Any]:
 
 def _left_out(path: Path, column: str) -> Iterator[dict[str, Any]]:
     """The most frequent reasons in a table of left-out rows, with their counts and first cases."""
-    table = pq.read_table(path)
+    with reading_parquet(path):
+        table = open_parquet(path).read()
     own = {each["values"]: each["counts"] for each in table[column].value_counts().to_pylist()}
     kinds: dict[str, list[str]] = {}
     for reason in own:
@@ -73,14 +76,16 @@ def _with_content(cases: list[dict[str, Any]], folder: Path) -> list[dict[str, A
     (key,) = cases[0]
     keys = [case[key] for case in cases]
     for path in sorted(folder.glob("*.parquet")):
-        schema = pq.read_schema(path)
-        if key in schema.names:
+        with reading_parquet(path):
+            schema = pq.read_schema(path)
+            if key not in schema.names:
+                continue
             plain = [
                 field.name for field in schema if not arrow.types.is_nested(field.type) and not _is_binary(field.type)
             ]
             rows = pq.read_table(path, columns=plain, filters=[(key, "in", keys)]).to_pylist()
-            if sorted(row[key] for row in rows) == sorted(keys):
-                return sorted(rows, key=lambda row: keys.index(row[key]))
+        if sorted(row[key] for row in rows) == sorted(keys):
+            return sorted(rows, key=lambda row: keys.index(row[key]))
     return cases
 
 
@@ -98,7 +103,7 @@ def as_lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         if each["left_out"] is None:
             yield "        the tables with these rows are not here: `dvc checkout` or `dvc pull` brings them"
         for entry in each["left_out"] or []:
-            yield f"  {entry['rows']:>8,}  {entry['reason']}"
+            yield shown(f"  {entry['rows']:>8,}  {entry['reason']}")
             yield from (f"            {case_line(case)}" for case in entry["first"])
 
 
@@ -114,4 +119,4 @@ def case_line(case: Mapping[str, Any]) -> str:
 
 
 def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+    return shown(text if len(text) <= length else text[: length - 1] + "…")

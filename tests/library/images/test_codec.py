@@ -11,6 +11,7 @@ from PIL import Image
 from winnow.images import codec
 from winnow.images.codec import ImageError, decode, encode_png, load_pixels
 from winnow.images.resizing import pad_to_square, resize_square
+from winnow.pipeline.errors import TableError
 
 ORIENTATION = 0x0112
 
@@ -164,3 +165,28 @@ def test_squares_are_padded_evenly_and_resized() -> None:
     assert resize_square(square, 20) == pytest.approx(means, abs=0.51)
     assert resize_square(square, 64).shape == (64, 64, 3)
     assert (resize_square(square, 40) == square).all()
+
+
+def test_a_changed_bit_of_a_stored_image_is_told_wherever_it_lies() -> None:
+    """Pillow does not look at the checksums of a PNG's pixels: it would give others."""
+    stored = encode_png(np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8))
+    silent = 0
+    for place in range(len(stored)):
+        damaged = bytearray(stored)
+        damaged[place] ^= 1
+        with pytest.raises(TableError, match="an image of a store is damaged"):
+            load_pixels(bytes(damaged))
+        try:
+            Image.open(io.BytesIO(damaged)).load()
+            silent += 1
+        except (OSError, SyntaxError, ValueError):
+            pass
+    assert silent, "Pillow tells of none of these"
+    assert load_pixels(stored).shape == (16, 16, 3)
+
+
+def test_a_narrow_image_is_not_padded_to_gigabytes() -> None:
+    side = int(codec.MAX_PIXELS**0.5)
+    with pytest.raises(ImageError, match=rf"too narrow: 8 × {side + 1} pixels, and a square of at most 100,000,000"):
+        pad_to_square(np.zeros((side + 1, 8, 3), dtype=np.uint8))
+    assert pad_to_square(np.zeros((300, 8, 3), dtype=np.uint8)).shape == (300, 300, 3)

@@ -126,3 +126,16 @@ def test_a_program_whose_code_was_edited_after_check_does_not_run(
         files["winnow.b"].unlink() if edit is None else files["winnow.b"].write_text(edit)
         with pytest.raises(WinnowError, match=r"the code of train@climb was changed after .* recorded it: winnow\.b\n"):
             check_code_unchanged("climb", "train")
+
+
+def test_remembered_digests_that_were_changed_are_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value of the right form would hide a change of code for ever."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("winnow.pipeline.digests.PACKAGES", {"winnow": Path("src")})
+    Path("src").mkdir()
+    Path("src/a.py").write_text("x = 1\n")
+    true = module_digests(["winnow.a"], remember=True)
+    memory = Path(".winnow/digests.json")
+    assert true["winnow.a"] in memory.read_text()
+    memory.write_text(memory.read_text().replace(true["winnow.a"], "0" * 16))
+    assert module_digests(["winnow.a"]) == true

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_json
-from winnow.workspace.status import describe
+from winnow.workspace.status import describe, stale_stages
 
 MEASURED = {"verdict": "PASS", "mae": 0.5, "mae_low": 0.4, "mae_high": 0.6, "rmse": 0.7}
 
@@ -43,3 +44,14 @@ def test_a_judgement_without_reasons_is_one_message(tmp_path: Path, monkeypatch:
     params = {"ingest": {"sources": []}, "evaluate": {"gate": {"headline": "mae"}}}
     with pytest.raises(WinnowError, match="metrics/documents/judgement.json lacks reasons"):
         describe("documents", params, {}, reasons=True)
+
+
+def test_a_pipeline_without_a_domains_stages_is_not_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as an empty dvc.yaml: nothing in it is stale."""
+    monkeypatch.chdir(tmp_path)
+    Repo.init(no_scm=True)
+    Path("params.yaml").write_text("domains: [climb, retina]\n")
+    for content in ("", "stages:\n  train:\n    matrix: {domain: [climb]}\n    cmd: 'true'\n"):
+        Path("dvc.yaml").write_text(content)
+        with pytest.raises(WinnowError, match=r"dvc.yaml has no stage of (climb, )?retina"):
+            stale_stages({"domains": ["climb", "retina"]})

@@ -16,6 +16,7 @@ from winnow.pipeline.checkout import enter_checkout
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import read_json
 from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.pipeline.text import shown
 
 if TYPE_CHECKING:
     from winnow.domains.articles.definitions import Definition
@@ -50,9 +51,9 @@ def calibrate() -> None:
     with _labeller() as (labeller, name, params):
         _check_prepared(labeller.definition, name)
         outcome = calibrate(labeller, kept, texts, human, params.calibration, name)
-        print(f"{outcome.word}: {outcome.decision}")
+        print(shown(f"{outcome.word}: {outcome.decision}"))
         for reason in outcome.reasons:
-            print(f"  {reason}")
+            print(shown(f"  {reason}"))
         print(f"report: {REPORT}")
         require_pass(outcome)
 

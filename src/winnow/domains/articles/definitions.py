@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field
 
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import write_text
+from winnow.pipeline.reading import reading
 from winnow.pipeline.section import Float, Section
 
 TOPICS = ("on", "off", "edge")
@@ -151,11 +152,11 @@ def write_config(path: Path, config: FilterConfig) -> None:
 
 
 def read_config(path: Path) -> FilterConfig:
-    """What `write_config` wrote; raises TableError when it is missing."""
-    try:
+    """What `write_config` wrote; raises TableError when it is missing or damaged."""
+    if not path.exists():
+        raise TableError(f"{path} does not exist", fix="run `dvc repro ingest@articles`")
+    with reading(path, "is damaged", fix="bring it back with `dvc checkout --force ingest@articles`", error=TableError):
         return FilterConfig.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TableError(f"{path} does not exist", fix="run `dvc repro ingest@articles`") from None
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Common, Filter, Ingest, Label, Split, Weight
 from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.checkout import checkout_root
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import ParamsError, WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.seeds import derive_seed
+from winnow.pipeline.text import shown
 
 app = typer.Typer(no_args_is_help=True, help="Judge the quality of document scans.")
 
@@ -55,7 +57,7 @@ def assess(
 
     found = named_files(paths)
     if found.others:
-        print(found.passed_over(), file=sys.stderr)
+        say(found.passed_over())
     options = inference.Options(explain, turn, ocr)
     counts: Counter[str] = Counter()
     writer = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
@@ -114,19 +116,19 @@ def summary_line(counts: "Counter[str]", files: int, *, interrupted: bool) -> st
 def print_entry(entry: dict[str, Any]) -> None:
     """A page's judgement as a few lines of text, and its document's after the last page."""
     if "error" in entry:
-        print(f"{entry['file']}: {entry['error']}", file=sys.stderr)
+        say(f"{entry['file']}: {entry['error']}")
     else:
         place = f" page {entry['page']}" if entry["pages"] > 1 else ""
         figures = f"score {entry['score']:.2f} ({entry['class']})"
         names = ("legibility", "framing", "readability", "ocr_readability")
         parts = ", ".join(f"{name.replace('_', ' ')} {entry[name]:.2f}" for name in names if name in entry)
-        print(f"{entry['file']}{place}: {entry['verdict'].upper()}   {figures}   {parts}")
+        print(shown(f"{entry['file']}{place}: {entry['verdict'].upper()}   {figures}   {parts}"))
         for reason in entry["reasons"]:
             print(f"    {reason}")
         if "explained" in entry:
-            print(f"    heat map: {entry['explained']}")
+            print(shown(f"    heat map: {entry['explained']}"))
     if entry.get("document_pages", 1) > 1:
-        print(f"{entry['document']}, {entry['document_pages']} pages: {entry['document_verdict'].upper()}")
+        print(shown(f"{entry['document']}, {entry['document_pages']} pages: {entry['document_verdict'].upper()}"))
 
 
 @app.command()
@@ -151,7 +153,7 @@ def evaluate(
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["pages"].items()))
     for reason in found["reasons"]:
-        print(f"  left out: {reason}", file=sys.stderr)
+        say(f"  left out: {reason}")
     print("   ".join(f"{verdict} {count}" for verdict, count in found["verdicts"].items()))
     acceptable, unacceptable = found["acceptable"], found["unacceptable"]
     counts = f"{acceptable} acceptable and {unacceptable} other pages of {found['documents']} documents"

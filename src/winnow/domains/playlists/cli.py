@@ -11,6 +11,7 @@ import typer
 from winnow.domains.playlists import definitions
 from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.text import shown
 from winnow.recommend.typed import TypedList, read_typed
 
 if TYPE_CHECKING:
@@ -71,16 +72,16 @@ def complete(
 
 def _show(one: "Completed", *, several: bool, explain: bool) -> None:
     if several:
-        print(f"{one.playlist or 'playlist'}:")
+        print(shown(f"{one.playlist or 'playlist'}:"))
     if one.known_by != "tracks":
         by = f"the words of its name, {one.playlist!r}" if one.known_by == "name" else "popularity"
         print(f"no track of the playlist is known: completed by {by}", file=sys.stderr)
     for place, track in enumerate(one.tracks, 1):
-        print(f"{place:>3}  {track.chance:6.1%}  {track.name}")
+        print(shown(f"{place:>3}  {track.chance:6.1%}  {track.name}"))
         if explain:
             helped = [reason for reason in track.reasons if reason[2] > 0]
             for kind, reason, effect in helped[:SHOWN_REASONS]:
-                print(f"       {effect:+8.3f}  {definitions.BECAUSE[kind]} {reason}")
+                print(shown(f"       {effect:+8.3f}  {definitions.BECAUSE[kind]} {reason}"))
 
 
 @app.command()

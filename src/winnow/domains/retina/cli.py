@@ -12,8 +12,10 @@ import typer
 
 from winnow.domains.retina import definitions
 from winnow.learn.folder import ModelOption, use_model
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_text
+from winnow.pipeline.text import shown
 
 app = typer.Typer(no_args_is_help=True, help="Grade diabetic retinopathy on fundus photographs.")
 
@@ -60,13 +62,12 @@ def grade(
         print(json.dumps([trained.stamp(each) for each in graded], indent=2))
     else:
         for each in graded:
-            print(*told(each), sep="\n", file=sys.stderr if "error" in each else sys.stdout)
+            print(*map(shown, told(each)), sep="\n", file=sys.stderr if "error" in each else sys.stdout)
     hot = [each["file"] for each in graded if each.get("unseen_share", 0) > UNSEEN]
     if hot:
-        print(
+        say(
             f"⚠ {len(hot)} of {len(graded)} heat maps lie by more than {UNSEEN:.0%} outside the retina, where no "
-            f"lesion can be ({', '.join(hot[:3])}{', …' if len(hot) > 3 else ''}): do not rely on these explanations",
-            file=sys.stderr,
+            f"lesion can be ({', '.join(hot[:3])}{', …' if len(hot) > 3 else ''}): do not rely on these explanations"
         )
     if any("error" in each or each["quality"] for each in graded):
         raise typer.Exit(1)

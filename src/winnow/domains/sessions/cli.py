@@ -11,6 +11,7 @@ import typer
 from winnow.domains.sessions.params import Events, Source
 from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.text import shown
 from winnow.recommend.typed import TypedList, read_typed
 
 if TYPE_CHECKING:
@@ -75,16 +76,16 @@ def recommend(
 
 def _show(found: "Recommended", *, several: bool, explain: bool) -> None:
     if several:
-        print(f"{found.user or 'list'}:")
+        print(shown(f"{found.user or 'list'}:"))
     if found.known_by == "popularity":
         print("no song of the list is known: the most popular ones are recommended", file=sys.stderr)
     for place, one in enumerate(found.songs, 1):
         name = one.title if one.title == one.song else f"{one.title} ({one.song})"
-        print(f"{place:>3}  {f'{one.score:7.3f}' if one.chance is None else f'{one.chance:7.1%}'}  {name}")
+        print(shown(f"{place:>3}  {f'{one.score:7.3f}' if one.chance is None else f'{one.chance:7.1%}'}  {name}"))
         if explain:
             helped = [reason for reason in one.reasons if reason[2] > 0]
             for kind, reason, effect in helped[:SHOWN_REASONS]:
-                print(f"       {effect:+8.3f}  {'because of' if kind == 'song' else 'genre'} {reason}")
+                print(shown(f"       {effect:+8.3f}  {'because of' if kind == 'song' else 'genre'} {reason}"))
 
 
 @app.command()

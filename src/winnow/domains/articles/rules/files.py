@@ -11,6 +11,7 @@ from winnow.domains.articles.rules.outcomes import Article, told_of
 from winnow.domains.articles.rules.rounds import has_passed
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows, text_of
 from winnow.pipeline.cache import content_key
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
 
@@ -41,7 +42,7 @@ def label_file(
 
     def reject(line: str) -> None:
         counts["rejected"] += 1
-        print(f"  {line}", file=sys.stderr)
+        say(f"  {line}")
 
     labeller.collect()
     articles = {number: _article(row) for number, row in _articles(path, reject)}
@@ -62,7 +63,7 @@ def label_file(
     asked = [number for number in order if number not in left]
     answers = labeller.label_all((articles[number] for number in asked), is_batch=True, every=batch_size)
     found = dict(zip(asked, answers, strict=True))
-    print(told_of(answers, labeller.use), file=sys.stderr)
+    say(told_of(answers, labeller.use))
     field = labeller.definition.config.analysis_field
     for killed in out.parent.glob(f".{out.name}.*.tmp"):
         killed.unlink()  # of a process that was killed while it wrote; the store's lock says that none is writing

@@ -13,6 +13,7 @@ from winnow.domains.articles.tables import PerDimension
 from winnow.pipeline.errors import TableError
 from winnow.pipeline.files import atomic_path, read_json
 from winnow.pipeline.tables import read_table
+from winnow.pipeline.text import shown
 
 DATA, METRICS = Path("data", "articles"), Path("metrics", "articles")
 FIGURES = {
@@ -55,9 +56,9 @@ def write_document(found: Results, path: Path) -> None:
     """Write the document atomically."""
     document: Document = docx.Document()
     config, model = found.config, found.judgement["model"]
-    document.add_heading(f"Training report: {config.name} v{config.version}", 0)
+    document.add_heading(shown(f"Training report: {config.name} v{config.version}"), 0)
     document.add_heading("Executive summary", 1)
-    document.add_paragraph(_printable(config.description))
+    document.add_paragraph("\n".join(map(shown, config.description.splitlines())))
     document.add_paragraph(
         f"Verdict: {found.judgement['verdict']}. On {found.judgement['rows_test']} test articles the mean absolute "
         f"error is {model['mae']:.3f} points, and {model['within_one_accuracy']:.0%} of the scores lie within 1 point "
@@ -85,14 +86,9 @@ def write_document(found: Results, path: Path) -> None:
         document.add_paragraph(caption, style="Caption")
     document.add_heading("Conclusion", 1)
     for reason in found.judgement["reasons"]:
-        document.add_paragraph(reason, style="List Bullet")
+        document.add_paragraph(shown(reason), style="List Bullet")
     with atomic_path(path) as scratch:
         document.save(str(scratch))
-
-
-def _printable(text: str) -> str:
-    """Without control characters, which XML does not hold."""
-    return "".join(each if each.isprintable() or each in "\n\t" else " " for each in text)
 
 
 def _table(document: Document, judgement: dict[str, Any]) -> None:
@@ -116,4 +112,4 @@ def _dimensions(document: Document, dimensions: pd.DataFrame) -> None:
         skill = "constant" if pd.isna(row["skill"]) else f"{row['skill']:+.3f}"
         texts = (row["dimension"], f"{row['mae']:.3f}", f"{row['rmse']:.3f}", skill)
         for cell, text in zip(table.add_row().cells, texts, strict=True):
-            cell.text = str(text)
+            cell.text = shown(text)

@@ -13,6 +13,7 @@ from winnow.domains.documents.source.records import Listing, Record
 from winnow.pipeline.console import say
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.files import is_watched
+from winnow.pipeline.reading import reason
 
 METADATA = "metadata.csv"
 """The file of labels that a labelled folder holds."""
@@ -76,8 +77,8 @@ def read_labelled(path: Path) -> Listing:
         name = Path(name).as_posix() if name else name  # `./a.png` is `a.png`
         try:
             records.append(_labelled(number, name, file.parent, row))
-        except ValueError as error:
-            listing.rejected.append((number, name, str(error)))
+        except (ValueError, OSError) as error:  # a name that the system does not take
+            listing.rejected.append((number, name, reason(error)))
     unique = _once(records)
     return Listing(unique.records, listing.rejected + unique.rejected)
 

@@ -69,6 +69,6 @@ def _genres(path: Path) -> pd.DataFrame:
         return no_genres()
     names = _table(tags, ["tagID", "tagValue"], "latin-1").drop_duplicates("tagID").set_index("tagID")["tagValue"]
     given = _table(assigned, ["userID", "artistID", "tagID"])
-    genre = given["tagID"].map(names).str.strip().str.lower()
+    genre = given["tagID"].map(names).astype("str").str.strip().str.lower()
     found = pd.DataFrame({"song": given["artistID"], "genre": genre, "user": given["userID"]}).dropna()
     return found[found["genre"] != ""].drop_duplicates().assign(count=1.0)
