@@ -14,7 +14,7 @@ import pyarrow as arrow
 from numpy.typing import NDArray
 
 from winnow.pipeline.errors import TableError
-from winnow.pipeline.files import atomic_path
+from winnow.pipeline.files import atomic_path, maker
 from winnow.pipeline.reading import reading
 
 SCHEMA = arrow.schema([arrow.field("id", arrow.string(), nullable=False), arrow.field("image", arrow.binary(), False)])
@@ -109,7 +109,7 @@ class Images(Sequence[bytes]):
 def read_images(path: Path) -> Images:
     """All images of a store; raises TableError when the file is missing or no image store."""
     if not path.exists():
-        raise TableError(f"{path} does not exist", fix="run the stage that makes it: `dvc repro`, or `dvc checkout`")
+        raise TableError(f"{path} does not exist", fix=maker(path))
     with reading(
         path, "is not a readable image store", fix="bring it back with `dvc checkout --force`", error=TableError
     ):

@@ -55,6 +55,13 @@ def write_json(target: Path, value: Mapping[str, Any]) -> None:
     write_text(target, as_json(value))
 
 
+def maker(path: Path) -> str:
+    """What to do for a missing output of a stage, `data/<domain>/<stage>/…`."""
+    folder, domain, stage, *_ = (*path.parts, "", "", "")
+    target = f" {stage}@{domain}" if folder == "data" and stage else ""
+    return f"run the stage that makes it: `dvc repro{target}`; or `dvc checkout{target}`, where it ran before"
+
+
 def read_json(path: Path, *keys: str, made_by: str = "dvc repro") -> dict[str, Any]:
     """The object in a JSON file that the command `made_by` writes.
 

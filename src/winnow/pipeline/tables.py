@@ -11,7 +11,7 @@ import pyarrow as arrow
 from pyarrow import parquet
 
 from winnow.pipeline.errors import TableError
-from winnow.pipeline.files import atomic_path
+from winnow.pipeline.files import atomic_path, maker
 from winnow.pipeline.reading import reading
 
 SHOWN_FAILURES = 5
@@ -61,7 +61,7 @@ def table_writer(path: Path, schema: type[Table]) -> Iterator[Callable[[pd.DataF
 def read_table(path: Path, schema: type[Table]) -> pd.DataFrame:
     """Read a table and check it against `schema`; raises TableError when missing, unreadable or wrong."""
     if not path.exists():
-        raise TableError(f"{path} does not exist", fix="run the stage that makes it: `dvc repro`, or `dvc checkout`")
+        raise TableError(f"{path} does not exist", fix=maker(path))
     with reading_parquet(path):
         table = open_parquet(path).read().to_pandas()
     return validate(table, schema, where=str(path))

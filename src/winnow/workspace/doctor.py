@@ -241,7 +241,9 @@ def _domains(params: dict[str, Any]) -> Iterator[Check]:
             continue
         data = f"{len(sources)} source(s)" if sources else "embedded data"
         locked = Path("metrics", domain, "evaluate.json").exists()
-        get = f"dvc checkout train@{domain}, or dvc repro plot@{domain}" if locked else f"winnow run {domain}"
+        get = f"winnow run {domain}"
+        if locked and any(Path(".dvc/cache/files").glob("*/*")):
+            get += f"; or dvc checkout train@{domain}, where its results are in the cache"
         if trained and (wrong := _damage(Path("data", domain, "train", "model"))):
             restore = f"dvc checkout --force train@{domain}, or dvc repro train@{domain}"
             yield Check(domain, "missing", f"{data}, the model is damaged: {wrong}", restore)

@@ -58,6 +58,9 @@ def test_a_table_that_another_program_wrote_wrongly_is_refused(tmp_path: Path) -
 def test_a_missing_or_truncated_file_is_one_clear_message(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="does not exist"):
         read_table(tmp_path / "songs.parquet", Songs)
+    with pytest.raises(TableError) as caught:
+        read_table(Path("data/plants/filter/songs.parquet"), Songs)
+    assert "`dvc repro filter@plants`" in caught.value.fix, "without a target all domains would run"
     write_table(tmp_path / "songs.parquet", songs(), Songs)
     (tmp_path / "songs.parquet").write_bytes((tmp_path / "songs.parquet").read_bytes()[:-20])
     with pytest.raises(TableError, match="not a readable Parquet file"):
