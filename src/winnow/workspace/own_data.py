@@ -32,7 +32,9 @@ class Plan:
         copied = [f"copy {source} to {target}, and `dvc add` it" for source, target in self.copies.items()]
         new = [each.source for each in self.found]
         named = [f"params.yaml, {self.domain}.ingest.sources: {_shown(each)}" for each in self.sources[-len(new) :]]
-        return [*(f"recognised: {each.told}" for each in self.found), *copied, *named]
+        before = len(self.sources) - len(new)
+        beside = [f"beside the {before} source(s) that it names already; remove those that you do not want"]
+        return [*(f"recognised: {each.told}" for each in self.found), *copied, *named, *(beside if before else [])]
 
 
 def plan(domain: str, files: Sequence[Path]) -> Plan:

@@ -254,7 +254,9 @@ def test_a_second_source_joins_the_first_and_the_same_name_is_refused(here: list
     carry_out(plan("climb", [first]))
     with pytest.raises(WinnowError, match="exists already"):
         plan("climb", [first])
-    carry_out(plan("climb", [text("b.csv", "grade,holds\n6B,A4 C9 K18\n")]))
+    second = plan("climb", [text("b.csv", "grade,holds\n6B,A4 C9 K18\n")])
+    assert "beside the 1 source(s)" in second.lines()[-1]
+    carry_out(second)
     assert [each["path"] for each in sources("climb")] == ["data/source/climb/a.csv", "data/source/climb/b.csv"]
     with pytest.raises(WinnowError, match="names these files already"):
         plan("climb", [Path("data/source/climb/a.csv")])
