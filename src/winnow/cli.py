@@ -17,9 +17,10 @@ import typer
 from typer.core import TyperGroup
 
 from winnow.domains.load import domain_names, has_module, load
-from winnow.learn.folder import ModelOption
+from winnow.learn.folder import ModelOption, unjudged
 from winnow.pipeline.checkout import enter_checkout
 from winnow.pipeline.errors import WinnowError, from_os_error
+from winnow.pipeline.reading import reason
 
 DomainName = Annotated[str, typer.Argument(help=f"one of {', '.join(domain_names())}", autocompletion=domain_names)]
 
@@ -546,3 +547,12 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         sys.exit(f"error: {from_os_error(error) if isinstance(error, OSError) else error}")
+    except Exception as error:
+        if not unjudged or "--debug" in sys.argv:
+            raise
+        told = WinnowError(
+            f"the model, which no evaluation has judged, cannot be used: {reason(error)}",
+            where=str(unjudged[-1]),
+            fix="copy or download the folder again, or evaluate it; --debug shows where it failed",
+        )
+        sys.exit(f"error: {told}")

@@ -39,7 +39,7 @@ from winnow.domains.articles.tables import (
 from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices, slice_metrics
 from winnow.learn.devices import device_for
-from winnow.learn.folder import model_folder
+from winnow.learn.folder import model_files, model_folder
 from winnow.pipeline import ledger
 from winnow.pipeline.files import read_json, write_text
 from winnow.pipeline.stage import Stage, run_stage
@@ -108,8 +108,9 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         error=errors, true_overall=overall_scores(true, scoring), predicted_overall=overall_scores(own, scoring)
     )
     worst = worst.sort_values(["error", "article_id"], ascending=[False, True]).head(params.worst)
-    history, about = (read_json(folder / name) for name in ("training_history.json", "training_metadata.json"))
-    progression = results.progression(history["epochs"], about["best_validation"] - 1, scoring.high - scoring.low)
+    with model_files(folder, "articles"):
+        history, about = (read_json(folder / name) for name in ("training_history.json", "training_metadata.json"))
+        progression = results.progression(history["epochs"], about["best_validation"] - 1, scoring.high - scoring.low)
     oracle = stage.read("label/oracle.parquet", OracleUse).to_dict("records")[0]
     stage.write("predictions.parquet", predictions, Predictions)
     stage.write(

@@ -249,16 +249,15 @@ def _stage(domain: str, stage: str) -> Callable[[], None]:
 
 def verb_doors(domain: str, folder: Path) -> list[Door]:
     """Every example command of a domain, by its input files and by the files of its model."""
-    before = {file for file in folder.rglob("*") if file.is_file()}
     here = Path.cwd()
     os.chdir(folder)
     try:
         commands = EXAMPLES[domain].commands()
     finally:
         os.chdir(here)
-    inputs = [
-        file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file() and file not in before
-    ]
+    made = ("data", "metrics", "src", ".winnow", "params.yaml", "dvc.yaml", "finished")
+    named = [file.relative_to(folder) for file in folder.rglob("*") if file.is_file()]
+    inputs = [file.as_posix() for file in named if file.parts[0] not in made]
     model = [
         file.relative_to(folder).as_posix()
         for file in sorted((folder / "data" / domain / "train" / "model").rglob("*"))

@@ -155,8 +155,8 @@ def damage_all(
         peak, slowest = max(peak, found.mib), max(slowest, found.seconds)
         if found.kind in BAD:
             told = {"domain": door.domain, "door": door.name, "file": file, "fault": fault, "seed": seed}
-            bad.append({**told, "kind": found.kind, "mib": round(found.mib), "said": found.said})
-            last = found.said.strip().splitlines()[-1:]
+            last = "".join(found.said.strip().splitlines()[-1:])  # a traceback's other lines name this machine's paths
+            bad.append({**told, "kind": found.kind, "mib": round(found.mib), "said": last})
             print(f"  {found.kind}: {' '.join(map(str, told.values()))} {last}", file=sys.stderr, flush=True)
     return counts, bad, peak, slowest
 
@@ -177,7 +177,7 @@ def summary(counts: Counter[tuple[str, str, str, str]]) -> str:
     columns = ("injected", *KINDS)
     rows = [f"| domain | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for domain, own in by_domain(counts).items():
-        rows.append(f"| {domain} | {' | '.join(f'{own[column]:,}' for column in columns)} |")
+        rows.append(f"| {domain} | {' | '.join(f'{own[column]:,}' if own[column] else '–' for column in columns)} |")
     return "\n".join(rows)
 
 

@@ -16,6 +16,7 @@ from dvc.utils.hydra import apply_overrides
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from typer.testing import CliRunner
 
+from winnow import cli
 from winnow.cli import app
 from winnow.domains.load import domain_names, load
 from winnow.pipeline import presets
@@ -346,3 +347,21 @@ def test_status_as_json_tells_what_the_text_tells() -> None:
     assert told["climb"]["evaluate"] == evaluated
     stale = bool(told["climb"]["stale"])
     assert ("stale" in winnow(ROOT, "status", "climb").stdout) == stale
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_what_fails_with_a_model_that_nobody_judged_is_one_message(
+    judged: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as an index in damaged weights that leads out of a table; with a judged model it is an error of ours."""
+
+    def failing(**_: object) -> None:
+        monkeypatch.setattr(cli, "unjudged", [] if judged else [tmp_path / "model"])
+        raise IndexError("index out of range in self")
+
+    monkeypatch.setattr(cli, "app", failing)
+    with pytest.raises(IndexError if judged else SystemExit, match="index out of range in self") as caught:
+        cli.main()
+    if not judged:
+        assert str(tmp_path / "model") in str(caught.value)
+        assert "to do:" in str(caught.value)

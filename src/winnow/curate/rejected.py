@@ -29,14 +29,20 @@ def check_rejected_share(rejected: pd.DataFrame, rows_in: int, max_share: float,
         )
     share = len(rejected) / rows_in
     first = rejected.head(SHOWN_ROWS).itertuples()
-    listed = "The first ones:" + "".join(f"\n    {row.source}, row {row.row}: {row.reason}" for row in first)
+    listed = [f"    {row.source}, row {row.row}: {row.reason}" for row in first]
     if len(rejected) == rows_in:
         raise SourceError(
-            f"{rows_in} of {rows_in} source rows cannot be used. {listed}", fix="repair the file, or check its `format`"
+            [f"{rows_in} of {rows_in} source rows cannot be used. The first ones:", *listed],
+            fix="repair the file, or check its `format`",
         )
     if share > max_share:
         raise SourceError(
-            f"{len(rejected)} of {rows_in} source rows cannot be used: {share:.1%}, and {domain}.ingest."
-            f"max_rejected_share allows {max_share:.1%}. {listed}",
+            [
+                (
+                    f"{len(rejected)} of {rows_in} source rows cannot be used: {share:.1%}, and {domain}.ingest."
+                    f"max_rejected_share allows {max_share:.1%}. The first ones:"
+                ),
+                *listed,
+            ],
             fix=f"repair the file, check its `format`, or raise {domain}.ingest.max_rejected_share",
         )

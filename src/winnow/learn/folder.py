@@ -27,6 +27,9 @@ PASSED = ("PASS", "DEPLOY")
 UNKNOWN = "not evaluated"
 """The verdict of a model that no evaluation known here has judged."""
 
+unjudged: list[Path] = []
+"""The models in use that no evaluation has judged: they may be damaged, and whatever fails with them is theirs."""
+
 S = TypeVar("S")
 
 ModelOption = Annotated[
@@ -66,6 +69,7 @@ def use_model(domain: str, given: Path | None) -> TrainedModel:
     found = find_judgement(domain, folder, root)
     model = TrainedModel(folder, *((found["verdict"], tuple(found["reasons"])) if found else (UNKNOWN, ())))
     if found is None:
+        unjudged.append(folder)
         why = "nobody knows how good it is"
         if (folder / JUDGEMENT).is_file():
             why = "its files are not those that were evaluated; copy or download the folder again"
