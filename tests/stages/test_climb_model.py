@@ -164,11 +164,36 @@ def test_an_export_of_routes_that_shaped_the_model_has_none_to_judge(generator: 
     new = {"Grade": "7A", "Moves": ["A5", "C9", "F13", "F18"]}
     Path("other.json").write_text(json.dumps([*rows, new]))
     assert generator.judge_file(Path("other.json"), None)["routes"] == {
-        "in_file": 3, "rejected": 0, "dropped": 0, "trained_on": 2, "judged": 1,
+        "in_file": 3, "rejected": 0, "repeated": 0, "dropped": 0, "untrained": 0, "trained_on": 2, "judged": 1,
     }  # fmt: skip
     Path("other.json").write_text(json.dumps(rows))
     with pytest.raises(WinnowError, match="the generator was trained on every route of other.json"):
         generator.judge_file(Path("other.json"), None)
+
+
+@of_climb
+def test_routes_of_an_untrained_board_or_grade_are_counted_and_not_judged(generator: Any) -> None:
+    """And what becomes of each row of the file is counted: the counts add up."""
+    routes = generator.artifacts.routes
+    kept = (
+        (routes["board"] == "2016") & (routes["angle"] == 40) & (routes["grade_index"] < definitions.GRADE_INDEX["8A"])
+    )
+    generator.artifacts = replace(generator.artifacts, routes=routes.assign(split=routes["split"].where(kept, "val")))
+    new, hard = ({"Grade": grade, "Moves": ["A5", "C9", "F13", "F18"]} for grade in ("7A", "8B+"))
+    hard["Moves"] = ["B5", "C9", "F13", "F18"]
+    Path("other.json").write_text(json.dumps([new, new, hard]))
+    found = generator.judge_file(Path("other.json"), None)
+    counts = dict(found["routes"])
+    assert found["untrained"] == {"grade 8B+": 1}
+    assert counts == {
+        "in_file": 3, "rejected": 0, "repeated": 1, "dropped": 0, "untrained": 1, "trained_on": 0, "judged": 1,
+    }  # fmt: skip
+    assert counts.pop("in_file") == sum(counts.values())
+    assert found["all"]["routes"] == 1
+    Path("board.csv").write_text("board,angle,grade,holds\n2017,25,7A,A5 C9 F13 F18\n2017,25,7A,B5 C9 F13 F18\n")
+    with pytest.raises(WinnowError, match="board 2017 at 25°") as error:
+        generator.judge_file(Path("board.csv"), None)
+    assert "2016 at 40°" in error.value.fix
 
 
 @pytest.mark.parametrize("content", [None, "{", "{}"])
