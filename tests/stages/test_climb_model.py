@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from stages.climb import plot, train
+from stages.climb import evaluate, plot, train
 from tests.stages.programs import Programs
 from winnow.domains.climb import definitions
 from winnow.domains.climb.asked import Asked
@@ -249,6 +249,15 @@ def test_a_board_without_training_routes_is_left_out_with_the_reason(domain: Pro
     assert "2019" not in judged["c2st"]
     generated = CLIMB.table("evaluate/judged.parquet").query("origin == 'model'")
     assert "2019" not in set(generated["board"])
+
+
+def test_the_message_of_a_board_says_what_it_is_left_out_of() -> None:
+    left_out = {"2017": "21 generated and 16 real routes", "2019": "no way to the top"}
+    of_2017, of_2019 = evaluate.left_out_lines(left_out, {"2019"})
+    assert "2017" in of_2017
+    assert "C2ST" in of_2017
+    assert "C2ST" not in of_2019
+    assert "generated" in of_2019
 
 
 @of_climb
