@@ -4,6 +4,7 @@ Evaluate the generator: its perplexity on test routes, and the validity, novelty
     dvc repro evaluate@climb
 """
 
+from collections.abc import Container, Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -79,6 +80,16 @@ def boards_left_out(test: pd.DataFrame, generated: pd.DataFrame) -> dict[str, st
     return dict.fromkeys(left_out, "its training routes show too few holds for a route within climb.common's limits")
 
 
+def left_out_lines(left_out: Mapping[str, str], unreachable: Container[str]) -> list[str]:
+    """What is said of each board: of what it is left out, and why."""
+    return [
+        f"⚠ board {board}: no route is generated: {reason}"
+        if board in unreachable
+        else f"⚠ board {board}: the report has no classifier test of generated against real routes (C2ST): {reason}"
+        for board, reason in left_out.items()
+    ]
+
+
 def main(stage: Stage[Common, Evaluate]) -> None:
     params, rng = stage.params, stage.rng()
     device = device_for(stage.runtime, params.threads)
@@ -131,9 +142,10 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     apart, too_few = c2st(made.sequences, made.weights, test, params.bootstrap, rng)
     far = moves.distances({"model": usage["model"], "train": known}, usage["test"], params.bootstrap, rng)
     stage.write("move_distances.parquet", far, MoveDistances)
-    left_out = too_few | boards_left_out(test_labels, made.routes)
+    unreachable = boards_left_out(test_labels, made.routes)
+    left_out = too_few | unreachable
     if left_out:
-        say(*(f"⚠ board {board}: {reason}" for board, reason in left_out.items()))
+        say(*left_out_lines(left_out, unreachable))
     files = evaluation_files(params.gate, found, embedded=stage.embedded)
     stage.metrics(**files.metrics)
     stage.judgement(

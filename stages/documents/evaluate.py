@@ -7,6 +7,7 @@ Judge the assessor in the test split beside its baselines, with the retake thres
 import numpy as np
 import torch
 
+from winnow.domains.documents import definitions
 from winnow.domains.documents.evaluation import baselines, results
 from winnow.domains.documents.evaluation.cases import explained_cases
 from winnow.domains.documents.model.estimates import Estimates, Raw, estimate_rows, load_assessor
@@ -28,6 +29,7 @@ from winnow.judge.files import evaluation_files
 from winnow.judge.slices import Slices
 from winnow.learn.devices import device_for
 from winnow.measure.calibration import Reliability
+from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -64,6 +66,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         name: results.as_table(test, Estimates(*(values[on_test] for values in each.estimates)), each.retake_below)
         for name, each in others.items()
     }
+    if told := definitions.collapse(test["label"].tolist(), test["true_label"].tolist()):
+        say(told)
     files = evaluation_files(
         params.gate, results.result(test, tables, references, params, rng), embedded=stage.embedded
     )

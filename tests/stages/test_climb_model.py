@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from stages.climb import plot, train
+from stages.climb import evaluate, plot, train
 from tests.stages.programs import Programs
 from winnow.domains.climb import definitions
 from winnow.domains.climb.asked import Asked
@@ -124,7 +124,7 @@ def test_what_the_model_was_not_trained_on_is_refused(generator: Any, options: d
 @pytest.mark.parametrize(
     ("rows", "error", "message"),
     [
-        ([{"Grade": "7A", "Moves": []}], SourceError, r"1 of 1 source rows cannot be used(.|\n)*row 0: no moves"),
+        ([{"Grade": "7A", "Moves": []}], SourceError, r"1 of 1 source rows cannot be used(.|\n)*row 1: no moves"),
         ([{"Grade": "V9", "Moves": ["A5", "C9", "F18"]}], TableError, r"no row is left .*unknown_grade 1"),
         ([{"Grade": "7A", "Moves": ["A5", "F18"]}], TableError, r"no row is left .*too_few_holds 1"),
     ],
@@ -164,11 +164,36 @@ def test_an_export_of_routes_that_shaped_the_model_has_none_to_judge(generator: 
     new = {"Grade": "7A", "Moves": ["A5", "C9", "F13", "F18"]}
     Path("other.json").write_text(json.dumps([*rows, new]))
     assert generator.judge_file(Path("other.json"), None)["routes"] == {
-        "in_file": 3, "rejected": 0, "dropped": 0, "trained_on": 2, "judged": 1,
+        "in_file": 3, "rejected": 0, "repeated": 0, "dropped": 0, "untrained": 0, "trained_on": 2, "judged": 1,
     }  # fmt: skip
     Path("other.json").write_text(json.dumps(rows))
     with pytest.raises(WinnowError, match="the generator was trained on every route of other.json"):
         generator.judge_file(Path("other.json"), None)
+
+
+@of_climb
+def test_routes_of_an_untrained_board_or_grade_are_counted_and_not_judged(generator: Any) -> None:
+    """And what becomes of each row of the file is counted: the counts add up."""
+    routes = generator.artifacts.routes
+    kept = (
+        (routes["board"] == "2016") & (routes["angle"] == 40) & (routes["grade_index"] < definitions.GRADE_INDEX["8A"])
+    )
+    generator.artifacts = replace(generator.artifacts, routes=routes.assign(split=routes["split"].where(kept, "val")))
+    new, hard = ({"Grade": grade, "Moves": ["A5", "C9", "F13", "F18"]} for grade in ("7A", "8B+"))
+    hard["Moves"] = ["B5", "C9", "F13", "F18"]
+    Path("other.json").write_text(json.dumps([new, new, hard]))
+    found = generator.judge_file(Path("other.json"), None)
+    counts = dict(found["routes"])
+    assert found["untrained"] == {"grade 8B+": 1}
+    assert counts == {
+        "in_file": 3, "rejected": 0, "repeated": 1, "dropped": 0, "untrained": 1, "trained_on": 0, "judged": 1,
+    }  # fmt: skip
+    assert counts.pop("in_file") == sum(counts.values())
+    assert found["all"]["routes"] == 1
+    Path("board.csv").write_text("board,angle,grade,holds\n2017,25,7A,A5 C9 F13 F18\n2017,25,7A,B5 C9 F13 F18\n")
+    with pytest.raises(WinnowError, match="board 2017 at 25°") as error:
+        generator.judge_file(Path("board.csv"), None)
+    assert "2016 at 40°" in error.value.fix
 
 
 @pytest.mark.parametrize("content", [None, "{", "{}"])
@@ -224,6 +249,15 @@ def test_a_board_without_training_routes_is_left_out_with_the_reason(domain: Pro
     assert "2019" not in judged["c2st"]
     generated = CLIMB.table("evaluate/judged.parquet").query("origin == 'model'")
     assert "2019" not in set(generated["board"])
+
+
+def test_the_message_of_a_board_says_what_it_is_left_out_of() -> None:
+    left_out = {"2017": "21 generated and 16 real routes", "2019": "no way to the top"}
+    of_2017, of_2019 = evaluate.left_out_lines(left_out, {"2019"})
+    assert "2017" in of_2017
+    assert "C2ST" in of_2017
+    assert "C2ST" not in of_2019
+    assert "generated" in of_2019
 
 
 @of_climb

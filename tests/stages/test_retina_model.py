@@ -353,10 +353,12 @@ def test_evaluate_tells_of_patients_who_may_be_one(here: Path, capsys: pytest.Ca
 
 
 def test_heat_outside_the_retina_above_a_share_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the heat maps that are drawn: an ungradable photograph has none."""
     draw_fundus(4, True, 64, np.random.default_rng(0)).save("one.png")
+    draw_fundus(0, False, 64, np.random.default_rng(1)).point(lambda v: v * 0.2).save("dark.png")
     for share, doubted in ((-0.01, True), (1.0, False)):
         monkeypatch.setattr(cli, "UNSEEN", share)
-        assert ("1 of 1 heat maps lie" in winnow("grade", "one.png", "--explain", "out").stderr) == doubted
+        assert ("1 of 1 heat maps lie" in winnow("grade", "one.png", "dark.png", "--explain", "out").stderr) == doubted
 
 
 def test_heat_maps_of_photographs_with_one_name_do_not_replace_each_other(here: Path) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from PIL import Image
 from scipy.stats import norm
 from sklearn import metrics as sklearn
 from typer.testing import CliRunner
@@ -346,25 +347,42 @@ def test_a_patient_whom_only_the_photograph_names_is_not_in_the_models_folder(ju
 def test_the_command_line_grades_and_evaluates_as_the_stage_does(
     judged: Path, files: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """The test photographs and two that validation saw, which are left out."""
+    """The test photographs, two that validation saw, which are left out, and two that `grade` calls ungradable."""
     predictions = table("evaluate/predictions.parquet").set_index("image_id")
     test, val = (predictions[predictions["split"] == side] for side in ("test", "val"))
     for number, (image_id, grade) in enumerate([*test["grade"].items(), *val["grade"].head(2).items()]):
         file = tmp_path / "set" / str(grade) / f"{number:03}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(files[str(image_id)])
+    strange = {"dark": (3, 0.1), "noise": (0, 1.0)}
+    noise = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
+    for name, (grade, light) in strange.items():
+        Image.fromarray((noise * light).astype(np.uint8)).save(tmp_path / "set" / str(grade) / f"{name}.png")
     found = winnow("evaluate", str(tmp_path / "set"), "--json")
     counts = found["photographs"]
-    assert (counts["seen_in_training"], counts["judged"], counts["in_source"]) == (2, len(test), len(test) + 2)
-    assert found["metrics"] == pytest.approx(of_table(test), abs=1e-4)
-    assert found["baseline"]["metadata"]["accuracy"] == pytest.approx(accuracy_of_metadata(list(test.index)))
-    some = sorted((tmp_path / "set").rglob("*.jpg"), key=lambda file: file.name)[:12]
-    graded = winnow("grade", *map(str, some), "--json")
-    printed = [[each["probabilities"][str(grade)] for grade in range(5)] for each in graded]
-    assert np.array(printed) == pytest.approx(test[PROBABILITIES].to_numpy()[:12], abs=1e-4)
-    assert [each["grade"] for each in graded] == test["predicted"].tolist()[:12]
-    referable = test[PROBABILITIES[2:]].sum(axis=1).to_numpy()[:12]
-    assert [each["referable_probability"] for each in graded] == pytest.approx(referable, abs=1e-4)
+    answers = {Path(each["file"]).stem: each for each in winnow("grade", str(tmp_path / "set"), "--json")}
+    own = [answers[f"{number:03}"] for number in range(len(test))]
+    gradable = np.array([each["quality"] is None for each in own])
+    graded, refused = test[gradable], int((~gradable).sum()) + len(strange)
+    assert gradable.sum() > len(test) / 2
+    assert (counts["seen_in_training"], counts["graded"], counts["ungradable"]) == (2, len(graded), refused)
+    assert counts.pop("in_source") == len(test) + 2 + len(strange) == sum(counts.values())
+    assert sum(found["ungradable"].values()) == refused
+    referral = {}
+    true = [*test["grade"], *(grade for grade, _ in strange.values())]
+    referred = np.array([each["referable"] for each in [*own, *(answers[name] for name in strange)]])
+    for name, rows, right in (("sensitivity", np.array(true) >= 2, True), ("specificity", np.array(true) < 2, False)):
+        referral[f"referable_{name}"] = float((referred[rows] == right).mean())
+    assert found["metrics"] == pytest.approx(of_table(graded) | referral, abs=1e-4)
+    assert found["baseline"]["metadata"]["accuracy"] == pytest.approx(accuracy_of_metadata(list(graded.index)))
+    assert [each["grade"] for each in own] == [
+        int(g) if keep else None for g, keep in zip(test["predicted"], gradable, strict=True)
+    ]
+    some = [each for each in own if each["quality"] is None]
+    printed = [[each["probabilities"][str(grade)] for grade in range(5)] for each in some]
+    assert np.array(printed) == pytest.approx(graded[PROBABILITIES].to_numpy(), abs=1e-4)
+    referable = graded[PROBABILITIES[2:]].sum(axis=1).to_numpy()
+    assert [each["referable_probability"] for each in some] == pytest.approx(referable, abs=1e-4)
 
 
 @of_retina

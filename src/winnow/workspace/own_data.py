@@ -1,11 +1,14 @@
 """`winnow init`: a user's files recognised, copied, tracked by DVC and named in params.yaml; all of it or nothing."""
 
+import io
 import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
 
 from winnow.domains.load import has_module, load
 from winnow.pipeline import presets
@@ -137,4 +140,9 @@ def _dvc_file(path: Path) -> Path:
 
 
 def _shown(source: dict[str, Any]) -> str:
-    return ", ".join(f"{key}: {value}" for key, value in source.items())
+    """The entry as params.yaml holds it, in one line."""
+    editor = YAML()
+    editor.default_flow_style, editor.width = True, 4096
+    text = io.StringIO()
+    editor.dump(source, text)
+    return text.getvalue().strip().removeprefix("{").removesuffix("}")

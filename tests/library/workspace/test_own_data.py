@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from ruamel.yaml import YAML
 
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.domains.load import domain_names, load
@@ -169,7 +170,10 @@ def test_a_format_is_recognised_copied_tracked_and_named(
 ) -> None:
     files = make()
     before, original = PARAMS_FILE.read_text(), contents(Path("mine"))
-    written = carry_out(plan(domain, files))
+    chosen = plan(domain, files)
+    printed = chosen.lines()[-1].partition(".sources: ")[2]
+    assert YAML(typ="safe").load(f"{{{printed}}}") == expected, "the line can be written into params.yaml as it is"
+    written = carry_out(chosen)
     assert sources(domain) == [expected]
     comments = [line for line in before.splitlines() if "#" in line]
     assert [line for line in PARAMS_FILE.read_text().splitlines() if "#" in line] == comments
@@ -188,6 +192,63 @@ def test_what_is_beside_a_data_set_is_taken_with_it(here: list[list[str]]) -> No
     carry_out(plan("sessions", [text("test.txt", "0 2\n"), text("train.txt", "0 1\n")]))
     assert Path("data/source/sessions/test.txt").read_text() == "0 2\n"
     assert len(sources("sessions")) == 1
+
+
+def test_a_folder_of_a_data_set_is_its_file_of_that_name(here: list[list[str]]) -> None:
+    text("readme.txt", "about")
+    text("artists.dat", "id\tname\n1\ta\n")
+    file = text("user_artists.dat", "userID\tartistID\tweight\n1\t1\t5\n")
+    found = plan("sessions", [file.parent])
+    assert [each.source["path"] for each in found.found] == [file]
+    assert {path.name for path in found.copies} == {"user_artists.dat", "artists.dat"}
+    file.rename(file.with_name("plays.dat"))
+    with pytest.raises(SourceError, match=r"neither user_artists\.dat nor train\.txt"):
+        plan("sessions", [file.parent])
+
+
+def test_the_artist_belongs_to_a_title_and_not_to_an_id(here: list[list[str]]) -> None:
+    """Two artists' songs of one title are two songs; an id is one song as it is."""
+    titled = plan("sessions", [text("a.tsv", "user\ttime\tartist\tsong\nann\t5\tQueen\tOne\n")])
+    assert titled.sources[-1]["events"]["item"] == ["artist", "song"]
+    ids = plan("sessions", [text("b.tsv", "user\ttime\tartist\tsong_id\nann\t5\tQueen\t17\n")])
+    assert ids.sources[-1]["events"]["item"] == ["song_id"]
+
+
+def test_a_log_without_a_header_is_told_how_it_is_named(here: list[list[str]]) -> None:
+    with pytest.raises(SourceError, match=r"header: false"):
+        plan("sessions", [text("log.tsv", "listener_01\tQueen\t5\n")])
+
+
+def test_clean_pages_beside_a_table_of_something_else_are_clean_pages(here: list[list[str]]) -> None:
+    folder = page(Path("mine/a.png")).parent
+    text("pages.csv", "filename,author\na.png,ann\n")
+    found = plan("documents", [folder])
+    assert found.found[0].source["format"] == "clean_pages"
+    assert "pages.csv" in found.found[0].told, "nobody should wonder what became of the table"
+    for name, content in {"metadata.csv": "filename,author\na.png,ann\n", "pages.csv": "name,score\na.png,1\n"}.items():
+        text(name, content)
+        with pytest.raises(SourceError):  # a table that is meant to hold labels
+            plan("documents", [folder])
+        Path(folder, name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("fields", "form", "told"),
+    [
+        ('"scores": {"valence": 3.2, "arousal": 3}', "jsonl", ["scores", "dimension_names", "use_scores"]),
+        ('"ratings": [3.2, 3]', "jsonl", ["ratings", "dimension_names", "use_scores"]),
+        ('"labels": [3.2], "dimension_names": ["valence"]', "scored", ["use_scores"]),
+    ],
+)
+def test_what_becomes_of_scores_is_told(here: list[list[str]], fields: str, form: str, told: list[str]) -> None:
+    (found,) = plan("articles", [text("a.jsonl", f'{{"id": 1, "content": "words", {fields}}}\n')]).found
+    assert found.source["format"] == form
+    assert [word for word in told if word not in found.told] == []
+
+
+def test_other_numbers_of_an_article_are_not_taken_for_scores(here: list[list[str]]) -> None:
+    (found,) = plan("articles", [text("a.jsonl", '{"id": 1, "content": "w", "embedding": [0.1, 0.2], "n": 5}\n')]).found
+    assert "use_scores" not in found.told
 
 
 WRONG = {

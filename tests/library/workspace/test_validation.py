@@ -79,6 +79,26 @@ def test_a_model_that_does_not_exist_and_one_that_does(params: Path) -> None:
     validate_params(Document(params))
 
 
+@pytest.mark.parametrize(
+    ("form", "genre", "refused"),
+    [("lightgcn", None, True), ("events", None, True), ("events", "genre", False), ("lastfm_hetrec", None, False)],
+)
+def test_genre_gat_is_refused_before_any_stage_when_no_source_names_genres(
+    params: Path, form: str, genre: str | None, refused: bool
+) -> None:
+    columns = {"header": True, "user": "user", "item": ["song"], "timestamp": None, "genre": genre}
+    events = columns | {"skipped": None, "share_played": None} if form == "events" else None
+    source = {"format": form, "path": "data/source/sessions/log.csv", "events": events}
+    presets.apply({"sessions.ingest.sources": [source]}, params)
+    validate_params(Document(params))
+    presets.apply({"sessions.train.model": "genre_gat"}, params)
+    if refused:
+        with pytest.raises(ParamsError, match=r"`sessions`(.|\n)*sessions\.train\.model: gat"):
+            validate_params(Document(params))
+    else:
+        validate_params(Document(params))
+
+
 LINES = {text: line_of(ROOT / "params.yaml", text) for text in ("domains:", "seed: 20")}
 
 

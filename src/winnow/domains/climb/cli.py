@@ -86,7 +86,9 @@ def evaluate(
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
 ) -> None:
-    """Evaluate the generator on another export; routes that it was trained on are excluded.
+    """Evaluate the generator on another export, without routes that it was trained on.
+
+    Routes of a board, angle or grade that it was not trained on are counted, not judged.
 
     Example: winnow climb evaluate my_export.json --json
     """
@@ -101,6 +103,8 @@ def evaluate(
         print(json.dumps(trained.stamp(found), indent=2))
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["routes"].items()))
+    for what, count in found["untrained"].items():
+        print(f"⚠ {count} routes are of {what}, which the model was not trained on: not judged")
     print(f"{'':<14}{'routes':>8}{'loss':>8}{'perplexity':>12}{'bigram':>9}")
     quality = {f"quality {name}": part for name, part in found["by_quality"].items()}
     order = {

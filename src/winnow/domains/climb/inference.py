@@ -117,7 +117,8 @@ class Generator:
     def judge_file(self, path: Path, form: str | None) -> dict[str, Any]:
         """How well the generator predicts the routes of an export, beside the bigram that knows the grade.
 
-        Routes with the hold set of a training or validation route are left out and counted. Raises SourceError,
+        Routes of a board, angle or grade without a training route are left out and counted, as are those with the hold
+        set of a training or validation route; the counts of `routes` add up to `in_file`. Raises SourceError,
         TableError, and WinnowError when no other route is left.
         """
         problems = formats.read(form or formats.guess(path), path)
@@ -126,11 +127,18 @@ class Generator:
         merged = merge([SourceFile(form or "file", str(path), problems)])
         kept, dropped, _ = keep_routes(merged.routes, merged.holds, self.artifacts.settings.limits)
         labels = label_routes(kept, self.artifacts.quality_bins)
-        fresh = labels[~labels["hold_set"].isin(set(self.artifacts.routes["hold_set"]))].reset_index(drop=True)
-        if fresh.empty:
+        untrained = self._untrained(labels)
+        trainable = labels[untrained.isna()]
+        fresh = trainable[~trainable["hold_set"].isin(set(self.artifacts.routes["hold_set"]))].reset_index(drop=True)
+        if trainable.empty:
             raise WinnowError(
-                f"the generator was trained on every route of {path}", fix="name an export it has not seen"
+                f"{path} has routes of {', '.join(sorted(untrained.unique()))}, and the model was trained on none",
+                fix=f"name an export of {', '.join(_place(*each) for each in self.boards())}, "
+                f"of grades from {self.grades()[0]} to {self.grades()[-1]}",
             )
+        if fresh.empty:
+            known = "every route" if len(trainable) == len(labels) else "every route of its boards and grades"
+            raise WinnowError(f"the generator was trained on {known} of {path}", fix="name an export it has not seen")
         tokens = tokenise(merged.holds[merged.holds["route_id"].isin(fresh["route_id"])])
         sequences = encode(fresh, tokens)
         train, val = (self.artifacts.sequences(split) for split in ("train", "val"))
@@ -143,14 +151,36 @@ class Generator:
             "routes": {
                 "in_file": rows_in,
                 "rejected": len(problems.rejected),
+                "repeated": len(problems.routes) - len(merged.routes),
                 "dropped": len(dropped),
-                "trained_on": len(labels) - len(fresh),
+                "untrained": len(labels) - len(trainable),
+                "trained_on": len(trainable) - len(fresh),
                 "judged": len(fresh),
             },
+            "untrained": untrained.value_counts().sort_index().to_dict(),
             "all": _perplexity(judged),
             "by_grade": {str(name): _perplexity(part) for name, part in judged.groupby("grade")},
             "by_quality": {str(name): _perplexity(part) for name, part in judged.groupby("quality")},
         }
+
+    def _untrained(self, labels: pd.DataFrame) -> "pd.Series[str]":
+        """What of each route no training route has, such as `board 2016 at 40°` or `grade 8B+`; NA if all is."""
+        boards, grades = set(self.boards()), set(self.grades())
+        places = zip(labels["board"].astype(str), labels["angle"].astype(int), labels["grade"], strict=True)
+        return pd.Series(
+            [
+                f"board {_place(board, angle)}"
+                if (board, angle) not in boards
+                else (f"grade {grade}" if grade not in grades else None)
+                for board, angle, grade in places
+            ],
+            index=labels.index,
+            dtype="str",
+        )
+
+
+def _place(board: str, angle: int) -> str:
+    return f"{board} at {angle}°"
 
 
 def _with_roles(cells: list[int], board: str) -> list[dict[str, str]]:

@@ -152,8 +152,8 @@ def evaluate(
         print(json.dumps(trained.stamp(found), indent=2, sort_keys=True))
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["pages"].items()))
-    for reason in found["reasons"]:
-        say(f"  left out: {reason}")
+    for line in [*(f"  left out: {reason}" for reason in found["reasons"]), *found["warnings"]]:
+        say(line)
     print("   ".join(f"{verdict} {count}" for verdict, count in found["verdicts"].items()))
     acceptable, unacceptable = found["acceptable"], found["unacceptable"]
     counts = f"{acceptable} acceptable and {unacceptable} other pages of {found['documents']} documents"

@@ -1,5 +1,6 @@
 """What the words of document quality mean: the issues, the score and the five classes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -95,6 +96,15 @@ def class_of(score: ArrayLike) -> NDArray[np.int64]:
     """The class, 0 (High) to 4 (Very Poor), of each score; an edge belongs to the better class."""
     values = np.asarray(score, dtype=np.float64)
     return np.asarray((values[..., None] < np.array(EDGES)).sum(axis=-1), dtype=np.int64)
+
+
+def collapse(predicted: Sequence[int], true: Sequence[int]) -> str:
+    """What is said of predicted classes when pages of several true classes all get one; else nothing."""
+    given = set(predicted)
+    if len(given) > 1 or len(set(true)) < 2:
+        return ""
+    name = CLASSES[int(given.pop())]
+    return f"⚠ predictions have collapsed: all {len(predicted)} pages are classed as {name}, whatever they are"
 
 
 def class_key(name: str) -> str:

@@ -302,6 +302,8 @@ def judge_data(path: Path, folder: Path, device: torch.device) -> dict[str, Any]
     flagged = np.array([row["flags"] for row in rows], dtype=np.float64)
     labels = definitions.class_of(true[~np.isnan(true)])
     documents = [row["document"] for row in rows]
+    predicted = definitions.class_of(joined.score[~np.isnan(true)])
+    told = definitions.collapse(predicted.tolist(), labels.tolist())
     metrics, intervals = _metrics(true, flagged, joined, calibration.retake_below, model.decision.flag_from, documents)
     return {
         "pages": {
@@ -314,6 +316,7 @@ def judge_data(path: Path, folder: Path, device: torch.device) -> dict[str, Any]
         "documents": len(set(documents)),
         "unacceptable": int((true < definitions.ACCEPTABLE_FROM).sum()),
         "acceptable": int((true >= definitions.ACCEPTABLE_FROM).sum()),
+        "warnings": [told] if told else [],
         "by_class": {name: int((labels == number).sum()) for number, name in enumerate(definitions.CLASSES)},
         "by_issue": dict(zip(definitions.ISSUES, (flagged == 1).sum(axis=0).tolist(), strict=True)),
         "verdicts": {verdict: verdicts.count(verdict) for verdict in definitions.VERDICTS},

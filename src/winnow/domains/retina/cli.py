@@ -63,10 +63,11 @@ def grade(
     else:
         for each in graded:
             print(*map(shown, told(each)), sep="\n", file=sys.stderr if "error" in each else sys.stdout)
-    hot = [each["file"] for each in graded if each.get("unseen_share", 0) > UNSEEN]
+    drawn = [each for each in graded if "explained" in each]
+    hot = [each["file"] for each in drawn if each["unseen_share"] > UNSEEN]
     if hot:
         say(
-            f"⚠ {len(hot)} of {len(graded)} heat maps lie by more than {UNSEEN:.0%} outside the retina, where no "
+            f"⚠ {len(hot)} of {len(drawn)} heat maps lie by more than {UNSEEN:.0%} outside the retina, where no "
             f"lesion can be ({', '.join(hot[:3])}{', …' if len(hot) > 3 else ''}): do not rely on these explanations"
         )
     if any("error" in each or each["quality"] for each in graded):
@@ -122,6 +123,8 @@ def evaluate(
 ) -> None:
     """Evaluate the grader on another labelled set, without the photographs and patients that it was trained on.
 
+    Photographs that `grade` calls ungradable count as referred, and in no figure of grades.
+
     Example: winnow retina evaluate labels.csv --images photographs
     """
     if not data.exists():
@@ -135,6 +138,9 @@ def evaluate(
         print(json.dumps(trained.stamp(found), indent=2, sort_keys=True))
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["photographs"].items()))
+    if found["ungradable"]:
+        why = ", ".join(f"{count} {WHY.get(rule, rule)}" for rule, count in found["ungradable"].items())
+        print(f"⚠ ungradable, so without a grade, and counted as referred: {why}")
     print(f"  {'':<26}{'model':>8}{'95% interval':>16}" + "".join(f"{name:>12}" for name in found["baseline"]))
     for name in SHOWN:
         if name in found["metrics"]:

@@ -3,7 +3,7 @@
 Everything is done as the model's folder says; params.yaml decides only the device.
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from winnow.curate.filters import apply_rules
 from winnow.curate.rejected import check_rejected_share
@@ -50,6 +51,8 @@ BATCH = 64
 """Photographs at a time."""
 UNLIKE_TRAINING = "unlike_training"
 """Why a picture that keeps all limits of quality is not graded."""
+REFERRAL = ("referable_sensitivity", "referable_specificity")
+"""The metrics in which an ungradable photograph counts: it is referred."""
 BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95)
 
 
@@ -115,10 +118,11 @@ def grade_with(opened: Opened, paths: Sequence[Path], explain: Path | None) -> l
 
 
 def judge_data(path: Path, form: str | None, images: Path | None, folder: Path, device: torch.device) -> dict[str, Any]:
-    """The grader's metrics on another labelled set, with intervals over patients, with baselines'.
+    """The metrics of what `grade_files` says of another labelled set, with intervals over patients, with baselines'.
 
-    Without photographs that it was trained or validated on, and without other photographs of those patients. Raises
-    SourceError, and WinnowError when nothing is left to judge.
+    Without photographs that it was trained or validated on, and without other photographs of those patients. What is
+    ungradable has no grade, and counts as referred in the figures of referral. The counts of `photographs` add up to
+    `in_source`. Raises SourceError, and WinnowError when no photograph is graded.
     """
     form = form or formats.guess(path)
     listing = formats.read(form, path, images)
@@ -126,49 +130,68 @@ def judge_data(path: Path, form: str | None, images: Path | None, folder: Path, 
     known = read_table(folder / "seen.parquet", Seen)
     with _prepared(Collection(form, str(path), path.stem, listing), model) as (found, stored):
         check_rejected_share(found.rejected, listing.rows, 1.0, domain="retina")
-        gradable = found.photos[apply_rules(found.photos, quality_rules(model.limits)).isna()]
-        labels, ungraded = label_photographs(gradable.assign(duplicate_group=gradable["image_id"]), 0.0)
-        photos = labels.merge(gradable.drop(columns=["grade", "patient", "eye", "official_split"]), on="image_id")
+        labels, unlabelled = label_photographs(found.photos.assign(duplicate_group=found.photos["image_id"]), 0.0)
+        photos = labels.merge(found.photos.drop(columns=["grade", "patient", "eye", "official_split"]), on="image_id")
         seen = _seen(photos["perceptual_hash"].tolist(), known, model.limits.max_hash_distance)
         of_known = photos["patient"].map(patient_digest).isin(known["patient"].dropna()).to_numpy(bool) & ~seen
         photos = photos[~seen & ~of_known].reset_index(drop=True)
+        judged = stored.select(photos["image_id"])
+        broken = apply_rules(photos, quality_rules(model.limits))
+        if len(photos):
+            distance = familiarity.load(folder).distances(before_refit(model, folder), judged)
+            broken[broken.isna() & (distance > 1)] = UNLIKE_TRAINING
         counts = {
             "in_source": listing.rows,
             "rejected": len(found.rejected),
-            "ungradable": len(found.photos) - len(gradable),
-            "without_grade": len(ungraded),
+            "without_grade": len(unlabelled),
             "seen_in_training": int(seen.sum()),
             "of_patients_in_training": int(of_known.sum()),
-            "judged": len(photos),
+            "ungradable": int(broken.notna().sum()),
+            "graded": int(broken.isna().sum()),
         }
-        if photos.empty:
+        if not counts["graded"]:
             raise WinnowError(
                 f"no photograph of {path} is left to judge: "
                 + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()),
-                fix="use photographs with grades from 0 to 4 that the model was not trained on",
+                fix="use photographs with grades from 0 to 4 that the model was not trained on and that "
+                "`winnow retina grade` does not call ungradable",
             )
-        judged = stored.select(photos["image_id"])
-        distance = familiarity.load(folder).distances(before_refit(model, folder), judged)
-        counts["of_these_unlike_training"] = int((distance > 1).sum())
         raw = grade_photographs(model, judged, views=model.views, batch_size=BATCH)
     rows = pd.concat([photos, grade_rows(raw, model.decision, calibration)], axis=1)
+    rivals = _baselines(photos, known, model, calibration, refit=(folder / BEFORE_REFIT).exists())
+    gradable = broken.isna().to_numpy(bool)
+
+    def of_intervals(table: pd.DataFrame) -> dict[str, Any]:
+        found = intervals(table, BOOTSTRAP, np.random.default_rng(0))
+        return {name: {"low": bounds.low, "high": bounds.high} for name, bounds in found.items()}
+
     return {
         "photographs": counts,
-        "by_grade": definitions.grade_counts(rows["grade"].to_numpy(np.int64)),
-        "metrics": values(statistics(rows), len(rows)),
-        "interval": {
-            name: {"low": bounds.low, "high": bounds.high}
-            for name, bounds in intervals(rows, BOOTSTRAP, np.random.default_rng(0)).items()
-        },
-        "baseline": _baselines(photos, known, model, calibration, refit=(folder / BEFORE_REFIT).exists()),
-        "confusion": pd.crosstab(rows["grade"], rows["predicted"]).to_dict("index"),
+        "ungradable": broken.value_counts().sort_index().to_dict(),
+        "by_grade": definitions.grade_counts(rows.loc[gradable, "grade"].to_numpy(np.int64)),
+        "metrics": _as_answered(_values, rows, gradable),
+        "interval": _as_answered(of_intervals, rows, gradable),
+        "baseline": {name: _as_answered(_values, table, gradable) for name, table in rivals.items()},
+        "confusion": pd.crosstab(rows.loc[gradable, "grade"], rows.loc[gradable, "predicted"]).to_dict("index"),
     }
+
+
+def _as_answered(
+    measured: Callable[[pd.DataFrame], dict[str, Any]], rows: pd.DataFrame, gradable: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """What is measured of the gradable photographs, and of referral that of all: the ungradable are referred."""
+    every = measured(rows.assign(referred=rows["referred"].to_numpy(bool) | ~gradable))
+    return measured(rows[gradable]) | {name: every[name] for name in REFERRAL if name in every}
+
+
+def _values(rows: pd.DataFrame) -> dict[str, float]:
+    return values(statistics(rows), len(rows))
 
 
 def _baselines(
     photos: pd.DataFrame, known: pd.DataFrame, model: Grader, calibration: Calibration, *, refit: bool
-) -> dict[str, dict[str, float]]:
-    """The metrics of evaluate's simple models, fitted on what the model's folder stores of its training photographs."""
+) -> dict[str, pd.DataFrame]:
+    """The grades of evaluate's simple models, fitted on what the model's folder stores of its training photographs."""
     columns = ["grade", "split", *baselines.METADATA]
     rows = pd.concat([known[columns], photos.assign(split="test")[columns]], ignore_index=True)
     train = rows.loc[rows["split"] == "train", "grade"].to_numpy(np.int64)
@@ -178,8 +201,7 @@ def _baselines(
     }
     graded = baselines.judged(probabilities, rows, model.decision, calibration)
     tested = rows["split"] == "test"
-    tables = {name: pd.concat([rows[["grade"]], each], axis=1)[tested] for name, each in graded.items()}
-    return {name: values(statistics(table), len(table)) for name, table in tables.items()}
+    return {name: pd.concat([rows[["grade"]], each], axis=1)[tested] for name, each in graded.items()}
 
 
 @contextmanager
@@ -215,7 +237,7 @@ def _ungradable(name: str, rule: str) -> dict[str, Any]:
     return {"file": name, "grade": None, "name": "ungradable", "referable": True, "quality": rule}
 
 
-def _seen(hashes: list[str], known: pd.DataFrame, max_distance: int) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+def _seen(hashes: list[str], known: pd.DataFrame, max_distance: int) -> NDArray[np.bool_]:
     """Whether each photograph shows the same as one that the model was trained or validated on."""
     before = known["perceptual_hash"].tolist()
     return near_groups([*before, *hashes], max_distance)[len(before) :] < len(before)

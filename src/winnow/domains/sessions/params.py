@@ -47,6 +47,10 @@ class Source(SourcePath):
             raise ValueError("`events` names the columns of the format events, and is null for the others")
         return self
 
+    def may_name_genres(self) -> bool:
+        """Whether some song of it can have a genre."""
+        return self.format == "lastfm_hetrec" or (self.events is not None and self.events.genre is not None)
+
 
 class Synthetic(Section):
     """The embedded data, used when no source is named."""
@@ -229,3 +233,14 @@ class Params(Section):
     train: Train = Field(description="the network and its training")
     evaluate: Evaluate = Field(description="how the model is judged")
     plot: Plot = Field(description="the pictures")
+
+    @model_validator(mode="after")
+    def _genres_to_learn_from(self) -> Self:
+        """genre_gat needs songs with genres; a source may name none, which is known before any stage runs."""
+        sources = self.ingest.sources
+        if self.train.model == "genre_gat" and sources and not any(source.may_name_genres() for source in sources):
+            raise ValueError(
+                "train.model is genre_gat, which learns from genres, and no source names any; "
+                "set sessions.train.model: gat, or name the column of genres as the source's events.genre"
+            )
+        return self

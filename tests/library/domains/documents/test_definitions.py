@@ -38,6 +38,16 @@ def test_the_score_is_the_worst_severity_and_a_quarter_of_the_others(
     assert severity_score(found) <= min(legibility, framing) + 1e-12
 
 
+@pytest.mark.parametrize(
+    ("predicted", "true", "told"),
+    [([2, 2, 2], [0, 2, 4], True), ([2, 2, 3], [0, 2, 4], False), ([2, 2], [2, 2], False), ([], [], False)],
+)
+def test_one_class_for_pages_of_several_is_a_collapse(predicted: list[int], true: list[int], told: bool) -> None:
+    found = definitions.collapse(predicted, true)
+    assert ("collapsed" in found) == told
+    assert (definitions.CLASSES[2] in found) == told
+
+
 def test_more_damage_never_raises_the_score() -> None:
     rng = np.random.default_rng(0)
     some = rng.random((200, 10))

@@ -10,6 +10,8 @@ from winnow.pipeline.errors import SourceError
 from winnow.pipeline.recognised import Recognised, unknown
 
 LOOKED_FOR = ".jsonl, .jsonl.gz or .parquet with id and content"
+SCORE_WORDS = ("score", "rating", "label")
+"""Words in the names of fields that hold a list of scores."""
 FIRST = 100
 """Rows that are looked at."""
 
@@ -35,7 +37,30 @@ def _source(path: Path) -> Recognised:
         )
         raise unknown(path, LOOKED_FOR, [SourceError(first)])
     form = "parquet" if parquet else "scored" if any(map(_has_scores, whole)) else "jsonl"
-    return Recognised({"format": form, "path": path}, (path,), f"{form}, {len(whole)} of the first {len(rows)} rows")
+    told = f"{form}, {len(whole)} of the first {len(rows)} rows{_about_scores(form, whole)}"
+    return Recognised({"format": form, "path": path}, (path,), told)
+
+
+def _about_scores(form: str, rows: Sequence[Any]) -> str:
+    """What becomes of scores that the rows hold: nobody should take them for labels when they are none."""
+    if form == "scored":
+        return "; its scores are compared with the oracle's, and are the labels with articles.label.use_scores: true"
+    named = [name for row in rows for name, value in row.items() if _looks_like_scores(name, value)]
+    if not named:
+        return ""
+    return (
+        f"; its field {named[0]} is not read as scores: for that, write .jsonl with `labels` (numbers) and "
+        "`dimension_names`, and set articles.label.use_scores: true"
+    )
+
+
+def _looks_like_scores(name: str, value: Any) -> bool:
+    """Whether it is an object of numbers, or a list of numbers with a name of scores."""
+    if isinstance(value, dict):
+        values = [*value.values()]
+    else:
+        values = value if isinstance(value, list) and any(word in name.lower() for word in SCORE_WORDS) else []
+    return bool(values) and all(type(each) in (int, float) for each in values)
 
 
 def _has_scores(row: Any) -> bool:

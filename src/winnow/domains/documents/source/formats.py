@@ -27,6 +27,10 @@ SEVERITY_COLUMNS = tuple(f"severity_{issue}" for issue in definitions.ISSUES)
 SPLIT_NAMES = {**{split: split for split in SPLITS}, "validation": "val", "valid": "val"}
 
 
+class NoLabelsError(SourceError):
+    """A CSV beside pages that has no column of labels: perhaps it is about something else."""
+
+
 def read(form: str, path: Path) -> Listing:
     """The rows of one source of a format. Raises SourceError when it is not of that format."""
     if form == "clean_pages":
@@ -66,10 +70,11 @@ def read_labelled(path: Path) -> Listing:
     name_column = next((name for name in NAME_COLUMNS if name in columns), None)
     labels = [name for name in (*SCORE_COLUMNS, *CLASS_COLUMNS, ISSUES_COLUMN) if name in columns]
     if name_column is None or not labels:
-        raise SourceError(
+        raise (SourceError if labels else NoLabelsError)(
             f"{file} has no column {NAME_COLUMNS[0]}" if name_column is None else f"{file} has no label",
             where=f"its columns: {', '.join(columns) or 'none'}",
-            fix="it needs filename, and one or more of quality_score, quality_class and issues",
+            fix="it needs filename, and one or more of quality_score, quality_class and issues; a folder of clean "
+            "pages needs no CSV",
         )
     listing, records = Listing(), []
     for number, row in rows.items():

@@ -21,13 +21,20 @@ def _source(path: Path) -> Recognised:
     folder = path if path.is_dir() else path.parent
     labelled = path.suffix.lower() == ".csv" or (path.is_dir() and any(path.glob("*.csv")))
     form = "labelled" if labelled else "clean_pages"
+    told = ""
     try:
-        listing = formats.read(form, path)
+        try:
+            listing = formats.read(form, path)
+        except formats.NoLabelsError as error:
+            if not path.is_dir() or (path / formats.METADATA).exists():
+                raise
+            form, told = "clean_pages", f" ({error.what}, so the folder is taken as clean pages)"
+            listing = formats.read(form, path)
     except SourceError as error:
         raise unknown(path, LOOKED_FOR, [error]) from None
     if not listing.records:
         raise unknown(path, LOOKED_FOR, [SourceError(f"all of its {listing.rows} rows are unusable")])
-    return Recognised({"format": form, "path": path}, (folder,), _told(form, listing))
+    return Recognised({"format": form, "path": path}, (folder,), _told(form, listing) + told)
 
 
 def _told(form: str, listing: Listing[Record]) -> str:

@@ -37,6 +37,10 @@ NAMES = {
     "share_played": ("share_played", "played_share"),
 }
 """The usual names of an event log's columns, in lower case; the first that is there counts."""
+TITLES = ("song", "track", "track_name", "trackname", "title", "song_name")
+"""Those of an item that may name songs by their titles, which two artists can share."""
+ARTISTS = ("artist", "artist_name", "artistname", "artname")
+"""The usual names of the artist's column, which belongs to a title."""
 LOOKED_FOR = (
     "user_artists.dat (Last.fm, HetRec), train.txt (LightGCN), or an event log (.csv, .tsv, .txt, .parquet) with "
     f"a column {'/'.join(NAMES['user'][:3])} and one of {', '.join(NAMES['item'])}"
@@ -46,8 +50,19 @@ LOOKED_FOR = (
 def recognise(paths: Sequence[Path]) -> list[Recognised]:
     """One source for each data set, with the files read from beside it. Raises SourceError for what is none."""
     others = {beside for _, names in BESIDE.values() for beside in names}
-    chosen = [path for path in paths if _plain(path) not in others] or list(paths)
+    named = [_inside(path) if path.is_dir() else path for path in paths]
+    chosen = [path for path in named if _plain(path) not in others] or named
     return [_source(path) for path in chosen]
+
+
+def _inside(folder: Path) -> Path:
+    """The file of a folder that tells its format by its name."""
+    found = [each for name in BESIDE for end in ("", ".gz") if (each := folder / f"{name}{end}").is_file()]
+    if len(found) != 1:
+        held = " and ".join(each.name for each in found) or f"neither {' nor '.join(BESIDE)}"
+        why = f"the folder holds {held}; of an event log, name the file"
+        raise unknown(folder, LOOKED_FOR, [SourceError(why, fix=f"winnow init sessions {folder}/FILE")])
+    return found[0]
 
 
 def _plain(path: Path) -> str:
@@ -77,10 +92,21 @@ def _source(path: Path) -> Recognised:
         what: next((by_name[name] for name in names if name in by_name), None) for what, names in NAMES.items()
     }
     if missing := [what for what in ("user", "item") if found[what] is None]:
-        why = SourceError(f"it has no column of the {' and '.join(missing)} among {', '.join(columns) or 'none'}")
+        why = SourceError(
+            f"it has no column of the {' and '.join(missing)} among {', '.join(columns) or 'none'}; if that line is a "
+            "play, because the log has no header, name it in params.yaml with `events: header: false` and positions",
+            fix="see data/source/sessions/README.md, or rename the columns",
+        )
         raise unknown(path, LOOKED_FOR, [why])
     if not holds_plays:
         raise unknown(path, LOOKED_FOR, [SourceError("it holds no play below its header")])
-    events = {"header": True, **found, "item": [found["item"]]}
-    told = ", ".join(f"{what} is {column!r}" for what, column in found.items() if column)
+    artist = next((by_name[name] for name in ARTISTS if name in by_name), None)
+    titled = artist is not None and found["item"] in {by_name.get(name) for name in TITLES}
+    item = [artist, found["item"]] if titled else [found["item"]]
+    events = {"header": True, **found, "item": item}
+    told = ", ".join(
+        f"{what} is {' and '.join(map(repr, item)) if what == 'item' else repr(column)}"
+        for what, column in found.items()
+        if column
+    )
     return Recognised({"format": "events", "path": path, "events": events}, (path,), f"events: {told}")
