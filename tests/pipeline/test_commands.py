@@ -193,7 +193,9 @@ def test_evaluate_judges_another_export_and_leaves_out_what_was_trained_on(clone
     data["Data"].append(again)
     (clone.root / "other.json").write_text(json.dumps(data))
     found = json.loads(clone.run("winnow", "climb", "evaluate", "other.json", "--json").stdout)
-    assert found["routes"] == {"in_file": 61, "rejected": 0, "dropped": 0, "trained_on": 1, "judged": 60}
+    assert found["routes"] == {
+        "in_file": 61, "rejected": 0, "repeated": 0, "dropped": 0, "untrained": 0, "trained_on": 1, "judged": 60,
+    }  # fmt: skip
     assert found["all"]["perplexity"] > 1
     assert sum(part["routes"] for part in found["by_grade"].values()) == 60
     assert "perplexity" in clone.run("winnow", "climb", "evaluate", "other.json", "--format", "web").stdout

@@ -17,6 +17,7 @@ from tests.browser import Browser
 from tests.library.show.paged import Element, parse, tables
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.cli import app
+from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.show.page import REPORT
 
 HOSTILE = (
@@ -247,7 +248,7 @@ def test_the_board_joins_pages_and_says_which_one_is_old(domain: Programs) -> No
     assert done.exit_code == 0, done.output
     everything = parse(Path("all.html").read_text(encoding="utf-8"))
     assert len(everything.all("article")) == 1
-    for other in {"climb", "retina", "sessions"} - {domain.domain}:
+    for other in set(Document(PARAMS_FILE).content["domains"]) - {domain.domain}:
         assert f"there is no page of {other}" in everything.text(), "a domain without results stops the others"
     report(domain).unlink()
     done = CliRunner().invoke(app, ["board"])

@@ -220,7 +220,7 @@ def test_a_user_with_one_song_is_dropped_and_with_a_low_core_stays_in_training(h
 
 
 def test_too_many_bad_rows_stop_ingest_and_a_core_too_strict_stops_filter(here: Path) -> None:
-    with pytest.raises(SourceError, match="(?s)1 of 2 source rows cannot be used.*the timestamp cannot be read"):
+    with pytest.raises(SourceError, match="(?s)1 of 2 source rows cannot be used.*the timestamp is neither"):
         run("ingest", **source(["a,b,1,", "a,c,soon,"]))
     with pytest.raises(TableError, match="no row is left after filtering"):
         run("filter", min_user_songs=1000)

@@ -165,8 +165,10 @@ def _commands(domain: str, folder: Path, about: Description) -> list[str]:
     command = example.group() if example else f"winnow {domain} --help"
     names = iter(about.known(folder))
     command = re.sub(r"[A-Z]{2,}( – [A-Z]{2,})?", lambda word: next(names, word.group()), command)
+    takes_file = re.search(r"\w\.\w", command)
+    sent = about.sent or (f"what `winnow {domain} --help` says" if takes_file else "")
     return [
-        *([f"The file of these commands is yours: {about.sent}.", ""] if about.sent else []),
+        *([f"The file of these commands is yours: {sent}.", ""] if sent else []),
         "Without a checkout, in this folder, with winnow installed:",
         "",
         f"    {command} --model .",

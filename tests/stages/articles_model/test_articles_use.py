@@ -135,7 +135,7 @@ def test_a_gzip_file_and_articles_with_odd_dates_are_scored(here: Programs, monk
     assert Path("in.jsonl.out").read_bytes() == Path("in.jsonl.gz.out").read_bytes()
     broken = runner.invoke(app, ["score", "broken.jsonl.gz", "--out", "broken.out"])
     assert isinstance(broken.exception, WinnowError)
-    assert "not a readable gzip file" in broken.exception.what
+    assert "broken.jsonl.gz cannot be read" in broken.exception.what
     assert not Path("broken.out").exists()
 
 

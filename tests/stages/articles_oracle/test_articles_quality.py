@@ -87,7 +87,7 @@ def test_examples_of_a_filter_stand_in_the_prompt(here: Programs, own_filters: N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"scores": {"agency": 3.0}}, "row 1 is no example: progress has no score"),
+        ({"scores": {"agency": 3.0}}, "row 2 is no example: progress has no score"),
         ({"scores": "high"}, "scores: Input should be a valid dictionary"),
         ({"content": ""}, "content: String should have at least 1"),
         ({"colour": "red"}, "colour: Extra inputs are not permitted"),
@@ -99,7 +99,7 @@ def test_a_line_that_is_no_example_is_named(
     right = {"content": "It rained.", "scores": dict.fromkeys(definition.names, 0)}
     assert with_examples([right, right]).examples[1].content == "It rained."
     for bad in ({**right, **change}, {**right, "scores": {**right["scores"], "hope": 3}}, "{"):
-        with pytest.raises(SourceError, match="row 1 is no example") as caught:
+        with pytest.raises(SourceError, match="row 2 is no example") as caught:
             with_examples([right, bad])
         assert "examples.jsonl" in str(caught.value)
         if bad == {**right, **change}:

@@ -47,10 +47,6 @@ class Source(SourcePath):
             raise ValueError("`events` names the columns of the format events, and is null for the others")
         return self
 
-    def may_name_genres(self) -> bool:
-        """Whether some song of it can have a genre."""
-        return self.format == "lastfm_hetrec" or (self.events is not None and self.events.genre is not None)
-
 
 class Synthetic(Section):
     """The embedded data, used when no source is named."""
@@ -238,7 +234,8 @@ class Params(Section):
     def _genres_to_learn_from(self) -> Self:
         """genre_gat needs songs with genres; a source may name none, which is known before any stage runs."""
         sources = self.ingest.sources
-        if self.train.model == "genre_gat" and sources and not any(source.may_name_genres() for source in sources):
+        named = [each.format == "lastfm_hetrec" or (each.events and each.events.genre) for each in sources]
+        if self.train.model == "genre_gat" and sources and not any(named):
             raise ValueError(
                 "train.model is genre_gat, which learns from genres, and no source names any; "
                 "set sessions.train.model: gat, or name the column of genres as the source's events.genre"

@@ -23,7 +23,10 @@ def predict(
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print them as JSON")] = False,
 ) -> None:
-    """Predict the target of every row, in the file's order; of a row that lacks a number, nothing."""
+    """Predict the target of every row, in the file's order; of a row that lacks a number, nothing.
+
+    Example: winnow toy predict rows.csv --json
+    """
     trained = use_model("toy", model)
     from winnow.domains.toy.definitions import FEATURE
     from winnow.domains.toy.inference import Predictor

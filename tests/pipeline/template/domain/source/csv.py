@@ -32,6 +32,8 @@ def read(path: Path, columns: Columns) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def columns_of(path: Path, wanted: Sequence[str], *, fix: str) -> pd.DataFrame:
     """The file's columns as text; raises SourceError when it is no CSV, or lacks one that is wanted."""
+    if not path.exists():
+        raise SourceError(f"{path} does not exist", fix="name a CSV file")
     try:
         table = pd.read_csv(path, dtype="str", encoding="utf-8-sig")
     except (OSError, ValueError) as error:
