@@ -183,6 +183,16 @@ def preset(
     A preset sets its own values alone, so that two can be combined; what `tiny` had replaced goes back to the default,
     and so does everything by `default`. Example: winnow preset climb quality --apply
     """
+    try:
+        _print_or_apply(domain, name, apply=apply)
+    except WinnowError:
+        if not apply and not sys.stdout.isatty():
+            print("--no-such-preset")  # which dvc rejects: a shell ignores that the command in `$(…)` failed
+        raise
+
+
+def _print_or_apply(domain: str, name: str, *, apply: bool) -> None:
+    """Print a preset or the list of them, or write one into params.yaml; raises WinnowError."""
     from winnow.pipeline import presets
     from winnow.pipeline.params import PARAMS_FILE, Document
     from winnow.workspace.validation import params_model, validate_params
@@ -197,8 +207,6 @@ def preset(
         for each in known:
             print(f"{each:<{width}}  {presets.meaning(domain, each)}")
         return
-    if name not in presets.names(domain) and not apply and not sys.stdout.isatty():
-        print("--no-such-preset")  # which dvc rejects: a shell ignores that the command in `$(…)` failed
     chosen = presets.read(domain, name)
     document = Document(PARAMS_FILE).overlaid(chosen, (domain,))
     document.section((), params_model())

@@ -173,6 +173,13 @@ def at(params: Any, key: str) -> Any:
     return params
 
 
+def test_params_that_stop_a_preset_do_not_let_an_experiment_run_without_it(workspace: Path) -> None:
+    params = workspace / "params.yaml"
+    params.write_text(params.read_text().replace("seed:", "sede:", 1))
+    done = winnow(workspace, "preset", "climb", "full")
+    assert (done.returncode, done.stdout) == (1, "--no-such-preset\n")
+
+
 def test_a_preset_applied_edits_params_yaml_and_keeps_its_comments(workspace: Path) -> None:
     domain, name = PRESETS[0]
     assert winnow(workspace, "preset", domain, name, "--apply").returncode == 0
