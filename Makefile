@@ -4,7 +4,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: run test test-long torture audit mutants lint lock bench docs help
+.PHONY: run test test-long torture audit mutants lint lock bench docs dist help
 
 help:
 	@echo "make run        environment, then all domains side by side on the embedded data (winnow run)"
@@ -16,6 +16,7 @@ help:
 	@echo "make mutants    plant faults, one at a time, and report what the tests do not see"
 	@echo "make bench      side-by-side measurements, JSON into benchmarks/pipeline/results"
 	@echo "make docs       the documentation as a site in build/site, links checked"
+	@echo "make dist       the wheel and a list of the locked packages (SBOM) in build/dist"
 	@echo "make lock       requirements.lock anew from pyproject.toml"
 
 run: .venv/ready
@@ -50,6 +51,12 @@ bench: .venv/ready
 
 docs: .venv/ready
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
+dist: .venv/ready
+	rm -rf build/dist
+	uv build -q --wheel --no-build-isolation --out-dir build/dist
+	rm -f build/dist/.gitignore
+	uvx --quiet --from cyclonedx-bom@7.5.0 cyclonedx-py requirements requirements.lock --output-reproducible -o build/dist/winnow.cdx.json
 
 lock: .venv/ready
 	uv pip compile --universal --fork-strategy fewest --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev --extra heic --extra ocr --extra pretrained --extra quantized --extra serve --extra docs pyproject.toml -o requirements.lock -q

@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,7 @@ def context(base: str, **more: str) -> dict[str, str]:
 
 def test_the_linters_find_nothing() -> None:
     names = [str(file) for file in WORKFLOWS]
-    assert len(names) == 5
+    assert len(names) == 6
     schema = ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"]
     for command in (["zizmor", "--offline", "--quiet"], schema):
         done = subprocess.run([*command, *names], capture_output=True, text=True, check=False)
@@ -297,6 +298,38 @@ def test_ci_runs_the_tests(clone: Clone, tmp_path: Path) -> None:
     runner = Runner(clone, tmp_path, context(""))
     runner.run("ci", "test")
     assert runner.recorded() == ["make test"]
+
+
+def test_ci_runs_the_pipeline_on_other_systems_and_sees_a_result_outside_its_interval(
+    clone: Clone, tmp_path: Path
+) -> None:
+    assert workflow_file("ci")["jobs"]["elsewhere"]["strategy"]["matrix"]["system"] == ["ubuntu-24.04-arm", "macos-15"]
+    runner = Runner(clone, tmp_path, context(""))
+    told = runner.run("ci", "elsewhere")
+    assert runner.recorded() == ["make run"]
+    assert told.startswith("articles   within the committed interval\nclimb      within the committed interval\n")
+    metrics = clone.root / "metrics/climb/evaluate.json"
+    found = json.loads(metrics.read_text())
+    high = found["perplexity_high"]
+    metrics.write_text(json.dumps(found | {"perplexity": high * 1.001}))
+    told = runner.run("ci", "elsewhere", expect=1)
+    assert f"perplexity: {high * 1.001:.4g} here, and committed are" in told
+
+
+def test_a_tag_that_is_the_version_becomes_a_release_with_wheel_and_list_of_packages(
+    clone: Clone, tmp_path: Path
+) -> None:
+    version = tomllib.loads((clone.root / "pyproject.toml").read_text())["project"]["version"]
+    (tmp_path / "other").mkdir()
+    other = Runner(clone, tmp_path / "other", {"github.ref_name": "v9.9.9", "secrets.GITHUB_TOKEN": "token"})
+    assert f"the tag is v9.9.9, and pyproject.toml has version {version}" in other.run("release", "release", expect=1)
+    assert other.recorded() == []
+    runner = Runner(clone, tmp_path, {"github.ref_name": f"v{version}", "secrets.GITHUB_TOKEN": "token"})
+    made = "mkdir -p build/dist && touch build/dist/winnow.whl build/dist/winnow.cdx.json"
+    runner.program("make", RECORDER + made)
+    runner.run("release", "release")
+    published = f"gh release create v{version} build/dist/winnow.cdx.json build/dist/winnow.whl --verify-tag"
+    assert [line.removesuffix(" --notes See CHANGELOG.md.") for line in runner.recorded()] == ["make dist", published]
 
 
 def hook(name: str) -> list[str]:
