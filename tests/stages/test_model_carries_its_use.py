@@ -1,7 +1,9 @@
 """A trained model answers from its own folder, in a checkout or without one, and says what its evaluation found."""
 
+import copy
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from tests.stages.programs import Programs
 from tests.stages.variations import params_of, varied
 from winnow.domains.load import has_module, load
 from winnow.learn.folder import copy_model
+from winnow.learn.trained import load_trained
 from winnow.pipeline.errors import WinnowError
 
 EDITED = ("common", "ingest")
@@ -221,3 +224,40 @@ def test_an_installed_package_answers_from_a_copied_folder_without_a_checkout(
     assert expected.warned.splitlines()[0] in done.stderr
     for name, data in expected.files.items():
         assert (elsewhere / "out" / name).read_bytes() == data, name
+
+
+UNUSED = {"max_position_embeddings", "max_window_layers"}
+"""Numbers of a language model's configuration by which nothing is made or repeated."""
+
+
+def whole_numbers(value: Any, *place: Any) -> Iterator[tuple[Any, ...]]:
+    """The places of all whole numbers."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from whole_numbers(inner, *place, key)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield place
+
+
+def test_a_configuration_that_asks_for_any_amount_is_refused_at_once(trained: Trained, tmp_path: Path) -> None:
+    module = load(trained.domain, "model.network")
+    (network,) = (
+        each
+        for each in vars(module).values()
+        if hasattr(each, "from_pretrained") and each.__module__ == module.__name__
+    )
+    model = shutil.copytree(trained.folder / "data" / trained.domain / "train/model", tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    load_trained(network, trained.domain, folder=model)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for place in [each for each in whole_numbers(config) if each[-1] not in UNUSED]:
+        for number in (10**9, -1):
+            changed = copy.deepcopy(config)
+            owner = changed
+            for key in place[:-1]:
+                owner = owner[key]
+            owner[place[-1]] = number
+            (model / "config.json").write_text(json.dumps(changed))
+            with pytest.raises(WinnowError, match=f"no model of|model of {trained.domain} is damaged"):
+                print(f"{place} as {number} makes a model:", load_trained(network, trained.domain, folder=model))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "kilobytes"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
@@ -34,6 +35,7 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
         _check_types(network, read_json(folder / "config.json", made_by=f"`dvc repro train@{domain}`"))
         doing("loading the model")
         with redirect_stdout(io.StringIO()):
+            _check_shapes(network, folder)
             model: M = cast(Any, network).from_pretrained(folder)
         if missing := set(load_weights(model, folder)) & set(model.state_dict()):  # the hub's mixin is not strict
             raise TrainingError(f"{', '.join(sorted(missing))} is missing")
@@ -54,11 +56,21 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
 
 
 def _check_types(network: type[nn.Module], config: Mapping[str, Any]) -> None:
-    """Raise ValueError when an argument of the network has another type than it declares, such as a limit of text."""
-    kinds = get_type_hints(network.__init__)
+    """Raise ValueError when an argument of the network is not of the type, or within the bounds, that it declares."""
+    kinds = get_type_hints(network.__init__, include_extras=True)
     for name in kinds.keys() & config.keys():
         with suppress(PydanticSchemaGenerationError):  # a module, which no file holds
             TypeAdapter(kinds[name]).validate_json(json.dumps(config[name]), strict=True)
+
+
+def _check_shapes(network: type[nn.Module], folder: Path) -> None:
+    """Raise what `from_pretrained` raises when the configuration asks for other shapes than those of the weights.
+
+    The network is built without memory for its numbers, since a configuration can ask for any amount.
+    """
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that nothing is copied
+        cast(Any, network).from_pretrained(folder)
 
 
 def _damaged(domain: str, folder: Path, error: Exception) -> WinnowError:

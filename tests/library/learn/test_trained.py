@@ -1,5 +1,6 @@
 """Loading a domain's trained model."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
+from winnow.learn.bounds import Layers
 from winnow.learn.folder import model_folder
 from winnow.learn.trained import load_trained
 from winnow.pipeline.errors import WinnowError
@@ -121,3 +123,27 @@ def test_a_model_of_another_version_is_refused(trained: Network, network: type[n
     with pytest.raises(WinnowError, match="this is no model of plants, or one of another version") as error:
         load_trained(network, "plants")
     assert "dvc repro train@plants" in error.value.fix
+
+
+def test_a_configuration_of_another_size_than_the_weights_takes_no_memory(trained: Network) -> None:
+    Path("data/plants/train/model/config.json").write_text('{"width": 1000000000}')
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(WinnowError, match="no model of plants, or one of another version of winnow: .*size mismatch"):
+        load_trained(Network, "plants")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "kilobytes; the layer has 4 GB"
+
+
+class Repeated(Network):
+    def __init__(self, *, width: int, depth: Layers) -> None:
+        super().__init__(width=width)
+        self.depth = depth
+
+
+@pytest.mark.parametrize(("depth", "fits"), [(0, True), (64, True), (65, False), (-1, False)])
+def test_an_arguments_declared_bounds_are_kept(trained: Network, depth: int, fits: bool) -> None:
+    Path("data/plants/train/model/config.json").write_text(f'{{"width": 3, "depth": {depth}}}')
+    if fits:
+        assert load_trained(Repeated, "plants").depth == depth
+        return
+    with pytest.raises(WinnowError, match="the trained model of plants is damaged"):
+        load_trained(Repeated, "plants")

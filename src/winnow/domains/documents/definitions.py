@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 
 Floats = NDArray[np.float64]
 
@@ -40,14 +41,16 @@ ACCEPTABLE_FROM = 0.4
 VERDICTS = ("accept", "warn", "retake", "blank")
 Verdict = Literal["accept", "warn", "retake", "blank"]
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 @dataclass(frozen=True)
 class Preparation:
     """How a file becomes the page that is judged."""
 
-    max_side: int
+    max_side: Annotated[int, Field(ge=128, le=10_000)]
     """pixels of the longer side of an A4 page; larger pages are reduced, smaller ones stay as they are"""
-    pdf_dpi: int
+    pdf_dpi: Annotated[int, Field(ge=30, le=600)]
     """resolution at which PDF pages without a scan in them are rendered"""
 
 
@@ -55,13 +58,13 @@ class Preparation:
 class Tiling:
     """Which parts of a page the network sees."""
 
-    patches: int
+    patches: Annotated[int, Field(ge=1, le=64)]
     """number of patches at the page's own resolution"""
-    patch_size: int
+    patch_size: Annotated[int, Field(ge=32, le=1024)]
     """pixels a side"""
     choice: Literal["inked", "grid"]
     """where they are taken: where most edges are, or evenly over the page"""
-    views: tuple[int, ...]
+    views: tuple[Annotated[int, Field(ge=32, le=2048)], ...]
     """sides of the square pictures of the whole page"""
 
 
@@ -69,15 +72,15 @@ class Tiling:
 class Decision:
     """What turns a score and severities into a verdict; `Calibration` adds the threshold chosen on validation."""
 
-    flag_from: float
+    flag_from: Share
     """severity from which an issue is flagged"""
-    accept_from: float
+    accept_from: Share
     """score below which a page is not accepted without a warning"""
-    warn_severity: float
+    warn_severity: Share
     """severity from which a single issue is warned about"""
-    min_text_height: float
+    min_text_height: Annotated[float, Field(ge=0, le=1000)]
     """pixels of the capital letters below which text is too small, whatever the score"""
-    blank_below: float
+    blank_below: Share
     """share of printed pixels below which a page is blank"""
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 
 GRADES = (0, 1, 2, 3, 4)
 """International Clinical Diabetic Retinopathy severity scale (Wilkinson et al. 2003)."""
@@ -36,7 +37,7 @@ Decision = Literal["likeliest", "median"]
 class Preparation:
     """How photographs are brought to the form that the network sees."""
 
-    image_size: int
+    image_size: Annotated[int, Field(ge=16, le=2048)]
     """pixels a side"""
     crop: bool
     """to the retina"""
@@ -48,11 +49,11 @@ class Preparation:
 class QualityLimits:
     """Outside these limits a photograph cannot be graded; see the section `filter` of params.yaml for the units."""
 
-    min_brightness: float
-    max_brightness: float
-    min_retina_share: float
-    min_sharpness: float
-    max_hash_distance: int
+    min_brightness: Annotated[float, Field(ge=0, le=255)]
+    max_brightness: Annotated[float, Field(ge=0, le=255)]
+    min_retina_share: Annotated[float, Field(ge=0, le=1)]
+    min_sharpness: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    max_hash_distance: Annotated[int, Field(ge=0, le=64)]
     """bits by which the hashes of photographs that show the same may differ"""
 
 

@@ -10,6 +10,10 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig
 
 from winnow.domains.articles.definitions import Scoring
 from winnow.domains.articles.params import Lora
+from winnow.learn.bounds import Count, Share
+
+MOST_BLOCKS = 1024
+"""Of a language model's blocks, heads or experts in its configuration."""
 
 Pooling = Literal["mean", "last"]
 BaseDtype = Literal["fp32", "bf16", "nf4"]
@@ -35,9 +39,9 @@ class Scorer(nn.Module, PyTorchModelHubMixin):
         scoring: Scoring,
         *,
         pooling: Pooling,
-        dropout: float,
+        dropout: Share,
         length_feature: bool,
-        max_length: int,
+        max_length: Count,
         base_dtype: BaseDtype = "fp32",
         loaded: nn.Module | None = None,
     ) -> None:
@@ -154,6 +158,8 @@ def saved_names(model: nn.Module) -> list[str]:
 def config_from(values: dict[str, Any]) -> PretrainedConfig:
     """A transformers configuration from what `config_values` gave."""
     known = dict(values)
+    if many := [name for name, value in values.items() if name.startswith("num_") and value and value > MOST_BLOCKS]:
+        raise ValueError(f"{', '.join(many)} is more than {MOST_BLOCKS}")
     return AutoConfig.for_model(known.pop("model_type"), **known)
 
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from winnow.domains.climb import definitions
 from winnow.domains.climb.model.sequences import ANY_GRADE, BOARDS, END, START, VOCABULARY
+from winnow.learn.bounds import Count, Heads, Layers, Share
 
 
 class CellTable(nn.Module):
@@ -81,7 +82,9 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
     each of the last `reaches` holds, and with any a hold also carries how it was reached from the one before.
     """
 
-    def __init__(self, *, width: int, layers: int, heads: int, dropout: float, max_holds: int, reaches: int) -> None:
+    def __init__(
+        self, *, width: int, layers: Layers, heads: Heads, dropout: Share, max_holds: Count, reaches: Layers
+    ) -> None:
         super().__init__()
         self.cells = CellTable(width)
         self.board = nn.Embedding(len(BOARDS), width)

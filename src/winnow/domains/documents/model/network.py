@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.model.tiling import split
+from winnow.learn.bounds import Count, Layers, Share, Views
 from winnow.vision import backbones
 from winnow.vision.network import OnBackbone
 from winnow.vision.pooling import Standardise, summarised
@@ -50,12 +51,12 @@ class Assessor(OnBackbone, PyTorchModelHubMixin):
         self,
         backbone: str,
         *,
-        depths: int,
-        frozen_blocks: int,
+        depths: Layers,
+        frozen_blocks: Count,
         hidden_dim: int,
-        dropout_rate: float,
+        dropout_rate: Share,
         use_attention: bool,
-        tta_views: int,
+        tta_views: Views,
         measures: Sequence[str],
         tiling: definitions.Tiling,
         preparation: definitions.Preparation,

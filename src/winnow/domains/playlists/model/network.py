@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
+from winnow.learn.bounds import Count, Heads, Positive, Share
 from winnow.recommend.convolutions import OWN, BipartiteConvolution
 from winnow.recommend.settings import Convolution
 from winnow.recommend.sparse import BothWays, product
@@ -52,13 +53,13 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         embeddings: int,
         artists: int,
         genres: int,
-        genres_per_artist: int,
-        neighbours: int,
+        genres_per_artist: Count,
+        neighbours: Count,
         embedding_dim: int,
-        heads: int,
-        history: int,
-        temperature: float,
-        dropout: float,
+        heads: Heads,
+        history: Count,
+        temperature: Positive,
+        dropout: Share,
         without: list[str],
         convolution: Convolution,
     ) -> None:

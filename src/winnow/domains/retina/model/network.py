@@ -8,6 +8,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from winnow.domains.retina import definitions
+from winnow.learn.bounds import Count, Share, Views
 from winnow.vision import backbones
 from winnow.vision.network import OnBackbone
 from winnow.vision.pooling import Standardise, summarised
@@ -33,11 +34,11 @@ class Grader(OnBackbone, PyTorchModelHubMixin):
         backbone: str,
         head: Head,
         *,
-        frozen_blocks: int,
-        pooled_blocks: Sequence[int],
-        dropout: float,
+        frozen_blocks: Count,
+        pooled_blocks: Sequence[Count],
+        dropout: Share,
         decision: definitions.Decision,
-        views: int,
+        views: Views,
         preparation: definitions.Preparation,
         limits: definitions.QualityLimits,
     ) -> None:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from winnow.domains.sessions import definitions
+from winnow.learn.bounds import Heads, Layers, Positive, Share, Weight
 from winnow.recommend.convolutions import OWN, BipartiteConvolution
 from winnow.recommend.graph import Graph
 from winnow.recommend.propagation import (
@@ -40,12 +41,12 @@ class GraphRecommender(nn.Module, PyTorchModelHubMixin):
         embeddings: int,
         genres: int,
         embedding_dim: int,
-        heads: int,
-        layers: int,
+        heads: Heads,
+        layers: Layers,
         learned_attention: bool,
-        temperature: float,
-        dropout: float,
-        genre_weight: float,
+        temperature: Positive,
+        dropout: Share,
+        genre_weight: Weight,
         splits: list[str],
         convolution: Convolution,
     ) -> None:
