@@ -295,3 +295,19 @@ def test_every_page_of_a_labelled_pdf_is_judged(here: Path) -> None:
     shown = winnow("evaluate", "mine").stdout
     assert "1 acceptable and 2 other pages of 2 documents" in shown
     assert f"{bounds['low']:.3f} to {bounds['high']:.3f}" in shown
+
+
+@of_documents
+def test_pages_that_a_column_names_as_one_document_count_as_one(here: Path) -> None:
+    folder = Path("mine")
+    folder.mkdir()
+    for name, page in (("first", LETTER), ("other", TABLE), ("form", FORM)):
+        (folder / f"{name}.png").write_bytes(encode_png(page))
+    rows = ["first.png,0.3,lease", "other.png,0.3,lease", "form.png,0.9,form"]
+    (folder / "metadata.csv").write_text("\n".join(["filename,quality_score,document", *rows, ""]))
+    found = json.loads(winnow("evaluate", "mine", "--json").stdout)
+    scores = [entry["score"] for entry in lines("mine/first.png", "mine/other.png", "mine/form.png")]
+    errors = np.abs(np.array(scores) - [0.3, 0.3, 0.9])
+    assert found["documents"] == 2
+    assert found["intervals"]["mae"]["low"] == pytest.approx(min(errors[:2].mean(), errors[2]), abs=1e-3)
+    assert errors[:2].mean() - errors[:2].min() > 0.01, "one page a document would have another bound"
