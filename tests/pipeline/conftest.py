@@ -48,7 +48,7 @@ class Clone:
         code = {"PYTHONPATH": "src"} if command[0] == "winnow" else {}
         environment = clean_environment() | code
         done = subprocess.run(
-            command, cwd=self.root, env=environment, capture_output=True, text=True, check=False, timeout=280
+            command, cwd=self.root, env=environment, capture_output=True, text=True, check=False, timeout=1200
         )
         if expect is not None:
             assert done.returncode == expect, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
