@@ -1,0 +1,56 @@
+"""Commands about the data: your own files, and what the stages did to their rows.
+
+What a command needs is imported when it runs: `winnow --help` starts in a moment.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from winnow.cli.arguments import DomainName, check_domain
+from winnow.pipeline.checkout import enter_checkout
+
+
+def init(
+    domain: DomainName,
+    files: Annotated[list[Path], typer.Argument(help="your data: files or folders in one of the domain's formats")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")] = False,
+) -> None:
+    """Take your own data: recognise its format, copy it to data/source, `dvc add` it, and name it in params.yaml.
+
+    Files that are not recognised are refused, with what was looked for; then nothing is changed.
+
+    Example: winnow init climb my_export.json
+    """
+    from winnow.workspace.own_data import carry_out, plan
+
+    check_domain(domain)
+    files = list(enter_checkout(*files))
+    chosen = plan(domain, files)
+    print("\n".join(chosen.lines()))
+    if dry_run:
+        print("nothing was changed (--dry-run)")
+        return
+    written = carry_out(chosen)
+    print(f"next: git add {' '.join(map(str, written))}")
+    print(f"      dvc repro plot@{domain}        # or with a preset for such data: winnow preset {domain} list")
+    print(f"      winnow rows {domain}           # what each stage kept and left out")
+
+
+def rows(
+    domain: DomainName,
+    stage: Annotated[str | None, typer.Option(help="one data stage, such as filter (default: all)")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, with whole rows")] = False,
+) -> None:
+    """Show how many rows each data stage kept, and which it left out: the reasons, their counts and the first cases.
+
+    Example: winnow rows climb --stage filter
+    """
+    from winnow.workspace.rows import as_lines, rows_of
+
+    check_domain(domain)
+    enter_checkout()
+    found = rows_of(domain, stage)
+    print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(as_lines(found)))
