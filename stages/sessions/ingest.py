@@ -13,7 +13,6 @@ from winnow.domains.sessions.source import formats, synthetic
 from winnow.domains.sessions.source.listening import Listening
 from winnow.domains.sessions.source.merge import catalogue, merge_plays, song_genres
 from winnow.domains.sessions.tables import Catalogue, Plays, Scenes, SongGenres, Tastes
-from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -38,8 +37,6 @@ def main(stage: Stage[Common, Ingest]) -> None:
     plays = merge_plays(parts)
     songs = catalogue(plays, parts)
     genres = song_genres(songs["song"], parts, stage.params.max_genres)
-    if genres.empty:
-        say("no song has a genre: the model is to be sessions.train.model: gat, because genre_gat learns from genres")
     stage.write("plays.parquet", plays, Plays)
     stage.write("catalogue.parquet", songs, Catalogue)
     stage.write("genres.parquet", genres, SongGenres)

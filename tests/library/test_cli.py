@@ -158,7 +158,7 @@ def test_default_has_every_value_that_a_preset_sets_as_params_yaml_has_it() -> N
 
 
 def test_a_preset_whose_files_are_not_here_leaves_the_sources_of_the_user(workspace: Path) -> None:
-    mine = [{"format": "clean", "path": "data/source/documents/mine"}]
+    mine = [{"format": "clean_pages", "path": "data/source/documents/mine"}]
     presets.apply({"documents.ingest.sources": mine}, workspace / "params.yaml")
     done = winnow(workspace, "preset", "documents", "real_pages")
     assert "ingest.sources" not in done.stdout
@@ -178,6 +178,23 @@ def test_params_that_stop_a_preset_do_not_let_an_experiment_run_without_it(works
     params.write_text(params.read_text().replace("seed:", "sede:", 1))
     done = winnow(workspace, "preset", "climb", "full")
     assert (done.returncode, done.stdout) == (1, "--no-such-preset\n")
+
+
+def test_a_preset_mends_what_it_sets_and_needs_no_other_domain(workspace: Path) -> None:
+    """What is wrong elsewhere in its own domain stops it."""
+    params, plays = workspace / "params.yaml", "data/source/sessions/a.csv"
+    columns = {"header": True, "user": "u", "item": ["s"], "timestamp": None, "genre": None, "skipped": None}
+    source = {"format": "events", "path": plays, "events": {**columns, "share_played": None}}
+    wrong = {"sessions.train.model": "genre_gat", "sessions.train.epochs": -1, "climb.train.epochs": "many"}
+    presets.apply({**wrong, "sessions.ingest.sources": [source]}, params)
+    for name, code in (("lastfm_enhanced", 1), ("lastfm", 0)):
+        done = winnow(workspace, "preset", "sessions", name, "--apply")
+        assert done.returncode == code, done.stderr
+        assert ("genre_gat" in done.stderr) == bool(code)
+    assert at(Document(params).content, "sessions.train.model") == "gat"
+    assert winnow(workspace, "preset", "sessions", "tiny", "--apply").returncode == 0, "a try needs no genres"
+    presets.apply({"sessions.label.confidence_scale": -1}, params)
+    assert "sessions.label.confidence_scale" in winnow(workspace, "preset", "sessions", "tiny", "--apply").stderr
 
 
 def test_a_preset_applied_edits_params_yaml_and_keeps_its_comments(workspace: Path) -> None:

@@ -20,6 +20,8 @@ from winnow.pipeline.stage import Stage
 
 DATA_STAGES = ("ingest", "filter", "label", "split", "weight")
 STAGES = (*DATA_STAGES, "train", "evaluate", "plot")
+WHOLE = {"sessions": {"train": {"model": "genre_gat"}}}
+"""What tests set beside the preset `tiny`, so that all parts of a domain run."""
 
 
 @cache
@@ -38,7 +40,7 @@ class Programs:
     @classmethod
     def tiny(cls, domain: str) -> "Programs":
         """With the domain's preset `tiny`: all stages take seconds."""
-        return cls(domain, Document(ROOT / "presets" / domain / "tiny.yaml").content)
+        return cls(domain, _merged(Document(ROOT / "presets" / domain / "tiny.yaml").content, WHOLE.get(domain, {})))
 
     def section(self, name: str, **changes: Any) -> Any:
         """params.yaml's section of a stage (or `common`) with its changes."""

@@ -83,8 +83,8 @@ def options(
 
 
 for _command in (
-    *(checkout.new, checkout.doctor, data.init, checkout.schema, checkout.preset, models.export, models.publish),
-    *(data.rows, results.run, results.board, models.serve, results.status),
+    *(checkout.new, checkout.doctor, data.init, data.remove, checkout.schema, checkout.preset),
+    *(models.export, models.publish, data.rows, results.run, results.board, models.serve, results.status),
     *(experiments.summarize, experiments.compare, experiments.noise, experiments.report),
 ):  # in the order of `winnow --help`
     app.command()(_command)

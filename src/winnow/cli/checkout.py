@@ -89,7 +89,7 @@ def _print_or_apply(domain: str, name: str, *, apply: bool) -> None:
     """Print a preset or the list of them, or write one into params.yaml; raises WinnowError."""
     from winnow.pipeline import presets
     from winnow.pipeline.params import PARAMS_FILE, Document
-    from winnow.workspace.validation import params_model, validate_params
+    from winnow.workspace.validation import validate_domain
 
     check_domain(domain)
     enter_checkout()
@@ -102,17 +102,17 @@ def _print_or_apply(domain: str, name: str, *, apply: bool) -> None:
             print(f"{each:<{width}}  {presets.meaning(domain, each)}")
         return
     chosen = presets.read(domain, name)
-    document = Document(PARAMS_FILE).overlaid(chosen, (domain,))
-    document.section((), params_model())
     params, given = Document(PARAMS_FILE).content, presets.overrides(domain, chosen)
     left = presets.left_by_tiny(domain, given, params)
     changes = left | presets.without_absent_sources(domain, given, params)
+    document = Document(PARAMS_FILE).overlaid(presets.only(domain, chosen, changes), (domain,))
+    presets.put(left, document.content)
+    validate_domain(document, domain)  # other domains may be invalid, and so may what the preset replaces
     if left:
         print(f"back to the defaults, which `tiny` had replaced: {', '.join(left)}", file=sys.stderr)
     if given.keys() - changes.keys():
         print(f"your {domain}.ingest.sources stay: the files that the preset names are not here", file=sys.stderr)
     if apply:
-        validate_params(document)
         presets.apply(changes, PARAMS_FILE)
         print(f"params.yaml now holds the preset {name} of {domain} ({len(changes)} values)")
     else:

@@ -16,27 +16,61 @@ from winnow.pipeline.checkout import enter_checkout
 def init(
     domain: DomainName,
     files: Annotated[list[Path], typer.Argument(help="your data: files or folders in one of the domain's formats")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="instead of the sources that params.yaml names, not beside them")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")] = False,
 ) -> None:
     """Take your own data: recognise its format, copy it to data/source, `dvc add` it, and name it in params.yaml.
 
-    Files that are not recognised are refused, with what was looked for; then nothing is changed.
+    Files that are not recognised are refused, with what was looked for; then nothing is changed. What is written
+    besides `ingest.sources`, because such data need it, is said.
 
-    Example: winnow init climb my_export.json
+    Example: winnow init climb my_export.json --replace
     """
-    from winnow.workspace.own_data import carry_out, plan
+    from winnow.workspace.own_data import carry_out, plan, unused
 
     check_domain(domain)
     files = list(enter_checkout(*files))
-    chosen = plan(domain, files)
+    chosen = plan(domain, files, replace=replace)
     print("\n".join(chosen.lines()))
     if dry_run:
         print("nothing was changed (--dry-run)")
         return
     written = carry_out(chosen)
+    _tell_unused(unused(chosen))
     print(f"next: git add {' '.join(map(str, written))}")
     print(f"      dvc repro plot@{domain}        # or with a preset for such data: winnow preset {domain} list")
     print(f"      winnow rows {domain}           # what each stage kept and left out")
+
+
+def remove(
+    domain: DomainName,
+    sources: Annotated[list[str], typer.Argument(help="files as params.yaml names them, or their names alone")],
+) -> None:
+    """Take sources out of params.yaml again; their files stay, and the commands that remove them are printed.
+
+    Without any source a domain uses its embedded data.
+
+    Example: winnow remove climb my_export.json
+    """
+    from winnow.workspace.own_data import remove as plan_removal
+    from winnow.workspace.own_data import take_out, unused
+
+    check_domain(domain)
+    enter_checkout()
+    chosen = plan_removal(domain, sources)
+    print("\n".join(chosen.lines()))
+    take_out(chosen)
+    left = ", ".join(each["path"] for each in chosen.sources)
+    print(f"left: {left}" if left else f"no source is left: {domain} uses its embedded data")
+    _tell_unused(unused(chosen))
+    print(f"next: dvc repro plot@{domain}")
+
+
+def _tell_unused(commands: list[str]) -> None:
+    if commands:
+        print("their files stay; when you no longer need them:", *(f"  {each}" for each in commands), sep="\n")
 
 
 def rows(

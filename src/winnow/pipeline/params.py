@@ -272,8 +272,8 @@ def _section_in(annotation: Any) -> type[Section] | None:
     return next((found for part in get_args(annotation) if (found := _section_in(part))), None)
 
 
-def whole_file(domains: dict[str, type[Section]]) -> type[Section]:
-    """The model of all of params.yaml, given each domain's own."""
+def whole_file(domains: Mapping[str, Any]) -> type[Section]:
+    """The model of all of params.yaml, given each domain's own, or `Any` for one that is not looked at."""
     known = tuple(sorted(domains))
     fields: dict[str, Any] = {
         "domains": (

@@ -1,5 +1,6 @@
 """Named sets of overrides in `presets/<domain>/`: only what differs from params.yaml, never a copy of it."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,27 @@ def without_absent_sources(domain: str, changes: Overrides, params: Mapping[str,
     return changes
 
 
+def only(domain: str, preset: Document, changes: Overrides) -> Document:
+    """The preset with those of its values alone that are among the changes."""
+    chosen = copy.copy(preset)
+    chosen.content = {}
+    dropped = set()
+    for location, value in leaves(preset.content):
+        if dotted((domain, *location)) not in changes:
+            dropped.add(location)
+            continue
+        section: dict[Any, Any] = chosen.content
+        for parent in location[:-1]:
+            section = section.setdefault(parent, {})
+        section[location[-1]] = value
+    chosen.places = {
+        location: place
+        for location, place in preset.places.items()
+        if not any(location[:end] in dropped for end in range(1, len(location) + 1))
+    }
+    return chosen
+
+
 def value_at(params: Mapping[str, Any], name: str) -> Any:
     """The value of a dotted key; None where there is none."""
     value: Any = params
@@ -77,18 +99,23 @@ def as_options(changes: Overrides) -> list[str]:
     return [part for key, value in changes.items() for part in ("-S", f"{key}={_hydra(value)}")]
 
 
-def apply(changes: Overrides, path: Path) -> None:
-    """Write the values into params.yaml; its comments and order are kept."""
-    editor = YAML()
-    editor.preserve_quotes = True
-    editor.width = 4096
-    document = editor.load(path.read_text(encoding="utf-8"))
+def put(changes: Overrides, document: Any) -> None:
+    """Put the values into the content of params.yaml."""
     for key, value in changes.items():
         *parents, last = key.split(".")
         section = document
         for parent in parents:
             section = section[parent]
         section[last] = value
+
+
+def apply(changes: Overrides, path: Path) -> None:
+    """Write the values into params.yaml; its comments and order are kept."""
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    document = editor.load(path.read_text(encoding="utf-8"))
+    put(changes, document)
     with atomic_path(path) as scratch, scratch.open("w", encoding="utf-8", newline="\n") as file:
         editor.dump(document, file)
 

@@ -1,12 +1,33 @@
 """A source of a user's own data, as a domain recognised it by looking at files."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from winnow.pipeline.errors import SourceError, WinnowError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value of a domain's params that its sources need, and why."""
+
+    key: str
+    """dotted, below the domain"""
+    value: Any
+    why: str
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a domain's sources need besides being named; a module `source.needs` says it."""
+
+    settings: tuple[Setting, ...] = ()
+    files: Mapping[Path, str] = field(default_factory=dict)
+    """new files that Git holds, and their text"""
+    told: tuple[str, ...] = ()
+    """what a person has to know or to do"""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""`winnow init`: a user's files recognised, copied, tracked by DVC and named in params.yaml; all of it or nothing."""
+"""`winnow init` and `winnow remove`: a user's files as a domain's sources, and out again; all of it or nothing.
+
+Files are recognised, copied, tracked by DVC and named in params.yaml. What is taken out stays where it is.
+"""
 
 import io
 import shutil
@@ -13,10 +16,10 @@ from ruamel.yaml import YAML
 from winnow.domains.load import has_module, load
 from winnow.pipeline import presets
 from winnow.pipeline.errors import SourceError, WinnowError
+from winnow.pipeline.files import write_text
 from winnow.pipeline.params import PARAMS_FILE, Document
-from winnow.pipeline.recognised import Recognised
+from winnow.pipeline.recognised import Needs, Recognised
 from winnow.workspace.lockfile import DVC, check_lock
-from winnow.workspace.validation import params_model
 
 
 @dataclass(frozen=True)
@@ -28,25 +31,60 @@ class Plan:
     copies: dict[Path, Path]
     """what is copied, and to where"""
     sources: list[dict[str, Any]]
-    """`ingest.sources` afterwards: those that are there already, and the new ones"""
+    """`ingest.sources` afterwards"""
+    removed: list[dict[str, Any]]
+    """sources that are not named any more"""
+    needs: Needs
 
     def lines(self) -> list[str]:
         """The plan as text."""
         copied = [f"copy {source} to {target}, and `dvc add` it" for source, target in self.copies.items()]
+        written = [f"write {path}" for path in self.needs.files]
         new = [each.source for each in self.found]
-        named = [f"params.yaml, {self.domain}.ingest.sources: {_shown(each)}" for each in self.sources[-len(new) :]]
-        before = len(self.sources) - len(new)
-        beside = [f"beside the {before} source(s) that it names already; remove those that you do not want"]
-        return [*(f"recognised: {each.told}" for each in self.found), *copied, *named, *(beside if before else [])]
+        before = self.sources[: len(self.sources) - len(new)]
+        named = [f"params.yaml, {self.domain}.ingest.sources: {_shown(each)}" for each in self.sources[len(before) :]]
+        values = [
+            f"params.yaml, {self.domain}.{each.key}: {each.value if each.value is not True else 'true'} ({each.why})"
+            for each in self.needs.settings
+        ]
+        out = [f"params.yaml no longer names {each['path']}" for each in self.removed]
+        beside = [f"beside {', '.join(each['path'] for each in before)}; instead of all before: --replace"]
+        recognised = [f"recognised: {each.told}" for each in self.found]
+        return [*recognised, *copied, *written, *self.needs.told, *values, *out, *named, *(beside if before else [])]
 
 
-def plan(domain: str, files: Sequence[Path]) -> Plan:
-    """What `carry_out` would do with the files; raises WinnowError for what is not recognised, or stands in the way."""
+def plan(domain: str, files: Sequence[Path], *, replace: bool = False) -> Plan:
+    """What `carry_out` would do with the files, which join the sources that params.yaml names, or replace them.
+
+    Raises WinnowError for what is not recognised, or stands in the way.
+    """
     if not has_module(domain, "source.recognise"):
         raise WinnowError(f"{domain} recognises no files", fix=f"see data/source/{domain}/README.md")
     for file in files:
         if not file.exists():
             raise WinnowError(f"{file} does not exist", fix="name files or folders of your data")
+    found = _recognise(domain, files)
+    folder = _folder(domain)
+    copies = {
+        path: folder / path.resolve().name
+        for each in found
+        for path in each.copied
+        if folder.resolve() not in path.resolve().parents
+    }
+    _check_free(domain, copies)
+    named = list(Document(PARAMS_FILE).content[domain]["ingest"]["sources"])
+    new = [_placed(each.source, copies) for each in found]
+    before = [] if replace else named
+    if any(each in before for each in new) or new == named:
+        raise WinnowError(
+            "params.yaml names these files already", fix=f"dvc repro plot@{domain}, or --replace to name them alone"
+        )
+    sources, removed = [*before, *new], [each for each in named if each not in [*before, *new]]
+    needs = _needs(domain, [*before, *(each.source for each in found)], sources)
+    return Plan(domain, found, copies, sources, removed, needs)
+
+
+def _recognise(domain: str, files: Sequence[Path]) -> list[Recognised]:
     try:
         found: list[Recognised] = load(domain, "source.recognise").recognise(files)
     except SourceError as error:
@@ -54,23 +92,17 @@ def plan(domain: str, files: Sequence[Path]) -> Plan:
         about = "" if guide in error.fix else f"{guide} describes the formats"
         fix = "; ".join(filter(None, [error.fix, about]))
         raise SourceError(error.what, where=error.where, fix=fix) from None
-    folder = Path("data", "source", domain)
-    copies = {
-        path: folder / path.resolve().name
-        for each in found
-        for path in each.copied
-        if folder.resolve() not in path.resolve().parents
-    }
-    _check_free(copies)
+    return found
+
+
+def _needs(domain: str, read: Sequence[dict[str, Any]], sources: list[dict[str, Any]]) -> Needs:
+    """What the `sources` need besides; `read` are the same with paths that can be read now. Raises ParamsError."""
     document = Document(PARAMS_FILE)
-    before = list(document.content[domain]["ingest"]["sources"])
-    new = [_placed(each.source, copies) for each in found]
-    sources = [*before, *(each for each in new if each not in before)]
-    if not all(each in sources[len(before) :] for each in new):
-        raise WinnowError("params.yaml names these files already", fix=f"dvc repro plot@{domain}")
-    document.content[domain]["ingest"]["sources"] = sources
-    document.section((), params_model())
-    return Plan(domain, found, copies, sources)
+    section = document.content[domain]
+    needs = load(domain, "source.needs").needs(read, section) if has_module(domain, "source.needs") else Needs()
+    presets.put({"ingest.sources": sources, **{each.key: each.value for each in needs.settings}}, section)
+    document.section((domain,), load(domain, "params").Params)
+    return needs
 
 
 def carry_out(chosen: Plan) -> list[Path]:
@@ -79,7 +111,7 @@ def carry_out(chosen: Plan) -> list[Path]:
     On a failure what was copied is removed, and params.yaml is as before. Raises WinnowError and OSError.
     """
     check_lock()
-    folder = Path("data", "source", chosen.domain)
+    folder = _folder(chosen.domain)
     ignore = folder / ".gitignore"
     ignored = ignore.read_bytes() if ignore.exists() else None
     made: list[Path] = []
@@ -92,17 +124,80 @@ def carry_out(chosen: Plan) -> list[Path]:
             done = subprocess.run([*DVC, "add", *map(str, tracked)], capture_output=True, text=True, check=False)
             if done.returncode:
                 raise WinnowError("`dvc add` failed; nothing was changed", where=done.stderr.strip()[-500:])
-        presets.apply({f"{chosen.domain}.ingest.sources": chosen.sources}, PARAMS_FILE)
+        for path, text in chosen.needs.files.items():
+            made.append(path)
+            write_text(path, text)
+        _write_sources(chosen.domain, chosen.sources, chosen.needs)
     except BaseException:
         for target in made:
             shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
             _dvc_file(target).unlink(missing_ok=True)
+        for path in chosen.needs.files:
+            for emptied in (each for each in path.parents if each.is_dir() and not any(each.iterdir())):
+                emptied.rmdir()
         if ignored is not None:
             ignore.write_bytes(ignored)
         else:
             ignore.unlink(missing_ok=True)
         raise
-    return [*(_dvc_file(each) for each in tracked), ignore, PARAMS_FILE]
+    new_files = chosen.needs.files
+    return [*(_dvc_file(each) for each in tracked), *([ignore] if tracked else []), *new_files, PARAMS_FILE]
+
+
+def _write_sources(domain: str, sources: list[dict[str, Any]], needs: Needs) -> None:
+    values = {f"{domain}.{each.key}": each.value for each in needs.settings}
+    presets.apply({f"{domain}.ingest.sources": sources, **values}, PARAMS_FILE)
+
+
+def remove(domain: str, names: Sequence[str]) -> Plan:
+    """What `take_out` would do: the sources of these paths or file names are no longer named.
+
+    Raises WinnowError for a name that none of the sources has, or several.
+    """
+    sources = list(Document(PARAMS_FILE).content[domain]["ingest"]["sources"])
+    known = ", ".join(each["path"] for each in sources) or "none: it uses the embedded data"
+    removed = []
+    for name in names:
+        whole = [each for each in sources if Path(each["path"]) == Path(name)]
+        ending = [each for each in sources if Path(each["path"]).parts[-len(Path(name).parts) :] == Path(name).parts]
+        matching = whole or ending
+        if len(matching) != 1:
+            what = "several sources have" if matching else "no source has"
+            raise WinnowError(f"{what} the name {name}", where=f"{domain}.ingest.sources", fix=f"one of {known}")
+        removed += [each for each in matching if each not in removed]
+    left = [each for each in sources if each not in removed]
+    return Plan(domain, [], {}, left, removed, _needs(domain, left, left))
+
+
+def take_out(chosen: Plan) -> None:
+    """Write params.yaml without the sources; no file is touched."""
+    _write_sources(chosen.domain, chosen.sources, chosen.needs)
+
+
+def unused(chosen: Plan) -> list[str]:
+    """The commands that remove files which only the removed sources need, from DVC and from the disk."""
+    needed = {entry for source in chosen.sources for entry in _entries(chosen.domain, source)}
+    entries = {entry for source in chosen.removed for entry in _entries(chosen.domain, source)}
+    return [
+        (f"dvc remove {_dvc_file(each)} && " if _dvc_file(each).exists() else "") + f"rm -r {each}"
+        for each in sorted(entries - needed)
+    ]
+
+
+def _entries(domain: str, source: dict[str, Any]) -> set[Path]:
+    """What lies in the domain's folder for a source: its files, and those that are read from beside them."""
+    named = [Path(value) for value in source.values() if isinstance(value, str) and Path(value).exists()]
+    try:
+        files = [path for each in load(domain, "source.recognise").recognise(named) for path in each.copied]
+    except (WinnowError, OSError):  # it may be what was wrong with it
+        files = named
+    folder = _folder(domain).resolve()
+    inside = [path.resolve() for path in [*files, *named] if folder in path.resolve().parents]
+    return {_folder(domain) / path.relative_to(folder).parts[0] for path in inside}
+
+
+def _folder(domain: str) -> Path:
+    return Path("data", "source", domain)
 
 
 def _inside(chosen: Plan, folder: Path) -> list[Path]:
@@ -111,13 +206,14 @@ def _inside(chosen: Plan, folder: Path) -> list[Path]:
     return sorted({folder / path.relative_to(folder.resolve()).parts[0] for path in here})
 
 
-def _check_free(copies: dict[Path, Path]) -> None:
+def _check_free(domain: str, copies: dict[Path, Path]) -> None:
     for source, target in copies.items():
         if target.exists() or _dvc_file(target).exists():
             raise WinnowError(
                 f"{target} exists already; nothing was changed",
                 where=str(source),
-                fix="rename your file, or remove the other with its .dvc file",
+                fix="rename your file; for a newer version of the same: "
+                f"rm -r {target} && cp -r {source} {target} && dvc add {target} && dvc repro plot@{domain}",
             )
     if len(set(copies.values())) < len(copies):
         raise WinnowError("two of the files have the same name", where=", ".join(map(str, copies)), fix="rename one")

@@ -8,7 +8,7 @@ from winnow.domains.load import domain_names, load
 from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.errors import ParamsError
 from winnow.pipeline.files import is_watched
-from winnow.pipeline.params import PARAMS_FILE, Document, Location, dotted, whole_file
+from winnow.pipeline.params import PARAMS_FILE, Document, Location, Runtime, dotted, whole_file
 from winnow.pipeline.section import Section, model_paths
 
 
@@ -24,22 +24,46 @@ def read_params() -> dict[str, Any]:
     return document.content
 
 
+def read_each_domain() -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The values of params.yaml, and what is wrong with each domain whose section is not valid.
+
+    What is wrong in one domain stops nothing that another one needs. Raises ParamsError for what concerns all of them.
+    """
+    document = Document(PARAMS_FILE)
+    _check_shared(document)
+    problems = {name: problems_of(document, name) for name in domain_names()}
+    return document.content, {name: found for name, found in problems.items() if found}
+
+
+def _check_shared(document: Document) -> None:
+    """Raise ParamsError listing what is wrong beside the domains' sections."""
+    document.section((), whole_file(dict.fromkeys(domain_names(), Any)))
+
+
+def problems_of(document: Document, domain: str) -> list[str]:
+    """What is wrong with a domain's section, each with its file and line; empty when it is valid."""
+    devices = document.section(("runtime",), Runtime).devices
+    try:
+        section = document.section((domain,), load(domain, "params").Params)
+    except ParamsError as error:
+        return error.what.splitlines()
+    found = [*_metric_problems(domain, section), *_path_problems(domain, section), *_batch_problems(section, devices)]
+    placed = [((domain, *location), problem) for location, problem in found]
+    return [f"{document.at(whole)}: `{dotted(whole)}`: {problem}" for whole, problem in placed]
+
+
+def validate_domain(document: Document, domain: str) -> None:
+    """Raise ParamsError listing everything wrong with a domain's section, or beside those of all domains."""
+    _check_shared(document)
+    document.section((domain,), load(domain, "params").Params)
+    if problems := problems_of(document, domain):
+        raise ParamsError(problems, fix="correct the values named above")
+
+
 def validate_params(document: Document) -> None:
     """Raise ParamsError listing everything wrong with params.yaml."""
-    params = document.section((), params_model())
-    devices: int = getattr(params, "runtime").devices  # noqa: B009 - the model is made at run time
-    problems = []
-    for domain in domain_names():
-        section = getattr(params, domain)
-        found = [
-            *_metric_problems(domain, section),
-            *_path_problems(domain, section),
-            *_batch_problems(section, devices),
-        ]
-        for location, problem in found:
-            whole = (domain, *location)
-            problems.append(f"{document.at(whole)}: `{dotted(whole)}`: {problem}")
-    if problems:
+    document.section((), params_model())
+    if problems := [problem for domain in domain_names() for problem in problems_of(document, domain)]:
         raise ParamsError(problems, fix="correct the values named above")
 
 

@@ -17,7 +17,7 @@ from winnow.domains.load import domain_names, load
 from winnow.pipeline.errors import SourceError, WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.workspace import own_data
-from winnow.workspace.own_data import carry_out, plan
+from winnow.workspace.own_data import carry_out, plan, remove, take_out, unused
 
 Files = list[Path]
 
@@ -316,11 +316,81 @@ def test_a_second_source_joins_the_first_and_the_same_name_is_refused(here: list
     with pytest.raises(WinnowError, match="exists already"):
         plan("climb", [first])
     second = plan("climb", [text("b.csv", "grade,holds\n6B,A4 C9 K18\n")])
-    assert "beside the 1 source(s)" in second.lines()[-1]
+    assert "data/source/climb/a.csv" in second.lines()[-1], "not which source is there already"
     carry_out(second)
     assert [each["path"] for each in sources("climb")] == ["data/source/climb/a.csv", "data/source/climb/b.csv"]
     with pytest.raises(WinnowError, match="names these files already"):
         plan("climb", [Path("data/source/climb/a.csv")])
+
+
+def test_a_source_replaces_the_others_and_is_taken_out_again(here: list[list[str]]) -> None:
+    """The files stay; the printed commands remove what nothing needs any more, and nothing else."""
+    files = [text(f"{name}.csv", f"grade,holds\n6A+,A5 C9 K{row}\n") for row, name in enumerate("abc", 16)]
+    carry_out(plan("climb", files[:2]))
+    chosen = plan("climb", files[2:], replace=True)
+    assert any("no longer names data/source/climb/a.csv" in line for line in chosen.lines())
+    carry_out(chosen)
+    assert [each["path"] for each in sources("climb")] == ["data/source/climb/c.csv"]
+    for name in "ab":
+        assert Path(f"data/source/climb/{name}.csv").exists(), "a file of the user was removed"
+    assert unused(chosen) == [
+        f"dvc remove data/source/climb/{name}.csv.dvc && rm -r data/source/climb/{name}.csv" for name in "ab"
+    ]
+    again = plan("climb", [Path("data/source/climb/a.csv")])
+    carry_out(again)
+    for name, left in (("data/source/climb/a.csv", ["c"]), ("c.csv", [])):
+        with pytest.raises(WinnowError, match="no source has"):
+            remove("climb", ["other.csv"])
+        taken = remove("climb", [name])
+        take_out(taken)
+        assert [each["path"] for each in sources("climb")] == [f"data/source/climb/{each}.csv" for each in left]
+        assert Path("data/source/climb", Path(name).name).exists()
+        assert len(unused(taken)) == 1
+        assert Path(name).name in unused(taken)[0]
+
+
+def test_a_file_that_another_source_needs_is_not_to_be_removed(here: list[list[str]]) -> None:
+    """Two labelled tables in one folder, and files that are read from beside a source."""
+    for name in ("a", "b"):
+        page(Path("mine", f"{name}.png"))
+        text(f"{name}.csv", f"filename,quality_score\n{name}.png,0.9\n")
+    carry_out(plan("documents", [Path("mine/a.csv")]))
+    carry_out(plan("documents", [Path("data/source/documents/mine/b.csv")]))
+    assert unused(remove("documents", ["a.csv"])) == []
+    assert [
+        "data/source/documents/mine " in f"{each} " for each in unused(remove("documents", ["a.csv", "b.csv"]))
+    ] == [True]
+    carry_out(plan("sessions", [text("test.txt", "0 2\n"), text("train.txt", "0 1\n")]))
+    assert (
+        sum(
+            f"{name}.txt.dvc" in each
+            for each in unused(remove("sessions", ["train.txt"]))
+            for name in ("train", "test")
+        )
+        == 2
+    )
+
+
+def test_plays_without_genres_are_learned_by_the_model_that_needs_none(here: list[list[str]]) -> None:
+    """Such as after the preset `enhanced`, whose params are not valid with such data."""
+    log = text("log.csv", "user,song,timestamp\nann,one,5\n")
+    told = text("told.csv", "user,song,timestamp,genre\nann,one,5,rock\n")
+    for before, files, after in (
+        ("gat", [log], "gat"),
+        ("genre_gat", [told], "genre_gat"),
+        ("genre_gat", [told, log], "genre_gat"),
+        ("genre_gat", [log], "gat"),
+    ):
+        own_data.presets.apply({"sessions.train.model": before, "sessions.ingest.sources": []}, PARAMS_FILE)
+        chosen = plan("sessions", files)
+        assert any("sessions.train.model: gat" in line for line in chosen.lines()) == (before != after)
+        carry_out(chosen)
+        document = Document(PARAMS_FILE)
+        assert document.content["sessions"]["train"]["model"] == after
+        document.section(("sessions",), load("sessions", "params").Params)
+        for file in files:
+            Path("data/source/sessions", file.name).unlink()
+            Path("data/source/sessions", f"{file.name}.dvc").unlink()
 
 
 def test_a_file_that_is_in_place_is_not_copied(here: list[list[str]]) -> None:

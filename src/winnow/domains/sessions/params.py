@@ -15,6 +15,11 @@ Column = str | int
 """A column's name in the header, or its 0-based position."""
 
 
+def may_have_genres(form: str, column: Column | None) -> bool:
+    """Whether a source of this format, and an event log with this column of genres, can tell any."""
+    return form == "lastfm_hetrec" or (form == "events" and column is not None)
+
+
 class Common(Section):
     """No setting is shared by several stages."""
 
@@ -234,7 +239,7 @@ class Params(Section):
     def _genres_to_learn_from(self) -> Self:
         """genre_gat needs songs with genres; a source may name none, which is known before any stage runs."""
         sources = self.ingest.sources
-        named = [each.format == "lastfm_hetrec" or (each.events and each.events.genre) for each in sources]
+        named = [may_have_genres(each.format, each.events.genre if each.events else None) for each in sources]
         if self.train.model == "genre_gat" and sources and not any(named):
             raise ValueError(
                 "train.model is genre_gat, which learns from genres, and no source names any; "
