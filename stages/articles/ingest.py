@@ -14,19 +14,23 @@ from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.tables import Articles, Rejected, Scores
 from winnow.pipeline.stage import Stage, run_stage
 
+REPEATED = " is also in the source "
+"""Between an id and the path of the source that has it too."""
+
 
 def join(listings: dict[str, formats.Listing]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """`Articles`, `Scores` and `Rejected` of all sources; an id that an earlier source has too is rejected."""
     articles, scores, rejected = [], [], []
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for path, listing in listings.items():
         repeated = listing.articles["article_id"].isin(seen)
         own = listing.articles[~repeated]
         again = listing.articles.loc[repeated, "article_id"]
         rejected.append((path, listing.rejected))
-        reasons = pd.DataFrame({"row": again.index, "reason": "the id " + again + " is also in an earlier source"})
+        earlier = REPEATED + again.map(seen)
+        reasons = pd.DataFrame({"row": again.index, "reason": "the id " + again + earlier})
         rejected.append((path, reasons))
-        seen.update(own["article_id"])
+        seen.update(dict.fromkeys(own["article_id"], path))
         articles.append(own)
         scores.append(listing.scores[listing.scores["article_id"].isin(own["article_id"])])
     table = pd.concat(articles, ignore_index=True).sort_values("article_id", ignore_index=True)
@@ -44,7 +48,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
         listings = {"synthetic": synthetic.make(stage.params.synthetic, definition, stage.rng())}
     articles, scores, rejected = join(listings)
     rows_in = sum(listing.rows for listing in listings.values())
-    check_rejected_share(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain)
+    check_rejected_share(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain, repeated=REPEATED)
     write_config(stage.output("config.json"), definition.config)
     stage.write("articles.parquet", articles, Articles)
     stage.write("scores.parquet", scores, Scores)

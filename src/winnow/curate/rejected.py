@@ -1,5 +1,6 @@
 """Source rows that cannot be used: a few are counted, too many stop the stage."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 import pandas as pd
@@ -16,10 +17,13 @@ def rejected_rows(parts: Iterable[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
     return rejected.sort_values(["source", "row"], ignore_index=True)[list(types)].astype(types)
 
 
-def check_rejected_share(rejected: pd.DataFrame, rows_in: int, max_share: float, *, domain: str) -> None:
+def check_rejected_share(
+    rejected: pd.DataFrame, rows_in: int, max_share: float, *, domain: str, repeated: str | None = None
+) -> None:
     """Raise SourceError when more than `max_share` of the source rows, or all of them, cannot be used.
 
     `rejected` has one row per unusable source row, with the columns source, row and reason; the first are shown.
+    After the text `repeated` a reason names the source that has the same row.
     """
     if rows_in == 0:
         raise SourceError(
@@ -36,6 +40,15 @@ def check_rejected_share(rejected: pd.DataFrame, rows_in: int, max_share: float,
             fix="repair the file, or check its `format`",
         )
     if share > max_share:
+        cure = f"repair the file, check its `format`, or raise {domain}.ingest.max_rejected_share"
+        again = rejected[rejected["reason"].str.contains(repeated, regex=False)] if repeated else rejected.head(0)
+        if len(rejected) - len(again) <= max_share * rows_in:  # without them all would be well
+            pairs = Counter(zip(again["source"], again["reason"].str.partition(repeated)[2], strict=True))
+            (source, other), _ = pairs.most_common(1)[0]
+            cure = (
+                f"{source} repeats {other}: take one of them out, by `winnow remove {domain} {other}` or "
+                f"`winnow remove {domain} {source}`"
+            )
         raise SourceError(
             [
                 (
@@ -44,5 +57,5 @@ def check_rejected_share(rejected: pd.DataFrame, rows_in: int, max_share: float,
                 ),
                 *listed,
             ],
-            fix=f"repair the file, check its `format`, or raise {domain}.ingest.max_rejected_share",
+            fix=cure,
         )

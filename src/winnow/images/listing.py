@@ -94,10 +94,11 @@ def check_prefixes(collections: Sequence[Collection[Any]]) -> None:
     """Raises SourceError when two sources would give their images the same ids."""
     prefixes = [collection.prefix for collection in collections]
     if len(set(prefixes)) < len(prefixes):
+        last = collections[-1].path
         raise SourceError(
             "two sources have the same file name, which is part of their images' ids",
             where=", ".join(collection.path for collection in collections),
-            fix="rename one of them",
+            fix=f"rename one of them; if they are the same data: winnow remove {Path(last).parts[2]} {last}",
         )
 
 

@@ -26,8 +26,10 @@ class Common(Section):
 class Source(SourcePath):
     """One file of the user's articles."""
 
-    format: Literal["jsonl", "parquet", "scored"] = Field(description="format of the file; scored: JSONL with scores")
-    path: str = Field(min_length=1, description="data/source/articles/<file>.jsonl, .jsonl.gz or .parquet")
+    format: Literal["jsonl", "parquet", "csv", "scored"] = Field(
+        description="format of the file; scored: JSONL with scores; csv: with a column of each score, if it has any"
+    )
+    path: str = Field(min_length=1, description="data/source/articles/<file>.jsonl, .csv (.gz) or .parquet")
 
 
 class Synthetic(Section):

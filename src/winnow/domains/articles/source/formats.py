@@ -1,7 +1,8 @@
-"""Reading articles: JSONL, Parquet, JSONL that carries scores. A line that is no article is rejected with a reason."""
+"""Reading articles: JSONL, Parquet, CSV, some with scores. A line that is no article is rejected with a reason."""
 
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pyarrow import parquet
 
+from winnow.curate.delimited import read_delimited
 from winnow.domains.articles.definitions import FilterConfig
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.reading import open_packed, reading, reason
@@ -44,8 +46,41 @@ class NotAnArticle(ValueError):  # noqa: N818 - a reason, not a failure
 
 def read(form: str, path: Path, config: FilterConfig) -> Listing:
     """The articles of a file; raises SourceError when it cannot be read at all."""
-    rows = parquet_rows(path) if form == "parquet" else jsonl_rows(path)
-    return collect(rows, form, config, scored=form == "scored")
+    return collect(rows_of(form, path), form, config, scored=form == "scored")
+
+
+def rows_of(form: str, path: Path) -> Iterator[Mapping[str, Any] | str]:
+    """The rows of a file of a format, or why one is none; raises SourceError."""
+    readers = {"parquet": parquet_rows, "csv": csv_rows}
+    return readers.get(form, jsonl_rows)(path)
+
+
+def csv_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
+    """The rows of a CSV by the names of its columns, in small letters; empty cells are left out, numbers are numbers.
+
+    Raises SourceError when a column is missing.
+    """
+    header, *lines = read_delimited(path)
+    names = [re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_") for name in header]
+    names = ["content" if name == "text" and "content" not in names else name for name in names]
+    if missing := [name for name in ("id", "content") if name not in names]:
+        raise SourceError(
+            f"{path} has no column {' and '.join(missing)}", fix=f"it has {', '.join(header)}: rename one"
+        )
+    for cells in filter(any, lines):
+        if len(cells) != len(names):
+            yield f"it has {len(cells)} cells, and the header {len(names)}"
+            continue
+        filled = {name: cell for name, cell in zip(names, cells, strict=True) if name and cell.strip()}
+        yield {name: cell if name in KNOWN else _number(cell) for name, cell in filled.items()}
+
+
+def _number(cell: str) -> float | str:
+    try:
+        value = float(cell)
+    except ValueError:
+        return cell
+    return value if math.isfinite(value) else cell
 
 
 def jsonl_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
@@ -99,6 +134,7 @@ def parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
 def collect(rows: Iterable[Mapping[str, Any] | str], form: str, config: FilterConfig, *, scored: bool) -> Listing:
     """The rows as tables."""
     articles, scores, rejected = [], [], []
+    columns = config.names if form == "csv" else []
     seen: dict[str, int] = {}
     count = 0
     for number, row in enumerate(rows, 1):
@@ -107,7 +143,7 @@ def collect(rows: Iterable[Mapping[str, Any] | str], form: str, config: FilterCo
             if isinstance(row, str):
                 raise NotAnArticle(row)
             article = article_of(row, form)
-            own = scores_of(row, config) if scored else {}
+            own = scores_of(row, config) if scored or any(name in row for name in columns) else {}
             first = seen.setdefault(str(article["article_id"]), number)
             if first != number:
                 raise NotAnArticle(f"the id {article['article_id']} is also in row {first}")
@@ -177,19 +213,39 @@ def text_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def scores_of(row: Mapping[str, Any], config: FilterConfig) -> dict[str, float]:
-    """Score of every dimension, from the analysis field or from `labels` and `dimension_names`; raises NotAnArticle."""
-    analysis = row.get(config.analysis_field)
+    """Score of every dimension; raises NotAnArticle.
+
+    From the analysis field, `scores`, `labels` and `dimension_names`, or columns of the dimensions' names.
+    """
+    analysis = row.get(config.analysis_field, row.get("scores"))
     if isinstance(analysis, Mapping):
         found = analysis.get("dimensions", analysis)
     elif isinstance(row.get("labels"), list) and isinstance(row.get("dimension_names"), list):
         if len(row["labels"]) != len(row["dimension_names"]):
             raise NotAnArticle(f"{len(row['labels'])} labels for {len(row['dimension_names'])} dimension_names")
         found = dict(zip(map(str, row["dimension_names"]), row["labels"], strict=True))
+    elif any(name in row for name in config.names):
+        found = row
     else:
-        raise NotAnArticle(f"it has neither {config.analysis_field} nor labels with dimension_names")
+        raise NotAnArticle(f"it has neither {config.analysis_field} nor scores nor labels with dimension_names")
     if not isinstance(found, Mapping):
         raise NotAnArticle(f"{config.analysis_field}.dimensions is no object")
     return {name: checked_score(name, found.get(name), config) for name in config.names}
+
+
+def own_scores(row: Mapping[str, Any]) -> dict[str, float]:
+    """The scores of a row by the names that it gives them, whatever the filter; empty when it has none."""
+    named = [value for name, value in row.items() if name == "scores" and isinstance(value, Mapping)]
+    inner = (value.get("dimensions") for value in row.values() if isinstance(value, Mapping))
+    found: Mapping[str, Any] = next((each for each in [*inner, *named] if isinstance(each, Mapping)), {})
+    labels, names = row.get("labels"), row.get("dimension_names")
+    if not found and isinstance(labels, list) and isinstance(names, list) and len(labels) == len(names):
+        found = dict(zip(map(str, names), labels, strict=True))
+    if not found:  # columns
+        found = {name: value for name, value in row.items() if name not in KNOWN and type(value) is float}
+    plain = {name: each.get("score") if isinstance(each, Mapping) else each for name, each in found.items()}
+    numbers = {name: value for name, value in plain.items() if isinstance(value, int | float)}
+    return {str(name): float(value) for name, value in numbers.items() if not isinstance(value, bool)}
 
 
 def checked_score(name: str, value: Any, config: FilterConfig) -> float:

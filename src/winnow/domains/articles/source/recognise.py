@@ -5,11 +5,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from winnow.domains.articles.source.formats import jsonl_rows, parquet_rows
+from winnow.domains.articles.source.formats import own_scores, rows_of
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.recognised import Recognised, unknown
 
-LOOKED_FOR = ".jsonl, .jsonl.gz or .parquet with id and content"
+LOOKED_FOR = ".jsonl, .parquet or .csv (.gz) with id and content"
 SCORE_WORDS = ("score", "rating", "label")
 """Words in the names of fields that hold a list of scores."""
 FIRST = 100
@@ -22,12 +22,13 @@ def recognise(paths: Sequence[Path]) -> list[Recognised]:
 
 
 def _source(path: Path) -> Recognised:
-    parquet = path.suffix == ".parquet"
-    if not parquet and not path.name.removesuffix(".gz").endswith(".jsonl"):
-        cure = "write one JSON object with id and content a line, as .jsonl"
+    ending = path.name.removesuffix(".gz").rpartition(".")[2]
+    form = {"parquet": "parquet", "jsonl": "jsonl", "csv": "csv", "tsv": "csv"}.get(ending)
+    if form is None or path.is_dir():
+        cure = "write one JSON object with id and content a line, as .jsonl, or a CSV with these columns"
         raise unknown(path, LOOKED_FOR, [SourceError(f"{path.suffix or 'a folder'} is not read", fix=cure)])
     try:
-        rows = list(islice(parquet_rows(path) if parquet else jsonl_rows(path), FIRST))
+        rows = list(islice(rows_of(form, path), FIRST))
     except SourceError as error:
         raise unknown(path, LOOKED_FOR, [error]) from None
     whole = [row for row in rows if not isinstance(row, str) and "id" in row and "content" in row]
@@ -36,21 +37,22 @@ def _source(path: Path) -> Recognised:
             (row for row in rows if isinstance(row, str)), "no row has id and content" if rows else "it is empty"
         )
         raise unknown(path, LOOKED_FOR, [SourceError(first)])
-    form = "parquet" if parquet else "scored" if any(map(_has_scores, whole)) else "jsonl"
+    form = "scored" if form == "jsonl" and any(map(_has_scores, whole)) else form
     told = f"{form}, {len(whole)} of the first {len(rows)} rows{_about_scores(form, whole)}"
     return Recognised({"format": form, "path": path}, (path,), told)
 
 
 def _about_scores(form: str, rows: Sequence[Any]) -> str:
-    """What becomes of scores that the rows hold: nobody should take them for labels when they are none."""
-    if form == "scored":
-        return "; its scores are compared with the oracle's, and are the labels with articles.label.use_scores: true"
+    """Which scores the rows hold: nobody should take fields for labels when they are none, or the other way round."""
+    if form in {"scored", "csv"}:
+        names = list(dict.fromkeys(name for row in rows for name in own_scores(row)))
+        return f"; scores of {', '.join(names)}" if names else ""
     named = [name for row in rows for name, value in row.items() if _looks_like_scores(name, value)]
     if not named:
         return ""
     return (
-        f"; its field {named[0]} is not read as scores: for that, write .jsonl with `labels` (numbers) and "
-        "`dimension_names`, and set articles.label.use_scores: true"
+        f"; its field {named[0]} is not read as scores: for that, write .jsonl with `scores: {{name: number, …}}` or "
+        "with `labels` (numbers) and `dimension_names`"
     )
 
 
@@ -64,6 +66,7 @@ def _looks_like_scores(name: str, value: Any) -> bool:
 
 
 def _has_scores(row: Any) -> bool:
-    """As files of articles carry them: an analysis with dimensions, or labels with the dimensions' names."""
+    """As files of articles carry them: an analysis with dimensions, `scores`, or labels with dimensions' names."""
     analyses = (value for value in row.values() if isinstance(value, dict))
-    return ("labels" in row and "dimension_names" in row) or any("dimensions" in each for each in analyses)
+    named = ("labels" in row and "dimension_names" in row) or any("dimensions" in each for each in analyses)
+    return named or (isinstance(row.get("scores"), dict) and _looks_like_scores("scores", row["scores"]))
