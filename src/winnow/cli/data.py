@@ -4,6 +4,7 @@ What a command needs is imported when it runs: `winnow --help` starts in a momen
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -83,8 +84,11 @@ def rows(
     Example: winnow rows climb --stage filter
     """
     from winnow.workspace.rows import as_lines, rows_of
+    from winnow.workspace.status import stale_rows
 
     check_domain(domain)
     enter_checkout()
     found = rows_of(domain, stage)
+    if told := stale_rows(domain, stage):
+        print(told, file=sys.stderr if as_json else sys.stdout)
     print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(as_lines(found)))

@@ -6,6 +6,7 @@ What a command needs is imported when it runs: `winnow --help` starts in a momen
 import json
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -65,10 +66,10 @@ def board(
     from winnow.pipeline.files import write_text
     from winnow.show.page import article_of, digest, page
     from winnow.workspace.run import result_rows
-    from winnow.workspace.validation import read_params
+    from winnow.workspace.validation import read_each_domain
 
     (out,) = enter_checkout(out)
-    params = read_params()
+    params, problems = read_each_domain()
     for domain in domains or []:
         check_domain(domain)
     chosen = list(dict.fromkeys(domains or params["domains"]))
@@ -85,11 +86,14 @@ def board(
     chosen = list(articles)
     stale = [name for name in chosen if f'data-judgement="{digest(name)}"' not in articles[name]]
     notes += [f"The page of {name} shows other results than metrics/{name}: `dvc repro plot@{name}`" for name in stale]
+    invalid = {name: problems[name] for name in domains or params["domains"] if name in problems}
+    notes += [f"{name} is invalid: {problem}" for name, found in invalid.items() for problem in found]
     target = out or Path("build", "board.html")
-    write_text(target, page("winnow: the board", articles, result_rows(chosen, params), notes))
+    write_text(target, page("winnow: the board", articles, result_rows(chosen, params, invalid), notes))
     for note in notes:
         print(f"⚠ {note}", file=sys.stderr)
     print(f"{target}  {target.stat().st_size / 1e6:.1f} MB")
+    raise_invalid(invalid)
 
 
 def status(
@@ -107,25 +111,43 @@ def status(
     """
     from winnow.pipeline.files import write_json
     from winnow.workspace.status import as_record, describe, environment_lines, stale_stages
-    from winnow.workspace.validation import read_params
+    from winnow.workspace.validation import read_each_domain
 
     if domain is not None:
         check_domain(domain)
     (out,) = enter_checkout(out)
-    params = read_params()
+    params, problems = read_each_domain()
     stale = stale_stages(params)
     shown = params["domains"] if domain is None else [domain]
+    invalid = {name: problems[name] for name in shown if name in problems}
     if as_json:
-        print(json.dumps({name: as_record(name, params[name], stale) for name in shown}, indent=2, ensure_ascii=False))
+        told = {
+            name: {"invalid": invalid[name]} if name in invalid else as_record(name, params[name], stale)
+            for name in shown
+        }
+        print(json.dumps(told, indent=2, ensure_ascii=False))
     else:
-        print("\n".join(line for name in shown for line in describe(name, params[name], stale, reasons=reasons)))
+        for name in shown:
+            lines = [f"{name}: invalid", *(f"  {problem}" for problem in invalid.get(name, []))]
+            print("\n".join(lines if name in invalid else describe(name, params[name], stale, reasons=reasons)))
         for name in filter(lambda each: each.endswith(".dvc"), stale):
             print(f"{name}: {'; '.join(stale[name])}")
         for line in environment_lines():
             print(line)
     if out is not None:
         write_json(out, stale)
+    raise_invalid(invalid)
     if check and stale:
         raise WinnowError(
             f"dvc.lock is stale for {len(stale)} stage(s)", fix="dvc repro, and commit dvc.lock and metrics/"
+        )
+
+
+def raise_invalid(problems: Mapping[str, Sequence[str]]) -> None:
+    """Raise WinnowError when some domains, whose problems were told, are not valid."""
+    if problems:
+        raise WinnowError(
+            f"params.yaml is invalid for {', '.join(problems)}; the other domains are as told",
+            where=next(iter(problems.values()))[0],
+            fix="correct the values named above, or `winnow preset DOMAIN default --apply`",
         )

@@ -41,9 +41,9 @@ def check_rejected_share(
         )
     if share > max_share:
         cure = f"repair the file, check its `format`, or raise {domain}.ingest.max_rejected_share"
-        again = rejected[rejected["reason"].str.contains(repeated, regex=False)] if repeated else rejected.head(0)
-        if len(rejected) - len(again) <= max_share * rows_in:  # without them all would be well
-            pairs = Counter(zip(again["source"], again["reason"].str.partition(repeated)[2], strict=True))
+        reasons = zip(rejected["source"], rejected["reason"], strict=True)
+        pairs = Counter((path, why.partition(repeated)[2]) for path, why in reasons if repeated and repeated in why)
+        if len(rejected) - pairs.total() <= max_share * rows_in:  # without them all would be well
             (source, other), _ = pairs.most_common(1)[0]
             cure = (
                 f"{source} repeats {other}: take one of them out, by `winnow remove {domain} {other}` or "

@@ -29,6 +29,7 @@ from winnow.pipeline.cpu import cpu_warning
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.workspace.lockfile import check_lock
+from winnow.workspace.validation import read_each_domain
 
 LOCK = Path("requirements.lock")
 SCHEMES = {
@@ -72,12 +73,12 @@ def examine() -> list[Check]:
     try:
         os.chdir(root or before)
         params = _params() if root else {}
-        checks.append(_gpu(params.get("runtime", {}).get("device", "auto")))
+        checks.append(_gpu(_device(params)))
         checks.append(_disk())
         if root is None:
             checks.append(Check("checkout", "note", "none here: models can be used with --model", ""))
         else:
-            checks += [_code(), _git(), _dvc(), *_remotes(), *_domains(params)]
+            checks += [_code(), _git(), _dvc(), *_remotes(), *_domains()]
     finally:
         os.chdir(before)
     return checks
@@ -219,6 +220,11 @@ def _remotes() -> Iterator[Check]:
             yield Check("remote", "ok", f"{name} ({scheme})")
 
 
+def _device(params: dict[str, Any]) -> str:
+    runtime = params.get("runtime")
+    return str(runtime.get("device")) if isinstance(runtime, dict) else "auto"
+
+
 def _params() -> dict[str, Any]:
     try:
         return dict(Document(PARAMS_FILE).content)
@@ -226,10 +232,16 @@ def _params() -> dict[str, Any]:
         return {}
 
 
-def _domains(params: dict[str, Any]) -> Iterator[Check]:
-    if not params:
-        yield Check("params.yaml", "missing", "it cannot be read", "dvc repro check says why")
-    for domain in params.get("domains", []):
+def _domains() -> Iterator[Check]:
+    try:
+        params, problems = read_each_domain()
+    except WinnowError as error:
+        yield Check("params.yaml", "missing", f"it is invalid: {_few(error.what.splitlines())}", "correct it")
+        return
+    for domain in params["domains"]:
+        if domain in problems:
+            yield Check(domain, "missing", f"its params are invalid: {_few(problems[domain])}", "correct params.yaml")
+            continue
         sources = (params.get(domain) or {}).get("ingest", {}).get("sources") or []
         lost = [path for each in sources for path in _paths(each) if not Path(path).exists()]
         trained = Path("data", domain, "train", "model").is_dir()

@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Lock
@@ -137,10 +137,15 @@ class _Runs:
                 self.kept, self.written = stages, written
 
 
-def result_rows(domains: Sequence[str], params: Mapping[str, Any]) -> Sequence[Sequence[str]]:
-    """A header, then of each domain: verdict, headline with its interval, strongest baseline, if it is expected."""
+def result_rows(
+    domains: Sequence[str], params: Mapping[str, Any], invalid: Collection[str] = ()
+) -> Sequence[Sequence[str]]:
+    """A header, then of each domain: verdict, headline with its interval, strongest baseline, if it is expected.
+
+    Of the `invalid` ones, whose params say nothing, the last column tells that.
+    """
     rows = [("domain", "verdict", "headline metric", "strongest baseline", "expected of the embedded data")]
-    return rows + [(domain, *_result(domain, params[domain])) for domain in domains]
+    return rows + [(name, *_result(name, None if name in invalid else params[name])) for name in domains]
 
 
 def results_table(domains: Sequence[str], params: Mapping[str, Any]) -> str:
@@ -153,7 +158,7 @@ def results_table(domains: Sequence[str], params: Mapping[str, Any]) -> str:
     )
 
 
-def _result(domain: str, params: Mapping[str, Any]) -> tuple[str, str, str, str]:
+def _result(domain: str, params: Mapping[str, Any] | None) -> tuple[str, str, str, str]:
     folder = Path("metrics", domain)
     if not (folder / "evaluate.json").exists():
         return "not evaluated", "", "", ""
@@ -163,8 +168,10 @@ def _result(domain: str, params: Mapping[str, Any]) -> tuple[str, str, str, str]
     return verdict, value, f"{name} {baseline}", _expectation(verdict, params)
 
 
-def _expectation(verdict: str, params: Mapping[str, Any]) -> str:
+def _expectation(verdict: str, params: Mapping[str, Any] | None) -> str:
     """Whether the verdict is the one that the gate expects of the embedded data, and why it is not the best."""
+    if params is None:
+        return "params.yaml is invalid"
     if params["ingest"]["sources"]:
         return "(own data)"
     expected = params["evaluate"]["gate"]["expected"]

@@ -19,10 +19,11 @@ from winnow.pipeline import environment
 from winnow.pipeline.code import program_digests
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import JUDGEMENT, as_json, read_json
-from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.pipeline.params import PARAMS_FILE, STAGES, Document
 from winnow.pipeline.presets import value_at
 from winnow.workspace.lockfile import check_lock
 
+DATA_STAGES = STAGES[: STAGES.index("train")]
 CHECKED = Path("data/params.ok")
 """What `check` writes when params.yaml is valid; its content is constant."""
 
@@ -98,6 +99,17 @@ def _is_here(dep: Output) -> bool:
     """Whether the files of a dependency are here: those that `dvc add` tracks may not have been pulled."""
     path = Path(dep.def_path)
     return path.exists() and all(file.with_suffix("").exists() for file in path.rglob("*.dvc"))
+
+
+def stale_rows(domain: str, stage: str | None = None) -> str:
+    """What is said of a domain whose data stages, up to `stage`, are not current; empty when they are."""
+    until = DATA_STAGES.index(stage) if stage in DATA_STAGES else len(DATA_STAGES)
+    shown = [f"{name}@{domain}" for name in DATA_STAGES[: until + 1]]
+    stale = stale_stages()
+    reasons = [f"{name}: {'; '.join(stale[name])}" for name in shown if name in stale]
+    if not reasons:
+        return ""
+    return f"⚠ these are the rows of an earlier run, {domain} is stale ({reasons[0]}): `dvc repro weight@{domain}`"
 
 
 def environment_lines() -> list[str]:
