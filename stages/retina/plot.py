@@ -6,10 +6,10 @@ Draw metrics by grade, training curves, and heat maps of explained cases; write 
 
 from winnow.domains.retina.params import Common, Plot
 from winnow.domains.retina.tables import Explained, PerClass, Predictions, Rocs
-from winnow.domains.retina.view.cases import MEANING, case_examples, case_sheet
+from winnow.domains.retina.view.cases import MEANING, case_examples, case_sheet, stored_size
 from winnow.domains.retina.view.curves import f1_curves, loss_curves
 from winnow.domains.retina.view.figures import LABELS, f1_bars, roc_curves
-from winnow.domains.retina.view.notes import never_predicted
+from winnow.domains.retina.view.notes import collapsed, never_predicted
 from winnow.measure.calibration import Reliability
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.show.confusion import confusion_matrix
@@ -53,10 +53,11 @@ def main(stage: Stage[Common, Plot]) -> None:
         },
         sheets={"cases": case_sheet(cases, stage.params.sheet_columns)},
         examples=case_examples(cases),
-        about="Photographs as the network sees them, some graded rightly and some wrongly. Right of each its heat map: "
-        f"yellow marks {MEANING}.",
-        notes=never_predicted(test),
+        about=f"Photographs as the network sees them, {stored_size(cases)} (retina.common.image_size) whatever the "
+        f"files have; some graded rightly and some wrongly. Right of each its heat map: yellow marks {MEANING}.",
+        notes=[note for note in (collapsed(test), *never_predicted(test)) if note],
     )
+    stage.conclude(collapsed(test))
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ class Stage(Generic[C, P]):
             write_json(Path("metrics", self.domain, f"{self.name}.json"), self._metrics)
 
     def conclude(self, text: str) -> None:
-        """What the stage's last line says, for a stage that neither accounts for rows nor draws nor judges."""
+        """What the last line says of a stage that neither accounts for rows nor judges, after its pictures."""
         self._conclusion = text
 
     def summary(self) -> str:
@@ -169,7 +169,8 @@ class Stage(Generic[C, P]):
             verdict, value, baseline = console.headline(self._metrics)
             return f"{verdict}: {value}, strongest baseline {baseline}"
         if self._pictures:
-            return f"{len(self._pictures)} pictures in data/{self.domain}/{self.name}"
+            drawn = f"{len(self._pictures)} pictures in data/{self.domain}/{self.name}"
+            return ". ".join(filter(None, (drawn, self._conclusion)))
         return self._conclusion
 
 

@@ -1,6 +1,8 @@
 """`winnow init`: each domain's formats are recognised and taken over whole, or nothing is changed."""
 
 import json
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,9 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
+from tests.conftest import ROOT
+from winnow.domains.articles.source.filters import read_filter
+from winnow.domains.articles.source.formats import read
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.domains.load import domain_names, load
 from winnow.pipeline.errors import SourceError, WinnowError
@@ -235,15 +240,76 @@ def test_clean_pages_beside_a_table_of_something_else_are_clean_pages(here: list
 @pytest.mark.parametrize(
     ("fields", "form", "told"),
     [
-        ('"scores": {"valence": 3.2, "arousal": 3}', "jsonl", ["scores", "dimension_names", "use_scores"]),
-        ('"ratings": [3.2, 3]', "jsonl", ["ratings", "dimension_names", "use_scores"]),
-        ('"labels": [3.2], "dimension_names": ["valence"]', "scored", ["use_scores"]),
+        ('"scores": {"valence": 3.2, "arousal": 3}', "scored", ["valence, arousal"]),
+        ('"ratings": [3.2, 3]', "jsonl", ["ratings", "dimension_names", "scores:"]),
+        ('"labels": [3.2], "dimension_names": ["valence"]', "scored", ["valence"]),
     ],
 )
 def test_what_becomes_of_scores_is_told(here: list[list[str]], fields: str, form: str, told: list[str]) -> None:
     (found,) = plan("articles", [text("a.jsonl", f'{{"id": 1, "content": "words", {fields}}}\n')]).found
     assert found.source["format"] == form
     assert [word for word in told if word not in found.told] == []
+
+
+HEADER = "id;text;Valence;Arousal;Dominance\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "definition", "scale"),
+    [
+        ("a.csv", HEADER + "1;one;3.1;2;3\n2;two;1;5;4.5\n", "emobank/v1", (1, 5)),
+        (
+            "a.jsonl",
+            '{"id": 1, "content": "w", "scores": {"valence": 1, "arousal": 5, "dominance": 3}}',
+            "emobank/v1",
+            (1, 5),
+        ),
+        ("Wide-1.csv", HEADER + "1;one;31;20;30\n2;two;10;50;99.5\n", "wide_1/v1", (10, 100)),
+        ("own.csv", "id,content,clarity\n1,one,2\n2,two,3.5\n3,three,\n", "own/v1", (2, 4)),
+    ],
+)
+def test_scores_find_the_filter_that_has_them_or_get_one(
+    here: list[list[str]], name: str, content: str, definition: str, scale: tuple[int, int]
+) -> None:
+    """The file goes through ingest with what was written, and every score is the file's."""
+    shutil.copytree(ROOT / "data/source/articles/filters", "data/source/articles/filters")
+    chosen = plan("articles", [text(name, content)])
+    known = definition.startswith("emobank")
+    assert bool(chosen.needs.files) != known
+    assert definition in "\n".join(chosen.lines())
+    written = carry_out(chosen)
+    params = Document(PARAMS_FILE).content["articles"]
+    assert params["common"]["definition"] == definition
+    assert params["label"]["use_scores"] is True
+    assert (Path("data/source/articles/filters", definition, "config.yaml") in written) != known
+    config = read_filter(definition).config
+    assert (config.scale.low, config.scale.high) == scale
+    (source,) = params["ingest"]["sources"]
+    found = read(source["format"], Path(source["path"]), config)
+    assert found.rejected.empty
+    assert found.articles["content"].str.fullmatch(r"\w+").all()
+    expected = sorted(
+        float(each) for each in re.findall(r"(?<=[;, ])[\d.]+(?=[;,}\n])", content) if name.endswith("csv")
+    )
+    if expected:
+        assert sorted(found.scores["score"]) == expected
+
+
+def test_the_present_filter_stays_where_it_fits_and_an_oracle_of_the_user_is_not_replaced(
+    here: list[list[str]],
+) -> None:
+    shutil.copytree(ROOT / "data/source/articles/filters", "data/source/articles/filters")
+    own = Path("data/source/articles/filters/feelings/v1")
+    shutil.copytree("data/source/articles/filters/emobank/v1", own)
+    config = own / "config.yaml"
+    config.write_text(config.read_text().replace("name: emobank\n", "name: feelings\n"))
+    oracle = {"articles.label.oracle.provider": "openai", "articles.label.oracle.model": "gemini-2.5-flash"}
+    own_data.presets.apply({"articles.common.definition": "feelings/v1", **oracle}, PARAMS_FILE)
+    chosen = plan("articles", [text("a.csv", HEADER + "1;one;3;2;3\n")])
+    assert chosen.needs.settings == ()
+    assert "use_scores" in " ".join(chosen.lines())
+    with pytest.raises(WinnowError, match="none can: größe"):
+        plan("articles", [text("b.jsonl", '{"id": 1, "content": "w", "scores": {"größe": 3}}')])
 
 
 def test_other_numbers_of_an_article_are_not_taken_for_scores(here: list[list[str]]) -> None:

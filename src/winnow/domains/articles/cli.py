@@ -108,7 +108,7 @@ def label(
 
 @app.command()
 def score(
-    file: Annotated[Path, typer.Argument(help="JSONL, one article a line: id, title, content")],
+    file: Annotated[Path, typer.Argument(help="JSONL, one article a line: id, title, content; or CSV")],
     out: Annotated[
         Path | None, typer.Option(help="JSONL to write; a run that was stopped is continued (default: print)")
     ] = None,

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from winnow.domains.retina.view.notes import never_predicted
+from winnow.domains.retina.view.notes import collapsed, never_predicted
 
 
 def test_a_grade_that_is_never_predicted_is_named_with_its_photographs() -> None:
@@ -11,3 +11,12 @@ def test_a_grade_that_is_never_predicted_is_named_with_its_photographs() -> None
     assert "grade 1 (mild)" in note
     assert "2 of 6" in note
     assert never_predicted(test.assign(predicted=test["grade"])) == []
+
+
+def test_a_grader_with_one_answer_for_all_cannot_be_used() -> None:
+    """As after the preset `tiny`: a verdict and pictures alone look as if all were well."""
+    test = pd.DataFrame({"grade": [0, 1, 2, 4], "predicted": [0, 1, 2, 2], "referred": [False, False, True, True]})
+    assert collapsed(test) == ""
+    assert "“refer” for all 4" in collapsed(test.assign(referred=True))
+    assert "grade 2 (moderate)" in collapsed(test.assign(predicted=2))
+    assert collapsed(test.assign(grade=0, referred=False, predicted=0)) == "", "of one grade that is right"

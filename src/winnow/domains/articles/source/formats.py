@@ -55,6 +55,11 @@ def rows_of(form: str, path: Path) -> Iterator[Mapping[str, Any] | str]:
     return readers.get(form, jsonl_rows)(path)
 
 
+def is_csv(path: Path) -> bool:
+    """Whether the name is that of a table as text, plain or compressed."""
+    return path.name.removesuffix(".gz").lower().endswith((".csv", ".tsv"))
+
+
 def csv_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
     """The rows of a CSV by the names of its columns, in small letters; empty cells are left out, numbers are numbers.
 
@@ -89,7 +94,15 @@ def jsonl_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
 
 
 def lines_of(path: Path, progress: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
-    """The lines of a file, or of a gzip file, that are not blank; `progress` is told how many bytes of it were read."""
+    """The lines of a file, or of a gzip file, that are not blank; `progress` is told how many bytes of it were read.
+
+    The rows of a CSV are given as such lines, because programs write both.
+    """
+    if is_csv(path):
+        for row in csv_rows(path):
+            yield json.dumps(row, ensure_ascii=False).encode()
+        progress(path.stat().st_size)
+        return
     with open_packed(path, fix="copy it again; .gz files must be gzip") as (file, raw):
         before = 0
         for line in file:

@@ -9,7 +9,7 @@ from typing import Any
 
 from winnow.domains.articles.definitions import RATIONALE
 from winnow.domains.articles.source.filters import FOLDER, known_filters, read_filter
-from winnow.domains.articles.source.formats import NotAnArticle, own_scores, rows_of, scores_of
+from winnow.domains.articles.source.formats import NotAnArticle, is_csv, own_scores, rows_of, scores_of
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.recognised import Needs, Setting
 
@@ -60,12 +60,8 @@ def needs(sources: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> Ne
 
 def _scored(path: Path) -> Iterator[Mapping[str, Any]]:
     """The rows of a file that have scores."""
-    form = "csv" if _is_csv(path) else "scored"
+    form = "csv" if is_csv(path) else "scored"
     return (row for row in rows_of(form, path) if not isinstance(row, str) and own_scores(row))
-
-
-def _is_csv(path: Path) -> bool:
-    return not path.name.removesuffix(".gz").endswith(".jsonl")
 
 
 def _fitting(rows: Sequence[Mapping[str, Any]], most: float) -> Iterator[tuple[str, int]]:

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from winnow.domains.retina import definitions
+from winnow.images.codec import load_pixels
 from winnow.show.page import Example
 from winnow.show.pairs import pair_images, pair_sheet
 
@@ -30,6 +31,12 @@ def case_examples(cases: pd.DataFrame) -> list[Example]:
         )
         for case in _ordered(cases)
     ]
+
+
+def stored_size(cases: pd.DataFrame) -> str:
+    """The size of the cases' photographs, `48 × 48 pixels`: as ingest stored them, whatever the files have."""
+    height, width = load_pixels(cases["png"].iloc[0]).shape[:2]
+    return f"{width} × {height} pixels"
 
 
 def _ordered(cases: pd.DataFrame) -> list[dict[Any, Any]]:
