@@ -22,6 +22,7 @@ from winnow.domains.load import domain_names, load
 from winnow.pipeline import presets
 from winnow.pipeline.files import folder_digest
 from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.show.page import digest
 from winnow.workspace.validation import validate_params
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -373,6 +374,77 @@ def test_status_as_json_tells_what_the_text_tells() -> None:
     assert told["climb"]["evaluate"] == evaluated
     stale = bool(told["climb"]["stale"])
     assert ("stale" in winnow(ROOT, "status", "climb").stdout) == stale
+
+
+@pytest.fixture
+def results(workspace: Path) -> Path:
+    """A checkout with results, of which the params of climb are not valid."""
+    shutil.copytree(ROOT / "metrics", workspace / "metrics")
+    shutil.copy(ROOT / "dvc.lock", workspace)
+    (workspace / ".dvc").mkdir()
+    (workspace / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    presets.apply({"climb.train.epochs": "many"}, workspace / "params.yaml")
+    return workspace
+
+
+def test_what_is_invalid_in_one_domain_does_not_hide_the_status_of_the_others(results: Path) -> None:
+    line = (results / "params.yaml").read_text().partition("epochs: many")[0].count("\n") + 1
+    done = winnow(results, "status")
+    assert done.returncode == 1
+    assert f"climb: invalid\n  params.yaml:{line}: `climb.train.epochs` is 'many'" in done.stdout
+    others = [name for name in domain_names() if name != "climb"]
+    assert all(re.search(rf"^{name}: .* \(.* to .*\)", done.stdout, re.MULTILINE) for name in others)
+    assert f"params.yaml:{line}" in done.stderr
+    assert "Traceback" not in done.stderr
+    told = winnow(results, "status", "--json")
+    assert told.returncode == 1
+    parsed = json.loads(told.stdout)
+    assert list(parsed["climb"]) == ["invalid"]
+    assert all(parsed[name]["evaluate"] for name in others)
+    assert winnow(results, "status", "retina").returncode == 0, "it is valid"
+    presets.apply({"retina.evaluate.gate.headline": "no_such_metric"}, results / "params.yaml")
+    assert "no_such_metric" in winnow(results, "status", "retina").stdout, "what check refuses is invalid too"
+
+
+def test_the_board_shows_all_and_says_whose_params_are_invalid(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(results)
+    for name in ("climb", "retina"):
+        article = f'<article data-judgement="{digest(name)}">the page of {name}</article>'
+        page = results / "data" / name / "plot" / "report.html"
+        page.parent.mkdir(parents=True)
+        page.write_text(f"<main>\n{article}\n</main>")
+    for arguments, code in ((["board"], 1), (["board", "retina"], 0)):
+        done = winnow(results, *arguments)
+        assert done.returncode == code, done.stderr
+        board = (results / "build/board.html").read_text()
+        assert "the page of retina" in board
+        assert ("the page of climb" in board) == bool(code)
+        assert ("climb.train.epochs" in board) == bool(code)
+
+
+def test_rows_of_an_earlier_run_are_told_as_such(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the first line, of stages that the stale one comes before; a stale training is not about rows."""
+    monkeypatch.chdir(results)
+    monkeypatch.setattr("winnow.cli.data.enter_checkout", lambda: None)
+    stale: dict[str, list[str]] = {}
+    monkeypatch.setattr("winnow.workspace.status.stale_stages", lambda: stale)
+    rows = ["rows", "retina"]
+    current = {
+        stage: CliRunner().invoke(app, [*rows, "--stage", stage]).stdout for stage in ("ingest", "filter", "weight")
+    }
+    stale |= {"train@retina": ["params: retina.train"], "filter@climb": ["params: climb.filter"]}
+    assert CliRunner().invoke(app, [*rows, "--stage", "weight"]).stdout == current["weight"]
+    stale["filter@retina"] = ["params: retina.filter"]
+    for stage, told in current.items():
+        first, _, rest = CliRunner().invoke(app, [*rows, "--stage", stage]).stdout.partition("\n")
+        if stage == "ingest":
+            assert f"{first}\n{rest}" == told
+        else:
+            assert rest == told
+            assert all(each in first for each in ("stale", "retina.filter", "dvc repro"))
+    done = CliRunner().invoke(app, [*rows, "--json"])
+    assert json.loads(done.stdout)["ingest"]["rows"]
+    assert "stale" in done.stderr
 
 
 @pytest.mark.parametrize("judged", [True, False])

@@ -4,6 +4,7 @@ What a command needs is imported when it runs: `winnow --help` starts in a momen
 """
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +41,7 @@ def init(
         return
     written = carry_out(chosen)
     _tell_unused(unused(chosen))
-    print(f"next: git add {' '.join(map(str, written))}")
+    print(f"next: git add {shlex.join(map(str, written))}")
     print(f"      dvc repro plot@{domain}        # or with a preset for such data: winnow preset {domain} list")
     print(f"      winnow rows {domain}           # what each stage kept and left out")
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from shlex import quote
 
 import pandas as pd
 
@@ -46,8 +47,8 @@ def check_rejected_share(
         if len(rejected) - pairs.total() <= max_share * rows_in:  # without them all would be well
             (source, other), _ = pairs.most_common(1)[0]
             cure = (
-                f"{source} repeats {other}: take one of them out, by `winnow remove {domain} {other}` or "
-                f"`winnow remove {domain} {source}`"
+                f"{source} repeats {other}: take one of them out, by `winnow remove {domain} {quote(other)}` or "
+                f"`winnow remove {domain} {quote(source)}`"
             )
         raise SourceError(
             [

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
+from shlex import quote
 from typing import Any, Generic, TypeVar
 
 import pandas as pd
@@ -98,7 +99,7 @@ def check_prefixes(collections: Sequence[Collection[Any]]) -> None:
         raise SourceError(
             "two sources have the same file name, which is part of their images' ids",
             where=", ".join(collection.path for collection in collections),
-            fix=f"rename one of them; if they are the same data: winnow remove {Path(last).parts[2]} {last}",
+            fix=f"rename one of them; if they are the same data: winnow remove {Path(last).parts[2]} {quote(last)}",
         )
 
 

@@ -46,6 +46,7 @@ SCHEMES = {
 SPACE = 2 * 2**30
 """Bytes that a run of all domains should find free."""
 FIRST = 5
+SAYS_WHY = "dvc repro check says what is wrong: correct params.yaml"
 
 State = Literal["ok", "note", "missing"]
 
@@ -236,11 +237,13 @@ def _domains() -> Iterator[Check]:
     try:
         params, problems = read_each_domain()
     except WinnowError as error:
-        yield Check("params.yaml", "missing", f"it is invalid: {_few(error.what.splitlines())}", "correct it")
+        yield Check(
+            "params.yaml", "missing", f"it cannot be read or is invalid: {_places(error.what.splitlines())}", SAYS_WHY
+        )
         return
     for domain in params["domains"]:
         if domain in problems:
-            yield Check(domain, "missing", f"its params are invalid: {_few(problems[domain])}", "correct params.yaml")
+            yield Check(domain, "missing", f"its params are invalid: {_places(problems[domain])}", SAYS_WHY)
             continue
         sources = (params.get(domain) or {}).get("ingest", {}).get("sources") or []
         lost = [path for each in sources for path in _paths(each) if not Path(path).exists()]
@@ -280,6 +283,11 @@ def _damage(folder: Path) -> str:
 
 def _paths(source: dict[str, Any]) -> list[str]:
     return [value for key, value in source.items() if key in {"path", "images"} and isinstance(value, str)]
+
+
+def _places(problems: list[str]) -> str:
+    """The line and the key of each problem, without its value, which may be private."""
+    return _few([problem.partition("` ")[0].replace("`", "") for problem in problems])
 
 
 def _output(*command: str) -> str:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -71,7 +72,7 @@ def plan(domain: str, files: Sequence[Path], *, replace: bool = False) -> Plan:
         for path in each.copied
         if folder.resolve() not in path.resolve().parents
     }
-    _check_free(domain, copies)
+    _check_free(copies)
     named = list(Document(PARAMS_FILE).content[domain]["ingest"]["sources"])
     new = [_placed(each.source, copies) for each in found]
     before = [] if replace else named
@@ -179,7 +180,7 @@ def unused(chosen: Plan) -> list[str]:
     needed = {entry for source in chosen.sources for entry in _entries(chosen.domain, source)}
     entries = {entry for source in chosen.removed for entry in _entries(chosen.domain, source)}
     return [
-        (f"dvc remove {_dvc_file(each)} && " if _dvc_file(each).exists() else "") + f"rm -r {each}"
+        (f"dvc remove {_quoted(_dvc_file(each))} && " if _dvc_file(each).exists() else "") + f"rm -r {_quoted(each)}"
         for each in sorted(entries - needed)
     ]
 
@@ -206,14 +207,14 @@ def _inside(chosen: Plan, folder: Path) -> list[Path]:
     return sorted({folder / path.relative_to(folder.resolve()).parts[0] for path in here})
 
 
-def _check_free(domain: str, copies: dict[Path, Path]) -> None:
+def _check_free(copies: dict[Path, Path]) -> None:
     for source, target in copies.items():
         if target.exists() or _dvc_file(target).exists():
             raise WinnowError(
                 f"{target} exists already; nothing was changed",
                 where=str(source),
                 fix="rename your file; for a newer version of the same: "
-                f"rm -r {target} && cp -r {source} {target} && dvc add {target} && dvc repro plot@{domain}",
+                f"rm -r {_quoted(target)} && cp -r {_quoted(source)} {_quoted(target)} && dvc add {_quoted(target)}",
             )
     if len(set(copies.values())) < len(copies):
         raise WinnowError("two of the files have the same name", where=", ".join(map(str, copies)), fix="rename one")
@@ -229,6 +230,10 @@ def _placed(value: Any, copies: dict[Path, Path]) -> Any:
         if value == source or source in value.parents:
             return (target / value.relative_to(source)).as_posix()
     return Path(value.resolve()).relative_to(Path.cwd()).as_posix()
+
+
+def _quoted(path: Path) -> str:
+    return quote(str(path))
 
 
 def _dvc_file(path: Path) -> Path:

@@ -30,3 +30,17 @@ def test_too_many_rejected_rows_are_an_error_and_so_are_all_of_them() -> None:
     assert "max_rejected_share" not in str(caught.value), "no share would let them pass"
     with pytest.raises(SourceError, match="the source files of toy hold no row"):
         check_rejected_share(rejected[:0], 0, 1.0, domain="toy")
+
+
+def test_a_source_that_repeats_another_is_the_one_to_take_out() -> None:
+    """A repaired file or a larger share would not help; where other rows alone are too many, they are the reason."""
+    again = pd.DataFrame({"source": "my b.csv", "row": range(8), "reason": "the id 1 is also in my a.csv"})
+    odd = pd.DataFrame({"source": "my b.csv", "row": range(5), "reason": "odd"})
+    with pytest.raises(SourceError) as caught:
+        check_rejected_share(pd.concat([again, odd[:1]]), 20, 0.1, domain="toy", repeated=" is also in ")
+    assert "winnow remove toy 'my a.csv'" in caught.value.fix
+    assert "winnow remove toy 'my b.csv'" in caught.value.fix
+    assert "max_rejected_share" not in caught.value.fix
+    with pytest.raises(SourceError) as caught:
+        check_rejected_share(pd.concat([again, odd]), 20, 0.1, domain="toy", repeated=" is also in ")
+    assert "max_rejected_share" in caught.value.fix

@@ -154,3 +154,16 @@ def test_without_a_checkout_it_says_so_and_is_content(tmp_path: Path, monkeypatc
     checks = examine()
     assert healthy(checks)
     assert "--model" in found("checkout").found
+
+
+def test_what_is_invalid_in_one_domain_is_told_of_that_one(here: Path) -> None:
+    secret = [{"format": "secret", "path": "data/source/climb/secret"}]
+    presets.apply({"climb.train.epochs": "many", "climb.ingest.sources": secret}, PARAMS_FILE)
+    check = found("climb")
+    line = PARAMS_FILE.read_text().partition("epochs: many")[0].count("\n") + 1
+    assert check.state == "missing"
+    assert f"params.yaml:{line}: climb.train.epochs" in check.found
+    assert "secret" not in check.found, "it is for everyone to read"
+    assert found("retina").state == "note", "as before"
+    presets.apply({"climb": "nothing", "retina.ingest": None, "runtime": 5}, PARAMS_FILE)
+    assert "runtime" in found("params.yaml").found
