@@ -156,8 +156,10 @@ def remove(domain: str, names: Sequence[str]) -> Plan:
     Raises WinnowError for a name that none of the sources has, or several.
     """
     sources = list(Document(PARAMS_FILE).content[domain]["ingest"]["sources"])
-    known = ", ".join(each["path"] for each in sources) or "none: it uses the embedded data"
-    removed = []
+    if not sources:
+        raise WinnowError(f"{domain} has no source to remove: it uses its embedded data")
+    known = ", ".join(each["path"] for each in sources)
+    removed: list[dict[str, Any]] = []
     for name in names:
         whole = [each for each in sources if Path(each["path"]) == Path(name)]
         ending = [each for each in sources if Path(each["path"]).parts[-len(Path(name).parts) :] == Path(name).parts]

@@ -346,6 +346,7 @@ def test_what_is_not_recognised_is_refused_and_nothing_changes(
 @pytest.mark.parametrize(
     ("domain", "make", "told"),
     [
+        ("climb", lambda: text("bad/a.csv", "grade,holds\n6A+,A5 C9 K18\n").parent, ["a folder", "bad/*"]),
         ("sessions", lambda: text("bad.csv", "user,song,timestamp\n"), ["holds no play"]),
         ("sessions", lambda: text("bad.csv", "PK\x03\x04"), ["an Excel file", "save the table as CSV"]),
         ("climb", lambda: text("bad.json", '[{"Grade": "6A", "Mo'), ["column 18", "cut off"]),
@@ -405,7 +406,7 @@ def test_a_source_replaces_the_others_and_is_taken_out_again(here: list[list[str
     again = plan("climb", [Path("data/source/climb/a.csv")])
     carry_out(again)
     for name, left in (("data/source/climb/a.csv", ["c"]), ("c.csv", [])):
-        with pytest.raises(WinnowError, match="no source has"):
+        with pytest.raises(WinnowError, match="no source has the name other.csv"):
             remove("climb", ["other.csv"])
         taken = remove("climb", [name])
         take_out(taken)

@@ -18,6 +18,8 @@ def recognise(paths: Sequence[Path]) -> list[Recognised]:
 
 
 def _source(path: Path) -> Recognised:
+    if path.is_dir():
+        raise unknown(path, LOOKED_FOR, [SourceError("it is a folder", fix=f"name its files: {path}/*")])
     try:
         form = formats.guess(path)
         problems = formats.read(form, path)
