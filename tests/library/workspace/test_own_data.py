@@ -460,6 +460,23 @@ def test_plays_without_genres_are_learned_by_the_model_that_needs_none(here: lis
             Path("data/source/sessions", f"{file.name}.dvc").unlink()
 
 
+@pytest.mark.parametrize(("column", "valid"), [(0, True), ("genre", True), (None, False)])
+def test_a_log_whose_first_column_has_the_genres_has_genres(
+    here: list[list[str]], column: int | str | None, valid: bool
+) -> None:
+    """Columns without a header are positions from 0."""
+    events = {"header": False, "user": 1, "item": [2], "timestamp": None, "skipped": None, "share_played": None}
+    source = {"format": "events", "path": "data/source/sessions/a.tsv", "events": {**events, "genre": column}}
+    own_data.presets.apply({"sessions.train.model": "genre_gat", "sessions.ingest.sources": [source]}, PARAMS_FILE)
+    params = Document(PARAMS_FILE)
+    assert bool(load("sessions", "source.needs").needs([source], params.content["sessions"]).settings) != valid
+    if valid:
+        params.section(("sessions",), load("sessions", "params").Params)
+    else:
+        with pytest.raises(WinnowError, match="no source names any"):
+            params.section(("sessions",), load("sessions", "params").Params)
+
+
 def test_a_file_that_is_in_place_is_not_copied(here: list[list[str]]) -> None:
     target = Path("data/source/climb/there.csv")
     target.write_text("grade,holds\n6A+,A5 C9 K18\n")
