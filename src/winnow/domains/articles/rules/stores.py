@@ -51,10 +51,19 @@ class AnswerStore:
         try:
             yield
         finally:
-            self._file.execute("COMMIT")
+            if self._file.in_transaction:  # a full disk ends it
+                self._commit()
         if time.monotonic() > self._synced + 1:  # a wait for the disk, of milliseconds
             self._file.execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._synced = time.monotonic()
+
+    def _commit(self) -> None:
+        try:
+            self._file.execute("COMMIT")
+        except sqlite3.Error:
+            if self._file.in_transaction:
+                self._file.execute("ROLLBACK")
+            raise
 
     def add(self, key: str, asker: str, reply: Mapping[str, Any]) -> None:
         """`asker` names the prompt and the oracle."""
@@ -108,10 +117,13 @@ def _digest_of(reply: Mapping[str, Any]) -> str:
 
 
 def _is_whole(file: Path) -> bool:
+    """Raises sqlite3.Error when the file cannot be read for another reason than damage, such as a full disk."""
     try:
         with closing(sqlite3.connect(file)) as opened:
             return [row for (row,) in opened.execute("PRAGMA quick_check")] == ["ok"]
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise
         return False
 
 
