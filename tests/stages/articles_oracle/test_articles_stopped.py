@@ -4,8 +4,10 @@ import os
 import resource
 import signal
 import sqlite3
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from tests.stages.oracle_server import COMPLETION_TOKENS, MUCH_THINKING, PROMPT_
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.rules.labelling import Labeller, announce
+from winnow.domains.articles.rules.oracles import NoAnswer, Reply
 from winnow.domains.articles.rules.questions import Question
 from winnow.pipeline.errors import WinnowError
 
@@ -159,3 +162,72 @@ def test_a_question_is_reserved_at_what_its_own_prompt_costs(here: Programs, def
         short, long = (labeller.highest_cost(Question("", "x" * size, {}, "", "plain")) for size in (1000, 2000))
         assert long - short == pytest.approx(1000 * 0.3 / 1e6), "a byte is at most one token of the prompt"
         assert short > PRICE
+
+
+def test_a_second_labelling_waits_for_the_first_and_pays_for_nothing_twice(
+    here: Programs, definition: Definition, capfd: pytest.CaptureFixture[str]
+) -> None:
+    articles = some_articles(30)
+    with OracleServer(good(definition)) as server:
+        given = settings(server, concurrency=2, timeout=60.0)
+        server.stop_after(10)
+        child = os.fork()
+        if child == 0:
+            with open_labeller(definition, given, 100.0, 0) as labeller:
+                labeller.label_all(articles)
+            os._exit(0)
+        server.await_stop()
+        threading.Timer(0.5, server.go_on).start()
+        with open_labeller(definition, given, 100.0, 0) as labeller:
+            assert os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT) is not None, "the first has ended"
+            assert sum(server.delivered.values()) == 30
+            assert all(each.scores for each in labeller.label_all(articles))
+            assert labeller.use.paid_now_usd == 0
+        os.waitpid(child, 0)
+        assert "another process is asking the oracle" in capfd.readouterr().err
+        assert set(server.delivered.values()) == {1}
+
+
+def test_a_batch_that_a_full_disk_cannot_take_is_read_again_and_counted_once(
+    here: Programs, definition: Definition
+) -> None:
+    articles = some_articles(200)
+    with OracleServer(good(definition)) as server:
+        given = settings(server, batch_api={"enabled": True, "max_requests": 500, "poll_interval": 0.01})
+        with (
+            pytest.raises(WinnowError, match="paid answers cannot be stored: .*full"),
+            open_labeller(definition, given, 100.0, 0) as labeller,
+        ):
+            collect = labeller.oracle.exchange  # type: ignore[attr-defined]
+
+            def full(method: str, path: str, **content: Any) -> Any:
+                if path.endswith("/content"):
+                    fill_up(labeller)
+                return collect(method, path, **content)
+
+            labeller.oracle.exchange = full  # type: ignore[attr-defined]
+            labeller.label_all(articles, is_batch=True)
+        with open_labeller(definition, given, 100.0, 0) as labeller:
+            assert all(each.scores for each in labeller.label_all(articles, is_batch=True))
+            assert labeller.use.cost_usd == pytest.approx(200 * PRICE / 2)
+        assert server.batches.sizes == [200]
+
+
+def test_every_try_after_an_answer_has_its_own_retries(here: Programs, definition: Definition) -> None:
+    """What is announced counts them so, too."""
+    told: list[Any] = [NoAnswer("busy", pause=0.0), "no JSON", NoAnswer("busy", pause=0.0), None]
+    with (
+        OracleServer(good(definition)) as server,
+        open_labeller(definition, settings(server, retries=1, parse_retries=1), 1.0, 0) as labeller,
+    ):
+        ask = labeller.oracle.ask
+
+        def moody(asked: Question) -> Reply:
+            now = told.pop(0)
+            if isinstance(now, NoAnswer):
+                raise now
+            return ask(asked) if now is None else ask(asked)._replace(text=now)
+
+        labeller.oracle.ask = moody  # type: ignore[method-assign, assignment]
+        (found,) = labeller.label_all(some_articles(1), is_batch=True)
+    assert (found.outcome, told) == ("scored", [])

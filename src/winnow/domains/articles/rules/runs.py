@@ -92,10 +92,11 @@ class Run:
                 break
             done, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for future in done:
-                task = under_way.pop(future)
+                task, outcome = under_way.pop(future), future.exception() or future.result()
                 try:
-                    with self.labeller.kept.saving():
-                        self._settle(task, future.exception() or future.result())
+                    with self.labeller.kept.saving():  # before all that might raise
+                        self._store(task, outcome)
+                    self._settle(task, outcome)
                 except Exception as error:  # such as of a full disk, where what is under way may still fit
                     self.failure = self.failure or error
 
@@ -136,13 +137,16 @@ class Run:
             time.sleep(min(left, 0.2))
         return self.labeller.oracle.ask(task.asked)
 
+    def _store(self, task: Task, outcome: Reply | BaseException) -> None:
+        if isinstance(outcome, Reply):
+            self.labeller.store(task.key, outcome)
+
     def _settle(self, task: Task, outcome: Reply | BaseException) -> None:
-        """Store, count and judge what came of a request."""
+        """Count and judge what came of a request."""
         labeller = self.labeller
         labeller.reserved = labeller.reserved - task.reserved if self.under_way else 0.0
         if isinstance(outcome, Reply):
             reply = outcome
-            labeller.store(task.key, reply)
             labeller.learn_excess(task.asked, reply)
             self._hear()
             task.tries, task.pause = 0, 0.0
@@ -258,7 +262,9 @@ class BatchRun(Run):
             with labeller.kept.saving():
                 for key in list(chunk):
                     missing = NoAnswer("the batch ended without an answer to this request")
-                    self._settle(chunk.pop(key), found.get(key, missing))
+                    task, outcome = chunk.pop(key), found.get(key, missing)
+                    self._store(task, outcome)
+                    self._settle(task, outcome)
                 labeller.kept.end_batch(batch.label)
 
 

@@ -1,9 +1,11 @@
 """One request to a server, bounded in time and size whatever it sends, and threads that keep no program from ending."""
 
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from json import dumps
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
@@ -78,14 +80,31 @@ class Server:
 
 
 def in_background(ask: Callable[[], T]) -> "Future[T]":
-    """What `ask` will give, in a thread of its own that ends with the program if it is not done before."""
-    future: Future[T] = Future()
+    """What `ask` will give, from a thread that ends with the program if it is not done before.
 
-    def run() -> None:
+    Threads are kept: to start one takes as long as half a request.
+    """
+    future: Future[T] = Future()
+    try:
+        inbox = _idle.pop()
+    except IndexError:
+        inbox = SimpleQueue()
+        Thread(target=_work, args=(inbox,), daemon=True).start()
+    inbox.put((future, ask))
+    return future
+
+
+_idle: "list[SimpleQueue[tuple[Future[Any], Callable[[], Any]]]]" = []
+"""Inboxes of threads that have nothing to do."""
+os.register_at_fork(after_in_child=_idle.clear)  # a process that is forked has none of them
+
+
+def _work(inbox: "SimpleQueue[tuple[Future[Any], Callable[[], Any]]]") -> None:
+    while True:
+        future, ask = inbox.get()
         try:
             future.set_result(ask())
         except BaseException as error:  # raised where the result is wanted
             future.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    return future
+        del future, ask
+        _idle.append(inbox)

@@ -46,24 +46,18 @@ class AnswerStore:
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """One transaction."""
+        """One transaction: all of it or nothing."""
         self._file.execute("BEGIN")
         try:
             yield
-        finally:
+            self._file.execute("COMMIT")
+        except BaseException:
             if self._file.in_transaction:  # a full disk ends it
-                self._commit()
+                self._file.execute("ROLLBACK")
+            raise
         if time.monotonic() > self._synced + 1:  # a wait for the disk, of milliseconds
             self._file.execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._synced = time.monotonic()
-
-    def _commit(self) -> None:
-        try:
-            self._file.execute("COMMIT")
-        except sqlite3.Error:
-            if self._file.in_transaction:
-                self._file.execute("ROLLBACK")
-            raise
 
     def add(self, key: str, asker: str, reply: Mapping[str, Any]) -> None:
         """`asker` names the prompt and the oracle."""
