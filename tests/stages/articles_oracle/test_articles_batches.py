@@ -214,6 +214,17 @@ def test_a_batch_holds_what_the_cap_covers_at_the_price_of_batches(
         assert sum(server.delivered.values()) * PRICE / 2 <= cap
 
 
+def test_what_a_batch_will_cost_is_guessed_at_the_price_of_batches(
+    here: Programs, definition: Definition, capfd: pytest.CaptureFixture[str]
+) -> None:
+    articles = some_articles(70)
+    with OracleServer(good(definition)) as server, open_labeller(definition, batched(server), 100.0, 0) as labeller:
+        labeller.label_all(articles[:10])  # as calibration asks
+        labeller.max_cost_usd = labeller.use.cost_usd + 20.5 * PRICE / 2
+        assert announce(labeller, ((each, "plain") for each in articles), is_batch=True) == 20
+        assert f"about ${60 * PRICE / 2:.2f}, at most" in capfd.readouterr().err
+
+
 def test_the_brake_stops_between_batches(here: Programs, definition: Definition) -> None:
     with OracleServer(good(definition), {"sorry": 1.0}) as server:
         given = batched(server, batch_api={"max_requests": 100}, parse_retries=0)
