@@ -18,6 +18,7 @@ from winnow.domains.articles.params import Oracle
 from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.labelling import announce
 from winnow.domains.articles.rules.oracles import OracleError
+from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.rules.runs import BrakeError
 from winnow.learn.interrupt import Interrupted
 
@@ -277,3 +278,16 @@ def test_the_stage_calibrates_directly_and_labels_in_batches(here: Programs, def
         assert half["cost_usd"] == pytest.approx(whole["cost_usd"] - size * PRICE / 2)
         assert told["oracle"]["requests"] == asked
     assert Path("data/articles/label/scores.parquet").read_bytes() == direct
+
+
+def test_an_answer_of_a_batch_without_a_count_is_paid_by_its_own_prompt(here: Programs, definition: Definition) -> None:
+    articles = [Article("short", "", "A school."), Article("long", "", "They rebuilt it. " * 200)]
+    with (
+        OracleServer(good(definition), {"no-usage": 1.0}) as server,
+        open_labeller(definition, batched(server), 100.0, 0) as labeller,
+    ):
+        labeller.label_all(articles, is_batch=True)
+        assert labeller.use.estimated == 2
+        short, long = sorted(reply["tokens"][0] for _, reply in labeller.kept.by(labeller.asker))
+        assert short >= len(definition.prompt.encode()), "no token is less than a byte"
+        assert long - short == len(articles[1].content) - len(articles[0].content)
