@@ -1,7 +1,9 @@
 """What a server can do to a connection: each costs one try, is bounded in time and memory, and counts as maybe paid."""
 
 import gzip
+import os
 import re
+import signal
 import socket
 import struct
 import threading
@@ -207,3 +209,34 @@ def test_what_is_no_text_in_a_paid_answer_is_a_malformed_answer(monkeypatch: pyt
         reply: Reply = OpenAIOracle(settings(url)).ask(QUESTION)
     assert reply.text == "\ufffd …", "and the key, which the server repeats, is not in it"
     assert reply.estimated
+
+
+WAITS = {"a pause of minutes": all_at_once(head("429 Wait", length=0, more="Retry-After: 500\r\n")),
+         "a body, byte by byte": CASES["a body, byte by byte"][0]}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kind", WAITS)
+def test_a_signal_ends_a_run_within_the_limit_for_a_reply(
+    kind: str, number: signal.Signals, here: Programs, definition: Definition
+) -> None:
+    with serving(WAITS[kind]) as (url, heard):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                with open_labeller(definition, settings(url), 100.0, 0) as labeller:
+                    labeller.label_all(some_articles(50), is_batch=True)
+            except SystemExit as ended:
+                code = int(str(ended.code))
+            finally:
+                os._exit(code)
+        began = time.monotonic()
+        while len(heard) < 8:
+            assert time.monotonic() < began + 30, "the child has ended, or stands still"
+            time.sleep(0.01)
+        time.sleep(0.2)
+        os.kill(child, number)
+        began = time.monotonic()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 128 + number
+        assert time.monotonic() - began < 8
