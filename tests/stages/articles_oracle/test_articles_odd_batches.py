@@ -13,6 +13,7 @@ from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle
 from winnow.domains.articles.rules import batches
 from winnow.domains.articles.rules.oracles import OracleError
+from winnow.domains.articles.rules.servers import ServerReply
 
 COUNT = 12
 Row = dict[str, Any]
@@ -163,3 +164,21 @@ def test_a_batch_beyond_the_first_page_is_found(here: Programs, definition: Defi
         pages = [{"data": [{"id": "b1"}], "has_more": True}, {"data": [{"id": None}, mine], "has_more": False}]
         labeller.oracle.exchange = lambda *_: json.dumps(pages.pop(0)).encode()  # type: ignore[attr-defined]
         assert batches._named(labeller.oracle, "mine", batched(server), labeller.stop) == "b7"  # type: ignore[arg-type]
+
+
+def test_a_batch_whose_file_the_server_has_deleted_can_be_given_up(here: Programs, definition: Definition) -> None:
+    with OracleServer(good(definition)) as server:
+        given = batched(server, retries=0)
+        with open_labeller(definition, given, 100.0, 0) as labeller:
+            exchange = labeller.oracle.exchange  # type: ignore[attr-defined]
+
+            def deleted(method: str, path: str, **content: Any) -> bytes:
+                if path.endswith("/content"):
+                    raise labeller.oracle.failure(ServerReply(404, b"no such file"))  # type: ignore[attr-defined]
+                found: bytes = exchange(method, path, **content)
+                return found
+
+            labeller.oracle.exchange = deleted  # type: ignore[attr-defined]
+            with pytest.raises(OracleError, match="is not there: .*no such file") as caught:
+                labeller.label_all(some_articles(COUNT), is_batch=True)
+        assert "--retry batches" in caught.value.fix

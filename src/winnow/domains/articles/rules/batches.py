@@ -120,7 +120,22 @@ def collect(
     server_id = batch.server_id or _named(oracle, batch.label, settings, stop)
     if server_id is None:  # it has not heard of it
         return {}
-    state = _over(oracle, batch, server_id, settings, stop)
+    try:
+        return _answers(oracle, batch, _over(oracle, batch, server_id, settings, stop), settings, stop)
+    except GoneError as error:
+        raise OracleError(
+            f"the batch {server_id}, which is on record with {len(batch.prompts)} questions, is not there: "
+            f"{error.what}",
+            where=settings.base_url,
+            fix="use the key of the project that sent it; or give it up with `winnow articles label --retry "
+            "batches`, and what it was asked is asked, and paid, again",
+        ) from None
+
+
+def _answers(
+    oracle: BatchOracle, batch: SentBatch, state: Any, settings: Settings, stop: StopRequest
+) -> dict[str, Reply | Exception]:
+    """What came of each request of a batch that is over."""
     if part_of(state, "status") == "failed":
         errors = part_of(state, "errors", "data")
         said = "; ".join(str(part_of(each, "message")) for each in (errors if isinstance(errors, list) else []))
@@ -146,16 +161,7 @@ def _over(oracle: BatchOracle, batch: SentBatch, server_id: str, settings: Setti
     """What the server says of a batch when it is done with it."""
     told = 0
     while True:
-        try:
-            state = _patiently(partial(_look, oracle, f"/batches/{quote(server_id, safe='')}"), settings, stop)
-        except GoneError as error:
-            raise OracleError(
-                f"the batch {server_id}, which is on record with {len(batch.prompts)} questions, is not there: "
-                f"{error.what}",
-                where=settings.base_url,
-                fix="use the key of the project that sent it; or give it up with `winnow articles label --retry "
-                "batches`, and what it was asked is asked, and paid, again",
-            ) from None
+        state = _patiently(partial(_look, oracle, f"/batches/{quote(server_id, safe='')}"), settings, stop)
         counts = [part_of(state, "request_counts", name) for name in ("completed", "failed")]
         done = sum(each for each in counts if isinstance(each, int))
         if done > told:
