@@ -47,10 +47,12 @@ def label_batches(labeller: Labeller, articles: list[Article], params: Label) ->
     say(f"  {told_of(found, labeller.use)}")
     without = [each for each in found if each.scores is None]
     if len(without) > params.max_unlabelled_share * len(found):
-        listed = "".join(f"\n    {each.article_id}: {each.reason}" for each in without[:5])
-        raise WinnowError(
+        told = (
             f"{len(without)} of {len(found)} articles got no scores: {len(without) / len(found):.1%}, and articles."
-            f"label.max_unlabelled_share allows {params.max_unlabelled_share:.1%}. The first ones:{listed}",
+            f"label.max_unlabelled_share allows {params.max_unlabelled_share:.1%}. The first ones:"
+        )
+        raise WinnowError(
+            [told, *(f"    {each.article_id}: {each.reason}" for each in without[:5])],
             fix="what was answered is kept; `winnow articles label --retry malformed` has malformed answers asked for "
             "again",
         )

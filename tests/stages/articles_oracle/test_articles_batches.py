@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from winnow.domains.articles.params import Oracle
 from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.labelling import announce
 from winnow.domains.articles.rules.oracles import OracleError
+from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.rules.runs import BrakeError
 from winnow.learn.interrupt import Interrupted
 
@@ -133,14 +135,14 @@ def test_looks_at_a_batch_outlast_a_server_that_is_out(here: Programs, definitio
     with OracleServer(good(definition)) as server:
         server.batches.looks = 3
         with open_labeller(definition, batched(server, retries=5), 100.0, 0) as labeller:
-            create = labeller.oracle.client.batches.create  # type: ignore[attr-defined]
+            exchange = labeller.oracle.exchange  # type: ignore[attr-defined]
 
-            def created(**given: Any) -> Any:
-                made = create(**given)
-                server.batches.deaf = 4
+            def created(method: str, path: str, **given: Any) -> Any:
+                made = exchange(method, path, **given)
+                server.batches.deaf = 4 * ((method, path) == ("POST", "/batches")) or server.batches.deaf
                 return made
 
-            labeller.oracle.client.batches.create = created  # type: ignore[attr-defined]
+            labeller.oracle.exchange = created  # type: ignore[attr-defined]
             found = labeller.label_all(articles, is_batch=True)
         assert all(each.scores for each in found)
         assert server.batches.sizes == [10]
@@ -152,9 +154,7 @@ def test_ctrl_c_leaves_a_batch_to_the_server_and_the_next_run_reads_it(here: Pro
         server.batches.looks = 10**6
         given = batched(server)
         with open_labeller(definition, given, 100.0, 0) as labeller:
-            labeller.oracle.client.batches.retrieve = interrupted(  # type: ignore[attr-defined]
-                labeller.oracle.client.batches.retrieve  # type: ignore[attr-defined]
-            )
+            labeller.oracle.exchange = interrupted(labeller.oracle.exchange)  # type: ignore[attr-defined]
             with pytest.raises(Interrupted):
                 labeller.label_all(articles, is_batch=True)
         server.batches.looks = 0
@@ -164,9 +164,10 @@ def test_ctrl_c_leaves_a_batch_to_the_server_and_the_next_run_reads_it(here: Pro
 
 
 def interrupted(ask: Any) -> Any:
-    def asked(name: str) -> Any:
-        os.kill(os.getpid(), signal.SIGINT)
-        return ask(name)
+    def asked(method: str, path: str, **given: Any) -> Any:
+        if (method, path[:9]) == ("GET", "/batches/"):
+            os.kill(os.getpid(), signal.SIGINT)
+        return ask(method, path, **given)
 
     return asked
 
@@ -200,7 +201,9 @@ def test_a_batch_holds_what_the_cap_covers_at_the_price_of_batches(
             assert highest == pytest.approx(labeller.highest_cost(asked) / 2)
             announce(labeller, ((each, "plain") for each in articles), is_batch=True)
             tries = (given.retries + 1) * (given.parse_retries + 1)
-            assert f"at most ${100 * highest * tries:.2f}" in capfd.readouterr().err
+            most = re.search(r"at most \$([\d.]+)", capfd.readouterr().err)
+            assert most
+            assert 0 <= float(most[1]) - 100 * highest * tries < 0.01, "rounded up"
         cap = 10.5 * highest
         with open_labeller(definition, given, cap, 0) as labeller:
             found = labeller.label_all(articles, is_batch=True)
@@ -210,6 +213,17 @@ def test_a_batch_holds_what_the_cap_covers_at_the_price_of_batches(
         assert outcomes.count("scored") == sum(server.batches.sizes) == sum(server.delivered.values()) > 10
         assert set(outcomes) == {"scored", "not reached"}
         assert sum(server.delivered.values()) * PRICE / 2 <= cap
+
+
+def test_what_a_batch_will_cost_is_guessed_at_the_price_of_batches(
+    here: Programs, definition: Definition, capfd: pytest.CaptureFixture[str]
+) -> None:
+    articles = some_articles(70)
+    with OracleServer(good(definition)) as server, open_labeller(definition, batched(server), 100.0, 0) as labeller:
+        labeller.label_all(articles[:10])  # as calibration asks
+        labeller.max_cost_usd = labeller.use.cost_usd + 20.5 * PRICE / 2
+        assert announce(labeller, ((each, "plain") for each in articles), is_batch=True) == 20
+        assert f"about ${60 * PRICE / 2:.2f}, at most" in capfd.readouterr().err
 
 
 def test_the_brake_stops_between_batches(here: Programs, definition: Definition) -> None:
@@ -231,9 +245,7 @@ def test_a_file_is_labelled_in_batches_and_one_under_way_is_read_first(here: Pro
 
     with OracleServer(good(definition)) as server:
         with open_labeller(definition, batched(server), 100.0, 0) as labeller:
-            labeller.oracle.client.batches.retrieve = interrupted(  # type: ignore[attr-defined]
-                labeller.oracle.client.batches.retrieve  # type: ignore[attr-defined]
-            )
+            labeller.oracle.exchange = interrupted(labeller.oracle.exchange)  # type: ignore[attr-defined]
             server.batches.looks = 10**6
             with pytest.raises(Interrupted):
                 labeller.label_all(some_articles(20), is_batch=True)
@@ -266,3 +278,16 @@ def test_the_stage_calibrates_directly_and_labels_in_batches(here: Programs, def
         assert half["cost_usd"] == pytest.approx(whole["cost_usd"] - size * PRICE / 2)
         assert told["oracle"]["requests"] == asked
     assert Path("data/articles/label/scores.parquet").read_bytes() == direct
+
+
+def test_an_answer_of_a_batch_without_a_count_is_paid_by_its_own_prompt(here: Programs, definition: Definition) -> None:
+    articles = [Article("short", "", "A school."), Article("long", "", "They rebuilt it. " * 200)]
+    with (
+        OracleServer(good(definition), {"no-usage": 1.0}) as server,
+        open_labeller(definition, batched(server), 100.0, 0) as labeller,
+    ):
+        labeller.label_all(articles, is_batch=True)
+        assert labeller.use.estimated == 2
+        short, long = sorted(reply["tokens"][0] for _, reply in labeller.kept.by(labeller.asker))
+        assert short >= len(definition.prompt.encode()), "no token is less than a byte"
+        assert long - short == len(articles[1].content) - len(articles[0].content)

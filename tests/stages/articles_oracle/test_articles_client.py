@@ -18,6 +18,7 @@ from tests.stages.oracle_server import COMPLETION_TOKENS, THINKING_TOKENS, Oracl
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Prices
+from winnow.domains.articles.rules.labelling import announce
 from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Reply, Tokens
 from winnow.domains.articles.rules.outcomes import Article, Use
 from winnow.domains.articles.rules.questions import MalformedAnswer, parse_answer
@@ -311,3 +312,26 @@ def test_costs_do_not_depend_on_the_order_of_answers() -> None:
             use.add(reply, now=True, malformed=False)
         costs |= {use.cost_usd, use.paid_now_usd}
     assert len(costs) == 1
+
+
+def test_a_probe_about_an_article_that_is_known_is_announced(
+    here: Programs, definition: Definition, capfd: pytest.CaptureFixture[str]
+) -> None:
+    articles = some_articles(3)
+    with OracleServer(good(definition)) as server, open_labeller(definition, settings(server), 1.0, 0) as labeller:
+        labeller.label_all(articles)
+        assert announce(labeller, [(each, "plain") for each in articles]) == 0
+        assert capfd.readouterr().err == ""
+        assert announce(labeller, [(each, "doubled") for each in articles]) == 3
+        assert capfd.readouterr().err.startswith("3 questions to ask: about")
+
+
+def test_a_part_of_the_articles_is_a_fair_sample_of_them(here: Programs, definition: Definition) -> None:
+    ids = sorted(here.table("filter/articles.parquet")["article_id"])
+    with OracleServer(good(definition)) as server:
+        here.run("label", oracle=oracle(server), max_batches=1, batch_size=40)
+        labelled = set(here.table("label/labels.parquet")["article_id"])
+    assert len(labelled) == 40
+    ranks = [number for number, name in enumerate(ids) if name in labelled]
+    assert ranks[-1] > 0.9 * len(ids), "not the first of them"
+    assert abs(sum(ranks) / 40 / len(ids) - 0.5) < 0.15

@@ -118,9 +118,10 @@ def test_a_broken_oracle_is_refused_before_the_batch(
 
 @pytest.mark.parametrize(("oracle_name", "cure"), [("rules/0.5/7", "label.use_scores"), ("gpt/0", "prompt.md")])
 def test_who_has_no_prompt_to_revise_is_not_told_to_revise_it(oracle_name: str, cure: str) -> None:
-    outcome: Any = SimpleNamespace(word="FAIL", decision="", reasons=[], oracle=oracle_name)
+    outcome: Any = SimpleNamespace(word="FAIL", decision="", reasons=["one", "two"], oracle=oracle_name)
     with pytest.raises(PromptRefusedError) as caught:
         require_pass(outcome)
+    assert caught.value.what.splitlines()[1:] == ["    one", "    two"], "a line each"
     assert cure in caught.value.fix
     assert ("prompt.md" in caught.value.fix) == (oracle_name == "gpt/0")
 

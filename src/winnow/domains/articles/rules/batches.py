@@ -8,31 +8,43 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from urllib.parse import quote
 
 from winnow.domains.articles.params import Oracle as Settings
-from winnow.domains.articles.rules.oracles import NoAnswer, OracleError, Reply, part_of, prompt_tokens
+from winnow.domains.articles.rules.oracles import (
+    GoneError,
+    NoAnswer,
+    OracleError,
+    Refused,
+    Reply,
+    part_of,
+    prompt_tokens,
+    read_json,
+)
 from winnow.domains.articles.rules.questions import Question
+from winnow.domains.articles.rules.servers import LONGEST_REPLY, ServerReply
 from winnow.learn.interrupt import Interrupted, StopRequest
 
 if TYPE_CHECKING:
-    from openai import OpenAI
-
     from winnow.domains.articles.rules.stores import AnswerStore
 
 LARGEST_FILE = 150_000_000
 """Bytes of a batch's requests from which no further one joins them; OpenAI takes 200 MB."""
+FILE_SECONDS = 3600.0
+"""In which a file is sent or read."""
+MOST_PER_REQUEST = 2**16
+"""Bytes of a batch's answers for each request, besides those of its tokens."""
+TOKEN_BYTES = 32
+"""Bytes of a token at most, escaped."""
+PAGES = 20
+"""Pages of a hundred batches among which one is looked for whose name was not heard."""
 OVER = frozenset({"completed", "expired", "cancelled", "failed"})
 LABEL = "winnow_batch"
 """Key of a batch's metadata that names it, so that one whose creation was not heard of is found again."""
 
 T = TypeVar("T")
-
-
-class GoneError(OracleError):
-    """The server has no such batch or file, or no Batch API at all."""
 
 
 class SentBatch(NamedTuple):
@@ -49,10 +61,11 @@ class SentBatch(NamedTuple):
 class BatchOracle(Protocol):
     """What of `OpenAIOracle` a batch needs."""
 
-    client: "OpenAI"
-
     def body(self, question: Question) -> dict[str, Any]: ...
-    def failure(self, status: int, body: Any, message: str = "", pause: float | None = None) -> Exception: ...
+    def exchange(
+        self, method: str, path: str, *, seconds: float | None = None, most: int = LONGEST_REPLY, **content: Any
+    ) -> bytes: ...
+    def failure(self, found: ServerReply) -> Exception: ...
     def one_line(self, text: Any) -> str: ...
     def read(self, body: bytes, sent: int) -> Reply: ...
 
@@ -73,23 +86,24 @@ def send(
         kept.begin_batch(batch)
     print(f"  a batch of {len(lines)} questions is sent", file=sys.stderr, flush=True)
     try:
-        with _told(oracle):
-            file = oracle.client.files.create(file=("questions.jsonl", b"".join(lines)), purpose="batch")
-            made = oracle.client.batches.create(
-                input_file_id=file.id,
-                endpoint="/v1/chat/completions",
-                completion_window="24h",
-                metadata={LABEL: batch.label},
-            )
+        file = _id_in(
+            oracle,
+            "/files",
+            files={"file": ("questions.jsonl", b"".join(lines))},
+            data={"purpose": "batch"},
+            seconds=FILE_SECONDS,
+        )
+        about = {"endpoint": "/v1/chat/completions", "completion_window": "24h", "metadata": {LABEL: batch.label}}
+        server_id = _id_in(oracle, "/batches", json={"input_file_id": file, **about})
     except NoAnswer as error:  # it may have been made all the same
         raise OracleError(
             f"a batch could not be sent: {error}", fix="run it again: if it was sent, it is read"
         ) from None
-    except OracleError:  # it was not: nothing of it is to be read
+    except (OracleError, Refused) as error:  # it was not: nothing of it is to be read
         with kept.saving():
             kept.end_batch(batch.label)
-        raise
-    named = batch._replace(server_id=made.id)
+        raise _about_batches(error) from None
+    named = batch._replace(server_id=server_id)
     with kept.saving():
         kept.begin_batch(named)
     return named
@@ -106,27 +120,25 @@ def collect(
     server_id = batch.server_id or _named(oracle, batch.label, settings, stop)
     if server_id is None:  # it has not heard of it
         return {}
-    told = 0
-    while True:
-        try:
-            state = _patiently(lambda: oracle.client.batches.retrieve(server_id), settings, oracle, stop)
-        except GoneError as error:
-            raise OracleError(
-                f"the batch {server_id}, which is on record with {len(batch.prompts)} questions, is not there: "
-                f"{error.what}",
-                where=settings.base_url,
-                fix="use the key of the project that sent it; or give it up with `winnow articles label --retry "
-                "batches`, and what it was asked is asked, and paid, again",
-            ) from None
-        done = state.request_counts.completed + state.request_counts.failed if state.request_counts else 0
-        if done > told:
-            told = done
-            print(f"  {done} of {len(batch.prompts)} questions of the batch", file=sys.stderr, flush=True)
-        if state.status in OVER:
-            break
-        _wait(settings.batch_api.poll_interval, stop)
-    if state.status == "failed":
-        said = "; ".join(str(each.message) for each in (state.errors.data if state.errors else None) or [])
+    try:
+        return _answers(oracle, batch, _over(oracle, batch, server_id, settings, stop), settings, stop)
+    except GoneError as error:
+        raise OracleError(
+            f"the batch {server_id}, which is on record with {len(batch.prompts)} questions, is not there: "
+            f"{error.what}",
+            where=settings.base_url,
+            fix="use the key of the project that sent it; or give it up with `winnow articles label --retry "
+            "batches`, and what it was asked is asked, and paid, again",
+        ) from None
+
+
+def _answers(
+    oracle: BatchOracle, batch: SentBatch, state: Any, settings: Settings, stop: StopRequest
+) -> dict[str, Reply | Exception]:
+    """What came of each request of a batch that is over."""
+    if part_of(state, "status") == "failed":
+        errors = part_of(state, "errors", "data")
+        said = "; ".join(str(part_of(each, "message")) for each in (errors if isinstance(errors, list) else []))
         failure = OracleError(
             f"the server refused the whole batch: {oracle.one_line(said or 'without a reason')}",
             where=settings.base_url,
@@ -134,54 +146,101 @@ def collect(
         )
         return dict.fromkeys(batch.prompts, failure)
     found: dict[str, Reply | Exception] = {}
-    for file in (state.output_file_id, state.error_file_id):
-        if file:
-            content = _patiently(partial(_read, oracle, file), settings, oracle, stop)
-            found |= dict(_outcomes(oracle, batch, content))
+    each_most = MOST_PER_REQUEST + TOKEN_BYTES * (settings.max_tokens + settings.thinking_tokens)
+    read = partial(oracle.exchange, seconds=FILE_SECONDS, most=LONGEST_REPLY + each_most * len(batch.prompts))
+    for name in ("output_file_id", "error_file_id"):
+        if isinstance(file := part_of(state, name), str):
+            content = _patiently(partial(read, "GET", f"/files/{quote(file, safe='')}/content"), settings, stop)
+            for key, outcome in _outcomes(oracle, batch, content):
+                if not isinstance(found.get(key), Reply):  # which is paid, whatever else is said of its request
+                    found[key] = outcome
     return found
 
 
-def _read(oracle: BatchOracle, file: str) -> bytes:
-    return oracle.client.files.content(file).read()
+def _over(oracle: BatchOracle, batch: SentBatch, server_id: str, settings: Settings, stop: StopRequest) -> Any:
+    """What the server says of a batch when it is done with it."""
+    told = 0
+    while True:
+        state = _patiently(partial(_look, oracle, f"/batches/{quote(server_id, safe='')}"), settings, stop)
+        counts = [part_of(state, "request_counts", name) for name in ("completed", "failed")]
+        done = sum(each for each in counts if isinstance(each, int))
+        if done > told:
+            told = done
+            print(f"  {done} of {len(batch.prompts)} questions of the batch", file=sys.stderr, flush=True)
+        if str(part_of(state, "status")) in OVER:
+            return state
+        _wait(settings.batch_api.poll_interval, stop)
 
 
 def _outcomes(oracle: BatchOracle, batch: SentBatch, content: bytes) -> Iterator[tuple[str, Reply | Exception]]:
     """What came of each request, from a file of the server's."""
     for line in content.splitlines():
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
+        row = read_json(line)
         key, status = part_of(row, "custom_id"), part_of(row, "response", "status_code")
-        if key not in batch.prompts:
+        if not isinstance(key, str) or key not in batch.prompts:
             continue
-        body = part_of(row, "response", "body")
+        body = json.dumps(part_of(row, "response", "body")).encode()
         if status == 200:
             try:
-                yield key, oracle.read(json.dumps(body).encode(), batch.prompts[key])._replace(batched=True)
+                yield key, oracle.read(body, batch.prompts[key])._replace(batched=True)
             except NoAnswer as reason:
                 yield key, reason
         elif isinstance(status, int):
-            yield key, oracle.failure(status, part_of(body, "error") or body)
+            yield key, oracle.failure(ServerReply(status, body))
         else:
             yield key, NoAnswer(oracle.one_line(part_of(row, "error", "message") or "no answer in the batch"))
 
 
 def _named(oracle: BatchOracle, label: str, settings: Settings, stop: StopRequest) -> str | None:
     """The server's name of a batch whose creation this machine did not hear of; None where it has none."""
-    try:
-        batches = _patiently(lambda: list(oracle.client.batches.list(limit=100)), settings, oracle, stop)
-    except GoneError:
-        return None
-    return next((each.id for each in batches if (each.metadata or {}).get(LABEL) == label), None)
+    after = ""
+    for _ in range(PAGES):
+        try:
+            page = _patiently(partial(_look, oracle, f"/batches?limit=100{after}"), settings, stop)
+        except GoneError:
+            return None
+        listed = part_of(page, "data")
+        batches = listed if isinstance(listed, list) else []
+        for each in batches:
+            if part_of(each, "metadata", LABEL) == label and isinstance(part_of(each, "id"), str):
+                return str(each["id"])
+        if not batches or part_of(page, "has_more") is not True:
+            return None
+        after = f"&after={quote(str(part_of(batches[-1], 'id')), safe='')}"
+    return None
 
 
-def _patiently(ask: Callable[[], T], settings: Settings, oracle: BatchOracle, stop: StopRequest) -> T:
+def _look(oracle: BatchOracle, path: str) -> Any:
+    """The JSON object at an address; raises NoAnswer when there is something else."""
+    found = read_json(oracle.exchange("GET", path))
+    if not isinstance(found, dict):
+        raise NoAnswer("a reply that is no JSON object")
+    return found
+
+
+def _id_in(oracle: BatchOracle, path: str, **content: Any) -> str:
+    """The name of what a request has made; raises NoAnswer when the server does not say it."""
+    found = part_of(read_json(oracle.exchange("POST", path, **content)), "id")
+    if not isinstance(found, str):
+        raise NoAnswer("a reply that names nothing that was made")
+    return found
+
+
+def _about_batches(error: Exception) -> OracleError:
+    """A refusal of something of the Batch API."""
+    if isinstance(error, GoneError):
+        fix = "check articles.label.oracle.base_url; without a Batch API there, set batch_api.enabled: false"
+        return GoneError(error.what, where=error.where, fix=fix)
+    return error if isinstance(error, OracleError) else OracleError(str(error))
+
+
+def _patiently(ask: Callable[[], T], settings: Settings, stop: StopRequest) -> T:
     """What a question about a batch gives, asked again when the line is lost: it costs nothing."""
     for turn in range(settings.retries + 1):
         try:
-            with _told(oracle):
-                return ask()
+            return ask()
+        except Refused as error:
+            raise _about_batches(error) from None
         except NoAnswer as error:
             failure = error
         if turn < settings.retries:
@@ -189,27 +248,9 @@ def _patiently(ask: Callable[[], T], settings: Settings, oracle: BatchOracle, st
     raise OracleError(
         f"the oracle's server says nothing about its batch: {failure}",
         where=settings.base_url,
-        fix="run it again: what was sent is on record, and is read when the server is back",
+        fix="run it again: what was sent is on record, and is read when the server is back; `winnow articles label "
+        "--retry batches` gives it up, and what it was asked is asked, and paid, again",
     )
-
-
-@contextmanager
-def _told(oracle: BatchOracle) -> Iterator[None]:
-    """Errors of the client as ours: NoAnswer where a further try may help, OracleError else."""
-    import openai  # noqa: PLC0415 - half a second, for nothing where the oracle is `rules`
-
-    try:
-        yield
-    except openai.APIStatusError as error:
-        failure = oracle.failure(error.status_code, error.body, error.message)
-        if error.status_code == 404:
-            raise GoneError(
-                f"status 404: {oracle.one_line(error.message)}",
-                fix="check articles.label.oracle.base_url; without a Batch API there, set batch_api.enabled: false",
-            ) from None
-        raise (failure if isinstance(failure, NoAnswer | OracleError) else OracleError(str(failure))) from None
-    except openai.APIError as error:
-        raise NoAnswer(oracle.one_line(error.message)) from None
 
 
 def _wait(seconds: float, stop: StopRequest) -> None:

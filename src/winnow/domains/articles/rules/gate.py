@@ -99,9 +99,9 @@ def require_pass(outcome: Outcome) -> None:
                 "Name another one (articles.label.oracle; your own server costs nothing), or use scores that you "
                 "have (articles.label.use_scores)"
             )
-        listed = "".join(f"\n    {reason}" for reason in outcome.reasons)
+        told = f"the oracle's prompt did not pass ({outcome.word}: {outcome.decision}); nothing more was asked:"
         raise PromptRefusedError(
-            f"the oracle's prompt did not pass ({outcome.word}: {outcome.decision}); nothing more was asked:{listed}",
+            [told, *(f"    {reason}" for reason in outcome.reasons)],
             where=str(REPORT),
             fix=cure,
         )

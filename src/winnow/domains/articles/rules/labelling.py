@@ -1,9 +1,10 @@
 """Asking an oracle about many articles: each answer is stored when it arrives, what it costs is capped and counted."""
 
 import math
+import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
@@ -20,10 +21,13 @@ from winnow.domains.articles.rules.runs import BatchRun, Run, Task
 from winnow.domains.articles.rules.stores import AnswerStore
 from winnow.learn.interrupt import StopRequest, stop_request
 from winnow.pipeline.cache import content_key
+from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.ledger import state_folder
 
 QUOTED = 200
 """Characters of a malformed answer that are shown."""
+ROUNDING = 1e-6
+"""Cents by which a whole number of them may be missed."""
 
 
 class Labeller:
@@ -70,6 +74,10 @@ class Labeller:
     def highest_cost(self, asked: Question, *, is_batch: bool = False) -> float:
         """Of one answer, in US dollars."""
         return self.excess * self.oracle.highest_cost(asked) * self.price_share(is_batch=is_batch)
+
+    def learn_excess(self, asked: Question, reply: Reply) -> None:
+        if highest := self.oracle.highest_cost(asked):
+            self.excess = max(self.excess, reply.tokens.cost(self.settings.prices) / highest)
 
     def mean_cost(self, *, is_batch: bool = False) -> float | None:
         """Of an answer of this oracle to this prompt, calibration's included; None before the first one."""
@@ -206,7 +214,8 @@ def announce(labeller: Labeller, asked: Iterable[tuple[Article, Variant]], *, is
     most *= (settings.parse_retries + 1) * (settings.retries + 1)
     mean, left = labeller.mean_cost(is_batch=is_batch), max(labeller.left_usd, 0.0)
     guess = "" if mean is None else f"about ${min(count * mean, most):.2f}, "
-    print(f"{count} questions to ask: {guess}at most ${most:.2f}; ${left:.2f} left", file=sys.stderr)
+    shown = math.ceil(most * 100 - ROUNDING) / 100, math.floor(left * 100 + ROUNDING) / 100
+    print(f"{count} questions to ask: {guess}at most ${shown[0]:.2f}; ${shown[1]:.2f} left", file=sys.stderr)
     return sum(total * mean <= left for total in accumulate(counts)) if mean else len(counts)
 
 
@@ -224,11 +233,16 @@ def open_labeller(definition: Definition, params: Label, seed: int) -> Iterator[
     folder = state_folder() / "kept" / "articles"
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "answers.lock"), stop_request() as stop:
-        store = AnswerStore(folder / "answers.sqlite")
+        file = folder / "answers.sqlite"
         try:
-            yield Labeller(oracle, store, definition, params, stop)
-        finally:
-            store.close()
+            with closing(AnswerStore(file)) as store:
+                yield Labeller(oracle, store, definition, params, stop)
+        except sqlite3.Error as error:
+            raise WinnowError(
+                f"paid answers cannot be stored: {error}",
+                where=str(file),
+                fix="free some space, or see to the file's permissions, and run it again; what was stored is kept",
+            ) from None
 
 
 @contextmanager

@@ -1,12 +1,10 @@
 """The oracles: `rules`, which counts words, and `openai`, any server that speaks the OpenAI protocol."""
 
 import json
+import math
 import os
 import re
-import threading
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -16,25 +14,22 @@ from winnow.domains.articles.params import Oracle as Settings
 from winnow.domains.articles.params import Prices
 from winnow.domains.articles.rules.addresses import is_loopback
 from winnow.domains.articles.rules.questions import Question
+from winnow.domains.articles.rules.servers import LONGEST_REPLY, PATIENCE, Server, ServerReply
 from winnow.domains.articles.source.synthetic import score_words
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
-
-T = TypeVar("T")
+from winnow.pipeline.text import masked
 
 KEYS = ("WINNOW_ORACLE_KEY", "OPENAI_API_KEY")
 """Environment variables that may hold the key, the first one found counts; the second is for OpenAI alone."""
 
 OPENAI = "api.openai.com"
 
-LONGEST_REPLY = 16 * 2**20
-"""Bytes; the longest answers of models have a hundredth of that."""
-PATIENCE = 2
-"""How many times `timeout`, which counts between two bytes, a whole answer may take."""
-
 STEPS = 20
 """How finely `rules` scores: half points of a scale of ten."""
 
+LONGEST_SAID = 2000
+"""Bytes of a refusal that are read for the reason."""
 REFUSED = frozenset({400, 413, 422, 451})
 """Statuses about one request, such as a content filter's or an article that is too long."""
 MODERATED = re.compile("moderat|flagged|content[ _-]?(polic|filter)", re.IGNORECASE)
@@ -143,17 +138,17 @@ class RulesOracle:
         return 0.0
 
 
+class GoneError(OracleError):
+    """The server has nothing at this address: no such model, batch or file, or no Batch API at all."""
+
+
 class OpenAIOracle:
     """A server with the chat completions of OpenAI's protocol: Gemini's, vLLM, Ollama, llama.cpp, …"""
 
     def __init__(self, settings: Settings) -> None:
-        from openai import OpenAI  # noqa: PLC0415 - half a second, for nothing where the oracle is `rules`
-
         self.settings = settings
         self.key = _key(settings.base_url)
-        self.client: OpenAI = OpenAI(
-            api_key=self.key or "none", base_url=settings.base_url, timeout=settings.timeout, max_retries=0
-        )
+        self.server = Server(settings.base_url, self.key, settings.timeout)
 
     @property
     def name(self) -> str:
@@ -184,45 +179,37 @@ class OpenAIOracle:
         return {**{name: value for name, value in fields.items() if value is not None}, **given.extra_body}
 
     def ask(self, question: Question) -> Reply:
-        import openai  # noqa: PLC0415
+        return self.read(self.exchange("POST", "/chat/completions", json=self.body(question)), prompt_tokens(question))
 
-        try:
-            found = within(PATIENCE * self.settings.timeout, lambda: self._post(self.body(question)))
-        except TimeoutError:
-            late = f"no whole answer within {PATIENCE * self.settings.timeout:g} s"
-            raise NoAnswer(late, maybe_paid=True) from None
-        except openai.APIStatusError as error:
-            pause = _seconds(error.response.headers.get("retry-after"))
-            raise self.failure(error.status_code, error.body, error.message, pause) from None
-        except openai.APIError as error:
-            is_lost = isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
-            raise NoAnswer(self.one_line(error.message), maybe_paid=True, unreachable=is_lost) from None
-        return self.read(found, prompt_tokens(question))
+    def exchange(
+        self, method: str, path: str, *, seconds: float | None = None, most: int = LONGEST_REPLY, **content: Any
+    ) -> bytes:
+        """What the server replies to one request; raises Refused, NoAnswer, or OracleError when it is no success.
 
-    def _post(self, body: Mapping[str, Any]) -> bytes:
-        """What `chat.completions.create` does, without its walk through the types of both bodies, and in pieces."""
-        end = time.monotonic() + PATIENCE * self.settings.timeout
-        answer: Any = self.client.post(
-            "/chat/completions", cast_to=bytes, body=body, options={"headers": {"X-Stainless-Raw-Response": "stream"}}
-        )
-        found = bytearray()
+        `seconds`: the most for the whole reply, PATIENCE * timeout if None; `most`: bytes of it.
+        """
+        seconds = PATIENCE * self.settings.timeout if seconds is None else seconds
         try:
-            for piece in answer.iter_bytes():
-                found += piece
-                if len(found) > LONGEST_REPLY:
-                    raise NoAnswer(f"a reply of more than {LONGEST_REPLY:,} bytes", maybe_paid=True)
-                if time.monotonic() > end:
-                    raise TimeoutError
-        finally:
-            answer.close()
-        return bytes(found)
+            found = self.server.exchange(method, path, seconds=seconds, most=most, **content)
+        except TimeoutError as error:
+            raise NoAnswer(str(error), maybe_paid=True) from None
+        except ConnectionRefusedError as error:  # nothing was sent
+            raise NoAnswer(self.one_line(error), unreachable=True) from None
+        except OSError as error:
+            raise NoAnswer(self.one_line(error), maybe_paid=True, unreachable=True) from None
+        except ValueError as error:
+            raise NoAnswer(self.one_line(error), maybe_paid=True) from None
+        if not 200 <= found.status < 300:
+            raise self.failure(found)
+        return found.body
 
     def read(self, body: bytes, sent: int) -> Reply:
-        """`read_reply`, where what the server says instead of an answer is one line without the key."""
+        """`read_reply`, where nothing that the server says holds the key, which it may repeat."""
         try:
-            return read_reply(body, sent)
+            reply = read_reply(body, sent)
         except NoAnswer as error:
             raise NoAnswer(self.one_line(error), pause=error.pause, maybe_paid=error.maybe_paid) from None
+        return reply._replace(text=masked(reply.text), flaw=reply.flaw and self.one_line(reply.flaw))
 
     def highest_cost(self, question: Question) -> float:
         prices, given = self.settings.prices, self.settings
@@ -230,44 +217,22 @@ class OpenAIOracle:
         answer = given.max_tokens * max(prices.completion, prices.thinking)
         return (prompt * max(prices.prompt, prices.cached) + answer + given.thinking_tokens * prices.thinking) / 1e6
 
-    def failure(self, status: int, body: Any, message: str = "", pause: float | None = None) -> Exception:
+    def failure(self, found: ServerReply) -> Exception:
         """What a status that is no success means: for this request, for now, or for all of them."""
-        said = f"status {status}: {self.one_line(part_of(body, 'message') or message)}"
-        if status in REFUSED or (status == 403 and MODERATED.search(f"{message} {body}")):
+        status, text = found.status, found.body[:LONGEST_SAID].decode(errors="replace")
+        body = read_json(found.body)
+        told = part_of(body, "error", "message") or part_of(body, "message")
+        said = f"status {status}: {self.one_line(told if isinstance(told, str) else text or found.location or '')}"
+        if status in REFUSED or (status == 403 and MODERATED.search(text)):
             return Refused(said)
         if status in TRANSIENT or status >= 500:
-            return NoAnswer(said, pause=pause)
-        fix = _remedy(status)
-        return OracleError(f"the oracle's server refused with {said}", where=self.settings.base_url, fix=fix)
+            return NoAnswer(said, pause=_seconds(found.retry_after))
+        kind = GoneError if status == 404 else OracleError
+        return kind(f"the oracle's server refused with {said}", where=self.settings.base_url, fix=_remedy(status))
 
     def one_line(self, text: Any) -> str:
         """What the server says, in one line; a server may repeat the request's headers."""
-        line = _encodable(" ".join(str(text).split()))
-        return (line.replace(self.key, "…") if self.key else line)[:300]
-
-
-def within(seconds: float, ask: Callable[[], T]) -> T:
-    """What `ask` gives; raises TimeoutError when it takes longer, such as for a server that sends a byte a second.
-
-    It goes on in a thread of its own then, which does not keep the program from ending.
-    """
-    found: list[T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            found.append(ask())
-        except BaseException as error:  # raised in the caller's thread
-            failed.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failed:
-        raise failed[0]
-    if not found:
-        raise TimeoutError
-    return found[0]
+        return masked(_encodable(" ".join(str(text).split())))[:300]
 
 
 def make_oracle(settings: Settings, definition: Definition, seed: int) -> Oracle:
@@ -306,10 +271,9 @@ def read_reply(body: bytes, sent: int) -> Reply:
 
     Tokens that the server does not count readably are estimated, so that the cap on costs holds: `sent` for the prompt.
     """
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        raise NoAnswer("a reply that is not JSON, or cut off", maybe_paid=True) from None
+    found = read_json(body)
+    if found is None:
+        raise NoAnswer("a reply that is not JSON, or cut off", maybe_paid=True)
     choices = part_of(found, "choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         said = part_of(found, "error", "message") or part_of(found, "error") or "a reply without choices"
@@ -347,6 +311,14 @@ def _tokens(usage: Any) -> Tokens | None:
     return Tokens(prompt, cached, completion - inside, inside + beside)
 
 
+def read_json(body: bytes) -> Any:
+    """The JSON of a reply, whatever bytes in it are no text; None where it is none, or nested too deeply."""
+    try:
+        return json.loads(body.decode(json.detect_encoding(body), errors="replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
 def part_of(value: Any, *names: str) -> Any:
     """What is under the names, one within another; None where there is nothing."""
     for name in names:
@@ -367,9 +339,10 @@ def _most_tokens(*texts: str) -> int:
 
 def _seconds(header: str | None) -> float | None:
     try:
-        return max(float(header or ""), 0.0)
+        found = float(header or "")
     except ValueError:  # a date, which few servers send
         return None
+    return None if math.isnan(found) else max(found, 0.0)
 
 
 def _remedy(status: int) -> str:
@@ -377,4 +350,6 @@ def _remedy(status: int) -> str:
         return f"check the key in {KEYS[0]}"
     if status == 404:
         return "check articles.label.oracle.base_url and model"
+    if 300 <= status < 400:
+        return "name the address to which it points in articles.label.oracle.base_url: articles are not sent on"
     return "see the message above; what was answered is kept"

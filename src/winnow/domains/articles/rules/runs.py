@@ -8,15 +8,16 @@ import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, cast
 
 from winnow.domains.articles.rules.batches import LARGEST_FILE, BatchOracle, batch_line, collect, send
 from winnow.domains.articles.rules.oracles import NoAnswer, OracleError, Refused, Reply
 from winnow.domains.articles.rules.outcomes import CAP, Labelled, told_of
 from winnow.domains.articles.rules.questions import Question
+from winnow.domains.articles.rules.servers import in_background
 from winnow.learn.interrupt import Interrupted
 from winnow.pipeline.errors import WinnowError
 
@@ -82,18 +83,22 @@ class Run:
 
     def _ask_all(self, tasks: Iterator[Task]) -> None:
         width = 1 if self.settings.provider == "rules" else self.settings.concurrency
-        with ThreadPoolExecutor(width) as pool:
-            under_way: dict[Future[Reply], Task] = {}
-            self.under_way = cast("dict[Future[Reply] | str, Task]", under_way)
-            while True:
-                while len(under_way) < width and (task := self._next(tasks)):
-                    under_way[pool.submit(self._ask, task)] = task
-                if not under_way:
-                    break
-                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                with self.labeller.kept.saving():
-                    for future in done:
-                        self._settle(under_way.pop(future), future.exception() or future.result())
+        under_way: dict[Future[Reply], Task] = {}
+        self.under_way = cast("dict[Future[Reply] | str, Task]", under_way)
+        while True:
+            while len(under_way) < width and (task := self._next(tasks)):
+                under_way[in_background(partial(self._ask, task))] = task
+            if not under_way:
+                break
+            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in done:
+                task, outcome = under_way.pop(future), future.exception() or future.result()
+                try:
+                    with self.labeller.kept.saving():  # before all that might raise
+                        self._store(task, outcome)
+                    self._settle(task, outcome)
+                except Exception as error:  # such as of a full disk, where what is under way may still fit
+                    self.failure = self.failure or error
 
     def _next(self, tasks: Iterator[Task]) -> Task | None:
         """The next article to ask about, its highest cost reserved; None when there is none, or none for now."""
@@ -132,16 +137,17 @@ class Run:
             time.sleep(min(left, 0.2))
         return self.labeller.oracle.ask(task.asked)
 
+    def _store(self, task: Task, outcome: Reply | BaseException) -> None:
+        if isinstance(outcome, Reply):
+            self.labeller.store(task.key, outcome)
+
     def _settle(self, task: Task, outcome: Reply | BaseException) -> None:
-        """Store, count and judge what came of a request."""
+        """Count and judge what came of a request."""
         labeller = self.labeller
         labeller.reserved = labeller.reserved - task.reserved if self.under_way else 0.0
         if isinstance(outcome, Reply):
             reply = outcome
-            labeller.store(task.key, reply)
-            if task.reserved:
-                share = self.settings.prices.batch_share if reply.batched else 1.0
-                labeller.excess *= max(share * reply.tokens.cost(self.settings.prices) / task.reserved, 1.0)
+            labeller.learn_excess(task.asked, reply)
             self._hear()
             task.tries, task.pause = 0, 0.0
             found = labeller.decide(task, reply)
@@ -170,10 +176,11 @@ class Run:
             self.again.append(task)
             return
         self.silent += 1
-        self._finish(task, self._without(task, f"no answer: {error}"))
+        wait = f"; it asks to wait {task.pause:,.0f} s" if task.pause > LONGEST_PAUSE else ""
+        self._finish(task, self._without(task, f"no answer: {error}{wait}"))
         if self.silent > self._patience(error):
             self.failure = self.failure or OracleError(
-                f"the oracle's server gives no answer: {error}",
+                f"the oracle's server gives no answer: {error}{wait}",
                 where=f"{self.settings.base_url} (tried {task.tries} times)",
                 fix="check articles.label.oracle.base_url, timeout, retries and concurrency; what was answered is kept",
             )
@@ -255,7 +262,9 @@ class BatchRun(Run):
             with labeller.kept.saving():
                 for key in list(chunk):
                     missing = NoAnswer("the batch ended without an answer to this request")
-                    self._settle(chunk.pop(key), found.get(key, missing))
+                    task, outcome = chunk.pop(key), found.get(key, missing)
+                    self._store(task, outcome)
+                    self._settle(task, outcome)
                 labeller.kept.end_batch(batch.label)
 
 

@@ -46,12 +46,15 @@ class AnswerStore:
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """One transaction."""
+        """One transaction: all of it or nothing."""
         self._file.execute("BEGIN")
         try:
             yield
-        finally:
             self._file.execute("COMMIT")
+        except BaseException:
+            if self._file.in_transaction:  # a full disk ends it
+                self._file.execute("ROLLBACK")
+            raise
         if time.monotonic() > self._synced + 1:  # a wait for the disk, of milliseconds
             self._file.execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._synced = time.monotonic()
@@ -108,10 +111,13 @@ def _digest_of(reply: Mapping[str, Any]) -> str:
 
 
 def _is_whole(file: Path) -> bool:
+    """Raises sqlite3.Error when the file cannot be read for another reason than damage, such as a full disk."""
     try:
         with closing(sqlite3.connect(file)) as opened:
             return [row for (row,) in opened.execute("PRAGMA quick_check")] == ["ok"]
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise
         return False
 
 
