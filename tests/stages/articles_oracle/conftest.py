@@ -14,12 +14,12 @@ from winnow.domains.articles.rules import runs
 from winnow.domains.articles.source.filters import read_filter
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def definition() -> Definition:
     return read_filter(FILTER, ROOT / "data/source/articles/filters")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where ingest and filter ran."""
     folder = tmp_path_factory.mktemp("articles")
