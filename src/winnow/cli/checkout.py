@@ -89,7 +89,7 @@ def _print_or_apply(domain: str, name: str, *, apply: bool) -> None:
     """Print a preset or the list of them, or write one into params.yaml; raises WinnowError."""
     from winnow.pipeline import presets
     from winnow.pipeline.params import PARAMS_FILE, Document
-    from winnow.workspace.validation import validate_domain
+    from winnow.workspace.validation import check_types, validate_domain
 
     check_domain(domain)
     enter_checkout()
@@ -107,7 +107,8 @@ def _print_or_apply(domain: str, name: str, *, apply: bool) -> None:
     changes = left | presets.without_absent_sources(domain, given, params)
     document = Document(PARAMS_FILE).overlaid(presets.only(domain, chosen, changes), (domain,))
     presets.put(left, document.content)
-    validate_domain(document, domain)  # other domains may be invalid, and so may what the preset replaces
+    check = validate_domain if apply else check_types
+    check(document, domain)  # other domains may be invalid, and so may what the preset replaces
     if left:
         print(f"back to the defaults, which `tiny` had replaced: {', '.join(left)}", file=sys.stderr)
     if given.keys() - changes.keys():

@@ -31,7 +31,7 @@ def read_each_domain() -> tuple[dict[str, Any], dict[str, list[str]]]:
     """
     document = Document(PARAMS_FILE)
     _check_shared(document)
-    problems = {name: problems_of(document, name) for name in domain_names()}
+    problems = {name: _type_problems(document, name) for name in domain_names()}
     return document.content, {name: found for name, found in problems.items() if found}
 
 
@@ -40,30 +40,43 @@ def _check_shared(document: Document) -> None:
     document.section((), whole_file(dict.fromkeys(domain_names(), Any)))
 
 
-def problems_of(document: Document, domain: str) -> list[str]:
-    """What is wrong with a domain's section, each with its file and line; empty when it is valid."""
-    devices = document.section(("runtime",), Runtime).devices
+def _type_problems(document: Document, domain: str) -> list[str]:
+    """What is not of the right type or out of bounds in a domain's section, each with its file and line."""
     try:
-        section = document.section((domain,), load(domain, "params").Params)
+        document.section((domain,), load(domain, "params").Params)
     except ParamsError as error:
         return error.what.splitlines()
+    return []
+
+
+def _problems(document: Document, domain: str) -> list[str]:
+    """What is wrong with a domain's section, each with its file and line; empty when it is valid."""
+    devices = document.section(("runtime",), Runtime).devices
+    if problems := _type_problems(document, domain):
+        return problems
+    section = document.section((domain,), load(domain, "params").Params)
     found = [*_metric_problems(domain, section), *_path_problems(domain, section), *_batch_problems(section, devices)]
     placed = [((domain, *location), problem) for location, problem in found]
     return [f"{document.at(whole)}: `{dotted(whole)}`: {problem}" for whole, problem in placed]
 
 
-def validate_domain(document: Document, domain: str) -> None:
-    """Raise ParamsError listing everything wrong with a domain's section, or beside those of all domains."""
+def check_types(document: Document, domain: str) -> None:
+    """Raise ParamsError for a wrong type or bound in a domain's section, or beside those of all domains."""
     _check_shared(document)
     document.section((domain,), load(domain, "params").Params)
-    if problems := problems_of(document, domain):
+
+
+def validate_domain(document: Document, domain: str) -> None:
+    """Raise ParamsError listing everything wrong with a domain's section, or beside those of all domains."""
+    check_types(document, domain)
+    if problems := _problems(document, domain):
         raise ParamsError(problems, fix="correct the values named above")
 
 
 def validate_params(document: Document) -> None:
     """Raise ParamsError listing everything wrong with params.yaml."""
     document.section((), params_model())
-    if problems := [problem for domain in domain_names() for problem in problems_of(document, domain)]:
+    if problems := [problem for domain in domain_names() for problem in _problems(document, domain)]:
         raise ParamsError(problems, fix="correct the values named above")
 
 
