@@ -20,7 +20,7 @@ def main() -> None:
 
 def median_seconds(arguments: Sequence[str]) -> float:
     """Of the user's and the system's seconds of a command in this checkout; its first start is not counted."""
-    command = [sys.executable, "-c", "from winnow.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from winnow.cli.app import main; main()", *arguments]
     seconds = []
     for _ in range(REPEATS + 1):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

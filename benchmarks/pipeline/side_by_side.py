@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.measure import clone, report
 
-WINNOW = (sys.executable, "-c", "from winnow.cli import main; main()", "run", "--jobs")
+WINNOW = (sys.executable, "-c", "from winnow.cli.app import main; main()", "run", "--jobs")
 PROGRESS = re.compile(r"(^|│ )epoch \d")
 
 

@@ -16,8 +16,8 @@ from dvc.utils.hydra import apply_overrides
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from typer.testing import CliRunner
 
-from winnow import cli
-from winnow.cli import app
+from winnow.cli import app as cli
+from winnow.cli.app import app
 from winnow.domains.load import domain_names, load
 from winnow.pipeline import presets
 from winnow.pipeline.files import folder_digest
@@ -30,7 +30,7 @@ PRESETS = [(path.parent.name, path.stem) for path in sorted(ROOT.glob("presets/*
 
 
 def winnow(
-    folder: Path, *arguments: str, code: Path | None = None, program: str = "from winnow.cli import main; main()"
+    folder: Path, *arguments: str, code: Path | None = None, program: str = "from winnow.cli.app import main; main()"
 ) -> "subprocess.CompletedProcess[str]":
     """The command as run in a checkout, by its own code unless another checkout's is given."""
     environment = {**os.environ, "PYTHONPATH": str((code or folder) / "src")}
@@ -291,7 +291,7 @@ def test_a_command_loads_only_what_it_needs(workspace: Path, arguments: list[str
     (workspace / ".dvc").mkdir()
     (workspace / ".dvc/config").write_text("[core]\n    no_scm = true\n")
     told = "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
-    program = f"import atexit, sys; atexit.register(lambda: {told}); from winnow.cli import main; main()"
+    program = f"import atexit, sys; atexit.register(lambda: {told}); from winnow.cli.app import main; main()"
     done = winnow(workspace, *arguments, program=program)
     loaded = set(done.stderr.splitlines()[-1].split())
     assert "winnow" in loaded
@@ -358,7 +358,7 @@ def test_every_command_shows_an_example_of_its_own(command: list[str]) -> None:
 def test_a_shell_completes_commands_and_domains(typed: str, expected: str) -> None:
     words = f"winnow {typed}"
     asked = {"_WINNOW_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
-    program = "import sys; sys.argv[0] = 'winnow'; from winnow.cli import main; main()"
+    program = "import sys; sys.argv[0] = 'winnow'; from winnow.cli.app import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, **asked, "PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False,

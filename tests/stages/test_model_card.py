@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 from typer.testing import CliRunner
 
 from tests.stages.programs import Programs
-from winnow.cli import app
+from winnow.cli.app import app
 from winnow.domains.load import has_module, load
 from winnow.learn.publishing import HTTPError
 from winnow.pipeline.errors import WinnowError

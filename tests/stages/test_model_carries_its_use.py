@@ -211,7 +211,7 @@ def test_an_installed_package_answers_from_a_copied_folder_without_a_checkout(
             shutil.copytree(each, elsewhere / each.name) if each.is_dir() else shutil.copy(each, elsewhere / each.name)
     if not here.commands:
         return
-    program = f"import winnow.cli as c; assert c.__file__.startswith({str(installed)!r}), c.__file__; c.main()"
+    program = f"import winnow.cli.app as c; assert c.__file__.startswith({str(installed)!r}), c.__file__; c.main()"
     done = subprocess.run(
         [sys.executable, "-c", program, here.domain, *here.commands[0], "--model", "model"],
         cwd=elsewhere,

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from tests.browser import Browser
 from tests.library.show.paged import Element, parse, tables
 from tests.stages.programs import DATA_STAGES, Programs
-from winnow.cli import app
+from winnow.cli.app import app
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.show.page import REPORT
 

@@ -24,7 +24,7 @@ from tests.browser import Browser
 from tests.conftest import ROOT
 from tests.served import served, text_of
 from tests.stages.conftest import Finished, torch_restored
-from winnow.cli import app
+from winnow.cli.app import app
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.domains.load import has_module, load
 from winnow.domains.retina.source.fundus import draw_fundus
@@ -339,7 +339,7 @@ def test_the_command_serves_the_models_of_this_checkout_until_ctrl_c(
 ) -> None:
     if finished.programs.domain != "climb":
         return
-    program = "from winnow.cli import main; main()"
+    program = "from winnow.cli.app import main; main()"
     server = subprocess.Popen(
         [sys.executable, "-c", program, "serve", "--port", "0"],
         cwd=finished.folder, env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},

@@ -22,7 +22,7 @@ def new(
 
     Example: winnow new tides
     """
-    from winnow.cli import app
+    from winnow.cli.app import app
     from winnow.workspace.new_domain import add_domain
 
     enter_checkout()

@@ -2,7 +2,6 @@
 
 import io
 import json
-import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 
 import torch
 from pydantic import PydanticSchemaGenerationError, TypeAdapter
+from safetensors import safe_open
 from torch import nn
 
 from winnow.learn.checkpoints import DamagedWeightsError, load_weights
@@ -20,6 +20,9 @@ from winnow.pipeline.files import read_json
 from winnow.pipeline.reading import reason
 
 M = TypeVar("M", bound=nn.Module)
+
+SMALL = 1024
+"""A size that takes little memory, whether or not a weight has it."""
 
 
 def load_trained(network: type[M], domain: str, device: str | torch.device = "cpu", folder: Path | None = None) -> M:
@@ -32,10 +35,11 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
     """
     folder = folder or model_folder(domain)
     try:
-        _check_types(network, read_json(folder / "config.json", made_by=f"`dvc repro train@{domain}`"))
+        config = read_json(folder / "config.json", made_by=f"`dvc repro train@{domain}`")
+        _check_types(network, config)
+        _check_sizes(network, config, folder)
         doing("loading the model")
         with redirect_stdout(io.StringIO()):
-            _check_shapes(network, folder)
             model: M = cast(Any, network).from_pretrained(folder)
         if missing := set(load_weights(model, folder)) & set(model.state_dict()):  # the hub's mixin is not strict
             raise TrainingError(f"{', '.join(sorted(missing))} is missing")
@@ -63,14 +67,26 @@ def _check_types(network: type[nn.Module], config: Mapping[str, Any]) -> None:
             TypeAdapter(kinds[name]).validate_json(json.dumps(config[name]), strict=True)
 
 
-def _check_shapes(network: type[nn.Module], folder: Path) -> None:
-    """Raise what `from_pretrained` raises when the configuration asks for other shapes than those of the weights.
+def _check_sizes(network: type[nn.Module], config: Mapping[str, Any], folder: Path) -> None:
+    """Raise ValueError when the configuration asks for larger weights than those that are there, of any amount.
 
-    The network is built without memory for its numbers, since a configuration can ask for any amount.
+    These are the network's whole numbers without bounds of their own, and the sizes of a configuration within it, such
+    as a language model's `hidden_size`.
     """
-    with torch.device("meta"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that nothing is copied
-        cast(Any, network).from_pretrained(folder)
+    with safe_open(folder / "model.safetensors", "pt") as weights:
+        sizes = {size for name in weights.keys() for size in weights.get_slice(name).get_shape()}  # noqa: SIM118
+    kinds = get_type_hints(network.__init__, include_extras=True)
+    own = {name: value for name, value in config.items() if kinds.get(name) is int and value > max(sizes, default=0)}
+    inner = {
+        f"{name}.{key}": value
+        for name, section in config.items()
+        if isinstance(section, Mapping)
+        for key, value in section.items()
+        if kinds.get(name) == dict[str, Any] and key.endswith("_size") and (value or 0) > SMALL and value not in sizes
+    }
+    if found := own | inner:
+        told = ", ".join(f"{name} is {value}" for name, value in found.items())
+        raise ValueError(f"{told}, and no weight has that size")
 
 
 def _damaged(domain: str, folder: Path, error: Exception) -> WinnowError:

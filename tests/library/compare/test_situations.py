@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.library.compare.conftest import git
-from winnow import cli
+from winnow.cli import experiments as cli
 from winnow.compare.report import write_report
 from winnow.compare.revisions import Revision
 from winnow.pipeline.errors import WinnowError

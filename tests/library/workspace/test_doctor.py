@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from winnow.cli import app
+from winnow.cli.app import app
 from winnow.pipeline import presets
 from winnow.pipeline.params import PARAMS_FILE
 from winnow.workspace import doctor

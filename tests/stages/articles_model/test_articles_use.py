@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score, mean_absolute_error
 from typer.testing import CliRunner
 
 from tests.stages.programs import DATA_STAGES, Programs
-from winnow.cli import app as winnow
+from winnow.cli.app import app as winnow
 from winnow.domains.articles import inference
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import plain, read_config

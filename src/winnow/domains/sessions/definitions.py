@@ -23,3 +23,8 @@ LIST_LENGTH = 10
 HISTORY_BINS = ("1-5", "6-10", "11-20", "21-50", "51+")
 HISTORY_EDGES = (5, 10, 20, 50)
 """Numbers of known songs of a user at which the first bins end (inclusive)."""
+
+
+def may_have_genres(form: str, column: str | int | None) -> bool:
+    """Whether a source of this format, and an event log with this column of genres, can tell any."""
+    return form == "lastfm_hetrec" or (form == "events" and column is not None)

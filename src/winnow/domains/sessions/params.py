@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from winnow.curate.settings import SourceFiles, SourcePath
+from winnow.domains.sessions import definitions
 from winnow.judge.settings import Judging
 from winnow.learn.settings import TrainingSettings
 from winnow.pipeline.section import Float, Section
@@ -13,11 +14,6 @@ from winnow.show.settings import Drawing
 
 Column = str | int
 """A column's name in the header, or its 0-based position."""
-
-
-def may_have_genres(form: str, column: Column | None) -> bool:
-    """Whether a source of this format, and an event log with this column of genres, can tell any."""
-    return form == "lastfm_hetrec" or (form == "events" and column is not None)
 
 
 class Common(Section):
@@ -239,7 +235,9 @@ class Params(Section):
     def _genres_to_learn_from(self) -> Self:
         """genre_gat needs songs with genres; a source may name none, which is known before any stage runs."""
         sources = self.ingest.sources
-        named = [may_have_genres(each.format, each.events.genre if each.events else None) for each in sources]
+        named = [
+            definitions.may_have_genres(each.format, each.events.genre if each.events else None) for each in sources
+        ]
         if self.train.model == "genre_gat" and sources and not any(named):
             raise ValueError(
                 "train.model is genre_gat, which learns from genres, and no source names any; "

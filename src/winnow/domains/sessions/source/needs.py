@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from winnow.domains.sessions.params import may_have_genres
+from winnow.domains.sessions.definitions import may_have_genres
 from winnow.pipeline.recognised import Needs, Setting
 
 
