@@ -16,9 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of slow tests first, so that no worker ends long after the other (`--no-loadscope-reorder` keeps this)."""
-    slow_first = ("test_new_domain.py", "pipeline", "stages")
-    items.sort(key=lambda item: next((n for n, name in enumerate(slow_first) if name in item.path.parts), 3))
+    """Files of slow tests first, so that no worker ends long after the other (`--no-loadscope-reorder` keeps this).
+
+    Before them those that fork a process that trains: PyTorch refuses that in one that has trained with checkpointed
+    gradients, as some tests of articles do.
+    """
+    first = ("test_new_domain.py", "test_distributed.py", "test_checkpoints.py", "pipeline", "stages")
+    items.sort(key=lambda item: next((n for n, name in enumerate(first) if name in item.path.parts), len(first)))
 
 
 @pytest.fixture(scope="session")
