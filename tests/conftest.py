@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Before them those that fork a process that trains: PyTorch refuses that in one that has trained with checkpointed
     gradients, as some tests of articles do.
     """
-    first = ("test_new_domain.py", "test_distributed.py", "test_checkpoints.py", "pipeline", "stages")
+    first = ("test_new_domain.py", "learn", "pipeline", "stages")
     items.sort(key=lambda item: next((n for n, name in enumerate(first) if name in item.path.parts), len(first)))
 
 
