@@ -16,13 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of slow tests first, so that no worker ends long after the other (`--no-loadscope-reorder` keeps this).
-
-    Before them those that fork a process that trains: PyTorch refuses that in one where autograd's threads have
-    started, as they may have by an earlier file of the same worker.
-    """
-    first = ("test_new_domain.py", "learn", "pipeline", "stages")
-    items.sort(key=lambda item: next((n for n, name in enumerate(first) if name in item.path.parts), len(first)))
+    """Files of slow tests first, so that no worker ends long after the other (`--no-loadscope-reorder` keeps this)."""
+    slow_first = ("test_new_domain.py", "pipeline", "stages")
+    items.sort(key=lambda item: next((n for n, name in enumerate(slow_first) if name in item.path.parts), 3))
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 
+from tests.fake_tensors import fake_tensors
 from tests.stages.programs import Programs
 from winnow.domains.load import load
 from winnow.judge.intervals import bootstrap, mean, values
@@ -151,7 +151,7 @@ def test_loss_and_validation_compute_where_the_model_is(domain: Programs, monkey
     loaders = task.loaders(domain.section("train").subset, BatchShare(8, 1, 1, 0))
     model, batch, val = task.build(), loaders.train.batch(0, 0), loaders.val[0]
     without_sparse_kernels(monkeypatch)
-    with FakeTensorMode(allow_non_fake_inputs=False) as mode:
+    with fake_tensors(allow_non_fake_inputs=False) as mode:
 
         def moved(value: Any) -> Any:
             if isinstance(value, Tensor):

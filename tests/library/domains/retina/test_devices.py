@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 
+from tests.fake_tensors import fake_tensors
 from winnow.domains.retina import definitions
 from winnow.domains.retina.model import grading, heatmaps
 from winnow.domains.retina.model.network import Grader
@@ -38,7 +38,7 @@ def test_everything_is_computed_where_the_model_is(head: str, monkeypatch: pytes
     monkeypatch.setattr(features, "_platform", lambda _: "a GPU")
     monkeypatch.setattr(features, "content_key", lambda _: "")
     monkeypatch.setattr(features, "kept_array", lambda _name, _key, _rows, compute: list(compute()))
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    with fake_tensors(allow_non_fake_inputs=True):
         with torch.device("cuda"):
             model = grader(head)
         assert model.device.type == "cuda"
