@@ -151,6 +151,7 @@ def test_every_answer_says_what_evaluate_found(trained: Trained) -> None:
     stamped = 0
     for answer in trained.answers:
         assert judged["reasons"][0] in answer.warned
+        assert "trained on synthetic data" in answer.warned
         for each in json_answers(answer):
             assert each["model_verdict"] == judged["verdict"]
             stamped += 1

@@ -17,8 +17,8 @@ class EvaluationFiles(NamedTuple):
     """evaluate.json, what `dvc metrics diff` compares: verdict, headline with its interval, strongest baseline's value,
     the gate's metrics"""
     judgement: dict[str, Any]
-    """judgement.json, everything: verdict, reasons, conditions, sentence, model, interval, baseline, reference,
-    difference"""
+    """judgement.json, everything: verdict, reasons, conditions, sentence, whether the data are the
+    embedded ones, model, interval, baseline, reference, difference"""
 
 
 def evaluation_files(
@@ -49,6 +49,7 @@ def evaluation_files(
         "reasons": verdict.reasons,
         "conditions": verdict.conditions,
         "sentence": verdict.sentence,
+        "embedded_data": embedded,
         "model": dict(found.model),
         "interval": interval,
         "baseline": {name: dict(values) for name, values in found.baseline.items()},

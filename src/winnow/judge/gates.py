@@ -26,6 +26,7 @@ class Grade(IntEnum):
 
 
 ADVICE = ("this model can be used", "read the reasons before you use this model", "do not use this model")
+ON_EMBEDDED_DATA = "trained on synthetic data, it says nothing about real ones"
 """By grade."""
 
 
@@ -76,10 +77,10 @@ def decide(gate: Gate, found: EvaluationResult, words: Words = WORDS, *, embedde
             reasons[place] += f" (expected of the embedded data: {gate.expected.reason})"
     conditions = [{"metric": each.metric, "word": words[each.grade], "target": each.target} for each in results]
     rival = strongest(found.baseline, gate.headline)
-    return Verdict(words[results[0].grade], reasons, conditions, _sentence(rival, headline, targets))
+    return Verdict(words[results[0].grade], reasons, conditions, _sentence(rival, headline, targets, embedded=embedded))
 
 
-def _sentence(rival: str, headline: Finding, targets: Sequence[Finding]) -> str:
+def _sentence(rival: str, headline: Finding, targets: Sequence[Finding], *, embedded: bool) -> str:
     """The verdict for a person: against the strongest baseline, which targets are missed, and what to do."""
     worst = max(each.grade for each in (headline, *targets))
     names = {grade: ", ".join(dict.fromkeys(each.metric for each in targets if each.grade == grade)) for grade in Grade}
@@ -90,7 +91,8 @@ def _sentence(rival: str, headline: Finding, targets: Sequence[Finding]) -> str:
         said += f"{joined} not {'' if names[Grade.BAD] else 'surely '}at the target of {missed}"
     elif targets:
         said += ", and at every target" if headline.grade == Grade.GOOD else ", but at every target"
-    return f"{said}: {ADVICE[worst]}"
+    advice = ON_EMBEDDED_DATA if embedded and worst == Grade.GOOD else ADVICE[worst]
+    return f"{said}: {advice}"
 
 
 def _headline(metric: str, found: EvaluationResult) -> Finding:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -45,6 +45,22 @@ class TrainedModel:
     folder: Path
     verdict: str
     reasons: tuple[str, ...]
+    is_demonstration: bool = False
+    """whether it was trained on the embedded synthetic data"""
+    doubt: str = "nobody knows how good it is"
+    """why a model without a verdict has none"""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person must know before relying on its answers; empty for a model that passed on data of its own."""
+        found = []
+        if self.verdict == UNKNOWN:
+            found.append(f"this model is {UNKNOWN}: {self.doubt}")
+        elif self.verdict not in PASSED:
+            found.append(f"this model did not pass its evaluation: {self.reasons[0] if self.reasons else self.verdict}")
+        if self.is_demonstration:
+            found.append("this model was trained on synthetic data: its answers about real data mean nothing")
+        return found
 
     def stamp(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of a command, with the verdict on the model that gave it."""
@@ -60,25 +76,26 @@ def model_folder(domain: str, root: Path = Path()) -> Path:
 
 
 def use_model(domain: str, given: Path | None) -> TrainedModel:
-    """The model in the folder `given`, or else this checkout's; a line on standard error tells that it did not pass.
+    """The model in the folder `given`, or else this checkout's; lines on standard error are its warnings.
 
     Raises WinnowError when there is none, before anything imports torch, which takes seconds.
     """
     root = checkout_root()
     folder = _existing(given, domain) if given is not None else model_folder(domain, root or Path())
     found = find_judgement(domain, folder, root)
-    model = TrainedModel(folder, *((found["verdict"], tuple(found["reasons"])) if found else (UNKNOWN, ())))
-    if found is None:
+    if found:
+        model = TrainedModel(folder, found["verdict"], tuple(found["reasons"]), found.get("embedded_data") is True)
+    else:
         unjudged.append(folder)
-        why = "nobody knows how good it is"
+        model = TrainedModel(folder, UNKNOWN, ())
         if (folder / JUDGEMENT).is_file():
-            why = "its files are not those that were evaluated; copy or download the folder again"
+            doubt = "its files are not those that were evaluated; copy or download the folder again"
+            model = replace(model, doubt=doubt)
         elif given is None and (judged := (root or Path()) / "metrics" / domain / JUDGEMENT).is_file():
-            why = f"{judged} is about another one (`dvc checkout train@{domain}` brings that one back)"
-        print(f"⚠ this model is {UNKNOWN}: {why}", file=sys.stderr)
-    elif model.verdict not in PASSED:
-        why = model.reasons[0] if model.reasons else model.verdict
-        print(f"⚠ this model did not pass its evaluation: {why}", file=sys.stderr)
+            doubt = f"{judged} is about another one (`dvc checkout train@{domain}` brings that one back)"
+            model = replace(model, doubt=doubt)
+    for warning in model.warnings:
+        print(f"⚠ {warning}", file=sys.stderr)
     return model
 
 

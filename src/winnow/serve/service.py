@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from winnow.learn.folder import PASSED, UNKNOWN, TrainedModel
+from winnow.learn.folder import TrainedModel
 from winnow.pipeline.errors import WinnowError
 
 
@@ -100,11 +100,5 @@ class Service:
 
     @property
     def warning(self) -> str:
-        """What evaluate found about a model that did not pass; empty for one that did."""
-        model = self.trained
-        if model.verdict in PASSED:
-            return ""
-        if model.verdict == UNKNOWN:
-            return f"This model is {UNKNOWN}: nobody knows how good it is."
-        why = model.reasons[0] if model.reasons else model.verdict
-        return f"This model did not pass its evaluation: {why}"
+        """What a person must know before relying on the model's answers; empty where there is nothing."""
+        return " ".join(f"{each[0].upper()}{each[1:].rstrip('.')}." for each in self.trained.warnings)

@@ -73,6 +73,15 @@ def test_a_sentence_says_what_the_verdict_means(
     assert advice in last
 
 
+def test_a_pass_on_embedded_data_recommends_no_model() -> None:
+    found = EvaluationResult({"perplexity": 8.0, "valid_score": 1.0}, {"perplexity": Interval(7.0, 9.0)}, BASELINES)
+    own, embedded = (decide(GATE, found, embedded=each) for each in (False, True))
+    assert own.word == embedded.word == "PASS"
+    assert "can be used" in own.sentence
+    assert "can be used" not in embedded.sentence
+    assert "synthetic data" in embedded.sentence
+
+
 def test_each_condition_has_its_word_and_its_target_in_the_order_of_the_reasons() -> None:
     bounds = {"perplexity": Interval(7.0, 9.0)}
     found = decide(GATE, EvaluationResult({"perplexity": 8.0, "valid_score": 0.8}, bounds, BASELINES))
@@ -203,8 +212,10 @@ def test_evaluate_json_is_short_and_judgement_json_whole() -> None:
         "perplexity_baseline": 10.0,
         "valid_score": 1.0,
     }
-    parts = ["baseline", "conditions", "difference", "interval", "model", "reasons", "reference", "sentence", "verdict"]
-    assert sorted(report.judgement) == parts
+    parts = ["baseline", "conditions", "difference", "embedded_data", "interval", "model", "reasons", "reference"]
+    assert sorted(report.judgement) == [*parts, "sentence", "verdict"]
+    assert report.judgement["embedded_data"] is False
+    assert evaluation_files(GATE, findings(), embedded=True).judgement["embedded_data"] is True
     assert report.judgement["interval"] == {"perplexity": {"low": 7, "high": 9}}
     assert report.judgement["difference"] == {"perplexity": {"bigram": {"low": -3, "high": -1}}}
     assert report.judgement["model"]["other_score"] == 2.0

@@ -46,6 +46,16 @@ def test_nothing_is_told_of_a_model_that_passed(
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_model_of_synthetic_data_says_so_though_it_passed(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    judge(checkout, "PASS", embedded_data=True)
+    use_model("plants", None)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "trained on synthetic data" in line
+    judge(checkout, "PASS", embedded_data=False)
+    use_model("plants", None)
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("verdict", ["REVIEW", "FAIL"])
 def test_one_line_tells_of_a_model_that_did_not_pass(
     checkout: Path, capsys: pytest.CaptureFixture[str], verdict: str

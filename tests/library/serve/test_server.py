@@ -151,3 +151,5 @@ def test_a_model_that_did_not_pass_says_so_and_one_that_passed_does_not() -> Non
     assert "FAIL: worse than popularity" in failed.warning
     unknown = replace(service, trained=TrainedModel(Path(), "not evaluated", ()))
     assert "not evaluated" in unknown.warning
+    demonstration = replace(service, trained=TrainedModel(Path(), "PASS", (), is_demonstration=True))
+    assert "trained on synthetic data" in demonstration.warning
