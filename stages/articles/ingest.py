@@ -6,6 +6,7 @@ Check the filter, and read articles from files of any known format, or write the
 
 import pandas as pd
 
+from winnow.curate.overlaps import tell_overlaps
 from winnow.curate.rejected import check_rejected_share, rejected_rows
 from winnow.domains.articles.definitions import write_config
 from winnow.domains.articles.params import Common, Ingest
@@ -14,8 +15,8 @@ from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.tables import Articles, Rejected, Scores
 from winnow.pipeline.stage import Stage, run_stage
 
-REPEATED = " is also in the source "
-"""Between an id and the path of the source that has it too."""
+REPEATED = "the id is also in the source "
+"""Before the path of the source that has it too, `: ` and the id."""
 
 
 def join(listings: dict[str, formats.Listing]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -27,8 +28,7 @@ def join(listings: dict[str, formats.Listing]) -> tuple[pd.DataFrame, pd.DataFra
         own = listing.articles[~repeated]
         again = listing.articles.loc[repeated, "article_id"]
         rejected.append((path, listing.rejected))
-        earlier = REPEATED + again.map(seen)
-        reasons = pd.DataFrame({"row": again.index, "reason": "the id " + again + earlier})
+        reasons = pd.DataFrame({"row": again.index, "reason": REPEATED + again.map(seen) + ": " + again})
         rejected.append((path, reasons))
         seen.update(dict.fromkeys(own["article_id"], path))
         articles.append(own)
@@ -49,6 +49,11 @@ def main(stage: Stage[Common, Ingest]) -> None:
     articles, scores, rejected = join(listings)
     rows_in = sum(listing.rows for listing in listings.values())
     check_rejected_share(rejected, rows_in, stage.params.max_rejected_share, domain=stage.domain, repeated=REPEATED)
+    read = [
+        pd.DataFrame({"source": path, "place": listing.articles.index, "key": listing.articles["article_id"]})
+        for path, listing in listings.items()
+    ]
+    tell_overlaps(stage, pd.concat(read), "articles", "the first stays")
     write_config(stage.output("config.json"), definition.config)
     stage.write("articles.parquet", articles, Articles)
     stage.write("scores.parquet", scores, Scores)

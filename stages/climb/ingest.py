@@ -4,6 +4,7 @@ Read problems from files of any known format, or generate them, and merge duplic
     dvc repro ingest@climb
 """
 
+from winnow.curate.overlaps import tell_overlaps
 from winnow.curate.rejected import check_rejected_share, rejected_rows
 from winnow.curate.tables import Rejected
 from winnow.domains.climb.params import Common, Ingest
@@ -30,6 +31,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
     stage.write("peers.parquet", made_by_peers, PeerHolds)
     kept = len(merged.routes)
     stage.account(rows_in, kept=kept, rejected=len(rejected), merged=rows_in - len(rejected) - kept)
+    tell_overlaps(stage, merged.rows, "routes", "each counts once")
     stage.metrics(
         in_both=merged.in_both,
         grade_conflicts=merged.grade_conflicts,

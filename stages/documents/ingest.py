@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from winnow.curate.overlaps import same_images, tell_overlaps
 from winnow.curate.rejected import check_rejected_share
 from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Common, Ingest, Source
@@ -43,6 +44,9 @@ def main(stage: Stage[Common, Ingest]) -> None:
     stage.write("rejected.parquet", found.rejected, Rejected)
     stage.write("severities.parquet", found.severities, GivenSeverities)
     stage.account(len(found.pages) + len(found.rejected), kept=len(found.pages), rejected=len(found.rejected))
+    prefixes = {collection.prefix: collection.path for collection in collections}
+    measures = ["width", "height", "contrast", "ink_share", "print_map", "perceptual_hash"]
+    tell_overlaps(stage, same_images(found.pages, measures, prefixes), "pages", "filter finds them as duplicates")
     stage.metrics(
         files=files,
         documents=int(found.pages["document"].nunique()),

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from winnow.curate.overlaps import same_images, tell_overlaps
 from winnow.curate.rejected import check_rejected_share
 from winnow.domains.retina import definitions
 from winnow.domains.retina.params import Common, Ingest, Source
@@ -43,6 +44,11 @@ def main(stage: Stage[Common, Ingest]) -> None:
     stage.write("preparation.parquet", pd.DataFrame([asdict(preparation)]), Preparation)
     stage.write("rejected.parquet", found.rejected, Rejected)
     stage.account(rows_in, kept=len(found.photos), rejected=len(found.rejected))
+    prefixes = {collection.prefix: collection.path for collection in collections}
+    measures = ["width", "height", "brightness", "sharpness", "perceptual_hash"]
+    tell_overlaps(
+        stage, same_images(found.photos, measures, prefixes), "photographs", "filter finds them as duplicates"
+    )
     stage.metrics(
         by_source=found.photos["source"].value_counts().to_dict(),
         by_grade=found.photos["grade"].value_counts().sort_index().to_dict(),

@@ -6,12 +6,13 @@ Read plays from files of any known format, or generate them, and merge repeated 
 
 import pandas as pd
 
+from winnow.curate.overlaps import tell_overlaps
 from winnow.curate.rejected import check_rejected_share, rejected_rows
 from winnow.curate.tables import Rejected
 from winnow.domains.sessions.params import Common, Ingest
 from winnow.domains.sessions.source import formats, synthetic
 from winnow.domains.sessions.source.listening import Listening
-from winnow.domains.sessions.source.merge import catalogue, merge_plays, song_genres
+from winnow.domains.sessions.source.merge import catalogue, merge_plays, same_plays, song_genres
 from winnow.domains.sessions.tables import Catalogue, Plays, Scenes, SongGenres, Tastes
 from winnow.pipeline.stage import Stage, run_stage
 
@@ -44,6 +45,9 @@ def main(stage: Stage[Common, Ingest]) -> None:
     stage.write("tastes.parquet", tastes, Tastes)
     stage.write("scenes.parquet", scenes, Scenes)
     stage.account(rows_in, kept=len(plays), rejected=len(rejected), merged=rows_in - len(rejected) - len(plays))
+    timed = all(part.plays["timestamp"].notna().all() for part in parts)
+    kept = "each counts once" if timed else "those without a time are added up, as if they were played again"
+    tell_overlaps(stage, same_plays(named), "plays", kept)
     stage.metrics(
         users=plays["user"].nunique(),
         songs=len(songs),

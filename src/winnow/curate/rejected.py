@@ -24,7 +24,7 @@ def check_rejected_share(
     """Raise SourceError when more than `max_share` of the source rows, or all of them, cannot be used.
 
     `rejected` has one row per unusable source row, with the columns source, row and reason; the first are shown.
-    After the text `repeated` a reason names the source that has the same row.
+    After the text `repeated` a reason names the source that has the same row, and after `: ` what is the same.
     """
     if rows_in == 0:
         raise SourceError(
@@ -43,7 +43,11 @@ def check_rejected_share(
     if share > max_share:
         cure = f"repair the file, check its `format`, or raise {domain}.ingest.max_rejected_share"
         reasons = zip(rejected["source"], rejected["reason"], strict=True)
-        pairs = Counter((path, why.partition(repeated)[2]) for path, why in reasons if repeated and repeated in why)
+        pairs = Counter(
+            (path, why.partition(repeated)[2].partition(": ")[0])
+            for path, why in reasons
+            if repeated and repeated in why
+        )
         if len(rejected) - pairs.total() <= max_share * rows_in:  # without them all would be well
             (source, other), _ = pairs.most_common(1)[0]
             cure = (

@@ -10,7 +10,7 @@ class Rejected(Table):
     """One row per source row that could not be used."""
 
     source: Series[str] = pa.Field(description="path as named in params.yaml")
-    row: Series[int] = pa.Field(ge=0, description="0-based row in the file, or place in the folder")
+    row: Series[int] = pa.Field(ge=0, description="row in the file, or place in the folder")
     reason: Series[str]
 
 

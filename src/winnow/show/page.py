@@ -211,6 +211,7 @@ def _rows(domain: str) -> dict[str, Any]:
             for stage, each in found.items()
             for entry in each["left_out"] or []
         ],
+        "overlaps": [pair["told"] for each in found.values() for pair in each.get("overlaps", [])],
     }
 
 

@@ -140,6 +140,8 @@ ARTICLE = """\
 </details>
 <h3>Rows</h3>
 {{ table("What each data stage kept and left out", ["stage", "rows in", "result"], stages) }}
+{% for each in overlaps %}<p>{{ each|code }}</p>
+{% endfor %}
 {% if left_out %}
 <details><summary>Rows that were left out, by reason</summary>
 <div class="scroll" tabindex="0" role="region" aria-label="{{ domain }}: rows left out"><table>

@@ -8,6 +8,7 @@ import pyarrow as arrow
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from winnow.curate.overlaps import FILE, METRIC, overlap_line
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import read_json
 from winnow.pipeline.tables import open_parquet, reading_parquet
@@ -26,8 +27,8 @@ def rows_of(domain: str, stage: str | None = None) -> dict[str, Any]:
     """By data stage: `rows` (the counts of its metrics), and `left_out`, a list of reason, rows and the first cases.
 
     A case is a row of the stage's table, or the ingested row that it names. `rows` is None for a stage that has not
-    run, `left_out` for one whose tables are not here, or do not hold the rows that it counted. Raises WinnowError for
-    another stage.
+    run, `left_out` for one whose tables are not here, or do not hold the rows that it counted. A stage that found
+    sources with the same rows has `overlaps` too, see `curate.overlaps`. Raises WinnowError for another stage.
     """
     if stage not in (None, *STAGES):
         raise WinnowError(f"{stage} is no data stage", fix=f"--stage {'|'.join(STAGES)}")
@@ -35,15 +36,31 @@ def rows_of(domain: str, stage: str | None = None) -> dict[str, Any]:
 
 
 def _stage_rows(domain: str, stage: str) -> dict[str, Any]:
-    metrics, folder = Path("metrics", domain, f"{stage}.json"), Path("data", domain, stage)
-    if not metrics.exists():
+    file, folder = Path("metrics", domain, f"{stage}.json"), Path("data", domain, stage)
+    if not file.exists():
         return {"rows": None, "left_out": None}
-    counts = {name.removeprefix("rows_"): n for name, n in read_json(metrics).items() if name.startswith("rows_")}
+    metrics = read_json(file)
+    counts = {name.removeprefix("rows_"): n for name, n in metrics.items() if name.startswith("rows_")}
     tables = [(folder / f"{name}.parquet", column) for name, column in LEFT_OUT.items()]
     found = [each for path, column in tables if path.exists() for each in _left_out(path, column)]
     told, shown = sum(counts.get(name, 0) for name in LEFT_OUT), sum(entry["rows"] for entry in found)
     here = folder.is_dir() and told == shown  # not after a `git checkout` alone, which brings the metrics
-    return {"rows": {"in": counts.pop("in"), **counts}, "left_out": found if here else None}
+    overlaps = {METRIC: list(_overlaps(folder / FILE, domain, metrics[METRIC]))} if metrics.get(METRIC) else {}
+    return {"rows": {"in": counts.pop("in"), **counts}, "left_out": found if here else None, **overlaps}
+
+
+def _overlaps(path: Path, domain: str, pairs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What a stage told of sources with the same rows, as text too, and the first places where its table is here."""
+    table = None
+    if path.exists():
+        with reading_parquet(path):
+            table = open_parquet(path).read()
+    for pair in pairs:
+        first: list[str] = []
+        if table is not None:
+            of_pair = (pc.field("source") == pair["source"]) & (pc.field("other") == pair["other"])
+            first = table.filter(of_pair)["place"].slice(0, CASES).to_pylist()
+        yield {**pair, "told": overlap_line(domain, pair), "first": first}
 
 
 def _left_out(path: Path, column: str) -> Iterator[dict[str, Any]]:
@@ -105,6 +122,11 @@ def as_lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         for entry in each["left_out"] or []:
             yield shown(f"  {entry['rows']:>8,}  {entry['reason']}")
             yield from (f"            {case_line(case)}" for case in entry["first"])
+        for pair in each.get(METRIC, []):
+            yield shown(f"  {pair['rows']:>8,}  {pair['told']}")
+            if pair["first"]:
+                places = ", ".join(_cut(place, VALUE) for place in pair["first"])
+                yield _cut(f"            the first in {pair['source']}: {places}", LINE)
 
 
 def parts_line(counts: Mapping[str, int]) -> str:

@@ -32,7 +32,7 @@ class Listing(NamedTuple):
     """What one source holds."""
 
     articles: pd.DataFrame
-    """the columns of `Articles`"""
+    """the columns of `Articles`, indexed by row (from 1)"""
     scores: pd.DataFrame
     """the columns of `Scores`"""
     rejected: pd.DataFrame
@@ -147,6 +147,7 @@ def parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
 def collect(rows: Iterable[Mapping[str, Any] | str], form: str, config: FilterConfig, *, scored: bool) -> Listing:
     """The rows as tables."""
     articles, scores, rejected = [], [], []
+    numbers: list[int] = []
     columns = config.names if form == "csv" else []
     seen: dict[str, int] = {}
     count = 0
@@ -163,10 +164,11 @@ def collect(rows: Iterable[Mapping[str, Any] | str], form: str, config: FilterCo
         except NotAnArticle as reason:
             rejected.append((number, str(reason)))
             continue
+        numbers.append(number)
         articles.append(tuple(article[name] for name in COLUMNS))
         scores += [(article["article_id"], name, value) for name, value in own.items()]
     return Listing(
-        pd.DataFrame(articles, columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS, "str")),
+        pd.DataFrame(articles, columns=list(COLUMNS), index=numbers).astype(dict.fromkeys(COLUMNS, "str")),
         pd.DataFrame(scores, columns=["article_id", "dimension", "score"]).astype(
             {"article_id": "str", "dimension": "str", "score": "float64"}
         ),

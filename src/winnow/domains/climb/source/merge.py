@@ -31,6 +31,8 @@ class Merged(NamedTuple):
     """problems that two formats share: `{"app+minimal": 306}`"""
     grade_conflicts: dict[str, int]
     """of those, the ones without a grade in common; under one format's name, its problems with several grades"""
+    rows: pd.DataFrame
+    """source (path), place (row) and key (route_id) of every usable row, in the order of the files"""
 
 
 def merge(files: list[SourceFile]) -> Merged:
@@ -51,7 +53,15 @@ def merge(files: list[SourceFile]) -> Merged:
     formats = rows[["route_id", "format"]].drop_duplicates()
     routes["source"] = formats.groupby("route_id")["format"].agg("+".join)
     in_both, conflicts = _compare_grades(rows)
-    return Merged(routes.sort_index().reset_index(), _holds_of(rows, holds), in_both, conflicts)
+    read = rows.set_index("path").loc[list(dict.fromkeys(file.path for file in files if len(file.problems.routes)))]
+    read = read.reset_index().rename(columns={"path": "source", "row": "place", "route_id": "key"})
+    return Merged(
+        routes.sort_index().reset_index(),
+        _holds_of(rows, holds),
+        in_both,
+        conflicts,
+        read[["source", "place", "key"]],
+    )
 
 
 def _stack(files: list[SourceFile]) -> tuple[pd.DataFrame, pd.DataFrame]:

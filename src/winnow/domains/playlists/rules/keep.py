@@ -40,6 +40,13 @@ def keep_entries(entries: pd.DataFrame, params: Filter) -> tuple[pd.DataFrame, p
     return kept, dropped_rows(entries["entry"], reason), counts
 
 
+def same_playlists(entries: pd.DataFrame, playlists: pd.DataFrame) -> pd.DataFrame:
+    """The source, place (its own id) and key of every playlist: those with one key have the same tracks in order."""
+    digests = sequence_digests(entries["playlist"], entries["position"], entries["track"])
+    rows = playlists.assign(digest=playlists["playlist"].map(digests)).dropna(subset="digest")
+    return rows.rename(columns={"key": "place", "digest": "key"})[["source", "place", "key"]]
+
+
 def _repeats(entries: pd.DataFrame) -> "pd.Series[bool]":
     """A track that occurs earlier in its playlist."""
     return entries.duplicated(["playlist", "track"])

@@ -31,6 +31,20 @@ def merge_plays(parts: list[Listening]) -> pd.DataFrame:
     return merged
 
 
+def same_plays(named: list[tuple[str, Listening]]) -> pd.DataFrame:
+    """The source, place (row) and key of every play: plays with one key are the same.
+
+    Without a time that is a guess: equal counts of the same user and song.
+    """
+    parts = []
+    for source, part in named:
+        untimed = part.plays["timestamp"].isna()
+        what = part.plays[["user", "song", "timestamp"]].assign(plays=part.plays["plays"].where(untimed, 0))
+        key = pd.util.hash_pandas_object(what, index=False)
+        parts.append(pd.DataFrame({"source": source, "place": part.plays["row"], "key": key}))
+    return pd.concat(parts, ignore_index=True)
+
+
 def catalogue(plays: pd.DataFrame, parts: list[Listening]) -> pd.DataFrame:
     """The columns of `Catalogue`."""
     titles = pd.concat([part.titles for part in parts])
