@@ -9,11 +9,13 @@ import pandas as pd
 from winnow.curate.overlaps import tell_overlaps
 from winnow.curate.rejected import check_rejected_share, rejected_rows
 from winnow.curate.tables import Rejected
+from winnow.domains.sessions.definitions import may_have_genres
 from winnow.domains.sessions.params import Common, Ingest
 from winnow.domains.sessions.source import formats, synthetic
 from winnow.domains.sessions.source.listening import Listening
 from winnow.domains.sessions.source.merge import catalogue, merge_plays, same_plays, song_genres
 from winnow.domains.sessions.tables import Catalogue, Plays, Scenes, SongGenres, Tastes
+from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -29,6 +31,11 @@ def gather(stage: Stage[Common, Ingest]) -> tuple[list[tuple[str, Listening]], p
     return [("synthetic", world.listening)], world.tastes, world.scenes
 
 
+def names_genres(params: Ingest) -> bool:
+    """Whether a source says where its genres are."""
+    return any(may_have_genres(each.format, each.events.genre if each.events else None) for each in params.sources)
+
+
 def main(stage: Stage[Common, Ingest]) -> None:
     named, tastes, scenes = gather(stage)
     parts = [part for _, part in named]
@@ -38,6 +45,11 @@ def main(stage: Stage[Common, Ingest]) -> None:
     plays = merge_plays(parts)
     songs = catalogue(plays, parts)
     genres = song_genres(songs["song"], parts, stage.params.max_genres)
+    if genres.empty and names_genres(stage.params):
+        say(
+            "no song has a genre: the column that the source names is empty, or its files of tags are not here; "
+            "the model gat needs none, genre_gat cannot be trained"
+        )
     stage.write("plays.parquet", plays, Plays)
     stage.write("catalogue.parquet", songs, Catalogue)
     stage.write("genres.parquet", genres, SongGenres)

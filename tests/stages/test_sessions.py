@@ -229,11 +229,13 @@ def test_too_many_bad_rows_stop_ingest_and_a_core_too_strict_stops_filter(here: 
 def test_without_genres_gat_works_and_genre_gat_says_why_it_does_not(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A column of genres that is empty; the data stages, which know no model, give no advice on it."""
+    """A column of genres that is empty is told by ingest, which does not know whether the model needs it."""
     rng = np.random.default_rng(0)
     rows = [f"u{user},s{song},{user + song}," for user in range(30) for song in rng.permutation(25)[:10]]
-    run("ingest", **source(rows))
-    assert "sessions.train.model" not in "".join(capsys.readouterr())
+    run("ingest", **source(rows, genre="genre"))
+    told = "".join(capsys.readouterr())
+    assert "no song has a genre" in told
+    assert "sessions.train.model" not in told
     for name in DATA_STAGES[1:]:
         run(name)
     with pytest.raises(TrainingError, match="no song has a genre"):

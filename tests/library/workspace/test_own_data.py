@@ -460,6 +460,29 @@ def test_plays_without_genres_are_learned_by_the_model_that_needs_none(here: lis
             Path("data/source/sessions", f"{file.name}.dvc").unlink()
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_of_genres_that_is_empty_is_told_and_not_named(here: list[list[str]], kind: str) -> None:
+    """And so the model that needs genres is refused, or gives way, before any stage runs."""
+    columns = {"user": ["ann", "bob"], "song": ["one", "two"], "genre": [" ", None]}
+    file = (
+        parquet("log.parquet", **columns) if kind == "parquet" else text("log.csv", "user,song,genre\nann,one, \nb,c\n")
+    )
+    own_data.presets.apply({"sessions.train.model": "genre_gat"}, PARAMS_FILE)
+    chosen = plan("sessions", [file])
+    assert chosen.sources[-1]["events"]["genre"] is None
+    assert "'genre' is empty" in chosen.found[0].told
+    assert any("sessions.train.model: gat" in line for line in chosen.lines())
+
+
+def test_lastfm_without_its_files_of_tags_has_no_genres(here: list[list[str]]) -> None:
+    file = text("user_artists.dat", "userID\tartistID\tweight\n1\t1\t5\n")
+    own_data.presets.apply({"sessions.train.model": "genre_gat"}, PARAMS_FILE)
+    assert any("sessions.train.model: gat" in line for line in plan("sessions", [file]).lines())
+    text("tags.dat", "tagID\ttagValue\n")
+    text("user_taggedartists.dat", "userID\tartistID\ttagID\n")
+    assert not any("sessions.train.model" in line for line in plan("sessions", [file]).lines())
+
+
 @pytest.mark.parametrize(("column", "valid"), [(0, True), ("genre", True), (None, False)])
 def test_a_log_whose_first_column_has_the_genres_has_genres(
     here: list[list[str]], column: int | str | None, valid: bool

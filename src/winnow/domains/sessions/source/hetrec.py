@@ -62,11 +62,20 @@ def _titles(path: Path) -> "pd.Series[str]":
     return table.drop_duplicates("id").set_index("id")["name"]
 
 
+def has_tags(path: Path) -> bool:
+    """Whether the files that give artists their tags are beside `user_artists.dat`."""
+    return all(file.exists() for file in _tag_files(path))
+
+
+def _tag_files(path: Path) -> tuple[Path, Path]:
+    return beside(path, "user_taggedartists.dat"), beside(path, "tags.dat")
+
+
 def _genres(path: Path) -> pd.DataFrame:
     """Which artist was given which tag by whom; tags that differ in case alone are one."""
-    assigned, tags = beside(path, "user_taggedartists.dat"), beside(path, "tags.dat")
-    if not (assigned.exists() and tags.exists()):
+    if not has_tags(path):
         return no_genres()
+    assigned, tags = _tag_files(path)
     names = _table(tags, ["tagID", "tagValue"], "latin-1").drop_duplicates("tagID").set_index("tagID")["tagValue"]
     given = _table(assigned, ["userID", "artistID", "tagID"])
     genre = given["tagID"].map(names).astype("str").str.strip().str.lower()

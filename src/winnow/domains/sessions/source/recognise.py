@@ -81,7 +81,7 @@ def _source(path: Path) -> Recognised:
     try:
         if path.suffix == ".parquet":
             with reading(path, "is not a readable Parquet file", fix="write it again"):
-                columns, holds_plays = parquet.read_schema(path).names, True
+                columns, holds_plays, lines = parquet.read_schema(path).names, True, None
         else:
             columns, *lines = read_delimited(path)
             holds_plays = any(lines)
@@ -100,13 +100,28 @@ def _source(path: Path) -> Recognised:
         raise unknown(path, LOOKED_FOR, [why])
     if not holds_plays:
         raise unknown(path, LOOKED_FOR, [SourceError("it holds no play below its header")])
+    empty = found["genre"] is not None and not _is_filled(path, columns, lines, found["genre"])
     artist = next((by_name[name] for name in ARTISTS if name in by_name), None)
     titled = artist is not None and found["item"] in {by_name.get(name) for name in TITLES}
     item = [artist, found["item"]] if titled else [found["item"]]
+    note = ""
+    if empty:
+        note = f"; the column {found['genre']!r} is empty: no song has a genre"
+        found["genre"] = None
     events = {"header": True, **found, "item": item}
     told = ", ".join(
         f"{what} is {' and '.join(map(repr, item)) if what == 'item' else repr(column)}"
         for what, column in found.items()
         if column
     )
-    return Recognised({"format": "events", "path": path, "events": events}, (path,), f"events: {told}")
+    return Recognised({"format": "events", "path": path, "events": events}, (path,), f"events: {told}{note}")
+
+
+def _is_filled(path: Path, columns: Sequence[str], lines: Sequence[Sequence[str]] | None, name: str) -> bool:
+    """Whether any play has a value in a column; `lines` are those of a text file."""
+    if lines is None:
+        with reading(path, "is not a readable Parquet file", fix="write it again"):
+            values = parquet.read_table(path, columns=[name])[name].drop_null()
+            return any(str(each).strip() for each in values.unique().to_pylist())
+    place = [column.strip() for column in columns].index(name)
+    return any(line[place].strip() for line in lines if len(line) > place)
