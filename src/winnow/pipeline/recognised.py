@@ -54,10 +54,11 @@ def unknown(path: Path, looked_for: str, errors: Sequence[WinnowError] = ()) -> 
     )
 
 
-def left_out(reasons: Sequence[str]) -> str:
-    """What is said of the rows that cannot be used, if there are some: `, 2 rows left out (no moves, …)`."""
-    if not reasons:
+def left_out(rejected: Sequence[tuple[int, str]]) -> str:
+    """What is said of the rows (number, reason) that cannot be used: `, 2 rows left out (row 53: no moves, …)`."""
+    if not rejected:
         return ""
-    kinds = list(dict.fromkeys(reasons))
-    rows = "1 row" if len(reasons) == 1 else f"{len(reasons):,} rows"
-    return f", {rows} left out ({kinds[0]}{', …' if len(kinds) > 1 else ''})"
+    (number, first), *_ = rejected
+    rows = "1 row" if len(rejected) == 1 else f"{len(rejected):,} rows"
+    others = ", …" if len({reason for _, reason in rejected}) > 1 else ""
+    return f", {rows} left out (row {number}: {first}{others})"

@@ -204,7 +204,10 @@ def test_other_headers_and_playlists_over_several_pieces(tmp_path: Path, monkeyp
     ("content", "told"),
     [
         ("", "is empty"),
-        ("user,artist,song\n", "has no column playlist and track"),
+        ("user,artist,thing\n", "has no column playlist and track"),
+        ("Benutzer;Liste;Titel\nu;p;a\n", "it names Benutzer, Liste, Titel"),
+        ("PK\x03\x04", "an Excel file"),
+        ("sep=;\n" + "user;playlist;track\n", "remove that line"),
         (KAGGLE, "holds nothing but its header"),
     ],
 )
@@ -213,6 +216,23 @@ def test_a_csv_without_the_columns_is_told(tmp_path: Path, content: str, told: s
     file.write_text(content)
     with pytest.raises(SourceError, match=told):
         list(table.read(file))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_every_encoding_and_delimiter_gives_the_same_playlists(
+    tmp_path: Path, encoding: str, delimiter: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ["User,Artist,Song Title,Playlist", "ann,Björk,Jóga,café", 'ann,"Queen",Innuendo,café', "bob,x,y,z"]
+    content = "\r\n".join(row.replace(",", delimiter) for row in rows)
+    for name, data in (("a.csv", content.encode(encoding)), ("a.csv.gz", gzip.compress(content.encode(encoding)))):
+        (tmp_path / name).write_bytes(data)
+        (piece,) = table.read(tmp_path / name)
+        assert piece.rejected.empty
+        assert piece.entries["track"].tolist() == ["Björk – Jóga", "Queen – Innuendo", "x – y"]
+        assert piece.playlists["key"].tolist() == ["ann/café", "bob/z"]
+    told = capsys.readouterr().err
+    assert ("not UTF-8 (line 2)" in told) == (encoding == "cp1252")
 
 
 def test_genres_of_artists(tmp_path: Path) -> None:

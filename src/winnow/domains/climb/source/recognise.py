@@ -25,5 +25,10 @@ def _source(path: Path) -> Recognised:
         problems = formats.read(form, path)
     except SourceError as error:
         raise unknown(path, LOOKED_FOR, [error]) from None
-    told = f"{form}, {len(problems.routes):,} routes" + left_out(problems.rejected["reason"].tolist())
+    rejected = list(problems.rejected[["row", "reason"]].itertuples(index=False, name=None))
+    if problems.routes.empty:
+        row, reason = rejected[0] if rejected else (0, "")
+        why = f"none of its {len(rejected):,} rows can be used; row {row}: {reason}" if rejected else "it holds no row"
+        raise unknown(path, LOOKED_FOR, [SourceError(why, fix="name a file that holds problems")])
+    told = f"{form}, {len(problems.routes):,} routes" + left_out(rejected)
     return Recognised({"format": form, "path": path}, (path,), told)

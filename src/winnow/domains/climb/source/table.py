@@ -21,12 +21,15 @@ def read(path: Path) -> Problems:
     repeats, is_benchmark, user_rating (0 to 1), start_holds, finish_holds, name, method. Others are ignored.
     """
     header, *lines = read_delimited(path)
+    if not any(map(any, lines)):
+        below = " but its header" if any(header) else ""
+        raise SourceError(f"{path} holds nothing{below}", fix="name a file with one line per problem")
     columns = [name.strip().lower() for name in header]
     if missing := [name for name in NEEDED if name not in columns]:
         raise SourceError(
             f"{path} has no column {' and no '.join(missing)}",
             where=f"its columns: {', '.join(filter(None, columns)) or 'none'}",
-            fix="data/source/climb/README.md describes them",
+            fix="rename its columns: data/source/climb/README.md describes them",
         )
     rows = {
         number: dict(zip(columns, (cell.strip() for cell in line), strict=False))

@@ -38,4 +38,6 @@ def _source(path: Path) -> Recognised:
 
 
 def _told(form: str, listing: Listing[Record]) -> str:
-    return f"{form}, {len(listing.records):,} files of pages" + left_out([reason for *_, reason in listing.rejected])
+    return f"{form}, {len(listing.records):,} files of pages" + left_out(
+        [(row, reason) for row, _, reason in listing.rejected]
+    )

@@ -1,11 +1,10 @@
 """Genres of artists, from a CSV of the user's: artist, genre and, if it has a third column, count."""
 
-import csv
 from pathlib import Path
 
 import pandas as pd
 
-from winnow.domains.playlists.source.listing import open_text
+from winnow.curate.delimited import read_delimited
 from winnow.pipeline.errors import SourceError
 
 MOST = 1e15
@@ -21,7 +20,8 @@ def no_genres() -> pd.DataFrame:
 
 def read(path: Path) -> pd.DataFrame:
     """The columns of `ArtistGenres`, sorted; names in lower case. Raises SourceError."""
-    rows, lines = _rows(path)
+    numbered = [(number, row) for number, row in enumerate(read_delimited(path, skip_blanks=True), 1) if row]
+    lines, rows = [number for number, _ in numbered], [row for _, row in numbered]
     header = [name.strip().lower() for name in rows[0]] if rows else []
     if header[:2] != ["artist", "genre"]:
         raise SourceError(
@@ -47,14 +47,3 @@ def read(path: Path) -> pd.DataFrame:
             fix="repair or remove these lines",
         )
     return table.groupby(["artist", "genre"])["count"].sum().reset_index().astype({"count": "float64"})
-
-
-def _rows(path: Path) -> tuple[list[list[str]], list[int]]:
-    """The fields of every line that has some, and the lines' numbers in the file, from 1."""
-    with open_text(path) as file:
-        reader = csv.reader(file, skipinitialspace=True)
-        try:
-            numbered = [(row, reader.line_num) for row in reader if row]
-        except csv.Error as error:
-            raise SourceError(f"{path}, line {reader.line_num}: {error}", fix="repair or remove this line") from None
-    return [row for row, _ in numbered], [line for _, line in numbered]

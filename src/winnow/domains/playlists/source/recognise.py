@@ -19,6 +19,8 @@ def recognise(paths: Sequence[Path]) -> list[Recognised]:
 
 
 def _source(path: Path) -> Recognised:
+    if path.is_dir() and not any(path.glob("*.json*")) and any(path.glob("*.csv*")):
+        raise unknown(path, LOOKED_FOR, [SourceError("it is a folder of CSV files", fix=f"name them: {path}/*")])
     form = "mpd" if path.is_dir() or path.name.removesuffix(".gz").endswith(".json") else "csv"
     try:
         first = next(iter(formats.read(form, path)), None)

@@ -8,45 +8,56 @@ import csv
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
+from winnow.curate.delimited import delimiter_of, lines_of
 from winnow.domains.playlists import definitions
-from winnow.domains.playlists.source.listing import ENTRIES, Piece, make_piece, open_text
+from winnow.domains.playlists.source.listing import ENTRIES, Piece, make_piece
 from winnow.pipeline.errors import SourceError
 
 LINES = 200_000
 """Lines in a piece."""
 NAMES = {
-    "user": ("userid", "user"),
+    "user": ("userid", "user", "username"),
     "artist": ("artistname", "artist"),
-    "track": ("trackname", "track", "title"),
-    "playlist": ("playlistname", "playlist"),
+    "track": ("trackname", "track", "title", "tracktitle", "song", "songname", "songtitle"),
+    "playlist": ("playlistname", "playlist", "playlisttitle"),
 }
 """What a column may be called, in lower case and without anything but letters."""
 
 
+class Form(NamedTuple):
+    """How the lines of a file are written."""
+
+    delimiter: str
+    width: int
+    """fields of each line; 0: any number"""
+
+
 def read(path: Path) -> Iterator[Piece]:
     """The playlists of a file, in the order of its lines; raises SourceError."""
-    with open_text(path) as file:
-        header = file.readline()
-        if not header.strip():
-            raise SourceError(f"{path} is empty", fix="name a file with one line per track")
-        places = _places(path, _fields(header, 0) or [])
-        width = len(_fields(header, 0) or [])
-        numbers: dict[tuple[str, str], int] = {}
-        lengths: list[int] = []
-        start = 2  # the header is line 1
-        while lines := list(islice(file, LINES)):
-            yield _piece(lines, start, places, width, numbers, lengths)
-            start += len(lines)
-        if start == 2:
-            raise SourceError(f"{path} holds nothing but its header", fix="name a file with one line per track")
+    lines = lines_of(path)
+    header = next(lines, "")
+    if not header.strip():
+        raise SourceError(f"{path} is empty", fix="name a file with one line per track")
+    form = Form(delimiter_of(header), 0)
+    names = _fields(header, form) or []
+    places, form = _places(path, names), Form(form.delimiter, len(names))
+    numbers: dict[tuple[str, str], int] = {}
+    lengths: list[int] = []
+    start = 2  # the header is line 1
+    while piece := list(islice(lines, LINES)):
+        yield _piece(piece, start, places, form, numbers, lengths)
+        start += len(piece)
+    if start == 2:
+        raise SourceError(f"{path} holds nothing but its header", fix="name a file with one line per track")
 
 
 def _piece(
     lines: list[str],
     start: int,
     places: dict[str, int],
-    width: int,
+    form: Form,
     numbers: dict[tuple[str, str], int],
     lengths: list[int],
 ) -> Piece:
@@ -54,9 +65,9 @@ def _piece(
     listed, rejected = [], []
     columns: dict[str, list[object]] = {name: [] for name in ENTRIES}
     for row, line in enumerate(lines, start):
-        fields = _fields(line, width)
+        fields = _fields(line, form)
         if fields is None:
-            rejected.append((row, f"the line has not {width} fields: {line.strip()!r:.60}"))
+            rejected.append((row, f"the line has not {form.width} fields: {line.strip()!r:.60}"))
             continue
         user, artist, track, playlist = (fields[places[name]].strip() if name in places else "" for name in NAMES)
         if not track or not playlist:
@@ -83,18 +94,22 @@ def _places(path: Path, header: list[str]) -> dict[str, int]:
     if missing:
         raise SourceError(
             f"{path} has no column {' and '.join(sorted(missing))}",
-            fix=f"its first line must name user, artist, track and playlist; it names {', '.join(header)}",
+            fix="its first line must name track and playlist, and user and artist where they are known; it names "
+            f"{', '.join(header)}: rename its columns",
         )
     return found
 
 
-def _fields(line: str, width: int) -> list[str] | None:
-    """The fields of a line; None when there are not `width` (0: any number)."""
+def _fields(line: str, form: Form) -> list[str] | None:
+    """The fields of a line; None when there are not as many as it should have."""
     for escape in (None, "\\"):
+        reader = csv.reader(
+            [line], delimiter=form.delimiter, skipinitialspace=True, escapechar=escape, doublequote=True
+        )
         try:
-            fields = next(csv.reader([line], skipinitialspace=True, escapechar=escape, doublequote=True), [])
+            fields = next(reader, [])
         except csv.Error:
             continue
-        if width in (0, len(fields)):
+        if form.width in (0, len(fields)):
             return fields
     return None

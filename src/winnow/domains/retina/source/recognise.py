@@ -52,4 +52,6 @@ def _source(path: Path, images: Sequence[Path]) -> Recognised:
 
 
 def _told(form: str, listing: Listing[Record]) -> str:
-    return f"{form}, {len(listing.records):,} photographs" + left_out([reason for *_, reason in listing.rejected])
+    return f"{form}, {len(listing.records):,} photographs" + left_out(
+        [(row, reason) for row, _, reason in listing.rejected]
+    )
