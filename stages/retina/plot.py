@@ -53,8 +53,9 @@ def main(stage: Stage[Common, Plot]) -> None:
         },
         sheets={"cases": case_sheet(cases, stage.params.sheet_columns)},
         examples=case_examples(cases),
-        about=f"Photographs as the network sees them, {stored_size(cases)} (retina.common.image_size) whatever the "
-        f"files have; some graded rightly and some wrongly. Right of each its heat map: yellow marks {MEANING}.",
+        about=f"Photographs as the network sees them, by retina.common.image_size whatever the files have: "
+        f"{stored_size(cases)}. Some are graded rightly and some wrongly. Right of each its heat map: yellow marks "
+        f"{MEANING}.",
         notes=[note for note in (collapsed(test), *never_predicted(test)) if note],
     )
     stage.conclude(collapsed(test))

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 import shlex
 import shutil
 from statistics import stdev
@@ -67,6 +68,37 @@ def test_own_data_go_the_way_of_the_readme(clone: Clone) -> None:
     assert f"{mine}.dvc" in clone.run("git", "ls-files").stdout.split()
     clone.run("dvc", "exp", "run", "--temp", "ingest@climb", "-S", "climb.ingest.max_rejected_share=0.5")
     assert len(clone.run("dvc", "exp", "list", "--name-only").stdout.split()) == 1
+
+
+PAGES = ("README.md", "docs/pipeline.md", "docs/pull-requests.md")
+ELSEWHERE = re.compile(
+    r"make |git |dvc (exp run|queue)|winnow (run|serve|init|noise|export|board climb retina)|pre-commit|.* --model "
+    r"|winnow compare main my-experiment"
+)
+"""What other tests run: experiments, the queue, noise and exports here, `winnow run` and `serve` in files of theirs; or
+what needs a network, or another domain than this clone has."""
+
+
+def test_the_guides_commands_about_results_end_well(clone: Clone) -> None:
+    """As they stand in the README and the two pages on results, one after another."""
+    typed = dict.fromkeys(
+        part.strip()
+        for page in PAGES
+        for line in commands((ROOT / page).read_text())
+        for part in re.sub(r"\s#\s.*", "", line).split(";")
+        if part.split()[:1] in (["winnow"], ["dvc"], ["python"]) and not ELSEWHERE.match(part.strip())
+    )
+    assert {"winnow board", "winnow status --check", "dvc exp show", "winnow preset climb list"} <= set(typed)
+    for command in typed:
+        base = clone.run("git", "rev-parse", "HEAD").stdout.strip()
+        words = shlex.split(command.replace('"$(git merge-base main HEAD)"', base))
+        done = clone.run(*words, expect=None)
+        assert done.returncode == 0 or words[1:] == ["doctor"], f"{command}: {done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stdout + done.stderr, command
+        assert done.stdout.strip() or words[0] == "dvc", f"{command} says nothing"
+    assert (clone.root / "build/board.html").exists()
+    assert (clone.root / "routes.png").exists()
+    assert (clone.root / "report/report.md").exists()
 
 
 def commands(text: str) -> list[str]:

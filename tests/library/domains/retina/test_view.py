@@ -1,8 +1,11 @@
 """What the page of retina says of a grader besides its figures."""
 
+import numpy as np
 import pandas as pd
 
+from winnow.domains.retina.view.cases import stored_size
 from winnow.domains.retina.view.notes import collapsed, never_predicted
+from winnow.images.codec import encode_png
 
 
 def test_a_grade_that_is_never_predicted_is_named_with_its_photographs() -> None:
@@ -20,3 +23,10 @@ def test_a_grader_with_one_answer_for_all_cannot_be_used() -> None:
     assert "“refer” for all 4" in collapsed(test.assign(referred=True))
     assert "grade 2 (moderate)" in collapsed(test.assign(predicted=2))
     assert collapsed(test.assign(grade=0, referred=False, predicted=0)) == "", "of one grade that is right"
+
+
+def test_photographs_that_the_page_enlarges_are_said_to_be_enlarged() -> None:
+    for width, enlarged in ((48, True), (416, False)):
+        cases = pd.DataFrame({"png": [encode_png(np.zeros((width, width, 3), dtype=np.uint8))]})
+        assert stored_size(cases).startswith(f"{width} × {width} pixels")
+        assert ("enlarged" in stored_size(cases)) == enlarged

@@ -10,6 +10,8 @@ from winnow.images.codec import load_pixels
 from winnow.show.page import Example
 from winnow.show.pairs import pair_images, pair_sheet
 
+SHOWN = 150
+"""Pixels of a photograph in the page, at least: a smaller one is enlarged by the browser."""
 MEANING = "what raised the score of the predicted grade"
 
 
@@ -34,9 +36,12 @@ def case_examples(cases: pd.DataFrame) -> list[Example]:
 
 
 def stored_size(cases: pd.DataFrame) -> str:
-    """The size of the cases' photographs, `48 × 48 pixels`: as ingest stored them, whatever the files have."""
+    """The size of the cases' photographs, as ingest stored them whatever the files have, and if the page enlarges them.
+
+    Such as `48 × 48 pixels, enlarged here without more detail`.
+    """
     height, width = load_pixels(cases["png"].iloc[0]).shape[:2]
-    return f"{width} × {height} pixels"
+    return f"{width} × {height} pixels" + (", enlarged here without more detail" if width < SHOWN else "")
 
 
 def _ordered(cases: pd.DataFrame) -> list[dict[Any, Any]]:
