@@ -207,6 +207,7 @@ class NameIndex:
 def _loosely(table: dict[str, list[int]]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for key, numbers in table.items():
-        if own := _loosened(key):
-            found.setdefault(own, []).extend(numbers)
+        parts = [_loosened(part) for part in key.split(JOIN)]
+        if all(parts):  # an artist of signs alone, such as "!!!", is not left out: any title would be its
+            found.setdefault(" ".join(parts), []).extend(numbers)
     return found

@@ -46,6 +46,15 @@ def test_of_a_title_of_several_the_most_popular_is_taken_and_the_others_told() -
     assert (exact.number, exact.others) == (0, ())
 
 
+def test_an_artist_of_signs_alone_does_not_stand_for_every_title() -> None:
+    names = ["##### – Song 1", "Queen – Song 1"]
+    found = NameIndex(["a", "b"], names, names, np.array([9, 1]))
+    assert found.find(Wanted("song 1")) is None
+    match = found.find(Wanted("##### - SONG 1"))
+    assert match is not None
+    assert match.number == 0
+
+
 def test_a_named_artist_is_not_replaced_by_another() -> None:
     assert index().find(Wanted("Déjà Vu", artist="Two")) is None
 

@@ -219,6 +219,17 @@ def test_the_artist_belongs_to_a_title_and_not_to_an_id(here: list[list[str]]) -
     assert ids.sources[-1]["events"]["item"] == ["song_id"]
 
 
+def test_artists_alone_are_songs_and_a_column_of_counts_is_said_not_to_be_read(here: list[list[str]]) -> None:
+    (found,) = plan("sessions", [text("a.csv", "member,band,plays\nann,Queen,17\n")]).found
+    assert found.source["events"]["item"] == ["band"]
+    assert "'plays' is not read" in found.told
+    assert "user_artists.dat" in found.told
+    with pytest.raises(SourceError) as refused:
+        plan("sessions", [text("b.csv", "wer,was\nann,Queen\n")])
+    told = str(refused.value)
+    assert all(name in told for name in ("listener", "track_title", "artist", "played_at", "genre")), told
+
+
 def test_a_log_without_a_header_is_told_how_it_is_named(here: list[list[str]]) -> None:
     with pytest.raises(SourceError, match=r"header: false"):
         plan("sessions", [text("log.tsv", "listener_01\tQueen\t5\n")])

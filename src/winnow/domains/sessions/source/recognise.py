@@ -18,7 +18,17 @@ BESIDE = {
 }
 """Files with a name of their own: their format, and those that are read from beside them."""
 NAMES = {
-    "user": ("user", "user_id", "userid", "username", "user_name", "listener"),
+    "user": (
+        "user",
+        "user_id",
+        "userid",
+        "username",
+        "user_name",
+        "listener",
+        "listener_id",
+        "listener_name",
+        "member",
+    ),
     "item": (
         "song",
         "song_id",
@@ -30,6 +40,8 @@ NAMES = {
         "trackname",
         "title",
         "song_name",
+        "track_title",
+        "song_title",
     ),
     "timestamp": ("timestamp", "time", "played_at", "listened_at", "datetime", "date", "ts"),
     "genre": ("genre", "genres"),
@@ -37,13 +49,17 @@ NAMES = {
     "share_played": ("share_played", "played_share"),
 }
 """The usual names of an event log's columns, in lower case; the first that is there counts."""
-TITLES = ("song", "track", "track_name", "trackname", "title", "song_name")
+TITLES = ("song", "track", "track_name", "trackname", "title", "song_name", "track_title", "song_title")
 """Those of an item that may name songs by their titles, which two artists can share."""
-ARTISTS = ("artist", "artist_name", "artistname", "artname")
-"""The usual names of the artist's column, which belongs to a title."""
+ARTISTS = ("artist", "artist_name", "artistname", "artname", "band")
+"""The usual names of the artist's column, which belongs to a title, and is the item where there is none."""
+COUNTS = ("plays", "play_count", "playcount", "count", "listens", "weight")
+"""Columns of counts, which an event log has not."""
 LOOKED_FOR = (
     "user_artists.dat (Last.fm, HetRec), train.txt (LightGCN), or an event log (.csv, .tsv, .txt, .parquet) with "
-    f"a column {'/'.join(NAMES['user'][:3])} and one of {', '.join(NAMES['item'])}"
+    f"a column of the user ({', '.join(NAMES['user'])}) and one of the song ({', '.join(NAMES['item'])}), or of the "
+    f"artist alone; where known of the artist ({', '.join(ARTISTS)}), the time ({', '.join(NAMES['timestamp'])}) and "
+    f"the genre ({', '.join(NAMES['genre'])})"
 )
 
 
@@ -91,6 +107,9 @@ def _source(path: Path) -> Recognised:
     found: dict[str, Any] = {
         what: next((by_name[name] for name in names if name in by_name), None) for what, names in NAMES.items()
     }
+    artist = next((by_name[name] for name in ARTISTS if name in by_name), None)
+    if found["item"] is None:
+        found["item"], artist = artist, None
     if missing := [what for what in ("user", "item") if found[what] is None]:
         why = SourceError(
             f"it has no column of the {' and '.join(missing)} among {', '.join(columns) or 'none'}; if that line is a "
@@ -101,12 +120,16 @@ def _source(path: Path) -> Recognised:
     if not holds_plays:
         raise unknown(path, LOOKED_FOR, [SourceError("it holds no play below its header")])
     empty = found["genre"] is not None and not _is_filled(path, columns, lines, found["genre"])
-    artist = next((by_name[name] for name in ARTISTS if name in by_name), None)
     titled = artist is not None and found["item"] in {by_name.get(name) for name in TITLES}
     item = [artist, found["item"]] if titled else [found["item"]]
     note = ""
+    if counted := next((by_name[name] for name in COUNTS if name in by_name), None):
+        note += (
+            f"; the column {counted!r} is not read, a line is one play: "
+            "counts are read from user_artists.dat (userID, artistID, weight, with TAB between)"
+        )
     if empty:
-        note = f"; the column {found['genre']!r} is empty: no song has a genre"
+        note += f"; the column {found['genre']!r} is empty: no song has a genre"
         found["genre"] = None
     events = {"header": True, **found, "item": item}
     told = ", ".join(

@@ -1,0 +1,58 @@
+"""What climb's pictures show: the marks are where the data say, in the colours and under the names of the legend."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_hex
+from matplotlib.patches import Circle
+
+from winnow.domains.climb import definitions
+from winnow.domains.climb.view.boards import ROLE_COLOURS, DrawnRoute, sheet_of_boards
+from winnow.domains.climb.view.examples import drawn_routes
+from winnow.domains.climb.view.heatmap import hold_heatmap
+
+HOLDS = [("A5", "start"), ("C9", "move"), ("K18", "finish")]
+
+
+def test_a_ring_is_at_its_hold_in_the_colour_of_its_role() -> None:
+    """By the labels of the axes, as a person reads them."""
+    figure = sheet_of_boards([DrawnRoute("one", "2016", HOLDS)], 3)
+    (axes,) = figure.axes
+    columns = dict(zip(axes.get_xticks(), (label.get_text() for label in axes.get_xticklabels()), strict=True))
+    rows = dict(zip(axes.get_yticks(), (label.get_text() for label in axes.get_yticklabels()), strict=True))
+    rings = [patch for patch in axes.patches if isinstance(patch, Circle)]
+    shown = [(columns[ring.center[0]] + rows[ring.center[1]], to_hex(ring.get_edgecolor())) for ring in rings]
+    assert shown == [(hold, ROLE_COLOURS[role]) for hold, role in HOLDS]
+    (legend,) = figure.legends
+    handles = zip((text.get_text() for text in legend.get_texts()), legend.legend_handles, strict=True)
+    assert {role: to_hex(handle.get_color()) for role, handle in handles} == {  # type: ignore[union-attr]
+        role: ROLE_COLOURS[role] for _, role in HOLDS
+    }
+
+
+def test_an_example_lists_the_holds_of_each_role() -> None:
+    holds = [("A5", "start"), ("B5", "start"), ("C9", "move"), ("K18", "finish")]
+    (example,) = drawn_routes([DrawnRoute("one", "2016", holds)])
+    assert list(example.lines) == ["start: A5, B5", "move: C9", "finish: K18"]
+    ((_, text),) = example.pictures
+    assert "4 holds" in text
+
+
+def test_examples_are_spread_over_the_routes() -> None:
+    routes = [DrawnRoute(str(number), "2016", HOLDS) for number in range(11)]
+    assert [each.title for each in drawn_routes(routes)] == ["0", "2", "4", "6", "8", "10"]
+
+
+def test_the_map_of_holds_shows_each_share_at_its_hold_under_its_origin() -> None:
+    usage = pd.DataFrame(
+        {"board": "2016", "hold": ["B3", "K18"], "train": [0.1, 0.2], "test": [0.3, 0.4], "model": [0.5, 0.05]}
+    )
+    panels = {axes.get_title().partition("\n")[2]: axes for axes in hold_heatmap(usage).axes if axes.get_title()}
+    names = {"training routes": "train", "test routes": "test", "generated routes": "model"}
+    assert set(panels) == set(names)
+    for title, origin in names.items():
+        (image,) = panels[title].images
+        shares = np.asarray(image.get_array())
+        for hold, share in zip(usage["hold"], usage[origin], strict=True):
+            assert shares[int(hold[1:]) - 1, definitions.COLUMNS.index(hold[0])] == share
+        assert shares.sum() == usage[origin].sum()
+        assert image.get_clim() == (0, 0.5), "one scale for the panels of a board"
