@@ -56,6 +56,8 @@ def test_the_card_is_valid_and_tells_the_run(domain: Programs) -> None:
             assert told == ("" if stored is None else f"{stored:.4g}")
     headline = next(name.removesuffix("_baseline") for name in summary if name.endswith("_baseline"))
     assert shown[headline][1] == f"{summary[headline + '_baseline']:.4g}", "the strongest baseline is not the first"
+    values = [float(each) for each in shown[headline][1:] if each]
+    assert values in (sorted(values), sorted(values, reverse=True)), "baselines from the strongest to the weakest"
     assert f"**{judgement['verdict']}**" in text
     counts = rows_of(text, "## Data")["split"][0]
     assert f"train {domain.metrics('split')['rows_train']:,}" in counts

@@ -8,7 +8,7 @@ import pytest
 
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.pipeline.errors import WinnowError
-from winnow.workspace.rows import CASES, as_lines, rows_of
+from winnow.workspace.rows import CASES, as_lines, limits_line, rows_of
 
 LEFT_OUT = ("rejected", "dropped", "unlabelled")
 
@@ -85,6 +85,16 @@ def test_reasons_that_differ_in_the_value_alone_are_one_kind_and_tell_the_values
             "first": [{"source": "garden.csv", "row": row, "reason": reasons[row - 2]} for row in (3, 5)],
         },
     ]
+
+
+def test_the_limits_of_the_rules_stand_below_what_they_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("plants:\n  filter:\n    min_height: 3\n    name: short\n    more: {deep: 1}\n")
+    dropped = {"rows": {"in": 2, "kept": 1, "dropped": 1}, "left_out": [{"reason": "low", "rows": 1, "first": []}]}
+    told = list(as_lines({"filter": dropped}, limits_line("plants")))
+    assert told[-1].split() == ["plants.filter", "in", "params.yaml:", "min_height", "3,", "name", "short"]
+    kept = {"rows": {"in": 1, "kept": 1, "dropped": 0}, "left_out": []}
+    assert len(list(as_lines({"filter": kept}, limits_line("plants")))) == 1
 
 
 def test_many_reasons_are_shortened_and_no_row_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def rows(
 
     Example: winnow rows climb --stage filter
     """
-    from winnow.workspace.rows import as_lines, rows_of
+    from winnow.workspace.rows import as_lines, limits_line, rows_of
     from winnow.workspace.status import stale_rows
 
     check_domain(domain)
@@ -92,4 +92,7 @@ def rows(
     found = rows_of(domain, stage)
     if told := stale_rows(domain, stage):
         print(told, file=sys.stderr if as_json else sys.stdout)
-    print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(as_lines(found)))
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(as_lines(found, limits_line(domain))))

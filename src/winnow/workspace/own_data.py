@@ -3,6 +3,7 @@
 Files are recognised, copied, tracked by DVC and named in params.yaml. What is taken out stays where it is.
 """
 
+import filecmp
 import io
 import shutil
 import subprocess
@@ -49,7 +50,7 @@ class Plan:
             for each in self.needs.settings
         ]
         out = [f"params.yaml no longer names {each['path']}" for each in self.removed]
-        beside = [f"beside {', '.join(each['path'] for each in before)}; instead of all before: --replace"]
+        beside = [f"beside {', '.join(each['path'] for each in before)}; instead of all before: --replace"] * bool(new)
         recognised = [f"recognised: {each.told}" for each in self.found]
         return [*recognised, *copied, *written, *self.needs.told, *values, *out, *named, *(beside if before else [])]
 
@@ -64,8 +65,9 @@ def plan(domain: str, files: Sequence[Path], *, replace: bool = False) -> Plan:
     for file in files:
         if not file.exists():
             raise WinnowError(f"{file} does not exist", fix="name files or folders of your data")
-    found = _recognise(domain, files)
     folder = _folder(domain)
+    files = [_in_place(file, folder) for file in files]
+    found = _recognise(domain, files)
     copies = {
         path: folder / path.resolve().name
         for each in found
@@ -207,6 +209,22 @@ def _inside(chosen: Plan, folder: Path) -> list[Path]:
     """What lies in the domain's folder already: its entry there."""
     here = [path.resolve() for each in chosen.found for path in each.copied if path not in chosen.copies]
     return sorted({folder / path.relative_to(folder.resolve()).parts[0] for path in here})
+
+
+def _in_place(file: Path, folder: Path) -> Path:
+    """The same file or folder as it lies in the domain's folder already, such as after `winnow remove`; else `file`."""
+    target = folder / file.resolve().name
+    return target if target.exists() and _equal(file, target) else file
+
+
+def _equal(one: Path, other: Path) -> bool:
+    """Whether two files, or all files of two folders, hold the same."""
+    if one.is_file() and other.is_file():
+        return filecmp.cmp(one, other, shallow=False)
+    if not (one.is_dir() and other.is_dir()):
+        return False
+    names = [{path.relative_to(each) for path in each.rglob("*") if path.is_file()} for each in (one, other)]
+    return names[0] == names[1] and all(filecmp.cmp(one / name, other / name, shallow=False) for name in names[0])
 
 
 def _check_free(copies: dict[Path, Path]) -> None:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from winnow.curate.overlaps import FILE, METRIC, overlap_line
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import read_json
+from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.pipeline.tables import open_parquet, reading_parquet
 from winnow.pipeline.text import shown
 
@@ -110,8 +111,15 @@ def _is_binary(kind: arrow.DataType) -> bool:
     return bool(arrow.types.is_binary(kind) or arrow.types.is_large_binary(kind))
 
 
-def as_lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """What `rows_of` found, as text."""
+def limits_line(domain: str) -> str:
+    """The values of params.yaml by which filter drops rows now."""
+    values = Document(PARAMS_FILE).content[domain].get("filter") or {}
+    told = ", ".join(f"{name} {value}" for name, value in values.items() if isinstance(value, int | float | str))
+    return f"{domain}.filter in params.yaml: {told}" if told else ""
+
+
+def as_lines(found: Mapping[str, Mapping[str, Any]], limits: str = "") -> Iterator[str]:
+    """What `rows_of` found, as text; `limits`, see `limits_line`, stands below the rows that filter left out."""
     for stage, each in found.items():
         if each["rows"] is None:
             yield f"{stage:<8}has not run"
@@ -122,6 +130,8 @@ def as_lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         for entry in each["left_out"] or []:
             yield shown(f"  {entry['rows']:>8,}  {entry['reason']}")
             yield from (f"            {case_line(case)}" for case in entry["first"])
+        if stage == "filter" and each["left_out"] and limits:
+            yield shown(f"            {limits}")
         for pair in each.get(METRIC, []):
             yield shown(f"  {pair['rows']:>8,}  {pair['told']}")
             if pair["first"]:

@@ -37,6 +37,10 @@ def test_a_request_that_is_too_large_is_refused_and_not_kept() -> None:
         assert not asked
         assert requests.post(address + URL, json={"content": "a" * 9_000}).status_code == 200
         assert len(asked) == 1
+        whole = b'{"content": "' + b"a" * (10_000 - 15) + b'"}'
+        as_json = {"content-type": "application/json"}
+        assert requests.post(address + URL, data=whole, headers=as_json).status_code == 200, "as large as is allowed"
+        assert requests.post(address + URL, data=whole + b" ", headers=as_json).status_code == 413
 
 
 def test_a_client_that_sends_slowly_keeps_nobody_waiting() -> None:

@@ -56,12 +56,12 @@ def remote(url: str) -> None:
     Path(".dvc/config").write_text(f"['remote \"store\"']\n    url = {url}\n")
 
 
-def sources(path: str) -> None:
-    presets.apply({"climb.ingest.sources": [{"format": "csv", "path": path}]}, PARAMS_FILE)
+def sources(*paths: str) -> None:
+    presets.apply({"climb.ingest.sources": [{"format": "csv", "path": path} for path in paths]}, PARAMS_FILE)
 
 
-def tracked_source(name: str) -> None:
-    sources(f"data/source/climb/{name}")
+def tracked_source(name: str, *others: str) -> None:
+    sources(*(f"data/source/climb/{each}" for each in (name, *others)))
     Path(f"data/source/climb/{name}.dvc").write_text("outs: []\n")
 
 
@@ -78,6 +78,7 @@ FAULTS: list[tuple[Any, str, str, str]] = [
     (lambda: lock("no-such-package==1.0"), "packages", "no-such-package", "make .venv/ready"),
     (lambda: sources("data/source/climb/lost.csv"), "climb", "lost.csv", "winnow init climb"),
     (lambda: tracked_source("away.csv"), "climb", "away.csv", "dvc pull"),
+    (lambda: tracked_source("away.csv", "lost.csv"), "climb", "lost.csv", "winnow init climb"),
     (lambda: shutil.rmtree(".git"), "git", "no Git repository", "clone"),
     (lambda: subprocess.run(["git", "config", "--unset", "user.name"], check=True), "git", "user.name", "git config"),
     (lambda: shutil.rmtree(".dvc"), "dvc", "not initialised", "git checkout .dvc"),

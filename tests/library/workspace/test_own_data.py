@@ -397,6 +397,9 @@ def test_columns_as_spreadsheets_name_them_and_rows_that_will_be_left_out(here: 
 def test_a_second_source_joins_the_first_and_the_same_name_is_refused(here: list[list[str]]) -> None:
     first = text("a.csv", "grade,holds\n6A+,A5 C9 K18\n")
     carry_out(plan("climb", [first]))
+    with pytest.raises(WinnowError, match="names these files already"):
+        plan("climb", [first])
+    first.write_text("grade,holds\n6B+,A5 C9 K18\n")
     with pytest.raises(WinnowError, match="exists already"):
         plan("climb", [first])
     second = plan("climb", [text("b.csv", "grade,holds\n6B,A4 C9 K18\n")])
@@ -405,6 +408,29 @@ def test_a_second_source_joins_the_first_and_the_same_name_is_refused(here: list
     assert [each["path"] for each in sources("climb")] == ["data/source/climb/a.csv", "data/source/climb/b.csv"]
     with pytest.raises(WinnowError, match="names these files already"):
         plan("climb", [Path("data/source/climb/a.csv")])
+
+
+def test_a_file_that_was_taken_out_comes_back_by_the_same_command(here: list[list[str]]) -> None:
+    """As it lies there still; nothing is copied or added anew."""
+    pages = page(Path("mine/deep/a.png")).parent
+    for domain, file, name in (
+        ("climb", text("a.csv", "grade,holds\n6A+,A5 C9 K18\n"), "a.csv"),
+        ("documents", pages, "deep"),
+    ):
+        carry_out(plan(domain, [file]))
+        taken = remove(domain, [name])
+        assert not any("--replace" in line for line in taken.lines()), "an option of init's"
+        take_out(taken)
+        here.clear()
+        again = plan(domain, [file])
+        assert not again.copies
+        carry_out(again)
+        assert not here
+        assert [each["path"] for each in sources(domain)] == [f"data/source/{domain}/{name}"]
+    page(pages / "b.png")
+    take_out(remove("documents", ["deep"]))
+    with pytest.raises(WinnowError, match="exists already"):
+        plan("documents", [pages])
 
 
 def test_a_source_replaces_the_others_and_is_taken_out_again(here: list[list[str]]) -> None:

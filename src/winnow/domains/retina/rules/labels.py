@@ -19,10 +19,10 @@ NEAR = 3
 """Numbers that may lie between two neighbours, for photographs that the filter dropped."""
 
 ONE_EACH = (
-    "⚠ every patient of {sources} has one photograph: where that is not so, both eyes of a patient may stand in two\n"
-    "  splits and the test is too easy. Name them <patient>_left and <patient>_right (or _OS, _OD), give the CSV a\n"
-    "  column `patient`, or set retina.label.neighbour_distance where a patient's photographs are numbered one after\n"
-    "  the other."
+    "⚠ every patient of {sources} has one photograph: where that is not so, both eyes of a patient may stand in two "
+    "splits and the test is too easy. Name them <patient>_left and <patient>_right (or _OS, _OD), give the CSV a "
+    "column `patient`, or set retina.label.neighbour_distance where a patient's photographs are numbered one after "
+    "the other."
 )
 
 
