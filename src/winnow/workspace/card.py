@@ -21,7 +21,6 @@ from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import JUDGEMENT, read_json
 from winnow.pipeline.params import Document
-from winnow.workspace.embedded import SAID
 
 MANY = 5
 """Baselines in the first table; the strongest comes first."""
@@ -100,7 +99,7 @@ def _metadata(
 
 def _data(about: Description, metrics: Path, locked: Mapping[str, Any], *, embedded: bool) -> str:
     if embedded:
-        lines = [f"{SAID} {about.synthetic}. The figures say nothing about real {about.row}."]
+        lines = [f"Embedded synthetic data: {about.synthetic}. The figures say nothing about real {about.row}."]
     else:
         sources = [
             f"{plain(Path(str(each['path'])).name)} ({plain(each['format'])})" for each in locked["ingest"]["sources"]

@@ -1,6 +1,5 @@
 """`winnow serve`: the models of some domains, opened and served until Ctrl+C."""
 
-import dataclasses
 import importlib.util
 import ipaddress
 import socket
@@ -14,7 +13,6 @@ from winnow.pipeline.checkout import checkout_root
 from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
 from winnow.serve.service import Service
-from winnow.workspace.embedded import learned_embedded
 
 NEEDED = ("fastapi", "jinja2", "python_multipart", "uvicorn")
 """What the extra `serve` installs."""
@@ -89,9 +87,6 @@ def serve(domains: Sequence[str], model: Path | None, host: str, port: int) -> N
 
 def _open(domain: str, trained: TrainedModel) -> Service:
     service: Service = load(domain, "serving").open_service(trained)
-    if learned_embedded(domain, trained.folder):
-        said = "Its model has learned data that winnow generates, and no real ones."
-        service = dataclasses.replace(service, lead=f"{service.lead} {said}")
     return service
 
 

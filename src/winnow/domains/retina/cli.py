@@ -52,10 +52,6 @@ def grade(
     Example: winnow retina grade photographs --explain heat_maps --out grades.csv
     """
     trained = use_model("retina", model)
-    from winnow.workspace.embedded import learned_embedded
-
-    if learned_embedded("retina", trained.folder):
-        say("⚠ this model has learned drawn photographs only: its grades of real ones mean nothing")
     from winnow.domains.retina import inference
     from winnow.learn.devices import configured_device
 
