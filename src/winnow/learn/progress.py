@@ -1,6 +1,7 @@
 """The output of a training: banner, progress bar or lines, warnings, why it stopped and what was selected."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
@@ -19,6 +20,8 @@ RISING = 3
 """validations in a row that make a trend"""
 SHOWN = 4
 """metrics in the line of a validation"""
+EVERY = 60.0
+"""seconds between the lines that tell how far an epoch is, where there is no bar"""
 DISTINCT = "predictions_distinct"
 """the validation metric that counts how many different predictions there were"""
 
@@ -35,12 +38,20 @@ class Display:
             tqdm.write(text, file=sys.stderr)
 
     def batches(self, batches: Iterable[Any], title: str, *, total: int, done: int) -> Iterator[Any]:
-        """The batches, with a progress bar on a terminal."""
+        """The batches, with a progress bar on a terminal, else with a line every EVERY seconds."""
         if not self.bar:
-            yield from batches
+            yield from self._told(batches, title, total, done)
             return
         with tqdm(batches, desc=title, total=total, initial=done, leave=False, unit="batch") as bar:
             yield from bar
+
+    def _told(self, batches: Iterable[Any], title: str, total: int, done: int) -> Iterator[Any]:
+        last = time.monotonic()
+        for number, batch in enumerate(batches, done):
+            if time.monotonic() - last >= EVERY:
+                last = time.monotonic()
+                self.say(f"{title}: batch {number:,} of {total:,} …")
+            yield batch
 
 
 def banner(device: str, model: nn.Module, loaders: Loaders, phases: Sequence[Phase], number: int) -> str:

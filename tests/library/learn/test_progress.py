@@ -1,9 +1,11 @@
 """Warnings that a history calls for."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from winnow.learn import progress
 from winnow.learn.progress import Display, record_line, warnings
 
 
@@ -32,6 +34,26 @@ def test_a_collapsed_validation_is_no_overfitting() -> None:
     assert "collapsed" in line
     (line,) = warnings([collapsed, record({"f1/2": 0.4}, {"f1/2": 0.1, "predictions_distinct": 2.0})])
     assert "30 points in f1/2" in line
+
+
+def test_an_epoch_that_takes_minutes_tells_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a log there is no bar; a batch takes 25 seconds."""
+    clock = iter(range(0, 10_000, 25))
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+
+    def slow() -> Iterator[int]:
+        for number in range(10):
+            now[0] = next(clock)
+            yield number
+
+    assert list(Display("lines", main=True).batches(slow(), "epoch 1", total=12, done=2)) == list(range(10))
+    told = capsys.readouterr().err.splitlines()
+    assert told == [f"epoch 1: batch {done} of 12 …" for done in (5, 8, 11)]
+    list(Display("none", main=True).batches(slow(), "epoch 1", total=12, done=2))
+    assert capsys.readouterr().err == ""
 
 
 def test_an_error_may_be_lower_on_train() -> None:
