@@ -15,6 +15,7 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import Stage
 
+from winnow.learn.folder import PASSED
 from winnow.pipeline import environment
 from winnow.pipeline.code import program_digests
 from winnow.pipeline.errors import WinnowError
@@ -143,6 +144,9 @@ def describe(
     lines = [f"{domain}: stale, {data} (last result: {result})" if own else f"{domain}: {result}, {data}, current"]
     if reasons and (judgement := Path("metrics", domain, JUDGEMENT)).exists():
         lines += [f"  {reason}" for reason in read_json(judgement, "reasons")["reasons"]]
+        guide = Path("docs", f"{domain}.md")
+        if sources and judged.get("verdict") not in PASSED and guide.exists():
+            lines.append(f"  what to try next: {guide}, Troubleshooting; what each metric is: docs/glossary.md")
     return lines + [f"  {name}: {'; '.join(changes)}" for name, changes in own.items()]
 
 

@@ -38,6 +38,23 @@ def test_a_headline_is_told_with_its_interval(
     assert describe("documents", params, stale, reasons=True) == lines
 
 
+@pytest.mark.parametrize(
+    ("verdict", "sources", "told"),
+    [("FAIL", True, True), ("REVIEW", True, True), ("PASS", True, False), ("FAIL", False, False)],
+)
+def test_after_a_verdict_on_own_data_that_is_not_good_the_next_step_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdict: str, sources: bool, told: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("docs").mkdir()
+    Path("docs/documents.md").write_text("## Troubleshooting")
+    write_json(Path("metrics/documents/evaluate.json"), MEASURED | {"verdict": verdict})
+    write_json(Path("metrics/documents/judgement.json"), {"verdict": verdict, "reasons": [f"{verdict}: mae"]})
+    params = {"ingest": {"sources": [{"path": "mine"}] * sources}, "evaluate": {"gate": {"headline": "mae"}}}
+    lines = describe("documents", params, {}, reasons=True)
+    assert any("docs/documents.md, Troubleshooting" in line for line in lines) == told
+
+
 def test_a_judgement_without_reasons_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_json(Path("metrics/documents/judgement.json"), {"verdict": "PASS"})

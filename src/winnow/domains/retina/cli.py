@@ -29,7 +29,8 @@ WHY = {
     "too_dark": "too dark",
     "too_bright": "too bright",
     "too_blurred": "too blurred",
-    "unlike_training": "unlike the photographs that the model was trained on: no fundus, or of another camera",
+    "unlike_training": "unlike the photographs that the model was trained on: no fundus, or of another camera "
+    "(train on such ones: the preset photographs)",
 }
 """Why a photograph is not graded, in words."""
 UNSEEN = 0.25
