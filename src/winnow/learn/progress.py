@@ -2,9 +2,9 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from torch import nn
 from tqdm import tqdm
@@ -13,6 +13,8 @@ from winnow.learn.loaders import Loaders
 from winnow.learn.settings import Phase
 from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
+
+T = TypeVar("T")
 
 GAP = 0.10
 """difference of train and validation shares above which a warning is printed"""
@@ -40,18 +42,20 @@ class Display:
     def batches(self, batches: Iterable[Any], title: str, *, total: int, done: int) -> Iterator[Any]:
         """The batches, with a progress bar on a terminal, else with a line every EVERY seconds."""
         if not self.bar:
-            yield from self._told(batches, title, total, done)
+            yield from told(batches, lambda number: f"{title}: batch {number:,} of {total:,} …", self.say, done)
             return
         with tqdm(batches, desc=title, total=total, initial=done, leave=False, unit="batch") as bar:
             yield from bar
 
-    def _told(self, batches: Iterable[Any], title: str, total: int, done: int) -> Iterator[Any]:
-        last = time.monotonic()
-        for number, batch in enumerate(batches, done):
-            if time.monotonic() - last >= EVERY:
-                last = time.monotonic()
-                self.say(f"{title}: batch {number:,} of {total:,} …")
-            yield batch
+
+def told(items: Iterable[T], line: Callable[[int], str], say: Callable[[str], object], done: int = 0) -> Iterator[T]:
+    """The items; every EVERY seconds `say` gets a line about the number of those that are done, `done` at the start."""
+    last = time.monotonic()
+    for number, item in enumerate(items, done):
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            say(line(number))
+        yield item
 
 
 def banner(device: str, model: nn.Module, loaders: Loaders, phases: Sequence[Phase], number: int) -> str:

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from winnow.learn.devices import device_name
+from winnow.learn.progress import told
 from winnow.pipeline.cache import DiskCache, content_key
 from winnow.pipeline.code import module_digest
+from winnow.pipeline.console import say
 from winnow.vision.loaders import decode
 from winnow.vision.views import VIEWS, view
 
@@ -112,7 +114,8 @@ def _computed(
     was_training = network.training
     network.eval()
     with torch.inference_mode():
-        for start in range(0, len(images), BATCH):
+        starts = range(0, len(images), BATCH)
+        for start in told(starts, lambda batch: f"features: {BATCH * batch:,} of {len(images):,} images …", say):
             yield compute(images[start : start + BATCH]).half().cpu()
     network.train(was_training)
 

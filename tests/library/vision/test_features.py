@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from winnow.images.codec import encode_png
+from winnow.learn import progress
 from winnow.vision import features
 from winnow.vision.backbones import build
 from winnow.vision.features import frozen_features
@@ -131,6 +132,16 @@ def test_features_are_computed_once_and_anew_for_other_weights_images_and_blocks
     frozen_features(network, images)
     assert network.calls == 4 * calls
     assert len(list(Path(".winnow/kept/features").glob("??/*"))) == 4
+
+
+def test_features_that_take_minutes_tell_how_far_they_are(
+    images: Counted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    frozen_features(Network(1), images)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("features: ")]
+    assert [line.split()[1] for line in lines] == [str(done) for done in range(0, len(images), features.BATCH)]
+    assert all(f"of {len(images)} images" in line for line in lines)
 
 
 def test_a_heat_map_shows_where_the_score_comes_from_and_hides_what_speaks_against_it() -> None:
