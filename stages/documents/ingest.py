@@ -34,20 +34,16 @@ def main(stage: Stage[Common, Ingest]) -> None:
     if not collections:
         collections = [Collection("synthetic", "synthetic", "drawn", synthetic.make(params.synthetic, stage.rng()))]
     preparation = definitions.Preparation(stage.common.max_side, params.pdf_dpi)
-    with write_images(stage.output("images.arrow")) as images:
-        found = collect(collections, preparation, images)
+    with write_images(stage.output("images.arrow")) as images, stage.writer("pages.parquet", Pages) as write:
+        found = collect(collections, preparation, images, write)
     files = sum(collection.listing.rows for collection in collections)
     check_rejected_share(found.rejected, files, params.max_rejected_share, domain=stage.domain)
-    stage.write("pages.parquet", found.pages, Pages)
     stage.write("preparation.parquet", pd.DataFrame([asdict(preparation)]), Preparation)
     stage.write("rejected.parquet", found.rejected, Rejected)
     stage.write("severities.parquet", found.severities, GivenSeverities)
-    stage.account(len(found.pages) + len(found.rejected), kept=len(found.pages), rejected=len(found.rejected))
-    stage.metrics(
-        files=files,
-        documents=int(found.pages["document"].nunique()),
-        by_source=found.pages["source"].value_counts().to_dict(),
-    )
+    pages = sum(found.by_source.values())
+    stage.account(pages + len(found.rejected), kept=pages, rejected=len(found.rejected))
+    stage.metrics(files=files, documents=found.documents, by_source=dict(found.by_source))
 
 
 if __name__ == "__main__":
