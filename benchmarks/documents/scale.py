@@ -1,16 +1,19 @@
 """
-How the memory of documents' programs grows with the images: peak MiB of each after few and after four times as many.
+How the memory of documents' programs grows: peak MiB of each with few pages (or images) and with many.
 
-    python -m benchmarks.documents.scale
+    python -m benchmarks.documents.scale [ingest] [label] [whole]
 
-Drawn pages of 200 pixels in files, 4 copies of each, the preset `tiny`; every program in a process of its own. From the
-difference follow the bytes an image and what 100,000 images take. Results go to
-benchmarks/documents/results/scale.json.
+Drawn pages of 200 pixels in files, the preset `tiny`; every program is started as DVC starts it. ingest: `ingest` and
+`filter` with 1,000 and 10,000 pages. label: the other programs with 250 and 1,000 pages, 4 copies of each. From the
+difference follow the bytes of each and what 100,000 take. whole: `ingest` of 100,000 files, ten of each page. Results
+go to benchmarks/documents/results/scale.json.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -25,50 +28,73 @@ from winnow.images.codec import encode_png
 from winnow.pipeline import presets
 from winnow.pipeline.params import PARAMS_FILE
 
-SIZES = (250, 1000)
+STARTED = """
+import runpy, sys
+program = sys.argv.pop()
+runpy.run_module(f"stages.documents.{program}", run_name="__main__", alter_sys=True)
+lines = open("/proc/self/status").read().splitlines()
+open("peak", "w").write(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+"""
+"""A program by itself: what wait4 says of a child's peak begins with its parent's memory."""
 COPIES = 4
-PROGRAMS = ("ingest", "filter", "label", "split", "weight", "train", "evaluate")
+PARTS = {
+    "ingest": (("ingest", "filter"), (1000, 10_000), 1),
+    "label": (("label", "split", "weight", "train", "evaluate"), (250, 1000), COPIES),
+}
+"""Programs, pages of the two runs, and images of each page."""
+BEFORE = ("ingest", "filter")
 ASKED = 100_000
+DRAWN = 10_000
 
 
-def peaks(pages: int) -> dict[str, float]:
+def draw(folder: Path, pages: int) -> None:
+    """Files of drawn pages; above `DRAWN` the same pages again, under other names."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number, kind in zip(range(min(pages, DRAWN)), cycle(KINDS), strict=False):
+        (folder / f"{number}a.png").write_bytes(encode_png(draw_page(kind, 200, rng)))
+    for number in range(DRAWN, pages):
+        (folder / f"{number}a.png").hardlink_to(folder / f"{number % DRAWN}a.png")
+
+
+def peaks(pages: int, programs: Sequence[str]) -> dict[str, float]:
     """Peak MiB of each program."""
     source = {"format": "clean_pages", "path": "data/source/documents/clean"}
     values = presets.overrides("documents", presets.read("documents", "tiny"))
     values |= {"documents.ingest.sources": [source], "documents.train.epochs": 1}
-    found, rng = {}, np.random.default_rng(0)
+    found = {}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch, "pages")
-        folder.mkdir()
-        for number, kind in zip(range(pages), cycle(KINDS), strict=False):
-            (folder / f"{number}a.png").write_bytes(encode_png(draw_page(kind, 200, rng)))
-        os.chdir(workspace(Path(scratch) / "workspace", folder))
+        draw(Path(scratch, "pages"), pages)
+        os.chdir(workspace(Path(scratch) / "workspace", Path(scratch, "pages")))
         presets.apply(values, PARAMS_FILE)
-        code = "import sys; from benchmarks.documents.pages import run_stages; run_stages(sys.argv[1])"
-        for program in PROGRAMS:
-            process = os.posix_spawn(
-                sys.executable, [sys.executable, "-c", code, program], {**os.environ, "PYTHONPATH": str(ROOT)}
-            )
-            _, status, usage = os.wait4(process, 0)
-            if status:
-                raise SystemExit(f"{program} failed")
-            found[program] = round(usage.ru_maxrss / 1024, 1)
+        for program in programs:
+            command = [sys.executable, "-c", STARTED, program]
+            subprocess.run(command, env={**os.environ, "PYTHONPATH": "src"}, check=True)
+            found[program] = round(int(Path("peak").read_text()) / 1024, 1)
         os.chdir(ROOT)
     return found
 
 
-def main() -> None:
-    low, high = (peaks(pages) for pages in SIZES)
-    images = [COPIES * pages for pages in SIZES]
-    result: dict[str, Any] = {}
-    for program in PROGRAMS:
-        mib = (high[program] - low[program]) / (images[1] - images[0])
-        result[program] = {
+def grown(programs: Sequence[str], pages: tuple[int, int], images: int) -> dict[str, Any]:
+    """What each program takes, and what follows for `ASKED` pages or images."""
+    before = () if programs[0] in BEFORE else BEFORE
+    low, high = (peaks(each, (*before, *programs)) for each in pages)
+    counts, found = [images * each for each in pages], {}
+    for program in programs:
+        mib = (high[program] - low[program]) / (counts[1] - counts[0])
+        found[program] = {
+            "number": counts,
             "peak_mib": [low[program], high[program]],
-            "kib_an_image": round(1024 * mib, 1),
-            "mib_of_100000": round(low[program] + mib * (ASKED - images[0])),
+            "kib_each": round(1024 * mib, 1),
+            "mib_of_100000": round(low[program] + mib * (ASKED - counts[0])),
         }
-    merge("documents/scale", {"images": images, **result})
+    return found
+
+
+def main() -> None:
+    for name in sys.argv[1:] or (*PARTS, "whole"):
+        found = {"whole": peaks(ASKED, ["ingest"])} if name == "whole" else grown(*PARTS[name])
+        merge("documents/scale", found)
 
 
 if __name__ == "__main__":

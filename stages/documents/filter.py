@@ -15,6 +15,9 @@ from winnow.images.store import read_images
 from winnow.pipeline.console import say
 from winnow.pipeline.stage import Stage, run_stage
 
+PIECE = 4096
+"""Pages that are written at a time."""
+
 
 def warnings_of(pages: pd.DataFrame, params: Filter) -> list[str]:
     """What is wrong with the labelled pages that stay; clean pages get their classes later, and `weight` warns."""
@@ -30,7 +33,9 @@ def main(stage: Stage[Common, Filter]) -> None:
     pages = stage.read("ingest/pages.parquet", Pages)
     images = read_images(stage.input("ingest/images.arrow")).select(pages["image_id"])
     kept, dropped, counts = keep_pages(pages, images, stage.params)
-    stage.write("pages.parquet", kept, Pages)
+    with stage.writer("pages.parquet", Pages) as write:  # the maps of their print are most of the memory
+        for start in range(0, len(kept), PIECE):
+            write(kept.iloc[start : start + PIECE])
     stage.write("dropped.parquet", dropped, Dropped)
     stage.write("repetition.parquet", pd.DataFrame([{"max_hash_distance": stage.params.max_hash_distance}]), Repetition)
     stage.account(len(pages), kept=len(kept), dropped=len(dropped))

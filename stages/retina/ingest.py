@@ -47,7 +47,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
     prefixes = {collection.prefix: collection.path for collection in collections}
     measures = ["width", "height", "brightness", "sharpness", "perceptual_hash"]
     tell_overlaps(
-        stage, same_images(found.photos, measures, prefixes), "photographs", "filter finds them as duplicates"
+        stage, same_images([found.photos], measures, prefixes), "photographs", "filter finds them as duplicates"
     )
     stage.metrics(
         by_source=found.photos["source"].value_counts().to_dict(),

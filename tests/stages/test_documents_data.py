@@ -8,18 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pyarrow.parquet import ParquetFile
 from scipy.stats import chi2_contingency
 
+from stages.documents import filter as filter_program
 from stages.documents.train import seen_pages
 from tests.stages.conftest import Finished
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.documents import definitions
 from winnow.domains.documents.rules.splits import split_images
+from winnow.domains.documents.source import collect
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images import parallel
 from winnow.images.codec import ImageError, load_pixels
 from winnow.images.pdf import pdf_pages
-from winnow.images.store import read_images
+from winnow.images.store import Images, read_images
 from winnow.pipeline.errors import SourceError, TableError
 
 DOCUMENTS = Programs.tiny("documents")
@@ -64,6 +67,36 @@ def test_clean_pages_are_read_from_png_jpeg_and_every_page_of_a_pdf(here: Path) 
     assert pages.loc["clean/both#0001", "width"] == PAGES[0].width  # the scan itself, not rendered
     assert metrics("ingest")["rows_in"] == 4
     assert metrics("ingest")["files"] == 3
+
+
+def test_pages_that_are_written_in_pieces_are_the_same(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stage lets go of the pages that it has written."""
+    names = ("ingest/pages.parquet", "filter/pages.parquet")
+    run("ingest")
+    run("filter")
+    whole = [table(name) for name in names]
+    sizes: list[int] = []
+    real = collect.typed_frame
+    monkeypatch.setattr(collect, "typed_frame", lambda rows, types: sizes.append(len(rows)) or real(rows, types))
+    monkeypatch.setattr(collect, "PIECE", 4)
+    monkeypatch.setattr(filter_program, "PIECE", 4)
+    run("ingest")
+    run("filter")
+    assert sizes[:-1] == [4] * (len(whole[0]) // 4) + [len(whole[0]) % 4]  # then the rejected ones
+    for name, before in zip(names, whole, strict=True):
+        pd.testing.assert_frame_equal(table(name), before)
+        file = ParquetFile(Path("data/documents", name))
+        assert file.num_row_groups == -(-len(before) // 4)
+
+
+def test_filter_reads_no_page_that_looks_like_no_other(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of thousands of pages it would otherwise hold every one."""
+    run("ingest")
+    read: list[int] = []
+    real = Images.__getitem__
+    monkeypatch.setattr(Images, "__getitem__", lambda self, place: read.append(1) or real(self, place))
+    run("filter", max_hash_distance=0)
+    assert not read
 
 
 def test_pages_larger_than_the_limit_are_reduced_and_others_stay(here: Path) -> None:

@@ -67,6 +67,12 @@ def test_dataset_writes_the_guides_folder_and_real_mode_reads_it_again(here: Pat
     assert read["quality_class"].value_counts().to_dict() == whole["quality_class"].value_counts().to_dict()
 
 
+def test_each_split_gets_its_own_ratio(here: Path) -> None:
+    assert winnow("dataset", str(clean(10)), "made", "--val-ratio", "0.1", "--test-ratio", "0.5").exit_code == 0
+    documents = pd.read_csv("made/full_dataset_metadata.csv").groupby("split")["document"].nunique()
+    assert documents.to_dict() == {"train": 4, "val": 1, "test": 5}
+
+
 def test_a_data_set_is_learnt_from_as_it_was_written(here: Path) -> None:
     """Its split, severities and pages come back; a blank page never enters it."""
     folder = clean(8)

@@ -345,6 +345,18 @@ def test_slices_are_the_mean_errors_of_their_images(root: Path) -> None:
     assert {"none", "blur"} <= set(table.loc[table["by"] == "worst_issue", "value"])
 
 
+def test_images_of_which_severities_are_unknown_are_in_no_slice_by_issue() -> None:
+    rows = pd.DataFrame({"image_id": [f"a/{number}" for number in range(4)], "true_label": 1, "flag_from": 0.2})
+    rows = rows.assign(true_score=0.7, score=[0.7, 0.6, 0.5, 0.1])
+    severities = np.zeros((4, len(definitions.ISSUES)))
+    severities[1, definitions.ISSUES.index("glare")] = 0.5
+    severities[2] = np.nan
+    severities[3, 4] = np.nan
+    found = results.slices(rows, severities).query("by == 'worst_issue'").set_index("value")
+    assert found["rows"].to_dict() == {"glare": 1, "none": 1}
+    assert found["score"].to_dict() == pytest.approx({"glare": 0.1, "none": 0.0})
+
+
 @of_documents
 def test_the_command_line_judges_as_the_stage_does(root: Path, tmp_path: Path) -> None:
     predictions = pd.read_parquet(root / "evaluate/predictions.parquet").query("split == 'test'")[:12]

@@ -243,6 +243,11 @@ def test_assess_prints_as_it_goes_and_speaks_to_scripts(here: Path, monkeypatch:
     assert [(row["file"], row["verdict"], float(row["score"])) for row in rows] == [
         (entry["file"], entry["verdict"], entry["score"]) for entry in entries
     ]
+    assert [(row["reasons"], row["issues"]) for row in rows] == [
+        ("; ".join(entry["reasons"]), "; ".join(f"{name} {value:.2f}" for name, value in entry["issues"].items()))
+        for entry in entries
+    ]
+    assert any(row["issues"] != row["reasons"] for row in rows)
     small = encode_png(cv2.resize(LETTER, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA))
     (folder / "small.png").write_bytes(small)
     assert winnow("assess", "scans", "--fail-on", "retake").exit_code == 3
@@ -295,6 +300,27 @@ def test_every_page_of_a_labelled_pdf_is_judged(here: Path) -> None:
     shown = winnow("evaluate", "mine").stdout
     assert "1 acceptable and 2 other pages of 2 documents" in shown
     assert f"{bounds['low']:.3f} to {bounds['high']:.3f}" in shown
+
+
+@of_documents
+def test_evaluate_rejects_below_the_threshold_that_the_model_carries(here: Path) -> None:
+    folder = Path("mine")
+    folder.mkdir()
+    faded = (250 - (255 - TABLE) // 5).astype(np.uint8)
+    for name, page in (("one", LETTER), ("other", faded)):
+        (folder / f"{name}.png").write_bytes(encode_png(page))
+    scores = {Path(entry["file"]).stem: entry["score"] for entry in lines("mine")}
+    lower, higher = sorted(scores, key=lambda name: scores[name])
+    assert scores[higher] - scores[lower] > 0.001
+    rows = [f"{lower}.png,0.9", f"{higher}.png,0.1"]  # the worse page is the better one, so that both figures differ
+    (folder / "metadata.csv").write_text("\n".join(["filename,quality_score", *rows, ""]))
+    file = Path("data/documents/train/model/calibration.json")
+    kept = json.loads(file.read_text())
+    middle = (scores[lower] + scores[higher]) / 2
+    for threshold, expected in ((0.0, (0, 0)), (middle, (1, 0)), (1.0, (1, 1))):
+        file.write_text(json.dumps({**kept, "retake_below": threshold}))
+        found = json.loads(winnow("evaluate", "mine", "--json").stdout)["metrics"]
+        assert (found["false_reject_error"], found["retake_recall"]) == expected
 
 
 @of_documents

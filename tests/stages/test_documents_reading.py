@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,11 @@ from winnow.domains.documents import cli
 from winnow.domains.documents.definitions import Preparation
 from winnow.domains.documents.rules import reading
 from winnow.domains.documents.rules.degradations import blur
+from winnow.domains.documents.rules.ink import ink_mask, letters, text_height
 from winnow.domains.documents.source.pages import read_pages
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import ImageError, encode_png
+from winnow.images.opencv import cv2
 from winnow.pipeline.errors import WinnowError
 
 DOCUMENTS = Programs.tiny("documents")
@@ -36,6 +39,63 @@ def test_an_ocr_is_less_sure_of_a_blurred_page_and_reads_nothing_on_a_blank_one(
     some = reading.read_page(PAGE, lines=3)
     assert some.lines <= 3
     assert some.readability == pytest.approx(clear.readability, abs=0.1)
+
+
+@pytest.mark.parametrize("quarter", [1, 3])
+def test_an_ocr_tells_by_its_lines_how_a_page_is_turned(quarter: int) -> None:
+    turned = np.ascontiguousarray(np.rot90(PAGE, -quarter))
+    assert reading.read_page(turned).turned == 90 * quarter
+
+
+def test_lines_that_do_not_agree_tell_no_direction() -> None:
+    upright, over = PAGE[:210], np.ascontiguousarray(np.rot90(PAGE[:210], 2))
+    found = reading.read_page(np.concatenate([upright, over]))
+    assert found.lines >= reading.VOTERS
+    assert found.turned is None
+    assert reading.read_page(np.full((300, 300), 255, np.uint8)).turned is None
+
+
+def test_the_height_of_capitals_is_within_what_lines_allow() -> None:
+    lines = reading.Reading(0.9, 3, 20.0)
+    assert [lines.capitals(marks) for marks in (3.0, 9.0, 12.0, 30.0, 0.0)] == [8.0, 9.0, 12.0, 17.0, 10.0]
+    assert reading.Reading(0.9, 2, 20.0).capitals(3.0) == 3.0
+    small = np.asarray(cv2.resize(PAGE, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    marks = text_height(letters(ink_mask(small)))
+    assert reading.read_page(small).capitals(marks) == marks
+
+
+@pytest.mark.parametrize("finished", ["documents"], indirect=True)
+def test_assess_takes_direction_and_height_of_text_from_the_lines_that_it_reads(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where marks say that a page is upright and its text small: the dots of a picture are more than its letters."""
+    monkeypatch.chdir(finished.folder)
+    page = PAGE[:300]
+    rows, columns = (np.arange(length) % 5 < 2 for length in (700, page.shape[1]))
+    dots = np.where(np.outer(rows, columns), np.uint8(0), np.uint8(255))
+    with_picture = np.concatenate([page, dots])
+    file = tmp_path / "page.png"
+    file.write_bytes(encode_png(np.ascontiguousarray(np.rot90(with_picture, 2))))
+
+    def entry(*options: str) -> dict[str, Any]:
+        with torch_restored():
+            printed = CliRunner().invoke(cli.app, ["assess", str(file), "--json", *options]).stdout
+        return dict(json.loads(printed))
+
+    plain, read, upright = entry(), entry("--ocr"), entry("--ocr", "--turn")
+    assert plain["turned"] == 0
+    assert "text is too small" in plain["reasons"][0]
+    assert read["turned"] == upright["turned"] == 180
+    assert any("turned by 180°" in reason for reason in read["reasons"])
+    own = text_height(letters(ink_mask(page)))
+    for found in (read, upright):
+        assert 0.6 * own <= found["text_height"] <= 1.7 * own
+        assert not any("too small" in reason for reason in found["reasons"])
+    file.write_bytes(encode_png(with_picture))
+    same = entry("--ocr")
+    assert same["turned"] == 0
+    assert same["ocr_readability"] == upright["ocr_readability"]
+    assert same["score"] == upright["score"]
 
 
 def test_without_the_extras_the_message_names_them(monkeypatch: pytest.MonkeyPatch) -> None:

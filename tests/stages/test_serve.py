@@ -63,7 +63,8 @@ def of_documents() -> list[Case]:
     page = Image.fromarray(draw_page("letter", 300, np.random.default_rng(0)))
     other = Image.fromarray(draw_page("table", 300, np.random.default_rng(1)))
     page.save("report_p2.png")
-    page.save("two.pdf", save_all=True, append_images=[other])
+    over = Image.fromarray(np.rot90(draw_page("letter", 900, np.random.default_rng(2)), 2))
+    over.save("two.pdf", save_all=True, append_images=[other])
     Path("out").mkdir(exist_ok=True)
     return [
         Case(["assess", "report_p2.png", "--json"], {}, Path("report_p2.png"), "Score"),

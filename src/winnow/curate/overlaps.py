@@ -1,6 +1,6 @@
 """Rows that several sources have: the same file under two names, or an export that contains last month's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from shlex import quote
 from typing import Any
 
@@ -45,15 +45,20 @@ def find_overlaps(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, Any]
     return table, sorted(told, key=lambda pair: -pair["rows"])
 
 
-def same_images(images: pd.DataFrame, measures: list[str], sources: Mapping[str, str]) -> pd.DataFrame:
-    """For `find_overlaps`: images that have all measures in common are the same.
+def same_images(pieces: Iterable[pd.DataFrame], measures: list[str], sources: Mapping[str, str]) -> pd.DataFrame:
+    """For `find_overlaps`: images, given in pieces of their table, that have all measures in common are the same.
 
     `sources` has the source's path by the prefix of its images' ids.
     """
-    prefix, place = images["image_id"].str.partition("/")[[0, 2]].to_numpy(dtype=str).T
-    key = pd.util.hash_pandas_object(images[measures], index=False)
-    rows = pd.DataFrame({"source": pd.Series(prefix).map(dict(sources)), "place": place, "key": key.to_numpy()})
+    parts = []
+    for images in pieces:
+        prefix, place = images["image_id"].str.partition("/")[[0, 2]].to_numpy(dtype=str).T
+        key = pd.util.hash_pandas_object(images[measures], index=False)
+        parts.append(
+            pd.DataFrame({"source": pd.Series(prefix).map(dict(sources)), "place": place, "key": key.to_numpy()})
+        )
     rank = {path: number for number, path in enumerate(sources.values())}
+    rows = pd.concat(parts, ignore_index=True)
     return rows.sort_values("source", key=lambda path: path.map(rank), kind="stable", ignore_index=True)
 
 

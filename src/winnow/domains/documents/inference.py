@@ -42,6 +42,7 @@ from winnow.images.listing import distinct_names
 from winnow.images.opencv import cv2
 from winnow.images.parallel import map_images
 from winnow.judge.intervals import Interval, Statistic, bootstrap, values
+from winnow.learn.devices import keep_freed_memory
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
 from winnow.pipeline.tables import read_table
@@ -100,9 +101,11 @@ def assess_files(
     and `reasons`, the degrees by which the page is `turned` and its `text_height` in pixels, with the heat map's file
     as `explained` when a folder for them is given; `readability` as the network has learnt it from an OCR, if it has,
     and `ocr_readability` as one reads this page, with its `ocr_lines` and their median `ocr_text_height` in pixels, if
-    it shall; or the `error` that keeps a file from being judged.
+    it shall: `turned`, `text_height` and the verdict then rest on its lines, too, where enough of them agree; or the
+    `error` that keeps a file from being judged.
     `document` names what it is a page of; the last page of a document has the whole document's `document_verdict`.
     """
+    keep_freed_memory()
     return assess_with(*load_assessor(device, folder), files, options)
 
 
@@ -173,13 +176,14 @@ def _prepared(task: _Task, model: Assessor, options: Options) -> _Prepared:
             error = reason(failed)
     if page is None:
         return _Prepared(task, nothing, nothing, [], 0, error)
-    found = measure(page)
-    turned = _direction(page, found[TEXT_HEIGHT])
+    found, reading = measure(page), read_page(page) if options.ocr else None
+    turned = reading.turned if reading else None
+    if turned is None:
+        turned = _direction(page, found[TEXT_HEIGHT])
     if turned and options.turn:
         page = np.ascontiguousarray(np.rot90(page, turned // 90))
-        found = measure(page)
+        found, reading = measure(page), read_page(page) if options.ocr else None
     parts, measures = cut(page, model.tiling), list(found.values())
-    reading = read_page(page) if options.ocr else None
     return _Prepared(task, page if options.explained else nothing, parts, measures, turned, reading=reading)
 
 
@@ -209,6 +213,8 @@ def _judged(some: Sequence[_Prepared], model: Assessor, calibration: Calibration
 def _entry(each: _Prepared, found: Estimates, model: Assessor, calibration: Calibration) -> dict[str, Any]:
     score, severities = float(found.score), found.severities
     facts = dict(zip(NAMES, each.measures, strict=True))
+    if each.reading is not None:
+        facts[TEXT_HEIGHT] = each.reading.capitals(facts[TEXT_HEIGHT])
     verdict, reasons = verdict_of(found, facts, model, calibration)
     if each.turned:
         reasons = [*reasons, f"the page is turned by {each.turned}° (`--turn` judges it upright)"]

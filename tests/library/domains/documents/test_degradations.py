@@ -57,6 +57,52 @@ def test_severities_mean_what_the_documentation_says(page: Pixels) -> None:
         assert height > page.shape[0]
 
 
+@pytest.mark.parametrize("severity", [0.2, 0.5, 0.9])
+def test_noise_is_as_strong_as_the_documentation_says(severity: float) -> None:
+    grey, kinds = np.full((1300, 900), 128, np.uint8), set()
+    for seed in range(6):
+        noisy = degradations.noise(grey, severity, np.random.default_rng(seed))
+        changed = noisy != 128
+        kinds.add(grain := len(np.unique(noisy)) > 3)
+        if grain:  # by its quartiles, for the strongest grain is clipped
+            spread = np.subtract(*np.percentile(noisy, [75, 25])) / 1.349
+            assert spread == pytest.approx(6 + 72 * severity, rel=0.04)
+        else:
+            assert changed.mean() == pytest.approx(0.01 + 0.13 * severity, rel=0.04)
+            assert (noisy[changed] == 255).mean() == pytest.approx(1 / 3, abs=0.02)
+    assert kinds == {True, False}
+
+
+@pytest.mark.parametrize("severity", [0.5, 0.9])
+def test_blur_is_as_wide_as_the_documentation_says(severity: float) -> None:
+    """By the variance that it adds to a square: in both directions of a Gaussian, along a line of a movement."""
+    square = np.zeros((1300, 121), np.uint8)
+    square[600:641, 40:81] = 255
+
+    def variance(page: Pixels) -> float:
+        shares = page.astype(float) / page.sum(dtype=float)
+        places = [np.arange(length) for length in page.shape]
+        rows, columns = shares.sum(axis=1), shares.sum(axis=0)
+        return float(sum(each @ at**2 - (each @ at) ** 2 for each, at in zip((rows, columns), places, strict=True)))
+
+    found = []
+    for seed in range(8):
+        added = variance(degradations.blur(square, severity, np.random.default_rng(seed))) - variance(square)
+        found.append(added / (0.4 + 3.2 * severity) ** 2)
+    gaussians = [each for each in found if each > 1.5]
+    movements = [each for each in found if each <= 1.5]
+    assert gaussians == pytest.approx([2.0] * len(gaussians), rel=0.05)
+    assert movements == pytest.approx([1.0] * len(movements), rel=0.4)  # of whole pixels
+    assert gaussians
+    assert movements
+
+
+@pytest.mark.parametrize(("severity", "quality"), [(0.1, 38), (0.5, 16), (1.0, 2)])
+def test_compression_is_jpeg_of_the_documented_quality(page: Pixels, severity: float, quality: int) -> None:
+    compressed = degradations.compression(page, severity, np.random.default_rng(0))
+    assert (compressed == load_pixels(copies.encode(page, quality), "L")).all()
+
+
 def lines_of_text(size: int = 400) -> Pixels:
     """Black lines of words on white, with margins of 40 pixels."""
     page = np.full((size, size), 255, np.uint8)
@@ -105,6 +151,24 @@ def test_a_copy_keeps_the_severity_that_its_crop_has(page: Pixels, monkeypatch: 
     ]
     cropped = {float(copy.severities[definitions.ISSUES.index("cropped")]) for copy in found}
     assert cropped == {0.0, 0.0625}
+
+
+def test_what_a_crop_cuts_is_measured_without_the_dark_lid(page: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Pixels, Pixels]] = []
+
+    def crop(page: Pixels, _: float, __: np.random.Generator, on_white: Pixels) -> tuple[Pixels, float]:
+        seen.append((page, on_white))
+        return page, 0.3
+
+    monkeypatch.setattr(copies, "crop", crop)
+    for seed in range(40):
+        make_copy(page, 0.3, np.random.default_rng(seed), max_issues=10, augmentation_share=0)
+    dark = [(lid, twin) for lid, twin in seen if lid[0, 0] < 100]
+    assert len(dark) >= 3
+    for lid, twin in dark:
+        assert (lid == twin).mean() > 0.5
+        assert (twin[lid != twin] > lid[lid != twin]).all()
+        assert twin[0, 0] == twin[-1, -1] == 255
 
 
 def test_copies_have_the_wanted_score_and_their_severities_explain_it(page: Pixels) -> None:

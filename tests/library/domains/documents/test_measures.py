@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from winnow.domains.documents.rules import degradations
+from winnow.domains.documents.rules.ink import letters
 from winnow.domains.documents.rules.measures import NAMES, measure
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.opencv import cv2
@@ -52,6 +53,19 @@ def test_the_dots_of_a_picture_are_no_small_text() -> None:
     assert 0.7 * own < measure(np.concatenate([picture, PAGE]))["text_height"] <= own
     small = cv2.resize(PAGE, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
     assert measure(small)["text_height"] < 0.6 * own
+
+
+def test_letters_are_counted_however_many_there_are() -> None:
+    """Also beyond the 65,535 labels that fit into two bytes."""
+    for side in (90, 900):
+        inside = np.arange(side) % 3 < 2
+        marks = letters(np.outer(inside, inside))
+        assert len(marks) == (side // 3) ** 2
+        assert (marks[:, 2:] == 2).all()
+    noise = np.random.default_rng(0).random((700, 900)) < 0.12
+    whole = cv2.connectedComponentsWithStats(noise.astype(np.uint8), connectivity=8, ltype=cv2.CV_32S)[2][1:]
+    tall = (whole[:, cv2.CC_STAT_HEIGHT] >= 2) & (whole[:, cv2.CC_STAT_AREA] >= 4)
+    assert len(letters(noise)) == (tall & (whole[:, 2] < 4 * whole[:, 3] + 4)).sum() > 1000
 
 
 def test_cut_text_is_measured_side_by_side() -> None:

@@ -55,10 +55,13 @@ def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> p
     with TemporaryDirectory() as scratch:
         pages_file, images_file = Path(scratch, "pages.arrow"), Path(scratch, "images.arrow")
         with write_images(pages_file) as images:
-            found = collect([Collection(FORMS[mode], str(source), source.stem, listing)], settings.preparation, images)
+            pieces: list[pd.DataFrame] = []
+            collection = Collection(FORMS[mode], str(source), source.stem, listing)
+            found = collect([collection], settings.preparation, images, pieces.append)
+        pages = pd.concat(pieces, ignore_index=True)
         check_rejected_share(found.rejected, listing.rows, settings.max_rejected_share, domain="documents")
         stored = read_images(pages_file)
-        kept, _, dropped = keep_pages(found.pages, stored.select(found.pages["image_id"]), settings.filter)
+        kept, _, dropped = keep_pages(pages, stored.select(pages["image_id"]), settings.filter)
         with write_images(images_file) as store:
             made = make_images(
                 kept,

@@ -31,6 +31,8 @@ LETTERS = 10
 """Marks below which nothing is said of the text's height."""
 TEXT_SHARE = 0.6
 """… which is the height below which lies this share of the marks' area."""
+SHORT = 2**16 - 1
+"""Labels of marks that fit into two bytes."""
 SMALLEST_MARK = 6
 """Grey levels by which print stands out of a page on which hardly any is left."""
 ABOVE_GRAIN = 5
@@ -44,7 +46,7 @@ SURE = 4.0
 def ink_mask(page: Pixels) -> Mask:
     """Pixels `(height, width)` that are clearly darker than their surroundings."""
     around = cv2.blur(page, (WINDOW, WINDOW), borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(page.astype(np.int16) < around.astype(np.int16) - DARKER, dtype=np.bool_)
+    return np.asarray(cv2.subtract(around, page) > DARKER, dtype=np.bool_)
 
 
 def grey_counts(page: Pixels, where: Mask | None = None) -> NDArray[np.int64]:
@@ -55,12 +57,25 @@ def grey_counts(page: Pixels, where: Mask | None = None) -> NDArray[np.int64]:
 
 def letters(ink: Mask) -> NDArray[np.int64]:
     """The marks that may be letters, or some that touch: left, top, width and height in pixels, `(marks, 4)`."""
-    marks = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)[2]
+    kind = cv2.CV_16U if _most_marks(ink) < SHORT else cv2.CV_32S  # short labels take a third of the time
+    marks = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8, ltype=kind)[2]
     found: NDArray[np.int64] = np.asarray(marks, dtype=np.int64)[1:]
     width, height, area = (found[:, column] for column in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
     tallest = TALLEST * max(ink.shape) + 8
     likely = (height >= 2) & (height < tallest) & (area >= 4) & (width < 4 * height + 4)
     return np.asarray(found[likely][:, :4], dtype=np.int64)
+
+
+def _most_marks(ink: Mask) -> int:
+    """At least the number of labels that OpenCV gives to marks before it joins those of one mark.
+
+    A new one begins where no ink is to the left, above, or above to the left.
+    """
+    before = np.zeros_like(ink)
+    before[:, 1:] |= ink[:, :-1]
+    before[1:] |= ink[:-1]
+    before[1:, 1:] |= ink[:-1, :-1]
+    return int(np.count_nonzero(ink & ~before))
 
 
 def text_height(marks: NDArray[np.int64]) -> float:
@@ -79,7 +94,7 @@ def text_height(marks: NDArray[np.int64]) -> float:
 def printed_share(page: Pixels, added: Mask) -> float:
     """Share of the pixels that stand out of the paper at all, however faded the print is; `added` is `not_paper`."""
     smooth = cv2.GaussianBlur(page, (0, 0), 1.2)
-    darker = cv2.blur(smooth, (WINDOW, WINDOW), borderType=cv2.BORDER_REPLICATE).astype(np.int16) - smooth
+    darker = cv2.subtract(cv2.blur(smooth, (WINDOW, WINDOW), borderType=cv2.BORDER_REPLICATE), smooth)
     below = grey_counts(cv2.absdiff(page, smooth)).cumsum()  # type: ignore[arg-type]
     grain = float(np.searchsorted(below, page.size / 2)) / 3  # the median, of which smoothing leaves about a third
     rim = max(round(RIM * max(page.shape)), 4)
@@ -163,7 +178,7 @@ def cut_severity(ink: Mask, added: Mask | None = None) -> float:
 
 def _at_edge(text: Mask, added: Mask) -> Mask:
     """Whether text is at the left end of each row, or where what was added there ends: `(rows,)`."""
-    first = (~added).argmax(axis=1)[:, None] + np.arange(EDGE)
+    first = ((~added).argmax(axis=1) if added.any() else np.zeros(len(text), np.int64))[:, None] + np.arange(EDGE)
     return np.asarray(np.take_along_axis(text, np.minimum(first, text.shape[1] - 1), axis=1).any(axis=1))
 
 

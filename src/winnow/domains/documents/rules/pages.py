@@ -16,6 +16,7 @@ from winnow.domains.documents.params import Filter
 from winnow.images.alike import same_map, same_page
 from winnow.images.codec import load_pixels
 from winnow.images.perceptual import near_groups
+from winnow.images.store import Images
 
 LABELS = ["score", "label", "issues"]
 COMPARED = 50
@@ -31,7 +32,7 @@ def page_rules(params: Filter) -> list[Rule]:
 
 
 def keep_pages(
-    pages: pd.DataFrame, images: Sequence[bytes], params: Filter
+    pages: pd.DataFrame, images: Images, params: Filter
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
     """`Pages` that stay, `Dropped`, and how many each rule dropped; `images` are the encoded pages, row by row.
 
@@ -40,8 +41,7 @@ def keep_pages(
     rules = page_rules(params)
     reason = apply_rules(pages, rules)
     readable = reason.isna().to_numpy()
-    stored = [images[int(place)] for place in np.flatnonzero(readable)]
-    again = repeated(pages[readable], stored, params.max_hash_distance)
+    again = repeated(pages[readable], images.take(np.flatnonzero(readable)), params.max_hash_distance)
     reason[again.index[again]] = "duplicate"
     counts = {name: int((reason == name).sum()) for name in (*(rule.name for rule in rules), "duplicate")}
     kept = pages[reason.isna()]
@@ -56,15 +56,18 @@ def repeated(pages: pd.DataFrame, images: Sequence[bytes], max_distance: int) ->
     """
     again = np.zeros(len(pages), dtype=np.bool_)
     labels = pages[LABELS].astype("str").fillna("").agg("|".join, axis=1).to_numpy()
-    maps = [bytes.fromhex(text) for text in pages["print_map"]]
     hashes = [np.frombuffer(bytes.fromhex(text), np.uint8) for text in pages["perceptual_hash"]]
+
+    def map_of(place: int) -> bytes:
+        return bytes.fromhex(pages["print_map"].iloc[place])
+
     places = pd.Series(np.arange(len(pages))).groupby([shown(pages, max_distance).to_numpy(), labels])
     for _, group in places:
         kept: list[int] = []
         for place in group.tolist():
             distances = [int(np.bitwise_count(hashes[place] ^ hashes[other]).sum()) for other in kept]
             nearest = [kept[number] for number in np.argsort(distances, kind="stable")[:COMPARED]]
-            alike = [other for other in nearest if same_map(maps[place], maps[other])]
+            alike = [other for other in nearest if same_map(map_of(place), map_of(other))]
             page = load_pixels(images[place], "L") if alike else None
             again[place] = any(page is not None and same_page(page, load_pixels(images[other], "L")) for other in alike)
             if not again[place]:

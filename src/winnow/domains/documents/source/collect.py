@@ -1,6 +1,7 @@
 """All pages of the sources as a stream: each file read, its pages prepared, measured, stored, and let go."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,20 +21,33 @@ from winnow.images.store import ImageWriter
 
 MAX_BYTES = 400 * 2**20
 """of the pages of one file, which are stored as PNG"""
+PIECE = 4096
+"""Pages whose rows are kept until they are written: the maps of their print take 6 kilobytes each."""
 
 
 @dataclass(frozen=True)
 class Collected:
-    """The columns of `Pages`, `Rejected` and `GivenSeverities`; sorted, the pages in the order of their store."""
+    """What was read besides the pages."""
 
-    pages: pd.DataFrame
     rejected: pd.DataFrame
+    """`Rejected`, sorted"""
     severities: pd.DataFrame
-    """`GivenSeverities`"""
+    """`GivenSeverities`, in the order of the pages"""
+    by_source: Mapping[str, int]
+    """pages of each format"""
+    documents: int
 
 
-def collect(collections: Sequence[Collection], preparation: definitions.Preparation, images: ImageWriter) -> Collected:
-    """Read every file and add its pages to `images`, in the order of their ids; what cannot be used is rejected."""
+def collect(
+    collections: Sequence[Collection],
+    preparation: definitions.Preparation,
+    images: ImageWriter,
+    write: Callable[[pd.DataFrame], None],
+) -> Collected:
+    """Read every file; add its pages to `images` and their rows, piece by piece, by `write`, in the order of their ids.
+
+    Rows have the columns of `Pages`; there is one piece at least, also without a page. What cannot be used is rejected.
+    """
     rejected = [each.rejection(*row) for each in collections for row in each.listing.rejected]
     named = [(f"{each.prefix}/{record.name}", each, record) for each in collections for record in each.listing.records]
     named.sort(key=lambda entry: entry[0])
@@ -49,6 +63,8 @@ def collect(collections: Sequence[Collection], preparation: definitions.Preparat
 
     pages: list[dict[str, object]] = []
     severities: list[tuple[str, str, float]] = []
+    by_source: Counter[str] = Counter()
+    seen: set[str] = set()
     documents = {each.prefix: _documents([record.name for record in each.listing.records]) for each in collections}
     outcomes = map_readable(prepare, (record for _, _, record in named))
     for (image_id, collection, record), outcome in zip(named, outcomes, strict=True):
@@ -58,12 +74,15 @@ def collect(collections: Sequence[Collection], preparation: definitions.Preparat
         for number, (png, measures) in enumerate(outcome, 1):
             page_id = f"{image_id}#{number:04}" if len(outcome) > 1 else image_id
             images.add(page_id, png)
+            document = f"{collection.prefix}/{record.document or documents[collection.prefix][record.name]}"
+            seen.add(document)
+            by_source[collection.form] += 1
             pages.append(
                 {
                     "image_id": page_id,
                     "source": collection.form,
                     "name": record.name,
-                    "document": f"{collection.prefix}/{record.document or documents[collection.prefix][record.name]}",
+                    "document": document,
                     "page": f"{collection.prefix}/{record.page}" if record.page else None,
                     "official_split": record.official_split,
                     "readability": record.readability,
@@ -73,12 +92,18 @@ def collect(collections: Sequence[Collection], preparation: definitions.Preparat
             )
             given = zip(definitions.ISSUES, record.severities or (), strict=bool(record.severities))
             severities += [(page_id, issue, severity) for issue, severity in given]
+            if len(pages) == PIECE:
+                write(typed_frame(pages, PAGE_TYPES))
+                pages.clear()
+    if pages or not seen:
+        write(typed_frame(pages, PAGE_TYPES))
     return Collected(
-        typed_frame(pages, PAGE_TYPES),
         typed_frame(rejected, REJECTED_TYPES).sort_values(["source", "row"], ignore_index=True),
         pd.DataFrame(severities, columns=["image_id", "issue", "severity"]).astype(
             {"image_id": "str", "issue": "str", "severity": "float64"}
         ),
+        by_source,
+        len(seen),
     )
 
 
