@@ -62,7 +62,7 @@ def test_own_data_go_the_way_of_the_readme(clone: Clone) -> None:
     assert "climb: " + judged["verdict"] in printed["winnow status climb --reasons"]
     assert "1 source file(s), current" in printed["winnow status climb --reasons"]
     staged = clone.run("git", "diff", "--cached", "--name-only").stdout.split()
-    assert staged == ["data/source/climb/.gitignore", f"{mine}.dvc"]
+    assert staged == ["data/source/climb/.gitignore", f"{mine}.dvc", "params.yaml"]
     clone.commit("my data")
     assert mine not in clone.run("git", "ls-files").stdout.split()
     assert f"{mine}.dvc" in clone.run("git", "ls-files").stdout.split()
