@@ -21,7 +21,7 @@ from PIL import Image
 from tests.faults.damage import npz
 from tests.stages.domain_examples import EXAMPLES
 from tests.stages.programs import Programs
-from winnow import cli
+from winnow.cli import app as winnow_app
 from winnow.domains.articles.rules.oracles import NoAnswer, read_reply
 from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.climb.source import app
@@ -269,17 +269,17 @@ def verb_doors(domain: str, folder: Path) -> list[Door]:
         title = f"{command[0]} {' '.join(part for part in command[1:] if part.startswith('--'))}"
         if own:
             # articles names rows of the one file that was given
-            doors.append(Door(domain, f"{title} input", own, _verb(domain, command), names_file=domain != "articles"))
+            doors.append(Door(domain, f"{title} input", own, verb(domain, command), names_file=domain != "articles"))
         doors.append(
-            Door(domain, f"{title} model", tuple(model), _verb(domain, command), is_verified=True, names_file=False)
+            Door(domain, f"{title} model", tuple(model), verb(domain, command), is_verified=True, names_file=False)
         )
     return doors
 
 
-def _verb(domain: str, command: Sequence[str]) -> Callable[[], None]:
+def verb(domain: str, command: Sequence[str]) -> Callable[[], None]:
     def go() -> None:
         sys.argv = ["winnow", domain, *command]
-        cli.main()
+        winnow_app.main()
 
     return go
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.faults.cases import CASES, Case
-from tests.faults.doors import SOURCES, Door, copied, ingest_doors, shared_doors
+from tests.faults.doors import SOURCES, Door, copied, ingest_doors, shared_doors, verb
 from tests.faults.forks import MEMORY, SECONDS, attempt
 
 
@@ -46,6 +46,14 @@ def test_every_door_is_open_to_what_is_whole(doors: dict[tuple[str, str], tuple[
         place = copied(folder, scratch / str(number), {})
         outcome = attempt(partial(_go, place, door))
         assert outcome.kind == "carried on", f"{door.domain} {door.name}: {outcome.said}"
+
+
+def test_a_command_is_asked_as_on_the_command_line() -> None:
+    """Those of trained models, which `make torture` damages, take too long to make here."""
+    outcome = attempt(verb("climb", ["generate", "--help"]))
+    assert outcome.kind == "carried on", outcome.said
+    assert "--grade" in outcome.printed
+    assert attempt(verb("climb", ["no-such-verb"])).kind != "carried on"
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.domain}: {case.name}" for case in CASES])
