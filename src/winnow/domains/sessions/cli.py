@@ -102,6 +102,7 @@ def evaluate(
     timestamp_column: Annotated[str | None, typer.Option(help="event log: the column of times")] = None,
     skipped_column: Annotated[str | None, typer.Option(help="event log: the column of true/false")] = None,
     share_column: Annotated[str | None, typer.Option(help="event log: the column of the share played")] = None,
+    plays_column: Annotated[str | None, typer.Option(help="event log: the column of numbers of plays")] = None,
     seed: Annotated[int, typer.Option(min=0, help="random seed of the choice of hidden songs")] = 0,
     model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
@@ -122,6 +123,7 @@ def evaluate(
         genre=None,
         skipped=skipped_column,
         share_played=share_column,
+        plays=plays_column,
     )
     trained = use_model("sessions", model)
     source = _source(data, form, columns)

@@ -30,6 +30,7 @@ class Events(Section):
     genre: Column | None = Field(description="column of genres, separated by |; null = none")
     skipped: Column | None = Field(description="column of true/false; null = none")
     share_played: Column | None = Field(description="column of the share played, 0 to 1; null = none")
+    plays: Column | None = Field(default=None, description="column of numbers of plays; null = a line is one play")
 
 
 class Source(SourcePath):

@@ -60,6 +60,19 @@ def test_a_row_that_cannot_be_used_is_rejected_with_its_reason(tmp_path: Path, r
     assert len(found.plays) == 2
 
 
+def test_a_column_of_counts_is_the_number_of_plays(tmp_path: Path) -> None:
+    """Rows of one user and song without a time are added up; a line is one play where no column is named."""
+    rows = "ann,one,,17,,\nann,one,,3,,\nbob,two,5,2.5,,\nbob,two,6,0,,\nbob,two,7,2.0,,\n"
+    counting = COLUMNS.model_copy(update={"plays": "genre", "genre": None})
+    found = events.read(log(tmp_path, rows), counting)
+    assert found.plays["plays"].tolist() == [17, 3, 2]
+    assert found.rejected["row"].tolist() == [4, 5], "not the half play and the play that was none"
+    assert all("'genre' is no whole number of plays" in reason for reason in found.rejected["reason"])
+    assert merge_plays([found])[["user", "plays"]].to_numpy().tolist() == [["ann", 20], ["bob", 2]]
+    without = counting.model_copy(update={"plays": None})
+    assert events.read(log(tmp_path, rows), without).plays["plays"].tolist() == [1] * 5
+
+
 def test_columns_by_position_and_parquet_and_a_name_that_stands_twice(tmp_path: Path) -> None:
     by_place = {"header": False, "user": 0, "item": [1, 2], "timestamp": 3}
     places = COLUMNS.model_copy(update=by_place | dict.fromkeys(("genre", "skipped", "share_played")))

@@ -1,4 +1,4 @@
-"""An event log: one line per play, as CSV, TSV or Parquet, its columns named in params.yaml."""
+"""An event log: one line per play, or per number of plays, as CSV, TSV or Parquet; params.yaml names its columns."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from winnow.curate.delimited import read_delimited
 from winnow.domains.sessions.params import Column, Events
 from winnow.domains.sessions.source.listening import (
     Listening,
+    counted,
     no_genres,
     no_titles,
     of_songs,
@@ -37,14 +38,17 @@ def read(path: Path, events: Events) -> Listening:
         song = song + JOIN + more
     lengths = _column(path, table, events.share_played)
     share = pd.to_numeric(lengths, errors="coerce")
+    named = events.plays is not None
+    text = _column(path, table, events.plays) if named else pd.Series("1", index=table.index, dtype="str")
+    counts, reasons = counted(text, f"number in {events.plays!r}" if named else "")
     columns: dict[str, pd.Series] = {
         "user": texts["user"].str.strip(),
         "song": song.str.strip(),
         "timestamp": _seconds(texts["timestamp"]),
         "skipped": _truth(_column(path, table, events.skipped)),
         "share_played": share.where(share.between(0, 1)),
+        "plays": counts,
     }
-    reasons: pd.Series[str] = pd.Series(None, index=table.index, dtype="str")
     unusable = (lengths != "") & columns["share_played"].isna()
     reasons[unusable] = quoted("the share played is no number of 0 to 1", lengths[unusable])
     unusable = (texts["timestamp"] != "") & columns["timestamp"].isna()

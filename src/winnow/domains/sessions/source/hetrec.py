@@ -11,32 +11,24 @@ import pandas as pd
 from winnow.domains.sessions.source.listening import (
     Listening,
     beside,
+    counted,
     no_genres,
     no_titles,
     part,
     plays_table,
-    quoted,
     read_lines,
 )
 from winnow.pipeline.errors import SourceError
 
 HEADER = ["userID", "artistID", "weight"]
-MOST_PLAYS = 2**31 - 1
-"""More plays of one song than anybody can have listened to, so that sums of counts stay exact."""
 
 
 def read(path: Path) -> Listening:
     """The listening of `user_artists.dat`; raises SourceError when it is something else."""
     table = _table(path, HEADER)
-    count = pd.to_numeric(table["weight"], errors="coerce")
-    countable = count.between(1, MOST_PLAYS) & (count % 1 == 0)
-    reasons: pd.Series[str] = pd.Series(None, index=table.index, dtype="str")
-    reasons[~countable] = quoted(
-        f"the weight is no whole number of plays from 1 to {MOST_PLAYS:,}", table["weight"][~countable]
-    )
+    counts, reasons = counted(table["weight"], "weight")
     reasons[(table["userID"] == "") | (table["artistID"] == "")] = "the user or the artist is missing"
-    good = count.where(countable, 1).astype("int64")
-    plays = plays_table({"user": table["userID"], "song": table["artistID"], "plays": good}, table.index)
+    plays = plays_table({"user": table["userID"], "song": table["artistID"], "plays": counts}, table.index)
     plays, rejected = part(plays, reasons)
     return Listening(plays, _titles(path), _genres(path), rejected)
 

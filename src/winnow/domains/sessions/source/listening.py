@@ -21,6 +21,10 @@ PLAYS = {
 """The columns of a source's plays and their types; `row` is the play's line in the file, from 1."""
 
 
+MOST_PLAYS = 2**31 - 1
+"""More plays of one song than anybody can have listened to, so that sums of counts stay exact."""
+
+
 @dataclass(frozen=True)
 class Listening:
     """What one data set holds."""
@@ -51,6 +55,16 @@ def part(plays: pd.DataFrame, reasons: "pd.Series[str]") -> tuple[pd.DataFrame, 
     bad = reasons.notna()
     rejected = pd.DataFrame({"row": plays.loc[bad, "row"], "reason": reasons[bad]})
     return plays[~bad].reset_index(drop=True), rejected.reset_index(drop=True)
+
+
+def counted(text: "pd.Series[str]", name: str) -> "tuple[pd.Series[int], pd.Series[str]]":
+    """Numbers of plays, and the reason against each text that is none (its number is 1)."""
+    count = pd.to_numeric(text, errors="coerce")
+    countable = count.between(1, MOST_PLAYS) & (count % 1 == 0)
+    reasons: pd.Series[str] = pd.Series(None, index=text.index, dtype="str")
+    wrong = text[~countable]
+    reasons[~countable] = quoted(f"the {name} is no whole number of plays from 1 to {MOST_PLAYS:,}", wrong)
+    return count.where(countable, 1).astype("int64"), reasons
 
 
 def quoted(reason: str, values: "pd.Series[str]") -> "pd.Series[str]":

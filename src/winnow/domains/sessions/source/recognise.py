@@ -47,19 +47,18 @@ NAMES = {
     "genre": ("genre", "genres"),
     "skipped": ("skipped", "skip"),
     "share_played": ("share_played", "played_share"),
+    "plays": ("plays", "play_count", "playcount", "count", "listens", "weight"),
 }
 """The usual names of an event log's columns, in lower case; the first that is there counts."""
 TITLES = ("song", "track", "track_name", "trackname", "title", "song_name", "track_title", "song_title")
 """Those of an item that may name songs by their titles, which two artists can share."""
 ARTISTS = ("artist", "artist_name", "artistname", "artname", "band")
 """The usual names of the artist's column, which belongs to a title, and is the item where there is none."""
-COUNTS = ("plays", "play_count", "playcount", "count", "listens", "weight")
-"""Columns of counts, which an event log has not."""
 LOOKED_FOR = (
     "user_artists.dat (Last.fm, HetRec), train.txt (LightGCN), or an event log (.csv, .tsv, .txt, .parquet) with "
     f"a column of the user ({', '.join(NAMES['user'])}) and one of the song ({', '.join(NAMES['item'])}), or of the "
-    f"artist alone; where known of the artist ({', '.join(ARTISTS)}), the time ({', '.join(NAMES['timestamp'])}) and "
-    f"the genre ({', '.join(NAMES['genre'])})"
+    f"artist alone; where known of the artist ({', '.join(ARTISTS)}), the time ({', '.join(NAMES['timestamp'])}), "
+    f"the genre ({', '.join(NAMES['genre'])}) and the number of plays ({', '.join(NAMES['plays'])})"
 )
 
 
@@ -123,13 +122,8 @@ def _source(path: Path) -> Recognised:
     titled = artist is not None and found["item"] in {by_name.get(name) for name in TITLES}
     item = [artist, found["item"]] if titled else [found["item"]]
     note = ""
-    if counted := next((by_name[name] for name in COUNTS if name in by_name), None):
-        note += (
-            f"; the column {counted!r} is not read, a line is one play: "
-            "counts are read from user_artists.dat (userID, artistID, weight, with TAB between)"
-        )
     if empty:
-        note += f"; the column {found['genre']!r} is empty: no song has a genre"
+        note = f"; the column {found['genre']!r} is empty: no song has a genre"
         found["genre"] = None
     events = {"header": True, **found, "item": item}
     told = ", ".join(
