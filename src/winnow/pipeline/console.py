@@ -12,6 +12,8 @@ from winnow.pipeline.text import shown
 
 DELAY = 2.0
 """seconds that something takes before it is announced"""
+AGAIN = 60.0
+"""seconds after which it is announced again, so that a log shows that the program is alive"""
 MAX_REASONS = 5
 
 _stage = ""
@@ -34,7 +36,7 @@ def announce(stage: str) -> None:
 
 
 def doing(what: str) -> None:
-    """Tell what is done from now on: printed when it takes longer than DELAY, that is, until something else is done.
+    """Tell what is done from now on: printed when it takes longer than DELAY, and again every AGAIN seconds.
 
     Does nothing outside of evaluate and plot programs, so that the library may call it anywhere.
     """
@@ -44,10 +46,24 @@ def doing(what: str) -> None:
     _what = what
     if _timer is not None:
         _timer.cancel()
-    _timer = Timer(DELAY, say, [f"{_stage}  {what} …"]) if _stage and what else None
-    if _timer is not None:
-        _timer.daemon = True
-        _timer.start()
+    _timer = None
+    if _stage and what:
+        _tell(f"{_stage}  {what} …", DELAY, 0)
+
+
+def _tell(line: str, after: float, waited: float) -> None:
+    """Print the line after some seconds, and then again and again with the minutes that it takes already."""
+    global _timer  # noqa: PLW0603
+
+    def tell() -> None:
+        minutes = f" {waited / 60:.0f} min" if waited else ""
+        say(line + minutes)
+        if _timer is timer:  # nothing else is done by now
+            _tell(line, AGAIN, waited + AGAIN)
+
+    timer = _timer = Timer(after, tell)
+    timer.daemon = True
+    timer.start()
 
 
 def process_seconds() -> float:

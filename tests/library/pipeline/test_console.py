@@ -45,3 +45,19 @@ def test_what_takes_long_is_told_and_nothing_else(
     (line,) = capsys.readouterr().err.splitlines()
     assert "evaluate@toy" in line
     assert "something long" in line
+
+
+def test_what_takes_minutes_is_announced_again_until_something_else_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "DELAY", 0.05)
+    monkeypatch.setattr(console, "AGAIN", 0.2)
+    console.announce("evaluate@toy")
+    console.doing("predicting")
+    time.sleep(0.6)
+    console.announce("")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 2
+    assert all("evaluate@toy  predicting …" in line for line in lines)
+    time.sleep(0.4)
+    assert capsys.readouterr().err == "", "it goes on after the end"
