@@ -32,7 +32,6 @@ def label_batches(labeller: Labeller, articles: list[Article], params: Label) ->
     and after it, when too many articles have no scores.
     """
     wanted = articles[: params.max_batches * params.batch_size] if params.max_batches else articles
-    labeller.collect()
     covered = announce(labeller, ((article, "plain") for article in wanted), is_batch=True)
     unasked = sum(not labeller.is_known(article) for article in wanted)
     if covered < unasked:

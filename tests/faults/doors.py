@@ -22,7 +22,7 @@ from tests.faults.damage import npz
 from tests.stages.domain_examples import EXAMPLES
 from tests.stages.programs import Programs
 from winnow.cli import app as winnow_app
-from winnow.domains.articles.rules.oracles import NoAnswer, read_reply
+from winnow.domains.articles.rules.oracles import NoAnswer, Tokens, read_reply
 from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.climb.source import app
 from winnow.domains.documents.source.synthetic import draw_page
@@ -323,7 +323,7 @@ def _filter() -> None:
 
 def _reply() -> None:
     try:
-        found = read_reply(Path("reply.json").read_bytes(), 1000)
+        found = read_reply(Path("reply.json").read_bytes(), Tokens(1000, 0, 1000, 0))
     except NoAnswer:
         return
     counts = list(found.tokens)

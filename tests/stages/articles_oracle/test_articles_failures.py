@@ -102,6 +102,7 @@ def test_two_thousand_articles_through_every_failure(
     assert readable(server) == len(stored()) + lost <= len(stored()) + concurrency * kills
     paid = sum(server.delivered.values()) * (PROMPT_TOKENS * 0.3 + (COMPLETION_TOKENS + THINKING_TOKENS) * 3.5) / 1e6
     assert announced >= paid, "over all runs, those that were killed included"
+    assert use.cost_usd + use.lost_usd >= sum(server.delivered.values()) * PRICE, "the cap counts what the killed paid"
     assert [each.scores for each in again] == [each.scores for each in found], "what was answered is not asked again"
     told = {article.article_id: kind_of(server, article.content) for article in articles}
     for each in found:

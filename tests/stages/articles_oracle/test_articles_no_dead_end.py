@@ -20,7 +20,7 @@ from winnow.domains.articles.rules.batches import SentBatch
 from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.gate import calibrate
 from winnow.domains.articles.rules.labelling import announce
-from winnow.domains.articles.rules.oracles import OracleError, read_reply
+from winnow.domains.articles.rules.oracles import OracleError, Tokens, read_reply
 from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.rules.questions import parse_answer
 from winnow.domains.articles.rules.runs import WINDOW, Brake
@@ -246,7 +246,7 @@ def test_thinking_is_counted_at_the_most_that_the_usage_may_mean(
 ) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": thinking}}
     body = {"choices": [{"message": {"content": "{}"}}], "usage": usage | ({"total_tokens": total} if total else {})}
-    tokens = read_reply(json.dumps(body).encode(), 1).tokens
+    tokens = read_reply(json.dumps(body).encode(), Tokens(1, 0, 1, 0)).tokens
     assert (tokens.completion_tokens, tokens.thinking_tokens) == expected
 
 

@@ -84,5 +84,18 @@ def test_answers_from_before_digests_stay_paid(file: Path, capsys: pytest.Captur
     assert capsys.readouterr().err == ""
 
 
+def test_what_was_sent_outlives_damage_too(file: Path) -> None:
+    with closing(AnswerStore(file)) as store:
+        store.send("key 0", 0.25)
+        store.send("key 0", 0.5)
+        store.settle(store.send("key 1", 1.0))
+    content = file.read_bytes()
+    half = len(content) // 2
+    file.write_bytes(content[:half] + bytes(4096 * 3) + content[half + 4096 * 3 :])
+    for _ in range(2):
+        with closing(AnswerStore(file)) as store:
+            assert store.lost == {"key 0": 0.75}
+
+
 def stored(opened: sqlite3.Connection, key: str) -> str:
     return str(opened.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()[0])

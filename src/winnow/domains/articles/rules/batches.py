@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote
@@ -24,7 +25,7 @@ from winnow.domains.articles.rules.oracles import (
     read_json,
 )
 from winnow.domains.articles.rules.questions import Question
-from winnow.domains.articles.rules.servers import LONGEST_REPLY, ServerReply
+from winnow.domains.articles.rules.servers import LONGEST_REPLY, ServerReply, in_background
 from winnow.learn.interrupt import Interrupted, StopRequest
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ MOST_PER_REQUEST = 2**16
 """Bytes of a batch's answers for each request, besides those of its tokens."""
 TOKEN_BYTES = 32
 """Bytes of a token at most, escaped."""
+LOOK = 0.2
+"""Seconds from one look for Ctrl+C to the next."""
+GOES_ON = "the batch goes on at the server; the next run reads it"
 PAGES = 20
 """Pages of a hundred batches among which one is looked for whose name was not heard."""
 OVER = frozenset({"completed", "expired", "cancelled", "failed"})
@@ -76,33 +80,42 @@ def batch_line(oracle: BatchOracle, key: str, asked: Question) -> bytes:
     return json.dumps(line).encode() + b"\n"
 
 
+def new_batch(asker: str, asked: Mapping[str, Question]) -> SentBatch:
+    """A batch of questions by key, before it is sent."""
+    return SentBatch(uuid.uuid4().hex, asker, None, {key: prompt_tokens(each) for key, each in asked.items()})
+
+
 def send(
-    oracle: BatchOracle, lines: Sequence[bytes], asked: Mapping[str, Question], asker: str, kept: "AnswerStore"
+    oracle: BatchOracle,
+    batch: SentBatch,
+    lines: Sequence[bytes],
+    costs: Mapping[str, float],
+    kept: "AnswerStore",
+    stop: StopRequest,
 ) -> SentBatch:
-    """Upload the requests, `asked` by key, and have the server answer them; raises OracleError when it will not."""
-    prompts = {key: prompt_tokens(each) for key, each in asked.items()}
-    batch = SentBatch(uuid.uuid4().hex, asker, None, prompts)
+    """Upload the requests, which may cost so much by key, and have the server answer them.
+
+    Raises OracleError when it will not, and Interrupted after Ctrl+C and SIGTERM while the file is uploaded.
+    """
     with kept.saving():
-        kept.begin_batch(batch)
+        kept.begin_batch(batch, costs)
     print(f"  a batch of {len(lines)} questions is sent", file=sys.stderr, flush=True)
+    file = {"file": ("questions.jsonl", b"".join(lines))}
+    upload = partial(_id_in, oracle, "/files", files=file, data={"purpose": "batch"}, seconds=FILE_SECONDS)
     try:
-        file = _id_in(
-            oracle,
-            "/files",
-            files={"file": ("questions.jsonl", b"".join(lines))},
-            data={"purpose": "batch"},
-            seconds=FILE_SECONDS,
-        )
+        uploaded = _unless(stop, upload, "the batch was not sent")
+        if stop.signum:
+            raise Interrupted(stop.signum)
         about = {"endpoint": "/v1/chat/completions", "completion_window": "24h", "metadata": {LABEL: batch.label}}
-        server_id = _id_in(oracle, "/batches", json={"input_file_id": file, **about})
+        server_id = _id_in(oracle, "/batches", json={"input_file_id": uploaded, **about})
     except NoAnswer as error:  # it may have been made all the same
         raise OracleError(
             f"a batch could not be sent: {error}", fix="run it again: if it was sent, it is read"
         ) from None
-    except (OracleError, Refused) as error:  # it was not: nothing of it is to be read
+    except (OracleError, Refused, Interrupted) as error:  # it was not: nothing of it is to be read
         with kept.saving():
             kept.end_batch(batch.label)
-        raise _about_batches(error) from None
+        raise (error if isinstance(error, Interrupted) else _about_batches(error)) from None
     named = batch._replace(server_id=server_id)
     with kept.saving():
         kept.begin_batch(named)
@@ -234,11 +247,21 @@ def _about_batches(error: Exception) -> OracleError:
     return error if isinstance(error, OracleError) else OracleError(str(error))
 
 
+def _unless(stop: StopRequest, ask: Callable[[], T], told: str) -> T:
+    """What `ask` gives; says what is `told` and raises Interrupted after Ctrl+C and SIGTERM, without waiting for it."""
+    future = in_background(ask)
+    while not wait([future], timeout=LOOK).done:
+        if stop.signum:
+            print(f"  {told}", file=sys.stderr, flush=True)
+            raise Interrupted(stop.signum)
+    return future.result()
+
+
 def _patiently(ask: Callable[[], T], settings: Settings, stop: StopRequest) -> T:
     """What a question about a batch gives, asked again when the line is lost: it costs nothing."""
     for turn in range(settings.retries + 1):
         try:
-            return ask()
+            return _unless(stop, ask, GOES_ON)
         except Refused as error:
             raise _about_batches(error) from None
         except NoAnswer as error:
@@ -257,6 +280,6 @@ def _wait(seconds: float, stop: StopRequest) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         if stop.signum:
-            print("  the batch goes on at the server; the next run reads it", file=sys.stderr, flush=True)
+            print(f"  {GOES_ON}", file=sys.stderr, flush=True)
             raise Interrupted(stop.signum)
-        time.sleep(min(left, 0.2))
+        time.sleep(min(left, LOOK))

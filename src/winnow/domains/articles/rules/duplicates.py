@@ -23,6 +23,13 @@ def shingles(text: str) -> list[bytes]:
     return [each.encode() for each in sorted(triples)]
 
 
+def resemble(texts: Iterable[str], shown: Sequence[str], *, similarity: float) -> list[bool]:
+    """Of each text whether it has a Jaccard similarity of `similarity` or more to one that is shown."""
+    known = [frozenset(shingles(each)) for each in shown]
+    found = (frozenset(shingles(each)) if known else frozenset() for each in texts)
+    return [any(len(own & each) >= similarity * len(own | each) for each in known) for own in found]
+
+
 def near_duplicate_groups(
     ids: Sequence[str], texts: Iterable[str], *, similarity: float, permutations: int
 ) -> "pd.Series[str]":

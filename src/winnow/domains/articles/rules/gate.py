@@ -12,6 +12,7 @@ from winnow.domains.articles.params import Calibration
 from winnow.domains.articles.rules import rounds
 from winnow.domains.articles.rules.calibration import CalibrationResult, Comparison, compare, measure
 from winnow.domains.articles.rules.calibration_report import Origin, render
+from winnow.domains.articles.rules.duplicates import resemble
 from winnow.domains.articles.rules.labelling import Labeller, announce
 from winnow.domains.articles.rules.outcomes import Article, Labelled
 from winnow.domains.articles.rules.questions import Variant
@@ -19,6 +20,8 @@ from winnow.domains.articles.rules.samples import draw_samples, probe_articles
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_text
 
+RESEMBLES = 0.6
+"""Jaccard similarity of word triples from which an article is one of the prompt's examples."""
 REPORT = Path("metrics", "articles", "calibration_report.md")
 
 
@@ -66,8 +69,10 @@ def calibrate(
     `kept` is a `Kept` table, `texts` has title and content by article_id, `human` is a `Scores` table.
     """
     definition = labeller.definition
-    shown = texts.index[texts["content"].isin([each.content for each in definition.examples])]
-    groups = kept.loc[kept["article_id"].isin(shown), "duplicate_group"]
+    labeller.collect()  # the samples' questions may be in it: an edit of the prefilter draws others
+    shown = [each.content for each in definition.examples]
+    is_shown = resemble(texts.loc[kept["article_id"], "content"], shown, similarity=RESEMBLES)
+    groups = kept.loc[is_shown, "duplicate_group"]
     fresh = kept[~kept["duplicate_group"].isin(groups)]
     first, second = draw_samples(fresh, params, human["article_id"].unique())
     prompt, oracle = labeller.prompt, labeller.judged

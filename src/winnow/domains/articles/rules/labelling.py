@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Label
 from winnow.domains.articles.rules.batches import BatchOracle, SentBatch, collect
-from winnow.domains.articles.rules.oracles import Oracle, Reply, Tokens, make_oracle
+from winnow.domains.articles.rules.oracles import Oracle, Reply, Tokens, make_oracle, may_be_lost
 from winnow.domains.articles.rules.outcomes import Article, Labelled, Use, mean_of
 from winnow.domains.articles.rules.questions import MalformedAnswer, Question, Variant, hash_of, parse_answer, question
 from winnow.domains.articles.rules.runs import BatchRun, Run, Task
@@ -99,21 +99,26 @@ class Labeller:
     def collect(self) -> None:
         """Wait for the batches that an earlier run has sent and not read, and store their answers: they are paid."""
         for batch in self.kept.batches(self.asker):
-            self._store_batch(batch, collect(cast("BatchOracle", self.oracle), batch, self.settings, self.stop))
+            found = collect(cast("BatchOracle", self.oracle), batch, self.settings, self.stop)
+            with self.kept.saving():
+                self.store_batch(batch, found)
 
-    def _store_batch(self, batch: SentBatch, found: Mapping[str, Reply | BaseException]) -> None:
-        with self.kept.saving():
-            for key, outcome in found.items():
-                if isinstance(outcome, Reply):
-                    self.store(key, outcome)
-            self.kept.end_batch(batch.label)
+    def store_batch(self, batch: SentBatch, found: Mapping[str, Reply | Exception]) -> None:
+        """Store the answers of a batch, and strike it."""
+        for key, outcome in found.items():
+            if isinstance(outcome, Reply):
+                self.store(key, outcome)
+        self.kept.end_batch(batch.label, {key for key, outcome in found.items() if may_be_lost(outcome)})
 
     def give_up_batches(self) -> int:
-        """Strike the batches on record, so that what they were asked is asked again; how many there were."""
+        """Strike the batches on record, so that what they were asked is asked again; how many there were.
+
+        The cap counts the most that they may have cost.
+        """
         given_up = self.kept.batches(self.asker)
         with self.kept.saving():
             for batch in given_up:
-                self.kept.end_batch(batch.label)
+                self.kept.end_batch(batch.label, batch.prompts.keys())
         return len(given_up)
 
     def store(self, key: str, reply: Reply) -> None:
@@ -163,6 +168,8 @@ class Labeller:
         """What stored answers say of an article; None when it has to be asked about."""
         is_new = task.key not in self._counted
         self._counted.add(task.key)
+        if is_new:
+            self.use.lost_usd += self.kept.lost.get(task.key, 0.0)
         found = None
         for is_retired, stored in self.kept.of(task.key):
             reply = _reply(stored)

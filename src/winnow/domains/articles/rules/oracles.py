@@ -18,7 +18,7 @@ from winnow.domains.articles.rules.servers import LONGEST_REPLY, PATIENCE, Serve
 from winnow.domains.articles.source.synthetic import score_words
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.text import masked
+from winnow.pipeline.text import SHORTEST_SECRET, masked
 
 KEYS = ("WINNOW_ORACLE_KEY", "OPENAI_API_KEY")
 """Environment variables that may hold the key, the first one found counts; the second is for OpenAI alone."""
@@ -28,6 +28,8 @@ OPENAI = "api.openai.com"
 STEPS = 20
 """How finely `rules` scores: half points of a scale of ten."""
 
+BELIEVED = 2**18
+"""Tokens beyond what a request should take that a server's count may name: no model thinks or is told more."""
 LONGEST_SAID = 2000
 """Bytes of a refusal that are read for the reason."""
 REFUSED = frozenset({400, 413, 422, 451})
@@ -36,6 +38,8 @@ MODERATED = re.compile("moderat|flagged|content[ _-]?(polic|filter)", re.IGNOREC
 """What a 403 says that is about one article, as routers send it whose moderation finds one; any other is the key's."""
 TRANSIENT = frozenset({408, 409, 425, 429})
 """Statuses, besides 5xx, after which the same request may be answered."""
+GATEWAY_TIMEOUTS = frozenset({504, 524})
+"""Statuses of a proxy that did not wait for the server, which may have done the work."""
 
 
 class Tokens(NamedTuple):
@@ -90,6 +94,13 @@ class NoAnswer(Exception):  # noqa: N818 - asked again
     ) -> None:
         super().__init__(reason)
         self.pause, self.maybe_paid, self.unreachable = pause, maybe_paid, unreachable
+
+
+def may_be_lost(outcome: Reply | BaseException) -> bool:
+    """Whether what came of a request is no answer, and it may be paid all the same."""
+    if isinstance(outcome, NoAnswer):
+        return outcome.maybe_paid
+    return not isinstance(outcome, Reply | Refused | OracleError)
 
 
 class Oracle(Protocol):
@@ -204,12 +215,13 @@ class OpenAIOracle:
         return found.body
 
     def read(self, body: bytes, sent: int) -> Reply:
-        """`read_reply`, where nothing that the server says holds the key, which it may repeat."""
+        """`read_reply` of a prompt of `sent` tokens at most; in what the server says is no key, which it may repeat."""
+        most = Tokens(sent, 0, self.settings.max_tokens, self.settings.thinking_tokens)
         try:
-            reply = read_reply(body, sent)
+            reply = read_reply(body, most)
         except NoAnswer as error:
             raise NoAnswer(self.one_line(error), pause=error.pause, maybe_paid=error.maybe_paid) from None
-        return reply._replace(text=masked(reply.text), flaw=reply.flaw and self.one_line(reply.flaw))
+        return reply._replace(text=self.without_key(reply.text), flaw=reply.flaw and self.one_line(reply.flaw))
 
     def highest_cost(self, question: Question) -> float:
         prices, given = self.settings.prices, self.settings
@@ -226,13 +238,19 @@ class OpenAIOracle:
         if status in REFUSED or (status == 403 and MODERATED.search(text)):
             return Refused(said)
         if status in TRANSIENT or status >= 500:
-            return NoAnswer(said, pause=_seconds(found.retry_after))
+            return NoAnswer(said, pause=_seconds(found.retry_after), maybe_paid=status in GATEWAY_TIMEOUTS)
         kind = GoneError if status == 404 else OracleError
         return kind(f"the oracle's server refused with {said}", where=self.settings.base_url, fix=_remedy(status))
 
     def one_line(self, text: Any) -> str:
         """What the server says, in one line; a server may repeat the request's headers."""
-        return masked(_encodable(" ".join(str(text).split())))[:300]
+        return self.without_key(_encodable(" ".join(str(text).split())))[:300]
+
+    def without_key(self, text: str) -> str:
+        """The text with `…` for the key; a short one only where it stands as a word of its own."""
+        if self.key and len(self.key) < SHORTEST_SECRET:
+            text = re.sub(rf"(?<!\w){re.escape(self.key)}(?!\w)", "…", text)
+        return masked(text)
 
 
 def make_oracle(settings: Settings, definition: Definition, seed: int) -> Oracle:
@@ -252,6 +270,12 @@ def _key(url: str) -> str | None:
             where=f"environment variable {' or '.join(names)}",
             fix=f"export {KEYS[0]}=… in the shell; never write a key into a file of the repository",
         )
+    if key and len(key) < SHORTEST_SECRET and re.fullmatch(r"[\d.eE+-]+|.", key):  # answers hold such, too
+        raise OracleError(
+            "the key is a number or a single character, which is no key",
+            where=f"environment variable {' or '.join(names)}",
+            fix="copy the key again; for a server that wants none, any word will do, such as `unused`",
+        )
     if key and not re.fullmatch("[!-~]+", key):
         raise OracleError(
             "the key holds a blank, a line break or a character beyond ASCII, and no request can carry it",
@@ -266,10 +290,12 @@ def prompt_tokens(question: Question) -> int:
     return _most_tokens(question.system, question.user, json.dumps(question.schema))
 
 
-def read_reply(body: bytes, sent: int) -> Reply:
+def read_reply(body: bytes, most: Tokens) -> Reply:
     """The first choice's text and the tokens; raises NoAnswer when there is no choice, and nothing else.
 
-    Tokens that the server does not count readably are estimated, so that the cap on costs holds: `sent` for the prompt.
+    Tokens that the server does not count readably are estimated, so that the cap on costs holds. `most`: what prompt,
+    answer and thinking beside it may take, if the server keeps to max_tokens; some do not, so more is believed up to
+    `BELIEVED`, and a count beyond is no count.
     """
     found = read_json(body)
     if found is None:
@@ -286,7 +312,10 @@ def read_reply(body: bytes, sent: int) -> Reply:
     )
     tokens = _tokens(part_of(found, "usage"))
     if tokens is None:
-        return Reply(text, Tokens(sent, 0, _most_tokens(text), 0), flaw, estimated=True)
+        return Reply(text, most._replace(completion_tokens=_most_tokens(text)), flaw, estimated=True)
+    surplus = tokens.prompt_tokens - most.prompt_tokens, sum(tokens[2:]) - sum(most[2:])
+    if max(surplus) > BELIEVED:
+        return Reply(text, most, flaw, estimated=True)
     return Reply(text, tokens, flaw)
 
 

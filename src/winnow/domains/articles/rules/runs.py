@@ -4,6 +4,7 @@ Threads send requests and nothing else; all that is decided, counted and stored 
 """
 
 import math
+import sqlite3
 import sys
 import time
 from collections import defaultdict, deque
@@ -13,8 +14,8 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, cast
 
-from winnow.domains.articles.rules.batches import LARGEST_FILE, BatchOracle, batch_line, collect, send
-from winnow.domains.articles.rules.oracles import NoAnswer, OracleError, Refused, Reply
+from winnow.domains.articles.rules.batches import LARGEST_FILE, BatchOracle, batch_line, collect, new_batch, send
+from winnow.domains.articles.rules.oracles import NoAnswer, OracleError, Refused, Reply, may_be_lost
 from winnow.domains.articles.rules.outcomes import CAP, Labelled, told_of
 from winnow.domains.articles.rules.questions import Question
 from winnow.domains.articles.rules.servers import in_background
@@ -52,6 +53,8 @@ class Task:
     tries: int = 0
     pause: float = 0.0
     reserved: float = 0.0
+    sent: int = 0
+    """number of the request in the store"""
 
 
 class Run:
@@ -87,6 +90,11 @@ class Run:
         self.under_way = cast("dict[Future[Reply] | str, Task]", under_way)
         while True:
             while len(under_way) < width and (task := self._next(tasks)):
+                try:
+                    task.sent = self.labeller.kept.send(task.key, task.reserved) if task.reserved else 0
+                except sqlite3.Error as error:  # such as of a full disk
+                    self.failure = self.failure or error
+                    break
                 under_way[in_background(partial(self._ask, task))] = task
             if not under_way:
                 break
@@ -140,6 +148,8 @@ class Run:
     def _store(self, task: Task, outcome: Reply | BaseException) -> None:
         if isinstance(outcome, Reply):
             self.labeller.store(task.key, outcome)
+        if task.sent and not may_be_lost(outcome):
+            self.labeller.kept.settle(task.sent)
 
     def _settle(self, task: Task, outcome: Reply | BaseException) -> None:
         """Count and judge what came of a request."""
@@ -197,9 +207,10 @@ class Run:
         if self.is_batch:
             self._finish(task, self._without(task, CAP))
             return
+        lost = f", with ${labeller.use.lost_usd:.4f} for requests without an answer" if labeller.use.lost_usd else ""
         self.failure = WinnowError(
             f"the next answer may cost ${cost:.4f}, but of max_cost_usd ${labeller.max_cost_usd:.2f} "
-            f"${labeller.use.cost_usd + labeller.use.lost_usd:.4f} is spent",
+            f"${labeller.use.cost_usd + labeller.use.lost_usd:.4f} is spent{lost}",
             where="params.yaml: articles.label.max_cost_usd",
             fix="raise it, or lower oracle.max_tokens or max_characters; what was answered is kept",
         )
@@ -253,19 +264,19 @@ class BatchRun(Run):
                 return
             try:
                 asked = {key: task.asked for key, task in chunk.items()}
-                batch = send(oracle, lines, asked, labeller.asker, labeller.kept)
+                costs = {key: task.reserved for key, task in chunk.items()}
+                made = new_batch(labeller.asker, asked)
+                batch = send(oracle, made, lines, costs, labeller.kept, labeller.stop)
                 found = collect(oracle, batch, self.settings, labeller.stop)
             except BaseException:  # what is sent is on record: the next run reads it
                 labeller.reserved = 0.0
                 chunk.clear()
                 raise
             with labeller.kept.saving():
+                labeller.store_batch(batch, found)
                 for key in list(chunk):
                     missing = NoAnswer("the batch ended without an answer to this request")
-                    task, outcome = chunk.pop(key), found.get(key, missing)
-                    self._store(task, outcome)
-                    self._settle(task, outcome)
-                labeller.kept.end_batch(batch.label)
+                    self._settle(chunk.pop(key), found.get(key, missing))
 
 
 class Brake:

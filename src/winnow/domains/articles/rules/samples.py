@@ -21,9 +21,10 @@ def draw_samples(
     of them in each sample, so that agreement can be measured. Near-duplicates of one sample are not in the other.
     Raises TableError when a sample would have fewer than `FEWEST` on-topic or off-topic articles.
     """
-    unique = kept.sort_values("article_id").drop_duplicates("duplicate_group")
+    by_people = kept.assign(scored=kept["article_id"].isin(list(scored)))
+    unique = by_people.sort_values(["scored", "article_id"], ascending=[False, True]).drop_duplicates("duplicate_group")
+    unique = unique.sort_values("article_id")
     wanted = {"on": params.on_topic, "off": params.off_topic, "edge": params.edge}
-    unique = unique.assign(scored=unique["article_id"].isin(list(scored)))
     halves = {topic: min(count, _half(unique, topic)) for topic, count in wanted.items()}
     first = _draw(unique, halves, params.seed, scored_share=0.5)
     rest = unique[~unique["article_id"].isin(first["article_id"])]

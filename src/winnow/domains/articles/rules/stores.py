@@ -4,7 +4,7 @@ import json
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -36,10 +36,14 @@ class AnswerStore:
             "CREATE TABLE IF NOT EXISTS batches (label TEXT PRIMARY KEY, asker, server_id, prompts TEXT)"
         )
         self._file.execute("CREATE INDEX IF NOT EXISTS by_key ON replies (key)")
+        self._file.execute("CREATE TABLE IF NOT EXISTS sent (key TEXT, batch TEXT, usd REAL)")
         self._told: set[str] = set()
         if rescued is not None:
             self._file.executemany("INSERT INTO replies VALUES (?, ?, ?, ?)", rescued["replies"])
             self._file.executemany("INSERT INTO batches VALUES (?, ?, ?, ?)", rescued["batches"])
+            self._file.executemany("INSERT INTO sent VALUES (?, ?, ?)", rescued["sent"])
+        self.lost = self._lost()
+        """by key: US dollars that requests without an answer may have cost, of runs before this one"""
 
     def close(self) -> None:
         self._file.close()
@@ -78,24 +82,37 @@ class AnswerStore:
 
     def _whole(self, text: str) -> dict[str, Any] | None:
         """The answer, if it is as it was stored."""
-        with suppress(ValueError, TypeError, AttributeError, RecursionError):
-            reply: dict[str, Any] = json.loads(text)
-            digest = reply.pop(DIGEST, None)  # None: stored before there were digests
-            if digest in {None, _digest_of(reply)}:
-                return reply
-        if text not in self._told:
+        reply = _intact(text)
+        if reply is None and text not in self._told:
             self._told.add(text)
             print("⚠ a stored answer is damaged and does not count; its question is asked again", file=sys.stderr)
-        return None
+        return reply
 
-    def begin_batch(self, batch: SentBatch) -> None:
-        """Put a batch on record, or what is now known of it."""
+    def send(self, key: str, usd: float) -> int:
+        """Put a request on record that may cost so much; gives its number."""
+        return self._file.execute("INSERT INTO sent VALUES (?, NULL, ?)", (key, usd)).lastrowid or 0
+
+    def settle(self, number: int) -> None:
+        """Strike a request that is answered, or was not paid."""
+        self._file.execute("DELETE FROM sent WHERE rowid = ?", (number,))
+
+    def begin_batch(self, batch: SentBatch, costs: Mapping[str, float] | None = None) -> None:
+        """Put a batch on record, with what each of its requests may cost by key; or what is now known of it."""
         row = (batch.label, batch.asker, batch.server_id, json.dumps(dict(batch.prompts)))
         self._file.execute("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)", row)
+        rows = [(key, batch.label, usd) for key, usd in (costs or {}).items()]
+        self._file.executemany("INSERT INTO sent VALUES (?, ?, ?)", rows)
 
-    def end_batch(self, label: str) -> None:
-        """Strike a batch whose answers are stored."""
+    def end_batch(self, label: str, unsure: Collection[str] = ()) -> None:
+        """Strike a batch whose answers are stored; requests of `unsure` keys have none, and may be paid."""
         self._file.execute("DELETE FROM batches WHERE label = ?", (label,))
+        sent = self._file.execute("SELECT rowid, key FROM sent WHERE batch = ?", (label,)).fetchall()
+        self._file.executemany("DELETE FROM sent WHERE rowid = ?", [(row,) for row, key in sent if key not in unsure])
+        self._file.execute("UPDATE sent SET batch = NULL WHERE batch = ?", (label,))
+        self.lost = self._lost()
+
+    def _lost(self) -> dict[str, float]:
+        return dict(self._file.execute("SELECT key, sum(usd) FROM sent WHERE batch IS NULL GROUP BY key").fetchall())
 
     def batches(self, asker: str) -> list[SentBatch]:
         """The batches on record, oldest first."""
@@ -104,6 +121,16 @@ class AnswerStore:
 
     def retire(self, numbers: list[int]) -> None:
         self._file.executemany("UPDATE replies SET retired = 1 WHERE rowid = ?", [(number,) for number in numbers])
+
+
+def _intact(text: Any) -> dict[str, Any] | None:
+    """The answer of a row, if it is as it was stored."""
+    with suppress(ValueError, TypeError, AttributeError, RecursionError):
+        reply: dict[str, Any] = json.loads(text)
+        digest = reply.pop(DIGEST, None)  # None: stored before there were digests
+        if digest in {None, _digest_of(reply)}:
+            return reply
+    return None
 
 
 def _digest_of(reply: Mapping[str, Any]) -> str:
@@ -123,10 +150,11 @@ def _is_whole(file: Path) -> bool:
 
 def _rescue(file: Path) -> dict[str, list[tuple[Any, ...]]]:
     """The rows that can be read of a damaged file, which is put aside as `<file>.damaged`."""
-    rows: dict[str, list[tuple[Any, ...]]] = {"replies": [], "batches": []}
+    rows: dict[str, list[tuple[Any, ...]]] = {}
     queries = {
         "replies": "SELECT rowid, key, asker, retired, reply FROM replies ORDER BY rowid",
         "batches": "SELECT rowid, label, asker, server_id, prompts FROM batches ORDER BY rowid",
+        "sent": "SELECT rowid, key, batch, usd FROM sent ORDER BY rowid",
     }
     with file.open("r+b") as opened:  # SQLite reads nothing of a file that is shorter than its header says
         header = opened.read(32)
@@ -139,6 +167,7 @@ def _rescue(file: Path) -> dict[str, list[tuple[Any, ...]]]:
             with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(file)) as connection:
                 found.update((number, tuple(row)) for number, *row in connection.execute(query + order))
         rows[table] = [found[number] for number in sorted(found)]
+    rows["replies"] = [row for row in rows["replies"] if _intact(row[-1]) is not None]
     aside = file.with_name(f"{file.name}.damaged")
     file.replace(aside)
     for journal in (file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
