@@ -65,7 +65,8 @@ class Run:
         self.is_batch, self.every = is_batch, every * labeller.settings.answers
         self.found: dict[int, Labelled] = {}
         self.again: deque[Task] = deque()
-        self.under_way: dict[Future[Reply] | str, Task] = {}
+        self.under_way: dict[str, Task] = {}
+        """by key"""
         self.waiting: defaultdict[str, list[Task]] = defaultdict(list)
         """by key: further articles with a text that is being asked about"""
         self.brake = Brake(labeller.may_fail)
@@ -86,27 +87,42 @@ class Run:
 
     def _ask_all(self, tasks: Iterator[Task]) -> None:
         width = 1 if self.settings.provider == "rules" else self.settings.concurrency
-        under_way: dict[Future[Reply], Task] = {}
-        self.under_way = cast("dict[Future[Reply] | str, Task]", under_way)
+        asking: dict[Future[Reply], Task] = {}
+        done: set[Future[Reply]] = set()
         while True:
-            while len(under_way) < width and (task := self._next(tasks)):
-                try:
-                    task.sent = self.labeller.kept.send(task.key, task.reserved) if task.reserved else 0
-                except sqlite3.Error as error:  # such as of a full disk
-                    self.failure = self.failure or error
-                    break
-                under_way[in_background(partial(self._ask, task))] = task
-            if not under_way:
+            answered = [(asking.pop(future), future.exception() or future.result()) for future in done]
+            begun: list[Task] = []
+            try:
+                with self.labeller.kept.saving():
+                    for task, outcome in answered:
+                        self._take(task, outcome)
+                    self._begin(tasks, width, begun)
+            except sqlite3.Error as error:  # such as of a full disk, where what is under way may still fit
+                self.failure = self.failure or error
+                begun = []
+            asking |= {in_background(partial(self._ask, task)): task for task in begun}
+            if not asking:
                 break
-            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-            for future in done:
-                task, outcome = under_way.pop(future), future.exception() or future.result()
-                try:
-                    with self.labeller.kept.saving():  # before all that might raise
-                        self._store(task, outcome)
-                    self._settle(task, outcome)
-                except Exception as error:  # such as of a full disk, where what is under way may still fit
-                    self.failure = self.failure or error
+            done, _ = wait(asking, return_when=FIRST_COMPLETED)
+
+    def _take(self, task: Task, outcome: Reply | BaseException) -> None:
+        """Store what came of a request, then judge it: an error in that loses no answer."""
+        del self.under_way[task.key]
+        try:
+            self._store(task, outcome)
+            self._settle(task, outcome)
+        except Exception as error:
+            self.failure = self.failure or error
+
+    def _begin(self, tasks: Iterator[Task], width: int, begun: list[Task]) -> None:
+        """Put the next requests on record, up to `width` under way; they are sent when that is stored."""
+        try:
+            while len(self.under_way) < width and (task := self._next(tasks)):
+                task.sent = self.labeller.kept.send(task.key, task.reserved) if task.reserved else 0
+                self.under_way[task.key] = task
+                begun.append(task)
+        except Exception as error:
+            self.failure = self.failure or error
 
     def _next(self, tasks: Iterator[Task]) -> Task | None:
         """The next article to ask about, its highest cost reserved; None when there is none, or none for now."""
@@ -252,7 +268,7 @@ class BatchRun(Run):
         labeller.collect()
         while True:
             chunk: dict[str, Task] = {}
-            self.under_way = cast("dict[Future[Reply] | str, Task]", chunk)
+            self.under_way = chunk
             lines, size = [], 0
             while len(chunk) < self.settings.batch_api.max_requests and size < LARGEST_FILE:
                 if (task := self._next(tasks)) is None:
