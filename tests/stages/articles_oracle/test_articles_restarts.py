@@ -5,17 +5,22 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
-from tests.stages.articles_oracle.stub import FILTER, KEY, PRICE, good, open_labeller, settings, some_articles
+from tests.stages.articles_oracle.stub import FILTER, KEY, PRICE, good, open_labeller, oracle, settings, some_articles
 from tests.stages.articles_oracle.test_articles_batches import batched, interrupted
-from tests.stages.oracle_server import PROMPT_TOKENS, OracleServer
+from tests.stages.oracle_server import COMPLETION_TOKENS, MUCH_THINKING, PROMPT_TOKENS, OracleServer
 from tests.stages.programs import Programs
+from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import Definition, Example
+from winnow.domains.articles.rules.batches import SentBatch
 from winnow.domains.articles.rules.gate import calibrate
-from winnow.domains.articles.rules.labelling import Labeller
+from winnow.domains.articles.rules.labelling import Labeller, announce
 from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Refused, Tokens, read_reply
 from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.rules.samples import draw_samples
@@ -149,6 +154,42 @@ def test_calibration_first_reads_a_batch_under_way(here: Programs, definition: D
         assert labeller.use.cost_usd == pytest.approx(batched_usd + asked * PRICE)
 
 
+def test_a_server_that_keeps_to_no_limit_is_known_to_the_next_run(here: Programs, definition: Definition) -> None:
+    with OracleServer(good(definition), {"thinking-long": 1.0}) as server:
+        given = settings(server, max_tokens=100, thinking_tokens=0)
+        for cap in (100.0, 50.0):
+            with open_labeller(definition, given, cap, 0) as labeller:
+                before = highest(labeller)
+                left(labeller, some_articles(5))
+                known = highest(labeller)
+                labeller.label_all(some_articles(5))
+                real = (PROMPT_TOKENS * 0.3 + COMPLETION_TOKENS * 2.5 + MUCH_THINKING * 3.5) / 1e6
+                assert before < real / 10
+                assert highest(labeller) == pytest.approx(real, rel=0.01)
+        assert known == pytest.approx(real, rel=0.01), "before anything is asked"
+
+
+def test_the_command_line_gives_up_batches_or_retires_malformed_answers(here: Programs, definition: Definition) -> None:
+    with OracleServer(good(definition), {"sorry": 1.0}) as server:
+        content = yaml.safe_load(Path("params.yaml").read_text())
+        Path("params.yaml").unlink()
+        content["articles"]["label"] = here.section("label", oracle=oracle(server)).model_dump()
+        Path("params.yaml").write_text(yaml.safe_dump(content))
+
+        def on_record() -> tuple[int, int]:
+            with open_labeller(definition, settings(server), 1.0, 0) as labeller:
+                return len(labeller.kept.batches(labeller.asker)), len(list(labeller.kept.by(labeller.asker)))
+
+        with open_labeller(definition, settings(server, parse_retries=0), 1.0, 0) as labeller:
+            labeller.label_all(some_articles(3))
+            labeller.kept.begin_batch(SentBatch("mine", labeller.asker, "batch-7", {"key": 1}))
+        found = [on_record()]
+        for what in ("batches", "malformed"):
+            assert CliRunner().invoke(app, ["label", "--retry", what]).exit_code == 0
+            found.append(on_record())
+        assert found == [(1, 3), (0, 3), (0, 0)]
+
+
 @pytest.mark.parametrize(
     ("usage", "believed"),
     [
@@ -263,3 +304,51 @@ def test_of_near_duplicates_the_one_that_people_scored_is_in_the_sample(here: Pr
     names = {name for each in samples for name in each["article_id"]}
     assert scored in names
     assert first not in names
+
+
+def test_three_answers_an_article_through_kills_batches_and_a_retry_are_each_paid_once(
+    here: Programs, definition: Definition, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Directly and killed twice, then by the Batch API, then directly again, with malformed answers asked anew."""
+    articles, width = some_articles(60), 6
+    failures = {"sorry": 0.04, "400": 0.02, "429": 0.03, "no-json": 0.03, "no-choices": 0.02}
+    with OracleServer(good(definition), failures, latency=0.005) as server:
+        given = {"answers": 3, "retries": 6, "concurrency": width}
+        with open_labeller(definition, settings(server, **given), 100.0, 0) as labeller:
+            announce(labeller, ((each, "plain") for each in articles))
+        announced = float(capfd.readouterr().err.split("at most $")[1].split(";")[0])
+        for enough in (40, 90):
+            child = os.fork()
+            if child == 0:
+                with open_labeller(definition, settings(server, **given), 100.0, 0) as labeller:
+                    labeller.label_all(articles)
+                os._exit(0)
+            while len(server.requests) < enough:
+                time.sleep(0.005)
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        server.rest()
+        sent = [sum(server.delivered.values())]
+        for kind in (batched, settings):
+            with open_labeller(definition, kind(server, **given), 100.0, 0) as labeller:
+                found = labeller.label_all(articles, is_batch=True)
+                use = labeller.use
+            sent.append(sum(server.delivered.values()))
+        killed, batch, end = sent
+        paid = (killed + end - batch) * PRICE + (batch - killed) * PRICE / 2
+        assert batch > killed
+        assert end - 2 * width <= use.requests <= end, "but for what was under way at the kills"
+        assert use.cost_usd <= paid * 1.0001
+        assert paid <= min(use.cost_usd + use.lost_usd, announced)
+        asked = len(server.requests)
+        malformed = [each for each in found if each.outcome == "malformed"]
+        assert malformed
+        server.failures = {}
+        with open_labeller(definition, settings(server, **given), 100.0, 0) as labeller:
+            labeller.retire_malformed()
+            again = labeller.label_all(articles, is_batch=True)
+            assert labeller.use.cost_usd == pytest.approx(use.cost_usd + (len(server.requests) - asked) * PRICE)
+        assert all(each.scores for each in again)
+        for before, after in zip(found, again, strict=True):
+            if not before.failures and not before.refusal:
+                assert after == before, "a good answer is not asked again"

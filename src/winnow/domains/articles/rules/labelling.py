@@ -175,6 +175,7 @@ class Labeller:
             reply = _reply(stored)
             if is_new:
                 self.use.add(reply, now=False, malformed=bool(self._read(reply)[1]))
+                self.learn_excess(task.asked, reply)
             if not is_retired:
                 found = self.decide(task, reply)
         return found

@@ -119,7 +119,8 @@ def json_object(line: bytes) -> Mapping[str, Any] | str:
         return "not valid UTF-8"
     except Exception as error:  # nested too deeply, numbers of thousands of digits
         return f"not valid JSON: {reason(error)}"
-    return value if isinstance(value, dict) else f"not a JSON object but {type(value).__name__}"
+    told = f": {value[:200]}" if isinstance(value, str) else ""  # why a row of a CSV is none
+    return value if isinstance(value, dict) else f"not a JSON object but {type(value).__name__}{told}"
 
 
 def parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
