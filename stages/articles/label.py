@@ -13,7 +13,7 @@ from winnow.domains.articles.params import Common, Label
 from winnow.domains.articles.rules.calibration import REPEATS
 from winnow.domains.articles.rules.gate import calibrate, require_pass
 from winnow.domains.articles.rules.labelling import Labeller, announce, open_labeller
-from winnow.domains.articles.rules.outcomes import Article, Labelled, told_of
+from winnow.domains.articles.rules.outcomes import Article, Labelled, Use, told_of
 from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.tables import Articles, Kept, Labels, OracleUse, Repeats, Scores, Unlabelled
 from winnow.pipeline import ledger
@@ -85,18 +85,18 @@ def main(stage: Stage[Common, Label]) -> None:
     todo = kept.loc[~kept["article_id"].isin(from_source["article_id"]), "article_id"].tolist()
     labelled: list[Labelled] = []
     repeats = pd.DataFrame(columns=REPEATS)
-    with open_labeller(definition, params, stage.seed) as labeller:
-        if todo:
+    use = Use(params.oracle.prices)
+    if todo:
+        with open_labeller(definition, params, stage.seed) as labeller:
             outcome = calibrate(labeller, kept, articles, known, params.calibration, stage.common.definition)
             require_pass(outcome)
-            repeats = outcome.repeats
+            repeats, use = outcome.repeats, labeller.use
             todo.sort(key=lambda name: content_key([str(stage.seed), name]))  # so that a part of them is a fair sample
             texts = articles.loc[todo]
             rows = zip(todo, texts["title"], texts["content"], strict=True)
             began = time.perf_counter()
             labelled = label_batches(labeller, [Article(*row) for row in rows], params)
             ledger.note(articles_per_second=round(len(labelled) / (time.perf_counter() - began), 1))
-        use = labeller.use
     scores = pd.concat([from_source, as_scores(labelled)]).sort_values(["article_id", "dimension"], ignore_index=True)
     if scores.empty:
         raise TableError("no article has a label", fix="see the reasons in data/articles/label/unlabelled.parquet")

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -25,8 +27,10 @@ from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Ref
 from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.rules.samples import draw_samples
 from winnow.domains.articles.rules.servers import ServerReply
+from winnow.domains.articles.tables import Scores
 from winnow.learn.interrupt import Interrupted
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.tables import write_table
 
 
 def highest(labeller: Labeller) -> float:
@@ -294,6 +298,22 @@ def test_what_resembles_an_example_is_in_no_sample(here: Programs, definition: D
         samples = [each for each in (outcome.calibration, outcome.validation) if each is not None]
         seen.append({article for each in samples for article in each.overall["article_id"]})
     assert seen[0] - seen[1] == {twin}
+
+
+def test_scores_that_people_gave_to_every_article_need_no_key(
+    here: Programs, definition: Definition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Path("data").resolve()
+    Path("data").unlink()
+    shutil.copytree(data, "data")
+    monkeypatch.delenv("WINNOW_ORACLE_KEY")
+    ids = here.table("ingest/articles.parquet")["article_id"]
+    rows = [(name, each, 3.0) for name in sorted(ids) for each in definition.names]
+    table = pd.DataFrame(rows, columns=["article_id", "dimension", "score"])
+    write_table(Path("data/articles/ingest/scores.parquet"), table, Scores)
+    prices = {**here.section("label").oracle.prices.model_dump(), "model": "paid"}
+    here.run("label", oracle={"provider": "openai", "model": "paid", "prices": prices}, use_scores=True)
+    assert set(here.table("label/labels.parquet")["origin"]) == {"source"}
 
 
 def test_of_near_duplicates_the_one_that_people_scored_is_in_the_sample(here: Programs) -> None:
