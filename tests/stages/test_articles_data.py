@@ -306,6 +306,14 @@ def sieve(**rules: Any) -> Sieve:
     return Sieve(Prefilter.model_validate({**given, "min_words": 0, "languages": [], **rules}))
 
 
+@pytest.mark.parametrize(
+    ("declared", "kept"), [("en", True), ("de", False), (None, False)], ids=["as declared", "other", "as it reads"]
+)
+def test_a_language_that_an_article_declares_is_believed(declared: str | None, kept: bool) -> None:
+    rule = sieve(languages=["en"]).sift("", "Die Schule ist nicht mit den Kindern gebaut.", "", None, declared).rule
+    assert (rule != "wrong_language") is kept
+
+
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
 def test_the_ends_of_a_range_of_words_belong_to_it(count: int) -> None:
     rule = sieve(min_words=3, max_words=5).sift("", "word " * count, "", None, None).rule
