@@ -136,6 +136,30 @@ def test_of_a_batch_that_was_read_an_answer_without_choices_alone_may_be_lost(
             assert left(labeller, articles) == pytest.approx(1.0 - paid - lost, rel=1e-3)
 
 
+@pytest.mark.parametrize("keeps_a_list", [True, False])
+def test_a_batch_that_nobody_can_find_may_have_been_paid_where_no_list_is_kept(
+    keeps_a_list: bool, here: Programs, definition: Definition
+) -> None:
+    articles = some_articles(10)
+    with OracleServer(good(definition)) as server:
+        answer = server.batches._answer
+
+        def unlisted(command: str, path: str, data: bytes) -> Any:
+            if (command, path) == ("POST", "/batches"):
+                return 500, {"error": {"message": "out for lunch"}}
+            is_list = (command, path) == ("GET", "/batches")
+            return (404, {}) if is_list and not keeps_a_list else answer(command, path, data)
+
+        server.batches._answer = unlisted  # type: ignore[method-assign]
+        with open_labeller(definition, batched(server, retries=0), 1.0, 0) as labeller, pytest.raises(OracleError):
+            labeller.label_all(articles, is_batch=True)
+        for _ in range(2):
+            with open_labeller(definition, batched(server, retries=0), 1.0, 0) as labeller:
+                labeller.collect()
+                lost = 0.0 if keeps_a_list else 10 * highest(labeller) / 2
+                assert left(labeller, articles) == pytest.approx(1.0 - lost, rel=1e-3)
+
+
 def test_calibration_first_reads_a_batch_under_way(here: Programs, definition: Definition) -> None:
     """An edit of the prefilter draws other samples, whose questions may be in the batch: paid once, and counted."""
     kept = here.table("filter/articles.parquet")

@@ -130,7 +130,10 @@ def collect(
     Raises Interrupted after Ctrl+C and SIGTERM: the server goes on, and the next run reads what it answers. OracleError
     when the server cannot be reached.
     """
-    server_id = batch.server_id or _named(oracle, batch.label, settings, stop)
+    try:
+        server_id = batch.server_id or _named(oracle, batch.label, settings, stop)
+    except GoneError:  # it may work on it all the same
+        return dict.fromkeys(batch.prompts, NoAnswer("the server lists no batches", maybe_paid=True))
     if server_id is None:  # it has not heard of it
         return {}
     try:
@@ -205,13 +208,13 @@ def _outcomes(oracle: BatchOracle, batch: SentBatch, content: bytes) -> Iterator
 
 
 def _named(oracle: BatchOracle, label: str, settings: Settings, stop: StopRequest) -> str | None:
-    """The server's name of a batch whose creation this machine did not hear of; None where it has none."""
+    """The server's name of a batch whose creation this machine did not hear of; None where it has none.
+
+    Raises GoneError where the server keeps no list.
+    """
     after = ""
     for _ in range(PAGES):
-        try:
-            page = _patiently(partial(_look, oracle, f"/batches?limit=100{after}"), settings, stop)
-        except GoneError:
-            return None
+        page = _patiently(partial(_look, oracle, f"/batches?limit=100{after}"), settings, stop)
         listed = part_of(page, "data")
         batches = listed if isinstance(listed, list) else []
         for each in batches:

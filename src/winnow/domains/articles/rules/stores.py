@@ -17,7 +17,7 @@ DIGEST = "digest"
 
 
 class AnswerStore:
-    """All answers to each question, oldest first, in an SQLite file; for one thread.
+    """All answers to each question, oldest first, and the requests that have none, in an SQLite file; for one thread.
 
     What a `saving` block has added outlives the process when the block ends, and the machine a second later. Of a file
     that is damaged the answers that are whole are kept, and an answer that is not as it was stored counts as none: a
