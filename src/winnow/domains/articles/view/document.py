@@ -61,8 +61,8 @@ def write_document(found: Results, path: Path) -> None:
     document.add_paragraph("\n".join(map(shown, config.description.splitlines())))
     document.add_paragraph(
         f"Verdict: {found.judgement['verdict']}. On {found.judgement['rows_test']} test articles the mean absolute "
-        f"error is {model['mae']:.3f} points, and {model['within_one_accuracy']:.0%} of the scores lie within 1 point "
-        "of the labels."
+        f"error is {model['mae']:.3f} points on a scale of {config.scale.low:g} to {config.scale.high:g}, and "
+        f"{model['within_one_accuracy']:.0%} of the scores lie within 1 point of the labels."
     )
     document.add_heading("Method", 1)
     configuration, rows = found.training["configuration"], found.training["rows"]
