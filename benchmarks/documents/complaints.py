@@ -10,7 +10,7 @@ import pypdfium2
 from PIL import Image
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.inference import verdict_of
+from winnow.domains.documents.judging import verdict_of
 from winnow.domains.documents.model.estimates import Calibration, Estimates
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.rules.ink import ink_mask, letters, text_height

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from benchmarks.documents.complaints import CONFIDENCE, Judge, bounds, complaints, treated
 from benchmarks.measure import ROOT, merge, use_own_kernels
 from winnow.domains.documents import definitions
-from winnow.domains.documents.inference import judge_pages
+from winnow.domains.documents.judging import judge_pages
 from winnow.domains.documents.metrics import statistics
 from winnow.domains.documents.model.estimates import Estimates, load_assessor
 from winnow.domains.documents.params import Common, Params

@@ -30,10 +30,11 @@ from winnow.pipeline.tables import only_row
 
 def seen_pages(labels: pd.DataFrame, splits: pd.DataFrame, pages: pd.DataFrame, max_distance: int) -> pd.DataFrame:
     """The columns of `Seen`: the pages whose copies, or which themselves, are used in training or validation."""
-    used = labels[labels["image_id"].isin(splits.loc[splits["split"] != "test", "image_id"])]
-    ids = pd.concat([used["image_id"], used["page"]])
+    used = labels.loc[labels["image_id"].isin(splits.loc[splits["split"] != "test", "image_id"]), "image_id"]
+    pages_of_copies, clean = used.str.rpartition(definitions.COPY)[0], pages["source"] != definitions.LABELLED
+    chosen = pages["image_id"].isin(used) | (clean & pages["image_id"].isin(pages_of_copies))
     columns = ["perceptual_hash", "print_map"]
-    hashes = pages.loc[pages["image_id"].isin(ids), columns].drop_duplicates()
+    hashes = pages.loc[chosen, columns].drop_duplicates()
     return hashes.sort_values(columns, ignore_index=True).assign(max_hash_distance=max_distance)
 
 

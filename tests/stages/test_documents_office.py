@@ -20,6 +20,7 @@ from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.documents import cli, inference
 from winnow.domains.documents.definitions import Preparation
+from winnow.domains.documents.evaluation import own_pages
 from winnow.domains.documents.rules.ink import direction, ink_mask
 from winnow.domains.documents.source.files import documents_of
 from winnow.domains.documents.source.pages import fit, read_pages
@@ -163,15 +164,15 @@ def test_another_filling_of_a_form_that_was_learnt_is_not_seen(here: Path) -> No
     first, second, *_ = fillings(2)
     seen = pd.DataFrame(
         {
-            "perceptual_hash": [inference.page_hash(first)],
-            "print_map": [inference.print_map(first).hex()],
+            "perceptual_hash": [own_pages.page_hash(first)],
+            "print_map": [own_pages.print_map(first).hex()],
             "max_hash_distance": 28,
         }
     )
     Image.fromarray(first).save("again.jpg", quality=80)
     again = read_pages(Path("again.jpg").read_bytes(), ".jpg", AS_IS)
-    assert inference._unseen([first, *again], seen) == []
-    assert len(inference._unseen([second], seen)) == 1
+    assert own_pages._unseen([first, *again], seen) == []
+    assert len(own_pages._unseen([second], seen)) == 1
 
 
 @pytest.mark.parametrize("kind", ["letter", "form", "table"])
