@@ -318,9 +318,9 @@ def test_pages_that_were_seen_are_clean_pages_and_labelled_ones_themselves() -> 
     used |= {"d": ("c", "train"), "e@1": ("e", "test")}
     labels = pd.DataFrame([(image, page) for image, (page, _) in used.items()], columns=["image_id", "page"])
     splits = pd.DataFrame([(image, side) for image, (_, side) in used.items()], columns=["image_id", "split"])
-    found = seen_pages(labels, splits, pages, 28)
-    seen = pages.set_index("perceptual_hash")["image_id"][found["perceptual_hash"]]
-    assert seen.tolist() == ["a", "b", "c@7", "d"]
+    found = seen_pages(labels, splits, [pages[:2], pages[2:], pages[:1]])
+    seen = pages.set_index(["perceptual_hash", "print_map"])["image_id"]
+    assert [seen[one.hex(), other.hex()] for one, other in found] == ["a", "b", "c@7", "d"]
 
 
 def test_the_document_of_a_page_is_the_one_its_row_names(here: Path) -> None:
