@@ -275,6 +275,7 @@ def test_turned_pages_are_told_and_judged_upright_when_asked(here: Path) -> None
     told = lines(*files)
     assert [entry["turned"] for entry in told] == [0, 90, 180, 270]
     assert [any("turned by" in reason for reason in entry["reasons"]) for entry in told] == [False, True, True, True]
+    assert [entry["text_height"] for entry in told] == [told[0]["text_height"]] * 4
     upright = lines(*files, "--turn")
     assert [entry["score"] for entry in upright] == [upright[0]["score"]] * 4
     assert told[0]["score"] == upright[0]["score"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from winnow.domains.documents import definitions
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.model.tiling import cut
-from winnow.domains.documents.rules.ink import direction, ink_mask
+from winnow.domains.documents.rules.ink import direction, ink_mask, letters, text_height
 from winnow.domains.documents.rules.measures import TEXT_HEIGHT, measure
 from winnow.domains.documents.rules.reading import Reading, read_page
 from winnow.domains.documents.source.pages import FRAMES, open_pages, read_pages
@@ -19,6 +19,8 @@ from winnow.images.opencv import cv2
 
 ENOUGH = 10.0
 """Pixels of a text's height by which the direction of a page is found."""
+LYING = (90, 270)
+"""Degrees by which a page on its side is turned."""
 SEVERAL = (".pdf", *FRAMES)
 """Files that may hold several pages."""
 
@@ -55,6 +57,9 @@ class Prepared:
     parts: NDArray[np.uint8]
     measures: list[float]
     turned: int
+    """degrees, clockwise"""
+    text_height: float = 0.0
+    """pixels, as measured upright; 0 where it is unknown"""
     error: str = ""
     reading: Reading | None = None
 
@@ -87,7 +92,7 @@ def prepare(task: Task, model: Assessor, options: Options) -> Prepared:
         except (ImageError, OSError) as failed:
             error = reason(failed)
     if page is None:
-        return Prepared(task, nothing, nothing, [], 0, error)
+        return Prepared(task, nothing, nothing, [], 0, error=error)
     found, reading = measure(page), read_page(page) if options.ocr else None
     turned = reading.turned if reading else None
     if turned is None:
@@ -95,8 +100,11 @@ def prepare(task: Task, model: Assessor, options: Options) -> Prepared:
     if turned and options.turn:
         page = np.ascontiguousarray(np.rot90(page, turned // 90))
         found, reading = measure(page), read_page(page) if options.ocr else None
+    height = found[TEXT_HEIGHT]
+    if turned in LYING and not options.turn:  # what is measured of a page that lies is the width of its letters
+        height = text_height(letters(np.ascontiguousarray(np.rot90(ink_mask(page)))))
     parts, measures = cut(page, model.tiling), list(found.values())
-    return Prepared(task, page if options.explained else nothing, parts, measures, turned, reading=reading)
+    return Prepared(task, page if options.explained else nothing, parts, measures, turned, height, reading=reading)
 
 
 def _direction(page: Pixels, height: float) -> int:

@@ -30,7 +30,7 @@ def entries(some: Sequence[Prepared], model: Assessor, calibration: Calibration)
 
 def _entry(each: Prepared, found: Estimates, model: Assessor, calibration: Calibration) -> dict[str, Any]:
     score, severities = float(found.score), found.severities
-    facts = dict(zip(NAMES, each.measures, strict=True))
+    facts = {**dict(zip(NAMES, each.measures, strict=True)), TEXT_HEIGHT: each.text_height}
     if each.reading is not None:
         facts[TEXT_HEIGHT] = each.reading.capitals(facts[TEXT_HEIGHT])
     verdict, reasons = verdict_of(found, facts, model, calibration)
