@@ -160,7 +160,7 @@ def in_a_pdf(page: Pixels) -> Pixels:
 def pdf_of(page: Pixels, *, angle: int = 0) -> bytes:
     """A PDF of one page at 150 dots per inch that holds the page without loss, turned by `angle` degrees."""
     document = pypdfium2.PdfDocument.new()
-    height, width = page.shape
+    height, width = page.shape[:2]
     sheet = document.new_page(width * 72 / 150, height * 72 / 150)
     image = pypdfium2.PdfImage.new(document)
     image.set_bitmap(pypdfium2.PdfBitmap.from_pil(Image.fromarray(page)))

@@ -106,6 +106,17 @@ def test_of_a_scan_in_a_pdf_no_more_is_taken_than_its_crop_box_shows() -> None:
     assert upper.min() == 255
 
 
+def test_colours_become_their_luminance_whatever_file_they_come_in() -> None:
+    """ITU-R BT.601: red 76, green 150, blue 29; exchanged channels would turn red print into blue."""
+    page = np.full((400, 300, 3), 255, np.uint8)
+    for channel, row in enumerate((50, 150, 250)):
+        page[row : row + 50] = 255 * np.eye(3, dtype=np.uint8)[channel]
+    files = [(encode_png(page), ".png"), (saved([page, page], "TIFF"), ".tif"), (pdf_of(page), ".pdf")]
+    for content, suffix in files:
+        for grey in read_pages(content, suffix, AS_IS):
+            assert grey[[75, 175, 275], 150] == pytest.approx(np.array([76, 150, 29]), abs=1), suffix
+
+
 def test_a_page_that_cannot_be_read_loses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("winnow.images.pdf.MAX_PIXELS", 2_000_000)
     document = pypdfium2.PdfDocument.new()

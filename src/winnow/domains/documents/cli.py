@@ -159,6 +159,7 @@ def evaluate(
         say(line)
     print("   ".join(f"{verdict} {count}" for verdict, count in found["verdicts"].items()))
     acceptable, unacceptable = found["acceptable"], found["unacceptable"]
+    print(f"  retake for {found['acceptable_sent_back']} acceptable pages, those of too small text included")
     counts = f"{acceptable} acceptable and {unacceptable} other pages of {found['documents']} documents"
     print(f"\n  {counts}; 95% intervals over documents")
     for name in SHOWN:

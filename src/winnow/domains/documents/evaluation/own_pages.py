@@ -86,6 +86,7 @@ def judge_data(path: Path, folder: Path, device: torch.device) -> dict[str, Any]
         },
         "reasons": sorted(set(rejected)),
         "documents": len(set(documents)),
+        "acceptable_sent_back": int(((true >= definitions.ACCEPTABLE_FROM) & (np.array(verdicts) == "retake")).sum()),
         "unacceptable": int((true < definitions.ACCEPTABLE_FROM).sum()),
         "acceptable": int((true >= definitions.ACCEPTABLE_FROM).sum()),
         "warnings": [told] if told else [],
