@@ -1,17 +1,28 @@
-"""Clean pages as users of such checkers complain about them, and the share of each kind that is treated rightly."""
+"""
+Clean pages as users of such checkers complain about them, and the share of each kind that is treated rightly.
+
+    python -m benchmarks.documents.complaints CLEAN
+
+By the model in data/documents/train/model, the embedded default's; `pages` does the same by the models of its folds.
+Results go to benchmarks/documents/results/complaints.json.
+"""
 
 import io
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pypdfium2
+import torch
 from PIL import Image
 
+from benchmarks.measure import merge
 from winnow.domains.documents import definitions
-from winnow.domains.documents.inference import verdict_of
-from winnow.domains.documents.model.estimates import Calibration, Estimates
+from winnow.domains.documents.judging import judge_pages, verdict_of
+from winnow.domains.documents.model.estimates import Calibration, Estimates, load_assessor
 from winnow.domains.documents.model.network import Assessor
 from winnow.domains.documents.rules.ink import ink_mask, letters, text_height
 from winnow.domains.documents.source.pages import read_pages
@@ -25,6 +36,17 @@ SMALL = (6, 5, 4, 3)
 
 Judge = Callable[[list[Pixels]], tuple[Estimates, list[dict[str, float]]]]
 """Pages to their estimates and each one's measures by name."""
+
+
+def judge_by(model: Assessor, calibration: Calibration) -> Judge:
+    """A judge of any number of pages, eight at a time."""
+
+    def judge(pages: list[Pixels]) -> tuple[Estimates, list[dict[str, float]]]:
+        parts = [judge_pages(model, calibration, pages[start : start + 8]) for start in range(0, len(pages), 8)]
+        estimates = Estimates(*(np.concatenate(each) for each in zip(*(found for found, _ in parts), strict=True)))
+        return estimates, [facts for _, measures in parts for facts in measures]
+
+    return judge
 
 
 def bounds(values: Any, decimals: int = 4) -> dict[str, float]:
@@ -46,6 +68,7 @@ def complaints(judge: Judge, pages: list[Pixels], model: Assessor, calibration: 
         "edge_line_right": [edge_line(page, np.s_[:, -2:]) for page in pages],
         "lid_corners": [lid_corners(page) for page in pages],
         "in_a_pdf": [in_a_pdf(page) for page in pages],
+        "printed_picture": [with_picture(page) for page in pages],
         **{f"text_of_{height}": [with_text_of(page, height) for page in pages] for height in SMALL},
         "scaled_up": [scaled_up(page) for page in pages],
     }
@@ -106,6 +129,17 @@ def edge_line(page: Pixels, edge: tuple[slice, slice]) -> Pixels:
     return changed
 
 
+def with_picture(page: Pixels) -> Pixels:
+    """The page with a picture printed in dots, 6 pixels apart, over the middle 30% of its height."""
+    changed, (height, width) = page.copy(), page.shape
+    y, x = np.mgrid[: round(0.3 * height), :width]
+    tone = 0.5 + 0.35 * np.sin(4 * np.pi * x / width) * np.cos(6 * np.pi * y / height)
+    dots = 0.5 + (np.cos(np.pi * x / 3) + np.cos(np.pi * y / 3)) / 4
+    start = round(0.35 * height)
+    changed[start : start + len(y)] = np.where(dots > tone, 30, 255)
+    return changed
+
+
 def lid_corners(page: Pixels) -> Pixels:
     """The page with a dark corner at the top left and the bottom right, 4% of its longer side."""
     changed, side = page.copy(), round(0.04 * max(page.shape))
@@ -126,7 +160,7 @@ def in_a_pdf(page: Pixels) -> Pixels:
 def pdf_of(page: Pixels, *, angle: int = 0) -> bytes:
     """A PDF of one page at 150 dots per inch that holds the page without loss, turned by `angle` degrees."""
     document = pypdfium2.PdfDocument.new()
-    height, width = page.shape
+    height, width = page.shape[:2]
     sheet = document.new_page(width * 72 / 150, height * 72 / 150)
     image = pypdfium2.PdfImage.new(document)
     image.set_bitmap(pypdfium2.PdfBitmap.from_pil(Image.fromarray(page)))
@@ -149,3 +183,15 @@ def scaled_up(page: Pixels) -> Pixels:
     """The page reduced to 35% and enlarged again."""
     small = cv2.resize(page, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, page.shape[::-1], interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def main() -> None:
+    model, calibration = load_assessor(torch.device("cpu"))
+    files = sorted(Path(sys.argv[1]).glob("*.png"))
+    pages = [read_pages(file.read_bytes(), file.suffix, model.preparation)[0] for file in files]
+    found = treated(complaints(judge_by(model, calibration), pages, model, calibration))
+    merge("documents/complaints", {"embedded": found})
+
+
+if __name__ == "__main__":
+    main()

@@ -28,17 +28,16 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.documents.complaints import CONFIDENCE, Judge, bounds, complaints, treated
+from benchmarks.documents.complaints import CONFIDENCE, Judge, bounds, complaints, judge_by, treated
 from benchmarks.measure import ROOT, merge, use_own_kernels
 from winnow.domains.documents import definitions
-from winnow.domains.documents.inference import judge_pages
 from winnow.domains.documents.metrics import statistics
-from winnow.domains.documents.model.estimates import Estimates, load_assessor
+from winnow.domains.documents.model.estimates import load_assessor
 from winnow.domains.documents.params import Common, Params
 from winnow.domains.documents.source.files import documents_of
 from winnow.domains.documents.source.pages import read_pages
 from winnow.domains.documents.source.synthetic import draw_page
-from winnow.images.codec import Pixels, encode_png
+from winnow.images.codec import encode_png
 from winnow.judge.intervals import Statistic, bootstrap, ratio, values, wilson
 from winnow.measure.regression import spearman_correlations
 from winnow.pipeline import presets
@@ -252,12 +251,7 @@ def measure_fold(measured: Measured, clean: Path, real: Path | None) -> None:
     measured.predictions.append(predictions)
     measured.baseline.append(pd.read_parquet("data/documents/evaluate/baseline_predictions.parquet"))
     model, calibration = load_assessor(torch.device("cpu"))
-
-    def judge(pages: list[Pixels]) -> tuple[Estimates, list[dict[str, float]]]:
-        parts = [judge_pages(model, calibration, pages[start : start + 8]) for start in range(0, len(pages), 8)]
-        estimates = Estimates(*(np.concatenate(each) for each in zip(*(found for found, _ in parts), strict=True)))
-        return estimates, [facts for _, measures in parts for facts in measures]
-
+    judge = judge_by(model, calibration)
     unseen = set(predictions["document"].str.partition("/")[2])
     documents = documents_of(file.stem for file in clean.glob("*.png"))
     files = sorted(file for file in clean.glob("*.png") if documents[file.stem] in unseen)

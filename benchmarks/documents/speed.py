@@ -21,7 +21,8 @@ import numpy as np
 import torch
 
 from benchmarks.measure import clone, merge, run
-from winnow.domains.documents.inference import Options, assess_files
+from winnow.domains.documents.inference import assess_files
+from winnow.domains.documents.inputs import Options
 from winnow.domains.documents.rules import copies, degradations
 from winnow.domains.documents.rules.measures import measure
 from winnow.domains.documents.source.drawing import KINDS

@@ -4,9 +4,10 @@ Degrade each clean page several times with known severities, which give its scor
     dvc repro label@documents
 """
 
+from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Common, Label
 from winnow.domains.documents.rules.classes import class_counts
-from winnow.domains.documents.rules.labels import LABELLED, make_images
+from winnow.domains.documents.rules.labels import make_images
 from winnow.domains.documents.tables import GivenSeverities, Labels, Measures, Pages, Repetition, Severities
 from winnow.images.store import read_images, write_images
 from winnow.pipeline.errors import TableError
@@ -15,7 +16,7 @@ from winnow.pipeline.stage import Stage, run_stage
 
 def main(stage: Stage[Common, Label]) -> None:
     pages = stage.read("filter/pages.parquet", Pages)
-    clean = pages["source"] != LABELLED
+    clean = pages["source"] != definitions.LABELLED
     if not (clean | pages["score"].notna() | pages["label"].notna()).any():
         raise TableError("no page has a score or a class", fix="give some of documents.ingest.sources one of them")
     images = read_images(stage.input("ingest/images.arrow")).select(pages["image_id"])

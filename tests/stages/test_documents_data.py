@@ -302,13 +302,25 @@ def test_scans_of_one_page_with_other_labels_stay_and_share_page_and_side(here: 
 
 
 def test_pages_that_were_seen_are_clean_pages_and_labelled_ones_themselves() -> None:
-    pages = pd.DataFrame({"image_id": list("abcde"), "perceptual_hash": [f"{n:064}" for n in range(5)]})
-    pages["print_map"] = [f"{n:02}" for n in range(5)]
-    used = {"a@1": ("a", "train"), "b": ("b", "train"), "c": ("b", "val"), "d": ("d", "test"), "e@1": ("e", "test")}
+    """Of fillings of a form, whose page is the first one, each that was used is seen, not the first alone."""
+    sources = {
+        "a": "clean_pages",
+        "b": "clean_pages",
+        "c": "labelled",
+        "c@7": "labelled",
+        "d": "labelled",
+        "e": "drawn",
+    }
+    pages = pd.DataFrame({"image_id": sources.keys(), "source": sources.values()})
+    pages["perceptual_hash"] = [f"{n:064}" for n in range(len(pages))]
+    pages["print_map"] = [f"{n:02}" for n in range(len(pages))]
+    used = {"a@1": ("a", "train"), "b@1": ("a", "train"), "c": ("c", "test"), "c@7": ("c@7", "val")}
+    used |= {"d": ("c", "train"), "e@1": ("e", "test")}
     labels = pd.DataFrame([(image, page) for image, (page, _) in used.items()], columns=["image_id", "page"])
     splits = pd.DataFrame([(image, side) for image, (_, side) in used.items()], columns=["image_id", "split"])
-    found = seen_pages(labels, splits, pages, 28)
-    assert found["perceptual_hash"].tolist() == [f"{n:064}" for n in range(3)]
+    found = seen_pages(labels, splits, [pages[:2], pages[2:], pages[:1]])
+    seen = pages.set_index(["perceptual_hash", "print_map"])["image_id"]
+    assert [seen[one.hex(), other.hex()] for one, other in found] == ["a", "b", "c@7", "d"]
 
 
 def test_the_document_of_a_page_is_the_one_its_row_names(here: Path) -> None:

@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 from tests.conftest import ROOT
 from tests.stages.programs import Programs
 from winnow.domains.documents import cli, definitions
+from winnow.domains.documents.rules import labels
+from winnow.domains.documents.rules.reading import Reading
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.pipeline.errors import ParamsError, SourceError, WinnowError
 
@@ -73,8 +75,19 @@ def test_each_split_gets_its_own_ratio(here: Path) -> None:
     assert documents.to_dict() == {"train": 4, "val": 1, "test": 5}
 
 
-def test_a_data_set_is_learnt_from_as_it_was_written(here: Path) -> None:
-    """Its split, severities and pages come back; a blank page never enters it."""
+def test_a_data_set_is_learnt_from_as_it_was_written(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows, split, labels and pages come back, also of copies without an issue; a blank page never enters it."""
+    params = Path("params.yaml").read_text()
+    for old, new in (
+        ("copies: 8", "copies: 12"),
+        ("clean_share: 0.1", "clean_share: 0.5"),
+        ("read_copies: 0", "read_copies: 2"),
+    ):
+        assert params.count(f"    {old}\n") == 1
+        params = params.replace(f"    {old}\n", f"    {new}\n")
+    Path("params.yaml").write_text(params)
+    monkeypatch.setattr(labels, "check_installed", lambda: None)
+    monkeypatch.setattr(labels, "kept_reading", lambda page, *_: Reading(float(page.mean()) / 255, 9, 9.0))
     folder = clean(8)
     Image.new("L", (300, 420), 250).save(folder / "back.png")
     assert winnow("dataset", str(folder), "made", "--val-ratio", "0.25", "--test-ratio", "0.25").exit_code == 0
@@ -92,6 +105,10 @@ def test_a_data_set_is_learnt_from_as_it_was_written(here: Path) -> None:
     rows = rows.set_index("image_id").sort_index()
     splits = documents.table("split/splits.parquet").set_index("image_id")["split"].sort_index()
     assert splits.to_dict() == rows["split"].to_dict()
+    learnt = documents.table("label/labels.parquet").set_index("image_id").sort_index()
+    assert (learnt["score"] == rows["quality_score"]).all()
+    assert learnt["readability"].notna().sum() == 16
+    assert learnt["readability"].equals(rows["readability"])
     severities = documents.table("label/severities.parquet").pivot_table(
         index="image_id", columns="issue", values="severity"
     )

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.documents import cli, inference
 from winnow.domains.documents.definitions import Preparation
+from winnow.domains.documents.evaluation import own_pages
 from winnow.domains.documents.rules.ink import direction, ink_mask
-from winnow.domains.documents.source.files import documents_of
-from winnow.domains.documents.source.pages import fit, read_pages
+from winnow.domains.documents.source.files import documents_of, named_files
+from winnow.domains.documents.source.pages import fit, open_pages, read_pages
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import ImageError, encode_png
 from winnow.images.opencv import cv2
+from winnow.pipeline.errors import WinnowError
 
 DOCUMENTS = Programs.tiny("documents")
 run, table = DOCUMENTS.run, DOCUMENTS.table
@@ -81,6 +84,91 @@ def test_a_scan_in_a_pdf_is_taken_as_it_is_and_a_turned_one_at_its_own_resolutio
     assert np.abs(straight.astype(int) - LETTER).mean() < 8
 
 
+def test_pages_of_a_file_that_are_jpeg_are_decoded_and_not_encoded_again() -> None:
+    content = saved([LETTER, FORM, TABLE], "TIFF", compression="jpeg")
+    with Image.open(io.BytesIO(content)) as image:
+        for number, page in enumerate(read_pages(content, ".tif", AS_IS)):
+            image.seek(number)
+            assert (page == np.asarray(image.convert("RGB").convert("L"))).all()
+
+
+def test_of_a_scan_in_a_pdf_no_more_is_taken_than_its_crop_box_shows() -> None:
+    """Also of a page with so little on it that both look alike from afar."""
+    page = np.full((1400, 1000), 255, np.uint8)
+    page[1000:1020, 200:800] = 0
+    document = pypdfium2.PdfDocument(pdf_of(page))
+    left, bottom, right, top = document[0].get_mediabox()
+    document[0].set_cropbox(left, (bottom + top) / 2, right, top)
+    buffer = io.BytesIO()
+    document.save(buffer)
+    (upper,) = read_pages(buffer.getvalue(), ".pdf", AS_IS)
+    assert upper.shape == pytest.approx((700, 1000), abs=2)
+    assert upper.min() == 255
+
+
+def test_colours_become_their_luminance_whatever_file_they_come_in() -> None:
+    """ITU-R BT.601: red 76, green 150, blue 29; exchanged channels would turn red print into blue."""
+    page = np.full((400, 300, 3), 255, np.uint8)
+    for channel, row in enumerate((50, 150, 250)):
+        page[row : row + 50] = 255 * np.eye(3, dtype=np.uint8)[channel]
+    files = [(encode_png(page), ".png"), (saved([page, page], "TIFF"), ".tif"), (pdf_of(page), ".pdf")]
+    for content, suffix in files:
+        for grey in read_pages(content, suffix, AS_IS):
+            assert grey[[75, 175, 275], 150] == pytest.approx(np.array([76, 150, 29]), abs=1), suffix
+
+
+def test_a_page_that_cannot_be_read_loses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("winnow.images.pdf.MAX_PIXELS", 2_000_000)
+    document = pypdfium2.PdfDocument.new()
+    for side in (100, 100_000, 200):
+        document.new_page(side, side)
+    buffer = io.BytesIO()
+    document.save(buffer)
+    small = [np.full((side, side), 255, np.uint8) for side in (100, 20, 200)]
+    for content, suffix, why in ((buffer.getvalue(), ".pdf", "too large"), (saved(small, "TIFF"), ".tif", "too small")):
+        count, pages = open_pages(content, suffix, Preparation(2000, 72))
+        assert (count, next(pages).shape) == (3, (100, 100))
+        with pytest.raises(ImageError, match=why):
+            next(pages)
+        assert next(pages).shape == (200, 200)
+
+
+def test_nothing_in_a_folder_is_passed_over_in_silence_or_found_twice(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "page.png").write_bytes(encode_png(LETTER))
+    (tmp_path / "again").symlink_to("inner")
+    (tmp_path / "inner" / "around").symlink_to("..")
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    found = named_files([tmp_path])
+    assert found.pages == [tmp_path / "inner" / "page.png"]
+    assert found.others == [tmp_path / "gone.png", tmp_path / "pipe.png"]
+    assert {"1 link to nothing", "1 no file"} <= set(found.passed_over().partition(": ")[2].split(", "))
+    with pytest.raises(WinnowError, match="can be read twice"):
+        named_files([tmp_path / "pipe.png"])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "link").symlink_to(tmp_path / "inner")
+    assert named_files([elsewhere]).pages == [elsewhere / "link" / "page.png"]
+
+
+@of_documents
+def test_a_bad_page_or_name_stops_no_other(here: Path) -> None:
+    folder = Path("scans")
+    folder.mkdir()
+    (folder / "three.tif").write_bytes(saved([LETTER, LETTER[:20, :20], TABLE], "TIFF"))
+    (folder / os.fsdecode(b"\xff.png")).write_bytes(encode_png(FORM))
+    result = winnow("assess", "scans", "--json")
+    assert result.exit_code == 1
+    entries = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(entry["page"], entry["pages"], "error" in entry) for entry in entries] == [
+        (1, 3, False), (2, 3, True), (3, 3, False), (1, 1, False),
+    ]  # fmt: skip
+    assert [entry.get("document_verdict") for entry in entries] == [None, None, "error", entries[3]["verdict"]]
+    rows = list(csv.DictReader(io.StringIO(winnow("assess", "scans", "--csv").stdout)))
+    assert [row["verdict"] for row in rows] == [entry.get("verdict", "") for entry in entries]
+
+
 def test_a_pdf_with_a_password_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """No library here can lock a file: what PDFium answers for one that is locked."""
 
@@ -102,12 +190,14 @@ def test_long_receipts_keep_the_size_of_their_text() -> None:
 
 def test_numbers_count_pages_where_they_may() -> None:
     names = ["a/report-1", "a/report_002", "a/report (3)", "b/bill_p2", "b/bill_p7", "IMG_1", "IMG_2", "x/scan-1"]
-    names += ["x/scan-2", "year_2021", "year_2022", "far_1", "far_40"]
+    names += ["x/scan-2", "year_2021", "year_2022", "far_1", "far_40", "Bill-1", "bill-2", "NOTE_P1", "note_p2"]
     found = documents_of(names)
     assert {name for name, document in found.items() if document == "a/report"} == {
         "a/report-1", "a/report_002", "a/report (3)",
     }  # fmt: skip
     assert found["b/bill_p2"] == found["b/bill_p7"] == "b/bill"
+    assert found["Bill-1"] == found["bill-2"] != "bill-2"
+    assert found["NOTE_P1"] == found["note_p2"]
     alone = ["IMG_1", "IMG_2", "x/scan-1", "x/scan-2", "year_2021", "year_2022", "far_1", "far_40"]
     assert {name: found[name] for name in alone} == {name: name for name in alone}
 
@@ -163,15 +253,15 @@ def test_another_filling_of_a_form_that_was_learnt_is_not_seen(here: Path) -> No
     first, second, *_ = fillings(2)
     seen = pd.DataFrame(
         {
-            "perceptual_hash": [inference.page_hash(first)],
-            "print_map": [inference.print_map(first).hex()],
+            "perceptual_hash": [own_pages.page_hash(first)],
+            "print_map": [own_pages.print_map(first).hex()],
             "max_hash_distance": 28,
         }
     )
     Image.fromarray(first).save("again.jpg", quality=80)
     again = read_pages(Path("again.jpg").read_bytes(), ".jpg", AS_IS)
-    assert inference._unseen([first, *again], seen) == []
-    assert len(inference._unseen([second], seen)) == 1
+    assert own_pages._unseen([first, *again], seen) == []
+    assert len(own_pages._unseen([second], seen)) == 1
 
 
 @pytest.mark.parametrize("kind", ["letter", "form", "table"])
@@ -196,6 +286,7 @@ def test_turned_pages_are_told_and_judged_upright_when_asked(here: Path) -> None
     told = lines(*files)
     assert [entry["turned"] for entry in told] == [0, 90, 180, 270]
     assert [any("turned by" in reason for reason in entry["reasons"]) for entry in told] == [False, True, True, True]
+    assert [entry["text_height"] for entry in told] == [told[0]["text_height"]] * 4
     upright = lines(*files, "--turn")
     assert [entry["score"] for entry in upright] == [upright[0]["score"]] * 4
     assert told[0]["score"] == upright[0]["score"]

@@ -28,6 +28,7 @@ COMPRESSION = 4
 """zlib's level: a third of the default's time for 5% more bytes."""
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # `decode` refuses with a reason instead
+warnings.filterwarnings("ignore", message=".*orrupt EXIF data", category=UserWarning)  # of a file that may be readable
 
 
 class ImageError(Exception):
@@ -50,9 +51,21 @@ def decode(content: bytes, *, at_least: int | None = None) -> tuple[Pixels, tupl
         if at_least is not None:
             image.draft("RGB", (at_least, at_least))
         stored = image.size
-        upright = ImageOps.exif_transpose(image)
-        turned = upright.size != stored  # by a quarter; of a TIFF Pillow gives the upright size from the start
-        return np.asarray(_opaque(_eight_bits(upright))), size[::-1] if turned else size
+        pixels = shown_pixels(image)
+        turned = pixels.shape[1::-1] != stored  # by a quarter; of a TIFF Pillow gives the upright size from the start
+        return pixels, size[::-1] if turned else size
+
+
+def shown_pixels(image: Image.Image) -> Pixels:
+    """RGB `(height, width, 3)` of an opened image, or of the one of its frames that was sought: see `decode`."""
+    return np.asarray(_opaque(_eight_bits(ImageOps.exif_transpose(image))))
+
+
+def found(outcome: Pixels | ImageError) -> Pixels:
+    """The pixels; raises the error that stands in their place. By `map`, an iterator goes on after such an error."""
+    if isinstance(outcome, ImageError):
+        raise outcome
+    return outcome
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import numpy as np
 import pypdfium2
 from pypdfium2 import raw
 
-from winnow.images.codec import MAX_PIXELS, ImageError, Pixels
+from winnow.images.codec import MAX_PIXELS, ImageError, Pixels, found
 from winnow.images.opencv import cv2
 from winnow.pipeline.reading import reason
 
@@ -29,7 +29,8 @@ def pdf_pages(content: bytes, dpi: int) -> tuple[int, Iterator[Pixels]]:
     """The number of pages, and every page `(height, width)` in grey, 0 to 255, one at a time.
 
     A page that is one upright image is given as that image; one with a scan among other things is rendered at the
-    scan's resolution, any other one at `dpi` dots per inch. Raises ImageError.
+    scan's resolution, any other one at `dpi` dots per inch. Raises ImageError; so does the iterator for a page that
+    cannot be rendered, and goes on with the next one then.
     """
     if not content:
         raise ImageError("the file is empty")
@@ -39,15 +40,18 @@ def pdf_pages(content: bytes, dpi: int) -> tuple[int, Iterator[Pixels]]:
         if not 1 <= count <= MAX_PAGES:
             document.close()
             raise ImageError(f"a PDF of {count} pages, and 1 to {MAX_PAGES} are read")
-    return count, _pages(document, count, dpi)
+    return count, map(found, _pages(document, count, dpi))
 
 
-def _pages(document: pypdfium2.PdfDocument, count: int, dpi: int) -> Iterator[Pixels]:
+def _pages(document: pypdfium2.PdfDocument, count: int, dpi: int) -> Iterator[Pixels | ImageError]:
     try:
         for number in range(count):
             with _pdfium:
-                pixels = _read(document, number, dpi)
-            yield pixels
+                try:
+                    outcome: Pixels | ImageError = _read(document, number, dpi)
+                except ImageError as error:
+                    outcome = error
+            yield outcome
     finally:
         with _pdfium:
             document.close()
@@ -69,9 +73,9 @@ def _read(document: pypdfium2.PdfDocument, number: int, dpi: int) -> Pixels:
         images, others = _objects(page)
         shares = [_covered(image, page) for image in images]
         if sum(share for share in shares if share > PART) >= WHOLE or any(share >= WHOLE for share in shares):
-            found = _scan(page, images[0]) if len(images) == 1 and not others else None
-            if found is not None:
-                return found
+            scan = _scan(page, images[0]) if len(images) == 1 and not others else None
+            if scan is not None:
+                return scan
             scale = max(_resolution(image) for image, share in zip(images, shares, strict=True) if share > PART)
         return _rendered(page, number, min(scale, MAX_DPI / POINTS_PER_INCH))
     except ImageError:
@@ -93,11 +97,13 @@ def _objects(page: pypdfium2.PdfPage) -> tuple[list[pypdfium2.PdfImage], bool]:
     return images, others
 
 
-def _covered(image: pypdfium2.PdfImage, page: pypdfium2.PdfPage) -> float:
+def _covered(image: pypdfium2.PdfImage, page: pypdfium2.PdfPage, *, of_image: bool = False) -> float:
+    """The share of what is seen of the page that lies under the image, or of the image that is seen."""
     left, bottom, right, top = image.get_bounds()
-    x0, y0, x1, y1 = page.get_mediabox()
+    x0, y0, x1, y1 = page.get_bbox()  # what its crop box leaves
     wide, high = min(right, x1) - max(left, x0), min(top, y1) - max(bottom, y0)
-    return float(max(wide, 0) * max(high, 0) / ((x1 - x0) * (y1 - y0)))
+    whole = (right - left) * (top - bottom) if of_image else (x1 - x0) * (y1 - y0)
+    return float(max(wide, 0) * max(high, 0) / max(whole, 1e-6))
 
 
 def _resolution(image: pypdfium2.PdfImage) -> float:
@@ -108,10 +114,12 @@ def _resolution(image: pypdfium2.PdfImage) -> float:
 
 
 def _scan(page: pypdfium2.PdfPage, image: pypdfium2.PdfImage) -> Pixels | None:
-    """The image's own pixels; None where they are turned, or are not what the page shows."""
+    """The image's own pixels; None where they are turned, cropped, or not what the page shows."""
     a, b, c, d, _, _ = image.get_matrix().get()
     width, height = image.get_px_size()
     if page.get_rotation() or a <= 0 or d <= 0 or max(abs(b), abs(c)) > 1e-3 * min(a, d):
+        return None
+    if _covered(image, page, of_image=True) < WHOLE:
         return None
     if width * height > MAX_PIXELS:
         raise ImageError(f"a scan in the PDF is too large: more than {MAX_PIXELS:,} pixels")

@@ -4,6 +4,7 @@ Neither side holds all images in memory: the writer keeps a few megabytes until 
 the image that is read. The same images in the same order give the same bytes.
 """
 
+import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from winnow.pipeline.reading import reading
 SCHEMA = arrow.schema([arrow.field("id", arrow.string(), nullable=False), arrow.field("image", arrow.binary(), False)])
 BATCH_BYTES = 4 * 2**20
 BATCH_IMAGES = 1024
+MAPPED_BYTES = 64 * 2**20
+"""Bytes of images that are read before what is mapped for them is let go."""
 
 
 class ImageWriter:
@@ -63,10 +66,30 @@ def write_images(path: Path) -> Iterator[ImageWriter]:
         images.flush()
 
 
+class _MappedFile:
+    """A file that is mapped into memory, whose pages count as this process's only for a while after they are read."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.buffer = arrow.py_buffer(self._map)
+        self._read = 0
+
+    def has_read(self, count: int) -> None:
+        """So many bytes were read; what was mapped for it is let go now and then, and stays in the system's cache."""
+        self._read += count
+        if self._read > MAPPED_BYTES and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            self._read = 0
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+
 class Images(Sequence[bytes]):
     """Encoded images, read from the store when they are accessed, by position or by id."""
 
-    def __init__(self, ids: "NDArray[np.object_]", column: arrow.ChunkedArray, rows: NDArray[np.int64]) -> None:
+    def __init__(
+        self, file: "_MappedFile", ids: "NDArray[np.object_]", column: arrow.ChunkedArray, rows: NDArray[np.int64]
+    ) -> None:
+        self._file = file
         self._ids = ids
         self._column = column
         self._rows = rows
@@ -85,13 +108,14 @@ class Images(Sequence[bytes]):
     def __getitem__(self, place: slice) -> "Images": ...
     def __getitem__(self, place: int | slice) -> "bytes | Images":
         if isinstance(place, slice):
-            return Images(self._ids, self._column, self._rows[place])
+            return Images(self._file, self._ids, self._column, self._rows[place])
         image: bytes = self._column[int(self._rows[place])].as_py()
+        self._file.has_read(len(image))
         return image
 
     def take(self, places: Iterable[int]) -> "Images":
         """The images at these positions, in this order."""
-        return Images(self._ids, self._column, self._rows[np.fromiter(places, dtype=np.int64)])
+        return Images(self._file, self._ids, self._column, self._rows[np.fromiter(places, dtype=np.int64)])
 
     def select(self, ids: Iterable[str]) -> "Images":
         """The images with these ids, in this order; raises TableError for an id that the store does not hold."""
@@ -103,7 +127,9 @@ class Images(Sequence[bytes]):
                 f"{len(missing)} images are not in the store, the first one {missing[0]}",
                 fix="run the stages again from ingest: `dvc repro`",
             )
-        return Images(self._ids, self._column, np.array([row_of[image_id] for image_id in wanted], dtype=np.int64))
+        return Images(
+            self._file, self._ids, self._column, np.array([row_of[image_id] for image_id in wanted], dtype=np.int64)
+        )
 
 
 def read_images(path: Path) -> Images:
@@ -113,9 +139,10 @@ def read_images(path: Path) -> Images:
     with reading(
         path, "is not a readable image store", fix="bring it back with `dvc checkout --force`", error=TableError
     ):
-        table = arrow.ipc.open_file(arrow.memory_map(str(path))).read_all()  # columns point into the mapped file
+        file = _MappedFile(path)
+        table = arrow.ipc.open_file(file.buffer).read_all()  # columns point into the mapped file
         if table.schema != SCHEMA:
             raise ValueError(f"its columns are {', '.join(table.column_names) or 'none'}")
         table.validate(full=True)  # damaged offsets would lead out of the file
         ids = np.array(table.column("id").to_pylist(), dtype=object)
-    return Images(ids, table.column("image"), np.arange(len(ids)))
+    return Images(file, ids, table.column("image"), np.arange(len(ids)))

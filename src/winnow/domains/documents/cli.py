@@ -42,7 +42,7 @@ def assess(
 ) -> None:
     """Judge every page: accept, warn, retake (take again) or blank, with the reasons, as soon as it is known.
 
-    Exit codes: 0; 1 if a file could not be read; 3 with --fail-on; 130 after Ctrl+C, which keeps what was printed.
+    Exit codes: 0; 1 if a page could not be read; 3 with --fail-on; 130 after Ctrl+C, which keeps what was printed.
 
     Example: winnow documents assess scans --explain heat_maps --json
     """
@@ -51,14 +51,15 @@ def assess(
     trained = use_model("documents", model)
     from tqdm import tqdm
 
-    from winnow.domains.documents import inference
+    from winnow.domains.documents.inference import assess_files
+    from winnow.domains.documents.inputs import Options
     from winnow.domains.documents.source.files import named_files
     from winnow.learn.devices import configured_device
 
     found = named_files(paths)
     if found.others:
         say(found.passed_over())
-    options = inference.Options(explain, turn, ocr)
+    options = Options(explain, turn, ocr)
     counts: Counter[str] = Counter()
     writer = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
     if as_csv:
@@ -66,7 +67,7 @@ def assess(
     interrupted = False
     with tqdm(unit=" pages", disable=None, leave=False) as progress:
         try:
-            for entry in inference.assess_files(found.pages, trained.folder, configured_device(), options):
+            for entry in assess_files(found.pages, trained.folder, configured_device(), options):
                 counts[entry.get("verdict", "error")] += 1
                 progress.clear()
                 if as_json:
@@ -83,7 +84,7 @@ def assess(
 
 
 def exit_code(counts: "Counter[str]", fail_on: str | None, *, interrupted: bool) -> int:
-    """130 after Ctrl+C, 1 if a file could not be read, 3 if a page got a verdict as bad as `fail_on`, else 0."""
+    """130 after Ctrl+C, 1 if a page could not be read, 3 if a page got a verdict as bad as `fail_on`, else 0."""
     failing = {"retake": ("retake",), "warn": ("retake", "warn")}.get(fail_on or "", ())
     if interrupted:
         return 130
@@ -100,6 +101,8 @@ CSV_COLUMNS = (
 def csv_row(entry: dict[str, Any]) -> dict[str, Any]:
     """A page's judgement as a row of `CSV_COLUMNS`; issues as `blur 0.41; noise 0.22`."""
     row = {name: entry.get(name, "") for name in CSV_COLUMNS}
+    for name in ("file", "document", "explained"):  # a file's name may be no UTF-8
+        row[name] = row[name].encode("utf-8", "backslashreplace").decode()
     row["issues"] = "; ".join(f"{issue} {severity:.2f}" for issue, severity in entry.get("issues", {}).items())
     row["reasons"] = "; ".join(entry.get("reasons", []))
     return row
@@ -109,16 +112,16 @@ def summary_line(counts: "Counter[str]", files: int, *, interrupted: bool) -> st
     """How many pages got which verdict."""
     pages = sum(counts[verdict] for verdict in definitions.VERDICTS)
     verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in definitions.VERDICTS)
-    unread = f"; {counts['error']} files could not be read" if counts["error"] else ""
+    unread = f"; {counts['error']} could not be read" if counts["error"] else ""
     return f"{'stopped: ' if interrupted else ''}{pages} pages of {files} files: {verdicts}{unread}"
 
 
 def print_entry(entry: dict[str, Any]) -> None:
     """A page's judgement as a few lines of text, and its document's after the last page."""
+    place = f" page {entry['page']}" if entry["pages"] > 1 else ""
     if "error" in entry:
-        say(f"{entry['file']}: {entry['error']}")
+        say(f"{entry['file']}{place}: {entry['error']}")
     else:
-        place = f" page {entry['page']}" if entry["pages"] > 1 else ""
         figures = f"score {entry['score']:.2f} ({entry['class']})"
         names = ("legibility", "framing", "readability", "ocr_readability")
         parts = ", ".join(f"{name.replace('_', ' ')} {entry[name]:.2f}" for name in names if name in entry)
@@ -144,10 +147,10 @@ def evaluate(
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a folder with metadata.csv, or the CSV")
     trained = use_model("documents", model)
-    from winnow.domains.documents import inference
+    from winnow.domains.documents.evaluation.own_pages import judge_data
     from winnow.learn.devices import configured_device
 
-    found = inference.judge_data(data, trained.folder, configured_device())
+    found = judge_data(data, trained.folder, configured_device())
     if as_json:
         print(json.dumps(trained.stamp(found), indent=2, sort_keys=True))
         return
@@ -156,6 +159,7 @@ def evaluate(
         say(line)
     print("   ".join(f"{verdict} {count}" for verdict, count in found["verdicts"].items()))
     acceptable, unacceptable = found["acceptable"], found["unacceptable"]
+    print(f"  retake for {found['acceptable_sent_back']} acceptable pages, those of too small text included")
     counts = f"{acceptable} acceptable and {unacceptable} other pages of {found['documents']} documents"
     print(f"\n  {counts}; 95% intervals over documents")
     for name in SHOWN:

@@ -38,6 +38,11 @@ EDGES = (0.8, 0.6, 0.4, 0.2)
 ACCEPTABLE_FROM = 0.4
 """A page whose true score is lower (Poor, Very Poor) should be taken again."""
 
+LABELLED = "labelled"
+"""The source whose pages bring labels of their own."""
+COPY = "@"
+"""Between a clean page's id and the number of its copy."""
+
 VERDICTS = ("accept", "warn", "retake", "blank")
 Verdict = Literal["accept", "warn", "retake", "blank"]
 

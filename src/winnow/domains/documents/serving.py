@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
-from winnow.domains.documents.inference import Options, assess_with
+from winnow.domains.documents.inference import assess_with
+from winnow.domains.documents.inputs import Options
 from winnow.domains.documents.model.estimates import load_assessor
 from winnow.domains.documents.source.files import documents_of
 from winnow.domains.documents.source.pages import SUFFIXES

@@ -10,7 +10,7 @@ from scipy.special import expit, softmax
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.definitions import Decision, Preparation, Tiling
-from winnow.domains.documents.inference import judge_pages
+from winnow.domains.documents.judging import judge_pages
 from winnow.domains.documents.model.estimates import Calibration, Raw, Rows, estimate, page_inputs, raw_estimates
 from winnow.domains.documents.model.heatmaps import explain
 from winnow.domains.documents.model.network import Assessor, Outputs

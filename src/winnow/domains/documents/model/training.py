@@ -37,7 +37,7 @@ from winnow.learn.task import Task, head_and_body
 from winnow.learn.trained import load_trained
 from winnow.measure.classification import accuracies, balanced_accuracies, confusion_matrix, recalls
 from winnow.measure.regression import mae, rmse
-from winnow.pipeline.tables import write_table
+from winnow.pipeline.tables import table_writer
 from winnow.vision import backbones
 from winnow.vision.loaders import PlainLoader
 from winnow.vision.pooling import Standardise
@@ -46,6 +46,8 @@ VALIDATION_BATCH = 64
 CLASSES = len(definitions.CLASSES)
 FITTED_ON = 2000
 """Training images, at most, whose features give the mean and deviation that inputs are scaled by."""
+SEEN_WRITTEN = 4096
+"""Rows that are written at a time."""
 EASY_ISSUES = 1
 """The subset `easy` holds images with at most so many issues."""
 
@@ -60,8 +62,10 @@ class AssessorTask(Task):
     class_weights: Tensor
     preparation: definitions.Preparation
     flag_from: float
-    seen: pd.DataFrame
-    """`Seen`: the pages whose copies, or which themselves, are used in training or validation"""
+    seen: list[tuple[bytes, bytes]]
+    """hash and map of the print of the pages whose copies, or which themselves, are used in training or validation"""
+    max_hash_distance: int
+    """between pages that look alike"""
     params: Train
     device: torch.device
     """where frozen features are computed"""
@@ -241,7 +245,11 @@ class AssessorTask(Task):
 
     def save_extras(self, folder: Path) -> None:
         """What validation calibrates, and the pages that were trained on, so that `evaluate` leaves them out."""
-        write_table(folder / SEEN, self.seen, Seen)
+        with table_writer(folder / SEEN, Seen) as write:
+            for start in range(0, len(self.seen), SEEN_WRITTEN):
+                hashes, maps = zip(*self.seen[start : start + SEEN_WRITTEN], strict=True)
+                table = {"perceptual_hash": [each.hex() for each in hashes], "print_map": [each.hex() for each in maps]}
+                write(pd.DataFrame(table).assign(max_hash_distance=self.max_hash_distance))
         model = load_trained(Assessor, "documents", self.device, folder)
         val = self.examples.of_split("val")
         raw = estimate_rows(model, self.examples, val, model.tta_views, VALIDATION_BATCH)

@@ -1,5 +1,6 @@
 """A data set as a folder of images and CSV files, for other tools, or to be labelled by hand and read again."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from winnow.pipeline.files import atomic_path, write_text
 
 FORMS = {"synthetic": "clean_pages", "real": "labelled"}
 """Mode of the command → format of its input."""
+COPIED = re.compile(rf"{definitions.COPY}\d{{4,}}$")
+"""What the id of a copy ends in; copies are stored as JPEG."""
 
 
 @dataclass(frozen=True)
@@ -118,19 +121,20 @@ def _metadata(labels: pd.DataFrame, severities: pd.DataFrame, splits: pd.DataFra
     wide = severities.pivot_table(index="image_id", columns="issue", values="severity", dropna=False)
     wide = wide.reindex(labels["image_id"])[list(definitions.ISSUES)].add_prefix("severity_")
     rows = labels.merge(splits[["image_id", "split"]], on="image_id", validate="one_to_one")
-    suffixes = rows["image_id"].map(lambda image_id: ".jpg" if "@" in image_id else ".png")
+    suffixes = rows["image_id"].map(lambda image_id: ".jpg" if COPIED.search(image_id) else ".png")
     names = pd.Series(numbered(one_word(image_id) for image_id in rows["image_id"]))
     table = pd.DataFrame(
         {
             "image_id": rows["image_id"],
             "filename": names + suffixes,
-            "quality_score": rows["score"].round(6),
+            "quality_score": rows["score"],
             "quality_class": rows["label"].map(dict(enumerate(definitions.CLASSES))),
             "issues": rows["issues"],
             "split": rows["split"],
             "page": rows["page"],
             "document": rows["document"],
+            "readability": rows["readability"],
             "augmentations": rows["augmentations"],
         }
     )
-    return table.join(wide.round(6).reset_index(drop=True))
+    return table.join(wide.reset_index(drop=True))

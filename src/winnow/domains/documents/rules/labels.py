@@ -20,8 +20,6 @@ from winnow.images.store import Images, ImageWriter
 
 READ_LINES = 12
 """Lines of a copy that an OCR reads: most of its time, and enough for their mean."""
-LABELLED = "labelled"
-"""The source whose pages bring labels of their own."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def make_images(
 
     Every copy has a generator of its own, so that the same bytes come out whatever the number of cores.
     """
-    if params.read_copies and (pages["source"] != LABELLED).any():
+    if params.read_copies and (pages["source"] != definitions.LABELLED).any():
         check_installed()
     known = {
         str(image_id): dict(zip(rows["issue"], rows["severity"], strict=True))
@@ -91,7 +89,7 @@ def make_images(
         rows = pages.assign(page=shown(pages, max_hash_distance)).to_dict("records")
         for row, content in zip(rows, images, strict=True):
             plain = {str(key): value for key, value in row.items()}
-            if row["source"] == LABELLED:
+            if row["source"] == definitions.LABELLED:
                 yield _Work(plain, content, None, 1.0)
                 continue
             rng = _generator(seed, str(row["image_id"]), "scores")
@@ -133,7 +131,7 @@ def make_images(
 
 
 def _degraded(each: _Work, params: Label, flag_from: float, seed: int) -> _Image:
-    image_id = f"{each.row['image_id']}@{each.copy:04}"
+    image_id = f"{each.row['image_id']}{definitions.COPY}{each.copy:04}"
     rng = _generator(seed, image_id)
     page = load_pixels(each.content, "L")
     copy = make_copy(page, each.wanted, rng, max_issues=params.max_issues, augmentation_share=params.augmentation_share)

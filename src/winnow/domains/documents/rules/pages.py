@@ -52,7 +52,8 @@ def keep_pages(
 def repeated(pages: pd.DataFrame, images: Sequence[bytes], max_distance: int) -> "pd.Series[bool]":
     """Whether an earlier page shows the same, at full resolution, and has the same labels; indexed like `pages`.
 
-    Only pages that look alike, by their hashes, are compared; `images` are the encoded pages, row by row.
+    Only pages that look alike, by their hashes, are compared; `images` are the encoded pages, row by row. A page of
+    which the source says what it shows is a copy that is meant, since two without an issue hardly differ.
     """
     again = np.zeros(len(pages), dtype=np.bool_)
     labels = pages[LABELS].astype("str").fillna("").agg("|".join, axis=1).to_numpy()
@@ -61,7 +62,8 @@ def repeated(pages: pd.DataFrame, images: Sequence[bytes], max_distance: int) ->
     def map_of(place: int) -> bytes:
         return bytes.fromhex(pages["print_map"].iloc[place])
 
-    places = pd.Series(np.arange(len(pages))).groupby([shown(pages, max_distance).to_numpy(), labels])
+    unnamed = np.flatnonzero(pages["page"].isna())
+    places = pd.Series(unnamed).groupby([shown(pages, max_distance).to_numpy()[unnamed], labels[unnamed]])
     for _, group in places:
         kept: list[int] = []
         for place in group.tolist():

@@ -27,12 +27,11 @@ class Found:
 
     pages: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
-    """files that are no pages, and linked folders that were not followed"""
+    """files that are no pages, links to nothing, and linked folders that were not followed"""
 
     def passed_over(self) -> str:
         """What others there are, as text: `3 files passed over: 2 .docx, 1 .txt`; empty without any."""
-        names = ("linked folder" if each.is_dir() else each.suffix.lower() or "no suffix" for each in self.others)
-        kinds = Counter(names)
+        kinds = Counter(_kind(each) for each in self.others)
         named = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         return f"{len(self.others)} passed over, which are no pages: {named}" if self.others else ""
 
@@ -47,14 +46,17 @@ def walk(folder: Path, *, links: bool) -> Found:
             if name.startswith("."):
                 folders.remove(name)
             elif inside.is_symlink():
-                if links and inside.resolve() not in seen:
-                    seen.add(inside.resolve())
+                target = inside.resolve()
+                again = any(target.is_relative_to(known) for known in seen)
+                if links and not again and not any(known.is_relative_to(target) for known in seen):
+                    seen.add(target)
                 else:
                     folders.remove(name)
-                    found.others += [] if links else [inside]
+                    found.others += [] if links and again else [inside]
         visible = [here / name for name in files if not name.startswith(".")]
-        found.pages += [file for file in visible if file.suffix.lower() in SUFFIXES and file.is_file()]
-        found.others += [file for file in visible if file.suffix.lower() not in SUFFIXES]
+        for file in visible:
+            is_page = file.suffix.lower() in SUFFIXES and file.is_file()
+            (found.pages if is_page else found.others).append(file)
     found.pages.sort()
     found.others.sort()
     return found
@@ -77,23 +79,35 @@ def named_files(paths: Sequence[Path]) -> Found:
         elif path.is_file():
             found.pages.append(path)
         else:
-            raise WinnowError(f"{path} does not exist", fix=f"name a file ({', '.join(SUFFIXES)}) or a folder of them")
+            what = "is no file that can be read twice, such as a pipe" if path.exists() else "does not exist"
+            raise WinnowError(f"{path} {what}", fix=f"name a file ({', '.join(SUFFIXES)}) or a folder of them")
     return Found(list(dict.fromkeys(found.pages)), list(dict.fromkeys(found.others)))
+
+
+def _kind(other: Path) -> str:
+    """What is passed over, as text."""
+    if other.is_dir():
+        return "linked folder"
+    if other.is_symlink() and not other.exists():
+        return "link to nothing"
+    return (other.suffix.lower() or "no suffix") if other.is_file() else "no file"
 
 
 def documents_of(names: Iterable[str]) -> dict[str, str]:
     """The document that each page belongs to, by its name without suffix: `report_p2`, `report-2`, `report_002`.
 
     A number alone says so only when it counts from 0 or 1, with at most half of the numbers missing, and when the name
-    before it is not one that devices give to every file.
+    before it is not one that devices give to every file. `Report-1` and `report-2` are of one document.
     """
     found = {name: name for name in names}
+    spelled: dict[str, str] = {}
     numbered: dict[str, dict[str, int]] = {}
     for name in found:
         if match := PAGE_IN_NAME.fullmatch(name):
-            found[name] = match["document"]
+            found[name] = spelled.setdefault(match["document"].casefold(), match["document"])
         elif (match := NUMBER_IN_NAME.fullmatch(name)) and not ANYTHING.fullmatch(match["document"]):
-            numbered.setdefault(match["document"], {})[name] = int(match["number"])
+            document = spelled.setdefault(match["document"].casefold(), match["document"])
+            numbered.setdefault(document, {})[name] = int(match["number"])
     for document, pages in numbered.items():
         numbers = set(pages.values())
         if min(numbers) <= 1 and max(numbers) <= 2 * len(numbers):

@@ -2,14 +2,15 @@
 
 import io
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from winnow.domains.documents.definitions import Preparation
-from winnow.images.codec import ImageError, Pixels, check_size, decode, decoding
+from winnow.images.codec import ImageError, Pixels, check_size, decode, decoding, found, shown_pixels
 from winnow.images.opencv import cv2
 from winnow.images.pdf import MAX_PAGES, pdf_pages
 from winnow.images.perceptual import SIDE, perceptual_hash
@@ -36,7 +37,7 @@ class Opened(NamedTuple):
     number: int
     """of its pages"""
     pages: Iterator[Pixels]
-    """one at a time, `(height, width)` in grey; may raise ImageError"""
+    """one at a time, `(height, width)` in grey; raises ImageError for one that cannot be read, and goes on then"""
 
 
 def read_pages(content: bytes, suffix: str, preparation: Preparation) -> list[Pixels]:
@@ -55,12 +56,12 @@ def open_pages(content: bytes, suffix: str, preparation: Preparation) -> Opened:
         count, pages = pdf_pages(content, preparation.pdf_dpi)
     elif suffix.lower() in FRAMES:
         first, count = _first_frame(content)
-        pages = chain([first], _frames(content, count))
+        pages = chain([first], map(found, _frames(content, count)))
     else:
         if suffix.lower() in HEIF:
             _read_heif()
         count, pages = 1, iter([to_grey(decode(content)[0])])
-    return Opened(count, (fit(page, preparation.max_side) for page in pages))
+    return Opened(count, map(partial(fit, max_side=preparation.max_side), pages))
 
 
 def _first_frame(content: bytes) -> tuple[Pixels, int]:
@@ -73,18 +74,20 @@ def _first_frame(content: bytes) -> tuple[Pixels, int]:
     return first, count
 
 
-def _frames(content: bytes, count: int) -> Iterator[Pixels]:
-    """The images of a file after its first one."""
+def _frames(content: bytes, count: int) -> Iterator[Pixels | ImageError]:
+    """The images of a file after its first one, or why one cannot be read."""
     if count == 1:
         return
     with Image.open(io.BytesIO(content)) as image:
         for number in range(1, count):
-            with decoding(f"page {number + 1} is corrupt"), io.BytesIO() as frame:
-                image.seek(number)
-                check_size(*image.size)
-                ImageOps.exif_transpose(image).save(frame, "TIFF")
-                page = decode(frame.getvalue())[0]
-            yield to_grey(page)
+            try:
+                with decoding(f"page {number + 1} is corrupt"):
+                    image.seek(number)
+                    check_size(*image.size)
+                    page: Pixels | ImageError = to_grey(shown_pixels(image))
+            except ImageError as error:
+                page = error
+            yield page
 
 
 def _read_heif() -> None:
