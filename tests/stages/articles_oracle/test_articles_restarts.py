@@ -297,7 +297,7 @@ def test_a_short_key_is_not_shown_and_spoils_no_word(key: str, here: Programs, m
     assert OpenAIOracle(given).read(body, 10).text == '{"agency": 7} …'
 
 
-@pytest.mark.parametrize("key", ["7", "1000", "0.5", "x"])
+@pytest.mark.parametrize("key", ["7", "1000", "0.5", "x", "null"])
 def test_what_is_obviously_no_key_is_refused(key: str, here: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WINNOW_ORACLE_KEY", key)
     with pytest.raises(OracleError, match="which is no key"):

@@ -270,9 +270,9 @@ def _key(url: str) -> str | None:
             where=f"environment variable {' or '.join(names)}",
             fix=f"export {KEYS[0]}=… in the shell; never write a key into a file of the repository",
         )
-    if key and len(key) < SHORTEST_SECRET and re.fullmatch(r"[\d.eE+-]+|.", key):  # answers hold such, too
+    if key and len(key) < SHORTEST_SECRET and re.fullmatch(r"[\d.eE+-]+|true|false|null|.", key):
         raise OracleError(
-            "the key is a number or a single character, which is no key",
+            "the key is a number, a single character or a word of JSON, which is no key: answers hold such, too",
             where=f"environment variable {' or '.join(names)}",
             fix="copy the key again; for a server that wants none, any word will do, such as `unused`",
         )
