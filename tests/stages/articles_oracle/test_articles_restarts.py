@@ -6,6 +6,7 @@ import shutil
 import signal
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from stages.articles.label import label_batches
 from tests.stages.articles_oracle.stub import FILTER, KEY, PRICE, good, open_labeller, oracle, settings, some_articles
 from tests.stages.articles_oracle.test_articles_batches import batched, interrupted
 from tests.stages.oracle_server import COMPLETION_TOKENS, MUCH_THINKING, PROMPT_TOKENS, OracleServer
@@ -23,8 +25,9 @@ from winnow.domains.articles.definitions import Definition, Example
 from winnow.domains.articles.rules.batches import SentBatch
 from winnow.domains.articles.rules.gate import calibrate
 from winnow.domains.articles.rules.labelling import Labeller, announce
-from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Refused, Tokens, read_reply
+from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Refused, Reply, Tokens, read_reply
 from winnow.domains.articles.rules.outcomes import Article
+from winnow.domains.articles.rules.questions import Question
 from winnow.domains.articles.rules.samples import draw_samples
 from winnow.domains.articles.rules.servers import ServerReply
 from winnow.domains.articles.tables import Scores
@@ -396,3 +399,40 @@ def test_three_answers_an_article_through_kills_batches_and_a_retry_are_each_pai
         for before, after in zip(found, again, strict=True):
             if not before.failures and not before.refusal:
                 assert after == before, "a good answer is not asked again"
+
+
+def test_both_samples_are_in_the_repeats_and_their_worst_articles_in_the_report(
+    here: Programs, definition: Definition
+) -> None:
+    kept = here.table("filter/articles.parquet")
+    texts = here.table("ingest/articles.parquet").set_index("article_id")
+    human = here.table("ingest/scores.parquet")
+    params = here.section("label")
+    with OracleServer(good(definition)) as server, open_labeller(definition, settings(server), 100.0, 0) as labeller:
+        outcome = calibrate(labeller, kept, texts, human, params.calibration, FILTER)
+    assert outcome.validation is not None
+    sections = outcome.report.split("## Validation sample")
+    for sample, section in zip((outcome.calibration, outcome.validation), sections, strict=True):
+        assert set(outcome.repeats["article_id"]) & set(sample.overall["article_id"])
+        scores = sample.overall.groupby("topic")["overall"]
+        for title, worst in (("highest scores", scores.max()["off"]), ("lowest scores", scores.min()["on"])):
+            listed = section.split(f"{title}:\n\n")[1]
+            assert listed.startswith(f"- {worst:.2f} – ")
+
+
+def test_the_share_without_scores_is_that_of_the_articles_asked_about(here: Programs, definition: Definition) -> None:
+    params = here.section("label", max_batches=1, batch_size=20, max_unlabelled_share=0.05)
+    with OracleServer(good(definition)) as server:
+        for refused, stops in ((("a3", "a7"), True), (("a3",), False)):
+            with open_labeller(definition, settings(server), 100.0, 0) as labeller:
+                ask, numbers = labeller.oracle.ask, {f"Article {name[1:]}:" for name in refused}
+
+                def moody(asked: Question, ask: Any = ask, numbers: set[str] = numbers) -> Reply:
+                    if any(each in asked.text for each in numbers):
+                        raise Refused("no")
+                    return ask(asked)
+
+                labeller.oracle.ask = moody  # type: ignore[method-assign, assignment]
+                told = pytest.raises(WinnowError, match="2 of 20 articles") if stops else nullcontext()
+                with told:
+                    label_batches(labeller, some_articles(100), params)
