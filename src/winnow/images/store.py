@@ -21,8 +21,8 @@ from winnow.pipeline.reading import reading
 SCHEMA = arrow.schema([arrow.field("id", arrow.string(), nullable=False), arrow.field("image", arrow.binary(), False)])
 BATCH_BYTES = 4 * 2**20
 BATCH_IMAGES = 1024
-MAPPED_BYTES = 64 * 2**20
-"""Bytes of images that are read before what is mapped for them is let go."""
+MAPPED_BYTES = 8 * 2**20
+"""Bytes of images that are read before what is mapped for them is let go; the system maps some of what lies around."""
 
 
 class ImageWriter:
