@@ -55,6 +55,15 @@ def test_the_dots_of_a_picture_are_no_small_text() -> None:
     assert measure(small)["text_height"] < 0.6 * own
 
 
+@pytest.mark.parametrize("grain", [10, 20, 30])
+def test_grain_is_no_print_and_one_line_is(grain: int) -> None:
+    """Or a back page that was scanned in the dark would not be blank."""
+    page = np.rint(235 + grain * np.random.default_rng(0).standard_normal((600, 420))).clip(0, 255).astype(np.uint8)
+    assert measure(page)["printed_share"] < 0.0001
+    page[300:312, 60:360] = 60
+    assert measure(page)["printed_share"] == pytest.approx(12 * 300 / page.size, rel=0.2)
+
+
 def test_letters_are_counted_however_many_there_are() -> None:
     """Also beyond the 65,535 labels that fit into two bytes."""
     for side in (90, 900):
