@@ -55,6 +55,14 @@ def test_the_dots_of_a_picture_are_no_small_text() -> None:
     assert measure(small)["text_height"] < 0.6 * own
 
 
+def test_an_edge_line_is_no_cut_text_to_the_measures() -> None:
+    lined = PAGE.copy()
+    lined[:, :2] = 0
+    assert measure(lined)["cut_sum"] == pytest.approx(measure(PAGE)["cut_sum"], abs=0.02)
+    cut = np.ascontiguousarray(PAGE[:, PAGE.shape[1] // 2 :])
+    assert measure(cut)["cut_sum"] > measure(lined)["cut_sum"] + 0.1
+
+
 @pytest.mark.parametrize("grain", [10, 20, 30])
 def test_grain_is_no_print_and_one_line_is(grain: int) -> None:
     """Or a back page that was scanned in the dark would not be blank."""
