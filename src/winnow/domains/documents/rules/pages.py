@@ -2,8 +2,7 @@
 
 Pages that bring labels may be faded until nothing is left, which is what their labels say; and the same page may come
 again with other labels, of another scan. Pages that look alike, such as a form that was filled in twice, are kept in
-one split; only what shows the same at full resolution is
-dropped.
+one split; only what shows the same at full resolution is dropped.
 """
 
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from winnow.curate.filters import Rule, apply_rules, check_not_empty, dropped_rows
+from winnow.curate.splits import connected_groups
 from winnow.domains.documents.params import Filter
 from winnow.images.alike import same_map, same_page
 from winnow.images.codec import load_pixels
@@ -78,10 +78,17 @@ def repeated(pages: pd.DataFrame, images: Sequence[bytes], max_distance: int) ->
 
 
 def shown(pages: pd.DataFrame, max_distance: int) -> "pd.Series[str]":
-    """The id of the first page that looks like each, or what its source says that it shows; indexed like `pages`."""
+    """What each page shows: the id of the first that looks like it, or what its source says; indexed like `pages`.
+
+    What sources say is joined by looks only with pages of which none says anything: bad copies of different pages may
+    look alike, but a page and a data set made from it must not be on two sides.
+    """
     first = near_groups(pages["perceptual_hash"].tolist(), max_distance)
     alike = pages["image_id"].iloc[first].set_axis(pages.index)
-    return pages["page"].fillna(alike)
+    of_unnamed = alike.isin(alike[pages["page"].isna()])
+    keys = {"image_id": pages["image_id"], "alike": alike.where(of_unnamed), "page": pages["page"]}
+    groups = connected_groups(pd.DataFrame(keys))
+    return pages["page"].fillna(alike).groupby(groups.to_numpy()).transform("first")
 
 
 def has_labels(pages: pd.DataFrame) -> "pd.Series[bool]":
