@@ -4,7 +4,7 @@ How the memory of documents' programs grows: peak MiB of each with few pages (or
     python -m benchmarks.documents.scale [ingest] [label] [whole]
 
 Drawn pages of 200 pixels in files, the preset `tiny`; every program is started as DVC starts it. ingest: `ingest` and
-`filter` with 1,000 and 10,000 pages. label: the other programs with 250 and 1,000 pages, 4 copies of each. From the
+`filter` with 1,000 and 10,000 pages. label: the other programs with 250 and 2,500 pages, 4 copies of each. From the
 difference follow the bytes of each and what 100,000 take. whole: `ingest` of 100,000 files, ten of each page. Results
 go to benchmarks/documents/results/scale.json.
 """
@@ -39,7 +39,7 @@ open("peak", "w").write(next(line.split()[1] for line in lines if line.startswit
 COPIES = 4
 PARTS = {
     "ingest": (("ingest", "filter"), (1000, 10_000), 1),
-    "label": (("label", "split", "weight", "train", "evaluate"), (250, 1000), COPIES),
+    "label": (("label", "split", "weight", "train", "evaluate"), (250, 2500), COPIES),
 }
 """Programs, pages of the two runs, and images of each page."""
 BEFORE = ("ingest", "filter")
