@@ -15,6 +15,8 @@ from winnow.pipeline.recognised import Needs, Setting
 
 FIRST = 200
 """Rows that are looked at."""
+OWN = ("common.definition", "label.use_scores", "label.oracle.provider", "label.oracle.model", "label.oracle.base_url")
+"""Settings of a user's own articles, which the preset `default` leaves as they are."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 BANDS = ("low", "middle", "high")
 PREFILTER = """\
