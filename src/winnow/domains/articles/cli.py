@@ -29,6 +29,7 @@ DATA, METRICS = Path("data", "articles"), Path("metrics", "articles")
 
 class Retry(StrEnum):
     malformed = "malformed"
+    all = "all"
     batches = "batches"
 
 
@@ -55,7 +56,7 @@ def calibrate() -> None:
         for reason in outcome.reasons:
             print(shown(f"  {reason}"))
         print(f"report: {REPORT}")
-        require_pass(outcome)
+        require_pass(outcome, are_reasons_told=True)
 
 
 @app.command()
@@ -67,12 +68,15 @@ def label(
     ] = 0,
     batch_size: Annotated[int, typer.Option(min=0, help="articles of a batch; 0 = articles.label.batch_size")] = 0,
     retry: Annotated[
-        Retry | None, typer.Option(help="ask again where answers are malformed, or what a lost batch was asked")
+        Retry | None,
+        typer.Option(help="ask again where answers are malformed; or all, such as of a mended server; or lost batches"),
     ] = None,
 ) -> None:
     """Label a file with the oracle, by a prompt that has passed; the exit code is 1 when a line gets no scores.
 
-    Without a file, `--retry malformed` has the next `dvc repro -f label@articles` ask again.
+    Without a file, `--retry malformed` and `--retry all` have the next `winnow articles calibrate` or `dvc repro -f
+    label@articles` ask again, and pay again. First attempts that were malformed stay counted in the calibration, unless
+    all is asked again. `--retry batches` gives up batches that the server has lost.
 
     Example: winnow articles label articles.jsonl --out labelled.jsonl
     """
@@ -88,6 +92,8 @@ def label(
     with _labeller() as (labeller, name, params):
         if retry is Retry.malformed:
             print(f"{labeller.retire_malformed()} malformed answers will be asked for again", file=sys.stderr)
+        elif retry is Retry.all:
+            print(f"{labeller.forget_answers()} answers will be asked for, and paid, again", file=sys.stderr)
         elif retry is Retry.batches:
             print(f"{labeller.give_up_batches()} batches are given up", file=sys.stderr)
         if file is None or out is None:
