@@ -148,9 +148,10 @@ def finite(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
     return arrays
 
 
-def copy_model(domain: str, out: Path) -> Path:
+def copy_model(domain: str, out: Path, carried: Mapping[str, Any] | None = None) -> Path:
     """Copy this checkout's model, with the judgement of its evaluation, into a new folder that needs no checkout.
 
+    `carried`: what the judgement in the folder holds besides.
     Raises WinnowError when there is no model, when evaluate judged another one, or when `out` holds something.
     """
     folder = model_folder(domain)
@@ -160,7 +161,7 @@ def copy_model(domain: str, out: Path) -> Path:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise WinnowError(f"{out} exists already", fix="name a new folder: --out FOLDER")
     shutil.copytree(folder, out, dirs_exist_ok=True)
-    write_json(out / JUDGEMENT, judgement)
+    write_json(out / JUDGEMENT, {**judgement, **(carried or {})})
     return out
 
 

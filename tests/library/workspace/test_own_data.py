@@ -249,6 +249,18 @@ def test_clean_pages_beside_a_table_of_something_else_are_clean_pages(here: list
         Path(folder, name).unlink()
 
 
+def test_what_a_folder_holds_besides_pages_is_told_once(
+    here: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = page(Path("mine/a.png")).parent
+    text("notes.docx", "x")
+    chosen = plan("documents", [folder])
+    carry_out(chosen)
+    assert unused(chosen) == []
+    told = capsys.readouterr()
+    assert (told.out + told.err).count("1 .docx") == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "form", "told"),
     [

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Score articles on a filter's dimensions.")
 
+OTHER = (".csv", ".tsv", ".parquet", ".gz", ".xlsx", ".zip")
+"""Suffixes of files that are not written."""
 DATA, METRICS = Path("data", "articles"), Path("metrics", "articles")
 
 
@@ -132,6 +134,9 @@ def score(
     counts = score_file(file, out, trained, configured_device())
     if out is not None:
         print(json.dumps(trained.stamp(counts)))
+    if marked := counts.get("outside_prefilter"):
+        told = "prefilter.yaml keeps such texts from labelling and training, and `prefilter` names the rule"
+        print(f"{marked} of the scored texts are outside of the filter: {told}", file=sys.stderr)
     if counts["refused"]:
         raise typer.Exit(1)
 
@@ -184,7 +189,12 @@ def _labeller() -> "Iterator[tuple[Labeller, str, Label]]":
 
 def _check_file(file: Path, out: Path | None) -> None:
     if not file.is_file():
-        raise WinnowError(f"{file} does not exist", fix="name a .jsonl file")
+        what = "is a folder" if file.is_dir() else "is no regular file" if file.exists() else "does not exist"
+        raise WinnowError(f"{file} {what}", fix="name one file of texts: .jsonl, .jsonl.gz or .csv")
+    if out is not None and out.suffix.lower() in OTHER:
+        raise WinnowError(
+            f"--out {out} names another format: JSONL is written", fix=f"--out {out.with_suffix('.jsonl')}"
+        )
     if out is not None and out.exists() and not out.is_file():
         raise WinnowError(f"--out {out} is no regular file; nothing was written", fix="name another --out")
     if out is not None and out.exists() and out.samefile(file):
