@@ -78,8 +78,8 @@ def publish(
 
 def _carried(domain: str) -> dict[str, Any]:
     """What a model that leaves its checkout needs besides its folder and verdict; most need nothing."""
-    give = getattr(load(domain, "source.export"), "carried", None) if has_module(domain, "source.export") else None
-    return give() if give else {}
+    found: dict[str, Any] = load(domain, "source.carried").carried() if has_module(domain, "source.carried") else {}
+    return found
 
 
 def serve(

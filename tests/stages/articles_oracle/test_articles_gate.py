@@ -380,13 +380,21 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         assert {key: json.loads(done.stdout)[key] for key in ("labelled", "malformed", "rejected")} == {
             "labelled": 7, "malformed": 0, "rejected": 1,
         }  # fmt: skip
-        assert done.stderr.count("row 7 is left out: not valid JSON") == 1
+        assert done.stderr.count("row 8 is left out: not valid JSON") == 1
         assert re.search(rf"1 questions to ask: about \${PRICE:.2f}, at most", done.stderr), "as the others cost"
         assert done.exit_code == 1
         assert len(server.requests) == before + 7
         written = [json.loads(line) for line in Path("out/labelled.jsonl").read_text().splitlines()]
         assert [row["page"] for row in written] == list(range(7))
-        assert list(written[0]["uplifting_analysis"]["dimensions"]) == definition.names
+        analysis = written[0]["uplifting_analysis"]
+        assert list(analysis["dimensions"]) == definition.names
+        assert analysis["overall"] == pytest.approx(
+            sum(analysis["dimensions"][name] for name in definition.config.tiers.of) / len(definition.config.tiers.of),
+            abs=1e-4,
+        )
+        band = next(each for each in definition.config.tiers.bands if each.name == analysis["tier"])
+        assert band.minimum <= analysis["overall"] <= band.maximum
+        assert "7 articles are outside of prefilter.yaml (7 too_few_words)" in done.stderr
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(OpenAIOracle, "ask", lambda *_: 1 / 0)

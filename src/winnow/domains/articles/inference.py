@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,13 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from winnow.domains.articles.definitions import Scoring, article_text, overall_scores, tier_names
+from winnow.domains.articles.definitions import analysis_of, article_text
 from winnow.domains.articles.model.scoring import TrainedScorer, load_scorer
-from winnow.domains.articles.rules.prefilter import Sieve
-from winnow.domains.articles.source.filters import prefilter_of
+from winnow.domains.articles.rules.prefilter import Sieve, broken_rule
+from winnow.domains.articles.source.carried import prefilter_of
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, is_csv, json_object, lines_of, text_of
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.cache import content_key
-from winnow.pipeline.errors import SourceError
 from winnow.pipeline.files import folder_digest
 
 BLOCK = 512
@@ -88,7 +87,8 @@ def score_lines(
         if "error" in row:
             yield row
         else:
-            yield _answer(row["id"], next(scores), model.network.scoring) | ({MARK: row[MARK]} if row[MARK] else {})
+            analysis = {model.network.scoring.analysis_field: analysis_of(next(scores), model.network.scoring)}
+            yield {"id": row["id"], **analysis, **({MARK: row[MARK]} if row[MARK] else {})}
 
 
 def _part_of(out: Path, source: Path, folder: Path, sieve: Sieve | None) -> Path:
@@ -98,17 +98,6 @@ def _part_of(out: Path, source: Path, folder: Path, sieve: Sieve | None) -> Path
     about = f"{source.resolve()} {state.st_size} {state.st_mtime_ns}"
     key = content_key([about, folder_digest(folder), rules])
     return out.with_name(f"{out.name}.{key[:12]}.part")
-
-
-def _answer(name: Any, values: Any, scoring: Scoring) -> dict[str, Any]:
-    overall = overall_scores(values[None], scoring)
-    dimensions = {each: round(float(value), 4) for each, value in zip(scoring.dimensions, values, strict=True)}
-    analysis = {
-        "dimensions": dimensions,
-        "overall": round(float(overall[0]), 4),
-        "tier": tier_names(overall, scoring)[0],
-    }
-    return {"id": name, scoring.analysis_field: analysis}
 
 
 def _row(line: bytes, sieve: Sieve | None, form: str) -> dict[str, Any]:
@@ -121,17 +110,7 @@ def _row(line: bytes, sieve: Sieve | None, form: str) -> dict[str, Any]:
     except NotAnArticle as reason:
         return {"error": str(reason)}
     title, content = str(article["title"]), str(article["content"])
-    return {"id": value["id"], "title": title, "content": content, MARK: sieve and _broken(sieve, value, form)}
-
-
-def _broken(sieve: Sieve, value: Mapping[str, Any], form: str) -> str | None:
-    """The rule by which ingest and filter would have left an article out that can be scored."""
-    try:
-        article = article_of(value, form)
-        fields = (article[name] for name in ("title", "content", "source", "published", "language"))
-        return sieve.sift(*fields).rule
-    except (NotAnArticle, SourceError):  # an odd date or split; a pattern that takes too long
-        return None
+    return {"id": value["id"], "title": title, "content": content, MARK: sieve and broken_rule(sieve, value, form)}
 
 
 def _finished_lines(part: Path) -> Counter[str]:

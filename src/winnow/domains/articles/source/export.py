@@ -8,9 +8,7 @@ from typing import Any
 import pandas as pd
 
 from winnow.domains.articles.definitions import FilterConfig, read_config, wide_scores
-from winnow.domains.articles.source.filters import prefilter_of
 from winnow.domains.articles.tables import Articles, Labels, Scores, Splits
-from winnow.learn.folder import model_folder
 from winnow.pipeline.files import write_text
 from winnow.pipeline.tables import read_table
 
@@ -78,12 +76,6 @@ def _about(row: Mapping[Any, Any]) -> dict[str, str]:
 def _write(path: Path, rows: list[dict[str, Any]]) -> Path:
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return path
-
-
-def carried() -> dict[str, Any]:
-    """What the judgement in an exported model's folder holds besides: the filter's prefilter, which `score` marks by."""
-    prefilter = prefilter_of(model_folder("articles"))
-    return {"prefilter": prefilter.model_dump()} if prefilter else {}
 
 
 EXPORTS: dict[str, Callable[[Path], list[Path]]] = {"split": export_split, "label": export_label}

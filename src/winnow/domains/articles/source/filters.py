@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import regex
@@ -11,15 +10,10 @@ from pydantic import ValidationError
 from winnow.domains.articles.definitions import RATIONALE, Definition, Example, FilterConfig, Prefilter
 from winnow.domains.articles.rules.prefilter import is_slow
 from winnow.domains.articles.source.formats import NotAnArticle, checked_score, jsonl_rows
-from winnow.learn.folder import home_of
-from winnow.pipeline.errors import SourceError, WinnowError
-from winnow.pipeline.files import JUDGEMENT, read_json
+from winnow.pipeline.errors import SourceError
 from winnow.pipeline.params import Document, Location, dotted
 
 FOLDER = Path("data", "source", "articles", "filters")
-
-ABOUT = "training_metadata.json"
-"""In a trained model's folder: which filter it is of, among others."""
 
 Problem = tuple[Location, str]
 
@@ -62,21 +56,6 @@ def read_filter(name: str, folder: Path = FOLDER) -> Definition:
         raise SourceError("the prompt is empty", where=str(place / "prompt.md"), fix="write what the oracle has to do")
     examples = list(_examples(place / "examples.jsonl", config))
     return Definition(config=config, prefilter=prefilter, prompt=prompt, examples=examples)
-
-
-def prefilter_of(model: Path) -> Prefilter | None:
-    """The prefilter of a trained model's filter; None where it is not known.
-
-    An exported folder carries it in its judgement (`source.export.carried`); a folder where train has written it has
-    that of its checkout, as it is there now.
-    """
-    if (model / JUDGEMENT).is_file():
-        with suppress(ValidationError):
-            return Prefilter.model_validate(read_json(model / JUDGEMENT).get("prefilter"))
-    if (root := home_of("articles", model)) and (model / ABOUT).is_file():
-        with suppress(WinnowError, KeyError):
-            return read_filter(read_json(model / ABOUT)["filter"], root / FOLDER).prefilter
-    return None
 
 
 def _examples(path: Path, config: FilterConfig) -> Iterator[Example]:
