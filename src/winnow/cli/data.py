@@ -42,6 +42,7 @@ def init(
     written = carry_out(chosen)
     _tell_unused(unused(chosen))
     print(f"next: git add {shlex.join(map(str, written))}")
+    print(*(f"      {line}\n" for line in chosen.needs.before), sep="", end="")
     print(f"      dvc repro plot@{domain}        # or with a preset for such data: winnow preset {domain} list")
     print(f"      winnow rows {domain}           # what each stage kept and left out")
 
