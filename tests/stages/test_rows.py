@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.stages.programs import DATA_STAGES, Programs
+from winnow.cli.data import limits_of
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.workspace.rows import CASES, as_lines, limits_line, rows_of
@@ -48,11 +49,11 @@ def test_rules_outside_of_params_are_told_with_their_file(tmp_path: Path, monkey
     shutil.copytree(ROOT / "data/source/articles/filters", "data/source/articles/filters")
     file = Path("data/source/articles/filters/uplifting/v1/prefilter.yaml")
     rules = Document(file).content
-    told = limits_line("articles")
+    told = limits_of("articles")
     assert f"{file}: min_words {rules['min_words']}," in told
     assert all(pattern in told for pattern in rules["drop"]["patterns"])
     file.write_text("min_words: 1\n")
-    assert "prefilter" not in limits_line("articles"), "ingest tells of a broken one"
+    assert "prefilter" not in limits_of("articles"), "ingest tells of a broken one"
 
 
 def test_rejected_source_rows_are_told_with_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

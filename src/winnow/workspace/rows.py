@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from winnow.curate.overlaps import FILE, METRIC, overlap_line
-from winnow.domains.load import has_module, load
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import read_json
 from winnow.pipeline.params import PARAMS_FILE, Document
@@ -113,12 +112,10 @@ def _is_binary(kind: arrow.DataType) -> bool:
 
 
 def limits_line(domain: str) -> str:
-    """The values by which filter drops rows now: those of params.yaml, and what a module `source.limits` adds."""
-    section = Document(PARAMS_FILE).content[domain]
-    values = section.get("filter") or {}
+    """The values of params.yaml by which filter drops rows now."""
+    values = Document(PARAMS_FILE).content[domain].get("filter") or {}
     told = ", ".join(f"{name} {value}" for name, value in values.items() if isinstance(value, int | float | str))
-    more = load(domain, "source.limits").limits(section) if has_module(domain, "source.limits") else ""
-    return "; ".join(filter(None, [f"{domain}.filter in params.yaml: {told}" if told else "", more]))
+    return f"{domain}.filter in params.yaml: {told}" if told else ""
 
 
 def as_lines(found: Mapping[str, Mapping[str, Any]], limits: str = "") -> Iterator[str]:
