@@ -4,7 +4,6 @@ import csv
 import json
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,7 +54,7 @@ def assess(
     trained = use_model("documents", model)
     from tqdm import tqdm
 
-    from winnow.domains.documents.inference import assess_files
+    from winnow.domains.documents.inference import assess_files, whole_documents
     from winnow.domains.documents.inputs import Options
     from winnow.domains.documents.source.files import named_files
     from winnow.learn.devices import configured_device
@@ -92,20 +91,6 @@ def assess(
     print(summary_line(counts, len(found.pages), interrupted=interrupted), file=sys.stderr)
     if code := exit_code(counts, fail_on, interrupted=interrupted):
         raise typer.Exit(code)
-
-
-def whole_documents(entries: Iterable[dict[str, Any]], waiting: "deque[dict[str, Any]]") -> Iterator[dict[str, Any]]:
-    """The entries in order, each with its document's verdict; `waiting` holds those whose document is not whole yet."""
-    known: dict[str, dict[str, Any]] = {}
-    for entry in entries:
-        waiting.append(entry)
-        if "document_verdict" in entry:
-            known[entry["document"]] = {name: entry[name] for name in ("document_pages", "document_verdict")}
-        while waiting and (found := known.get(waiting[0]["document"])):
-            first = waiting.popleft()
-            if "document_verdict" in first:  # the last one of its document
-                del known[first["document"]]
-            yield first | found
 
 
 def exit_code(counts: "Counter[str]", fail_on: str | None, *, interrupted: bool) -> int:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from winnow.domains.documents import definitions
-from winnow.domains.documents.cli import whole_documents
 from winnow.domains.documents.definitions import Decision, class_of, severity_score
 from winnow.domains.documents.definitions import decide as judge
+from winnow.domains.documents.inference import whole_documents
 
 ISSUES = definitions.ISSUES
 
