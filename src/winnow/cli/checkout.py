@@ -5,8 +5,9 @@ What a command needs is imported when it runs: `winnow --help` starts in a momen
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -92,7 +93,6 @@ def _print_or_apply(domain: str, name: str, *, apply: bool) -> None:
     """Print a preset or the list of them, or write one into params.yaml; raises WinnowError."""
     from winnow.pipeline import presets
     from winnow.pipeline.params import PARAMS_FILE, Document
-    from winnow.workspace.own_data import kept_settings
     from winnow.workspace.validation import check_types, validate_domain
 
     check_domain(domain)
@@ -135,3 +135,18 @@ def _print_or_apply(domain: str, name: str, *, apply: bool) -> None:
         print(f"params.yaml now holds the preset {name} of {domain} ({len(changes)} values)")
     else:
         print(" ".join(presets.as_options(changes)))
+
+
+def kept_settings(domain: str, changes: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings among a preset's changes that belong to the user's own sources, with their present values.
+
+    A module `source.needs` may name them in `OWN`. Empty where no source is named.
+    """
+    from winnow.domains.load import has_module, load
+    from winnow.pipeline import presets
+
+    if not presets.value_at(params, f"{domain}.ingest.sources") or not has_module(domain, "source.needs"):
+        return {}
+    names = (f"{domain}.{each}" for each in getattr(load(domain, "source.needs"), "OWN", ()))
+    own = {name: presets.value_at(params, name) for name in names}
+    return {name: value for name, value in own.items() if changes.get(name, value) != value}

@@ -7,7 +7,7 @@ import filecmp
 import io
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -106,18 +106,6 @@ def _needs(domain: str, read: Sequence[dict[str, Any]], sources: list[dict[str, 
     presets.put({"ingest.sources": sources, **{each.key: each.value for each in needs.settings}}, section)
     document.section((domain,), load(domain, "params").Params)
     return needs
-
-
-def kept_settings(domain: str, changes: presets.Overrides, params: Mapping[str, Any]) -> presets.Overrides:
-    """The settings among a preset's changes that belong to the user's own sources, with their present values.
-
-    A module `source.needs` may name them in `OWN`. Empty where no source is named.
-    """
-    if not presets.value_at(params, f"{domain}.ingest.sources") or not has_module(domain, "source.needs"):
-        return {}
-    names = (f"{domain}.{each}" for each in getattr(load(domain, "source.needs"), "OWN", ()))
-    own = {name: presets.value_at(params, name) for name in names}
-    return {name: value for name, value in own.items() if changes.get(name, value) != value}
 
 
 def carry_out(chosen: Plan) -> list[Path]:
