@@ -163,9 +163,39 @@ def test_a_preset_whose_files_are_not_here_leaves_the_sources_of_the_user(worksp
     presets.apply({"documents.ingest.sources": mine}, workspace / "params.yaml")
     done = winnow(workspace, "preset", "documents", "real_pages")
     assert "ingest.sources" not in done.stdout
-    assert "your documents.ingest.sources stay" in done.stderr
+    assert "documents.ingest.sources" in done.stderr
     (workspace / "data/source/documents/clean").mkdir()
     assert "ingest.sources" in winnow(workspace, "preset", "documents", "real_pages").stdout
+
+
+OWN_ARTICLES = {
+    "articles.common.definition": "ellipse/v1",
+    "articles.label.use_scores": True,
+    "articles.label.oracle.provider": "openai",
+    "articles.label.oracle.model": "mine",
+    "articles.label.oracle.prices.model": "mine",
+    "articles.label.oracle.base_url": "http://127.0.0.1:8000/v1",
+}
+
+
+def test_default_takes_presets_back_and_leaves_what_belongs_to_own_data(workspace: Path) -> None:
+    """Without sources of one's own, the same settings go back too; both ways every replaced value is printed."""
+    params = workspace / "params.yaml"
+    mine = [{"format": "jsonl", "path": "data/source/articles/mine.jsonl"}]
+    presets.apply({**OWN_ARTICLES, "articles.train.epochs": 3, "articles.ingest.sources": mine}, params)
+    done = winnow(workspace, "preset", "articles", "default", "--apply")
+    assert done.returncode == 0, done.stderr
+    content = Document(params).content
+    assert {key: at(content, key) for key in OWN_ARTICLES} == OWN_ARTICLES
+    assert at(content, "articles.train.epochs") == 10, "a training's setting is taken back"
+    assert [line.strip() for line in done.stdout.splitlines()[:-1]] == ["articles.train.epochs: 3 → 10"]
+    assert "articles.common.definition=ellipse/v1" in done.stderr
+    printed = winnow(workspace, "preset", "articles", "default").stdout.split()
+    assert "articles.common.definition=ellipse/v1" in printed
+    presets.apply({"articles.ingest.sources": []}, params)
+    done = winnow(workspace, "preset", "articles", "default", "--apply")
+    assert at(Document(params).content, "articles.common.definition") == "uplifting/v1"
+    assert "articles.label.oracle.provider: openai → rules" in done.stdout
 
 
 def at(params: Any, key: str) -> Any:

@@ -222,13 +222,13 @@ def test_heat_maps_of_files_with_one_name_do_not_replace_each_other(here: Path) 
     assert all(Path(file).is_file() for file in files)
 
 
-def test_files_that_cannot_be_judged_are_reported_and_the_exit_code_is_1(here: Path) -> None:
+def test_files_that_cannot_be_judged_are_reported_and_the_exit_code_is_4(here: Path) -> None:
     folder = scans()
     (folder / "zero.png").touch()
     (folder / "text.jpg").write_text("no image")
     (folder / "none.pdf").write_bytes(b"%PDF-1.4\n")
     result = winnow("assess", str(folder), "--json")
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     entries = [json.loads(line) for line in result.stdout.splitlines()]
     errors = {Path(entry["file"]).name: entry["error"] for entry in entries if "error" in entry}
     assert errors["zero.png"] == "the file is empty"

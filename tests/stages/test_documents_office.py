@@ -159,12 +159,12 @@ def test_a_bad_page_or_name_stops_no_other(here: Path) -> None:
     (folder / "three.tif").write_bytes(saved([LETTER, LETTER[:20, :20], TABLE], "TIFF"))
     (folder / os.fsdecode(b"\xff.png")).write_bytes(encode_png(FORM))
     result = winnow("assess", "scans", "--json")
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     entries = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(entry["page"], entry["pages"], "error" in entry) for entry in entries] == [
         (1, 3, False), (2, 3, True), (3, 3, False), (1, 1, False),
     ]  # fmt: skip
-    assert [entry.get("document_verdict") for entry in entries] == [None, None, "error", entries[3]["verdict"]]
+    assert [entry["document_verdict"] for entry in entries] == ["error"] * 3 + [entries[3]["verdict"]]
     rows = list(csv.DictReader(io.StringIO(winnow("assess", "scans", "--csv").stdout)))
     assert [row["verdict"] for row in rows] == [entry.get("verdict", "") for entry in entries]
 
@@ -286,10 +286,13 @@ def test_turned_pages_are_told_and_judged_upright_when_asked(here: Path) -> None
     told = lines(*files)
     assert [entry["turned"] for entry in told] == [0, 90, 180, 270]
     assert [any("turned by" in reason for reason in entry["reasons"]) for entry in told] == [False, True, True, True]
+    assert all("`--turn`" in entry["reasons"][-1] for entry in told[1:])
     assert [entry["text_height"] for entry in told] == [told[0]["text_height"]] * 4
     upright = lines(*files, "--turn")
     assert [entry["score"] for entry in upright] == [upright[0]["score"]] * 4
     assert told[0]["score"] == upright[0]["score"]
+    assert [any("upright" in reason for reason in entry["reasons"]) for entry in upright] == [False, True, True, True]
+    assert not any("`--turn`" in reason for entry in upright for reason in entry["reasons"]), "it is given"
 
 
 @of_documents
@@ -326,10 +329,11 @@ def test_assess_prints_as_it_goes_and_speaks_to_scripts(here: Path, monkeypatch:
         ("bill-1.png", 1, 1), ("bill-2.png", 1, 1), ("two.tif", 1, 2), ("two.tif", 2, 2),
     ]  # fmt: skip
     assert [entry["document"] for entry in entries] == ["scans/bill"] * 2 + ["scans/two"] * 2
-    assert "document_verdict" not in entries[0]
-    assert entries[1]["document_verdict"] == entries[0]["verdict"] != "blank" == entries[1]["verdict"]
+    assert entries[0]["verdict"] != "blank" == entries[1]["verdict"]
     order = ["retake", "warn", "accept"]
-    assert entries[3]["document_verdict"] == min((entry["verdict"] for entry in entries[2:]), key=order.index)
+    worst = [entries[0]["verdict"], min((entry["verdict"] for entry in entries[2:]), key=order.index)]
+    assert [entry["document_verdict"] for entry in entries] == [worst[0]] * 2 + [worst[1]] * 2
+    assert {entry["document_pages"] for entry in entries} == {2}
     rows = list(csv.DictReader(io.StringIO(winnow("assess", "scans", "--csv").stdout)))
     assert [(row["file"], row["verdict"], float(row["score"])) for row in rows] == [
         (entry["file"], entry["verdict"], entry["score"]) for entry in entries
@@ -339,10 +343,16 @@ def test_assess_prints_as_it_goes_and_speaks_to_scripts(here: Path, monkeypatch:
         for entry in entries
     ]
     assert any(row["issues"] != row["reasons"] for row in rows)
+    assert [row["document_verdict"] for row in rows] == [worst[0]] * 2 + [worst[1]] * 2
     small = encode_png(cv2.resize(LETTER, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA))
     (folder / "small.png").write_bytes(small)
     assert winnow("assess", "scans", "--fail-on", "retake").exit_code == 3
     assert winnow("assess", "scans").exit_code == 0
+    (folder / "zero.png").touch()
+    assert [winnow("assess", *arguments).exit_code for arguments in (
+        ("scans",), ("scans", "--fail-on", "retake"), ("scans/zero.png", "scans/two.tif", "--fail-on", "retake"),
+    )] == [4, 5, 4 + ("retake" in {entry["verdict"] for entry in entries[2:]})]  # fmt: skip
+    (folder / "zero.png").unlink()
 
     real = inference.assess_files
 

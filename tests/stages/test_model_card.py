@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from tests.stages.programs import Programs
 from winnow.cli.app import app
+from winnow.cli.models import carried_by
 from winnow.domains.load import has_module, load
 from winnow.learn.publishing import HTTPError
 from winnow.pipeline.errors import WinnowError
@@ -41,7 +42,7 @@ def test_the_card_is_valid_and_tells_the_run(domain: Programs) -> None:
     judgement, summary = domain.metrics("judgement"), domain.metrics("evaluate")
     results = {each.metric_type: each.metric_value for each in card.data.eval_results}
     assert results == {name: judgement["model"][name] for name in summary if name in judgement["model"]}
-    assert json.loads(Path("given/judgement.json").read_text()) == judgement
+    assert json.loads(Path("given/judgement.json").read_text()) == {**judgement, **carried_by(domain.domain)}
 
     shown = rows_of(text, "## Test results")
     header = shown.pop("metric")

@@ -23,6 +23,7 @@ from tests.stages.conftest import Finished, torch_restored
 from tests.stages.domain_examples import EXAMPLES
 from tests.stages.programs import Programs
 from tests.stages.variations import params_of, varied
+from winnow.cli.models import carried_by
 from winnow.domains.load import has_module, load
 from winnow.learn.folder import copy_model
 from winnow.learn.trained import load_trained
@@ -206,7 +207,7 @@ def test_an_installed_package_answers_from_a_copied_folder_without_a_checkout(
     here: Trained, installed: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    copy_model(here.domain, elsewhere / "model")
+    copy_model(here.domain, elsewhere / "model", carried_by(here.domain))
     for each in Path.cwd().iterdir():  # what the command reads and nothing of the checkout
         if each.name not in {"data", "metrics", "src", "params.yaml", "dvc.yaml"}:
             shutil.copytree(each, elsewhere / each.name) if each.is_dir() else shutil.copy(each, elsewhere / each.name)

@@ -1,13 +1,17 @@
 """`winnow rows` over every domain: the counts are those of the tables, and every case is one of them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.conftest import ROOT
 from tests.stages.programs import DATA_STAGES, Programs
+from winnow.cli.data import limits_of
 from winnow.pipeline.errors import WinnowError
+from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.workspace.rows import CASES, as_lines, limits_line, rows_of
 
 LEFT_OUT = ("rejected", "dropped", "unlabelled")
@@ -37,6 +41,19 @@ def test_the_first_dropped_rows_are_shown_as_they_were_ingested(domain: Programs
         lines = list(as_lines(rows_of(domain.domain, "filter")))
         (place,) = (n for n, line in enumerate(lines) if line.split() == [f"{entry['rows']:,}", entry["reason"]])
         assert all(f"{key} {name}" in line for name, line in zip(expected, lines[place + 1 :], strict=False))
+
+
+def test_rules_outside_of_params_are_told_with_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / PARAMS_FILE, PARAMS_FILE)
+    shutil.copytree(ROOT / "data/source/articles/filters", "data/source/articles/filters")
+    file = Path("data/source/articles/filters/uplifting/v1/prefilter.yaml")
+    rules = Document(file).content
+    told = limits_of("articles")
+    assert f"{file}: min_words {rules['min_words']}," in told
+    assert all(pattern in told for pattern in rules["drop"]["patterns"])
+    file.write_text("min_words: 1\n")
+    assert "prefilter" not in limits_of("articles"), "ingest tells of a broken one"
 
 
 def test_rejected_source_rows_are_told_with_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,9 @@ What a command needs is imported when it runs: `winnow --help` starts in a momen
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -74,8 +75,11 @@ def preset(
 ) -> None:
     """Print a named set of parameters, for `dvc exp run plot@DOMAIN $(winnow preset DOMAIN NAME)`.
 
-    A preset sets its own values alone, so that two can be combined; what `tiny` had replaced goes back to the default,
-    and so does everything by `default`. Example: winnow preset climb quality --apply
+    A preset sets its own values alone, so that two can be combined; what `tiny` had replaced goes back to the default.
+    `default` takes every preset back, but no setting that your own data need. `--apply` prints each value that it
+    replaces.
+
+    Example: winnow preset climb quality --apply
     """
     try:
         _print_or_apply(domain, name, apply=apply)
@@ -105,16 +109,44 @@ def _print_or_apply(domain: str, name: str, *, apply: bool) -> None:
     params, given = Document(PARAMS_FILE).content, presets.overrides(domain, chosen)
     left = presets.left_by_tiny(domain, given, params)
     changes = left | presets.without_absent_sources(domain, given, params)
+    own = kept_settings(domain, changes, params) if name == "default" else {}
+    changes |= own
     document = Document(PARAMS_FILE).overlaid(presets.only(domain, chosen, changes), (domain,))
-    presets.put(left, document.content)
+    presets.put(left | own, document.content)
     check = validate_domain if apply else check_types
     check(document, domain)  # other domains may be invalid, and so may what the preset replaces
     if left:
         print(f"back to the defaults, which `tiny` had replaced: {', '.join(left)}", file=sys.stderr)
     if given.keys() - changes.keys():
-        print(f"your {domain}.ingest.sources stay: the files that the preset names are not here", file=sys.stderr)
+        absent = ", ".join(str(each["path"]) for each in given[f"{domain}.ingest.sources"])
+        print(
+            f"{domain}.ingest.sources keeps your files: those that the preset is written for ({absent}) are not here",
+            file=sys.stderr,
+        )
+    if own:
+        told = ", ".join(f"{key}={presets.value_at({domain: document.content[domain]}, key)}" for key in own)
+        print(f"kept, because these settings belong to your own data: {told}", file=sys.stderr)
     if apply:
+        before = {key: presets.value_at(params, key) for key in changes}
         presets.apply(changes, PARAMS_FILE)
+        for key, value in changes.items():
+            if before[key] != value:
+                print(f"  {key}: {before[key]} → {value}")
         print(f"params.yaml now holds the preset {name} of {domain} ({len(changes)} values)")
     else:
         print(" ".join(presets.as_options(changes)))
+
+
+def kept_settings(domain: str, changes: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings among a preset's changes that belong to the user's own sources, with their present values.
+
+    A module `source.needs` may name them in `OWN`. Empty where no source is named.
+    """
+    from winnow.domains.load import has_module, load
+    from winnow.pipeline import presets
+
+    if not presets.value_at(params, f"{domain}.ingest.sources") or not has_module(domain, "source.needs"):
+        return {}
+    names = (f"{domain}.{each}" for each in getattr(load(domain, "source.needs"), "OWN", ()))
+    own = {name: presets.value_at(params, name) for name in names}
+    return {name: value for name, value in own.items() if changes.get(name, value) != value}

@@ -42,6 +42,7 @@ def init(
     written = carry_out(chosen)
     _tell_unused(unused(chosen))
     print(f"next: git add {shlex.join(map(str, written))}")
+    print(*(f"      {line}\n" for line in chosen.needs.before), sep="", end="")
     print(f"      dvc repro plot@{domain}        # or with a preset for such data: winnow preset {domain} list")
     print(f"      winnow rows {domain}           # what each stage kept and left out")
 
@@ -84,7 +85,7 @@ def rows(
 
     Example: winnow rows climb --stage filter
     """
-    from winnow.workspace.rows import as_lines, limits_line, rows_of
+    from winnow.workspace.rows import as_lines, rows_of
     from winnow.workspace.status import stale_rows
 
     check_domain(domain)
@@ -95,4 +96,16 @@ def rows(
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        print("\n".join(as_lines(found, limits_line(domain))))
+        print("\n".join(as_lines(found, limits_of(domain))))
+
+
+def limits_of(domain: str) -> str:
+    """The values by which filter drops rows now: those of params.yaml, and what a module `source.limits` adds."""
+    from winnow.domains.load import has_module, load
+    from winnow.pipeline.params import PARAMS_FILE, Document
+    from winnow.workspace.rows import limits_line
+
+    found = [limits_line(domain)]
+    if has_module(domain, "source.limits"):
+        found.append(load(domain, "source.limits").limits(Document(PARAMS_FILE).content[domain]))
+    return "; ".join(filter(None, found))

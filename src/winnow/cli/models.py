@@ -37,7 +37,7 @@ def export(
         from winnow.workspace.card import model_card
 
         card = model_card(domain)
-        given = copy_model(domain, out or Path("build", "model", domain))
+        given = copy_model(domain, out or Path("build", "model", domain), carried_by(domain))
         write_text(given / "README.md", card)
         usual = (given / JUDGEMENT).stat().st_mode
         for file in filter(Path.is_file, given.rglob("*")):
@@ -72,8 +72,14 @@ def publish(
 
     check_domain(domain)
     enter_checkout()
-    for line in publish_model(domain, model_card(domain), repo, private=private, dry_run=dry_run):
+    for line in publish_model(domain, model_card(domain), repo, carried_by(domain), private=private, dry_run=dry_run):
         print(line)
+
+
+def carried_by(domain: str) -> dict[str, Any]:
+    """What a model that leaves its checkout needs besides its folder and verdict; most need nothing."""
+    found: dict[str, Any] = load(domain, "source.carried").carried() if has_module(domain, "source.carried") else {}
+    return found
 
 
 def serve(

@@ -26,6 +26,7 @@ PASSED = ("PASS", "DEPLOY")
 """The verdicts that recommend a model."""
 UNKNOWN = "not evaluated"
 """The verdict of a model that no evaluation known here has judged."""
+UNKNOWN_MEANS = "nobody knows how good it is"
 
 unjudged: list[Path] = []
 """The models in use that no evaluation has judged: they may be damaged, and whatever fails with them is theirs."""
@@ -47,7 +48,7 @@ class TrainedModel:
     reasons: tuple[str, ...]
     is_demonstration: bool = False
     """whether it was trained on the embedded synthetic data"""
-    doubt: str = "nobody knows how good it is"
+    doubt: str = UNKNOWN_MEANS
     """why a model without a verdict has none"""
 
     @property
@@ -80,8 +81,8 @@ def use_model(domain: str, given: Path | None) -> TrainedModel:
 
     Raises WinnowError when there is none, before anything imports torch, which takes seconds.
     """
-    root = checkout_root()
-    folder = _existing(given, domain) if given is not None else model_folder(domain, root or Path())
+    folder = _existing(given, domain) if given is not None else model_folder(domain, checkout_root() or Path())
+    root = home_of(domain, folder) or checkout_root()
     found = find_judgement(domain, folder, root)
     if found:
         model = TrainedModel(folder, found["verdict"], tuple(found["reasons"]), found.get("embedded_data") is True)
@@ -91,12 +92,24 @@ def use_model(domain: str, given: Path | None) -> TrainedModel:
         if (folder / JUDGEMENT).is_file():
             doubt = "its files are not those that were evaluated; copy or download the folder again"
             model = replace(model, doubt=doubt)
-        elif given is None and (judged := (root or Path()) / "metrics" / domain / JUDGEMENT).is_file():
+        elif home_of(domain, folder) is None:
+            doubt = (
+                f"its folder holds no {JUDGEMENT}, without which {UNKNOWN_MEANS}; `winnow export {domain} model`, in "
+                "the checkout that trained it, makes a folder that holds its verdict"
+            )
+            model = replace(model, doubt=doubt)
+        elif (judged := (root or Path()) / "metrics" / domain / JUDGEMENT).is_file():
             doubt = f"{judged} is about another one (`dvc checkout train@{domain}` brings that one back)"
             model = replace(model, doubt=doubt)
     for warning in model.warnings:
         print(f"⚠ {warning}", file=sys.stderr)
     return model
+
+
+def home_of(domain: str, folder: Path) -> Path | None:
+    """The root of the checkout in which a folder is where train writes the domain's model; None elsewhere."""
+    place, own = folder.resolve(), Path("data", domain, "train", "model")
+    return place.parents[3] if place.parts[-4:] == own.parts else None
 
 
 def find_judgement(domain: str, folder: Path, root: Path | None) -> dict[str, Any] | None:
@@ -135,9 +148,10 @@ def finite(arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
     return arrays
 
 
-def copy_model(domain: str, out: Path) -> Path:
+def copy_model(domain: str, out: Path, carried: Mapping[str, Any] | None = None) -> Path:
     """Copy this checkout's model, with the judgement of its evaluation, into a new folder that needs no checkout.
 
+    `carried`: what the judgement in the folder holds besides.
     Raises WinnowError when there is no model, when evaluate judged another one, or when `out` holds something.
     """
     folder = model_folder(domain)
@@ -147,7 +161,7 @@ def copy_model(domain: str, out: Path) -> Path:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise WinnowError(f"{out} exists already", fix="name a new folder: --out FOLDER")
     shutil.copytree(folder, out, dirs_exist_ok=True)
-    write_json(out / JUDGEMENT, judgement)
+    write_json(out / JUDGEMENT, {**judgement, **(carried or {})})
     return out
 
 

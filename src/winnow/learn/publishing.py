@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, errors
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
@@ -16,9 +17,12 @@ HTTPError: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
 """Of the HTTP library that the hub's client uses."""
 
 
-def publish_model(domain: str, card: str, repo: str, *, private: bool, dry_run: bool) -> Iterator[str]:
+def publish_model(
+    domain: str, card: str, repo: str, carried: Mapping[str, Any], *, private: bool, dry_run: bool
+) -> Iterator[str]:
     """Upload the model's folder, with `card` as README.md, to the repository USER/NAME; yields lines to show.
 
+    `carried`: what the judgement in the folder holds besides.
     With `dry_run` nothing is sent but the question who is logged in. Raises WinnowError when no one is, or when the hub
     refuses.
     """
@@ -26,7 +30,7 @@ def publish_model(domain: str, card: str, repo: str, *, private: bool, dry_run: 
         raise WinnowError(f"`{repo}` is no name of a repository", fix="--repo USER/NAME")
     folder = model_folder(domain)
     judgement = find_judgement(domain, folder, Path())
-    added = {CARD: card, **({JUDGEMENT: as_json(judgement)} if judgement else {})}
+    added = {CARD: card, **({JUDGEMENT: as_json({**judgement, **carried})} if judgement else {})}
     hub = HfApi()
     try:
         user = _logged_in(hub)

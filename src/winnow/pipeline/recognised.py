@@ -28,6 +28,8 @@ class Needs:
     """new files that Git holds, and their text"""
     told: tuple[str, ...] = ()
     """what a person has to know or to do"""
+    before: tuple[str, ...] = ()
+    """what a person has to do before the stages can run"""
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,8 @@ def take_out(chosen: Plan) -> None:
 
 def unused(chosen: Plan) -> list[str]:
     """The commands that remove files which only the removed sources need, from DVC and from the disk."""
+    if not chosen.removed:  # what stays is not read again
+        return []
     needed = {entry for source in chosen.sources for entry in _entries(chosen.domain, source)}
     entries = {entry for source in chosen.removed for entry in _entries(chosen.domain, source)}
     return [

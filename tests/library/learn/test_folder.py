@@ -76,7 +76,31 @@ def test_the_judgement_of_other_weights_says_nothing(checkout: Path, capsys: pyt
     assert UNKNOWN in told
     assert "dvc checkout train@plants" in told, "as after `git checkout` alone"
     assert use_model("plants", checkout / MODEL).verdict == UNKNOWN
-    assert "dvc checkout" not in capsys.readouterr().err, "a folder from anywhere"
+    assert "dvc checkout train@plants" in capsys.readouterr().err, "the same folder, named"
+    shutil.copytree(checkout / MODEL, checkout / "mine")
+    assert use_model("plants", checkout / "mine").verdict == UNKNOWN
+    told = capsys.readouterr().err
+    assert "dvc checkout" not in told, "a folder from anywhere"
+    assert "winnow export plants model" in told
+
+
+@pytest.mark.parametrize("here", ["elsewhere", "checkout/data/plants/train", "another/docs"])
+def test_a_model_named_in_its_checkout_has_that_checkouts_verdict(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the working folder, be it in another checkout with a model of its own."""
+    judge(checkout, "REVIEW", embedded_data=True)
+    shutil.copytree(checkout, tmp_path / "another")
+    (tmp_path / "another" / MODEL / "weights").write_bytes(b"7")
+    judge(tmp_path / "another", "PASS")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / here)
+    model = use_model("plants", checkout / MODEL)
+    assert (model.verdict, model.reasons, model.is_demonstration) == ("REVIEW", ("REVIEW: mae 3",), True)
+    assert "synthetic data" in capsys.readouterr().err
+    (checkout / "model").symlink_to(checkout / MODEL)
+    assert use_model("plants", checkout / "model").verdict == "REVIEW", "a link to it"
+    assert use_model("plants", tmp_path / "another" / MODEL).verdict == "PASS"
 
 
 def test_a_judgement_without_a_verdict_is_one_message(checkout: Path) -> None:

@@ -19,6 +19,7 @@ from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.source.formats import read
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.domains.load import domain_names, load
+from winnow.pipeline import presets
 from winnow.pipeline.errors import SourceError, WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.workspace import own_data
@@ -249,6 +250,18 @@ def test_clean_pages_beside_a_table_of_something_else_are_clean_pages(here: list
         Path(folder, name).unlink()
 
 
+def test_what_a_folder_holds_besides_pages_is_told_once(
+    here: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = page(Path("mine/a.png")).parent
+    text("notes.docx", "x")
+    chosen = plan("documents", [folder])
+    carry_out(chosen)
+    assert unused(chosen) == []
+    told = capsys.readouterr()
+    assert (told.out + told.err).count("1 .docx") == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "form", "told"),
     [
@@ -327,6 +340,20 @@ def test_the_present_filter_stays_where_it_fits_and_an_oracle_of_the_user_is_not
 def test_other_numbers_of_an_article_are_not_taken_for_scores(here: list[list[str]]) -> None:
     (found,) = plan("articles", [text("a.jsonl", '{"id": 1, "content": "w", "embedding": [0.1, 0.2], "n": 5}\n')]).found
     assert "use_scores" not in found.told
+
+
+def test_a_file_of_other_fields_is_refused_by_their_names(here: list[list[str]]) -> None:
+    with pytest.raises(SourceError, match="headline, body"):
+        plan("articles", [text("a.jsonl", '{"headline": "one", "body": "two"}\n')])
+
+
+def test_texts_without_scores_are_told_to_need_an_oracle_unless_there_is_one(here: list[list[str]]) -> None:
+    """The oracle `rules` fails on texts of one's own, for sure."""
+    file = text("a.jsonl", '{"id": 1, "content": "words"}\n')
+    assert any("oracle" in line for line in plan("articles", [file]).needs.before)
+    oracle = {"provider": "openai", "model": "gemini-2.5-flash"}
+    presets.apply({f"articles.label.oracle.{key}": value for key, value in oracle.items()}, PARAMS_FILE)
+    assert plan("articles", [file]).needs.before == ()
 
 
 WRONG = {

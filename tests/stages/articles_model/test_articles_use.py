@@ -21,7 +21,9 @@ from winnow.domains.articles import inference
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import plain, read_config
 from winnow.domains.articles.model.scoring import TrainedScorer
+from winnow.domains.articles.source.carried import carried
 from winnow.domains.articles.source.export import export_label, export_split
+from winnow.learn.folder import copy_model
 from winnow.pipeline.errors import WinnowError
 
 
@@ -36,7 +38,7 @@ def test_scoring_a_file_goes_on_where_it_stopped(here: Programs, monkeypatch: py
     assert first.exit_code == 1, "a line was refused"
     whole = Path("whole.jsonl").read_bytes()
     found = [json.loads(line) for line in whole.splitlines()]
-    assert [row.get("id", row.get("row")) for row in found] == list(range(40))
+    assert [row.get("id", row.get("row", 0) - 1) for row in found] == list(range(40)), "rows count from 1"
     assert "not valid JSON" in found[7]["error"]
 
     def stopped_after(blocks: int) -> Path:
@@ -137,6 +139,66 @@ def test_a_gzip_file_and_articles_with_odd_dates_are_scored(here: Programs, monk
     assert isinstance(broken.exception, WinnowError)
     assert "broken.jsonl.gz cannot be read" in broken.exception.what
     assert not Path("broken.out").exists()
+
+
+RULES = """\
+min_words: 4
+max_words: 20000
+languages: [en]
+keep: {words: [], patterns: []}
+drop: {words: [], patterns: ["press release"]}
+sources: {keep: [], drop: [wire]}
+dates: {first: null, last: null}
+topic: {on_topic: [the], off_topic: [], enough: 1}
+"""
+OUTSIDE: dict[str, tuple[dict[str, str], str | None]] = {
+    "kept": ({"content": "they rebuilt the school of the town and it is for all"}, None),
+    "short": ({"content": "the school"}, "too_few_words"),
+    "german": ({"content": "sie haben die Schule und das Haus nicht mit den Leuten gebaut"}, "wrong_language"),
+    "said": ({"content": "sie haben die Schule und das Haus nicht mit den Leuten", "language": "en"}, None),
+    "dropped": ({"content": "the press release of the town is in the school"}, "dropped_pattern"),
+    "source": ({"content": "they rebuilt the school of the town and it is", "source": "wire"}, "wrong_source"),
+}
+
+
+def test_score_marks_what_the_prefilter_would_have_left_out(
+    here: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the checkout and by an exported folder alone; the scores stay, and a raw folder from elsewhere marks none."""
+    for stage in ("train", "evaluate"):
+        here.run(stage)
+    Path("data/source/articles/filters/uplifting/v1/prefilter.yaml").write_text(RULES)
+    rows = [{"id": name, **row} for name, (row, _) in OUTSIDE.items()]
+    Path("in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def score(*model: str) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
+        Path("out.jsonl").unlink(missing_ok=True)
+        done = CliRunner().invoke(app, ["score", "in.jsonl", "--out", "out.jsonl", *model], catch_exceptions=False)
+        found = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+        return found, json.loads(done.stdout), done.stderr
+
+    found, told, said = score()
+    assert {each["id"]: each.get("prefilter") for each in found} == {name: rule for name, (_, rule) in OUTSIDE.items()}
+    assert told["outside_prefilter"] == 4
+    assert told["scored"] == len(rows)
+    assert "4 of the scored texts" in said
+    folder_copied = shutil.copytree("data/articles/train/model", tmp_path / "raw")
+    given = copy_model("articles", tmp_path / "given", carried())
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy("in.jsonl", tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    exported, told, _ = score("--model", str(given))
+    assert exported == found
+    assert told["outside_prefilter"] == 4
+    raw, told, _ = score("--model", str(folder_copied))
+    assert "outside_prefilter" not in told
+    assert not any("prefilter" in each for each in raw)
+    assert [each["uplifting_analysis"] for each in raw] == [each["uplifting_analysis"] for each in found]
+    for name, given_file in (("out.csv", "in.jsonl"), ("out.jsonl.gz", "in.jsonl"), ("out.jsonl", ".")):
+        refused = CliRunner().invoke(app, ["score", given_file, "--out", name, "--model", str(given)])
+        assert isinstance(refused.exception, WinnowError)
+        assert "does not exist" not in refused.exception.what
+        assert ".jsonl" in refused.exception.fix
 
 
 def test_a_resumed_run_remembers_the_lines_that_were_refused(here: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,6 +348,9 @@ def test_the_page_sets_the_models_error_beside_its_teachers(here: Programs) -> N
     both = table.merge(people, on=["article_id", "dimension"])
     assert 0 < both["article_id"].nunique() < table["article_id"].nunique()
     page = Path("metrics/articles/model_evaluation.md").read_text()
+    found = json.loads(Path("metrics/articles/judgement.json").read_text())
+    assert f"{found['model']['overfit_error']:.0%} lower than in the test" in page, "not only what the curves say"
+    assert f"{found['baseline']['mean']['mae']:.3f} in the test" in page
     assert f"Asked twice about {2 * probes} calibration articles" in page
     for name in table["dimension"].unique():
         own, again = table[table["dimension"] == name], repeats[repeats["dimension"] == name]
@@ -371,7 +436,7 @@ def test_publish_says_who_is_logged_in_and_uploads_model_and_card(
     metrics = here.metrics("judgement")["model"]
     assert "\nlibrary_name: winnow\n" in card.split("---")[1]
     assert all(f"| {name} | {value:.4f} |" in card for name, value in metrics.items())
-    assert json.loads(sent[3][1]) == here.metrics("judgement")
+    assert json.loads(sent[3][1]) == {**here.metrics("judgement"), **carried()}
 
     monkeypatch.setattr(Hub, "user", None)
     assert publish("--dry-run").stdout.startswith("not logged in")

@@ -118,7 +118,8 @@ def test_a_broken_oracle_is_refused_before_the_batch(
 
 @pytest.mark.parametrize(("oracle_name", "cure"), [("rules/0.5/7", "label.use_scores"), ("gpt/0", "prompt.md")])
 def test_who_has_no_prompt_to_revise_is_not_told_to_revise_it(oracle_name: str, cure: str) -> None:
-    outcome: Any = SimpleNamespace(word="FAIL", decision="", reasons=["one", "two"], oracle=oracle_name)
+    told = {"word": "FAIL", "decision": "", "reasons": ["one", "two"], "has_malformed": False}
+    outcome: Any = SimpleNamespace(**told, oracle=oracle_name)
     with pytest.raises(PromptRefusedError) as caught:
         require_pass(outcome)
     assert caught.value.what.splitlines()[1:] == ["    one", "    two"], "a line each"
@@ -209,7 +210,7 @@ def test_a_good_oracle_passes_and_is_paid_once(here: Programs, definition: Defin
         found = rounds.rounds(FILTER)
         assert [each.verdict for each in found] == ["PASS", "PASS"]
         assert found[0].paid_usd > 0 == found[1].paid_usd
-        assert rounds.summary(FILTER) == f"2 rounds of uplifting/v1 so far, ${found[0].paid_usd:.2f}"
+        assert rounds.summary(FILTER) == f"1 prompt tried for uplifting/v1 so far, ${found[0].paid_usd:.2f}"
     scores = here.table("label/scores.parquet").set_index(["article_id", "dimension"])["score"]
     articles = here.table("ingest/articles.parquet").set_index("article_id")
     for name in labels["article_id"][:20]:
@@ -239,6 +240,51 @@ def test_a_moved_target_changes_the_verdict_alone(here: Programs, definition: De
         here.section("label", calibration={"gates": {"separation": {"target": 0.1, "review": 0.2}}})
     with pytest.raises(ValueError, match="gates.order_shift: target \\(0.3\\) is above review"):
         here.section("label", calibration={"gates": {"order_shift": {"target": 0.3, "review": 0.2}}})
+
+
+def test_asking_again_after_malformed_answers_does_not_pass_the_gate_and_asking_all_again_does(
+    here: Programs, definition: Definition
+) -> None:
+    """The server answers well since: the first attempts stay counted until everything is asked, and paid, again."""
+    right = good(definition)
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").unlink()
+    with OracleServer(lambda article, names: "Sorry" if lot(article) < 0.2 else right(article, names)) as server:
+        content["articles"]["label"] = here.section("label", oracle=oracle(server)).model_dump()
+        Path("params.yaml").write_text(yaml.safe_dump(content))
+        refused = run_cli("calibrate")
+        assert isinstance(refused.exception, PromptRefusedError)
+        assert "--retry all" in refused.exception.fix
+        assert refused.stdout.count("broke the schema") == 1
+        assert "broke the schema" not in refused.exception.what, "said above"
+        first = rounds.rounds(FILTER)[-1].verdict
+        server.answer, asked = right, len(server.requests)
+        assert run_cli("label", "--retry", "malformed").exit_code == 0
+        again = run_cli("calibrate")
+        assert isinstance(again.exception, PromptRefusedError), "rolled again"
+        assert rounds.rounds(FILTER)[-1].verdict == first
+        assert 0 < len(server.requests) - asked < 15, "the malformed ones alone"
+        share = re.findall(r"parse_failures \| ([0-9.]+)", Path("metrics/articles/calibration_report.md").read_text())
+        assert float(share[0]) > 0.1
+        asked = len(server.requests)
+        assert run_cli("label", "--retry", "all").exit_code == 0
+        passed = run_cli("calibrate")
+        assert passed.exit_code == 0, passed.output
+        assert len(server.requests) - asked == 2 * 33, "both samples, each with its probes"
+        assert "| parse_failures | 0.000 |" in Path("metrics/articles/calibration_report.md").read_text()
+
+
+def test_dimensions_that_are_one_constant_repeat_each_other(definition: Definition) -> None:
+    names = [f"a{n}" for n in range(6)]
+    sample = pd.DataFrame({"article_id": names, "topic": ["on"] * 3 + ["off"] * 3})
+    labelled = [Labelled(name, dict.fromkeys(definition.names, 5.0)) for name in names]
+    gates = Programs.tiny("articles").section("label").calibration.gates
+    human = pd.DataFrame({"article_id": [], "dimension": [], "score": []})
+    checks = {each.name: each for each in measure(definition, sample, labelled, {}, human, gates).checks}
+    count = len(definition.names)
+    assert (checks["dead_dimensions"].value, checks["dead_dimensions"].word) == (count, "FAIL")
+    assert checks["duplicate_dimensions"].value == count * (count - 1) / 2
+    assert checks["duplicate_dimensions"].word != "PASS"
 
 
 def test_a_pass_by_other_targets_is_none(here: Programs, definition: Definition) -> None:
@@ -334,13 +380,21 @@ def test_the_command_line_calibrates_first_and_labels_then(here: Programs, defin
         assert {key: json.loads(done.stdout)[key] for key in ("labelled", "malformed", "rejected")} == {
             "labelled": 7, "malformed": 0, "rejected": 1,
         }  # fmt: skip
-        assert done.stderr.count("row 7 is left out: not valid JSON") == 1
+        assert done.stderr.count("row 8 is left out: not valid JSON") == 1
         assert re.search(rf"1 questions to ask: about \${PRICE:.2f}, at most", done.stderr), "as the others cost"
         assert done.exit_code == 1
         assert len(server.requests) == before + 7
         written = [json.loads(line) for line in Path("out/labelled.jsonl").read_text().splitlines()]
         assert [row["page"] for row in written] == list(range(7))
-        assert list(written[0]["uplifting_analysis"]["dimensions"]) == definition.names
+        analysis = written[0]["uplifting_analysis"]
+        assert list(analysis["dimensions"]) == definition.names
+        assert analysis["overall"] == pytest.approx(
+            sum(analysis["dimensions"][name] for name in definition.config.tiers.of) / len(definition.config.tiers.of),
+            abs=1e-4,
+        )
+        band = next(each for each in definition.config.tiers.bands if each.name == analysis["tier"])
+        assert band.minimum <= analysis["overall"] <= band.maximum
+        assert "7 articles are outside of prefilter.yaml (7 too_few_words)" in done.stderr
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(OpenAIOracle, "ask", lambda *_: 1 / 0)

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Score articles on a filter's dimensions.")
 
+OTHER = (".csv", ".tsv", ".parquet", ".gz", ".xlsx", ".zip")
+"""Suffixes of files that are not written."""
 DATA, METRICS = Path("data", "articles"), Path("metrics", "articles")
 
 
 class Retry(StrEnum):
     malformed = "malformed"
+    all = "all"
     batches = "batches"
 
 
@@ -55,7 +58,7 @@ def calibrate() -> None:
         for reason in outcome.reasons:
             print(shown(f"  {reason}"))
         print(f"report: {REPORT}")
-        require_pass(outcome)
+        require_pass(outcome, are_reasons_told=True)
 
 
 @app.command()
@@ -67,12 +70,15 @@ def label(
     ] = 0,
     batch_size: Annotated[int, typer.Option(min=0, help="articles of a batch; 0 = articles.label.batch_size")] = 0,
     retry: Annotated[
-        Retry | None, typer.Option(help="ask again where answers are malformed, or what a lost batch was asked")
+        Retry | None,
+        typer.Option(help="ask again where answers are malformed; or all, such as of a mended server; or lost batches"),
     ] = None,
 ) -> None:
     """Label a file with the oracle, by a prompt that has passed; the exit code is 1 when a line gets no scores.
 
-    Without a file, `--retry malformed` has the next `dvc repro -f label@articles` ask again.
+    Without a file, `--retry malformed` and `--retry all` have the next `winnow articles calibrate` or `dvc repro -f
+    label@articles` ask again, and pay again. First attempts that were malformed stay counted in the calibration, unless
+    all is asked again. `--retry batches` gives up batches that the server has lost.
 
     Example: winnow articles label articles.jsonl --out labelled.jsonl
     """
@@ -88,6 +94,8 @@ def label(
     with _labeller() as (labeller, name, params):
         if retry is Retry.malformed:
             print(f"{labeller.retire_malformed()} malformed answers will be asked for again", file=sys.stderr)
+        elif retry is Retry.all:
+            print(f"{labeller.forget_answers()} answers will be asked for, and paid, again", file=sys.stderr)
         elif retry is Retry.batches:
             print(f"{labeller.give_up_batches()} batches are given up", file=sys.stderr)
         if file is None or out is None:
@@ -126,6 +134,9 @@ def score(
     counts = score_file(file, out, trained, configured_device())
     if out is not None:
         print(json.dumps(trained.stamp(counts)))
+    if marked := counts.get("outside_prefilter"):
+        told = "prefilter.yaml keeps such texts from labelling and training, and `prefilter` names the rule"
+        print(f"{marked} of the scored texts are outside of the filter: {told}", file=sys.stderr)
     if counts["refused"]:
         raise typer.Exit(1)
 
@@ -178,7 +189,12 @@ def _labeller() -> "Iterator[tuple[Labeller, str, Label]]":
 
 def _check_file(file: Path, out: Path | None) -> None:
     if not file.is_file():
-        raise WinnowError(f"{file} does not exist", fix="name a .jsonl file")
+        what = "is a folder" if file.is_dir() else "is no regular file" if file.exists() else "does not exist"
+        raise WinnowError(f"{file} {what}", fix="name one file of texts: .jsonl, .jsonl.gz or .csv")
+    if out is not None and out.suffix.lower() in OTHER:
+        raise WinnowError(
+            f"--out {out} names another format: JSONL is written", fix=f"--out {out.with_suffix('.jsonl')}"
+        )
     if out is not None and out.exists() and not out.is_file():
         raise WinnowError(f"--out {out} is no regular file; nothing was written", fix="name another --out")
     if out is not None and out.exists() and out.samefile(file):

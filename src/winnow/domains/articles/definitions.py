@@ -10,7 +10,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -201,6 +201,17 @@ def tier_indices(overall: ArrayLike, scoring: Scoring) -> NDArray[np.int64]:
 
 def tier_names(overall: ArrayLike, scoring: Scoring) -> list[str]:
     return [scoring.tiers[index] for index in tier_indices(overall, scoring)]
+
+
+def analysis_of(values: ArrayLike, scoring: Scoring) -> dict[str, Any]:
+    """Scores `(dimensions,)` of one article as its analysis field holds them, with overall score and tier."""
+    scores = np.asarray(values, dtype=np.float64)
+    overall = overall_scores(scores[None], scoring)
+    return {
+        "dimensions": {name: round(float(value), 4) for name, value in zip(scoring.dimensions, scores, strict=True)},
+        "overall": round(float(overall[0]), 4),
+        "tier": tier_names(overall, scoring)[0],
+    }
 
 
 def wide_scores(scores: pd.DataFrame, names: list[str]) -> pd.DataFrame:

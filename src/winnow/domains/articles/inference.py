@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from winnow.domains.articles.definitions import Scoring, article_text, overall_scores, tier_names
+from winnow.domains.articles.definitions import analysis_of, article_text
 from winnow.domains.articles.model.scoring import TrainedScorer, load_scorer
-from winnow.domains.articles.source.formats import NotAnArticle, article_of, json_object, lines_of, text_of
+from winnow.domains.articles.rules.prefilter import Sieve, broken_rule
+from winnow.domains.articles.source.carried import prefilter_of
+from winnow.domains.articles.source.formats import NotAnArticle, article_of, is_csv, json_object, lines_of, text_of
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.files import folder_digest
@@ -20,6 +23,8 @@ from winnow.pipeline.files import folder_digest
 BLOCK = 512
 """Articles that are held at a time."""
 BATCH = 32
+MARK = "prefilter"
+"""The key of the rule by which the filter's prefilter would have left a text out."""
 
 
 def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torch.device) -> dict[str, int]:
@@ -27,12 +32,18 @@ def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torc
 
     Memory does not grow with the file. A run writes to a file beside `out`, which takes its name at the end; the same
     model, asked about the same file again, goes on after what a stopped run has written there, unless the file has
-    changed since. A line that is no article gets `{"row": …, "error": …}`.
+    changed since. A line that is no article gets `{"row": …, "error": …}`, rows counting from 1. A text that the
+    filter's prefilter would have left out is scored all the same, and `prefilter` names the rule; the model has seen no
+    such texts. Where no prefilter is known, nothing is marked.
     """
     model = load_scorer(device, trained.folder)
-    part = _part_of(out, path, trained.folder) if out is not None else None
-    done, refused = _finished_lines(part) if part is not None else (0, 0)
-    counts = {"scored": 0, "refused": refused, "already_scored": done - refused}
+    sieve = sieve_of(trained.folder)
+    part = _part_of(out, path, trained.folder, sieve) if out is not None else None
+    finished = _finished_lines(part) if part is not None else Counter[str]()
+    done = finished["lines"]
+    counts = {"scored": 0, "refused": finished["refused"], "already_scored": done - finished["refused"]}
+    if sieve is not None:
+        counts["outside_prefilter"] = finished["marked"]
     with (
         _opened(part) as target,
         tqdm(total=path.stat().st_size, unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar,
@@ -42,14 +53,16 @@ def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torc
             pass
         number = done
         while block := list(islice(lines, BLOCK)):
-            for found in score_lines(model, block):
+            for found in score_lines(model, block, sieve, form="csv" if is_csv(path) else "jsonl"):
+                number += 1
                 if "error" in found:
                     answer = {"row": number, **found}
                     counts["refused"] += 1
                 else:
                     answer = trained.stamp(found)
                     counts["scored"] += 1
-                number += 1
+                    if MARK in found:
+                        counts["outside_prefilter"] += 1
                 target.write((json.dumps(answer, ensure_ascii=False) + "\n").encode())
             target.flush()
     if out is not None and part is not None:
@@ -57,36 +70,38 @@ def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torc
     return counts
 
 
-def score_lines(model: TrainedScorer, lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:
+def sieve_of(folder: Path) -> Sieve | None:
+    """The prefilter of a trained model's filter, compiled; None where it is not known."""
+    prefilter = prefilter_of(folder)
+    return Sieve(prefilter) if prefilter else None
+
+
+def score_lines(
+    model: TrainedScorer, lines: Sequence[bytes], sieve: Sieve | None, *, form: str = "jsonl"
+) -> Iterator[dict[str, Any]]:
     """The answer to each line of JSONL, or the `error` that keeps it from being scored."""
-    rows = [_row(line) for line in lines]
+    rows = [_row(line, sieve, form) for line in lines]
     texts = [article_text(row["title"], row["content"]) for row in rows if "error" not in row]
     scores: Iterator[Any] = iter(model.score(texts, batch_size=BATCH) if texts else [])
     for row in rows:
-        yield row if "error" in row else _answer(row["id"], next(scores), model.network.scoring)
+        if "error" in row:
+            yield row
+        else:
+            analysis = {model.network.scoring.analysis_field: analysis_of(next(scores), model.network.scoring)}
+            yield {"id": row["id"], **analysis, **({MARK: row[MARK]} if row[MARK] else {})}
 
 
-def _part_of(out: Path, source: Path, folder: Path) -> Path:
+def _part_of(out: Path, source: Path, folder: Path, sieve: Sieve | None) -> Path:
     """Where scores are written until they are complete: another file for another source or model, or an edited one."""
+    rules = sieve.rules.model_dump_json() if sieve else ""
     state = source.stat()
     about = f"{source.resolve()} {state.st_size} {state.st_mtime_ns}"
-    key = content_key([about, folder_digest(folder)])
+    key = content_key([about, folder_digest(folder), rules])
     return out.with_name(f"{out.name}.{key[:12]}.part")
 
 
-def _answer(name: Any, values: Any, scoring: Scoring) -> dict[str, Any]:
-    overall = overall_scores(values[None], scoring)
-    dimensions = {each: round(float(value), 4) for each, value in zip(scoring.dimensions, values, strict=True)}
-    analysis = {
-        "dimensions": dimensions,
-        "overall": round(float(overall[0]), 4),
-        "tier": tier_names(overall, scoring)[0],
-    }
-    return {"id": name, scoring.analysis_field: analysis}
-
-
-def _row(line: bytes) -> dict[str, Any]:
-    """id, title and content of a line, or the error that keeps it from being scored."""
+def _row(line: bytes, sieve: Sieve | None, form: str) -> dict[str, Any]:
+    """id, title, content and broken rule of a line, or the error that keeps it from being scored."""
     value = json_object(line)
     if isinstance(value, str):
         return {"error": value}
@@ -94,21 +109,25 @@ def _row(line: bytes) -> dict[str, Any]:
         article = article_of(text_of(value), "jsonl")
     except NotAnArticle as reason:
         return {"error": str(reason)}
-    return {"id": value["id"], "title": article["title"], "content": article["content"]}
+    title, content = str(article["title"]), str(article["content"])
+    return {"id": value["id"], "title": title, "content": content, MARK: sieve and broken_rule(sieve, value, form)}
 
 
-def _finished_lines(part: Path) -> tuple[int, int]:
-    """Whole lines of what a stopped run wrote, and how many of them refuse one; half a line at the end is cut off."""
+def _finished_lines(part: Path) -> Counter[str]:
+    """Whole `lines` of what a stopped run wrote, and how many of them refuse one, or are marked.
+
+    Half a line at the end is cut off.
+    """
+    found, end = Counter[str](), 0
     if not part.exists():
-        return 0, 0
-    count, refused, end = 0, 0, 0
+        return found
     with part.open("r+b") as file:
         for line in file:
             if line.endswith(b"\n"):
-                count, end = count + 1, end + len(line)
-                refused += line.startswith(b'{"row"')
+                end += len(line)
+                found.update(lines=1, refused=line.startswith(b'{"row"'), marked=MARK in json.loads(line))
         file.truncate(end)
-    return count, refused
+    return found
 
 
 def _opened(out: Path | None) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from winnow.domains.articles.inference import score_lines
+from winnow.domains.articles.inference import score_lines, sieve_of
 from winnow.domains.articles.model.scoring import load_scorer
 from winnow.learn.devices import configured_device
 from winnow.learn.folder import TrainedModel
@@ -24,10 +24,10 @@ class Article(Question):
 def open_service(trained: TrainedModel) -> Service:
     """The trained scorer as a service."""
     model = load_scorer(configured_device(), trained.folder)
-    scoring = model.network.scoring
+    scoring, sieve = model.network.scoring, sieve_of(trained.folder)
 
     def answer(question: Article, _: Upload | None, __: Clock) -> dict[str, Any]:
-        (found,) = score_lines(model, [json.dumps(question.model_dump()).encode()])
+        (found,) = score_lines(model, [json.dumps(question.model_dump()).encode()], sieve)
         if "error" in found:
             raise WinnowError(str(found["error"]), fix="paste the text of an article")
         return found

@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,7 +42,10 @@ def assess(
 ) -> None:
     """Judge every page: accept, warn, retake (take again) or blank, with the reasons, as soon as it is known.
 
-    Exit codes: 0; 1 if a page could not be read; 3 with --fail-on; 130 after Ctrl+C, which keeps what was printed.
+    --json and --csv print the pages of a document when all of them are judged, each with the document's verdict.
+
+    Exit codes: 0; 1 if nothing was judged, such as without a model; 3 if --fail-on says so; 4 if a page could not be
+    read; 5 if both; 130 after Ctrl+C, which keeps what was judged.
 
     Example: winnow documents assess scans --explain heat_maps --json
     """
@@ -51,7 +54,7 @@ def assess(
     trained = use_model("documents", model)
     from tqdm import tqdm
 
-    from winnow.domains.documents.inference import assess_files
+    from winnow.domains.documents.inference import assess_files, whole_documents
     from winnow.domains.documents.inputs import Options
     from winnow.domains.documents.source.files import named_files
     from winnow.learn.devices import configured_device
@@ -64,31 +67,40 @@ def assess(
     writer = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
     if as_csv:
         writer.writeheader()
-    interrupted = False
+    interrupted, waiting = False, deque[dict[str, Any]]()
+
+    def tell(entry: dict[str, Any]) -> None:
+        counts[entry.get("verdict", "error")] += 1
+        if as_json:
+            print(json.dumps(trained.stamp(entry)))
+        else:
+            writer.writerow(csv_row(entry)) if as_csv else print_entry(entry)
+        sys.stdout.flush()
+
     with tqdm(unit=" pages", disable=None, leave=False) as progress:
         try:
-            for entry in assess_files(found.pages, trained.folder, configured_device(), options):
-                counts[entry.get("verdict", "error")] += 1
+            judged = assess_files(found.pages, trained.folder, configured_device(), options)
+            for entry in whole_documents(judged, waiting) if as_json or as_csv else judged:
                 progress.clear()
-                if as_json:
-                    print(json.dumps(trained.stamp(entry)))
-                else:
-                    writer.writerow(csv_row(entry)) if as_csv else print_entry(entry)
-                sys.stdout.flush()
+                tell(entry)
                 progress.update()
         except KeyboardInterrupt:
             interrupted = True
+            for entry in waiting:
+                tell(entry)
     print(summary_line(counts, len(found.pages), interrupted=interrupted), file=sys.stderr)
     if code := exit_code(counts, fail_on, interrupted=interrupted):
         raise typer.Exit(code)
 
 
 def exit_code(counts: "Counter[str]", fail_on: str | None, *, interrupted: bool) -> int:
-    """130 after Ctrl+C, 1 if a page could not be read, 3 if a page got a verdict as bad as `fail_on`, else 0."""
+    """130 after Ctrl+C, 3 if a page has a verdict as bad as `fail_on`, 4 if one cannot be read, 5 if both; else 0."""
     failing = {"retake": ("retake",), "warn": ("retake", "warn")}.get(fail_on or "", ())
     if interrupted:
         return 130
-    return 1 if counts["error"] else 3 if any(counts[verdict] for verdict in failing) else 0
+    return {(True, False): 3, (False, True): 4, (True, True): 5}.get(
+        (any(counts[verdict] for verdict in failing), counts["error"] > 0), 0
+    )
 
 
 CSV_COLUMNS = (

@@ -135,6 +135,13 @@ def flag_columns() -> list[str]:
     return [f"flag_{issue}" for issue in ISSUES]
 
 
+def apart(one: float, other: float, digits: int = 2) -> tuple[str, str]:
+    """Two different numbers as text, with the least decimals, from `digits` on, by which a reader can tell them."""
+    while f"{one:.{digits}f}" == f"{other:.{digits}f}" and one != other:
+        digits += 1
+    return f"{one:.{digits}f}", f"{other:.{digits}f}"
+
+
 def decide(
     score: float,
     severities: ArrayLike,
@@ -157,12 +164,13 @@ def decide(
     flagged = [int(place) for place in np.argsort(-values, kind="stable") if values[place] >= named_from]
     named = [f"{ISSUES[place]} (severity {values[place]:.2f})" for place in flagged]
     if 0 < text_height < decision.min_text_height:
-        small = f"text is too small: its capitals are about {text_height:.0f} pixels high"
+        height, _ = apart(text_height, decision.min_text_height, 0)
+        small = f"text is too small: its capitals are about {height} pixels high"
         return "retake", [f"{small}, and {decision.min_text_height:g} are needed", *named]
     if score < retake_below:
-        return "retake", [f"score {score:.2f} is below the retake threshold {retake_below:.2f}", *named]
+        return "retake", ["score {} is below the retake threshold {}".format(*apart(score, retake_below)), *named]
     if score < decision.accept_from:
-        return "warn", [f"score {score:.2f} is below {decision.accept_from:.2f}", *named]
+        return "warn", ["score {} is below {}".format(*apart(score, decision.accept_from)), *named]
     if values.max() >= decision.warn_severity:
         return "warn", named
     return "accept", [f"score {score:.2f} is {decision.accept_from:.2f} or above", *named]

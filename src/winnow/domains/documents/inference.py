@@ -3,8 +3,8 @@
 `inputs` reads the pages, `judging` says what is found of each; `evaluation.own_pages` judges the assessor itself.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ def assess_files(
     and `ocr_readability` as one reads this page, with its `ocr_lines` and their median `ocr_text_height` in pixels, if
     it shall: `turned`, `text_height` and the verdict then rest on its lines, too, where enough of them agree; or the
     `error` that keeps a file, or a page of it, from being judged.
-    `document` names what it is a page of; the last page of a document has the whole document's `document_verdict`.
+    `document` names what it is a page of; the last page of a document has the whole document's `document_verdict`, and
+    `whole_documents` gives it to the others.
     """
     keep_freed_memory()
     return assess_with(*load_assessor(device, folder), files, options)
@@ -78,6 +79,20 @@ def assess_with(
                     entry["document_pages"] = len(verdicts[document])
                     entry["document_verdict"] = worst(verdicts.pop(document))
             yield entry
+
+
+def whole_documents(entries: Iterable[dict[str, Any]], waiting: deque[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The entries in order, each with its document's verdict; `waiting` holds those whose document is not whole yet."""
+    known: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        waiting.append(entry)
+        if "document_verdict" in entry:
+            known[entry["document"]] = {name: entry[name] for name in ("document_pages", "document_verdict")}
+        while waiting and (found := known.get(waiting[0]["document"])):
+            first = waiting.popleft()
+            if "document_verdict" in first:  # the last one of its document
+                del known[first["document"]]
+            yield first | found
 
 
 def worst(verdicts: Sequence[str]) -> str:

@@ -62,6 +62,8 @@ class Prepared:
     """pixels, as measured upright; 0 where it is unknown"""
     error: str = ""
     reading: Reading | None = None
+    is_upright: bool = False
+    """whether a page that was turned is judged upright"""
 
 
 def tasks(files: Sequence[Path], preparation: definitions.Preparation) -> Iterator[Task]:
@@ -104,7 +106,16 @@ def prepare(task: Task, model: Assessor, options: Options) -> Prepared:
     if turned in LYING and not options.turn:  # what is measured of a page that lies is the width of its letters
         height = text_height(letters(np.ascontiguousarray(np.rot90(ink_mask(page)))))
     parts, measures = cut(page, model.tiling), list(found.values())
-    return Prepared(task, page if options.explained else nothing, parts, measures, turned, height, reading=reading)
+    return Prepared(
+        task,
+        page if options.explained else nothing,
+        parts,
+        measures,
+        turned,
+        height,
+        reading=reading,
+        is_upright=bool(turned) and options.turn,
+    )
 
 
 def _direction(page: Pixels, height: float) -> int:

@@ -35,7 +35,12 @@ def _entry(each: Prepared, found: Estimates, model: Assessor, calibration: Calib
         facts[TEXT_HEIGHT] = each.reading.capitals(facts[TEXT_HEIGHT])
     verdict, reasons = verdict_of(found, facts, model, calibration)
     if each.turned:
-        reasons = [*reasons, f"the page is turned by {each.turned}° (`--turn` judges it upright)"]
+        told = (
+            "was turned by {}°, and is judged upright"
+            if each.is_upright
+            else "is turned by {}° (`--turn` judges it upright)"
+        )
+        reasons = [*reasons, f"the page {told.format(each.turned)}"]
     flagged = [
         place for place in np.argsort(-severities, kind="stable") if severities[place] >= model.decision.flag_from
     ]

@@ -1,10 +1,11 @@
 """`winnow serve documents`: drop a scan or a PDF, see the verdict on each page with its reasons."""
 
+from collections import deque
 from typing import Any
 
 from pydantic import Field
 
-from winnow.domains.documents.inference import assess_with
+from winnow.domains.documents.inference import assess_with, whole_documents
 from winnow.domains.documents.inputs import Options
 from winnow.domains.documents.model.estimates import load_assessor
 from winnow.domains.documents.source.files import documents_of
@@ -38,7 +39,7 @@ def open_service(trained: TrainedModel) -> Service:
                 entries.append({**entry, "file": upload.name, "document": _document(upload.name)})
         if all("error" in entry for entry in entries):
             raise WinnowError(f"{upload.name}: {entries[0]['error']}", fix=f"send one of {', '.join(SUFFIXES)}")
-        return entries
+        return list(whole_documents(entries, deque()))
 
     return Service(
         domain="documents",

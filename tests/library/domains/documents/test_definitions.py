@@ -1,7 +1,10 @@
 """The documented score, its parts, the classes and the verdict, against figures worked out by hand."""
 
+import re
+from collections import deque
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from winnow.domains.documents import definitions
 from winnow.domains.documents.definitions import Decision, class_of, severity_score
 from winnow.domains.documents.definitions import decide as judge
+from winnow.domains.documents.inference import whole_documents
 
 ISSUES = definitions.ISSUES
 
@@ -78,6 +82,37 @@ def test_the_verdict_names_its_reasons_the_worst_issue_first() -> None:
     early = replace(decision, flag_from=0.3, warn_severity=0.1)
     assert decide(0.7, severities(blur=0.2), 0.35, early) == ("warn", ["blur (severity 0.20)"])
     assert decide(0.35, severities(), 0.35, decision)[0] == "warn"  # the threshold itself is not below it
+
+
+@pytest.mark.parametrize(
+    ("score", "retake_below", "told"),
+    [
+        (0.5951, 0.35, "score 0.595 is below 0.600"),
+        (0.59, 0.35, "score 0.59 is below 0.60"),
+        (0.59996, 0.35, "score 0.59996 is below 0.60000"),
+        (0.3499, 0.35, "score 0.3499 is below the retake threshold 0.3500"),
+    ],
+)
+def test_a_number_is_never_told_to_be_below_itself(score: float, retake_below: float, told: str) -> None:
+    decision = Decision(flag_from=0.2, accept_from=0.6, warn_severity=0.5, min_text_height=8, blank_below=0.0005)
+    _, reasons = judge(score, severities(), retake_below, decision, text_height=9.0, printed_share=0.1)
+    assert reasons == [told]
+    _, (small,) = judge(0.9, severities(), 0.35, decision, text_height=7.96, printed_share=0.1)
+    assert re.findall(r"[0-9.]+", small) == ["7.96", "8"]
+
+
+def test_the_rows_of_a_document_wait_for_its_verdict_and_keep_their_order() -> None:
+    def entry(number: int, document: str, verdict: str = "") -> dict[str, Any]:
+        last = {"document_pages": 2, "document_verdict": verdict} if verdict else {}
+        return {"number": number, "document": document, **last}
+
+    waiting: deque[dict[str, Any]] = deque()
+    given = [entry(0, "a"), entry(1, "b"), entry(2, "b", "warn"), entry(3, "a", "retake"), entry(4, "c")]
+    found = list(whole_documents(iter(given), waiting))
+    assert [(each["number"], each["document_verdict"]) for each in found] == [
+        (0, "retake"), (1, "warn"), (2, "warn"), (3, "retake"),
+    ]  # fmt: skip
+    assert list(waiting) == [entry(4, "c")], "what Ctrl+C leaves"
 
 
 def test_a_blank_page_and_text_that_is_too_small_have_verdicts_of_their_own() -> None:

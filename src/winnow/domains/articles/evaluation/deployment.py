@@ -39,7 +39,7 @@ def render(
         *_metrics(judgement),
         *_dimensions(dimensions),
         *_ceiling(ceiling),
-        *_progression(progression, judgement.get("ridge")),
+        *_progression(progression, judgement),
         *_slices(slices),
         *_worst(worst),
         *_cost(oracle),
@@ -102,15 +102,27 @@ def _ceiling(table: pd.DataFrame) -> Iterator[str]:
     yield ""
 
 
-def _progression(found: Mapping[str, Any], ridge: Mapping[str, Any] | None) -> Iterator[str]:
+SHARES = {
+    "good": "below 10% of the scale",
+    "may need more training": "10% to 15% of the scale",
+    "retrain": "above 15% of the scale",
+}
+"""What the verdicts on a validation MAE mean; where scores vary little, a constant prediction has a low one too."""
+
+
+def _progression(found: Mapping[str, Any], judgement: Mapping[str, Any]) -> Iterator[str]:
+    ridge, apart = judgement.get("ridge"), judgement["model"]["overfit_error"]
+    mean = judgement["baseline"]["mean"]["mae"]
     yield "## Training"
     yield ""
     yield (
         f"- the weights are those of validation {found['best_validation']} of {found['validations']}: validation MAE "
-        f"{found['best_val_mae']:.3f} ({found['val_mae_verdict']}), training MAE then {found['train_mae_then']:.3f}"
+        f"{found['best_val_mae']:.3f} ({SHARES[found['val_mae_verdict']]}; a constant prediction has {mean:.3f} in the "
+        f"test), training MAE then {found['train_mae_then']:.3f}"
     )
     yield f"- {'the last validations differ by less than 2%: converged' if found['converged'] else 'not converged yet'}"
-    yield "- overfitting: validation got worse while training improved" if found["overfitting"] else "- no overfitting"
+    worse = "validation got worse while training improved" if found["overfitting"] else "validation did not get worse"
+    yield f"- after it {worse}; the error in training is {apart:.0%} lower than in the test (overfit_error)"
     if ridge:
         yield (
             f"- the model averages the network, of which this is said, with ridge regression on TF-IDF (share "

@@ -5,6 +5,7 @@ Differences, shifts and separations are shares of the scale's width, so that one
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ DEAD = 0.05
 SAME = 0.985
 """Correlation, of either sign, from which one dimension repeats another."""
 REPEATS = ["article_id", "dimension", "first", "second"]
+PAIRS = 3
+"""Pairs of dimensions that are named."""
 FEWEST_HUMAN = 8
 """Articles with human scores from which agreement is measured."""
 
@@ -116,9 +119,9 @@ def measure(
     """The checks of a labelled sample. `sample` has article_id and topic; `human` is a `Scores` table, maybe empty."""
     scale = definition.config.scale
     scores = tabulate(labelled)
-    failures = [(each.article_id, each.first_failure) for each in labelled if each.first_failure]
+    failures = [(each.article_id, each.first_failure_ever) for each in labelled if each.first_failure_ever]
     probed = [each for answers in probes.values() for each in answers]
-    broken, asked = len(failures) + sum(bool(each.first_failure) for each in probed), len(labelled) + len(probed)
+    broken, asked = len(failures) + sum(bool(each.first_failure_ever) for each in probed), len(labelled) + len(probed)
     told = f"{broken} of {asked} answers broke the schema or were refused at the first attempt, {_range(broken, asked)}"
     found = [_check(gates, "parse_failures", broken / asked, told)]
     counts = {str(name): int(count) for name, count in sample["topic"].value_counts().items()}
@@ -187,19 +190,18 @@ def _topic_checks(
 def _dimension_checks(gates: Gates, scores: pd.DataFrame, width: float) -> list[Check]:
     spread = scores.std(ddof=0) / width
     dead = [str(name) for name in scores.columns if spread[name] <= DEAD]
-    alive = [str(name) for name in scores.columns if name not in dead]
     same = [
-        f"{first} and {second}"
-        for index, first in enumerate(alive)
-        for second in alive[index + 1 :]
-        if abs(pearson_correlation(scores[first], scores[second])) >= SAME
+        f"{one} and {other}"
+        for one, other in combinations(map(str, scores.columns), 2)
+        if scores[one].equals(scores[other])
+        or (not {one, other} & {*dead} and abs(pearson_correlation(scores[one], scores[other])) >= SAME)
     ]
+    repeated = [*same[:PAIRS], *([f"{len(same) - PAIRS} more pairs"] if len(same) > PAIRS else [])]
     return [
         _check(gates, "dead_dimensions", len(dead), f"dimensions that hardly vary: {', '.join(dead) or 'none'}"),
-        _check(
-            gates, "duplicate_dimensions", len(same), f"dimensions that repeat each other: {'; '.join(same) or 'none'}"
-        ),
-    ]
+        _check(gates, "duplicate_dimensions", len(same),
+               f"dimensions that repeat each other: {'; '.join(repeated) or 'none'}"),
+    ]  # fmt: skip
 
 
 def _probe_checks(

@@ -2,14 +2,17 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from winnow.domains.articles.definitions import analysis_of, scoring_of
 from winnow.domains.articles.rules.labelling import Labeller, announce
 from winnow.domains.articles.rules.outcomes import Article, told_of
+from winnow.domains.articles.rules.prefilter import Sieve, broken_rule
 from winnow.domains.articles.rules.rounds import has_passed
-from winnow.domains.articles.source.formats import NotAnArticle, article_of, jsonl_rows, text_of
+from winnow.domains.articles.source.formats import NotAnArticle, article_of, is_csv, jsonl_rows, text_of
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
@@ -46,6 +49,7 @@ def label_file(
 
     labeller.collect()
     articles = {number: _article(row) for number, row in _articles(path, reject)}
+    _tell_outside(path, Sieve(labeller.definition.prefilter))
     # By seed: the brake looks at neighbours, and in a file those of one source may all be refused
     order = sorted(articles, key=lambda number: content_key([str(seed), articles[number].article_id]))
     missing = out.with_name(f"{out.name}.unlabelled.jsonl")
@@ -64,7 +68,7 @@ def label_file(
     answers = labeller.label_all((articles[number] for number in asked), is_batch=True, every=batch_size)
     found = dict(zip(asked, answers, strict=True))
     say(told_of(answers, labeller.use))
-    field = labeller.definition.config.analysis_field
+    field, scoring = labeller.definition.config.analysis_field, scoring_of(labeller.definition.config)
     for killed in out.parent.glob(f".{out.name}.*.tmp"):
         killed.unlink()  # of a process that was killed while it wrote; the store's lock says that none is writing
     with atomic_path(out) as scratch, scratch.open("w", encoding="utf-8") as target:
@@ -72,7 +76,8 @@ def label_file(
         for number, row in _articles(path):
             each = found.get(number)
             if each is not None and each.scores is not None:
-                target.write(_line({**row, field: {"dimensions": each.scores}}))
+                analysis = analysis_of([each.scores[name] for name in scoring.dimensions], scoring)
+                target.write(_line({**row, field: {**analysis, "dimensions": each.scores}}))
             elif each is not None:
                 lines.append({"id": row["id"], "reason": each.reason, "answer": each.answer})
             elif (known := before.get(str(row["id"]))) and known.get("reason"):
@@ -90,6 +95,16 @@ def label_file(
         "cost_usd": round(use.cost_usd, 6),
         "paid_now_usd": round(use.paid_now_usd, 6),
     }
+
+
+def _tell_outside(path: Path, sieve: Sieve) -> None:
+    """Say how many articles the filter's prefilter would have left out: they are asked about, and paid, too."""
+    form = "csv" if is_csv(path) else "jsonl"
+    broken = Counter(rule for _, row in _articles(path) if (rule := broken_rule(sieve, row, form)))
+    if broken:
+        listed = ", ".join(f"{count} {rule}" for rule, count in sorted(broken.items()))
+        told = f"{broken.total()} articles are outside of prefilter.yaml ({listed}), and labelled all the same"
+        print(told, file=sys.stderr)
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -119,6 +134,6 @@ def _articles(path: Path, reject: Callable[[str], None] = lambda _: None) -> Ite
                 raise NotAnArticle(row)
             article_of(text_of(row), "jsonl")
         except NotAnArticle as reason:
-            reject(f"row {number} is left out: {reason}")
+            reject(f"row {number + 1} is left out: {reason}")
             continue
         yield number, dict(row)

@@ -57,6 +57,12 @@ class Outcome:
         return self.comparison.decision if self.comparison else "revise the prompt"
 
     @property
+    def has_malformed(self) -> bool:
+        """Whether too many first answers broke the schema."""
+        samples = [each for each in (self.calibration, self.validation) if each is not None]
+        return any(check.name == "parse_failures" and check.word != "PASS" for each in samples for check in each.checks)
+
+    @property
     def reasons(self) -> list[str]:
         return self.comparison.reasons if self.comparison else self.calibration.reasons
 
@@ -94,8 +100,8 @@ def calibrate(
     return outcome
 
 
-def require_pass(outcome: Outcome) -> None:
-    """Raise PromptRefusedError, with the reasons, unless both samples passed."""
+def require_pass(outcome: Outcome, *, are_reasons_told: bool = False) -> None:
+    """Raise PromptRefusedError, with the reasons unless they are told already, unless both samples passed."""
     if outcome.word != "PASS":
         cure = "read the report, revise the filter's prompt.md, and run `winnow articles calibrate` until it passes"
         if outcome.oracle.startswith("rules/"):
@@ -104,9 +110,15 @@ def require_pass(outcome: Outcome) -> None:
                 "Name another one (articles.label.oracle; your own server costs nothing), or use scores that you "
                 "have (articles.label.use_scores)"
             )
-        told = f"the oracle's prompt did not pass ({outcome.word}: {outcome.decision}); nothing more was asked:"
+        elif outcome.has_malformed:
+            cure += (
+                ". If the server was at fault and is mended: `winnow articles label --retry all` has everything asked, "
+                "and paid, again; `--retry malformed` only the malformed answers, whose first attempts stay counted"
+            )
+        told = f"the oracle's prompt did not pass ({outcome.word}: {outcome.decision}); nothing more was asked"
+        reasons = [] if are_reasons_told else [f"    {reason}" for reason in outcome.reasons]
         raise PromptRefusedError(
-            [told, *(f"    {reason}" for reason in outcome.reasons)],
+            [told + (":" if reasons else ""), *reasons],
             where=str(REPORT),
             fix=cure,
         )

@@ -18,7 +18,7 @@ from winnow.domains.articles.rules.oracles import Oracle, Reply, Tokens, make_or
 from winnow.domains.articles.rules.outcomes import Article, Labelled, Use, mean_of
 from winnow.domains.articles.rules.questions import MalformedAnswer, Question, Variant, hash_of, parse_answer, question
 from winnow.domains.articles.rules.runs import BatchRun, Run, Task
-from winnow.domains.articles.rules.stores import AnswerStore
+from winnow.domains.articles.rules.stores import RETIRED, AnswerStore
 from winnow.learn.interrupt import StopRequest, stop_request
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
@@ -131,6 +131,11 @@ class Labeller:
             self.kept.retire(numbers)
         return len(numbers)
 
+    def forget_answers(self) -> int:
+        """Have all answers to this prompt asked for again; how many there were. What they cost stays counted."""
+        with self.kept.saving():
+            return self.kept.forget(self.asker)
+
     def label_all(
         self, articles: Iterable[Article], variant: Variant = "plain", *, is_batch: bool = False, every: int = 0
     ) -> list[Labelled]:
@@ -171,12 +176,14 @@ class Labeller:
         if is_new:
             self.use.lost_usd += self.kept.lost.get(task.key, 0.0)
         found = None
-        for is_retired, stored in self.kept.of(task.key):
+        for retired, stored in self.kept.of(task.key):
             reply = _reply(stored)
             if is_new:
                 self.use.add(reply, now=False, malformed=bool(self._read(reply)[1]))
                 self.learn_excess(task.asked, reply)
-            if not is_retired:
+            if retired == RETIRED and not task.answers:
+                task.retired = task.retired or self._read(reply)[1]
+            if not retired:
                 found = self.decide(task, reply)
         return found
 
@@ -189,7 +196,8 @@ class Labeller:
             task.answer = reply.text[:QUOTED]
             if task.answers <= self.settings.parse_retries:
                 return None
-        return Labelled(task.article_id, scores, tuple(task.failures), answer="" if scores else task.answer)
+        answer = "" if scores else task.answer
+        return Labelled(task.article_id, scores, tuple(task.failures), answer=answer, retired=task.retired)
 
     def _read(self, reply: Reply) -> tuple[dict[str, float] | None, str]:
         """The scores, or why there are none."""

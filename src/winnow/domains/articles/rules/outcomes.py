@@ -31,6 +31,8 @@ class Labelled:
     """why there is no answer at all"""
     answer: str = ""
     """the beginning of the last malformed answer"""
+    retired: str = ""
+    """why the first answer of all was malformed, if it was asked for again since (`label --retry malformed`)"""
 
     @property
     def reason(self) -> str:
@@ -41,6 +43,11 @@ class Labelled:
     def first_failure(self) -> str | None:
         """Why the first request brought no scores; None when it did."""
         return self.failures[0] if self.failures else self.refusal
+
+    @property
+    def first_failure_ever(self) -> str | None:
+        """The same, of the first time that it was asked: asking again does not mend a prompt."""
+        return self.retired or self.first_failure
 
     @property
     def outcome(self) -> str:
@@ -59,13 +66,14 @@ def mean_of(answers: Sequence[Labelled]) -> Labelled:
         return first
     refusal = CAP if any(each.refusal == CAP for each in answers) else None
     failures = tuple(reason for each in answers for reason in each.failures)
+    retired = next((each.retired for each in answers if each.retired), "")
     scored = [each.scores for each in answers if each.scores is not None]
     if refusal or not scored:
         refusal = refusal or next((each.refusal for each in answers if each.refusal), None)
         answer = next((each.answer for each in answers if each.answer), "")
-        return Labelled(first.article_id, None, failures, refusal, answer)
+        return Labelled(first.article_id, None, failures, refusal, answer, retired)
     means = {name: math.fsum(each[name] for each in scored) / len(scored) for name in scored[0]}
-    return Labelled(first.article_id, means, failures)
+    return Labelled(first.article_id, means, failures, retired=retired)
 
 
 @dataclass

@@ -1,13 +1,14 @@
 """The prefilter: which articles are worth a label, and whether they are on-topic, in one pass over the text."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import regex
 
 from winnow.curate.duplicates import digest
 from winnow.domains.articles.definitions import Prefilter, WordRules, article_text
+from winnow.domains.articles.source.formats import NotAnArticle, article_of
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import SourceError
 
@@ -107,6 +108,19 @@ class Sieve:
                 return name
         wanted = self.keeps_all or words & self.keep_words or any(finds(each, text) for each in self.keep_patterns)
         return None if wanted else "nothing_to_keep"
+
+
+def broken_rule(sieve: Sieve, row: Mapping[str, Any], form: str) -> str | None:
+    """The rule by which filter would have left out an article of a file that is no source; None for one that it keeps.
+
+    An odd date or split, by which ingest rejects an article, breaks none.
+    """
+    try:
+        article = article_of(row, form)
+        title, content, source = (str(article[name]) for name in ("title", "content", "source"))
+        return sieve.sift(title, content, source, article["published"], article["language"]).rule
+    except (NotAnArticle, SourceError):  # a pattern that takes too long
+        return None
 
 
 def _compiled(rules: WordRules) -> tuple[frozenset[str], list[Any]]:

@@ -67,7 +67,8 @@ def has_passed(name: str, prompt: str, oracle: str, gates: str) -> bool:
 
 
 def summary(name: str) -> str:
-    """Rounds so far and what was paid for them, such as `3 rounds of uplifting/v1 so far, $0.15`."""
+    """What was calibrated so far and paid for it: `3 prompts or oracles tried for uplifting/v1 so far, $0.15`."""
     found = rounds(name)
-    cost = sum(each.paid_usd for each in found)
-    return f"{len(found)} round{'s' * (len(found) != 1)} of {name} so far" + (f", ${cost:.2f}" if cost else "")
+    cost, tried = sum(each.paid_usd for each in found), len({(each.prompt, each.oracle) for each in found})
+    told = "1 prompt" if tried == 1 else f"{tried} prompts or oracles"
+    return f"{told} tried for {name} so far" + (f", ${cost:.2f}" if cost else "")

@@ -50,6 +50,8 @@ class Task:
     answers: int = 0
     failures: list[str] = field(default_factory=list)
     answer: str = ""
+    retired: str = ""
+    """why the first answer of all was malformed, if it was asked for again since"""
     tries: int = 0
     pause: float = 0.0
     reserved: float = 0.0
@@ -216,7 +218,7 @@ class Run:
         return SILENT if self.heard and not error.unreachable else 1
 
     def _without(self, task: Task, reason: str) -> Labelled:
-        return Labelled(task.article_id, None, tuple(task.failures), reason, task.answer)
+        return Labelled(task.article_id, None, tuple(task.failures), reason, task.answer, task.retired)
 
     def _refuse_by_cap(self, task: Task, cost: float) -> None:
         labeller = self.labeller

@@ -12,6 +12,8 @@ from typing import Any
 from winnow.domains.articles.rules.batches import SentBatch
 from winnow.pipeline.cache import content_key
 
+RETIRED, FORGOTTEN = 1, 2
+"""Of a stored answer that was asked for again: because it was malformed, or along with all the others."""
 DIGEST = "digest"
 """Key of a stored answer under which its digest stands."""
 
@@ -68,10 +70,10 @@ class AnswerStore:
         whole = {**reply, DIGEST: _digest_of(reply)}
         self._file.execute("INSERT INTO replies VALUES (?, ?, 0, ?)", (key, asker, json.dumps(whole)))
 
-    def of(self, key: str) -> list[tuple[bool, dict[str, Any]]]:
-        """Each answer to a question, and whether it is retired: paid, and of no more use."""
+    def of(self, key: str) -> list[tuple[int, dict[str, Any]]]:
+        """Each answer to a question, and whether it is `RETIRED` or `FORGOTTEN`: paid, and of no more use; 0 else."""
         rows = self._file.execute("SELECT retired, reply FROM replies WHERE key = ? ORDER BY rowid", (key,))
-        found = [(bool(retired), self._whole(reply)) for retired, reply in rows]
+        found = [(int(retired), self._whole(reply)) for retired, reply in rows]
         return [(retired, reply) for retired, reply in found if reply is not None]
 
     def by(self, asker: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -121,6 +123,12 @@ class AnswerStore:
 
     def retire(self, numbers: list[int]) -> None:
         self._file.executemany("UPDATE replies SET retired = 1 WHERE rowid = ?", [(number,) for number in numbers])
+
+    def forget(self, asker: str) -> int:
+        """Have all answers of an oracle to a prompt count as never given, but for their cost; how many were in use."""
+        row = self._file.execute("SELECT count(*) FROM replies WHERE asker = ? AND NOT retired", (asker,)).fetchone()
+        self._file.execute("UPDATE replies SET retired = ? WHERE asker = ?", (FORGOTTEN, asker))
+        return int(row[0])
 
 
 def _intact(text: Any) -> dict[str, Any] | None:

@@ -145,7 +145,10 @@ def _prefilter_problems(prefilter: Prefilter) -> Iterator[Problem]:
     for location, words in places:
         for index, word in enumerate(words):
             if not re.fullmatch(r"\w+", word):
-                yield (*location, index), f"{word!r} is not one word; write it as a pattern under keep or drop"
+                instead = (
+                    "name the words one by one" if location[0] == "topic" else f"write it under {location[0]}.patterns"
+                )
+                yield (*location, index), f"{word!r} is not one word: {instead}"
     first, last = prefilter.dates.first, prefilter.dates.last
     if first and last and first > last:
         yield ("dates", "first"), f"{first} is after last ({last})"

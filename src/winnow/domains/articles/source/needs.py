@@ -15,6 +15,12 @@ from winnow.pipeline.recognised import Needs, Setting
 
 FIRST = 200
 """Rows that are looked at."""
+WITHOUT_SCORES = (
+    "texts without scores need a filter of yours (params.yaml, articles.common.definition) and an oracle",
+    "(articles.label.oracle; the default, `rules`, is for the embedded data alone): docs/articles.md, Your data",
+)
+OWN = ("common.definition", "label.use_scores", "label.oracle.provider", "label.oracle.model", "label.oracle.base_url")
+"""Settings of a user's own articles, which the preset `default` leaves as they are."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 BANDS = ("low", "middle", "high")
 PREFILTER = """\
@@ -38,7 +44,8 @@ def needs(sources: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> Ne
     paths = [Path(each["path"]) for each in sources if each["format"] in {"scored", "csv"}]
     rows = [row for path in paths for row in islice(_scored(path), FIRST)]
     if not rows:
-        return Needs()
+        is_ready = not sources or params["label"]["oracle"]["provider"] != "rules"
+        return Needs() if is_ready else Needs(before=WITHOUT_SCORES)
     current, most = params["common"]["definition"], 1 - params["ingest"]["max_rejected_share"]
     fitting = [(dimensions, name == current, name) for name, dimensions in _fitting(rows, most)]
     files: dict[Path, str] = {}

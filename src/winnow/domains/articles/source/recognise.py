@@ -33,10 +33,13 @@ def _source(path: Path) -> Recognised:
         raise unknown(path, LOOKED_FOR, [error]) from None
     whole = [row for row in rows if not isinstance(row, str) and "id" in row and "content" in row]
     if not whole:
-        first = next(
-            (row for row in rows if isinstance(row, str)), "no row has id and content" if rows else "it is empty"
+        first = next((row for row in rows if isinstance(row, str)), "it is empty")
+        fields = dict.fromkeys(name for row in rows if not isinstance(row, str) for name in row)
+        if fields:
+            first = f"no row has id and content; its fields are {', '.join(fields)}"
+        raise unknown(
+            path, LOOKED_FOR, [SourceError(first, fix="rename one to id and one to content" if fields else "")]
         )
-        raise unknown(path, LOOKED_FOR, [SourceError(first)])
     form = "scored" if form == "jsonl" and any(map(_has_scores, whole)) else form
     told = f"{form}, {len(whole)} of the first {len(rows)} rows{_about_scores(form, whole)}"
     return Recognised({"format": form, "path": path}, (path,), told)
