@@ -23,7 +23,7 @@ from scmrepo.exceptions import SCMError
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.reading import reading
 from winnow.pipeline.tables import open_parquet
-from winnow.workspace.lockfile import check_lock
+from winnow.workspace.lockfile import check_merged
 
 MADE = ("data/", "metrics/")
 """Where stages write."""
@@ -48,7 +48,7 @@ class Revision:
         if name == "":  # Git's HEAD to DVC, but mostly what a command in the shell failed to print
             raise WinnowError("the revision's name is empty", fix="git log, or dvc exp list")
         if name is None:
-            check_lock()
+            check_merged()
         scm = Repo().scm
         try:
             commit: str = scm.resolve_rev(f"{resolve_rev(scm, name or 'HEAD')}^{{commit}}")  # not of a tree or a file
