@@ -218,6 +218,16 @@ def test_pull_requests_start_from_what_main_has_cached() -> None:
     assert [step["if"] for step in steps("report", "reproduce") if "if" in step] == [only, only]
 
 
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_a_job_that_looks_for_the_base_has_the_history_and_the_pull_requests_own_commit(file: Path) -> None:
+    """By default GitHub checks out one commit alone, the merge with the base branch: nobody has committed that."""
+    for name, job in workflow_file(file.stem)["jobs"].items():
+        if any("merge-base" in step.get("run", "") for step in job["steps"]):
+            (checkout,) = (step["with"] for step in job["steps"] if "actions/checkout@" in step.get("uses", ""))
+            assert checkout["fetch-depth"] == 0, name
+            assert checkout["ref"].startswith("${{ github.event.pull_request.head.sha"), name
+
+
 @pytest.mark.parametrize(
     ("number", "commit", "code"),
     [("12", PULL_HEAD, 0), ("12; touch hacked", PULL_HEAD, 1), ("", PULL_HEAD, 1), ("12", "other", 1)],
@@ -255,6 +265,7 @@ def test_train_opens_a_pull_request_and_runs_no_text(clone: Clone, tmp_path: Pat
     assert "skip ci" not in created
     assert "keep=cache" in (runner.folder / "output").read_text(), "there is no remote"
     kept = next(step for step in steps("train", "train") if "upload-artifact" in step.get("uses", ""))
+    assert kept["if"] == "steps.train.outputs.keep == 'cache'"
     model = yaml.safe_load((clone.root / "dvc.lock").read_text())["stages"]["train@climb"]["outs"][0]["md5"]
     assert (clone.root / kept["with"]["path"] / "files/md5" / model[:2] / model[2:]).exists()
 

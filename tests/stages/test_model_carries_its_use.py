@@ -25,7 +25,7 @@ from tests.stages.programs import Programs
 from tests.stages.variations import params_of, varied
 from winnow.cli.models import carried_by
 from winnow.domains.load import has_module, load
-from winnow.learn.folder import copy_model
+from winnow.learn.folder import PASSED, copy_model
 from winnow.learn.trained import load_trained
 from winnow.pipeline.errors import WinnowError
 
@@ -148,10 +148,10 @@ def test_without_a_trained_model_each_verb_names_the_command_that_trains(here: T
 
 def test_every_answer_says_what_evaluate_found(trained: Trained) -> None:
     judged = json.loads((trained.folder / f"metrics/{trained.domain}/judgement.json").read_text())
-    assert judged["verdict"] in {"REVIEW", "FAIL"}  # the preset tiny trains too little to pass
+    passed = judged["verdict"] in PASSED  # a domain of one's own may, on the preset tiny already
     stamped = 0
     for answer in trained.answers:
-        assert judged["reasons"][0] in answer.warned
+        assert (judged["reasons"][0] in answer.warned) != passed
         assert "trained on synthetic data" in answer.warned
         for each in json_answers(answer):
             assert each["model_verdict"] == judged["verdict"]

@@ -100,8 +100,8 @@ def compare(domain: str, before: Revision, after: Revision) -> Comparison:
     ingested = [_digest(f"ingest@{domain}", f"data/{domain}/ingest", each) for each in (before, after)]
     if other_data := None not in ingested and ingested[0] != ingested[1]:
         notes.append("other data were ingested: a difference may be that of the data, not of the model")
-    model = f"train@{domain}", f"data/{domain}/train/model"
-    trained_again = _digest(*model, before) != _digest(*model, after)
+    models = [_digest(f"train@{domain}", f"data/{domain}/train/model", each) for each in (before, after)]
+    trained_again = None in models or models[0] != models[1]  # without dvc.lock, nobody knows that it is the same
     noise = None
     try:
         noise = read_noise(domain, after) or read_noise(domain, before)
@@ -215,7 +215,7 @@ def _paired_in(
         first, second = (compared.rows(table) for table in tables if table is not None)
         if not len(first) and not len(second):
             return {}, ""
-        if numbers[0] != numbers[1] or not same_rows(first, second, compared):
+        if None in numbers[0] + numbers[1] or numbers[0] != numbers[1] or not same_rows(first, second, compared):
             return {}, f"{compared.whole} has changed"
         intervals = paired_intervals(
             compared, first, second, names, resamples=RESAMPLES, confidence=CONFIDENCE, rng=np.random.default_rng(0)

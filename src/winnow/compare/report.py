@@ -36,6 +36,9 @@ def as_records(before: Revision, after: Revision, domain: str | None = None) -> 
         "domains": {
             one.domain: {
                 "verdict": dict(zip(("before", "after"), one.verdicts, strict=True)),
+                "headline": {
+                    when: each and each._asdict() for when, each in zip(("before", "after"), one.headlines, strict=True)
+                },
                 "differences": [_record(each) for each in one.differences],
                 "notes": list(one.notes),
                 "other_data": one.other_data,
@@ -48,7 +51,13 @@ def as_records(before: Revision, after: Revision, domain: str | None = None) -> 
             for one in compared
             if domain in (None, one.domain)
         },
+        "removed": _removed(*params) if domain is None else [],
     }
+
+
+def _removed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The domains that only the earlier revision has, by the params of both."""
+    return [each for each in before.get("domains", []) if each not in after.get("domains", [])]
 
 
 def _record(each: Difference) -> dict[str, Any]:
@@ -72,7 +81,7 @@ def write_report(
     locks = before.locked_stages(), after.locked_stages()
     params = before.yaml("params.yaml"), after.yaml("params.yaml")
     earlier, domains = (each.get("domains", []) for each in params)
-    removed = [each for each in earlier if each not in domains and domain is None]
+    removed = _removed(*params) if domain is None else []
     decided = decide(compare(each, before, after) for each in domains)
     compared = [one for one in decided if domain in (None, one.domain)]
     head = f"**winnow**: {plain(after.title)} compared with {plain(before.title)}"
@@ -134,7 +143,7 @@ def _line(one: Comparison, run: Sequence[str], seconds: Mapping[str, float]) -> 
     worse = [name for name, each in changes.items() if each.decision == WORSE and (new is None or name != new.metric)]
     mark += f", {len(worse)} other metric(s) worse" if worse else ""
     mark += ", other data" if one.other_data and one.differences else ""
-    if first != second and old and not any(each.decision in (BETTER, WORSE) for each in one.differences):
+    if first != second and old and new and not any(each.decision in (BETTER, WORSE) for each in one.differences):
         mark += "; no change behind the verdict is distinguishable"
     return [plain(one.domain), verdict, value, mark, stages]
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import subprocess
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from scmrepo.exceptions import SCMError
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.reading import reading
 from winnow.pipeline.tables import open_parquet
+from winnow.workspace.lockfile import check_merged
 
 MADE = ("data/", "metrics/")
 """Where stages write."""
@@ -45,19 +47,23 @@ class Revision:
         self._current: dict[str, bool] = {}
         if name == "":  # Git's HEAD to DVC, but mostly what a command in the shell failed to print
             raise WinnowError("the revision's name is empty", fix="git log, or dvc exp list")
+        if name is None:
+            check_merged()
+        scm = Repo().scm
         try:
-            scm = Repo().scm
             commit: str = scm.resolve_rev(f"{resolve_rev(scm, name or 'HEAD')}^{{commit}}")  # not of a tree or a file
         except (RevError, SCMError) as error:
-            shallow = Path(Repo.find_root(), ".git", "shallow").exists()
             raise WinnowError(
                 f"there is no revision `{name or 'HEAD'}` ({error})",
-                fix="git fetch --unshallow: this clone is shallow" if shallow else "git log, or dvc exp list",
+                fix="git fetch --unshallow: this clone is shallow" if _is_shallow() else "git log, or dvc exp list",
             ) from None
         self.title = f"the working tree at {commit[:7]}"
         if name is not None:
             self.title = commit[:7] if commit.startswith(name) else f"{name} ({commit[:7]})"
-        self._files = DVCFileSystem(rev=commit if name else None)
+        inner = Path(Repo.find_root()).resolve().relative_to(Path(scm.root_dir).resolve()).as_posix() if name else "."
+        self._root = "" if inner == "." else f"{inner}/"
+        """of the checkout in the files of a commit: it may be a folder of a larger repository"""
+        self._files = DVCFileSystem(rev=commit, subrepos=bool(self._root)) if name else DVCFileSystem()
         self._parsed: dict[str, dict[str, Any]] = {}
 
     def json(self, path: str) -> dict[str, Any]:
@@ -94,19 +100,21 @@ class Revision:
     def pictures(self, folder: str) -> dict[str, bytes]:
         """The PNG files of a folder by name, those that are at hand."""
         try:
-            paths = sorted(path for path in self._files.find(folder) if path.endswith(".png"))
+            paths = sorted(path for path in self._files.find(self._root + folder) if path.endswith(".png"))
         except OUT_OF_REACH:
             return {}
-        read = {path.rpartition("/")[2]: self.read(path) for path in paths}
+        read = {path.rpartition("/")[2]: self.read(path.removeprefix(self._root)) for path in paths}
         return {name: content for name, content in read.items() if content is not None}
 
     def read(self, path: str) -> bytes | None:
         """A file's content; None when it is neither here, in Git, in DVC's cache, nor in the default remote."""
+        locked = self._locked_files.get(path) if path.startswith(MADE) else None
         try:
             content = self._read(path)
         except OUT_OF_REACH:
+            if locked:
+                self.notes[path] = f"{path}, which its stage wrote by dvc.lock, is missing: git checkout, or dvc repro"
             return None
-        locked = self._locked_files.get(path) if path.startswith(MADE) else None
         if locked and hashlib.md5(content, usedforsecurity=False).hexdigest() != locked:
             self.notes[path] = f"{path} is not what dvc.lock says that its stage wrote: dvc repro"
         return content
@@ -119,7 +127,7 @@ class Revision:
             with DataFileSystem(index=self._index.data["repo"]).open(path, "rb") as file:
                 stored: bytes = file.read()
             return stored
-        with self._files.open(path, "rb") as file:
+        with self._files.open(self._root + path, "rb") as file:
             content: bytes = file.read()
         return content
 
@@ -133,7 +141,8 @@ class Revision:
         try:
             return [out for out in self._index.outs if out.use_cache]
         except DvcException as error:
-            raise WinnowError(f"DVC cannot read the pipeline: {error}", where=self.title, fix="dvc status") from None
+            fix = "correct the file; in a merge or rebase, `git status` names what has conflicts"
+            raise WinnowError(f"DVC cannot read the pipeline: {error}", where=self.title, fix=fix) from None
 
     @cached_property
     def _locked_files(self) -> dict[str, str]:
@@ -146,9 +155,10 @@ class Revision:
         if out.def_path not in self._current:
             self._current[out.def_path] = not out.workspace_status()
             if out.exists and not self._current[out.def_path]:
-                self.notes[out.def_path] = (
-                    f"{out.def_path} is not what dvc.lock says; what dvc.lock says was compared "
-                    f"(`dvc checkout {out.def_path}` brings it back)"
+                self.notes[out.def_path] = f"{out.def_path} was not read: " + (
+                    f"it is not what dvc.lock says (`dvc checkout {out.def_path}` brings that back)"
+                    if out.hash_info
+                    else "dvc.lock does not know it (git checkout dvc.lock, or dvc repro)"
                 )
         return self._current[out.def_path]
 
@@ -156,3 +166,9 @@ class Revision:
         if not isinstance(found, dict):
             raise WinnowError(f"{path} holds no names with values", where=self.title)
         return found
+
+
+def _is_shallow() -> bool:
+    """Whether Git has a part of the history alone, wherever it keeps it."""
+    asked = ["git", "rev-parse", "--is-shallow-repository"]
+    return subprocess.run(asked, capture_output=True, check=False).stdout.strip() == b"true"

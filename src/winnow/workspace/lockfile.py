@@ -1,5 +1,6 @@
 """dvc.lock as it lies here, and DVC as a program that tells its errors."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -34,8 +35,18 @@ def stages_in(lock: bytes) -> set[str] | None:
 
 def check_lock() -> None:
     """Raise WinnowError when there is a dvc.lock that DVC cannot read, since then it can do nothing at all."""
+    check_merged()
     if LOCK.exists() and stages_in(LOCK.read_bytes()) is None:
         raise WinnowError(
             f"{LOCK} is empty or damaged: DVC does not write it atomically",
             fix=f"if DVC is running, try again; else `git checkout {LOCK}`, and what its cache holds is not run again",
+        )
+
+
+def check_merged() -> None:
+    """Raise WinnowError when dvc.lock holds what Git could not merge."""
+    if LOCK.exists() and re.search(rb"^<<<<<<< ", LOCK.read_bytes(), re.MULTILINE):
+        raise WinnowError(
+            f"{LOCK} holds the conflicts of a merge or rebase",
+            fix=f"`git checkout --ours {LOCK}`, or --theirs; then dvc repro, which writes what is merged, and git add",
         )

@@ -14,9 +14,10 @@ import yaml
 
 from tests.library.compare.conftest import git
 from winnow.cli import experiments as cli
-from winnow.compare.report import write_report
+from winnow.compare.report import as_records, write_report
 from winnow.compare.revisions import Revision
 from winnow.pipeline.errors import WinnowError
+from winnow.workspace.status import stale_stages
 
 MAKE = '''\
 """Stand-ins of three stages; the evaluation's numbers are made from the params alone."""
@@ -128,7 +129,9 @@ def line(report: str) -> list[str]:
 
 
 def value(revision: str) -> str:
-    shown = subprocess.run(["git", "show", f"{revision}:metrics/climb/evaluate.json"], check=True, capture_output=True)
+    shown = subprocess.run(
+        ["git", "show", f"{revision}:./metrics/climb/evaluate.json"], check=True, capture_output=True
+    )
     return f"{json.loads(shown.stdout)['perplexity']:.4g}"
 
 
@@ -204,7 +207,7 @@ def test_git_checkout_without_dvc_checkout_pairs_no_revision_with_itself() -> No
     git("checkout", "-q", "main~1")
     found = told("main")
     assert line(found)[2] == f"perplexity {value('main')} → {value('main~1')}"
-    assert "data/climb/evaluate is not what dvc.lock says" in found
+    assert "data/climb/evaluate was not read: it is not what dvc.lock says" in found
     assert "give" not in found, "what dvc.lock says was read, so that the predictions give the metrics"
     assert "compared unpaired" not in found
     subprocess.run(["dvc", "checkout", "-q"], check=True)
@@ -221,6 +224,82 @@ def test_stale_data_without_a_cache_are_not_used() -> None:
     assert "no stored predictions for main" in found
     assert "compared unpaired: perplexity" in found
     assert ", unpaired" in line(found)[3]
+
+
+def test_without_dvc_lock_no_model_counts_as_the_same() -> None:
+    for branch, start in (("a", "main~1"), ("b", "main")):
+        git("checkout", "-q", "-b", branch, start)
+        git("rm", "-q", "dvc.lock")
+        commit("no lock")
+    found = told("a", "b")
+    assert "spread over training seeds is not known" in found
+    assert line(found)[3] == "⚪ not distinguishable, unpaired"
+    found = told("main")
+    assert "data/climb/evaluate was not read: dvc.lock does not know it" in found
+
+
+@pytest.mark.parametrize("name", ["evaluate", "judgement"])
+def test_metrics_that_are_missing_are_named(name: str) -> None:
+    Path(f"metrics/climb/{name}.json").unlink()
+    found = told("main")
+    assert f"metrics/climb/{name}.json, which its stage wrote by dvc.lock, is missing" in found
+    assert "no change behind the verdict" not in found, "there is no verdict"
+
+
+def test_a_lock_with_conflicts_is_no_half_written_one() -> None:
+    git("checkout", "-q", "-b", "side", "main~1")
+    put(train={"loss": 1.3})
+    repro()
+    commit("side")
+    subprocess.run(["git", "merge", "-q", "main"], check=False, capture_output=True)
+    for ask in (lambda: told("main"), stale_stages):
+        with pytest.raises(WinnowError, match="conflicts of a merge or rebase") as refused:
+            ask()
+        assert "git checkout --ours dvc.lock" in str(refused.value.fix)
+    assert f"perplexity {value('main')} → {value('side')}" in told("main", "side"), "what is committed has none"
+
+
+def test_a_second_worktree_reads_its_own_files_and_the_cache(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git("tag", "release/v1", "main~1")
+    git("worktree", "add", "-q", "--detach", str(tmp_path / "second"), "release/v1")
+    monkeypatch.chdir(tmp_path / "second")
+    subprocess.run(["dvc", "cache", "dir", "--local", str(here / ".dvc/cache")], check=True)
+    found = told("main")
+    assert line(found)[2] == f"perplexity {value('main')} → {value('release/v1')}"
+    assert "unpaired" not in found
+    assert line(told("release/v1"))[3] == "unchanged"
+
+
+def test_a_checkout_in_a_folder_of_a_larger_repository(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    larger, inner = tmp_path / "larger", tmp_path / "larger/models"
+    shutil.copytree(here, inner, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    shutil.copytree(here / ".git", larger / ".git")
+    monkeypatch.chdir(inner)
+    commit("moved into a folder")
+    put(train={"loss": 1.3})
+    repro()
+    first = line(told("HEAD"))
+    assert first[2].startswith(f"perplexity {value('HEAD')} → "), "not a new domain"
+    assert "unpaired" not in first[3], "the cache has the predictions of the commit"
+    git("clone", "-q", "--depth", "1", f"file://{larger}", str(tmp_path / "shallow"))
+    monkeypatch.chdir(tmp_path / "shallow/models")
+    with pytest.raises(WinnowError, match="no revision") as refused:
+        told("HEAD~1")
+    assert "git fetch --unshallow" in str(refused.value.fix)
+
+
+def test_programs_are_told_the_headlines_and_what_is_gone() -> None:
+    put(evaluate={"gate": {"headline": "validity_score"}})
+    record = as_records(Revision("main"), Revision(None))
+    headline = record["domains"]["climb"]["headline"]
+    assert [headline[when]["metric"] for when in ("before", "after")] == ["perplexity", "validity_score"]
+    assert headline["after"]["value"] == 0.9
+    Path("params.yaml").write_text("domains: []\n")
+    assert as_records(Revision("main"), Revision(None))["removed"] == ["climb"]
 
 
 def test_a_missing_cache_leaves_the_comparison_unpaired() -> None:
