@@ -1,6 +1,7 @@
 """What stages print: where rows went, and what takes long."""
 
 import time
+from threading import Event
 
 import pytest
 
@@ -61,3 +62,26 @@ def test_what_takes_minutes_is_announced_again_until_something_else_is_done(
     assert all("evaluate@toy  predicting …" in line for line in lines)
     time.sleep(0.4)
     assert capsys.readouterr().err == "", "it goes on after the end"
+
+
+def test_what_was_just_about_to_be_told_is_not_told_again_after_its_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A timer that has fired cannot be cancelled any more: what it does must not start another."""
+    telling, ended = Event(), Event()
+
+    def slow(*lines: str) -> None:
+        print(*lines)
+        telling.set()
+        ended.wait(5)
+
+    monkeypatch.setattr(console, "DELAY", 0.01)
+    monkeypatch.setattr(console, "AGAIN", 0.01)
+    monkeypatch.setattr(console, "say", slow)
+    console.announce("evaluate@toy")
+    console.doing("predicting")
+    assert telling.wait(5)
+    console.announce("")
+    ended.set()
+    time.sleep(0.3)
+    assert capsys.readouterr().out.splitlines() == ["evaluate@toy  predicting …"]

@@ -5,16 +5,18 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from winnow.domains.sessions.cli import _source
-from winnow.domains.sessions.params import Events, Filter, Synthetic
+from winnow.domains.sessions.cli import _source, app
+from winnow.domains.sessions.params import Events, Filter, Source, Synthetic
 from winnow.domains.sessions.rules.plays import keep_plays
-from winnow.domains.sessions.source import events, hetrec, lightgcn, synthetic
+from winnow.domains.sessions.source import events, formats, hetrec, lightgcn, synthetic
 from winnow.domains.sessions.source.merge import catalogue, merge_plays, song_genres
 from winnow.pipeline.errors import SourceError
 
@@ -71,6 +73,35 @@ def test_a_column_of_counts_is_the_number_of_plays(tmp_path: Path) -> None:
     assert merge_plays([found])[["user", "plays"]].to_numpy().tolist() == [["ann", 20], ["bob", 2]]
     without = counting.model_copy(update={"plays": None})
     assert events.read(log(tmp_path, rows), without).plays["plays"].tolist() == [1] * 5
+
+
+@pytest.mark.parametrize(
+    ("option", "column", "value"),
+    [
+        ("--user-column", "user", "listener"),
+        ("--item-column", "song", "title"),
+        ("--timestamp-column", "timestamp", "1000"),
+        ("--skipped-column", "skipped", "true"),
+        ("--share-column", "share_played", "0.25"),
+        ("--plays-column", "plays", "7"),
+    ],
+)
+def test_evaluate_reads_the_column_that_each_option_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, column: str, value: str
+) -> None:
+    seen = []
+
+    def read(source: Source, path: Path) -> None:
+        seen.append(formats.read(source, path).plays)
+        raise SourceError("enough was read")
+
+    file = tmp_path / "plays.csv"
+    file.write_text(f"user,item,other\nann,one,{value}\n")
+    monkeypatch.setattr("winnow.domains.sessions.cli.use_model", lambda *_: None)
+    monkeypatch.setattr("winnow.domains.sessions.source.formats", SimpleNamespace(read=read))
+    with pytest.raises(SourceError, match="enough was read"):
+        CliRunner().invoke(app, ["evaluate", str(file), option, "other"], catch_exceptions=False)
+    assert seen[0][column].astype(str).str.lower().tolist() == [value]
 
 
 def test_columns_by_position_and_parquet_and_a_name_that_stands_twice(tmp_path: Path) -> None:
