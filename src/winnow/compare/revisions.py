@@ -110,26 +110,32 @@ class Revision:
         """A file's content; None when it is neither here, in Git, in DVC's cache, nor in the default remote."""
         locked = self._locked_files.get(path) if path.startswith(MADE) else None
         try:
-            content = self._read(path)
+            content, cached = self._read(path)
         except OUT_OF_REACH:
             if locked:
                 self.notes[path] = f"{path}, which its stage wrote by dvc.lock, is missing: git checkout, or dvc repro"
             return None
-        if locked and hashlib.md5(content, usedforsecurity=False).hexdigest() != locked:
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if locked and digest != locked:
             self.notes[path] = f"{path} is not what dvc.lock says that its stage wrote: dvc repro"
+        if cached and digest != cached:
+            self.notes[path] = (
+                f"{path} is damaged in DVC's cache: delete files/md5/{cached[:2]}/{cached[2:]} there, then dvc fetch, "
+                "or dvc repro --force of its stage"
+            )
         return content
 
-    def _read(self, path: str) -> bytes:
+    def _read(self, path: str) -> tuple[bytes, str | None]:
+        """A file's content; if it comes from DVC's cache, also the digest by which it was looked up there."""
+        files, name = self._files, self._root + path
         if self.name is None:
             out = next((out for out in self._cached_outputs if Path(path).is_relative_to(out.def_path)), None)
             if out is None or self._is_current(out):
-                return Path(path).read_bytes()
-            with DataFileSystem(index=self._index.data["repo"]).open(path, "rb") as file:
-                stored: bytes = file.read()
-            return stored
-        with self._files.open(self._root + path, "rb") as file:
+                return Path(path).read_bytes(), None
+            files, name = DataFileSystem(index=self._index.data["repo"]), path
+        with files.open(name, "rb") as file:
             content: bytes = file.read()
-        return content
+        return content, files.info(name).get("md5")
 
     @cached_property
     def _index(self) -> Index:

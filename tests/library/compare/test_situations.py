@@ -1,5 +1,6 @@
 """What `winnow compare` says in the situations that repositories get into, with real Git and DVC: the truth in each."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -417,6 +418,19 @@ def test_predictions_that_do_not_give_the_stored_metric_are_told() -> None:
     commit("other predictions")
     assert "but the stored predictions give" in told("main~1", "HEAD")
     assert "but the stored predictions give" in told("HEAD", "main~1"), "of the earlier revision too"
+
+
+def test_a_file_that_was_damaged_in_the_cache_is_told() -> None:
+    """Its rows in another order: the metrics are the same, but pairs of rows would be none."""
+    file = Path("data/climb/evaluate/predictions.parquet")
+    digest = hashlib.md5(file.read_bytes()).hexdigest()
+    cached = Path(".dvc/cache/files/md5", digest[:2], digest[2:])
+    table = pd.read_parquet(file)
+    cached.unlink()  # may be a link to the working tree's
+    table.iloc[::-1].to_parquet(cached)
+    damaged = "data/climb/evaluate/predictions.parquet is damaged in DVC's cache"
+    assert damaged in told("HEAD~1", "HEAD")
+    assert damaged not in told("HEAD~1", "HEAD~1")
 
 
 def test_a_verdict_that_flips_without_a_real_change_says_so() -> None:
