@@ -17,7 +17,7 @@ import typer
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from winnow.pipeline.checkout import checkout_root
+from winnow.pipeline.checkout import checkout_root, is_checkout
 from winnow.pipeline.errors import TableError, WinnowError
 from winnow.pipeline.files import JUDGEMENT, folder_digest, read_json, write_json
 from winnow.pipeline.reading import reading
@@ -108,8 +108,10 @@ def use_model(domain: str, given: Path | None) -> TrainedModel:
 
 def home_of(domain: str, folder: Path) -> Path | None:
     """The root of the checkout in which a folder is where train writes the domain's model; None elsewhere."""
-    place, own = folder.resolve(), Path("data", domain, "train", "model")
-    return place.parents[3] if place.parts[-4:] == own.parts else None
+    own = Path("data", domain, "train", "model")
+    places = folder.absolute(), folder.resolve()  # `data` may be a link to another disk
+    homes = (place.parents[3] for place in places if place.parts[-4:] == own.parts)
+    return next(filter(is_checkout, homes), None)
 
 
 def find_judgement(domain: str, folder: Path, root: Path | None) -> dict[str, Any] | None:

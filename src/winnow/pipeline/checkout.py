@@ -15,8 +15,12 @@ P = TypeVar("P", Path, Path | None)
 
 def checkout_root() -> Path | None:
     """The root of the checkout around the working folder, `Path()` for that folder itself; None where there is none."""
-    places = (Path(), *Path.cwd().parents)
-    return next((root for root in places if all((root / mark).exists() for mark in MARKS)), None)
+    return next(filter(is_checkout, (Path(), *Path.cwd().parents)), None)
+
+
+def is_checkout(root: Path) -> bool:
+    """Whether a folder is the root of a checkout."""
+    return all((root / mark).exists() for mark in MARKS)
 
 
 def enter_checkout(*paths: P) -> tuple[P, ...]:

@@ -103,6 +103,17 @@ def test_a_model_named_in_its_checkout_has_that_checkouts_verdict(
     assert use_model("plants", tmp_path / "another" / MODEL).verdict == "PASS"
 
 
+def test_data_that_lie_on_another_disk_belong_to_their_checkout(checkout: Path, tmp_path: Path) -> None:
+    """Though a folder there looks like a checkout's: `data` is a link to one of the same name."""
+    judge(checkout, "PASS")
+    (tmp_path / "disk").mkdir()
+    (checkout / "data").rename(tmp_path / "disk" / "data")
+    (checkout / "data").symlink_to(tmp_path / "disk" / "data")
+    assert use_model("plants", None).verdict == "PASS"
+    assert use_model("plants", checkout / MODEL).verdict == "PASS"
+    assert use_model("plants", tmp_path / "disk" / MODEL).verdict == "PASS", "from within the checkout, as before"
+
+
 def test_a_judgement_without_a_verdict_is_one_message(checkout: Path) -> None:
     judge(checkout, "PASS")
     (checkout / JUDGED).write_text('{"reasons": []}')

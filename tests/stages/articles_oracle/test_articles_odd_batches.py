@@ -12,7 +12,8 @@ from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle
 from winnow.domains.articles.rules import batches
-from winnow.domains.articles.rules.oracles import OracleError
+from winnow.domains.articles.rules.batches import SentBatch
+from winnow.domains.articles.rules.oracles import GoneError, OracleError, may_be_lost
 from winnow.domains.articles.rules.servers import ServerReply
 
 COUNT = 12
@@ -153,8 +154,12 @@ def test_neither_a_list_without_end_nor_a_file_without_end_keeps_a_run(
             page = {"data": [{"id": "b", "metadata": {}}], "has_more": True}
             looks: list[str] = []
             labeller.oracle.exchange = lambda _, path: looks.append(path) or json.dumps(page).encode()  # type: ignore[attr-defined, func-returns-value]
-            assert batches._named(labeller.oracle, "mine", given, labeller.stop) is None  # type: ignore[arg-type]
-        assert len(looks) == batches.PAGES
+            with pytest.raises(GoneError, match="not among the last 2000"):
+                batches._named(labeller.oracle, "mine", given, labeller.stop)  # type: ignore[arg-type]
+            assert len(looks) == batches.PAGES
+            sent = SentBatch("mine", labeller.asker, None, {"key": 7})
+            unsure = batches.collect(labeller.oracle, sent, given, labeller.stop)  # type: ignore[arg-type]
+            assert may_be_lost(unsure["key"]), "it may be on a page that nobody looked at"
         assert looks[1] == "/batches?limit=100&after=b"
 
 

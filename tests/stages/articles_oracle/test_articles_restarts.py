@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -23,11 +24,13 @@ from tests.stages.programs import Programs
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import Definition, Example
 from winnow.domains.articles.rules.batches import SentBatch
+from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.gate import calibrate
 from winnow.domains.articles.rules.labelling import Labeller, announce
 from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Refused, Reply, Tokens, read_reply
 from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.rules.questions import Question
+from winnow.domains.articles.rules.runs import BrakeError
 from winnow.domains.articles.rules.samples import draw_samples
 from winnow.domains.articles.rules.servers import ServerReply
 from winnow.domains.articles.tables import Scores
@@ -436,3 +439,99 @@ def test_the_share_without_scores_is_that_of_the_articles_asked_about(here: Prog
                 told = pytest.raises(WinnowError, match="2 of 20 articles") if stops else nullcontext()
                 with told:
                     label_batches(labeller, some_articles(100), params)
+
+
+def listed(articles: list[Article]) -> str:
+    return "".join(json.dumps({"id": each.article_id, "content": each.content}) + "\n" for each in articles)
+
+
+def label_more(labeller: Labeller, articles: list[Article]) -> dict[str, Any]:
+    Path("more.jsonl").write_text(listed(articles))
+    return label_file(labeller, Path("more.jsonl"), Path("out.jsonl"), batch_size=10, max_batches=0, seed=1)
+
+
+def test_what_a_server_took_beyond_its_limits_in_the_calibration_is_announced_for_a_file(
+    here: Programs, definition: Definition, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of other articles: `most` of max_tokens would be a tenth of what is paid."""
+    with OracleServer(good(definition), {"thinking-long": 1.0}) as server:
+        given = settings(server, max_tokens=100, retries=0, parse_retries=0)
+        with open_labeller(definition, given, 100.0, 0) as labeller:
+            labeller.label_all(some_articles(5))
+        with open_labeller(definition, given, 100.0, 0) as labeller:
+            paid = label_more(labeller, some_articles(25)[5:])["paid_now_usd"]
+    about, most = told_costs(capfd)
+    assert about == pytest.approx(paid, abs=0.01)
+    assert most >= paid
+
+
+def told_costs(capfd: pytest.CaptureFixture[str]) -> tuple[float, float]:
+    told = capfd.readouterr().err
+    found = re.search(r"about \$([\d.]+), at most \$([\d.]+);", told)
+    assert found, told
+    return float(found[1]), float(found[2])
+
+
+@pytest.mark.parametrize("change", ["sorted", "shorter", "longer", "edited"])
+def test_a_file_that_changes_while_it_is_labelled_gives_nobody_anothers_scores(
+    here: Programs, definition: Definition, change: str
+) -> None:
+    articles = some_articles(6)
+    edited = [*articles[:3], articles[3]._replace(content="Another text altogether."), *articles[4:]]
+    now = {"sorted": articles[::-1], "shorter": articles[:5], "longer": some_articles(7), "edited": edited}[change]
+    Path("out.jsonl").write_text("mine")
+    with OracleServer(good(definition)) as server:
+        with open_labeller(definition, settings(server), 100.0, 0) as labeller:
+            ask = labeller.oracle.ask
+
+            def meanwhile(asked: Question) -> Reply:
+                Path("more.jsonl").write_text(listed(now))
+                return ask(asked)
+
+            labeller.oracle.ask = meanwhile  # type: ignore[method-assign]
+            with pytest.raises(WinnowError, match="more.jsonl has changed"):
+                label_more(labeller, articles)
+        assert Path("out.jsonl").read_text() == "mine"
+        with open_labeller(definition, settings(server), 100.0, 0) as labeller:
+            assert label_more(labeller, articles)["labelled"] == 6
+        assert len(server.requests) == 6, "what was answered is kept"
+
+
+def test_a_file_that_the_cap_cuts_short_is_not_complete(here: Programs, definition: Definition) -> None:
+    """Though nothing was known of costs when it began; the command's exit code is 1 then."""
+    with OracleServer(good(definition)) as server, open_labeller(definition, settings(server), 100.0, 0) as labeller:
+        labeller.max_cost_usd = highest(labeller) + 5 * PRICE
+        told = label_more(labeller, some_articles(30))
+    assert told["left"] > 0
+    assert told["complete"] is False
+
+
+def test_the_brake_shows_what_the_server_answers(here: Programs, definition: Definition) -> None:
+    with (
+        OracleServer(good(definition), {"sorry": 1.0}) as server,
+        open_labeller(definition, settings(server), 100.0, 0) as labeller,
+        pytest.raises(BrakeError, match="I am sorry, but I cannot score this"),
+    ):
+        labeller.label_all(some_articles(200), is_batch=True)
+
+
+@pytest.mark.parametrize("what", ["malformed", "all", "batches"])
+def test_nothing_is_given_up_for_a_file_that_no_prompt_may_label(
+    here: Programs, definition: Definition, what: str
+) -> None:
+    with OracleServer(good(definition), {"sorry": 0.5}) as server:
+        params = here.section("label", oracle=oracle(server))
+        Path("params.yaml").unlink()
+        Path("params.yaml").write_text(
+            json.dumps({"seed": 1, "articles": {"common": {"definition": FILTER}, "label": params.model_dump()}})
+        )
+        Path("more.jsonl").write_text(listed(some_articles(3)))
+        with open_labeller(definition, settings(server), 1.0, 0) as labeller:
+            labeller.label_all(some_articles(8))
+            labeller.kept.begin_batch(SentBatch("mine", labeller.asker, "batch-7", {"key": 1}))
+            stored = [*labeller.kept.by(labeller.asker)]
+        done = CliRunner().invoke(app, ["label", "more.jsonl", "--out", "out.jsonl", "--retry", what])
+        assert "has not passed" in str(done.exception)
+        with open_labeller(definition, settings(server), 1.0, 0) as labeller:
+            assert [*labeller.kept.by(labeller.asker)] == stored
+            assert len(labeller.kept.batches(labeller.asker)) == 1

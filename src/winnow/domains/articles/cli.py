@@ -92,6 +92,8 @@ def label(
     else:
         enter_checkout()
     with _labeller() as (labeller, name, params):
+        if file is not None:  # before paid answers are given up
+            check_passed(labeller, name)
         if retry is Retry.malformed:
             print(f"{labeller.retire_malformed()} malformed answers will be asked for again", file=sys.stderr)
         elif retry is Retry.all:
@@ -100,7 +102,6 @@ def label(
             print(f"{labeller.give_up_batches()} batches are given up", file=sys.stderr)
         if file is None or out is None:
             return
-        check_passed(labeller, name)
         found = label_file(
             labeller,
             file,

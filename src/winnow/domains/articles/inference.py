@@ -116,16 +116,17 @@ def _row(line: bytes, sieve: Sieve | None, form: str) -> dict[str, Any]:
 def _finished_lines(part: Path) -> Counter[str]:
     """Whole `lines` of what a stopped run wrote, and how many of them refuse one, or are marked.
 
-    Half a line at the end is cut off.
+    Half a line at the end is cut off, and so is all from a line on that is damaged.
     """
     found, end = Counter[str](), 0
     if not part.exists():
         return found
     with part.open("r+b") as file:
         for line in file:
-            if line.endswith(b"\n"):
-                end += len(line)
-                found.update(lines=1, refused=line.startswith(b'{"row"'), marked=MARK in json.loads(line))
+            if not line.endswith(b"\n") or isinstance(row := json_object(line), str):
+                break
+            end += len(line)
+            found.update(lines=1, refused=line.startswith(b'{"row"'), marked=MARK in row)
         file.truncate(end)
     return found
 

@@ -97,5 +97,30 @@ def test_what_was_sent_outlives_damage_too(file: Path) -> None:
             assert store.lost == {"key 0": 0.75}
 
 
+@pytest.mark.parametrize("kills_at", ["the damaged file is put aside", "the mended one takes its place"])
+def test_a_kill_while_a_damaged_file_is_mended_loses_nothing(
+    file: Path, kills_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = file.read_bytes()
+    half = len(content) // 2
+    file.write_bytes(content[:half] + bytes(4096 * 3) + content[half + 4096 * 3 :])
+    spare = file.with_name("spare") / file.name
+    spare.parent.mkdir()
+    spare.write_bytes(file.read_bytes())
+    enough = len(kept(spare))
+    turns, replace = iter(range(kills_at.startswith("the mended"))), Path.replace
+
+    def killed(path: Path, target: Path) -> Path:
+        if next(turns, None) is None:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        AnswerStore(file)
+    assert len(kept(file)) == enough > 0.3 * COUNT
+    assert not file.with_name("answers.sqlite.rescued").exists()
+
+
 def stored(opened: sqlite3.Connection, key: str) -> str:
     return str(opened.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()[0])

@@ -133,7 +133,7 @@ def collect(
     try:
         server_id = batch.server_id or _named(oracle, batch.label, settings, stop)
     except GoneError:  # it may work on it all the same
-        return dict.fromkeys(batch.prompts, NoAnswer("the server lists no batches", maybe_paid=True))
+        return dict.fromkeys(batch.prompts, NoAnswer("the server lists no batches, or too many", maybe_paid=True))
     if server_id is None:  # it has not heard of it
         return {}
     try:
@@ -210,7 +210,7 @@ def _outcomes(oracle: BatchOracle, batch: SentBatch, content: bytes) -> Iterator
 def _named(oracle: BatchOracle, label: str, settings: Settings, stop: StopRequest) -> str | None:
     """The server's name of a batch whose creation this machine did not hear of; None where it has none.
 
-    Raises GoneError where the server keeps no list.
+    Raises GoneError where the server keeps no list, or one that is too long to be read.
     """
     after = ""
     for _ in range(PAGES):
@@ -223,7 +223,7 @@ def _named(oracle: BatchOracle, label: str, settings: Settings, stop: StopReques
         if not batches or part_of(page, "has_more") is not True:
             return None
         after = f"&after={quote(str(part_of(batches[-1], 'id')), safe='')}"
-    return None
+    raise GoneError(f"the batch is not among the last {100 * PAGES}", where=settings.base_url)
 
 
 def _look(oracle: BatchOracle, path: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from winnow.domains.articles.definitions import analysis_of, scoring_of
 from winnow.domains.articles.rules.labelling import Labeller, announce
-from winnow.domains.articles.rules.outcomes import Article, told_of
+from winnow.domains.articles.rules.outcomes import CAP, Article, told_of
 from winnow.domains.articles.rules.prefilter import Sieve, broken_rule
 from winnow.domains.articles.rules.rounds import has_passed
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, is_csv, jsonl_rows, text_of
@@ -72,7 +72,7 @@ def label_file(
     for killed in out.parent.glob(f".{out.name}.*.tmp"):
         killed.unlink()  # of a process that was killed while it wrote; the store's lock says that none is writing
     with atomic_path(out) as scratch, scratch.open("w", encoding="utf-8") as target:
-        lines = []
+        lines, is_same = [], True
         for number, row in _articles(path):
             each = found.get(number)
             if each is not None and each.scores is not None:
@@ -84,6 +84,12 @@ def label_file(
                 lines.append(known)
             outcome = "not reached" if each is None else each.outcome
             counts[{"scored": "labelled", "not reached": "left"}.get(outcome, outcome)] += 1
+            is_same = is_same and articles.pop(number, None) == _article(row)
+        if articles or not is_same:  # its lines would get the scores of others
+            raise WinnowError(
+                f"{path} has changed while it was labelled; {out} is left as it was",
+                fix="run it again: what was answered is kept",
+            )
     with atomic_path(missing) as scratch:
         scratch.write_text("".join(map(_line, lines)), encoding="utf-8")
     if not lines:
@@ -91,7 +97,7 @@ def label_file(
     use = labeller.use
     return {
         **counts,
-        "complete": covered == len(drawn),
+        "complete": covered == len(drawn) and not any(each.refusal == CAP for each in answers),
         "cost_usd": round(use.cost_usd, 6),
         "paid_now_usd": round(use.paid_now_usd, 6),
     }

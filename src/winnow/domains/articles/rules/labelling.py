@@ -54,6 +54,7 @@ class Labeller:
         self.excess = 1.0
         """how much more than the highest cost an answer has cost: of a server that does not keep to max_tokens"""
         self._counted: set[str] = set()
+        self._looked_back = False
 
     @property
     def judged(self) -> str:
@@ -78,6 +79,16 @@ class Labeller:
     def learn_excess(self, asked: Question, reply: Reply) -> None:
         if highest := self.oracle.highest_cost(asked):
             self.excess = max(self.excess, reply.tokens.cost(self.settings.prices) / highest)
+
+    def look_back(self) -> None:
+        """Learn from all stored answers to this prompt, of whatever articles, what the server's answers may cost."""
+        if self._looked_back:
+            return
+        self._looked_back = True
+        for _, stored in self.kept.by(self.asker):
+            tokens = Tokens(*stored["tokens"])
+            if highest := self.oracle.highest_of(tokens.prompt_tokens):
+                self.excess = max(self.excess, tokens.cost(self.settings.prices) / highest)
 
     def mean_cost(self, *, is_batch: bool = False) -> float | None:
         """Of an answer of this oracle to this prompt, calibration's included; None before the first one."""
@@ -220,6 +231,7 @@ def announce(labeller: Labeller, asked: Iterable[tuple[Article, Variant]], *, is
     far. At most is when every answer is as long as it may be, and every further try is needed and paid.
     """
     settings, counts, most = labeller.settings, list[int](), 0.0
+    labeller.look_back()
     for article, variant in asked:
         wanted = labeller.unanswered(article, variant)
         counts += [len(wanted)] if wanted else []

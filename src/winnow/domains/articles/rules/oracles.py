@@ -114,6 +114,9 @@ class Oracle(Protocol):
     def highest_cost(self, question: Question) -> float:
         """The highest cost of an answer in US dollars, as far as it is known before the request."""
 
+    def highest_of(self, prompt: int) -> float:
+        """The same for a prompt of so many tokens."""
+
 
 class OracleError(WinnowError):
     """The oracle gives no answers."""
@@ -146,6 +149,10 @@ class RulesOracle:
 
     def highest_cost(self, question: Question) -> float:
         del question
+        return 0.0
+
+    def highest_of(self, prompt: int) -> float:
+        del prompt
         return 0.0
 
 
@@ -224,8 +231,10 @@ class OpenAIOracle:
         return reply._replace(text=self.without_key(reply.text), flaw=reply.flaw and self.one_line(reply.flaw))
 
     def highest_cost(self, question: Question) -> float:
+        return self.highest_of(prompt_tokens(question))
+
+    def highest_of(self, prompt: int) -> float:
         prices, given = self.settings.prices, self.settings
-        prompt = prompt_tokens(question)
         answer = given.max_tokens * max(prices.completion, prices.thinking)
         return (prompt * max(prices.prompt, prices.cached) + answer + given.thinking_tokens * prices.thinking) / 1e6
 

@@ -113,10 +113,13 @@ class Sieve:
 def broken_rule(sieve: Sieve, row: Mapping[str, Any], form: str) -> str | None:
     """The rule by which filter would have left out an article of a file that is no source; None for one that it keeps.
 
-    An odd date or split, by which ingest rejects an article, breaks none.
+    An odd date or split, by which ingest rejects an article, breaks none, and hides none.
     """
     try:
-        article = article_of(row, form)
+        try:
+            article = article_of(row, form)
+        except NotAnArticle:
+            article = article_of({name: each for name, each in row.items() if name not in {"published", "split"}}, form)
         title, content, source = (str(article[name]) for name in ("title", "content", "source"))
         return sieve.sift(title, content, source, article["published"], article["language"]).rule
     except (NotAnArticle, SourceError):  # a pattern that takes too long

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SILENT = 10
 """Articles in a row about which a server may say nothing: more are no longer the articles' fault."""
+SHOWN = 80
+"""Characters of a malformed answer that the brake shows."""
 WINDOW = 100
 """Articles over which the brake looks back."""
 CHANCE = 1e-6
@@ -248,7 +250,8 @@ class Run:
         if self.brake.holds(bad, of) and not self.failure:
             self.failure = BrakeError(
                 f"{bad} of the last {of} articles got no readable answer at the first "
-                f"attempt, the last one ({found.article_id}) because: {found.first_failure}. "
+                f"attempt, the last one ({found.article_id}) because: {found.first_failure}"
+                f"{f', in {found.answer[:SHOWN]!r}' if found.answer else ''}. "
                 f"{told_of(list(self.found.values()), self.labeller.use)}",
                 where=f"articles.label.calibration.gates.parse_failures.review allows {self.brake.share:.0%}; this is "
                 "no chance",

@@ -28,22 +28,14 @@ class AnswerStore:
 
     def __init__(self, file: Path | None) -> None:
         """`file` of None: in memory."""
-        rescued = _rescue(file) if file is not None and file.exists() and not _is_whole(file) else None
+        if file is not None:
+            _mend(file)
         self._file = sqlite3.connect(file or ":memory:", isolation_level=None)
         self._file.execute("PRAGMA journal_mode=WAL")
         self._file.execute("PRAGMA synchronous=NORMAL")
-        self._file.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT, asker TEXT, retired INT, reply TEXT)")
+        _create(self._file)
         self._synced = time.monotonic()
-        self._file.execute(
-            "CREATE TABLE IF NOT EXISTS batches (label TEXT PRIMARY KEY, asker, server_id, prompts TEXT)"
-        )
-        self._file.execute("CREATE INDEX IF NOT EXISTS by_key ON replies (key)")
-        self._file.execute("CREATE TABLE IF NOT EXISTS sent (key TEXT, batch TEXT, usd REAL)")
         self._told: set[str] = set()
-        if rescued is not None:
-            self._file.executemany("INSERT INTO replies VALUES (?, ?, ?, ?)", rescued["replies"])
-            self._file.executemany("INSERT INTO batches VALUES (?, ?, ?, ?)", rescued["batches"])
-            self._file.executemany("INSERT INTO sent VALUES (?, ?, ?)", rescued["sent"])
         self.lost = self._lost()
         """by key: US dollars that requests without an answer may have cost, of runs before this one"""
 
@@ -145,6 +137,13 @@ def _digest_of(reply: Mapping[str, Any]) -> str:
     return content_key([json.dumps(reply, sort_keys=True)])[:16]
 
 
+def _create(opened: sqlite3.Connection) -> None:
+    opened.execute("CREATE TABLE IF NOT EXISTS replies (key TEXT, asker TEXT, retired INT, reply TEXT)")
+    opened.execute("CREATE TABLE IF NOT EXISTS batches (label TEXT PRIMARY KEY, asker, server_id, prompts TEXT)")
+    opened.execute("CREATE INDEX IF NOT EXISTS by_key ON replies (key)")
+    opened.execute("CREATE TABLE IF NOT EXISTS sent (key TEXT, batch TEXT, usd REAL)")
+
+
 def _is_whole(file: Path) -> bool:
     """Raises sqlite3.Error when the file cannot be read for another reason than damage, such as a full disk."""
     try:
@@ -156,8 +155,37 @@ def _is_whole(file: Path) -> bool:
         return False
 
 
-def _rescue(file: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows that can be read of a damaged file, which is put aside as `<file>.damaged`."""
+def _mend(file: Path) -> None:
+    """Have a damaged file replaced by one of what can be read in it, and put it aside as `<file>.damaged`.
+
+    A kill at any time leaves the one or the other.
+    """
+    made, aside = file.with_name(f"{file.name}.rescued"), file.with_name(f"{file.name}.damaged")
+    if file.exists():
+        if _is_whole(file):
+            return
+        rows = _readable(file)
+        made.unlink(missing_ok=True)
+        with closing(sqlite3.connect(made)) as opened:
+            _create(opened)
+            opened.executemany("INSERT INTO replies VALUES (?, ?, ?, ?)", rows["replies"])
+            opened.executemany("INSERT INTO batches VALUES (?, ?, ?, ?)", rows["batches"])
+            opened.executemany("INSERT INTO sent VALUES (?, ?, ?)", rows["sent"])
+            opened.commit()
+        file.replace(aside)
+        print(
+            f"⚠ {file} is damaged: {len(rows['replies'])} answers could be read and are kept, others are asked for "
+            f"again; the damaged file is now {aside}",
+            file=sys.stderr,
+        )
+    if made.exists():
+        for journal in (file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
+            journal.unlink(missing_ok=True)
+        made.replace(file)
+
+
+def _readable(file: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of each table that can be read of a damaged file."""
     rows: dict[str, list[tuple[Any, ...]]] = {}
     queries = {
         "replies": "SELECT rowid, key, asker, retired, reply FROM replies ORDER BY rowid",
@@ -176,13 +204,4 @@ def _rescue(file: Path) -> dict[str, list[tuple[Any, ...]]]:
                 found.update((number, tuple(row)) for number, *row in connection.execute(query + order))
         rows[table] = [found[number] for number in sorted(found)]
     rows["replies"] = [row for row in rows["replies"] if _intact(row[-1]) is not None]
-    aside = file.with_name(f"{file.name}.damaged")
-    file.replace(aside)
-    for journal in (file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")):
-        journal.unlink(missing_ok=True)
-    print(
-        f"⚠ {file} is damaged: {len(rows['replies'])} answers could be read and are kept, others are asked for again; "
-        f"the damaged file is now {aside}",
-        file=sys.stderr,
-    )
     return rows
