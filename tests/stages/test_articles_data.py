@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from tests.conftest import ROOT
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Prefilter, overall_scores, scoring_of, tier_names
 from winnow.domains.articles.rules.duplicates import SEED, near_duplicate_groups, shingles
-from winnow.domains.articles.rules.prefilter import Sieve
+from winnow.domains.articles.rules.prefilter import Sieve, broken_rule
 from winnow.domains.articles.source.filters import known_filters, read_filter
 from winnow.domains.articles.source.formats import NotAnArticle, article_of
+from winnow.domains.articles.source.recognise import recognise
 from winnow.pipeline.errors import ParamsError, SourceError, TableError
 
 SHIPPED = ROOT / "data/source/articles/filters"
@@ -230,6 +232,13 @@ def test_a_pattern_that_backtracks_without_end_is_refused(here: Programs) -> Non
         assert time.process_time() - began < 8
 
 
+@pytest.mark.parametrize("odd", [{"published": "31/01/2019"}, {"split": "tset"}, {}])
+def test_an_odd_date_or_split_hides_no_other_rule(odd: dict[str, str]) -> None:
+    sieve = Sieve(read_filter("uplifting/v1", SHIPPED).prefilter)
+    assert broken_rule(sieve, {"id": "a", "content": "too short", **odd}, "jsonl") == "too_few_words"
+    assert broken_rule(sieve, {"id": "a", "text": BODY * 3, **odd}, "jsonl") is None
+
+
 def test_a_pattern_that_is_slow_on_an_article_stops_the_stage_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("winnow.domains.articles.rules.prefilter.PATIENCE", 0.1)
     slow = sieve(drop={"words": [], "patterns": [r"(q|qq)+z"]})
@@ -256,6 +265,26 @@ def test_parquet_is_read_as_jsonl_is(here: Programs) -> None:
     table[["id"]].to_parquet("data/source/articles/mine.parquet")
     with pytest.raises(SourceError, match=r"has no column content"):
         here.run("ingest", sources=[source])
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "scored"])
+def test_text_is_taken_as_content_where_there_is_none(here: Programs, form: str) -> None:
+    """By init, ingest, label and score alike, of every format; what stands in `content` comes first."""
+    scores = {"scores": dict.fromkeys(read_filter("uplifting/v1").names, 3.0)} if form == "scored" else {}
+    rows = [{"id": "a", "text": "a school", **scores}, {"id": "b", "text": "a bridge", **scores}]
+    both = [{**rows[0], "content": "mine"}, {**rows[1], "content": None}]
+    path = Path("data/source/articles/mine.x").with_suffix({"scored": ".jsonl"}.get(form, f".{form}"))
+    for each, contents in ((rows, ["a school", "a bridge"]), (both, ["mine", "a bridge"])):
+        table = pd.DataFrame(each)
+        write = {"csv": partial(table.to_csv, index=False), "parquet": table.to_parquet}
+        write.get(form, lambda path, each=each: path.write_text("\n".join(map(json.dumps, each))))(path)
+        here.run("ingest", sources=[{"format": form, "path": str(path)}])
+        articles = here.table("ingest/articles.parquet").set_index("article_id")
+        assert articles["content"].to_dict() == dict(zip("ab", contents, strict=True))
+        assert ("text" in json.loads(articles.loc["a", "extra"])) is (each is both), "kept for the export, not twice"
+        (found,) = recognise([path])
+        assert found.source["format"] == form
+        assert "2 of the first 2 rows" in found.told
 
 
 BODY = "the people of the town said that it was a good day for all of them and that they would do it again "

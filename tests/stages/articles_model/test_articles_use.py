@@ -222,6 +222,20 @@ def test_a_resumed_run_remembers_the_lines_that_were_refused(here: Programs, mon
     assert done.exit_code == 1
 
 
+@pytest.mark.parametrize("damage", [b"\x00" * 40 + b"\n", b'{"id": "b"\n', b'["id"]\n', b'{"id": "b"'])
+def test_scoring_goes_on_before_the_first_line_that_a_crash_has_damaged(tmp_path: Path, damage: bytes) -> None:
+    part, whole = tmp_path / "out.part", b'{"row": 1, "error": "x"}\n{"id": "a", "prefilter": "too_few_words"}\n'
+    part.write_bytes(whole + damage + b'{"id": "c"}\n')
+    assert inference._finished_lines(part) == {"lines": 2, "refused": 1, "marked": 1}
+    assert part.read_bytes() == whole
+
+
+@pytest.mark.parametrize("row", [{"text": "a school"}, {"content": "", "text": "a school"}, {"content": "a school"}])
+def test_text_is_scored_where_there_is_no_content(row: dict[str, str]) -> None:
+    found = inference._row(json.dumps({"id": "a", **row}).encode(), None, "jsonl")
+    assert found == {"id": "a", "title": "", "content": "a school", "prefilter": None}
+
+
 NASTY = "A | `title` <b>of</b> [many](http://x.y) *kinds* #1 __x__ \\n\x07 ~~gone~~ ![i](u)"
 
 

@@ -535,3 +535,15 @@ def test_nothing_is_given_up_for_a_file_that_no_prompt_may_label(
         with open_labeller(definition, settings(server), 1.0, 0) as labeller:
             assert [*labeller.kept.by(labeller.asker)] == stored
             assert len(labeller.kept.batches(labeller.asker)) == 1
+
+
+def test_lines_with_text_in_place_of_content_are_labelled_as_they_stand(here: Programs, definition: Definition) -> None:
+    articles = some_articles(3)
+    Path("more.jsonl").write_text(listed(articles).replace('"content"', '"text"'))
+    with OracleServer(good(definition)) as server, open_labeller(definition, settings(server), 100.0, 0) as labeller:
+        told = label_file(labeller, Path("more.jsonl"), Path("out.jsonl"), batch_size=10, max_batches=0, seed=1)
+    assert told["labelled"] == 3
+    rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [row["text"] for row in rows] == [each.content for each in articles]
+    assert not any("content" in row for row in rows)
+    assert sorted(server.requests) == sorted(each.content for each in articles)

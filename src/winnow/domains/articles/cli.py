@@ -63,7 +63,7 @@ def calibrate() -> None:
 
 @app.command()
 def label(
-    file: Annotated[Path | None, typer.Argument(help="JSONL, one article a line: id, title, content")] = None,
+    file: Annotated[Path | None, typer.Argument(help="JSONL, one article a line: id, title, content (or text)")] = None,
     out: Annotated[Path | None, typer.Option(help="JSONL to write: the same lines with the scores")] = None,
     max_batches: Annotated[
         int, typer.Option(min=0, help="batches to ask about; 0 = all; the next run goes on with the others")
@@ -117,7 +117,7 @@ def label(
 
 @app.command()
 def score(
-    file: Annotated[Path, typer.Argument(help="JSONL, one article a line: id, title, content; or CSV")],
+    file: Annotated[Path, typer.Argument(help="JSONL, one article a line: id, title, content (or text); or CSV")],
     out: Annotated[
         Path | None, typer.Option(help="JSONL to write; a run that was stopped is continued (default: print)")
     ] = None,

@@ -129,7 +129,7 @@ def _rows_of(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _article(row: dict[str, Any]) -> Article:
-    return Article(str(row["id"]), str(row.get("title") or ""), row["content"])
+    return Article(str(row["id"]), str(row.get("title") or ""), text_of(row)["content"])
 
 
 def _articles(path: Path, reject: Callable[[str], None] = lambda _: None) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -129,7 +129,8 @@ def parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
     with reading(path, "is not a readable Parquet file", fix=fix):
         file = parquet.ParquetFile(path)
         batches = file.iter_batches(batch_size=PARQUET_ROWS)
-    missing = [name for name in ("id", "content") if name not in file.schema_arrow.names]
+    names = with_content(dict.fromkeys(file.schema_arrow.names))
+    missing = [name for name in ("id", "content") if name not in names]
     if missing:
         raise SourceError(
             f"{path} has no column {' and '.join(missing)}", fix=f"it has {', '.join(file.schema_arrow.names)}"
@@ -178,8 +179,16 @@ def collect(rows: Iterable[Mapping[str, Any] | str], form: str, config: FilterCo
     )
 
 
+def with_content(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row of which `text` is taken as `content` where there is none."""
+    if "text" not in row or row.get("content") not in (None, ""):
+        return row
+    return {"content" if name == "text" else name: each for name, each in row.items() if name != "content"}
+
+
 def article_of(row: Mapping[str, Any], form: str) -> dict[str, str | None]:
     """The columns of `Articles`; raises NotAnArticle."""
+    row = with_content(row)
     name = row.get("id")
     if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
         raise NotAnArticle("it has no id" if name is None else f"the id is {name!r}, not text")
@@ -225,7 +234,7 @@ def _date(published: Any) -> str | None:
 
 def text_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """Of a row what is read and scored: an odd date or split keeps nothing from that."""
-    return {name: row[name] for name in ("id", "title", "content") if name in row}
+    return {name: each for name, each in with_content(row).items() if name in {"id", "title", "content"}}
 
 
 def scores_of(row: Mapping[str, Any], config: FilterConfig) -> dict[str, float]:

@@ -5,11 +5,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from winnow.domains.articles.source.formats import own_scores, rows_of
+from winnow.domains.articles.source.formats import own_scores, rows_of, with_content
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.recognised import Recognised, unknown
 
-LOOKED_FOR = ".jsonl, .parquet or .csv (.gz) with id and content"
+LOOKED_FOR = ".jsonl, .parquet or .csv (.gz) with id and content (or text)"
 SCORE_WORDS = ("score", "rating", "label")
 """Words in the names of fields that hold a list of scores."""
 FIRST = 100
@@ -31,12 +31,13 @@ def _source(path: Path) -> Recognised:
         rows = list(islice(rows_of(form, path), FIRST))
     except SourceError as error:
         raise unknown(path, LOOKED_FOR, [error]) from None
-    whole = [row for row in rows if not isinstance(row, str) and "id" in row and "content" in row]
+    objects = [with_content(row) for row in rows if not isinstance(row, str)]
+    whole = [row for row in objects if "id" in row and "content" in row]
     if not whole:
         first = next((row for row in rows if isinstance(row, str)), "it is empty")
-        fields = dict.fromkeys(name for row in rows if not isinstance(row, str) for name in row)
+        fields = dict.fromkeys(name for row in objects for name in row)
         if fields:
-            first = f"no row has id and content; its fields are {', '.join(fields)}"
+            first = f"no row has id and content (or text); its fields are {', '.join(fields)}"
         raise unknown(
             path, LOOKED_FOR, [SourceError(first, fix="rename one to id and one to content" if fields else "")]
         )
