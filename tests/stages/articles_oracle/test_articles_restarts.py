@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import threading
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.gate import calibrate
 from winnow.domains.articles.rules.labelling import Labeller, announce
 from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Refused, Reply, Tokens, read_reply
-from winnow.domains.articles.rules.outcomes import Article
+from winnow.domains.articles.rules.outcomes import Article, Labelled, mean_of
 from winnow.domains.articles.rules.questions import Question
 from winnow.domains.articles.rules.runs import BrakeError
 from winnow.domains.articles.rules.samples import draw_samples
@@ -547,3 +549,29 @@ def test_lines_with_text_in_place_of_content_are_labelled_as_they_stand(here: Pr
     assert [row["text"] for row in rows] == [each.content for each in articles]
     assert not any("content" in row for row in rows)
     assert sorted(server.requests) == sorted(each.content for each in articles)
+
+
+def test_nothing_is_sent_that_the_store_cannot_put_on_record(here: Programs, definition: Definition) -> None:
+    """A request without a record would be paid, and missing in the next run's cap."""
+    with OracleServer(good(definition)) as server:
+        with open_labeller(definition, settings(server), 1.0, 0) as labeller:
+            saving = labeller.kept.saving
+
+            @contextmanager
+            def full() -> Iterator[None]:
+                with saving():
+                    yield
+                    raise sqlite3.OperationalError("database or disk is full")
+
+            labeller.kept.saving = full  # type: ignore[method-assign]
+            with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+                labeller.label_all(some_articles(5))
+        assert server.requests == []
+
+
+def test_one_of_several_answers_that_was_malformed_at_first_stays_counted() -> None:
+    asked_again = Labelled("a", {"agency": 2.0}, retired="no JSON")
+    for answers in ([asked_again, Labelled("a", {"agency": 4.0})], [Labelled("a", {"agency": 4.0}), asked_again]):
+        found = mean_of(answers)
+        assert found.scores == {"agency": 3.0}
+        assert found.first_failure_ever == "no JSON"

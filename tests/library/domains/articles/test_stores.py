@@ -97,6 +97,19 @@ def test_what_was_sent_outlives_damage_too(file: Path) -> None:
             assert store.lost == {"key 0": 0.75}
 
 
+def test_what_a_batch_on_record_may_cost_is_lost_when_it_is_given_up_and_not_before(file: Path) -> None:
+    """Whatever became of the file meanwhile."""
+    with closing(AnswerStore(file)) as store:
+        store.begin_batch(SentBatch("second", "me", "b-2", {"key 0": 7}), {"key 0": 0.25, "key 1": 0.5})
+    content = file.read_bytes()
+    half = len(content) // 2
+    file.write_bytes(content[:half] + bytes(4096 * 3) + content[half + 4096 * 3 :])
+    with closing(AnswerStore(file)) as store:
+        assert store.lost == {}, "it will be read"
+        store.end_batch("second", {"key 0"})
+        assert store.lost == {"key 0": 0.25}
+
+
 @pytest.mark.parametrize("kills_at", ["the damaged file is put aside", "the mended one takes its place"])
 def test_a_kill_while_a_damaged_file_is_mended_loses_nothing(
     file: Path, kills_at: str, monkeypatch: pytest.MonkeyPatch
