@@ -15,14 +15,17 @@ from huggingface_hub.errors import LocalTokenNotFoundError
 from sklearn.metrics import f1_score, mean_absolute_error
 from typer.testing import CliRunner
 
+from tests.conftest import ROOT
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.cli.app import app as winnow
 from winnow.domains.articles import inference
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import plain, read_config
 from winnow.domains.articles.model.scoring import TrainedScorer
+from winnow.domains.articles.rules.prefilter import Sieve
 from winnow.domains.articles.source.carried import carried
 from winnow.domains.articles.source.export import export_label, export_split
+from winnow.domains.articles.source.filters import read_filter
 from winnow.learn.folder import copy_model
 from winnow.pipeline.errors import WinnowError
 
@@ -228,6 +231,18 @@ def test_scoring_goes_on_before_the_first_line_that_a_crash_has_damaged(tmp_path
     part.write_bytes(whole + damage + b'{"id": "c"}\n')
     assert inference._finished_lines(part) == {"lines": 2, "refused": 1, "marked": 1}
     assert part.read_bytes() == whole
+
+
+def test_scores_under_another_prefilter_are_begun_anew(tmp_path: Path) -> None:
+    """Else half of the file would be marked by the one, half by the other."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "in.jsonl").touch()
+    rules = read_filter("uplifting/v1", ROOT / "data/source/articles/filters").prefilter
+    sieves = [None, Sieve(rules), Sieve(rules.model_copy(update={"min_words": rules.min_words + 1}))]
+    out, source, model = (tmp_path / name for name in ("out.jsonl", "in.jsonl", "model"))
+    parts = [inference._part_of(out, source, model, each) for each in sieves]
+    assert len(set(parts)) == 3
+    assert inference._part_of(out, source, model, Sieve(rules.model_copy())) == parts[1]
 
 
 @pytest.mark.parametrize("row", [{"text": "a school"}, {"content": "", "text": "a school"}, {"content": "a school"}])
