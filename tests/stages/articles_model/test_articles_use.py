@@ -4,12 +4,14 @@ import gzip
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import docx
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from huggingface_hub.errors import LocalTokenNotFoundError
 from sklearn.metrics import f1_score, mean_absolute_error
@@ -20,13 +22,13 @@ from tests.stages.programs import DATA_STAGES, Programs
 from winnow.cli.app import app as winnow
 from winnow.domains.articles import inference
 from winnow.domains.articles.cli import app
-from winnow.domains.articles.definitions import plain, read_config
+from winnow.domains.articles.definitions import SourceRules, WordRules, plain, read_config, scoring_of
 from winnow.domains.articles.model.scoring import TrainedScorer
 from winnow.domains.articles.rules.prefilter import Sieve
-from winnow.domains.articles.source.carried import carried
+from winnow.domains.articles.source.carried import carried, prefilter_of
 from winnow.domains.articles.source.export import export_label, export_split
 from winnow.domains.articles.source.filters import read_filter
-from winnow.learn.folder import copy_model
+from winnow.learn.folder import TrainedModel, copy_model
 from winnow.pipeline.errors import WinnowError
 
 
@@ -243,6 +245,43 @@ def test_scores_under_another_prefilter_are_begun_anew(tmp_path: Path) -> None:
     parts = [inference._part_of(out, source, model, each) for each in sieves]
     assert len(set(parts)) == 3
     assert inference._part_of(out, source, model, Sieve(rules.model_copy())) == parts[1]
+
+
+def test_a_model_of_another_checkout_has_that_ones_prefilter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, name in enumerate(("mine", "other"), 1):
+        root = tmp_path / name
+        shutil.copytree(ROOT / "data/source/articles/filters", root / "data/source/articles/filters")
+        for folder in ("data/articles/train/model", "src/winnow"):
+            (root / folder).mkdir(parents=True)
+        for file in ("dvc.yaml", "params.yaml"):
+            (root / file).touch()
+        rules = root / "data/source/articles/filters/uplifting/v1/prefilter.yaml"
+        rules.write_text(yaml.safe_dump({**yaml.safe_load(rules.read_text()), "min_words": number}))
+        (root / "data/articles/train/model/training_metadata.json").write_text('{"filter": "uplifting/v1"}')
+    monkeypatch.chdir(tmp_path / "mine")
+    for model, expected in (("data", 1), (tmp_path / "other/data", 2)):
+        found = prefilter_of(Path(model, "articles/train/model"))
+        assert found is not None
+        assert found.min_words == expected
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_where_no_source_is_named_it_is_the_format_by_which_ingest_would_call_it(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definition = read_filter("uplifting/v1", ROOT / "data/source/articles/filters")
+    rules = {"min_words": 0, "languages": [], "keep": WordRules(words=[], patterns=[])}
+    kept = definition.prefilter.model_copy(update={**rules, "sources": SourceRules(keep=["csv"], drop=[])})
+    network = SimpleNamespace(scoring=scoring_of(definition.config))
+    scores = np.full((1, len(definition.names)), 3.0)
+    scorer = SimpleNamespace(network=network, score=lambda *_, **__: scores)
+    monkeypatch.setattr(inference, "load_scorer", lambda *_: scorer)
+    monkeypatch.setattr(inference, "sieve_of", lambda _: Sieve(kept))
+    (tmp_path / "model").mkdir()
+    source, out = tmp_path / f"in.{form}", tmp_path / "out.jsonl"
+    source.write_text("id,content\na,a school\n" if form == "csv" else '{"id": "a", "content": "a school"}\n')
+    inference.score_file(source, out, TrainedModel(tmp_path / "model", "PASS", ()), torch.device("cpu"))
+    assert json.loads(out.read_text()).get("prefilter") == (None if form == "csv" else "wrong_source")
 
 
 @pytest.mark.parametrize("row", [{"text": "a school"}, {"content": "", "text": "a school"}, {"content": "a school"}])
