@@ -282,6 +282,13 @@ def test_where_no_source_is_named_it_is_the_format_by_which_ingest_would_call_it
     source.write_text("id,content\na,a school\n" if form == "csv" else '{"id": "a", "content": "a school"}\n')
     inference.score_file(source, out, TrainedModel(tmp_path / "model", "PASS", ()), torch.device("cpu"))
     assert json.loads(out.read_text()).get("prefilter") == (None if form == "csv" else "wrong_source")
+    line = b'{"id": "z", "prefilter": "too_few_words"}\n'
+    part = inference._part_of(out, source, tmp_path / "model", Sieve(kept))
+    part.write_bytes(line)
+    source_is_done = inference.score_file(
+        source, out, TrainedModel(tmp_path / "model", "PASS", ()), torch.device("cpu")
+    )
+    assert source_is_done == {"scored": 0, "refused": 0, "already_scored": 1, "outside_prefilter": 1}, "of a run before"
 
 
 @pytest.mark.parametrize("row", [{"text": "a school"}, {"content": "", "text": "a school"}, {"content": "a school"}])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from winnow.domains.articles.rules.batches import SentBatch
-from winnow.domains.articles.rules.stores import AnswerStore
+from winnow.domains.articles.rules.stores import FORGOTTEN, AnswerStore
 
 COUNT = 400
 
@@ -95,6 +95,14 @@ def test_what_was_sent_outlives_damage_too(file: Path) -> None:
     for _ in range(2):
         with closing(AnswerStore(file)) as store:
             assert store.lost == {"key 0": 0.75}
+
+
+def test_another_prompts_answers_are_not_forgotten(file: Path) -> None:
+    with closing(AnswerStore(file)) as store:
+        store.add("key mine", "you", reply(1))
+        assert store.forget("me") == COUNT
+        assert [retired for retired, _ in store.of("key mine")] == [0]
+        assert [retired for retired, _ in store.of("key 0")] == [FORGOTTEN]
 
 
 def test_what_a_batch_on_record_may_cost_is_lost_when_it_is_given_up_and_not_before(file: Path) -> None:
