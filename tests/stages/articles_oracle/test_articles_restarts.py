@@ -24,7 +24,8 @@ from tests.stages.articles_oracle.test_articles_batches import batched, interrup
 from tests.stages.oracle_server import COMPLETION_TOKENS, MUCH_THINKING, PROMPT_TOKENS, OracleServer
 from tests.stages.programs import Programs
 from winnow.domains.articles.cli import app
-from winnow.domains.articles.definitions import Definition, Example
+from winnow.domains.articles.definitions import Definition, Example, SourceRules, WordRules
+from winnow.domains.articles.rules import files
 from winnow.domains.articles.rules.batches import SentBatch
 from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.gate import calibrate
@@ -32,6 +33,7 @@ from winnow.domains.articles.rules.labelling import Labeller, announce
 from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Refused, Reply, Tokens, read_reply
 from winnow.domains.articles.rules.outcomes import Article, Labelled, mean_of
 from winnow.domains.articles.rules.questions import Question
+from winnow.domains.articles.rules.prefilter import Sieve
 from winnow.domains.articles.rules.runs import BrakeError
 from winnow.domains.articles.rules.samples import draw_samples
 from winnow.domains.articles.rules.servers import ServerReply
@@ -575,3 +577,14 @@ def test_one_of_several_answers_that_was_malformed_at_first_stays_counted() -> N
         found = mean_of(answers)
         assert found.scores == {"agency": 3.0}
         assert found.first_failure_ever == "no JSON"
+
+
+def test_label_counts_by_the_source_that_ingest_would_give_a_csv(
+    definition: Definition, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = {"min_words": 0, "languages": [], "keep": WordRules(words=[], patterns=[])}
+    sieve = Sieve(definition.prefilter.model_copy(update={**rules, "sources": SourceRules(keep=["csv"], drop=[])}))
+    for name, text in (("in.csv", "id,content\na,a school\n"), ("in.jsonl", '{"id": "a", "content": "a school"}\n')):
+        (tmp_path / name).write_text(text)
+        files._tell_outside(tmp_path / name, sieve)
+    assert capsys.readouterr().err.count("1 articles are outside of prefilter.yaml (1 wrong_source)") == 1
