@@ -32,8 +32,8 @@ from winnow.domains.articles.rules.gate import calibrate
 from winnow.domains.articles.rules.labelling import Labeller, announce
 from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Refused, Reply, Tokens, read_reply
 from winnow.domains.articles.rules.outcomes import Article, Labelled, mean_of
-from winnow.domains.articles.rules.questions import Question
 from winnow.domains.articles.rules.prefilter import Sieve
+from winnow.domains.articles.rules.questions import Question
 from winnow.domains.articles.rules.runs import BrakeError
 from winnow.domains.articles.rules.samples import draw_samples
 from winnow.domains.articles.rules.servers import ServerReply
