@@ -178,10 +178,11 @@ class Document:
         shown = [detail for detail in details if not (detail["type"] == "missing" and detail["loc"] in guesses)]
         lines = [self._describe(detail, location, model) for detail in shown]
         files = sorted({self._place((*location, *detail["loc"]))[0].as_posix() for detail in shown})
-        return ParamsError(
-            lines,
-            fix=f"correct {' and '.join(files)} (`params.schema.json` lists every key, type and bound)",
-        )
+        first = Path(files[0]).parts
+        told = "`params.schema.json` lists every key, type and bound"
+        if first[:2] == ("data", "source"):
+            told = f"`{'/'.join(first[:3])}/README.md` describes its keys"
+        return ParamsError(lines, fix=f"correct {' and '.join(files)} ({told})")
 
     def _describe(self, detail: ErrorDetails, location: Location, model: type[Section]) -> str:
         inner = detail["loc"]

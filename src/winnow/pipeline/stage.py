@@ -221,7 +221,8 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
         run,
         title,
         "  The results of all other stages are unchanged. DVC removes a stage's own results before it runs; restore\n"
-        f"  the last committed ones with `dvc checkout {title}` and `git checkout metrics/{domain}`.",
+        f"  the last committed ones with `dvc checkout {title}` and `git checkout metrics/{domain}`, which also\n"
+        "  replace a report that it has just written there: read that first.",
     )
 
 

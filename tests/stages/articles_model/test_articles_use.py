@@ -144,6 +144,11 @@ def test_a_gzip_file_and_articles_with_odd_dates_are_scored(here: Programs, monk
     assert isinstance(broken.exception, WinnowError)
     assert "broken.jsonl.gz cannot be read" in broken.exception.what
     assert not Path("broken.out").exists()
+    Path("titles.csv").write_text("id,headline\n1,The town\n")
+    assert isinstance(runner.invoke(app, ["score", "titles.csv", "--out", "titles.out"]).exception, WinnowError)
+    assert not list(Path().glob("titles.out*")), "an empty file of a run that scored nothing"
+    again = runner.invoke(app, ["score", "in.jsonl", "--out", "in.jsonl.out"])
+    assert "in.jsonl.out was there already and is replaced" in again.stderr
 
 
 RULES = """\

@@ -218,7 +218,11 @@ WAITS = {"a pause of minutes": all_at_once(head("429 Wait", length=0, more="Retr
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("kind", WAITS)
 def test_a_signal_ends_a_run_within_the_limit_for_a_reply(
-    kind: str, number: signal.Signals, here: Programs, definition: Definition
+    kind: str,
+    number: signal.Signals,
+    here: Programs,
+    definition: Definition,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     with serving(WAITS[kind]) as (url, heard):
         child = os.fork()
@@ -240,3 +244,4 @@ def test_a_signal_ends_a_run_within_the_limit_for_a_reply(
         began = time.monotonic()
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 128 + number
         assert time.monotonic() - began < 8
+    assert "stopped: every answer that arrived is stored, and the same command goes on" in capfd.readouterr().err

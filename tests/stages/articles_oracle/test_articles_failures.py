@@ -347,6 +347,7 @@ def test_a_file_is_labelled_in_parts_drawn_by_seed_and_the_cap_keeps_what_fits(
         killed.write_text("left by a process that was killed")
         told, first = label(100.0, 1)
         assert (told["labelled"], told["left"], len(first)) == (10, 50, 10)
+        assert (told["complete"], told["cut_by_cap"]) == (False, False), "50 are left, because no more were wanted"
         assert not killed.exists()
         assert first != [row["id"] for row in rows[:10]], "not the first of the file"
         told, second = label(100.0, 1)
@@ -358,7 +359,7 @@ def test_a_file_is_labelled_in_parts_drawn_by_seed_and_the_cap_keeps_what_fits(
         told_before = capfd.readouterr().err
         assert "covers about 15 of them" in told_before
         assert told_before.index("covers about") < told_before.index("articles: "), "before anything is asked"
-        assert told["complete"] is False
+        assert (told["complete"], told["cut_by_cap"]) == (False, True)
         assert len(third) == told["labelled"] > 20
         assert sum(server.delivered.values()) * PRICE <= 35.5 * PRICE
         told, all_of_them = label(100.0, 0)

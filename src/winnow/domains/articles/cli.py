@@ -95,7 +95,8 @@ def label(
         if file is not None:  # before paid answers are given up
             check_passed(labeller, name)
         if retry is Retry.malformed:
-            print(f"{labeller.retire_malformed()} malformed answers will be asked for again", file=sys.stderr)
+            count = labeller.retire_malformed()
+            print(f"{count} malformed answers, whatever file they are of, will be asked for again", file=sys.stderr)
         elif retry is Retry.all:
             print(f"{labeller.forget_answers()} answers will be asked for, and paid, again", file=sys.stderr)
         elif retry is Retry.batches:
@@ -111,7 +112,7 @@ def label(
             seed=params.calibration.seed,
         )
     print(json.dumps(found))
-    if found["rejected"] or found["malformed"] or found["refused"] or not found["complete"]:
+    if found["rejected"] or found["malformed"] or found["refused"] or found["cut_by_cap"]:
         raise typer.Exit(1)
 
 

@@ -3,7 +3,8 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from winnow.domains.articles.source.carried import prefilter_of
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, is_csv, json_object, lines_of, text_of
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.cache import content_key
+from winnow.pipeline.console import say
+from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import folder_digest
 
 BLOCK = 512
@@ -44,6 +47,29 @@ def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torc
     counts = {"scored": 0, "refused": finished["refused"], "already_scored": done - finished["refused"]}
     if sieve is not None:
         counts["outside_prefilter"] = finished["marked"]
+    try:
+        _score_rest(path, part, done, counts, partial(score_lines, model, sieve=sieve), trained)
+    except WinnowError:
+        if part is not None and part.exists() and not part.stat().st_size:
+            part.unlink()  # nothing to go on after
+        raise
+    if out is not None and part is not None:
+        if out.exists():
+            say(f"{out} was there already and is replaced")
+        part.replace(out)
+    return counts
+
+
+def _score_rest(
+    path: Path,
+    part: Path | None,
+    done: int,
+    counts: dict[str, int],
+    answers: Callable[..., Iterator[dict[str, Any]]],
+    trained: TrainedModel,
+) -> None:
+    """Write the answers to the lines after the first `done`, and count them."""
+    form = "csv" if is_csv(path) else "jsonl"
     with (
         _opened(part) as target,
         tqdm(total=path.stat().st_size, unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar,
@@ -53,7 +79,7 @@ def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torc
             pass
         number = done
         while block := list(islice(lines, BLOCK)):
-            for found in score_lines(model, block, sieve, form="csv" if is_csv(path) else "jsonl"):
+            for found in answers(block, form=form):
                 number += 1
                 if "error" in found:
                     answer = {"row": number, **found}
@@ -65,9 +91,6 @@ def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torc
                         counts["outside_prefilter"] += 1
                 target.write((json.dumps(answer, ensure_ascii=False) + "\n").encode())
             target.flush()
-    if out is not None and part is not None:
-        part.replace(out)
-    return counts
 
 
 def sieve_of(folder: Path) -> Sieve | None:

@@ -68,7 +68,11 @@ def _decision(verdict: str, comparison: Comparison | None) -> Iterator[str]:
     elif comparison.decision == "overfitted":
         yield "The prompt does worse on fresh articles than on those it was written for: give it fewer special cases."
     else:
-        yield "The prompt misses its targets on fresh articles: start over."
+        yield (
+            "The prompt misses its targets on fresh articles: start over. Revise prompt.md, or mend the server if "
+            "that is at fault, and run `winnow articles calibrate` again; a revised prompt is asked about both samples "
+            "anew."
+        )
 
 
 def _section(found: CalibrationResult, texts: pd.DataFrame) -> Iterator[str]:

@@ -95,9 +95,11 @@ def label_file(
     if not lines:
         missing.unlink()
     use = labeller.use
+    is_capped = covered < len(drawn) or any(each.refusal == CAP for each in answers)
     return {
         **counts,
-        "complete": covered == len(drawn) and not any(each.refusal == CAP for each in answers),
+        "complete": not counts["left"] and not is_capped,
+        "cut_by_cap": is_capped,
         "cost_usd": round(use.cost_usd, 6),
         "paid_now_usd": round(use.paid_now_usd, 6),
     }

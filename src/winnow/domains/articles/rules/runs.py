@@ -20,6 +20,7 @@ from winnow.domains.articles.rules.outcomes import CAP, Labelled, told_of
 from winnow.domains.articles.rules.questions import Question
 from winnow.domains.articles.rules.servers import in_background
 from winnow.learn.interrupt import Interrupted
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Run:
         """What is found of each task, in order."""
         self._ask_all(tasks)
         if self.labeller.stop.signum:
+            say("stopped: every answer that arrived is stored, and the same command goes on")
             raise Interrupted(self.labeller.stop.signum)
         if self.failure:
             raise self.failure
