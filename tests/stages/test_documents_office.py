@@ -343,6 +343,9 @@ def test_another_filling_of_a_form_that_was_learnt_is_not_seen(here: Path) -> No
     again = read_pages(Path("again.jpg").read_bytes(), ".jpg", AS_IS)
     assert own_pages._unseen([first, *again], seen) == []
     assert len(own_pages._unseen([second], seen)) == 1
+    other = {"perceptual_hash": own_pages.page_hash(second), "print_map": own_pages.print_map(second).hex()}
+    both = pd.concat([pd.DataFrame([{**other, "max_hash_distance": 28}]), seen], ignore_index=True)
+    assert own_pages._unseen([first, second], both) == [], "every filling that was learnt, not the nearest alone"
 
 
 @pytest.mark.parametrize("kind", ["letter", "form", "table"])
@@ -503,6 +506,23 @@ def test_evaluate_rejects_below_the_threshold_that_the_model_carries(here: Path)
         file.write_text(json.dumps({**kept, "retake_below": threshold}))
         found = json.loads(winnow("evaluate", "mine", "--json").stdout)["metrics"]
         assert (found["false_reject_error"], found["retake_recall"]) == expected
+
+
+@of_documents
+def test_acceptable_pages_that_are_sent_back_for_small_text_are_counted(here: Path) -> None:
+    folder = Path("mine")
+    folder.mkdir()
+    page = draw_page("letter", 900, np.random.default_rng(0))
+    small = cv2.resize(page, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA)
+    for name, picture in {"small": small, "page": page, "bad": small[:, ::-1]}.items():
+        (folder / f"{name}.png").write_bytes(encode_png(np.ascontiguousarray(picture)))
+    (folder / "metadata.csv").write_text("filename,quality_score\nsmall.png,0.9\npage.png,0.9\nbad.png,0.1\n")
+    file = Path("data/documents/train/model/calibration.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "retake_below": 0.0}))
+    assert [entry["verdict"] for entry in lines("mine")].count("retake") == 2
+    found = json.loads(winnow("evaluate", "mine", "--json").stdout)
+    assert (found["acceptable_sent_back"], found["acceptable"]) == (1, 2)
+    assert "retake for 1 acceptable pages" in winnow("evaluate", "mine").stdout
 
 
 @of_documents

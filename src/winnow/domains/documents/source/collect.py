@@ -99,9 +99,10 @@ def collect(
                 pages.clear()
     if pages or not seen:
         write(typed_frame(pages, PAGE_TYPES))
+    lost = typed_frame([*rejected, *unread], REJECTED_TYPES)
     return Collected(
-        _rejected([*rejected, *unread]),
-        _rejected(rejected),
+        lost.sort_values(["source", "row", "name"], ignore_index=True),
+        lost[: len(rejected)].sort_values(["source", "row"], ignore_index=True),
         pd.DataFrame(severities, columns=["image_id", "issue", "severity"]).astype(
             {"image_id": "str", "issue": "str", "severity": "float64"}
         ),
@@ -135,10 +136,6 @@ def _read(record: Record, preparation: definitions.Preparation) -> list[tuple[by
     if all(isinstance(each, ImageError) for each in found):
         raise next((each for each in found if isinstance(each, ImageError)), ImageError("it holds no page"))
     return found
-
-
-def _rejected(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    return typed_frame(rows, REJECTED_TYPES).sort_values(["source", "row", "name"], ignore_index=True)
 
 
 def _pages(record: Record, preparation: definitions.Preparation) -> Iterable[Pixels | ImageError]:
