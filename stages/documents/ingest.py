@@ -39,7 +39,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
     with write_images(stage.output("images.arrow")) as images, stage.writer("pages.parquet", Pages) as write:
         found = collect(collections, preparation, images, write)
     files = sum(collection.listing.rows for collection in collections)
-    check_rejected_share(found.rejected, files, params.max_rejected_share, domain=stage.domain)
+    check_rejected_share(found.unused, files, params.max_rejected_share, domain=stage.domain)
     stage.write("preparation.parquet", pd.DataFrame([asdict(preparation)]), Preparation)
     stage.write("rejected.parquet", found.rejected, Rejected)
     stage.write("severities.parquet", found.severities, GivenSeverities)

@@ -16,14 +16,17 @@ from stages.documents.train import seen_pages
 from tests.stages.conftest import Finished
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.documents import definitions
+from winnow.domains.documents.model import training
 from winnow.domains.documents.rules.splits import split_images
 from winnow.domains.documents.source import collect
 from winnow.domains.documents.source.synthetic import draw_page
+from winnow.domains.documents.tables import Seen
 from winnow.images import parallel
 from winnow.images.codec import ImageError, load_pixels
 from winnow.images.pdf import pdf_pages
 from winnow.images.store import Images, read_images
 from winnow.pipeline.errors import SourceError, TableError
+from winnow.pipeline.tables import read_table
 
 DOCUMENTS = Programs.tiny("documents")
 run, table, metrics = DOCUMENTS.run, DOCUMENTS.table, DOCUMENTS.metrics
@@ -321,6 +324,18 @@ def test_pages_that_were_seen_are_clean_pages_and_labelled_ones_themselves() -> 
     found = seen_pages(labels, splits, [pages[:2], pages[2:], pages[:1]])
     seen = pages.set_index(["perceptual_hash", "print_map"])["image_id"]
     assert [seen[one.hex(), other.hex()] for one, other in found] == ["a", "b", "c@7", "d"]
+
+
+def test_pages_that_were_seen_are_written_in_pieces_and_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SEEN_WRITTEN", 2)
+    seen = [(bytes([number]) * 32, bytes([number, 0])) for number in range(5)]
+    training.write_seen(tmp_path / "seen.parquet", seen, 28)
+    found = read_table(tmp_path / "seen.parquet", Seen)
+    columns = [map(bytes.fromhex, found[name]) for name in ("perceptual_hash", "print_map")]
+    assert list(zip(*columns, strict=True)) == seen
+    assert found["max_hash_distance"].eq(28).all()
 
 
 def test_the_document_of_a_page_is_the_one_its_row_names(here: Path) -> None:

@@ -24,7 +24,7 @@ from winnow.domains.documents.definitions import Preparation
 from winnow.domains.documents.evaluation import own_pages
 from winnow.domains.documents.rules.ink import direction, ink_mask
 from winnow.domains.documents.source.files import documents_of, named_files
-from winnow.domains.documents.source.pages import fit, open_pages, read_pages
+from winnow.domains.documents.source.pages import each_page, fit, open_pages, read_pages
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import ImageError, encode_png
 from winnow.images.opencv import cv2
@@ -125,6 +125,9 @@ def test_a_page_that_cannot_be_read_loses_no_other(monkeypatch: pytest.MonkeyPat
     buffer = io.BytesIO()
     document.save(buffer)
     small = [np.full((side, side), 255, np.uint8) for side in (100, 20, 200)]
+    first, second = each_page(open_pages(saved([small[1], small[2]], "TIFF"), ".tif", AS_IS).pages)
+    assert isinstance(first, ImageError), "nor does the first one"
+    assert second.shape == (200, 200)
     for content, suffix, why in ((buffer.getvalue(), ".pdf", "too large"), (saved(small, "TIFF"), ".tif", "too small")):
         count, pages = open_pages(content, suffix, Preparation(2000, 72))
         assert (count, next(pages).shape) == (3, (100, 100))
@@ -167,6 +170,84 @@ def test_a_bad_page_or_name_stops_no_other(here: Path) -> None:
     assert [entry["document_verdict"] for entry in entries] == ["error"] * 3 + [entries[3]["verdict"]]
     rows = list(csv.DictReader(io.StringIO(winnow("assess", "scans", "--csv").stdout)))
     assert [row["verdict"] for row in rows] == [entry.get("verdict", "") for entry in entries]
+
+
+def test_pages_are_at_most_a_hundred_times_as_long_as_wide() -> None:
+    """A banner of a few kilobytes took minutes and gigabytes to be measured."""
+    assert fit(np.full((7000, 70), 255, np.uint8), 2000).shape == (7000, 70)
+    for shape in ((7100, 70), (70, 7100)):
+        with pytest.raises(ImageError, match="too long"):
+            fit(np.full(shape, 255, np.uint8), 2000)
+
+
+@of_documents
+def test_names_that_a_system_or_a_script_does_not_take_stop_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "n" * 249 + "ü"  # 255 bytes with its suffix
+    Path(f"{name}.png").write_bytes(encode_png(LETTER))
+    (entry,) = lines(f"{name}.png", "--explain", "heat")
+    assert Path(entry["explained"]).is_file()
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    cli.assess([Path(f"{name}.png")], as_csv=True)
+    assert b"n\\xfc.png" in written.getvalue()
+
+
+@of_documents
+def test_files_of_one_name_without_a_number_are_documents_of_their_own(here: Path) -> None:
+    folder = Path("scans")
+    folder.mkdir()
+    (folder / "bill.png").write_bytes(encode_png(LETTER))
+    (folder / "bill.tif").write_bytes(saved([LETTER, TABLE], "TIFF"))
+    (folder / "note_p1.png").write_bytes(encode_png(LETTER))
+    (folder / "note_p2.tif").write_bytes(saved([LETTER], "TIFF"))
+    found = {entry["file"]: (entry["document"], entry["document_pages"]) for entry in lines("scans")}
+    assert found == {
+        "scans/bill.png": ("scans/bill.png", 1), "scans/bill.tif": ("scans/bill.tif", 2),
+        "scans/note_p1.png": ("scans/note", 2), "scans/note_p2.tif": ("scans/note", 2),
+    }  # fmt: skip
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "page.png").write_bytes(encode_png(LETTER))
+    real = os.scandir
+
+    def refused(place: Any) -> Any:
+        if Path(place).name == "closed":
+            raise PermissionError(13, "Permission denied", str(place))
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    found = named_files([tmp_path])
+    assert found.others == [tmp_path / "closed"]
+    assert "1 folder that cannot be listed" in found.passed_over()
+
+
+def test_ingest_uses_the_pages_of_a_file_that_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("data/source/documents/scans")
+    folder.mkdir(parents=True)
+    (folder / "three.tif").write_bytes(saved([LETTER[:20, :20], LETTER, TABLE], "TIFF"))
+    run("ingest", sources=[{"format": "clean_pages", "path": str(folder)}])
+    assert table("ingest/pages.parquet")["image_id"].tolist() == ["scans/three#0002", "scans/three#0003"]
+    (rejected,) = table("ingest/rejected.parquet").itertuples()
+    assert (rejected.row, rejected.name) == (0, "three#0001")
+    assert "too small" in rejected.reason
+
+
+@of_documents
+def test_evaluate_judges_the_pages_that_can_be_read_and_numbers_alone_make_no_document(here: Path) -> None:
+    folder = Path("mine")
+    folder.mkdir()
+    (folder / "page-1.tif").write_bytes(saved([LETTER[:20, :20], LETTER], "TIFF"))
+    (folder / "page-2.png").write_bytes(encode_png(TABLE))
+    (folder / "metadata.csv").write_text("filename,quality_score\npage-1.tif,0.3\npage-2.png,0.9\n")
+    found = json.loads(winnow("evaluate", "mine", "--json").stdout)
+    assert found["pages"] == {"in_source": 2, "rejected": 1, "seen_in_training": 0, "judged": 2}
+    assert found["documents"] == 2, "as in ingest"
+    assert "mae" in found["intervals"]
 
 
 def test_a_pdf_with_a_password_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,6 +343,9 @@ def test_another_filling_of_a_form_that_was_learnt_is_not_seen(here: Path) -> No
     again = read_pages(Path("again.jpg").read_bytes(), ".jpg", AS_IS)
     assert own_pages._unseen([first, *again], seen) == []
     assert len(own_pages._unseen([second], seen)) == 1
+    other = {"perceptual_hash": own_pages.page_hash(second), "print_map": own_pages.print_map(second).hex()}
+    both = pd.concat([pd.DataFrame([{**other, "max_hash_distance": 28}]), seen], ignore_index=True)
+    assert own_pages._unseen([first, second], both) == [], "every filling that was learnt, not the nearest alone"
 
 
 @pytest.mark.parametrize("kind", ["letter", "form", "table"])
@@ -422,6 +506,23 @@ def test_evaluate_rejects_below_the_threshold_that_the_model_carries(here: Path)
         file.write_text(json.dumps({**kept, "retake_below": threshold}))
         found = json.loads(winnow("evaluate", "mine", "--json").stdout)["metrics"]
         assert (found["false_reject_error"], found["retake_recall"]) == expected
+
+
+@of_documents
+def test_acceptable_pages_that_are_sent_back_for_small_text_are_counted(here: Path) -> None:
+    folder = Path("mine")
+    folder.mkdir()
+    page = draw_page("letter", 900, np.random.default_rng(0))
+    small = cv2.resize(page, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA)
+    for name, picture in {"small": small, "page": page, "bad": small[:, ::-1]}.items():
+        (folder / f"{name}.png").write_bytes(encode_png(np.ascontiguousarray(picture)))
+    (folder / "metadata.csv").write_text("filename,quality_score\nsmall.png,0.9\npage.png,0.9\nbad.png,0.1\n")
+    file = Path("data/documents/train/model/calibration.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "retake_below": 0.0}))
+    assert [entry["verdict"] for entry in lines("mine")].count("retake") == 2
+    found = json.loads(winnow("evaluate", "mine", "--json").stdout)
+    assert (found["acceptable_sent_back"], found["acceptable"]) == (1, 2)
+    assert "retake for 1 acceptable pages" in winnow("evaluate", "mine").stdout
 
 
 @of_documents

@@ -1,5 +1,6 @@
 """Rows of image sources, before any pixel is read; `Record` is a domain's own description of one image."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,9 @@ import pandas as pd
 from winnow.pipeline.errors import SourceError, WinnowError
 
 Record = TypeVar("Record")
+
+NAME_BYTES = 200
+"""Systems take names of 255 bytes."""
 
 
 @dataclass
@@ -69,10 +73,13 @@ def image_files(paths: Sequence[Path], suffixes: Sequence[str], what: str) -> li
 
 
 def distinct_names(files: Sequence[Path]) -> dict[Path, str]:
-    """A name for what is written of each file: its stem; of those that share one, the whole path, in one word."""
+    """A name for what is written of each file: its stem; of those that share one, the whole path, in one word.
+
+    Long ones are cut, so that a suffix can be added.
+    """
     shared = Counter(file.stem for file in files)
     names = [file.stem if shared[file.stem] == 1 else one_word(str(file)) for file in files]
-    return dict(zip(files, numbered(names), strict=True))
+    return dict(zip(files, numbered(os.fsdecode(os.fsencode(name)[:NAME_BYTES]) for name in names), strict=True))
 
 
 def one_word(text: str) -> str:

@@ -1,6 +1,8 @@
 """Pages of PDF files as grey pixels: a scan as its own image, what was written by a program rendered by PDFium."""
 
 from collections.abc import Iterator
+from ctypes import c_float
+from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -15,12 +17,17 @@ POINTS_PER_INCH = 72
 MAX_PAGES = 2000
 """of one file; a longer one is no scan"""
 WHOLE, PART = 0.9, 0.3
-"""Shares of a page that an image covers: it is the page's scan, or one of the strips that make it up."""
-MAX_DPI = 600
+"""Shares of a page that images cover: they are the page's scan; and from which one says its resolution."""
+MIN_DPI, MAX_DPI = 36, 600
+"""An image of a lower resolution is no scan; one of a higher is rendered at this, unless it is taken as it is."""
 SAME_GREY = 25.0
 """Mean difference of grey levels from which a scan's image is not what the page shows (a mask, inverted greys)."""
 THUMBNAIL = 128
 """Pixels of the longer side at which that is compared."""
+
+Box = tuple[float, float, float, float]
+"""Left, bottom, right and top, in points."""
+EVERYWHERE: Box = (-np.inf, -np.inf, np.inf, np.inf)
 
 _pdfium = Lock()  # PDFium is not safe to be used by several threads
 
@@ -28,9 +35,9 @@ _pdfium = Lock()  # PDFium is not safe to be used by several threads
 def pdf_pages(content: bytes, dpi: int) -> tuple[int, Iterator[Pixels]]:
     """The number of pages, and every page `(height, width)` in grey, 0 to 255, one at a time.
 
-    A page that is one upright image is given as that image; one with a scan among other things is rendered at the
-    scan's resolution, any other one at `dpi` dots per inch. Raises ImageError; so does the iterator for a page that
-    cannot be rendered, and goes on with the next one then.
+    A page that is one upright image is given as that image; one of images alone, or with a scan among other things, is
+    rendered at their resolution, any other one at `dpi` dots per inch. Raises ImageError; so does the iterator for a
+    page that cannot be rendered, and goes on with the next one then.
     """
     if not content:
         raise ImageError("the file is empty")
@@ -70,13 +77,15 @@ def _read(document: pypdfium2.PdfDocument, number: int, dpi: int) -> Pixels:
     try:
         page = document[number]
         scale = dpi / POINTS_PER_INCH
-        images, others = _objects(page)
-        shares = [_covered(image, page) for image in images]
-        if sum(share for share in shares if share > PART) >= WHOLE or any(share >= WHOLE for share in shares):
-            scan = _scan(page, images[0]) if len(images) == 1 and not others else None
+        images, others, is_written = _objects(page)
+        if images and (not others or sum(image.of_page for image in images) >= WHOLE):
+            alone = len(images) == 1 and not others and images[0].of_page >= WHOLE
+            scan = _scan(page, images[0]) if alone else None
             if scan is not None:
                 return scan
-            scale = max(_resolution(image) for image, share in zip(images, shares, strict=True) if share > PART)
+            large = min(PART, max(image.of_page for image in images) / 2)  # a scan may be cut into many strips
+            own = max(image.resolution for image in images if image.of_page >= large)
+            scale = max(own, scale) if is_written else own  # print over a coarse background
         return _rendered(page, number, min(scale, MAX_DPI / POINTS_PER_INCH))
     except ImageError:
         raise
@@ -84,42 +93,89 @@ def _read(document: pypdfium2.PdfDocument, number: int, dpi: int) -> Pixels:
         raise ImageError(f"page {number + 1} of the PDF cannot be rendered: {reason(error)}") from None
 
 
-def _objects(page: pypdfium2.PdfPage) -> tuple[list[pypdfium2.PdfImage], bool]:
-    """The page's images, and whether it shows anything else; the hidden text of an OCR is not shown."""
-    images, others = [], False
-    for each in page.get_objects(max_depth=3):
+@dataclass(frozen=True)
+class _Placed:
+    """An image as it lies on its page."""
+
+    image: pypdfium2.PdfImage
+    matrix: pypdfium2.PdfMatrix
+    """from the unit square to the page, in points"""
+    of_page: float
+    """share of the page under what is seen of the image"""
+    of_image: float
+    """share of the image that is seen: neither its clip paths nor the page's crop box hide it"""
+
+    @property
+    def resolution(self) -> float:
+        """Pixels per point."""
+        width, height = self.image.get_px_size()
+        a, b, c, d, _, _ = self.matrix.get()
+        return float(np.sqrt(width * height / max(abs(a * d - b * c), 1e-6)))
+
+
+def _objects(page: pypdfium2.PdfPage) -> tuple[list[_Placed], bool, bool]:
+    """The page's images that may be scans, whether it shows anything else, and text other than an OCR's hidden one."""
+    images, others, is_written = [], False, False
+    for each in page.get_objects():
         if each.type == raw.FPDF_PAGEOBJ_IMAGE:
-            images.append(each)
+            placed = _placed(page, each)
+            is_scan = placed.of_page > 0 and placed.resolution >= MIN_DPI / POINTS_PER_INCH
+            images += [placed] * is_scan
+            others |= placed.of_page > 0 and not is_scan
         elif each.type == raw.FPDF_PAGEOBJ_TEXT:
-            others |= raw.FPDFTextObj_GetTextRenderMode(each) != raw.FPDF_TEXTRENDERMODE_INVISIBLE
+            is_written |= raw.FPDFTextObj_GetTextRenderMode(each) != raw.FPDF_TEXTRENDERMODE_INVISIBLE
         elif each.type != raw.FPDF_PAGEOBJ_FORM:
             others = True
-    return images, others
+    return images, others or is_written, is_written
 
 
-def _covered(image: pypdfium2.PdfImage, page: pypdfium2.PdfPage, *, of_image: bool = False) -> float:
-    """The share of what is seen of the page that lies under the image, or of the image that is seen."""
-    left, bottom, right, top = image.get_bounds()
-    x0, y0, x1, y1 = page.get_bbox()  # what its crop box leaves
-    wide, high = min(right, x1) - max(left, x0), min(top, y1) - max(bottom, y0)
-    whole = (right - left) * (top - bottom) if of_image else (x1 - x0) * (y1 - y0)
-    return float(max(wide, 0) * max(high, 0) / max(whole, 1e-6))
+def _placed(page: pypdfium2.PdfPage, image: pypdfium2.PdfImage) -> _Placed:
+    """Where an image lies; one in a form, or a form in a form, says so in the form's own coordinates."""
+    inner, matrix = image, image.get_matrix()
+    seen = _meet(matrix.on_rect(0, 0, 1, 1), _clipped(image))
+    while inner.container is not None:
+        inner = inner.container
+        outer = inner.get_matrix()
+        matrix, seen = matrix.multiply(outer), _meet(outer.on_rect(*seen), _clipped(inner))
+    shown = page.get_bbox()  # what its crop box leaves
+    area = _area(_meet(seen, shown))
+    whole = _area(matrix.on_rect(0, 0, 1, 1))
+    return _Placed(image, matrix, area / max(_area(shown), 1e-6), area / max(whole, 1e-6))
 
 
-def _resolution(image: pypdfium2.PdfImage) -> float:
-    """Pixels per point of an image as it lies on the page, upright or turned by a quarter."""
-    left, bottom, right, top = image.get_bounds()
-    width, height = image.get_px_size()
-    return float(np.sqrt(width * height / max((right - left) * (top - bottom), 1e-6)))
+def _clipped(each: pypdfium2.PdfObject) -> Box:
+    """The box around what an object's clip paths leave of it, in the coordinates that it lies in."""
+    clip, box = raw.FPDFPageObj_GetClipPath(each), EVERYWHERE
+    x, y = c_float(), c_float()
+    for path in range(max(raw.FPDFClipPath_CountPaths(clip), 0)):
+        points = []
+        for number in range(max(raw.FPDFClipPath_CountPathSegments(clip, path), 0)):
+            raw.FPDFPathSegment_GetPoint(raw.FPDFClipPath_GetPathSegment(clip, path, number), x, y)
+            points.append((x.value, y.value))
+        if points:
+            (left, bottom), (right, top) = np.min(points, axis=0), np.max(points, axis=0)
+            box = _meet(box, (left, bottom, right, top))
+    return box
 
 
-def _scan(page: pypdfium2.PdfPage, image: pypdfium2.PdfImage) -> Pixels | None:
+def _meet(one: Box, other: Box) -> Box:
+    left, bottom = max(one[0], other[0]), max(one[1], other[1])
+    return left, bottom, max(left, min(one[2], other[2])), max(bottom, min(one[3], other[3]))
+
+
+def _area(box: Box) -> float:
+    left, bottom, right, top = box
+    return float((right - left) * (top - bottom))
+
+
+def _scan(page: pypdfium2.PdfPage, placed: _Placed) -> Pixels | None:
     """The image's own pixels; None where they are turned, cropped, or not what the page shows."""
-    a, b, c, d, _, _ = image.get_matrix().get()
+    image = placed.image
+    a, b, c, d, _, _ = placed.matrix.get()
     width, height = image.get_px_size()
     if page.get_rotation() or a <= 0 or d <= 0 or max(abs(b), abs(c)) > 1e-3 * min(a, d):
         return None
-    if _covered(image, page, of_image=True) < WHOLE:
+    if placed.of_image < WHOLE:
         return None
     if width * height > MAX_PIXELS:
         raise ImageError(f"a scan in the PDF is too large: more than {MAX_PIXELS:,} pixels")

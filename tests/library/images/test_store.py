@@ -128,6 +128,34 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     assert read < 20
 
 
+MAPPED = """
+import sys
+from pathlib import Path
+from winnow.images.store import read_images, write_images
+
+def mapped_mib() -> float:
+    return int(Path("/proc/self/status").read_text().split("RssFile:")[1].split()[0]) / 1024
+
+target = Path(sys.argv[1])
+with write_images(target) as images:
+    for row in range(1000):
+        images.add(str(row), bytes([row % 256]) * 100_000)
+images = read_images(target)
+before = mapped_mib()
+print(max((len(images[row]), mapped_mib() - before)[1] for row in range(1000)))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
+def test_what_is_mapped_of_a_store_is_let_go(tmp_path: Path) -> None:
+    """100 MB read: limits on a process's memory count what is mapped, too."""
+    done = subprocess.run(
+        [sys.executable, "-c", MAPPED, str(tmp_path / "images.arrow")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 40
+
+
 def test_the_map_keeps_the_order_and_takes_few_items_ahead() -> None:
     taken: list[int] = []
 

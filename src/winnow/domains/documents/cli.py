@@ -1,6 +1,7 @@
 """`winnow documents …`: judge scans, evaluate the assessor on a labelled folder, and make data sets."""
 
 import csv
+import io
 import json
 import sys
 from collections import Counter, deque
@@ -44,8 +45,8 @@ def assess(
 
     --json and --csv print the pages of a document when all of them are judged, each with the document's verdict.
 
-    Exit codes: 0; 1 if nothing was judged, such as without a model; 3 if --fail-on says so; 4 if a page could not be
-    read; 5 if both; 130 after Ctrl+C, which keeps what was judged.
+    Exit codes: 0; 1 if it cannot begin, as without a model or a named file; 3 if --fail-on says so; 4 if a page, or
+    all of them, could not be read; 5 if both; 130 after Ctrl+C, which keeps what was judged.
 
     Example: winnow documents assess scans --explain heat_maps --json
     """
@@ -54,7 +55,7 @@ def assess(
     trained = use_model("documents", model)
     from tqdm import tqdm
 
-    from winnow.domains.documents.inference import assess_files, whole_documents
+    from winnow.domains.documents.inference import assess_files, stopped, whole_documents
     from winnow.domains.documents.inputs import Options
     from winnow.domains.documents.source.files import named_files
     from winnow.learn.devices import configured_device
@@ -62,6 +63,7 @@ def assess(
     found = named_files(paths)
     if found.others:
         say(found.passed_over())
+    print_any_name()
     options = Options(explain, turn, ocr)
     counts: Counter[str] = Counter()
     writer = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
@@ -86,11 +88,17 @@ def assess(
                 progress.update()
         except KeyboardInterrupt:
             interrupted = True
-            for entry in waiting:
+            for entry in stopped(waiting):
                 tell(entry)
     print(summary_line(counts, len(found.pages), interrupted=interrupted), file=sys.stderr)
     if code := exit_code(counts, fail_on, interrupted=interrupted):
         raise typer.Exit(code)
+
+
+def print_any_name() -> None:
+    """Escape what a terminal or a file has no letter for, such as in a name that is no UTF-8, instead of failing."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def exit_code(counts: "Counter[str]", fail_on: str | None, *, interrupted: bool) -> int:
@@ -113,8 +121,6 @@ CSV_COLUMNS = (
 def csv_row(entry: dict[str, Any]) -> dict[str, Any]:
     """A page's judgement as a row of `CSV_COLUMNS`; issues as `blur 0.41; noise 0.22`."""
     row = {name: entry.get(name, "") for name in CSV_COLUMNS}
-    for name in ("file", "document", "explained"):  # a file's name may be no UTF-8
-        row[name] = row[name].encode("utf-8", "backslashreplace").decode()
     row["issues"] = "; ".join(f"{issue} {severity:.2f}" for issue, severity in entry.get("issues", {}).items())
     row["reasons"] = "; ".join(entry.get("reasons", []))
     return row

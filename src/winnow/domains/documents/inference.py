@@ -51,8 +51,7 @@ def assess_with(
     if options.ocr:
         check_installed()
     names = distinct_names(files)
-    documents = documents_of(str(file.with_suffix("")) for file in files)
-    of_file = {file: documents[str(file.with_suffix(""))] for file in files}
+    of_file = _documents(files)
     to_come = Counter(of_file.values())
     verdicts: dict[str, list[str]] = {}
 
@@ -81,6 +80,16 @@ def assess_with(
             yield entry
 
 
+def _documents(files: Sequence[Path]) -> dict[Path, str]:
+    """The document of each file, by its name; `bill.pdf` and `bill.png` are two, since neither has a page's number."""
+    stems = {file: str(file.with_suffix("")) for file in files}
+    documents, alike = documents_of(stems.values()), Counter(stems.values())
+    return {
+        file: str(file) if alike[stem] > 1 and documents[stem] == stem else documents[stem]
+        for file, stem in stems.items()
+    }
+
+
 def whole_documents(entries: Iterable[dict[str, Any]], waiting: deque[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The entries in order, each with its document's verdict; `waiting` holds those whose document is not whole yet."""
     known: dict[str, dict[str, Any]] = {}
@@ -93,6 +102,16 @@ def whole_documents(entries: Iterable[dict[str, Any]], waiting: deque[dict[str, 
             if "document_verdict" in first:  # the last one of its document
                 del known[first["document"]]
             yield first | found
+
+
+def stopped(waiting: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What waits in `whole_documents` when the work is stopped, with the verdicts of documents that are whole."""
+    known = {
+        entry["document"]: {name: entry[name] for name in ("document_pages", "document_verdict")}
+        for entry in waiting
+        if "document_verdict" in entry
+    }
+    return [entry | known.get(entry["document"], {}) for entry in waiting]
 
 
 def worst(verdicts: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from winnow.domains.documents.model.tiling import cut
 from winnow.domains.documents.rules.ink import direction, ink_mask, letters, text_height
 from winnow.domains.documents.rules.measures import TEXT_HEIGHT, measure
 from winnow.domains.documents.rules.reading import Reading, read_page
-from winnow.domains.documents.source.pages import FRAMES, open_pages, read_pages
+from winnow.domains.documents.source.pages import FRAMES, each_page, open_pages, read_pages
 from winnow.images.codec import ImageError, Pixels
 from winnow.images.opencv import cv2
 
@@ -77,11 +77,11 @@ def tasks(files: Sequence[Path], preparation: definitions.Preparation) -> Iterat
         except (ImageError, OSError) as error:
             yield Task(file, 0, 1, None, reason(error))
             continue
-        for number in range(count):
-            try:
-                yield Task(file, number, count, next(pages))
-            except ImageError as error:  # the others may be readable
-                yield Task(file, number, count, None, reason(error))
+        for number, outcome in enumerate(each_page(pages)):
+            if isinstance(outcome, ImageError):  # the others may be readable
+                yield Task(file, number, count, None, reason(outcome))
+            else:
+                yield Task(file, number, count, outcome)
 
 
 def prepare(task: Task, model: Assessor, options: Options) -> Prepared:

@@ -12,7 +12,7 @@ import pytest
 from winnow.domains.documents import definitions
 from winnow.domains.documents.definitions import Decision, class_of, severity_score
 from winnow.domains.documents.definitions import decide as judge
-from winnow.domains.documents.inference import whole_documents
+from winnow.domains.documents.inference import stopped, whole_documents
 
 ISSUES = definitions.ISSUES
 
@@ -113,6 +113,8 @@ def test_the_rows_of_a_document_wait_for_its_verdict_and_keep_their_order() -> N
         (0, "retake"), (1, "warn"), (2, "warn"), (3, "retake"),
     ]  # fmt: skip
     assert list(waiting) == [entry(4, "c")], "what Ctrl+C leaves"
+    left = stopped([entry(0, "a"), entry(1, "b"), entry(2, "b", "warn")])
+    assert [each.get("document_verdict") for each in left] == [None, "warn", "warn"], "b is whole"
 
 
 def test_a_blank_page_and_text_that_is_too_small_have_verdicts_of_their_own() -> None:

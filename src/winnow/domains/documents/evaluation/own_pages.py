@@ -15,8 +15,8 @@ from winnow.domains.documents.judging import judge_pages, verdict_of
 from winnow.domains.documents.metrics import issue_statistics, statistics
 from winnow.domains.documents.model.estimates import SEEN, Estimates, load_assessor
 from winnow.domains.documents.source import formats
-from winnow.domains.documents.source.files import documents_of
-from winnow.domains.documents.source.pages import page_hash, read_pages
+from winnow.domains.documents.source.files import documents_of_source
+from winnow.domains.documents.source.pages import page_hash, readable_pages
 from winnow.domains.documents.tables import Seen
 from winnow.images.alike import print_map, same_map
 from winnow.images.codec import ImageError, Pixels
@@ -42,14 +42,15 @@ def judge_data(path: Path, folder: Path, device: torch.device) -> dict[str, Any]
     parts: list[Estimates] = []
     verdicts: list[str] = []
     rows: list[dict[str, Any]] = []
-    of_name = documents_of(record.name for record in listing.records)
+    of_name = documents_of_source([record.name for record in listing.records])
     for record in listing.records:
         assert isinstance(record.content, Path)
         try:
-            pages = read_pages(record.content.read_bytes(), record.content.suffix, model.preparation)
+            pages, unread = readable_pages(record.content.read_bytes(), record.content.suffix, model.preparation)
         except (ImageError, OSError) as error:
             rejected.append(reason(error))
             continue
+        rejected += unread
         new = _unseen(pages, seen)
         known_pages += len(pages) - len(new)
         if not new:

@@ -1,6 +1,6 @@
 """The assessor's training task: the model, the batches, the loss and the validation."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -245,11 +245,7 @@ class AssessorTask(Task):
 
     def save_extras(self, folder: Path) -> None:
         """What validation calibrates, and the pages that were trained on, so that `evaluate` leaves them out."""
-        with table_writer(folder / SEEN, Seen) as write:
-            for start in range(0, len(self.seen), SEEN_WRITTEN):
-                hashes, maps = zip(*self.seen[start : start + SEEN_WRITTEN], strict=True)
-                table = {"perceptual_hash": [each.hex() for each in hashes], "print_map": [each.hex() for each in maps]}
-                write(pd.DataFrame(table).assign(max_hash_distance=self.max_hash_distance))
+        write_seen(folder / SEEN, self.seen, self.max_hash_distance)
         model = load_trained(Assessor, "documents", self.device, folder)
         val = self.examples.of_split("val")
         raw = estimate_rows(model, self.examples, val, model.tta_views, VALIDATION_BATCH)
@@ -260,3 +256,12 @@ class AssessorTask(Task):
         learnt = bool(self.params.loss.readability) and not bool(taught.isnan().all())
         found = calibrate(raw, scores, legibility, labels, self.params.retake.max_false_rejects, readable=learnt)
         save_calibration(folder, found)
+
+
+def write_seen(path: Path, seen: Sequence[tuple[bytes, bytes]], max_hash_distance: int) -> None:
+    """`Seen`, in pieces: as text a page's map takes 6 kilobytes."""
+    with table_writer(path, Seen) as write:
+        for start in range(0, len(seen), SEEN_WRITTEN):
+            hashes, maps = zip(*seen[start : start + SEEN_WRITTEN], strict=True)
+            table = {"perceptual_hash": [each.hex() for each in hashes], "print_map": [each.hex() for each in maps]}
+            write(pd.DataFrame(table).assign(max_hash_distance=max_hash_distance))

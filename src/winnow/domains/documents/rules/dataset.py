@@ -62,7 +62,7 @@ def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> p
             collection = Collection(FORMS[mode], str(source), source.stem, listing)
             found = collect([collection], settings.preparation, images, pieces.append)
         pages = pd.concat(pieces, ignore_index=True)
-        check_rejected_share(found.rejected, listing.rows, settings.max_rejected_share, domain="documents")
+        check_rejected_share(found.unused, listing.rows, settings.max_rejected_share, domain="documents")
         stored = read_images(pages_file)
         kept, _, dropped = keep_pages(pages, stored.select(pages["image_id"]), settings.filter)
         with write_images(images_file) as store:

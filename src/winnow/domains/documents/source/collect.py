@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ import pandas as pd
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.rules.ink import ink_mask
-from winnow.domains.documents.source.files import documents_of
-from winnow.domains.documents.source.pages import fit, open_pages, page_hash
+from winnow.domains.documents.source.files import documents_of_source
+from winnow.domains.documents.source.pages import each_page, fit, open_pages, page_hash
 from winnow.domains.documents.source.records import Collection, Record
 from winnow.images.alike import print_map
 from winnow.images.codec import ImageError, Pixels, encode_png
@@ -30,7 +31,9 @@ class Collected:
     """What was read besides the pages."""
 
     rejected: pd.DataFrame
-    """`Rejected`, sorted"""
+    """`Rejected`, sorted: files, and pages of files whose others are used"""
+    unused: pd.DataFrame
+    """the files among them, of which nothing is used"""
     severities: pd.DataFrame
     """`GivenSeverities`, in the order of the pages"""
     by_source: Mapping[str, int]
@@ -52,27 +55,26 @@ def collect(
     named = [(f"{each.prefix}/{record.name}", each, record) for each in collections for record in each.listing.records]
     named.sort(key=lambda entry: entry[0])
 
-    def prepare(record: Record) -> list[tuple[bytes, dict[str, object]]]:
-        found, size = [], 0
-        for page in _pages(record, preparation):  # one at a time: decoded, a file of many pages is gigabytes
-            found.append((encode_png(page), _measures(page)))
-            size += len(found[-1][0])
-            if size > MAX_BYTES:
-                raise ImageError(f"its pages take more than {MAX_BYTES:,} bytes as PNG: split the file")
-        return found
-
+    unread: list[dict[str, object]] = []
     pages: list[dict[str, object]] = []
     severities: list[tuple[str, str, float]] = []
     by_source: Counter[str] = Counter()
     seen: set[str] = set()
-    documents = {each.prefix: _documents([record.name for record in each.listing.records]) for each in collections}
-    outcomes = map_readable(prepare, (record for _, _, record in named))
+    documents = {
+        each.prefix: documents_of_source([record.name for record in each.listing.records]) for each in collections
+    }
+    outcomes = map_readable(partial(_read, preparation=preparation), (record for _, _, record in named))
     for (image_id, collection, record), outcome in zip(named, outcomes, strict=True):
         if isinstance(outcome, str):
             rejected.append(collection.rejection(record.row, record.name, outcome))
             continue
-        for number, (png, measures) in enumerate(outcome, 1):
-            page_id = f"{image_id}#{number:04}" if len(outcome) > 1 else image_id
+        for number, read in enumerate(outcome, 1):
+            place = f"#{number:04}" if len(outcome) > 1 else ""
+            if isinstance(read, ImageError):  # the file's other pages are used
+                unread.append(collection.rejection(record.row, f"{record.name}{place}", str(read)))
+                continue
+            png, measures = read
+            page_id = f"{image_id}{place}"
             images.add(page_id, png)
             document = f"{collection.prefix}/{record.document or documents[collection.prefix][record.name]}"
             seen.add(document)
@@ -97,20 +99,16 @@ def collect(
                 pages.clear()
     if pages or not seen:
         write(typed_frame(pages, PAGE_TYPES))
+    lost = typed_frame([*rejected, *unread], REJECTED_TYPES)
     return Collected(
-        typed_frame(rejected, REJECTED_TYPES).sort_values(["source", "row"], ignore_index=True),
+        lost.sort_values(["source", "row", "name"], ignore_index=True),
+        lost[: len(rejected)].sort_values(["source", "row"], ignore_index=True),
         pd.DataFrame(severities, columns=["image_id", "issue", "severity"]).astype(
             {"image_id": "str", "issue": "str", "severity": "float64"}
         ),
         by_source,
         len(seen),
     )
-
-
-def _documents(names: list[str]) -> dict[str, str]:
-    """As `documents_of`; where all files of a source would be one document, their numbers do not count pages."""
-    found = documents_of(names)
-    return found if len(set(found.values())) > 1 else {name: name for name in names}
 
 
 PAGE_TYPES = {
@@ -122,9 +120,27 @@ PAGE_TYPES = {
 REJECTED_TYPES = {"source": "str", "row": "int64", "reason": "str", "name": "str"}
 
 
-def _pages(record: Record, preparation: definitions.Preparation) -> Iterable[Pixels]:
+def _read(record: Record, preparation: definitions.Preparation) -> list[tuple[bytes, dict[str, object]] | ImageError]:
+    """The pages of a file as PNG with their measures, or why one cannot be read. Raises ImageError for the file."""
+    found: list[tuple[bytes, dict[str, object]] | ImageError] = []
+    size = 0
+    for page in _pages(record, preparation):  # one at a time: decoded, a file of many pages is gigabytes
+        if isinstance(page, ImageError):
+            found.append(page)
+            continue
+        png = encode_png(page)
+        found.append((png, _measures(page)))
+        size += len(png)
+        if size > MAX_BYTES:
+            raise ImageError(f"its pages take more than {MAX_BYTES:,} bytes as PNG: split the file")
+    if all(isinstance(each, ImageError) for each in found):
+        raise next((each for each in found if isinstance(each, ImageError)), ImageError("it holds no page"))
+    return found
+
+
+def _pages(record: Record, preparation: definitions.Preparation) -> Iterable[Pixels | ImageError]:
     if isinstance(record.content, Path):
-        return open_pages(record.content.read_bytes(), record.content.suffix, preparation).pages
+        return each_page(open_pages(record.content.read_bytes(), record.content.suffix, preparation).pages)
     return [fit(record.content, preparation.max_side)]
 
 

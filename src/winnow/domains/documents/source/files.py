@@ -27,7 +27,7 @@ class Found:
 
     pages: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
-    """files that are no pages, links to nothing, and linked folders that were not followed"""
+    """files that are no pages, links to nothing, linked folders that were not followed, and what may not be listed"""
 
     def passed_over(self) -> str:
         """What others there are, as text: `3 files passed over: 2 .docx, 1 .txt`; empty without any."""
@@ -39,7 +39,11 @@ class Found:
 def walk(folder: Path, *, links: bool) -> Found:
     """The files below a folder, sorted, hidden ones left out; with `links` those of linked folders too, each once."""
     found, seen = Found(), {folder.resolve()}
-    for place, folders, files in os.walk(folder, followlinks=links):
+
+    def closed(error: OSError) -> None:
+        found.others.append(Path(error.filename))
+
+    for place, folders, files in os.walk(folder, followlinks=links, onerror=closed):
         here = Path(place)
         for name in sorted(folders):
             inside = here / name
@@ -87,10 +91,16 @@ def named_files(paths: Sequence[Path]) -> Found:
 def _kind(other: Path) -> str:
     """What is passed over, as text."""
     if other.is_dir():
-        return "linked folder"
+        return "linked folder" if other.is_symlink() else "folder that cannot be listed"
     if other.is_symlink() and not other.exists():
         return "link to nothing"
     return (other.suffix.lower() or "no suffix") if other.is_file() else "no file"
+
+
+def documents_of_source(names: Sequence[str]) -> dict[str, str]:
+    """As `documents_of`; where all files of a source would be one document, their numbers do not count pages."""
+    found = documents_of(names)
+    return found if len(set(found.values())) > 1 else {name: name for name in names}
 
 
 def documents_of(names: Iterable[str]) -> dict[str, str]:

@@ -3,13 +3,13 @@
 import io
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from winnow.domains.documents.definitions import Preparation
+from winnow.images import memory
 from winnow.images.codec import ImageError, Pixels, check_size, decode, decoding, found, shown_pixels
 from winnow.images.opencv import cv2
 from winnow.images.pdf import MAX_PAGES, pdf_pages
@@ -21,6 +21,9 @@ FRAMES = (".tif", ".tiff", ".gif", ".webp")
 SUFFIXES = (".png", ".jpg", ".jpeg", *FRAMES, ".bmp", *HEIF, ".pdf")
 MIN_SIDE = 64
 """Pixels of the shorter side below which nothing can be said of a page."""
+MAX_ASPECT = 100
+"""The longer side over the shorter one from which nothing is a page; a receipt of 3 metres has 40. What is measured
+takes time by the square of the longer side."""
 A4 = 2**0.5
 """The longer side of a page over its shorter one."""
 LONGEST = 4
@@ -41,13 +44,37 @@ class Opened(NamedTuple):
 
 
 def read_pages(content: bytes, suffix: str, preparation: Preparation) -> list[Pixels]:
-    """All pages of a file, `(height, width)` in grey. Raises ImageError."""
+    """All pages of a file, `(height, width)` in grey. Raises ImageError, also when one of them cannot be read."""
+    pages, reasons = readable_pages(content, suffix, preparation)
+    if reasons:
+        raise ImageError(reasons[0])
+    return pages
+
+
+def readable_pages(content: bytes, suffix: str, preparation: Preparation) -> tuple[list[Pixels], list[str]]:
+    """The pages of a file that can be read, and why others cannot. Raises ImageError for the file as a whole."""
     pages: list[Pixels] = []
-    for page in open_pages(content, suffix, preparation).pages:
-        pages.append(page)
+    reasons: list[str] = []
+    for outcome in each_page(open_pages(content, suffix, preparation).pages):
+        if isinstance(outcome, ImageError):
+            reasons.append(str(outcome))
+        else:
+            pages.append(outcome)
         if sum(each.size for each in pages) > MAX_TOGETHER:
             raise ImageError(f"its pages have more than {MAX_TOGETHER:,} pixels together: split the file")
-    return pages
+    return pages, reasons
+
+
+def each_page(pages: Iterator[Pixels]) -> Iterator[Pixels | ImageError]:
+    """The pages of an opened file, or why one cannot be read."""
+    while True:
+        try:
+            page: Pixels | ImageError = next(pages)
+        except StopIteration:
+            return
+        except ImageError as error:
+            page = error
+        yield page
 
 
 def open_pages(content: bytes, suffix: str, preparation: Preparation) -> Opened:
@@ -55,8 +82,8 @@ def open_pages(content: bytes, suffix: str, preparation: Preparation) -> Opened:
     if suffix.lower() == ".pdf":
         count, pages = pdf_pages(content, preparation.pdf_dpi)
     elif suffix.lower() in FRAMES:
-        first, count = _first_frame(content)
-        pages = chain([first], map(found, _frames(content, count)))
+        count = _count_frames(content)
+        pages = map(found, _frames(content, count))
     else:
         if suffix.lower() in HEIF:
             _read_heif()
@@ -64,26 +91,26 @@ def open_pages(content: bytes, suffix: str, preparation: Preparation) -> Opened:
     return Opened(count, map(partial(fit, max_side=preparation.max_side), pages))
 
 
-def _first_frame(content: bytes) -> tuple[Pixels, int]:
-    """The first image of a file that may hold several, and their number."""
-    first = to_grey(decode(content)[0])
+def _count_frames(content: bytes) -> int:
+    """The number of images of a file that may hold several. Raises ImageError."""
+    if not content:
+        raise ImageError("the file is empty")
     with decoding("corrupt image"), Image.open(io.BytesIO(content)) as image:
         count = getattr(image, "n_frames", 1)
     if count > MAX_PAGES:
         raise ImageError(f"a file of {count} images, and at most {MAX_PAGES} are read")
-    return first, count
+    return count
 
 
 def _frames(content: bytes, count: int) -> Iterator[Pixels | ImageError]:
-    """The images of a file after its first one, or why one cannot be read."""
-    if count == 1:
-        return
-    with Image.open(io.BytesIO(content)) as image:
-        for number in range(1, count):
+    """The images of a file, or why one cannot be read."""
+    with decoding("corrupt image"), Image.open(io.BytesIO(content)) as image:
+        for number in range(count):
             try:
-                with decoding(f"page {number + 1} is corrupt"):
+                with decoding(f"page {number + 1} is corrupt" if count > 1 else "corrupt image"):
                     image.seek(number)
                     check_size(*image.size)
+                    memory.claim(image.width * image.height)
                     page: Pixels | ImageError = to_grey(shown_pixels(image))
             except ImageError as error:
                 page = error
@@ -107,11 +134,13 @@ def fit(page: Pixels, max_side: int) -> Pixels:
     """The page, reduced when it is larger than an A4 page whose longer side has `max_side` pixels.
 
     What counts is the shorter side, so that the text of a long receipt is not reduced with its length, and, of pages
-    that are longer still, the number of pixels. Raises ImageError if the page is too small.
+    that are longer still, the number of pixels. Raises ImageError if the page is too small or too long.
     """
     height, width = page.shape
     if min(height, width) < MIN_SIDE:
         raise ImageError(f"too small: {width} × {height} pixels, and at least {MIN_SIDE} a side are needed")
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        raise ImageError(f"too long: {width} × {height} pixels, and one side may have {MAX_ASPECT} times the other's")
     most = LONGEST * max_side**2 / A4
     share = min(max(max_side / max(height, width), max_side / A4 / min(height, width)), (most / page.size) ** 0.5)
     if share >= 1:
