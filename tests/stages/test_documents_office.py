@@ -369,7 +369,10 @@ def test_turned_pages_are_told_and_judged_upright_when_asked(here: Path) -> None
     files = [f"t{quarter}.png" for quarter in range(4)]
     told = lines(*files)
     assert [entry["turned"] for entry in told] == [0, 90, 180, 270]
-    assert [any("turned by" in reason for reason in entry["reasons"]) for entry in told] == [False, True, True, True]
+    ways = ["90° clockwise", "upside down", "90° counter-clockwise"]
+    for entry, way in zip(told[1:], ways, strict=True):
+        assert f"the page is turned {way} (`--turn` judges it upright)" in entry["reasons"]
+    assert not any("turned" in reason for reason in told[0]["reasons"])
     assert all("`--turn`" in entry["reasons"][-1] for entry in told[1:])
     assert [entry["text_height"] for entry in told] == [told[0]["text_height"]] * 4
     upright = lines(*files, "--turn")
@@ -394,6 +397,32 @@ def test_blank_pages_and_small_text_have_verdicts_of_their_own(here: Path) -> No
     assert "text is too small" in found["small.png"]["reasons"][0]
     assert found["small.png"]["text_height"] < 8
     assert found["faint.png"]["verdict"] != "blank"
+
+
+def of(names: list[str]) -> list[str]:
+    return [part for name in names for part in ("--fail-on", name)]
+
+
+@of_documents
+def test_the_limits_of_a_verdict_can_be_named(here: Path) -> None:
+    Path("page.png").write_bytes(encode_png(LETTER))
+    (found,) = json_lines(winnow("assess", "page.png", "--json"))
+    score, height = found["score"], found["text_height"]
+    for options, verdict, reason in (
+        (["--retake-below", "1"], "retake", "is below the retake threshold 1"),
+        (["--retake-below", "0", "--accept-from", "1"], "warn", "is below 1"),
+        (["--retake-below", "0", "--accept-from", "0", "--warn-severity", "1"], "accept", "is 0.00 or above"),
+        (["--retake-below", "0", "--accept-from", "0", "--warn-severity", "0"], "warn", "(severity"),
+        (["--min-text-height", str(height + 1)], "retake", "text is too small"),
+    ):
+        (one,) = json_lines(winnow("assess", "page.png", "--json", "--min-text-height", "0", *options))
+        assert (one["verdict"], one["score"]) == (verdict, score), options
+        assert reason in one["reasons"][0], options
+    assert json_lines(winnow("assess", "page.png", "--json")) == [found], "the model keeps its own"
+
+
+def json_lines(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 @of_documents
@@ -432,6 +461,13 @@ def test_assess_prints_as_it_goes_and_speaks_to_scripts(here: Path, monkeypatch:
     (folder / "small.png").write_bytes(small)
     assert winnow("assess", "scans", "--fail-on", "retake").exit_code == 3
     assert winnow("assess", "scans").exit_code == 0
+    blank = "scans/bill-2.png"
+    told = winnow("assess", blank)
+    assert told.stdout == f"{blank}: BLANK\n    nothing is printed on the page\n", "a score of nothing"
+    assert "1 page of 1 file: " in told.stderr
+    assert [winnow("assess", blank, *of(names)).exit_code for names in (["warn"], ["blank"], ["retake", "blank"])] == [
+        0, 3, 3,
+    ]  # fmt: skip
     (folder / "zero.png").touch()
     assert [winnow("assess", *arguments).exit_code for arguments in (
         ("scans",), ("scans", "--fail-on", "retake"), ("scans/zero.png", "scans/two.tif", "--fail-on", "retake"),
@@ -449,7 +485,7 @@ def test_assess_prints_as_it_goes_and_speaks_to_scripts(here: Path, monkeypatch:
     result = winnow("assess", "scans", "--json")
     assert result.exit_code == 130
     assert len(result.stdout.splitlines()) == 1
-    assert "stopped: 1 pages" in result.stderr
+    assert "stopped: 1 page of" in result.stderr
 
 
 @of_documents

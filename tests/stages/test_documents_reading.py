@@ -86,7 +86,7 @@ def test_assess_takes_direction_and_height_of_text_from_the_lines_that_it_reads(
     assert plain["turned"] == 0
     assert "text is too small" in plain["reasons"][0]
     assert read["turned"] == upright["turned"] == 180
-    assert any("turned by 180°" in reason for reason in read["reasons"])
+    assert any("turned upside down" in reason for reason in read["reasons"])
     own = text_height(letters(ink_mask(page)))
     for found in (read, upright):
         assert 0.6 * own <= found["text_height"] <= 1.7 * own

@@ -5,6 +5,8 @@ import io
 import json
 import sys
 from collections import Counter, deque
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +30,12 @@ SHOWN = (
 )  # fmt: skip
 
 
+class Failing(StrEnum):
+    retake = "retake"
+    warn = "warn"
+    blank = "blank"
+
+
 @app.command()
 def assess(
     paths: Annotated[list[Path], typer.Argument(help="images, PDF files, or folders of them")],
@@ -36,14 +44,22 @@ def assess(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object a line, for each page")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print a CSV, a row for each page")] = False,
     fail_on: Annotated[
-        Literal["retake", "warn"] | None, typer.Option(help="exit with code 3 if a page gets this verdict or a worse")
+        list[Failing] | None,
+        typer.Option(help="exit with code 3 if a page gets this verdict; warn: or retake; may be repeated"),
     ] = None,
     ocr: Annotated[bool, typer.Option("--ocr", help="also read every page by an OCR (the extra `ocr`); slow")] = False,
     turn: Annotated[bool, typer.Option("--turn", help="judge pages that are turned as if they were upright")] = False,
+    retake_below: Annotated[float | None, typer.Option(min=0, max=1, help="a lower score: retake")] = None,
+    accept_from: Annotated[float | None, typer.Option(min=0, max=1, help="a lower score: warn")] = None,
+    warn_severity: Annotated[float | None, typer.Option(min=0, max=1, help="an issue as severe: warn")] = None,
+    min_text_height: Annotated[
+        float | None, typer.Option(min=0, max=1000, help="pixels; lower capital letters: retake")
+    ] = None,
 ) -> None:
     """Judge every page: accept, warn, retake (take again) or blank, with the reasons, as soon as it is known.
 
     --json and --csv print the pages of a document when all of them are judged, each with the document's verdict.
+    --retake-below, --accept-from, --warn-severity and --min-text-height replace the model's limits.
 
     Exit codes: 0; 1 if it cannot begin, as without a model or a named file; 3 if --fail-on says so; 4 if a page, or
     all of them, could not be read; 5 if both; 130 after Ctrl+C, which keeps what was judged.
@@ -64,7 +80,13 @@ def assess(
     if found.others:
         say(found.passed_over())
     print_any_name()
-    options = Options(explain, turn, ocr)
+    limits = {
+        "retake_below": retake_below,
+        "accept_from": accept_from,
+        "warn_severity": warn_severity,
+        "min_text_height": min_text_height,
+    }
+    options = Options(explain, turn, ocr, {name: value for name, value in limits.items() if value is not None})
     counts: Counter[str] = Counter()
     writer = csv.DictWriter(sys.stdout, CSV_COLUMNS, lineterminator="\n")
     if as_csv:
@@ -91,7 +113,7 @@ def assess(
             for entry in stopped(waiting):
                 tell(entry)
     print(summary_line(counts, len(found.pages), interrupted=interrupted), file=sys.stderr)
-    if code := exit_code(counts, fail_on, interrupted=interrupted):
+    if code := exit_code(counts, fail_on or [], interrupted=interrupted):
         raise typer.Exit(code)
 
 
@@ -101,9 +123,9 @@ def print_any_name() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def exit_code(counts: "Counter[str]", fail_on: str | None, *, interrupted: bool) -> int:
-    """130 after Ctrl+C, 3 if a page has a verdict as bad as `fail_on`, 4 if one cannot be read, 5 if both; else 0."""
-    failing = {"retake": ("retake",), "warn": ("retake", "warn")}.get(fail_on or "", ())
+def exit_code(counts: "Counter[str]", fail_on: Sequence[str], *, interrupted: bool) -> int:
+    """130 after Ctrl+C, 3 if a page has a verdict of `fail_on`, 4 if one cannot be read, 5 if both; else 0."""
+    failing = {*fail_on, *(["retake"] if "warn" in fail_on else [])}
     if interrupted:
         return 130
     return {(True, False): 3, (False, True): 4, (True, True): 5}.get(
@@ -131,7 +153,8 @@ def summary_line(counts: "Counter[str]", files: int, *, interrupted: bool) -> st
     pages = sum(counts[verdict] for verdict in definitions.VERDICTS)
     verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in definitions.VERDICTS)
     unread = f"; {counts['error']} could not be read" if counts["error"] else ""
-    return f"{'stopped: ' if interrupted else ''}{pages} pages of {files} files: {verdicts}{unread}"
+    told = f"{pages} page{'s' * (pages != 1)} of {files} file{'s' * (files != 1)}"
+    return f"{'stopped: ' if interrupted else ''}{told}: {verdicts}{unread}"
 
 
 def print_entry(entry: dict[str, Any]) -> None:
@@ -140,10 +163,12 @@ def print_entry(entry: dict[str, Any]) -> None:
     if "error" in entry:
         say(f"{entry['file']}{place}: {entry['error']}")
     else:
-        figures = f"score {entry['score']:.2f} ({entry['class']})"
-        names = ("legibility", "framing", "readability", "ocr_readability")
-        parts = ", ".join(f"{name.replace('_', ' ')} {entry[name]:.2f}" for name in names if name in entry)
-        print(shown(f"{entry['file']}{place}: {entry['verdict'].upper()}   {figures}   {parts}"))
+        figures = ""
+        if entry["verdict"] != "blank":  # of what is not there nothing can be read
+            names = ("legibility", "framing", "readability", "ocr_readability")
+            parts = ", ".join(f"{name.replace('_', ' ')} {entry[name]:.2f}" for name in names if name in entry)
+            figures = f"   score {entry['score']:.2f} ({entry['class']})   {parts}"
+        print(shown(f"{entry['file']}{place}: {entry['verdict'].upper()}{figures}"))
         for reason in entry["reasons"]:
             print(f"    {reason}")
         if "explained" in entry:

@@ -5,6 +5,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,11 @@ def assess_files(
     `whole_documents` gives it to the others.
     """
     keep_freed_memory()
-    return assess_with(*load_assessor(device, folder), files, options)
+    model, calibration = load_assessor(device, folder)
+    limits = dict(options.limits)
+    calibration = replace(calibration, retake_below=limits.pop("retake_below", calibration.retake_below))
+    model.decision = replace(model.decision, **limits)
+    return assess_with(model, calibration, files, options)
 
 
 def assess_with(

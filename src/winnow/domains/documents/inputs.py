@@ -1,7 +1,7 @@
 """Files to pages as the network sees them: read one at a time, measured, turned upright when asked, and cut."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,8 @@ class Options:
     """judge pages that lie on their side or head as if they were upright"""
     ocr: bool = False
     """also read each page by an OCR"""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """other limits of the verdict than the model's: `retake_below`, or fields of `definitions.Decision`"""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ from winnow.domains.documents.rules.measures import NAMES, PRINTED_SHARE, TEXT_H
 from winnow.images.codec import Pixels
 from winnow.images.parallel import map_images
 
+WAYS = {90: "90° clockwise", 180: "upside down", 270: "90° counter-clockwise"}
+"""How a page lies, by the degrees clockwise."""
+
 
 def entries(some: Sequence[Prepared], model: Assessor, calibration: Calibration) -> Iterator[dict[str, Any]]:
     """Entries of those pages that could be read."""
@@ -36,11 +39,9 @@ def _entry(each: Prepared, found: Estimates, model: Assessor, calibration: Calib
     verdict, reasons = verdict_of(found, facts, model, calibration)
     if each.turned:
         told = (
-            "was turned by {}°, and is judged upright"
-            if each.is_upright
-            else "is turned by {}° (`--turn` judges it upright)"
+            "was turned {}, and is judged upright" if each.is_upright else "is turned {} (`--turn` judges it upright)"
         )
-        reasons = [*reasons, f"the page {told.format(each.turned)}"]
+        reasons = [*reasons, f"the page {told.format(WAYS[each.turned])}"]
     flagged = [
         place for place in np.argsort(-severities, kind="stable") if severities[place] >= model.decision.flag_from
     ]

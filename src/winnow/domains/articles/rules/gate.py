@@ -113,8 +113,8 @@ def require_pass(outcome: Outcome, *, are_reasons_told: bool = False) -> None:
         elif outcome.has_malformed:
             cure += (
                 ". If the server was at fault and is mended: `winnow articles label --retry all` has everything asked, "
-                "and paid, again; `--retry malformed` only the malformed answers, whose first attempts stay counted. If "
-                "it will always refuse so many: raise `articles.label.calibration.gates.parse_failures`, no question is "
+                "and paid, again; `--retry malformed` only the malformed answers, whose first attempts stay counted. "
+                "If it will always refuse so many: raise `articles.label.calibration.gates.parse_failures`; nothing is "
                 "asked again for that"
             )
         told = f"the oracle's prompt did not pass ({outcome.word}: {outcome.decision}); nothing more was asked"
