@@ -224,6 +224,9 @@ def test_too_many_bad_rows_stop_ingest_and_a_core_too_strict_stops_filter(here: 
         run("ingest", **source(["a,b,1,", "a,c,soon,"]))
     with pytest.raises(TableError, match="no row is left after filtering"):
         run("filter", min_user_songs=1000)
+    run("ingest", **source([f"u{user},s{song},{song}," for user in range(3) for song in range(20)]))
+    with pytest.raises(TableError, match="3 users and 20 songs are left after filtering"):
+        run("filter", min_user_songs=1, min_song_users=1, repeat_seconds=0)
 
 
 def test_without_genres_gat_works_and_genre_gat_says_why_it_does_not(
@@ -426,6 +429,11 @@ def test_other_listeners_are_judged(here: Path) -> None:
     assert {"mrr_score", "novelty_score", "ndcg_at_20"} <= set(judged["model"]), "the domain's own metrics"
     assert judged == found.judge(other, np.random.default_rng(0))
     assert judged != found.judge(other, np.random.default_rng(1)), "which songs are hidden is drawn"
+    titles = found.songs.set_index("song")["title"]
+    typed = [
+        f"new{row.user},{str(titles.get(row.song, row.song)).upper()},{row.timestamp}," for row in some.itertuples()
+    ]
+    assert found.judge(listening(typed), np.random.default_rng(0))["songs_unknown"] == 0, "titles, as recommend takes"
     both = found.judge(listening([*new, *rows]), np.random.default_rng(0))
     assert both["users_trained_on"] == 20
     assert both | {"users_trained_on": 0} == judged, "users of the training data are not judged"

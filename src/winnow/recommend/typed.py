@@ -78,6 +78,8 @@ def decode(content: bytes) -> str:
 def read_lists(text: str, form: str | None = None, where: str = "the input") -> list[TypedList]:
     """The lists of a text in one of `FORMATS`, which is recognised by its beginning where `form` is None."""
     found = {"json": _json, "m3u": _m3u, "csv": _csv, "lines": _lines}
+    if "\0" in text:
+        raise SourceError(f"{where} is no list of titles: it is not text", fix="name a JSON, M3U, CSV or text file")
     form = form or _recognise(text)
     if form not in found:
         raise SourceError(f"there is no format {form}", fix=f"one of {', '.join(FORMATS)}")
@@ -96,7 +98,7 @@ def _recognise(text: str) -> str:
             return "lines"
         return "json"
     first = [each.strip(' "').lower() for each in re.split(r"[,;\t]", start.partition("\n")[0])]
-    return "csv" if len(first) > 1 and set(first) & set(KEYS["title"][:-1]) else "lines"
+    return "csv" if len(first) > 1 and set(first) & {*KEYS["title"][:-1], *KEYS["artist"]} else "lines"
 
 
 def _lines(text: str) -> list[TypedList]:
@@ -126,8 +128,10 @@ def _csv(text: str) -> list[TypedList]:
     rows = csv.DictReader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
     named = {str(each).strip().lower(): str(each) for each in rows.fieldnames or ()}
     columns = {what: next((named[key] for key in keys if key in named), None) for what, keys in KEYS.items()}
+    if columns["title"] is None:  # what is liked may be artists
+        columns |= {"title": columns["artist"], "artist": None}
     if columns["title"] is None and columns["id"] is None:
-        raise ValueError(f"no column is one of {', '.join(KEYS['title'])}, id")
+        raise ValueError(f"no column is one of {', '.join(KEYS['title'])}, artist, id")
     lists: dict[str, list[Wanted]] = {}
     for row in rows:
         told = {what: (row.get(column) or "").strip() if column else "" for what, column in columns.items()}
@@ -157,7 +161,11 @@ def _list(content: Any) -> TypedList:
     if not isinstance(content, dict):
         raise ValueError(f"{str(content)[:40]!r} is no list of titles")
     tracks: list[Any] = next((content[key] for key in TRACKS if isinstance(content.get(key), list)), [])
-    return TypedList(tuple(_titles(tracks)), _text(content.get("name") or content.get("title")))
+    name = next((_text(content[key]) for key in ("name", "title", *KEYS["list"]) if content.get(key)), "")
+    if not _has_tracks(content) and not name:
+        keys = ", ".join(map(str, content)) or "none"
+        raise ValueError(f"an object needs one of the keys {', '.join(TRACKS)}, or a name; it has {keys[:80]}")
+    return TypedList(tuple(_titles(tracks)), name)
 
 
 def _titles(content: list[Any]) -> Iterator[Wanted]:

@@ -45,6 +45,9 @@ THREE = (Wanted("a"), Wanted("b", "B", "id2"), Wanted("", "", "id3"))
             "playlist;title;artist\none;a;A\ntwo;b;B\none;c;\n",
             [TypedList((Wanted("a", "A"), Wanted("c")), "one"), TypedList((Wanted("b", "B"),), "two")],
         ),
+        ("user,artist\nann,A\nann,B\n", [TypedList((Wanted("A"), Wanted("B")), "ann")]),
+        (json.dumps([{"user": "ann", "likes": ["a"]}]), [TypedList((Wanted("a"),), "ann")]),
+        (json.dumps({"name": "summer"}), [TypedList((), "summer")]),
         ("", [TypedList(())]),
     ],
 )
@@ -68,6 +71,8 @@ def test_encodings_are_recognised(tmp_path: Path, encoded: bytes) -> None:
         ("{", "json", "no json of titles"),
         ("5", "json", "neither a list"),
         ("a,b\n1,2\n", "csv", "no column"),
+        ('{"ann": ["a"]}', "json", "one of the keys tracks, songs, items, likes, or a name; it has ann"),
+        ("\x89PNG\r\n\0\0", "lines", "it is not text"),
         ("a", "xml", "no format xml"),
     ],
 )

@@ -1,6 +1,6 @@
 """Using the trained recommender: recommendations with reasons, and its evaluation on other listening data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -175,8 +175,8 @@ class Recommender:
         dropped = apply_rules(plays, self.rules).notna()
         pairs = plays.loc[~dropped, ["user", "song"]].drop_duplicates().sort_values(["user", "song"])
         trained = pairs["user"].isin(self.users["user"])
-        index = pairs["song"].map(self.songs.set_index("song")["song_index"])
-        usable = pairs[~trained & index.notna()].assign(song_index=index)
+        index = pairs["song"].map(self._numbers(pairs["song"].unique()))
+        usable = pairs[~trained & index.notna()].assign(song_index=index).drop_duplicates(["user", "song_index"])
         usable = usable[usable.groupby("user")["song"].transform("size") > 1].reset_index(drop=True)
         counts = {
             "rows_rejected": len(listening.rejected),
@@ -195,6 +195,11 @@ class Recommender:
         size = usable.groupby("user_index")["lot"].transform("size")
         hide = usable.groupby("user_index").cumcount() < np.maximum(1, np.round(HIDDEN_SHARE * size))
         return counts | self._metrics(usable[hide], usable[~hide], counts["users_judged"])
+
+    def _numbers(self, songs: Iterable[str]) -> dict[str, int]:
+        """The numbers of those songs that are known, by id, or by title as `recommend` takes it."""
+        found = {song: self.index.find(Wanted(song)) for song in songs}
+        return {song: match.number for song, match in found.items() if match is not None}
 
     def _metrics(self, hidden: pd.DataFrame, known: pd.DataFrame, users: int) -> dict[str, Any]:
         graph = fold_in(pairs_of(known), users, self.graph)

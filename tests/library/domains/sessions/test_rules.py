@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from winnow.domains.sessions.params import Label
+from winnow.domains.sessions.rules.plays import check_enough
 from winnow.domains.sessions.rules.positives import number_songs, number_tags, number_users, positives
 from winnow.domains.sessions.source.listening import Listening, plays_table
 from winnow.domains.sessions.source.merge import catalogue, song_genres
+from winnow.pipeline.errors import TableError
 
 USERS, SONGS = ["ann", "ann", "ann", "bob", "bob"], ["y", "y", "x", "y", "x"]
 
@@ -56,3 +58,10 @@ def test_genres_are_those_of_most_songs_and_the_first_title_stays() -> None:
     assert songs.to_numpy().tolist() == [["x", "First"], ["y", "y"]]
     found = song_genres(songs["song"], parts[:1], 1)
     assert found[["song", "genre"]].to_numpy().tolist() == [["x", "calm"], ["y", "calm"]]
+
+
+def test_next_to_nobody_is_too_few_to_learn_from() -> None:
+    check_enough(8, 8)
+    for users, songs in ((7, 500), (500, 7)):
+        with pytest.raises(TableError, match=f"{users} users and {songs} songs are left after filtering; at least 8"):
+            check_enough(users, songs)

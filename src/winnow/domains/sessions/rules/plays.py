@@ -6,8 +6,11 @@ from winnow.curate.core import k_core
 from winnow.curate.filters import Rule, apply_rules, check_not_empty, dropped_rows, rule_counts
 from winnow.domains.sessions.params import Filter
 from winnow.domains.sessions.tables import PlayRules
+from winnow.pipeline.errors import TableError
 
 DAY = 86_400
+FEWEST = 8
+"""Users, and songs, without which nothing can be learnt."""
 
 
 def rules_table(params: Filter) -> pd.DataFrame:
@@ -44,6 +47,15 @@ def keep_plays(plays: pd.DataFrame, params: Filter) -> tuple[pd.DataFrame, pd.Da
     kept = plays[reason.isna()]
     check_not_empty(kept, counts, fix="lower sessions.filter.min_user_songs and min_song_users, or use more data")
     return kept, dropped_rows(plays["play"], reason), counts, rounds
+
+
+def check_enough(users: int, songs: int) -> None:
+    """Raise TableError when there is next to nobody, or nothing, to learn from: half of it is held out."""
+    if min(users, songs) < FEWEST:
+        raise TableError(
+            f"{users} users and {songs} songs are left after filtering; at least {FEWEST} of each are needed",
+            fix="use more data: a recommender learns from what many users have in common",
+        )
 
 
 def _bots(plays: pd.DataFrame, most: int) -> "pd.Index[str]":
