@@ -89,10 +89,16 @@ def _is_whole(line: str) -> bool:
     return True
 
 
-def _check_kind(path: Path, content: bytes) -> None:
+def check_text(path: Path) -> None:
+    """Raise SourceError for a file that begins as no text does, whatever format is looked for."""
+    with reading(path, "cannot be read", fix="copy it again"), path.open("rb") as file:
+        _check_kind(path, file.read(8), "no text")
+
+
+def _check_kind(path: Path, content: bytes, wanted: str = "no CSV file") -> None:
     """Raise SourceError for what begins as no text does."""
     if kind := next((kind for start, kind in SIGNATURES.items() if content.startswith(start)), None):
-        raise SourceError(f"{path} is no CSV file: it is {kind}", fix=FIX)
+        raise SourceError(f"{path} is {wanted}: it is {kind}", fix=FIX)
 
 
 def _check_first(path: Path, line: str) -> None:

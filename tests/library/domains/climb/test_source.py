@@ -243,3 +243,20 @@ def test_a_broken_file_is_one_clear_error(name: str, content: bytes, message: st
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SourceError, match=message):
         formats.read("minimal", tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told", "cure"),
+    [
+        ("routes.xlsx", b"PK\x03\x04", "is no text: it is an Excel file", "save the table as CSV"),
+        ("mine.json", b'{"x": 1}', "looks like none of the formats", "data/source/climb/README.md"),
+        ("peer.json", b'{"deep": [{"moves": ["E6"]}]}', "looks like none of the formats", "climb.ingest.peers"),
+    ],
+)
+def test_what_is_no_file_of_problems_is_told_with_its_cure(
+    name: str, content: bytes, told: str, cure: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=told) as refused:
+        formats.guess(tmp_path / name)
+    assert cure in str(refused.value.fix)

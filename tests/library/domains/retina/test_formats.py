@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from winnow.domains.retina.source import formats
+from winnow.domains.retina.source.recognise import recognise
 from winnow.pipeline.errors import SourceError
 
 SPLITS = ("train", "val", "test")
@@ -44,7 +45,7 @@ def test_a_csv_is_known_by_its_columns(header: str, form: str, encoding: str, tm
     ("content", "message"),
     [
         (b"PK\x03\x04", "is no CSV file: it is an Excel file"),
-        (b"photo,level\n10_left,1\n", "looks like none of the formats"),
+        (b"photo,level\n10_left,1\n", "looks like none of the formats: its columns are level, photo"),
         (b"", "looks like none of the formats"),
     ],
 )
@@ -53,6 +54,14 @@ def test_a_csv_that_cannot_be_read_is_one_clear_error(content: bytes, message: s
     file.write_bytes(content)
     with pytest.raises(SourceError, match=message):
         formats.guess(file)
+
+
+def test_a_folder_of_photographs_alone_needs_its_grades(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "10_left.png")
+    with pytest.raises(SourceError) as refused:
+        recognise([tmp_path])
+    assert "without a folder of each grade" in refused.value.what
+    assert f"winnow init retina GRADES.csv {tmp_path}" in refused.value.fix
 
 
 def test_medmnist_sides_may_be_empty_and_grey(tmp_path: Path) -> None:

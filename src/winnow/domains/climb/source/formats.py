@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from winnow.curate.delimited import check_text
 from winnow.domains.climb.source import app, guidebook, minimal, table, web
 from winnow.domains.climb.source.problems import Problems, looks_like, read_json
 from winnow.pipeline.errors import SourceError
@@ -27,8 +28,12 @@ def guess(path: Path) -> str:
     """The format that a file looks like; raises SourceError when it looks like none."""
     if path.name.removesuffix(".gz").endswith(".csv"):
         return "csv"
+    check_text(path)
     document = read_json(path)
     form = looks_like(document)
     if form is None:
-        raise SourceError(f"{path} looks like none of the formats", fix="name it: web, app, guidebook, minimal or csv")
+        cure = "web, app, guidebook, minimal or csv: data/source/climb/README.md describes them"
+        if isinstance(document, dict) and all(isinstance(routes, list) for routes in document.values()):
+            cure += "; routes that other models generated are named under climb.ingest.peers"
+        raise SourceError(f"{path} looks like none of the formats", fix=cure)
     return form

@@ -55,7 +55,13 @@ def guess(path: Path) -> str:
         for form, columns in CSV_COLUMNS.items():
             if {_plain(column) for column in columns} <= header:
                 return form
-    raise SourceError(f"{path} looks like none of the formats", fix=f"name it: {', '.join(FORMATS)}")
+        known = "; ".join(",".join(columns) for columns in CSV_COLUMNS.values())
+        raise SourceError(
+            f"{path} looks like none of the formats: its columns are {', '.join(sorted(header))[:200]}",
+            fix=f"rename its columns to one of these pairs: {known}",
+        )
+    cure = f"{', '.join(FORMATS)}: data/source/retina/README.md describes them"
+    raise SourceError(f"{path} looks like none of the formats", fix=cure)
 
 
 def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> Listing:

@@ -20,7 +20,8 @@ def recognise(paths: Sequence[Path]) -> list[Recognised]:
     images = [path for path in paths if path.is_dir() and not _has_grades(path)]
     found = [_source(path, images) for path in paths if path not in images]
     if not found:
-        raise unknown(paths[0], LOOKED_FOR)
+        fix = f"name the table of their grades, too: winnow init retina GRADES.csv {paths[0]}"
+        raise unknown(paths[0], LOOKED_FOR, [SourceError("it is a folder without a folder of each grade", fix=fix)])
     return found
 
 
