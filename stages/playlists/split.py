@@ -29,7 +29,7 @@ def main(stage: Stage[Common, Split]) -> None:
     stage.write("graph.parquet", graph, TrainingGraph)
     by_split = splits["split"].value_counts()
     counts = {split: int(by_split.get(split, 0)) for split in (*definitions.SPLITS, definitions.UNSEEN)}
-    stage.account(len(entries), **counts, not_used=len(entries) - len(splits))
+    stage.account(len(entries), **counts, over_max_playlists=len(entries) - len(splits))
     tests = splits[splits["split"] == "test"]
     stage.metrics(
         playlists=splits["playlist_index"].nunique(),

@@ -104,7 +104,7 @@ def test_the_last_tracks_are_the_test_and_those_before_the_validation(here: Path
     assert splits["playlist_index"].nunique() == 20
     assert splits["playlist_index"].max() > 19, "drawn from all"
     assert (splits[splits["split"] == "test"].groupby("playlist_index").size() == 3).all()
-    assert found["rows_not_used"] == len(table("label/entries.parquet")) - len(splits)
+    assert found["rows_over_max_playlists"] == len(table("label/entries.parquet")) - len(splits)
 
 
 def test_a_playlist_shorter_than_the_holdout_is_trained_on_and_counted(here: Path) -> None:

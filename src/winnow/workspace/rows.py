@@ -122,7 +122,7 @@ def as_lines(found: Mapping[str, Mapping[str, Any]], limits: str = "") -> Iterat
     """What `rows_of` found, as text; `limits`, see `limits_line`, stands below the rows that filter left out."""
     for stage, each in found.items():
         if each["rows"] is None:
-            yield f"{stage:<8}has not run"
+            yield f"{stage:<8}has no results: it has not run, or its last run failed"
             continue
         yield f"{stage:<8}{each['rows']['in']:,} rows: {parts_line(each['rows'])}"
         if each["left_out"] is None:
