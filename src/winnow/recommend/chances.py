@@ -12,6 +12,8 @@ from winnow.recommend.ranking import Ranking
 
 STEPS = 50
 """Newton's; it converges in about ten."""
+BEST, FEWEST = 100, 50
+"""Of the places one in so many, and at least so many, have the highest scores: how many of them hit is measured."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +22,20 @@ class Chances:
 
     slope: Annotated[Float, Field(ge=0)]
     intercept: Float
+    highest: Annotated[Float, Field(ge=0, le=1)] = 1.0
+    """the chance that the best places had; nothing is known of scores above theirs, such as a very short list's"""
 
     def of(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """The chances of scores, 0 to 1."""
-        return np.asarray(1 / (1 + np.exp(-(self.slope * np.asarray(scores, dtype=np.float64) + self.intercept))))
+        """The chances of scores, 0 to `highest`."""
+        found = 1 / (1 + np.exp(-(self.slope * np.asarray(scores, dtype=np.float64) + self.intercept)))
+        return np.asarray(np.minimum(found, self.highest))
 
 
 def fit_chances(ranked: Ranking) -> Chances:
     """By maximum likelihood over all places of the lists, with Platt's targets, which keep it finite.
 
+    A logistic function goes on to 1 beyond the scores that it was fitted to: it ends at the share of hits among the
+    best places.
     A slope below 0, by which better places would have lower chances, is 0: the same chance for all.
     """
     listed = np.isfinite(ranked.scores) & (ranked.lists >= 0)
@@ -45,4 +52,6 @@ def fit_chances(ranked: Ranking) -> Chances:
     if weights[0] <= 0:
         return Chances(0.0, round(float(np.log((found + 1) / (others + 1))), 6))
     slope = float(weights[0] / scale)
-    return Chances(round(slope, 6), round(float(weights[1] - slope * centre), 6))
+    best = np.argsort(-score, kind="stable")[: max(len(score) // BEST, FEWEST)]
+    highest = round(float(target[best].mean()), 6)
+    return Chances(round(slope, 6), round(float(weights[1] - slope * centre), 6), highest)

@@ -8,7 +8,7 @@ finds nothing, without accents and punctuation.
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,10 @@ MOST_SUGGESTED = 5
 """Unknown names of a list for which near ones are looked up; it takes some hundredths of a second each."""
 TOLD = 5
 """Names of a kind that are told one by one."""
+GUESTS = re.compile(r"\s*[(\[](?:feat|ft|featuring|with)\b[^)\]]*[)\]]")
+"""The part of a title that names further artists; people leave it out."""
+ARTISTS = re.compile(r"\s*(?:[,;&]|\bfeat\.|\bft\.)\s*")
+"""What stands between artists where a program lists them in one text."""
 LONGEST_RUN = 6
 """Most separators in one name."""
 
@@ -139,7 +143,10 @@ class NameIndex:
         return {key: numbers[0] for table in (by_title, by_name) for key, numbers in table.items()}
 
     def find(self, wanted: Wanted) -> Match | None:
-        """The item of an id, else of "artist – title" in either order, else, without an artist, of a title."""
+        """The item of an id, else of "artist – title" in either order, else, without an artist, of a title.
+
+        Where nothing has the whole title, one with guests after it is meant; of several artists the first counts.
+        """
         for own in (wanted.id, wanted.title, plain(wanted.title)):
             if own in self._by_id:
                 return Match(self._by_id[own])
@@ -157,7 +164,8 @@ class NameIndex:
             turned = key(f"{last}{JOIN}{first}")
             if dash and turned in by_name:
                 return Match(by_name[turned][0], self._others(by_name[turned]))
-        return None
+        first, *others = ARTISTS.split(wanted.artist)
+        return self.find(replace(wanted, artist=first)) if first and others else None
 
     def _others(self, numbers: list[int]) -> tuple[int, ...]:
         """The items after the first that have another name than it."""
@@ -210,4 +218,8 @@ def _loosely(table: dict[str, list[int]]) -> dict[str, list[int]]:
         parts = [_loosened(part) for part in key.split(JOIN)]
         if all(parts):  # an artist of signs alone, such as "!!!", is not left out: any title would be its
             found.setdefault(" ".join(parts), []).extend(numbers)
-    return found
+    without: dict[str, list[int]] = {}
+    for key, numbers in table.items():
+        if (short := GUESTS.sub("", key)) != key and (loosened := _loosened(short)) and loosened not in found:
+            without.setdefault(loosened, []).extend(numbers)
+    return found | without

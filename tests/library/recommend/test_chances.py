@@ -1,6 +1,7 @@
 """What scores mean: chances that agree with what is found."""
 
 import numpy as np
+import pytest
 from sklearn.linear_model import LogisticRegression
 
 from winnow.recommend.chances import fit_chances
@@ -35,3 +36,13 @@ def test_a_score_that_tells_nothing_or_the_opposite_gives_one_chance_for_all() -
     none = fit_chances(ranking(scores, np.zeros_like(hits))).of(scores)
     assert (none > 0).all()
     assert (none < 0.01).all()
+
+
+def test_a_score_beyond_all_that_were_seen_has_the_chance_of_the_best_ones() -> None:
+    """A list of one track has scores that no validation list had: the logistic function would say 100%."""
+    rng = np.random.default_rng(0)
+    scores = np.sort(rng.random((200, 50)))[:, ::-1]
+    hits = rng.random(scores.shape) < 0.3 * scores
+    chances = fit_chances(ranking(scores, hits))
+    best = np.argsort(-scores.ravel())[:100]  # of 10,000 places
+    assert chances.of(1e6) == pytest.approx(hits.ravel()[best].mean(), abs=0.02)

@@ -59,6 +59,27 @@ def test_a_named_artist_is_not_replaced_by_another() -> None:
     assert index().find(Wanted("Déjà Vu", artist="Two")) is None
 
 
+def test_guests_of_a_title_and_further_artists_may_be_left_out() -> None:
+    names = ["D.R.A.M. – Broccoli (feat. Lil Yachty)", "Drake – One Dance", "Tyler, The Creator – See You Again"]
+    found = NameIndex(["a", "b", "c"], [name.partition(" – ")[2] for name in names], names, np.array([1, 2, 3]))
+    for wanted, number in (
+        (Wanted("Broccoli"), 0),
+        (Wanted("broccoli", "d.r.a.m."), 0),
+        (Wanted("One Dance", "Drake, WizKid, Kyla"), 1),
+        (Wanted("One Dance", "Drake;WizKid"), 1),
+        (Wanted("See You Again", "Tyler, The Creator"), 2),
+        (Wanted("One Dance", "WizKid, Drake"), None),
+    ):
+        match = found.find(wanted)
+        assert (match.number if match else None) == number, wanted
+    whole = NameIndex(
+        ["a", "b"], ["Broccoli (feat. X)", "Broccoli"], ["A – Broccoli (feat. X)", "B – Broccoli"], np.array([9, 1])
+    )
+    match = whole.find(Wanted("Broccoli"))
+    assert match is not None
+    assert match.number == 1, "the whole title first"
+
+
 def test_separators_inside_of_names_are_recognised() -> None:
     found = index().split("Hello; earth; wind;; Déjà Vu ;unknown; thing", ";")
     assert [each.title for each in found] == ["Hello", "earth; wind", "Déjà Vu", "unknown", "thing"]

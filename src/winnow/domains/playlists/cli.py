@@ -75,7 +75,10 @@ def _show(one: "Completed", *, several: bool, explain: bool) -> None:
         print(shown(f"{one.playlist or 'playlist'}:"))
     if one.known_by != "tracks":
         by = f"the words of its name, {one.playlist!r}" if one.known_by == "name" else "popularity"
-        print(f"no track of the playlist is known: completed by {by}", file=sys.stderr)
+        none = "no track of the playlist is known" if one.left_out else "no track is named"
+        unheard = one.playlist and one.known_by != "name"
+        which = f", and no training playlist's name has a word of {one.playlist!r}" if unheard else ""
+        print(shown(f"{none}{which}: completed by {by}"), file=sys.stderr)
     for place, track in enumerate(one.tracks, 1):
         print(shown(f"{place:>3}  {track.chance:6.1%}  {track.name}"))
         if explain:

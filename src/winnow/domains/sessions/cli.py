@@ -78,7 +78,8 @@ def _show(found: "Recommended", *, several: bool, explain: bool) -> None:
     if several:
         print(shown(f"{found.user or 'list'}:"))
     if found.known_by == "popularity":
-        print("no song of the list is known: the most popular ones are recommended", file=sys.stderr)
+        none = "no song of the list is known" if found.left_out else "the list names no song"
+        print(f"{none}: the most popular ones are recommended", file=sys.stderr)
     for place, one in enumerate(found.songs, 1):
         name = one.title if one.title == one.song else f"{one.title} ({one.song})"
         print(shown(f"{place:>3}  {f'{one.score:7.3f}' if one.chance is None else f'{one.chance:7.1%}'}  {name}"))
