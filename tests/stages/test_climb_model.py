@@ -167,7 +167,7 @@ def test_an_export_of_routes_that_shaped_the_model_has_none_to_judge(generator: 
         "in_file": 3, "rejected": 0, "repeated": 0, "dropped": 0, "untrained": 0, "trained_on": 2, "judged": 1,
     }  # fmt: skip
     Path("other.json").write_text(json.dumps(rows))
-    with pytest.raises(WinnowError, match="the generator was trained on every route of other.json"):
+    with pytest.raises(WinnowError, match="the generator was trained on, or chosen by, every route of other.json"):
         generator.judge_file(Path("other.json"), None)
 
 
@@ -181,12 +181,14 @@ def test_routes_of_an_untrained_board_or_grade_are_counted_and_not_judged(genera
     generator.artifacts = replace(generator.artifacts, routes=routes.assign(split=routes["split"].where(kept, "val")))
     new, hard = ({"Grade": grade, "Moves": ["A5", "C9", "F13", "F18"]} for grade in ("7A", "8B+"))
     hard["Moves"] = ["B5", "C9", "F13", "F18"]
-    Path("other.json").write_text(json.dumps([new, new, hard]))
+    short = {"Grade": "7A", "Moves": ["A5", "F18"]}
+    Path("other.json").write_text(json.dumps([new, new, hard, short]))
     found = generator.judge_file(Path("other.json"), None)
     counts = dict(found["routes"])
     assert found["untrained"] == {"grade 8B+": 1}
+    assert found["dropped"] == {"too_few_holds": 1}
     assert counts == {
-        "in_file": 3, "rejected": 0, "repeated": 1, "dropped": 0, "untrained": 1, "trained_on": 0, "judged": 1,
+        "in_file": 4, "rejected": 0, "repeated": 1, "dropped": 1, "untrained": 1, "trained_on": 0, "judged": 1,
     }  # fmt: skip
     assert counts.pop("in_file") == sum(counts.values())
     assert found["all"]["routes"] == 1

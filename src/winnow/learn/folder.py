@@ -169,6 +169,11 @@ def copy_model(domain: str, out: Path, carried: Mapping[str, Any] | None = None)
 
 def _existing(folder: Path, domain: str) -> Path:
     if folder.is_dir():
+        if not (folder / "config.json").exists() and not any(folder.glob("*.safetensors")):
+            raise WinnowError(
+                f"{folder} holds no model of {domain}: neither config.json nor weights are there",
+                fix=f"name what `winnow export {domain} model` wrote, or a checkout's data/{domain}/train/model",
+            )
         for path in folder.rglob("*"):
             if path.exists() and not (path.is_file() or path.is_dir()):  # reading a pipe would wait for ever
                 raise WinnowError(f"{path} is a device or a pipe, and no part of a model", fix="copy the folder again")

@@ -34,11 +34,6 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
     `network` is the class, with huggingface_hub's `from_pretrained`, whose line on standard output is left out.
     """
     folder = folder or model_folder(domain)
-    if folder.is_dir() and not (folder / "config.json").exists() and not any(folder.glob("*.safetensors")):
-        raise WinnowError(
-            f"{folder} holds no model of {domain}: neither config.json nor weights are there",
-            fix=f"name the folder that `winnow export {domain} model` wrote, or a checkout's data/{domain}/train/model",
-        )
     try:
         config = read_json(folder / "config.json", made_by=f"`dvc repro train@{domain}`")
         _check_types(network, config)

@@ -1,6 +1,7 @@
 """A trained model's folder and the verdict that goes with it."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / folder).mkdir(parents=True)
     for file in ("dvc.yaml", "params.yaml"):
         (root / file).touch()
-    (root / MODEL / "weights").write_bytes(b"1, 2, 3")
+    (root / MODEL / "model.safetensors").write_bytes(b"1, 2, 3")
     (root / MODEL / "README.md").write_text("how to use it")
     monkeypatch.chdir(root / "docs")
     return root
@@ -70,7 +71,7 @@ def test_one_line_tells_of_a_model_that_did_not_pass(
 
 def test_the_judgement_of_other_weights_says_nothing(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     judge(checkout, "PASS")
-    (checkout / MODEL / "weights").write_bytes(b"1, 2, 4")
+    (checkout / MODEL / "model.safetensors").write_bytes(b"1, 2, 4")
     assert use_model("plants", None).verdict == UNKNOWN
     told = capsys.readouterr().err
     assert UNKNOWN in told
@@ -91,7 +92,7 @@ def test_a_model_named_in_its_checkout_has_that_checkouts_verdict(
     """Whatever the working folder, be it in another checkout with a model of its own."""
     judge(checkout, "REVIEW", embedded_data=True)
     shutil.copytree(checkout, tmp_path / "another")
-    (tmp_path / "another" / MODEL / "weights").write_bytes(b"7")
+    (tmp_path / "another" / MODEL / "model.safetensors").write_bytes(b"7")
     judge(tmp_path / "another", "PASS")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / here)
@@ -127,7 +128,7 @@ def test_what_is_no_part_of_the_model_leaves_its_judgement(checkout: Path) -> No
     (checkout / MODEL / ".cache").mkdir()
     (checkout / MODEL / ".cache" / "downloaded").touch()
     assert use_model("plants", None).verdict == "PASS"
-    (checkout / MODEL / "weights").rename(checkout / MODEL / "other_weights")
+    (checkout / MODEL / "model.safetensors").rename(checkout / MODEL / "other.safetensors")
     assert use_model("plants", None).verdict == UNKNOWN
 
 
@@ -162,3 +163,11 @@ def test_only_an_evaluated_model_is_given_away_and_nothing_is_overwritten(
     with pytest.raises(WinnowError, match="exists already"):
         copy_model("plants", tmp_path / "given")
     assert [file.name for file in (tmp_path / "given").iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_without_a_model_is_told_before_it_is_walked(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    os.mkfifo(tmp_path / "other" / "pipe")
+    with pytest.raises(WinnowError, match="other holds no model of plants: neither config.json nor weights") as refused:
+        use_model("plants", tmp_path / "other")
+    assert "winnow export plants model" in str(refused.value.fix)

@@ -103,6 +103,8 @@ def evaluate(
         print(json.dumps(trained.stamp(found), indent=2))
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["routes"].items()))
+    for rule, count in found["dropped"].items():
+        print(f"⚠ {count} routes break the filter's rule {rule}: not judged")
     for what, count in found["untrained"].items():
         print(f"⚠ {count} routes are of {what}, which the model was not trained on: not judged")
     print(f"{'':<14}{'routes':>8}{'loss':>8}{'perplexity':>12}{'bigram':>9}")

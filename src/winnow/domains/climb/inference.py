@@ -125,7 +125,7 @@ class Generator:
         rows_in = len(problems.routes) + len(problems.rejected)
         check_rejected_share(rejected_rows([(str(path), problems.rejected)]), rows_in, 1.0, domain="climb")
         merged = merge([SourceFile(form or "file", str(path), problems)])
-        kept, dropped, _ = keep_routes(merged.routes, merged.holds, self.artifacts.settings.limits)
+        kept, dropped, by_rule = keep_routes(merged.routes, merged.holds, self.artifacts.settings.limits)
         labels = label_routes(kept, self.artifacts.quality_bins)
         untrained = self._untrained(labels)
         trainable = labels[untrained.isna()]
@@ -138,7 +138,9 @@ class Generator:
             )
         if fresh.empty:
             known = "every route" if len(trainable) == len(labels) else "every route of its boards and grades"
-            raise WinnowError(f"the generator was trained on {known} of {path}", fix="name an export it has not seen")
+            raise WinnowError(
+                f"the generator was trained on, or chosen by, {known} of {path}", fix="name an export it has not seen"
+            )
         tokens = tokenise(merged.holds[merged.holds["route_id"].isin(fresh["route_id"])])
         sequences = encode(fresh, tokens)
         train, val = (self.artifacts.sequences(split) for split in ("train", "val"))
@@ -157,6 +159,7 @@ class Generator:
                 "trained_on": len(trainable) - len(fresh),
                 "judged": len(fresh),
             },
+            "dropped": {rule: count for rule, count in by_rule.items() if count},
             "untrained": untrained.value_counts().sort_index().to_dict(),
             "all": _perplexity(judged),
             "by_grade": {str(name): _perplexity(part) for name, part in judged.groupby("grade")},
