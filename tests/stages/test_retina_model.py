@@ -492,9 +492,20 @@ def test_a_grade_that_contradicts_its_referral_is_called_borderline(
 ) -> None:
     graded = {
         "file": "a.png", "quality": "", "grade": grade, "name": "", "possible": [1, 2], "coverage": 0.9,
-        "probabilities": {}, "referable": chance >= refer_from, "referable_probability": chance,
+        "probabilities": {str(grade): 1.0}, "referable": chance >= refer_from, "referable_probability": chance,
         "refer_from": refer_from,
     }  # fmt: skip
     told = "\n".join(cli.told(graded))
     assert ("borderline" in told) == borderline
     assert f"{100 * chance:.1f}%, referred from 58.1%" in told
+
+
+@pytest.mark.parametrize(("three", "said"), [(0.42, True), (0.2, False)])
+def test_a_grade_that_is_not_the_likeliest_one_says_why(three: float, said: bool) -> None:
+    graded = {
+        "file": "a.png", "quality": "", "grade": 2, "name": "", "possible": [1, 3], "coverage": 0.9,
+        "probabilities": {"1": 0.26, "2": 0.32, "3": three}, "referable": True, "referable_probability": 0.9,
+        "refer_from": 0.5,
+    }  # fmt: skip
+    told = "\n".join(cli.told(graded))
+    assert ("the grade is the middle of these chances; the likeliest single one is 3" in told) == said

@@ -29,8 +29,8 @@ WHY = {
     "too_dark": "too dark",
     "too_bright": "too bright",
     "too_blurred": "too blurred",
-    "unlike_training": "unlike the photographs that the model was trained on: no fundus, or of another camera "
-    "(train on such ones: the preset photographs)",
+    "unlike_training": "unlike the photographs that the model was trained on: no fundus, out of focus, or of another "
+    "camera (train on such ones: the preset photographs)",
 }
 """Why a photograph is not graded, in words."""
 UNSEEN = 0.25
@@ -90,6 +90,9 @@ def told(graded: dict[str, Any]) -> list[str]:
         f"{graded['file']}: grade {graded['grade']} ({graded['name']}), {refer}   {chances}",
         f"    {possible} in {graded['coverage']:.0%} of cases; {limit}, referred from {graded['refer_from']:.1%}",
     ]
+    likeliest = max(graded["probabilities"], key=graded["probabilities"].__getitem__)
+    if str(likeliest) != str(graded["grade"]):
+        lines.append(f"    the grade is the middle of these chances; the likeliest single one is {likeliest}")
     if (graded["grade"] >= definitions.REFERABLE_FROM) != graded["referable"]:
         lines.append(f"    ⚠ {definitions.BORDERLINE}")
     return [*lines, f"    heat map: {graded['explained']}"] if "explained" in graded else lines

@@ -40,6 +40,7 @@ from winnow.images.store import Images, read_images, write_images
 from winnow.judge.intervals import values
 from winnow.judge.settings import Bootstrap
 from winnow.learn.trained import load_trained
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
 from winnow.pipeline.tables import read_table
@@ -156,6 +157,7 @@ def judge_data(path: Path, form: str | None, images: Path | None, folder: Path, 
                 fix="use photographs with grades from 0 to 4 that the model was not trained on and that "
                 "`winnow retina grade` does not call ungradable",
             )
+        say(f"grading {len(photos):,} photographs in {model.views} views each …")
         raw = grade_photographs(model, judged, views=model.views, batch_size=BATCH)
     rows = pd.concat([photos, grade_rows(raw, model.decision, calibration)], axis=1)
     rivals = _baselines(photos, known, model, calibration, refit=(folder / BEFORE_REFIT).exists())
