@@ -72,6 +72,31 @@ def test_clean_pages_are_read_from_png_jpeg_and_every_page_of_a_pdf(here: Path) 
     assert metrics("ingest")["files"] == 3
 
 
+def test_every_page_of_a_labelled_pdf_is_an_example_with_its_own_pixels(here: Path) -> None:
+    folder = SOURCE / "mine"
+    folder.mkdir()
+    PAGES[0].save(folder / "lease.pdf", save_all=True, append_images=PAGES[1:], resolution=100)
+    (folder / "metadata.csv").write_text("filename,quality_score\nlease.pdf,0.3\n")
+    assert ingest("labelled", folder).empty
+    ids = [f"mine/lease#{number:04}" for number in (1, 2, 3)]
+    for stage in ("ingest", "label"):
+        if stage == "label":
+            run("filter")
+            run("label")
+        stored = read_images(Path("data/documents", stage, "images.arrow"))
+        assert stored.ids == ids, f"after {stage}, pages of a labelled PDF are lost"
+        for number, content in enumerate(stored):
+            shown = load_pixels(content, "L").astype(float)
+            off = [np.abs(shown - page).mean() if shown.shape == page.size[::-1] else 255.0 for page in PAGES]
+            nearest = int(np.argmin(off))
+            assert nearest == number, f"after {stage}, page {number + 1} shows page {nearest + 1} of the PDF"
+            assert off[number] < 5
+    labels = table("label/labels.parquet")
+    assert labels["image_id"].tolist() == ids
+    assert labels["score"].tolist() == [0.3] * 3
+    assert set(labels["document"]) == {"mine/lease"}
+
+
 def test_pages_that_are_written_in_pieces_are_the_same(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each stage lets go of the pages that it has written."""
     names = ("ingest/pages.parquet", "filter/pages.parquet")

@@ -509,10 +509,14 @@ def test_every_page_of_a_labelled_pdf_is_judged(here: Path) -> None:
     (folder / "metadata.csv").write_text("filename,quality_score\nboth.pdf,0.3\nform.png,0.9\n")
     result = winnow("evaluate", "mine", "--json")
     found = json.loads(result.stdout)
-    assert found["pages"]["judged"] == 3
+    assert found["pages"]["judged"] == 3, "`evaluate` lost a page of a labelled PDF"
     scores = [entry["score"] for entry in lines("mine/both.pdf", "mine/form.png")]
+    assert len(scores) == 3, "`assess` lost a page of a PDF"
+    assert abs(scores[0] - scores[1]) > 0.005, "the second page of a PDF is judged as the first"
     errors = np.abs(np.array(scores) - [0.3, 0.3, 0.9])
-    assert found["metrics"]["mae"] == pytest.approx(errors.mean(), abs=1e-3)
+    assert found["metrics"]["mae"] == pytest.approx(errors.mean(), abs=1e-3), (
+        "`evaluate` judges other pages than `assess`, such as the first of a PDF twice"
+    )
     assert found["documents"] == 2
     assert found["unacceptable"] == 2
     bounds = found["intervals"]["mae"]

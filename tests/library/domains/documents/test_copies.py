@@ -60,7 +60,8 @@ def test_the_severity_of_a_crop_is_that_of_the_text_it_cuts(monkeypatch: pytest.
     monkeypatch.setattr(copies, "_random_cut", lambda *_: place)
     cut, severity = copies.crop(page, 0.75, np.random.default_rng(0))
     assert (cut == page[place]).all()
-    assert severity == cut_severity(ink_mask(page)[place]) != 0.75
+    cuts = cut_severity(ink_mask(page)[place])
+    assert severity == cuts != 0.75, f"a crop that cuts text with severity {cuts:.2f}, wanted .75, records {severity}"
 
 
 def test_a_copy_keeps_the_severity_that_its_crop_has(page: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +70,7 @@ def test_a_copy_keeps_the_severity_that_its_crop_has(page: Pixels, monkeypatch: 
         make_copy(page, 0.5, np.random.default_rng(seed), max_issues=4, augmentation_share=0) for seed in range(20)
     ]
     cropped = {float(copy.severities[definitions.ISSUES.index("cropped")]) for copy in found}
-    assert cropped == {0.0, 0.0625}
+    assert cropped == {0.0, 0.0625}, "a copy records another severity than its crop has, such as the wanted one"
 
 
 def test_what_a_crop_cuts_is_measured_without_the_dark_lid(page: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +89,25 @@ def test_what_a_crop_cuts_is_measured_without_the_dark_lid(page: Pixels, monkeyp
         assert (lid == twin).mean() > 0.5
         assert (twin[lid != twin] > lid[lid != twin]).all()
         assert twin[0, 0] == twin[-1, -1] == 255
+
+
+def test_an_edge_line_is_no_text_that_a_crop_cuts(page: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a scanner adds at the edges comes after the crop, which would take it for text that runs over."""
+    over: list[float] = []
+
+    def crop(page: Pixels, _: float, __: np.random.Generator, on_white: Pixels) -> tuple[Pixels, float]:
+        over.append(cut_severity(ink_mask(on_white)))
+        return page, 0.3
+
+    monkeypatch.setattr(copies, "crop", crop)
+    effected = copies.augmentations.Effected
+    monkeypatch.setattr(copies.augmentations, "apply", lambda page, *_: effected(page, ("edge_line",), max(page.shape)))
+    made = [
+        make_copy(page, 0.3, np.random.default_rng(seed), max_issues=10, augmentation_share=1) for seed in range(20)
+    ]
+    assert all("edge_line" in copy.augmentations for copy in made)
+    assert len(over) >= 5
+    assert max(over) < 0.05, f"before anything is cut, a crop sees text that runs over with severity {max(over):.2f}"
 
 
 def test_copies_have_the_wanted_score_and_their_severities_explain_it(page: Pixels) -> None:

@@ -103,6 +103,18 @@ def test_compression_is_jpeg_of_the_documented_quality(page: Pixels, severity: f
     assert (compressed == load_pixels(copies.encode(page, quality), "L")).all()
 
 
+@pytest.mark.parametrize("severity", [0.1, 0.5, 1.0])
+def test_low_resolution_leaves_as_many_pixels_as_the_documentation_says(severity: float) -> None:
+    """Counted where the page is scaled up by repeating pixels: columns that differ from the one before."""
+    page = np.random.default_rng(0).integers(0, 256, (1300, 900), dtype=np.uint8)
+    reduced = [degradations.low_resolution(page, severity, np.random.default_rng(seed)) for seed in range(30)]
+    columns = min(1 + np.diff(each.astype(int), axis=1).any(axis=0).sum() for each in reduced)
+    share = 1 / (1.2 + 3.4 * severity)
+    assert columns / 900 == pytest.approx(share, rel=0.01), (
+        f"low resolution of severity {severity} leaves {columns / 900:.0%} of a page's columns, not {share:.0%}"
+    )
+
+
 @pytest.mark.parametrize("severity", [0.2, 0.6, 1.0])
 def test_glare_washes_out_that_share_of_the_print_wherever_it_stands(severity: float, page: Pixels) -> None:
     few = page.copy()
@@ -153,4 +165,7 @@ def test_pixels_are_those_of_the_recorded_severity(issue: str, page: Pixels, mon
         return float(np.mean([STRENGTH[issue](each) for each in pages]))
 
     found, whole, half = np.mean([STRENGTH[issue](copy.page) for copy in alone]), direct(severity), direct(severity / 2)
-    assert abs(found - whole) < 0.5 * abs(found - half), (found, whole, half)
+    assert abs(found - whole) < 0.5 * abs(found - half), (
+        f"copies that record {issue} {severity:.2f} do not look like it: their figure is {found:.2f}, that of pages "
+        f"degraded so {whole:.2f}, of pages degraded half as much {half:.2f}"
+    )

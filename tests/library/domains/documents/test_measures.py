@@ -63,6 +63,15 @@ def test_an_edge_line_is_no_cut_text_to_the_measures() -> None:
     assert measure(cut)["cut_sum"] > measure(lined)["cut_sum"] + 0.1
 
 
+@pytest.mark.parametrize("edge", [np.s_[:, :2], np.s_[:, -2:], np.s_[:2], np.s_[-2:]], ids=str)
+def test_an_edge_line_is_no_text_that_leaves_no_margin(edge: tuple[slice, ...]) -> None:
+    lined, clean = PAGE.copy(), measure(PAGE)
+    lined[edge] = 0
+    found = measure(lined)
+    for name in ("cut_sum", "margin_0", "margin_1", "margin_2", "margin_3"):
+        assert found[name] == pytest.approx(clean[name], abs=0.02), f"{name}: an edge line counts as text"
+
+
 @pytest.mark.parametrize("grain", [10, 20, 30])
 def test_grain_is_no_print_and_one_line_is(grain: int) -> None:
     """Or a back page that was scanned in the dark would not be blank."""
