@@ -1,6 +1,7 @@
 """The settings of a training; a domain's `Train` section inherits from `Training`. Does not import torch."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -9,7 +10,7 @@ from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.section import Float, ModelPath, Section
 
 NAMED_VALUES = ("epochs", "learning_rate", "batch_size", "precision", "seed")
-"""What a model's README and card tell of a training."""
+"""Values of a training that a reader asks for first."""
 
 
 class Scheduler(Section):
@@ -94,3 +95,16 @@ class TrainingSettings(Section):
         """The phases, in order: one made from the plain fields when none is listed."""
         plain = Phase(subset=self.subset, epochs=self.epochs, learning_rate=self.learning_rate)
         return self.phases or [plain]
+
+
+def told_values(values: Mapping[str, Any]) -> list[str]:
+    """What a model's README and card tell of a training: its phases, in place of what they replace, and the rest."""
+    phases = values.get("phases") or []
+    replaced = Phase.model_fields if phases else ()
+    named = [name for name in NAMED_VALUES if name in values and name not in replaced]
+    rest = ", ".join(f"{name.replace('_', ' ')} {values[name]}" for name in named)
+    lines = [
+        f"phase {number}: {each['subset']}, at most {each['epochs']} epochs, learning rate {each['learning_rate']}"
+        for number, each in enumerate(phases, 1)
+    ]
+    return [*lines, *([rest] if rest else [])]

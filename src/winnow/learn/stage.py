@@ -8,7 +8,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from winnow.learn.checkpoints import os_errors
 from winnow.learn.devices import relaunch
 from winnow.learn.loop import fit
-from winnow.learn.settings import NAMED_VALUES, TrainingSettings
+from winnow.learn.settings import TrainingSettings, told_values
 from winnow.learn.task import Result, Task
 from winnow.pipeline import ledger
 from winnow.pipeline.errors import TrainingError
@@ -61,7 +61,7 @@ def readme(stage: Stage[Any, T], task: Task, result: Result) -> str:
         f"    winnow {domain} {task.example} --model .\n"
         f"    winnow {domain} --help\n\n"
         "In the checkout that trained it, without `--model`.\n\n"
-        f"## Training\n\n{training_values(stage.params)}.\n\n"
+        f"## Training\n\n{'; '.join(told_values(stage.params.model_dump()))}.\n\n"
         "## Validation\n\n"
         "The epoch, and thresholds where there are some, were chosen on these rows: test results are worse.\n\n"
         f"| metric | validation |\n| --- | --- |\n{values}\n"
@@ -70,8 +70,3 @@ def readme(stage: Stage[Any, T], task: Task, result: Result) -> str:
         f"they are in the card that `winnow export {domain} model` and `winnow publish {domain}` write into a\n"
         "copy of this folder, beside `judgement.json`.\n"
     )
-
-
-def training_values(params: TrainingSettings) -> str:
-    """The values of a training that a reader asks for first."""
-    return ", ".join(f"{name.replace('_', ' ')} {getattr(params, name)}" for name in NAMED_VALUES)

@@ -16,7 +16,7 @@ from winnow.domains.load import has_module, load
 from winnow.judge.baselines import strongest
 from winnow.learn.card import Description
 from winnow.learn.folder import find_judgement, model_folder
-from winnow.learn.settings import NAMED_VALUES
+from winnow.learn.settings import told_values
 from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import JUDGEMENT, read_json
@@ -47,7 +47,13 @@ def model_card(domain: str) -> str:
         about.task,
         f"Verdict of its evaluation: **{judgement['verdict']}**, for {plain(_reason(judgement))}.",
         "\n".join(["## Data", "", _data(about, metrics, locked, embedded=embedded)]),
-        "\n".join(["## Training", "", *(f"- {line}" for line in [*about.about(folder), *_training(locked)])]),
+        "\n".join(
+            [
+                "## Training",
+                "",
+                *(f"- {line}" for line in [*about.about(folder), *told_values(locked.get("train", {}))]),
+            ]
+        ),
         "\n".join(["## Test results", "", _results(judgement, headline, decisive)]),
         details("All test metrics", _all_metrics(judgement)),
         "\n".join(["## Reasons of the verdict", "", *(f"- {plain(each)}" for each in judgement["reasons"])]),
@@ -112,12 +118,6 @@ def _data(about: Description, metrics: Path, locked: Mapping[str, Any], *, embed
             parts = [f"{name.removeprefix('rows_')} {counts[name]:,}" for name in counts if name.startswith("rows_")]
             rows.append([stage, ", ".join(parts)])
     return "\n\n".join([*lines, table(["stage", f"rows ({about.row})"], rows)])
-
-
-def _training(locked: Mapping[str, Any]) -> list[str]:
-    train = locked.get("train", {})
-    told = [f"{name.replace('_', ' ')} {train[name]}" for name in NAMED_VALUES if name in train]
-    return [", ".join(told)] if told else []
 
 
 def _results(judgement: Mapping[str, Any], headline: str, decisive: list[str]) -> str:

@@ -64,6 +64,16 @@ def test_a_folder_of_photographs_alone_needs_its_grades(tmp_path: Path) -> None:
     assert f"winnow init retina GRADES.csv {tmp_path}" in refused.value.fix
 
 
+def test_a_table_whose_rows_cannot_be_used_says_why_and_not_that_photographs_are_missing(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "words.csv").write_text("id_code,diagnosis\na,moderate\n")
+    with pytest.raises(SourceError, match="none of its 1 rows can be used: the grade 'moderate' is no number"):
+        recognise([tmp_path / "words.csv"])
+    (tmp_path / "words.csv").write_text("id_code,diagnosis\nb,2\n")
+    with pytest.raises(SourceError, match="none of its photographs was found"):
+        recognise([tmp_path / "words.csv"])
+
+
 def test_medmnist_sides_may_be_empty_and_grey(tmp_path: Path) -> None:
     nothing = {"val_images": np.zeros((0, 28, 28, 3), np.uint8), "val_labels": np.zeros((0, 1), np.uint8)}
     grey = {"test_images": np.zeros((2, 28, 28), np.uint8)}
