@@ -250,7 +250,7 @@ def model_folder(folder: Path, count: int) -> list[TypedList]:
     )
     model.save_pretrained(folder)
     about.write(folder)
-    write_settings(folder, about, near, Chances(1.0, 0.0))
+    write_settings(folder, about, near, Chances(1.0, 0.0, 1.0))
     own = [sequences.track[sequences.indptr[each] : sequences.indptr[each + 1]] for each in range(1_000)]
     return [TypedList(tuple(Wanted(f"{names[artist[t]]} – Title {t}") for t in each)) for each in own]
 

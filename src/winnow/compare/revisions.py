@@ -135,7 +135,10 @@ class Revision:
             files, name = DataFileSystem(index=self._index.data["repo"]), path
         with files.open(name, "rb") as file:
             content: bytes = file.read()
-        return content, files.info(name).get("md5")
+        try:
+            return content, files.info(name).get("md5")
+        except OUT_OF_REACH:  # it was read all the same, such as from Git
+            return content, None
 
     @cached_property
     def _index(self) -> Index:

@@ -12,7 +12,7 @@ from winnow.recommend.ranking import Ranking
 
 STEPS = 50
 """Newton's; it converges in about ten."""
-BEST, FEWEST = 100, 50
+BEST, FEWEST = 1000, 50
 """Of the places one in so many, and at least so many, have the highest scores: how many of them hit is measured."""
 
 
@@ -22,7 +22,7 @@ class Chances:
 
     slope: Annotated[Float, Field(ge=0)]
     intercept: Float
-    highest: Annotated[Float, Field(ge=0, le=1)] = 1.0
+    highest: Annotated[Float, Field(ge=0, le=1)]
     """the chance that the best places had; nothing is known of scores above theirs, such as a very short list's"""
 
     def of(self, scores: ArrayLike) -> NDArray[np.float64]:
@@ -50,7 +50,7 @@ def fit_chances(ranked: Ranking) -> Chances:
         curvature = inputs.T @ (inputs * (chance * (1 - chance))[:, None]) + 1e-6 * np.eye(2)
         weights = weights - np.linalg.solve(curvature, inputs.T @ (chance - target))
     if weights[0] <= 0:
-        return Chances(0.0, round(float(np.log((found + 1) / (others + 1))), 6))
+        return Chances(0.0, round(float(np.log((found + 1) / (others + 1))), 6), 1.0)
     slope = float(weights[0] / scale)
     best = np.argsort(-score, kind="stable")[: max(len(score) // BEST, FEWEST)]
     highest = round(float(target[best].mean()), 6)

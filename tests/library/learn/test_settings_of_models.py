@@ -18,7 +18,7 @@ from winnow.domains.sessions.model.artifacts import Settings as SessionsSettings
 from winnow.learn.folder import finite, model_files, read_settings
 from winnow.pipeline.errors import TableError, WinnowError
 
-CHANCES = {"slope": 1.5, "intercept": -3.0}
+CHANCES = {"slope": 1.5, "intercept": -3.0, "highest": 0.4}
 GOOD: dict[str, tuple[Any, dict[str, Any]]] = {
     "retina": (
         RetinaCalibration,

@@ -44,5 +44,5 @@ def test_a_score_beyond_all_that_were_seen_has_the_chance_of_the_best_ones() -> 
     scores = np.sort(rng.random((200, 50)))[:, ::-1]
     hits = rng.random(scores.shape) < 0.3 * scores
     chances = fit_chances(ranking(scores, hits))
-    best = np.argsort(-scores.ravel())[:100]  # of 10,000 places
+    best = np.argsort(-scores.ravel())[:50]  # of 10,000 places
     assert chances.of(1e6) == pytest.approx(hits.ravel()[best].mean(), abs=0.02)

@@ -9,7 +9,7 @@ from winnow.domains.sessions.tables import PlayRules
 from winnow.pipeline.errors import TableError
 
 DAY = 86_400
-FEWEST = 8
+FEWEST = 5
 """Users, and songs, without which nothing can be learnt."""
 
 
