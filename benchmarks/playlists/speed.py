@@ -239,7 +239,7 @@ def model_folder(folder: Path, count: int) -> list[TypedList]:
     edges = pd.DataFrame({"artist_index": np.arange(named), "genre_index": np.arange(named) % 12, "share": 1.0})
     popularity = np.bincount(sequences.track, minlength=count)
     words = fit_words([""] * len(sequences), np.zeros(0, np.int64), np.zeros(0, np.int64), popularity)
-    about = Artifacts(tracks.assign(playlists=popularity), artists, genres, edges, 5, words)
+    about = Artifacts(tracks.assign(playlists=popularity), artists, genres, edges, 5, words, frozenset())
     near = Neighbourhood(
         weight=0.5,
         **{name: values[name] for name in ("decay", "floor", "artist_weight", "genre_weight")},

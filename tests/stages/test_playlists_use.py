@@ -144,6 +144,22 @@ def test_other_playlists_are_judged(here: Path) -> None:
     assert "does not exist" in result.exception.what
 
 
+def test_playlists_that_the_model_was_trained_on_are_left_out_and_counted(here: Path) -> None:
+    from winnow.domains.playlists.source import mpd  # noqa: PLC0415
+
+    splits, tracks = table("split/splits.parquet"), table("label/tracks.parquet")["track"]
+    learnt = splits[splits["split"] == "train"]["playlist_index"].unique()[:3]
+    lists = [[track(tracks[n]) for n in splits.loc[splits["playlist_index"] == one, "track_index"]] for one in learnt]
+    lists[2] = lists[2][:-1]
+    file = Path("mpd.slice.0-2.json")
+    file.write_text(json.dumps({"playlists": [{"pid": n, "tracks": own} for n, own in enumerate(lists)]}))
+    judged = completer().judge(mpd.read(file), 2)
+    assert (judged["playlists_trained_on"], judged["playlists_judged"]) == (2, 1), "one is shorter than in training"
+    file.write_text(json.dumps({"playlists": [{"pid": n, "tracks": own} for n, own in enumerate(lists[:2])]}))
+    with pytest.raises(WinnowError, match="playlists trained on 2"):
+        completer().judge(mpd.read(file), 2)
+
+
 def test_an_unknown_track_to_find_counts_as_not_found(here: Path) -> None:
     """Recall@100 of all tracks of a playlist of few tracks would be 1 else."""
     found = completer()

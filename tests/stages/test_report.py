@@ -88,6 +88,16 @@ def test_the_metrics_are_those_of_the_judgement_beside_the_best_baseline(domain:
     assert all(reason.replace("`", "") in text for reason in found["reasons"])
 
 
+def test_what_was_measured_for_comparison_stands_beside_the_model(domain: Programs) -> None:
+    found = judgement(domain)
+    rows = next((rows for caption, rows in tables(page(domain)).items() if caption.startswith("Measured for")), [])
+    names = ["model", *found["reference"]]
+    own = {name: found[name] if name == "model" else found["reference"][name] for name in names}
+    assert {row[0] for row in rows} == {metric for name in names[1:] for metric in own[name]}
+    for metric, *values in rows:
+        assert values == [NUMBER.format(own[name][metric]) if metric in own[name] else "" for name in names]
+
+
 def test_the_rows_are_those_that_the_stages_counted(domain: Programs) -> None:
     found = tables(page(domain))
     for stage, rows_in, result in found["What each data stage kept and left out"]:

@@ -156,7 +156,7 @@ def test_folders_and_a_grade_of_seven(here: Path) -> None:
         ({"format": "eyepacs", "path": "none.csv"}, "none.csv does not exist"),
         ({"format": "eyepacs", "path": "labels.csv", "images": "nowhere"}, "nowhere does not exist"),
         ({"format": "eyepacs", "path": "header.csv"}, "hold no row"),
-        ({"format": "eyepacs", "path": "labels.csv"}, "1 of 1 source rows cannot be used"),
+        ({"format": "eyepacs", "path": "labels.csv"}, "none of its photographs is in .*\n.*labels.csv.*\n.*--images"),
     ],
 )
 def test_sources_that_are_not_what_they_say(here: Path, source: dict[str, str], message: str) -> None:

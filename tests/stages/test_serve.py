@@ -223,6 +223,20 @@ def test_the_page_shows_the_answer_and_the_verdict_on_the_model(here: Open) -> N
         assert ("data:image/png" in response.text) == bool(case.question.get("explain") or "grade" in case.question)
 
 
+def test_a_list_of_json_is_what_a_title_a_line_is(here: Open) -> None:
+    """And no comma or semicolon within a title parts it."""
+    domain = here.service.domain
+    if domain not in {"sessions", "playlists"}:
+        pytest.skip("a domain without lists of titles")
+    name, titles = {"sessions": "likes", "playlists": "tracks"}[domain], ["one; two, three", "four"]
+    as_list, as_lines = [requests.post(here.api, json={name: sent}).json() for sent in (titles, "\n".join(titles))]
+    assert as_list == as_lines
+    assert [each["typed"] for each in as_list["left_out"]] == titles
+    answer = requests.post(here.api, json={name: ["a" * 20_001]})
+    assert answer.status_code == 422
+    assert "20,000 characters" in answer.text
+
+
 def test_names_and_texts_are_shown_as_they_are_and_end_nothing(here: Open) -> None:
     """In answers and in errors, on the page and as JSON."""
     for case in here.cases[-1:]:

@@ -185,7 +185,19 @@ def _judged(found: Mapping[str, Any]) -> dict[str, Any]:
         "measured": ", ".join(f"{n:,} test {name}" for name, n in counts.items()) or "the test rows",
         "conditions": conditions,
         "others": [[each["metric"], each["value"], each["baseline"]] for each in others],
+        "references": _references(found),
     }
+
+
+def _references(found: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The table of what was measured beside the model and is no rival, such as real routes; empty without any."""
+    columns = {"model": found["model"]} | {name.replace("_", " "): own for name, own in found["reference"].items()}
+    metrics = sorted({metric for name, own in columns.items() if name != "model" for metric in own})
+    rows = [
+        [metric, *("" if (value := own.get(metric)) is None else f"{value:.4g}" for own in columns.values())]
+        for metric in metrics
+    ]
+    return {"head": ["metric", *columns], "rows": rows}
 
 
 def _measured(metric: str, found: Mapping[str, Any]) -> dict[str, str]:

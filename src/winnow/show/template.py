@@ -138,6 +138,11 @@ ARTICLE = """\
 <details><summary>All metrics of the model</summary>
 {{ table("All metrics of the model", ["metric", "value and interval", "strongest baseline"], others, "metrics") }}
 </details>
+{% if references.rows %}
+<details><summary>Measured for comparison</summary>
+{{ table("Measured for comparison; the verdict does not depend on it", references.head, references.rows, "metrics") }}
+</details>
+{% endif %}
 <h3>Rows</h3>
 {{ table("What each data stage kept and left out", ["stage", "rows in", "result"], stages) }}
 {% for each in overlaps %}<p>{{ each|code }}</p>

@@ -15,7 +15,13 @@ from torch.nn.functional import pad
 from winnow.domains.playlists import definitions
 from winnow.domains.playlists.evaluation import results
 from winnow.domains.playlists.metrics import statistics
-from winnow.domains.playlists.model.artifacts import read_artifacts, read_blend, read_chances, read_neighbourhood
+from winnow.domains.playlists.model.artifacts import (
+    read_artifacts,
+    read_blend,
+    read_chances,
+    read_neighbourhood,
+    tracks_digest,
+)
 from winnow.domains.playlists.model.completion import Completer
 from winnow.domains.playlists.model.explanations import CompletionExplainer, track_names
 from winnow.domains.playlists.model.network import PlaylistGAT
@@ -168,14 +174,17 @@ class PlaylistCompleter:
     def judge(self, pieces: Iterable[Piece], holdout: int | None) -> dict[str, Any]:
         """Metrics on playlists of which the last `holdout` tracks (None: as many as in training) are to be found.
 
-        Tracks that the network does not know count as not found. Raises WinnowError when no playlist has a known track
-        before its last ones.
+        Tracks that the network does not know count as not found. Playlists that it was trained on are left out and
+        counted. Raises WinnowError when no other playlist has a known track before its last ones.
         """
         size = holdout or self.known.holdout_size
         lists, hidden = [], []
-        counts = {"rows_rejected": 0, "playlists_not_judged": 0, "tracks_unknown": 0}
+        counts = {"rows_rejected": 0, "playlists_trained_on": 0, "playlists_not_judged": 0, "tracks_unknown": 0}
         for entries in _whole(pieces, counts):
             numbers = self._numbers(entries)
+            if tracks_digest(numbers[numbers >= 0]) in self.known.seen:
+                counts["playlists_trained_on"] += 1
+                continue
             before, after = numbers[:-size], numbers[-size:]
             counts["tracks_unknown"] += int((numbers < 0).sum())
             if not (before >= 0).any():

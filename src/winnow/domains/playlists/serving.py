@@ -10,18 +10,17 @@ from winnow.domains.playlists.inference import PlaylistCompleter
 from winnow.learn.devices import configured_device
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.errors import WinnowError
-from winnow.recommend.asked import typed_list
+from winnow.recommend.asked import Titles, typed_list
 from winnow.serve.service import Clock, Question, Service, Upload
 
 
 class Playlist(Question):
     """A playlist that is to go on."""
 
-    tracks: str = Field(
+    tracks: Titles = Field(
         "",
-        max_length=20_000,
         description="the tracks in order: one line as of --tracks (`artist – title; …`), or what --file reads (a title "
-        "a line, JSON, M3U, CSV)",
+        "a line, JSON, M3U, CSV); in JSON a list, too",
     )
     name: str = Field("", max_length=1_000, description="the playlist's name: it is enough where no track is known")
     k: int = Field(10, ge=1, le=100, description="tracks to add")

@@ -131,6 +131,12 @@ class KnownTracks(Tracks):
     playlists: Series[int] = pa.Field(ge=0, description="training playlists that have it")
 
 
+class Seen(Table):
+    """The training playlists of a model, without what they hold."""
+
+    digest: Series[int] = pa.Field(description="of a playlist's tracks, see `tracks_digest`")
+
+
 class NameWordCounts(Table):
     """The words of playlists' names, in their order."""
 

@@ -9,18 +9,17 @@ from winnow.domains.sessions.inference import Recommender
 from winnow.learn.devices import configured_device
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.errors import WinnowError
-from winnow.recommend.asked import typed_list
+from winnow.recommend.asked import Titles, typed_list
 from winnow.serve.service import Clock, Question, Service, Upload
 
 
 class Likes(Question):
     """Songs that somebody likes, or a user of the training data."""
 
-    likes: str = Field(
+    likes: Titles = Field(
         "",
-        max_length=20_000,
         description="songs by id or title: one line as of --likes (commas), or what --file reads (a title a line, "
-        "JSON, M3U, CSV)",
+        "JSON, M3U, CSV); in JSON a list, too",
     )
     user: str = Field("", max_length=500, description="id of a user of the training data, in place of songs")
     k: int = Field(10, ge=1, le=100, description="songs to recommend")

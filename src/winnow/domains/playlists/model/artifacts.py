@@ -1,16 +1,26 @@
 """What the trained network's folder holds besides the network, so that completing playlists reads nothing else."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from winnow.domains.playlists.model.completion import Neighbourhood, genres_of_tracks
-from winnow.domains.playlists.tables import Artists, GenreEdges, Genres, KnownTracks, NameWordCounts, NameWordTracks
+from winnow.domains.playlists.tables import (
+    Artists,
+    GenreEdges,
+    Genres,
+    KnownTracks,
+    NameWordCounts,
+    NameWordTracks,
+    Seen,
+)
 from winnow.learn.folder import finite, model_files, read_settings
 from winnow.pipeline.files import atomic_path, write_json
 from winnow.pipeline.section import Section
@@ -23,7 +33,7 @@ SETTINGS, SIMILAR = "settings.json", "similar.safetensors"
 CSR = ("data", "indices", "indptr")
 """The arrays of a sparse matrix of compressed rows."""
 WORDS, WORD_TRACKS = "words.parquet", "word_tracks.parquet"
-GENRE_EDGES = "genre_edges.parquet"
+GENRE_EDGES, SEEN = "genre_edges.parquet", "seen.parquet"
 
 
 class Blend(Section):
@@ -61,6 +71,8 @@ class Artifacts:
     """tracks that were held out of each playlist"""
     words: NameWords
     """which tracks the training playlists have whose name has a word"""
+    seen: frozenset[int]
+    """`tracks_digest` of each training playlist, with what was held out of it"""
 
     def write(self, folder: Path) -> None:
         """Add the tables to a model's folder."""
@@ -68,6 +80,7 @@ class Artifacts:
         write_table(folder / "artists.parquet", self.artists, Artists)
         write_table(folder / "genres.parquet", self.genres, Genres)
         write_table(folder / GENRE_EDGES, self.genre_edges, GenreEdges)
+        write_table(folder / SEEN, pd.DataFrame({"digest": sorted(self.seen)}, dtype="int64"), Seen)
         words, counts = pd.Series(self.words.words, dtype="str"), self.words.together.tocoo()
         write_table(folder / WORDS, pd.DataFrame({"word": words, "playlists": self.words.lists}), NameWordCounts)
         told = {"word_index": counts.row, "track_index": counts.col, "together": counts.data}
@@ -88,7 +101,14 @@ def make_artifacts(
     train, counts = splits[splits["split"] == "train"], sampling["playlists"]
     owner, track = (train[name].to_numpy(dtype=np.int64) for name in ("playlist_index", "track_index"))
     words = fit_words(playlists["name"].tolist(), owner, track, counts.to_numpy())
-    return Artifacts(tracks.assign(playlists=counts), artists, genres, genre_edges, int(held.max()), words)
+    known = splits[splits["playlist_index"].isin(owner)].groupby("playlist_index")["track_index"]
+    seen = frozenset(tracks_digest(own.to_numpy(dtype=np.int64)) for _, own in known)
+    return Artifacts(tracks.assign(playlists=counts), artists, genres, genre_edges, int(held.max()), words, seen)
+
+
+def tracks_digest(tracks: NDArray[np.int64]) -> int:
+    """64 bits that tell one set of track numbers from another, whatever their order."""
+    return int.from_bytes(blake2b(np.unique(tracks).tobytes(), digest_size=8).digest(), "little", signed=True)
 
 
 def read_artifacts(folder: Path) -> Artifacts:
@@ -108,6 +128,7 @@ def read_artifacts(folder: Path) -> Artifacts:
         read_table(folder / GENRE_EDGES, GenreEdges),
         settings.holdout_size,
         NameWords(*named, settings.training_playlists),
+        frozenset(read_table(folder / SEEN, Seen)["digest"].tolist()),
     )
 
 

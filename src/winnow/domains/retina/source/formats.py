@@ -30,7 +30,8 @@ NPZ_BYTES, NPZ_RATIO = 128 * 2**20, 10
 SPLIT_WORDS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """The words of a column `split`."""
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
+NO_PHOTOGRAPH = "no photograph"
 
 
 def read(form: str, path: Path, images: Path | None) -> Listing:
@@ -101,7 +102,7 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
         elif split and split not in SPLIT_WORDS:
             reason = f"the split {split[:20]!r} is none of {', '.join(SPLIT_WORDS)}"
         elif file is None:
-            reason = f"no photograph {name} in {images}"
+            reason = f"{NO_PHOTOGRAPH} {name} in {images}"
         else:
             told = int(float(grade)) if grade else None
             owner = row.get("patient") or None
@@ -110,7 +111,17 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
             )
             continue
         listing.rejected.append((number, name, reason))
+    _check_found(listing, path, images)
     return listing
+
+
+def _check_found(listing: Listing, path: Path, images: Path) -> None:
+    if not listing.records and any(reason.startswith(NO_PHOTOGRAPH) for _, _, reason in listing.rejected):
+        raise SourceError(
+            f"none of its photographs is in {images}",
+            where=str(path),
+            fix="name their folder: `images` of the source in params.yaml, --images of `winnow retina evaluate`",
+        )
 
 
 def _photographs(files: Iterable[Path]) -> list[Path]:
