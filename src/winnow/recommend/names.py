@@ -215,11 +215,16 @@ class NameIndex:
 def _loosely(table: dict[str, list[int]]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for key, numbers in table.items():
-        parts = [_loosened(part) for part in key.split(JOIN)]
-        if all(parts):  # an artist of signs alone, such as "!!!", is not left out: any title would be its
-            found.setdefault(" ".join(parts), []).extend(numbers)
+        if own := _in_parts(key):
+            found.setdefault(own, []).extend(numbers)
     without: dict[str, list[int]] = {}
     for key, numbers in table.items():
-        if (short := GUESTS.sub("", key)) != key and (loosened := _loosened(short)) and loosened not in found:
-            without.setdefault(loosened, []).extend(numbers)
+        if (short := GUESTS.sub("", key)) != key and (own := _in_parts(short)) and own not in found:
+            without.setdefault(own, []).extend(numbers)
     return found | without
+
+
+def _in_parts(key: str) -> str:
+    """The artist and the title, loosely; "" where one is of signs alone, such as "!!!": any title would be its."""
+    parts = [_loosened(part) for part in key.split(JOIN)]
+    return " ".join(parts) if all(parts) else ""

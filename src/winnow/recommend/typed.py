@@ -128,7 +128,7 @@ def _csv(text: str) -> list[TypedList]:
     rows = csv.DictReader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
     named = {str(each).strip().lower(): str(each) for each in rows.fieldnames or ()}
     columns = {what: next((named[key] for key in keys if key in named), None) for what, keys in KEYS.items()}
-    if columns["title"] is None:  # what is liked may be artists
+    if columns["title"] is None and columns["id"] is None:  # what is liked may be artists
         columns |= {"title": columns["artist"], "artist": None}
     if columns["title"] is None and columns["id"] is None:
         raise ValueError(f"no column is one of {', '.join(KEYS['title'])}, artist, id")

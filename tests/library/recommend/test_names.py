@@ -80,6 +80,13 @@ def test_guests_of_a_title_and_further_artists_may_be_left_out() -> None:
     assert match.number == 1, "the whole title first"
 
 
+def test_guests_give_no_title_to_an_artist_of_signs_alone() -> None:
+    names = ["!!! – Heart of Hearts (feat. X)"]
+    found = NameIndex(["a"], ["Heart of Hearts (feat. X)"], names, np.array([1]))
+    assert found.find(Wanted("Heart of Hearts", "???")) is None
+    assert found.find(Wanted("heart of hearts")) is not None
+
+
 def test_separators_inside_of_names_are_recognised() -> None:
     found = index().split("Hello; earth; wind;; Déjà Vu ;unknown; thing", ";")
     assert [each.title for each in found] == ["Hello", "earth; wind", "Déjà Vu", "unknown", "thing"]

@@ -46,6 +46,7 @@ THREE = (Wanted("a"), Wanted("b", "B", "id2"), Wanted("", "", "id3"))
             [TypedList((Wanted("a", "A"), Wanted("c")), "one"), TypedList((Wanted("b", "B"),), "two")],
         ),
         ("user,artist\nann,A\nann,B\n", [TypedList((Wanted("A"), Wanted("B")), "ann")]),
+        ("id,artist\nid2,B\n", [TypedList((Wanted("", "B", "id2"),))]),  # no title: a track named B is another one
         (json.dumps([{"user": "ann", "likes": ["a"]}]), [TypedList((Wanted("a"),), "ann")]),
         (json.dumps({"name": "summer"}), [TypedList((), "summer")]),
         ("", [TypedList(())]),

@@ -588,3 +588,56 @@ def test_label_counts_by_the_source_that_ingest_would_give_a_csv(
         (tmp_path / name).write_text(text)
         files._tell_outside(tmp_path / name, sieve)
     assert capsys.readouterr().err.count("1 articles are outside of prefilter.yaml (1 wrong_source)") == 1
+
+
+def test_what_forgotten_answers_took_beyond_the_limits_is_announced(
+    here: Programs, definition: Definition, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`--retry all` forgets answers, and not what the server's answers cost: also for articles that come first."""
+    with OracleServer(good(definition), {"thinking-long": 1.0}) as server:
+        given = settings(server, max_tokens=100, retries=0, parse_retries=0)
+        with open_labeller(definition, given, 100.0, 0) as labeller:
+            labeller.label_all(some_articles(5))
+            labeller.forget_answers()
+        with open_labeller(definition, given, 100.0, 0) as labeller:
+            capfd.readouterr()
+            announce(labeller, ((each, "plain") for each in some_articles(25)[5:]))
+            labeller.label_all(some_articles(25)[5:])
+            paid = labeller.use.paid_now_usd
+    told = re.search(r"at most \$([\d.]+);", capfd.readouterr().err)
+    assert told
+    assert float(told[1]) >= paid
+
+
+@pytest.mark.parametrize("what", ["malformed", "all"])
+def test_what_a_batch_under_way_answers_is_asked_for_again_too(
+    here: Programs, definition: Definition, what: str
+) -> None:
+    """Its answers are of the server as it was; they would count as those of the mended one."""
+    with OracleServer(good(definition), {"sorry": 1.0}) as server:
+        given = batched(server, parse_retries=0)
+        with open_labeller(definition, given, 1.0, 0) as labeller:
+            labeller.oracle.exchange = interrupted(labeller.oracle.exchange)  # type: ignore[attr-defined]
+            with pytest.raises(Interrupted):
+                labeller.label_all(some_articles(8), is_batch=True)
+        params = here.section("label", oracle=given.model_dump())
+        Path("params.yaml").unlink()
+        Path("params.yaml").write_text(
+            json.dumps({"seed": 1, "articles": {"common": {"definition": FILTER}, "label": params.model_dump()}})
+        )
+        done = CliRunner().invoke(app, ["label", "--retry", what])
+        assert done.exit_code == 0, done.exception
+        with open_labeller(definition, given, 1.0, 0) as labeller:
+            assert labeller.kept.batches(labeller.asker) == []
+            assert [*labeller.kept.by(labeller.asker)] == []
+            assert len([*labeller.kept.by(labeller.asker, retired=True)]) == 8, "paid, and stored"
+        assert ("go on without --retry" in done.stderr) is (what == "all")
+
+
+def test_nothing_is_asked_for_a_file_that_cannot_be_written(here: Programs, definition: Definition) -> None:
+    Path("more.jsonl").write_text(listed(some_articles(3)))
+    out = Path("more.jsonl", "out.jsonl")
+    with OracleServer(good(definition)) as server, open_labeller(definition, settings(server), 1.0, 0) as labeller:
+        with pytest.raises(OSError, match=r"more\.jsonl"):
+            label_file(labeller, Path("more.jsonl"), out, batch_size=10, max_batches=0, seed=1)
+        assert server.requests == []

@@ -26,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="Score articles on a filter's dimen
 
 OTHER = (".csv", ".tsv", ".parquet", ".gz", ".xlsx", ".zip")
 """Suffixes of files that are not written."""
+ONCE = "should the run be stopped, go on without --retry: with it new answers, too, are asked for and paid again"
 DATA, METRICS = Path("data", "articles"), Path("metrics", "articles")
 
 
@@ -94,11 +95,14 @@ def label(
     with _labeller() as (labeller, name, params):
         if file is not None:  # before paid answers are given up
             check_passed(labeller, name)
+        if retry in {Retry.malformed, Retry.all}:
+            labeller.collect()  # what a batch under way answers is asked for again as well
         if retry is Retry.malformed:
             count = labeller.retire_malformed()
             print(f"{count} malformed answers, whatever file they are of, will be asked for again", file=sys.stderr)
         elif retry is Retry.all:
-            print(f"{labeller.forget_answers()} answers will be asked for, and paid, again", file=sys.stderr)
+            count = labeller.forget_answers()
+            print(f"{count} answers will be asked for, and paid, again; {ONCE}", file=sys.stderr)
         elif retry is Retry.batches:
             print(f"{labeller.give_up_batches()} batches are given up", file=sys.stderr)
         if file is None or out is None:

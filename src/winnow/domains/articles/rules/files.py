@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from winnow.domains.articles.definitions import analysis_of, scoring_of
@@ -41,6 +42,9 @@ def label_file(
     the end: a run that was stopped leaves what stood in it, and is simply started again, since answers of an earlier
     run are not paid again.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=out.parent):  # raises OSError before anything is asked, not at the end
+        pass
     counts = {"labelled": 0, "malformed": 0, "refused": 0, "left": 0, "rejected": 0}
 
     def reject(line: str) -> None:

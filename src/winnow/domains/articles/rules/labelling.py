@@ -85,7 +85,7 @@ class Labeller:
         if self._looked_back:
             return
         self._looked_back = True
-        for _, stored in self.kept.by(self.asker):
+        for _, stored in self.kept.by(self.asker, retired=True):
             tokens = Tokens(*stored["tokens"])
             if highest := self.oracle.highest_of(tokens.prompt_tokens):
                 self.excess = max(self.excess, tokens.cost(self.settings.prices) / highest)

@@ -85,7 +85,7 @@ class Run:
         """What is found of each task, in order."""
         self._ask_all(tasks)
         if self.labeller.stop.signum:
-            say("stopped: every answer that arrived is stored, and the same command goes on")
+            say("stopped: every answer that arrived is stored, and the same command goes on (leave --retry out)")
             raise Interrupted(self.labeller.stop.signum)
         if self.failure:
             raise self.failure
@@ -257,7 +257,7 @@ class Run:
                 f"{told_of(list(self.found.values()), self.labeller.use)}",
                 where=f"articles.label.calibration.gates.parse_failures.review allows {self.brake.share:.0%}; this is "
                 "no chance",
-                fix="see what the server answers, then run it again: what was answered is kept, and "
+                fix="see what the server answers, then run it again without --retry: what was answered is kept, and "
                 "`winnow articles label --retry malformed` has malformed answers asked for again",
             )
 

@@ -68,9 +68,10 @@ class AnswerStore:
         found = [(int(retired), self._whole(reply)) for retired, reply in rows]
         return [(retired, reply) for retired, reply in found if reply is not None]
 
-    def by(self, asker: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The number of every answer of an oracle to a prompt that is not retired, and the answer."""
-        rows = self._file.execute("SELECT rowid, reply FROM replies WHERE asker = ? AND NOT retired", (asker,))
+    def by(self, asker: str, *, retired: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The number of every answer of an oracle to a prompt, and the answer; `retired`: those of no more use, too."""
+        most = FORGOTTEN if retired else 0
+        rows = self._file.execute("SELECT rowid, reply FROM replies WHERE asker = ? AND retired <= ?", (asker, most))
         found = ((number, self._whole(reply)) for number, reply in rows.fetchall())
         return ((number, reply) for number, reply in found if reply is not None)
 

@@ -35,7 +35,7 @@ def _source(path: Path) -> Recognised:
     whole = [row for row in objects if "id" in row and "content" in row]
     if not whole:
         first = next((row for row in rows if isinstance(row, str)), "it is empty")
-        fields = dict.fromkeys(name for row in objects for name in row)
+        fields = dict.fromkeys(name for row in rows if not isinstance(row, str) for name in row)
         if fields:
             first = f"no row has id and content (or text); its fields are {', '.join(fields)}"
         raise unknown(
