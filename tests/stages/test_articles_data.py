@@ -267,6 +267,10 @@ def test_parquet_is_read_as_jsonl_is(here: Programs) -> None:
         here.run("ingest", sources=[source])
 
 
+def test_text_is_taken_where_content_is_empty() -> None:
+    assert article_of({"id": "a", "content": "", "text": "a school"}, "jsonl")["content"] == "a school"
+
+
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "scored"])
 def test_text_is_taken_as_content_where_there_is_none(here: Programs, form: str) -> None:
     """By init, ingest, label and score alike, of every format; what stands in `content` comes first."""

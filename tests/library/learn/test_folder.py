@@ -104,7 +104,9 @@ def test_a_model_named_in_its_checkout_has_that_checkouts_verdict(
     assert use_model("plants", tmp_path / "another" / MODEL).verdict == "PASS"
 
 
-def test_data_that_lie_on_another_disk_belong_to_their_checkout(checkout: Path, tmp_path: Path) -> None:
+def test_data_that_lie_on_another_disk_belong_to_their_checkout(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Though a folder there looks like a checkout's: `data` is a link to one of the same name."""
     judge(checkout, "PASS")
     (tmp_path / "disk").mkdir()
@@ -113,6 +115,8 @@ def test_data_that_lie_on_another_disk_belong_to_their_checkout(checkout: Path, 
     assert use_model("plants", None).verdict == "PASS"
     assert use_model("plants", checkout / MODEL).verdict == "PASS"
     assert use_model("plants", tmp_path / "disk" / MODEL).verdict == "PASS", "from within the checkout, as before"
+    monkeypatch.chdir(tmp_path)
+    assert use_model("plants", checkout / MODEL).verdict == "PASS", "from elsewhere, by the checkout's own path"
 
 
 def test_a_judgement_without_a_verdict_is_one_message(checkout: Path) -> None:

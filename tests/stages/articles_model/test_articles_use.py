@@ -525,3 +525,18 @@ def test_publish_says_who_is_logged_in_and_uploads_model_and_card(
     assert len(sent) == 4
     wrong = CliRunner().invoke(winnow, ["publish", "articles", "--repo", "judge", "--dry-run"])
     assert "no name of a repository" in wrong.exception.what  # type: ignore[union-attr]
+
+
+def test_a_file_that_breaks_off_leaves_what_was_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def begun(path: Path, part: Path, *_: object) -> None:
+        part.write_text('{"id": "a"}\n')
+        raise WinnowError(f"{path} is cut off", fix="copy it again")
+
+    for name, found in (("load_scorer", None), ("sieve_of", None), ("_part_of", tmp_path / "out.part")):
+        monkeypatch.setattr(inference, name, lambda *_, found=found: found)
+    monkeypatch.setattr(inference, "_score_rest", begun)
+    with pytest.raises(WinnowError, match="cut off"):
+        inference.score_file(
+            tmp_path / "in.jsonl.gz", tmp_path / "out", TrainedModel(tmp_path, "PASS", ()), torch.device("cpu")
+        )
+    assert (tmp_path / "out.part").read_text() == '{"id": "a"}\n', "the next run goes on after it"

@@ -446,7 +446,9 @@ def test_the_share_without_scores_is_that_of_the_articles_asked_about(here: Prog
 
 
 def listed(articles: list[Article]) -> str:
-    return "".join(json.dumps({"id": each.article_id, "content": each.content}) + "\n" for each in articles)
+    return "".join(
+        json.dumps({"id": each.article_id, "title": each.title, "content": each.content}) + "\n" for each in articles
+    )
 
 
 def label_more(labeller: Labeller, articles: list[Article]) -> dict[str, Any]:
@@ -476,13 +478,20 @@ def told_costs(capfd: pytest.CaptureFixture[str]) -> tuple[float, float]:
     return float(found[1]), float(found[2])
 
 
-@pytest.mark.parametrize("change", ["sorted", "shorter", "longer", "edited"])
+@pytest.mark.parametrize("change", ["sorted", "shorter", "longer", "edited", "retitled"])
 def test_a_file_that_changes_while_it_is_labelled_gives_nobody_anothers_scores(
     here: Programs, definition: Definition, change: str
 ) -> None:
     articles = some_articles(6)
     edited = [*articles[:3], articles[3]._replace(content="Another text altogether."), *articles[4:]]
-    now = {"sorted": articles[::-1], "shorter": articles[:5], "longer": some_articles(7), "edited": edited}[change]
+    retitled = [articles[0]._replace(title="Another title"), *articles[1:]]
+    now = {
+        "sorted": articles[::-1],
+        "shorter": articles[:5],
+        "longer": some_articles(7),
+        "edited": edited,
+        "retitled": retitled,
+    }[change]
     Path("out.jsonl").write_text("mine")
     with OracleServer(good(definition)) as server:
         with open_labeller(definition, settings(server), 100.0, 0) as labeller:
@@ -641,3 +650,19 @@ def test_nothing_is_asked_for_a_file_that_cannot_be_written(here: Programs, defi
         with pytest.raises(OSError, match=r"more\.jsonl"):
             label_file(labeller, Path("more.jsonl"), out, batch_size=10, max_batches=0, seed=1)
         assert server.requests == []
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_the_exit_code_tells_that_the_cap_cut_a_file_short(
+    here: Programs, is_cut: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What --max-batches leaves to the next run is no failure."""
+    told = {"labelled": 1, "malformed": 0, "refused": 0, "left": 1, "rejected": 0, "complete": False}
+    monkeypatch.setattr(files, "check_passed", lambda *_: None)
+    monkeypatch.setattr(files, "label_file", lambda *_, **__: {**told, "cut_by_cap": is_cut})
+    params = {"common": {"definition": FILTER}, "label": here.section("label").model_dump()}
+    Path("params.yaml").unlink()
+    Path("params.yaml").write_text(json.dumps({"seed": 1, "articles": params}))
+    Path("more.jsonl").write_text(listed(some_articles(2)))
+    done = CliRunner().invoke(app, ["label", "more.jsonl", "--out", "out.jsonl"])
+    assert done.exit_code == int(is_cut), done.exception

@@ -143,5 +143,14 @@ def test_a_kill_while_a_damaged_file_is_mended_loses_nothing(
     assert not file.with_name("answers.sqlite.rescued").exists()
 
 
+def test_the_journal_of_the_damaged_file_is_not_the_mended_ones(file: Path, tmp_path: Path) -> None:
+    """After a kill just before the mended one takes its place: SQLite would write the journal's pages into it."""
+    file.rename(file.with_name("answers.sqlite.rescued"))
+    with closing(AnswerStore(tmp_path / "other.sqlite")) as other:
+        other.add("key 0", "you", reply(1))
+        file.with_name("answers.sqlite-wal").write_bytes((tmp_path / "other.sqlite-wal").read_bytes())
+    assert len(kept(file)) == COUNT
+
+
 def stored(opened: sqlite3.Connection, key: str) -> str:
     return str(opened.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()[0])
