@@ -433,7 +433,14 @@ def test_other_listeners_are_judged(here: Path) -> None:
     typed = [
         f"new{row.user},{str(titles.get(row.song, row.song)).upper()},{row.timestamp}," for row in some.itertuples()
     ]
-    assert found.judge(listening(typed), np.random.default_rng(0))["songs_unknown"] == 0, "titles, as recommend takes"
+    by_title = found.judge(listening(typed), np.random.default_rng(0))
+    assert by_title["songs_unknown"] == 0, "titles, as recommend takes"
+    twice = [f"twice,{name},{time}," for time, name in enumerate((titles.iloc[0].upper(), titles.iloc[0].lower()))]
+    assert found.judge(listening([*typed, *twice]), np.random.default_rng(0)) == by_title, "one song, typed twice"
+    found.songs.loc[0, "title"] = "1999"
+    del found.index  # which was made before
+    numbered = found.judge(listening([*new, "newone,1999,7,"]), np.random.default_rng(0))
+    assert numbered["songs_unknown"] == judged["songs_unknown"] + 1, "an id that is not known is no title"
     both = found.judge(listening([*new, *rows]), np.random.default_rng(0))
     assert both["users_trained_on"] == 20
     assert both | {"users_trained_on": 0} == judged, "users of the training data are not judged"

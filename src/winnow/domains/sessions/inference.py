@@ -197,7 +197,10 @@ class Recommender:
         return counts | self._metrics(usable[hide], usable[~hide], counts["users_judged"])
 
     def _numbers(self, songs: Iterable[str]) -> dict[str, int]:
-        """The numbers of those songs that are known, by id, or by title as `recommend` takes it."""
+        """The numbers of those songs that are known by id; where none is, by title as `recommend` takes it."""
+        ids = {song: number for number, song in enumerate(self.songs["song"])}
+        if by_id := {song: ids[song] for song in songs if song in ids}:
+            return by_id
         found = {song: self.index.find(Wanted(song)) for song in songs}
         return {song: match.number for song, match in found.items() if match is not None}
 
