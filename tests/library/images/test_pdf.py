@@ -8,15 +8,16 @@ import pytest
 from winnow.domains.documents.definitions import Preparation
 from winnow.domains.documents.source.pages import read_pages
 from winnow.domains.documents.source.synthetic import draw_page
+from winnow.images.codec import ImageError, Pixels
 
 LETTER = draw_page("letter", 500, np.random.default_rng(1))
 AS_IS = Preparation(2000, 120)
 
 
-def pdf_with(content: str, *forms: str) -> bytes:
-    """A PDF of one page of 595 × 842 points that shows LETTER as `/I`, and each form, which may show those before."""
-    pixels = zlib.compress(LETTER.tobytes())
-    height, width = LETTER.shape
+def pdf_with(content: str, *forms: str, image: Pixels = LETTER) -> bytes:
+    """A PDF of one page of 595 × 842 points that shows an image as `/I`, and each form, which may show those before."""
+    pixels = zlib.compress(image.tobytes())
+    height, width = image.shape
     size = f"/Width {width} /Height {height} /ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /FlateDecode"
     streams = [(f"/Type /XObject /Subtype /Image {size}", pixels)]
     for form in forms:
@@ -69,3 +70,32 @@ def test_a_scan_in_many_strips_has_its_own_resolution_and_print_over_a_coarse_ba
     tiny = "q 100000 0 0 100000 0 0 cm /I Do Q"  # a flat colour, as some programs paint paper
     (paper,) = read_pages(pdf_with(tiny), ".pdf", Preparation(2000, 72))
     assert paper.shape == (842, 595)
+
+
+def test_letters_over_a_coarse_background_are_read_at_their_own_resolution_and_a_logo_does_not_decide() -> None:
+    """As scanners write them that compress text and paper apart: at the paper's, nobody could read them."""
+    coarse = LETTER.shape[0] / 842
+    letters = " ".join(f"q 149 0 0 210 {150 * (n % 3)} {250 * (n // 3)} cm /I Do Q" for n in range(6))
+    (page,) = read_pages(pdf_with(f"{WHOLE_PAGE} {letters}"), ".pdf", Preparation(4000, 50))
+    assert len(page) == pytest.approx(842 * 4 * coarse, rel=0.02), "the text over the background is not told"
+    (page,) = read_pages(pdf_with(f"{WHOLE_PAGE} q 60 0 0 85 9 9 cm /I Do Q"), ".pdf", Preparation(4000, 50))
+    assert len(page) == pytest.approx(842 * coarse, rel=0.02), "a small logo is told to be the page"
+
+
+@pytest.mark.parametrize("content", [WHOLE_PAGE, f"{WHOLE_PAGE} {WHOLE_PAGE}"], ids=["alone", "rendered"])
+def test_a_scan_that_cannot_be_decoded_is_no_blank_page_and_its_reason_is_the_same_each_time(content: str) -> None:
+    damaged = pdf_with(content).replace(b"/FlateDecode", b"/DCTDecode  ")
+    with pytest.raises(ImageError) as refused:
+        read_pages(damaged, ".pdf", AS_IS)
+    assert str(refused.value) == "an image in the PDF cannot be decoded"
+
+
+def test_a_white_scan_is_a_page() -> None:
+    white = np.full_like(LETTER, 255)
+    (page,) = read_pages(pdf_with(f"{WHOLE_PAGE} {WHOLE_PAGE}", image=white), ".pdf", AS_IS)
+    assert page.min() == 255
+
+
+def test_a_fax_in_a_pdf_has_square_pixels() -> None:
+    (page,) = read_pages(pdf_with(WHOLE_PAGE, image=np.ascontiguousarray(LETTER[::2])), ".pdf", AS_IS)
+    assert page.shape[0] / page.shape[1] == pytest.approx(842 / 595, rel=0.01)
