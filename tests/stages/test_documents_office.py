@@ -136,6 +136,36 @@ def test_a_page_that_cannot_be_read_loses_no_other(monkeypatch: pytest.MonkeyPat
         assert next(pages).shape == (200, 200)
 
 
+def test_a_tiff_that_is_broken_off_keeps_its_whole_pages() -> None:
+    content = saved([LETTER, FORM, TABLE], "TIFF", compression="tiff_lzw")
+    last = content.rindex(b"\x00\x01\x03\x00\x01\x00\x00\x00")  # its width
+    count, pages = open_pages(content[: last - 100], ".tif", AS_IS)
+    *whole, missing = each_page(pages)
+    assert [page.shape for page in whole if not isinstance(page, ImageError)] == [LETTER.shape, FORM.shape]
+    assert (count, str(missing)) == (3, "page 3 and what follows are missing: the file is broken off")
+
+
+def test_a_page_of_a_tiff_that_is_of_an_unknown_kind_loses_no_other() -> None:
+    content = saved([LETTER, FORM, TABLE], "TIFF")
+    compression = b"\x03\x01\x03\x00\x01\x00\x00\x00"
+    one, two, three, four = content.split(compression)
+    damaged = compression.join([one, two, b"\x99\x99" + three[2:], four])
+    count, pages = open_pages(damaged, ".tif", AS_IS)
+    first, second, third = each_page(pages)
+    assert count == 3
+    assert isinstance(second, ImageError)
+    assert not isinstance(first, ImageError)
+    assert not isinstance(third, ImageError)
+
+
+def test_a_fax_has_square_pixels() -> None:
+    """Of 204 dots and 98 lines an inch: its letters would be half as high as they are."""
+    (page,) = read_pages(saved([LETTER[::2]], "TIFF", dpi=(204, 98)), ".tif", AS_IS)
+    assert page.shape == pytest.approx((len(LETTER[::2]) * 204 / 98, LETTER.shape[1]), abs=1)
+    (fine,) = read_pages(saved([LETTER], "TIFF", dpi=(204, 196)), ".tif", AS_IS)
+    assert (fine == LETTER).all()
+
+
 def test_nothing_in_a_folder_is_passed_over_in_silence_or_found_twice(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "page.png").write_bytes(encode_png(LETTER))
