@@ -275,7 +275,8 @@ def test_evaluate_judges_the_pages_that_can_be_read_and_numbers_alone_make_no_do
     (folder / "page-2.png").write_bytes(encode_png(TABLE))
     (folder / "metadata.csv").write_text("filename,quality_score\npage-1.tif,0.3\npage-2.png,0.9\n")
     found = json.loads(winnow("evaluate", "mine", "--json").stdout)
-    assert found["pages"] == {"in_source": 2, "rejected": 1, "seen_in_training": 0, "judged": 2}
+    assert found["pages"] == {"in_source": 3, "rejected": 1, "seen_in_training": 0, "judged": 2}
+    assert found["reasons"][0].startswith("page-1: too small"), "of which file"
     assert found["documents"] == 2, "as in ingest"
     assert "mae" in found["intervals"]
 
