@@ -312,6 +312,11 @@ def test_numbers_count_pages_where_they_may() -> None:
     assert found["NOTE_P1"] == found["note_p2"]
     alone = ["IMG_1", "IMG_2", "x/scan-1", "x/scan-2", "year_2021", "year_2022", "far_1", "far_40"]
     assert {name: found[name] for name in alone} == {name: name for name in alone}
+    for kind in ([f"invoice-{number:04}" for number in range(1, 10_000)], ["post/2026-11-01", "post/2026-11-02"],
+                 ["order-P10021", "order-P10022"]):  # fmt: skip
+        assert len(set(documents_of(kind).values())) == len(kind), f"{kind[0]} is a document"
+    assert set(documents_of([f"book-{number}" for number in range(500)]).values()) == {"book"}
+    assert set(documents_of(["post_2026-11-01_1", "post_2026-11-01_2"]).values()) == {"post_2026-11-01"}
 
 
 def test_a_source_whose_files_are_numbered_is_not_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
