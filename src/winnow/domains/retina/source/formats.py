@@ -49,9 +49,9 @@ def guess(path: Path) -> str:
     """The format that a file or folder looks like; raises SourceError when it looks like none."""
     if path.is_dir():
         return "folders"
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         return "medmnist"
-    if path.suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         header = {_plain(column) for column in read_delimited(path)[0]}
         for form, columns in CSV_COLUMNS.items():
             if {_plain(column) for column in columns} <= header:

@@ -43,8 +43,8 @@ def _source(path: Path, images: Sequence[Path]) -> Recognised:
     read = [(formats.read(form, path, folder), folder) for folder in dict.fromkeys([*images, path.parent, *beside])]
     listing, folder = max(read, key=lambda each: len(each[0].records))
     if not listing.records:
-        others = [why for each, _ in read for _, _, why in each.rejected if not why.startswith("no photograph")]
-        if others:
+        others = [why for _, _, why in listing.rejected if not why.startswith("no photograph")]
+        if 2 * len(others) > listing.rows:
             raise SourceError(
                 f"{path} looks like {form}, but none of its {listing.rows:,} rows can be used: {others[0]}",
                 fix="correct the table; data/source/retina/README.md describes it",
