@@ -51,6 +51,16 @@ def test_what_a_clip_path_hides_of_a_scan_is_not_read() -> None:
     assert outside[len(outside) // 2 + 3 :].min() == 255, "the clip of the form that it is in"
 
 
+def test_what_is_not_seen_of_a_page_changes_nothing_of_its_scan() -> None:
+    hidden = "BT 3 Tr /T 12 Tf 50 400 Td (as an OCR writes it) Tj ET"
+    for what in (hidden, "q 10 0 0 10 700 0 cm /I Do Q"):
+        (page,) = read_pages(pdf_with(f"{WHOLE_PAGE} {what}"), ".pdf", AS_IS)
+        assert np.array_equal(page, LETTER), f"the scan is not taken as it is beside {what}"
+    clipped = f"q 0 421 595 421 re W n q 0 0 595 842 re W n {WHOLE_PAGE} Q Q"
+    (upper,) = read_pages(pdf_with(clipped), ".pdf", AS_IS)
+    assert upper[len(upper) // 2 + 3 :].min() == 255, "the outer one of two clip paths"
+
+
 def test_a_scan_lies_where_the_forms_put_it_that_it_is_in() -> None:
     (whole,) = read_pages(pdf_with("q 595 0 0 842 0 0 cm /F0 Do Q", "/I Do"), ".pdf", AS_IS)
     assert (whole == LETTER).all()
