@@ -127,14 +127,19 @@ def _frames(content: bytes, count: int) -> Iterator[Pixels | ImageError]:
                     image.seek(number)
                     check_size(*image.size)
                     memory.claim(image.width * image.height)
-                    page: Pixels | ImageError = to_grey(shown_pixels(image))
-                    across, down = (float(dots) for dots in image.info.get("dpi", (1, 1)))
-                    if FAX[0] * down < across < FAX[1] * down:
-                        page = np.asarray(cv2.resize(page, None, fx=1, fy=across / down), dtype=np.uint8)
+                    page: Pixels | ImageError = _squared(to_grey(shown_pixels(image)), image)
             except ImageError as error:
                 broken = ImageError(f"page {number + 1} and what follows are missing: the file is broken off")
                 page = error if getattr(image, "tag_v2", True) else broken
             yield page
+
+
+def _squared(page: Pixels, image: Image.Image) -> Pixels:
+    """The page with as many lines an inch as dots, if it is of a fax."""
+    across, down = (float(dots) for dots in image.info.get("dpi", (1, 1)))
+    if not FAX[0] * down < across < FAX[1] * down:
+        return page
+    return np.asarray(cv2.resize(page, None, fx=1, fy=across / down), dtype=np.uint8)
 
 
 def _read_heif() -> None:
