@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from winnow.domains.documents import cli, inference
 from winnow.domains.documents.definitions import Preparation
 from winnow.domains.documents.evaluation import own_pages
 from winnow.domains.documents.rules.ink import direction, ink_mask
+from winnow.domains.documents.source import collect
 from winnow.domains.documents.source.files import documents_of, named_files
 from winnow.domains.documents.source.pages import each_page, fit, open_pages, read_pages
+from winnow.domains.documents.source.records import Record
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import ImageError, encode_png
 from winnow.images.opencv import cv2
@@ -202,6 +205,24 @@ def test_a_bad_page_or_name_stops_no_other(here: Path) -> None:
     assert [row["verdict"] for row in rows] == [entry.get("verdict", "") for entry in entries]
 
 
+def test_the_pages_of_a_file_are_limited_together_and_decoded_beside_those_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = saved([LETTER, FORM, TABLE], "TIFF")
+    claimed: list[int] = []
+    monkeypatch.setattr("winnow.images.memory.claim", claimed.append)
+    read_pages(content, ".tif", AS_IS)
+    assert claimed == [page.size for page in (LETTER, FORM, TABLE)], "threads decode more than fits in memory"
+    record = Record(0, "three", tmp_path / "three.tif")
+    (tmp_path / "three.tif").write_bytes(content)
+    sizes = [len(each[0]) for each in collect._read(record, AS_IS) if isinstance(each, tuple)]
+    for name, limit in (("collect.MAX_BYTES", sum(sizes)), ("pages.MAX_TOGETHER", 3 * LETTER.size)):
+        for allowed in (limit, limit - 1):
+            monkeypatch.setattr(f"winnow.domains.documents.source.{name}", allowed)
+            with pytest.raises(ImageError, match="split the file") if allowed < limit else nullcontext():
+                collect._read(record, AS_IS) if "BYTES" in name else read_pages(content, ".tif", AS_IS)
+
+
 def test_pages_are_at_most_a_hundred_times_as_long_as_wide() -> None:
     """A banner of a few kilobytes took minutes and gigabytes to be measured."""
     assert fit(np.full((7000, 70), 255, np.uint8), 2000).shape == (7000, 70)
@@ -237,6 +258,11 @@ def test_files_of_one_name_without_a_number_are_documents_of_their_own(here: Pat
         "scans/bill.png": ("scans/bill.png", 1), "scans/bill.tif": ("scans/bill.tif", 2),
         "scans/note_p1.png": ("scans/note", 2), "scans/note_p2.tif": ("scans/note", 2),
     }  # fmt: skip
+
+
+def test_scans_of_one_page_in_two_files_are_of_its_document() -> None:
+    files = [Path("bill_p1.png"), Path("bill_p1.tif"), Path("bill_p2.png")]
+    assert set(inference._documents(files).values()) == {"bill"}
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
