@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -463,6 +464,15 @@ def test_blank_pages_and_small_text_have_verdicts_of_their_own(here: Path) -> No
 
 def of(names: list[str]) -> list[str]:
     return [part for name in names for part in ("--fail-on", name)]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "failing"),
+    [("retake", {"retake", "warn"}), ("warn", {"warn"}), ("blank", {"blank"}), ("accept", set())],
+)
+def test_a_page_fails_on_what_is_named_and_a_retake_on_warn_too(verdict: str, failing: set[str]) -> None:
+    codes = {name: cli.exit_code(Counter([verdict]), [name], interrupted=False) for name in cli.Failing}
+    assert {name for name, code in codes.items() if code == 3} == failing
 
 
 @of_documents
