@@ -37,7 +37,9 @@ NO_PHOTOGRAPH = "no photograph"
 def read(form: str, path: Path, images: Path | None) -> Listing:
     """The rows of one source of a format; raises SourceError when it is not of that format."""
     if form in CSV_COLUMNS:
-        return read_csv(path, images or path.parent, *CSV_COLUMNS[form])
+        listing = read_csv(path, images or path.parent, *CSV_COLUMNS[form])
+        _check_found(listing, path, images or path.parent)
+        return listing
     if form == "medmnist":
         return read_medmnist(path)
     if form == "folders":
@@ -111,7 +113,6 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
             )
             continue
         listing.rejected.append((number, name, reason))
-    _check_found(listing, path, images)
     return listing
 
 
