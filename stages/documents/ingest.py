@@ -24,7 +24,7 @@ from winnow.pipeline.tables import parquet_batches
 
 def read_source(stage: Stage[Common, Ingest], source: Source) -> Collection:
     """The rows of one source; raises SourceError when it is missing or not of its format."""
-    is_file = source.format == "labelled" and source.path.endswith(".csv")
+    is_file = source.format == "labelled" and source.path.lower().endswith(".csv")
     path = stage.source(source.path) if is_file else stage.source_folder(source.path)
     return Collection(source.format, source.path, path.stem, formats.read(source.format, path))
 

@@ -183,6 +183,13 @@ def labelled(rows: list[str], header: str = "filename,quality_score,quality_clas
     return folder
 
 
+def test_a_csv_may_be_named_in_capitals(here: Path) -> None:
+    folder = labelled(["page0.png,0.65,,"])
+    (folder / "metadata.csv").rename(folder / "LABELS.CSV")
+    assert ingest("labelled", folder / "LABELS.CSV").empty
+    assert table("ingest/pages.parquet")["score"].tolist() == [0.65]
+
+
 def test_labels_follow_from_score_or_class_and_issues_are_flags(here: Path) -> None:
     ingest("labelled", labelled(["page0.png,0.65,,blur;noise", "page1.png,,Very Poor,", "page2.png,0.9,High,glare"]))
     run("filter")

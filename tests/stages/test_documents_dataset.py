@@ -129,6 +129,16 @@ def test_no_image_of_a_dataset_replaces_another(here: Path) -> None:
     assert len(list(Path("made").glob("*/*.jpg"))) == len(names)
 
 
+def test_a_page_that_cannot_be_read_is_told_and_is_no_lost_file(here: Path) -> None:
+    """More than `max_rejected_share` of the files would stop it."""
+    file = clean(8) / "doc0.png"
+    Image.open(file).save("clean/doc0.tif", save_all=True, append_images=[Image.new("L", (20, 20), 255)])
+    file.unlink()
+    found = winnow("dataset", "clean", "made", "--val-ratio", "0.25", "--test-ratio", "0.25")
+    assert found.exit_code == 0, found.exception
+    assert "pages left out: 1 rejected" in Path("made/dataset_summary.txt").read_text()
+
+
 def test_dataset_refuses_what_it_cannot_use(here: Path) -> None:
     found = winnow("dataset", "nowhere", "made")
     assert isinstance(found.exception, SourceError)

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import shutil
+from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,10 @@ from winnow.domains.documents import cli, inference
 from winnow.domains.documents.definitions import Preparation
 from winnow.domains.documents.evaluation import own_pages
 from winnow.domains.documents.rules.ink import direction, ink_mask
+from winnow.domains.documents.source import collect
 from winnow.domains.documents.source.files import documents_of, named_files
 from winnow.domains.documents.source.pages import each_page, fit, open_pages, read_pages
+from winnow.domains.documents.source.records import Record
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.images.codec import ImageError, encode_png
 from winnow.images.opencv import cv2
@@ -136,6 +140,36 @@ def test_a_page_that_cannot_be_read_loses_no_other(monkeypatch: pytest.MonkeyPat
         assert next(pages).shape == (200, 200)
 
 
+def test_a_tiff_that_is_broken_off_keeps_its_whole_pages() -> None:
+    content = saved([LETTER, FORM, TABLE], "TIFF", compression="tiff_lzw")
+    last = content.rindex(b"\x00\x01\x03\x00\x01\x00\x00\x00")  # its width
+    count, pages = open_pages(content[: last - 100], ".tif", AS_IS)
+    *whole, missing = each_page(pages)
+    assert [page.shape for page in whole if not isinstance(page, ImageError)] == [LETTER.shape, FORM.shape]
+    assert (count, str(missing)) == (3, "page 3 and what follows are missing: the file is broken off")
+
+
+def test_a_page_of_a_tiff_that_is_of_an_unknown_kind_loses_no_other() -> None:
+    content = saved([LETTER, FORM, TABLE], "TIFF")
+    compression = b"\x03\x01\x03\x00\x01\x00\x00\x00"
+    one, two, three, four = content.split(compression)
+    damaged = compression.join([one, two, b"\x99\x99" + three[2:], four])
+    count, pages = open_pages(damaged, ".tif", AS_IS)
+    first, second, third = each_page(pages)
+    assert count == 3
+    assert isinstance(second, ImageError)
+    assert not isinstance(first, ImageError)
+    assert not isinstance(third, ImageError)
+
+
+def test_a_fax_has_square_pixels() -> None:
+    """Of 204 dots and 98 lines an inch: its letters would be half as high as they are."""
+    (page,) = read_pages(saved([LETTER[::2]], "TIFF", dpi=(204, 98)), ".tif", AS_IS)
+    assert page.shape == pytest.approx((len(LETTER[::2]) * 204 / 98, LETTER.shape[1]), abs=1)
+    (fine,) = read_pages(saved([LETTER], "TIFF", dpi=(204, 196)), ".tif", AS_IS)
+    assert (fine == LETTER).all()
+
+
 def test_nothing_in_a_folder_is_passed_over_in_silence_or_found_twice(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "page.png").write_bytes(encode_png(LETTER))
@@ -170,6 +204,24 @@ def test_a_bad_page_or_name_stops_no_other(here: Path) -> None:
     assert [entry["document_verdict"] for entry in entries] == ["error"] * 3 + [entries[3]["verdict"]]
     rows = list(csv.DictReader(io.StringIO(winnow("assess", "scans", "--csv").stdout)))
     assert [row["verdict"] for row in rows] == [entry.get("verdict", "") for entry in entries]
+
+
+def test_the_pages_of_a_file_are_limited_together_and_decoded_beside_those_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = saved([LETTER, FORM, TABLE], "TIFF")
+    claimed: list[int] = []
+    monkeypatch.setattr("winnow.images.memory.claim", claimed.append)
+    read_pages(content, ".tif", AS_IS)
+    assert claimed == [page.size for page in (LETTER, FORM, TABLE)], "threads decode more than fits in memory"
+    record = Record(0, "three", tmp_path / "three.tif")
+    (tmp_path / "three.tif").write_bytes(content)
+    sizes = [len(each[0]) for each in collect._read(record, AS_IS) if isinstance(each, tuple)]
+    for name, limit in (("collect.MAX_BYTES", sum(sizes)), ("pages.MAX_TOGETHER", 3 * LETTER.size)):
+        for allowed in (limit, limit - 1):
+            monkeypatch.setattr(f"winnow.domains.documents.source.{name}", allowed)
+            with pytest.raises(ImageError, match="split the file") if allowed < limit else nullcontext():
+                collect._read(record, AS_IS) if "BYTES" in name else read_pages(content, ".tif", AS_IS)
 
 
 def test_pages_are_at_most_a_hundred_times_as_long_as_wide() -> None:
@@ -209,6 +261,11 @@ def test_files_of_one_name_without_a_number_are_documents_of_their_own(here: Pat
     }  # fmt: skip
 
 
+def test_scans_of_one_page_in_two_files_are_of_its_document() -> None:
+    files = [Path("bill_p1.png"), Path("bill_p1.tif"), Path("bill_p2.png")]
+    assert set(inference._documents(files).values()) == {"bill"}
+
+
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "closed").mkdir()
     (tmp_path / "page.png").write_bytes(encode_png(LETTER))
@@ -245,7 +302,8 @@ def test_evaluate_judges_the_pages_that_can_be_read_and_numbers_alone_make_no_do
     (folder / "page-2.png").write_bytes(encode_png(TABLE))
     (folder / "metadata.csv").write_text("filename,quality_score\npage-1.tif,0.3\npage-2.png,0.9\n")
     found = json.loads(winnow("evaluate", "mine", "--json").stdout)
-    assert found["pages"] == {"in_source": 2, "rejected": 1, "seen_in_training": 0, "judged": 2}
+    assert found["pages"] == {"in_source": 3, "rejected": 1, "seen_in_training": 0, "judged": 2}
+    assert found["reasons"][0].startswith("page-1: too small"), "of which file"
     assert found["documents"] == 2, "as in ingest"
     assert "mae" in found["intervals"]
 
@@ -281,6 +339,11 @@ def test_numbers_count_pages_where_they_may() -> None:
     assert found["NOTE_P1"] == found["note_p2"]
     alone = ["IMG_1", "IMG_2", "x/scan-1", "x/scan-2", "year_2021", "year_2022", "far_1", "far_40"]
     assert {name: found[name] for name in alone} == {name: name for name in alone}
+    for kind in ([f"invoice-{number:04}" for number in range(1, 10_000)], ["post/2026-11-01", "post/2026-11-02"],
+                 ["order-P10021", "order-P10022"]):  # fmt: skip
+        assert len(set(documents_of(kind).values())) == len(kind), f"{kind[0]} is a document"
+    assert set(documents_of([f"book-{number}" for number in range(500)]).values()) == {"book"}
+    assert set(documents_of(["post_2026-11-01_1", "post_2026-11-01_2"]).values()) == {"post_2026-11-01"}
 
 
 def test_a_source_whose_files_are_numbered_is_not_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,6 +464,15 @@ def test_blank_pages_and_small_text_have_verdicts_of_their_own(here: Path) -> No
 
 def of(names: list[str]) -> list[str]:
     return [part for name in names for part in ("--fail-on", name)]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "failing"),
+    [("retake", {"retake", "warn"}), ("warn", {"warn"}), ("blank", {"blank"}), ("accept", set())],
+)
+def test_a_page_fails_on_what_is_named_and_a_retake_on_warn_too(verdict: str, failing: set[str]) -> None:
+    codes = {name: cli.exit_code(Counter([verdict]), [name], interrupted=False) for name in cli.Failing}
+    assert {name for name, code in codes.items() if code == 3} == failing
 
 
 @of_documents

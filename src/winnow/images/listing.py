@@ -79,7 +79,13 @@ def distinct_names(files: Sequence[Path]) -> dict[Path, str]:
     """
     shared = Counter(file.stem for file in files)
     names = [file.stem if shared[file.stem] == 1 else one_word(str(file)) for file in files]
-    return dict(zip(files, numbered(os.fsdecode(os.fsencode(name)[:NAME_BYTES]) for name in names), strict=True))
+    return dict(zip(files, numbered(map(_short, names)), strict=True))
+
+
+def _short(name: str) -> str:
+    while len(os.fsencode(name)) > NAME_BYTES:
+        name = name[:-1]
+    return name
 
 
 def one_word(text: str) -> str:

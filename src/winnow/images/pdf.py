@@ -16,10 +16,12 @@ from winnow.pipeline.reading import reason
 POINTS_PER_INCH = 72
 MAX_PAGES = 2000
 """of one file; a longer one is no scan"""
-WHOLE, PART = 0.9, 0.3
-"""Shares of a page that images cover: they are the page's scan; and from which one says its resolution."""
+WHOLE, PART = 0.9, 0.1
+"""Shares of a page that images cover: they are the page's scan; and those of the highest resolution say its own."""
 MIN_DPI, MAX_DPI = 36, 600
 """An image of a lower resolution is no scan; one of a higher is rendered at this, unless it is taken as it is."""
+SQUARE = 1.2
+"""Width of a pixel over its height, or the other way, from which it is no square: a fax has half as many lines."""
 SAME_GREY = 25.0
 """Mean difference of grey levels from which a scan's image is not what the page shows (a mask, inverted greys)."""
 THUMBNAIL = 128
@@ -83,10 +85,13 @@ def _read(document: pypdfium2.PdfDocument, number: int, dpi: int) -> Pixels:
             scan = _scan(page, images[0]) if alone else None
             if scan is not None:
                 return scan
-            large = min(PART, max(image.of_page for image in images) / 2)  # a scan may be cut into many strips
-            own = max(image.resolution for image in images if image.of_page >= large)
+            own = _resolution(images)
             scale = max(own, scale) if is_written else own  # print over a coarse background
-        return _rendered(page, number, min(scale, MAX_DPI / POINTS_PER_INCH))
+        pixels = _rendered(page, number, min(scale, MAX_DPI / POINTS_PER_INCH))
+        if pixels.min() == pixels.max():
+            for placed in images:
+                _decoded(placed.image)  # PDFium shows nothing of what it cannot decode
+        return pixels
     except ImageError:
         raise
     except Exception as error:  # PDFium's, and what odd sizes and matrices lead to
@@ -129,6 +134,16 @@ def _objects(page: pypdfium2.PdfPage) -> tuple[list[_Placed], bool, bool]:
     return images, others or is_written, is_written
 
 
+def _resolution(images: list[_Placed]) -> float:
+    """Pixels per point of a page's images: the highest without a small logo, but of letters over a coarse background.
+
+    A scan may be cut into many strips, and its letters into a mask for each of its paragraphs.
+    """
+    images = sorted(images, key=lambda placed: placed.resolution, reverse=True)
+    covered = np.cumsum([placed.of_page for placed in images])
+    return images[int(np.argmax(covered >= min(PART, covered[-1] / 2)))].resolution
+
+
 def _placed(page: pypdfium2.PdfPage, image: pypdfium2.PdfImage) -> _Placed:
     """Where an image lies; one in a form, or a form in a form, says so in the form's own coordinates."""
     inner, matrix = image, image.get_matrix()
@@ -169,17 +184,17 @@ def _area(box: Box) -> float:
 
 
 def _scan(page: pypdfium2.PdfPage, placed: _Placed) -> Pixels | None:
-    """The image's own pixels; None where they are turned, cropped, or not what the page shows."""
+    """The image's own pixels; None where they are turned, cropped, no squares, or not what the page shows."""
     image = placed.image
     a, b, c, d, _, _ = placed.matrix.get()
     width, height = image.get_px_size()
     if page.get_rotation() or a <= 0 or d <= 0 or max(abs(b), abs(c)) > 1e-3 * min(a, d):
         return None
-    if placed.of_image < WHOLE:
+    if placed.of_image < WHOLE or max(a * height, d * width) > SQUARE * min(a * height, d * width):
         return None
     if width * height > MAX_PIXELS:
         raise ImageError(f"a scan in the PDF is too large: more than {MAX_PIXELS:,} pixels")
-    colours = image.get_bitmap().to_numpy()
+    colours = _decoded(image)
     channels = 1 if colours.ndim == 2 else colours.shape[2]
     turn = {3: cv2.COLOR_BGR2GRAY, 4: cv2.COLOR_BGRA2GRAY}
     grey = cv2.cvtColor(colours, turn[channels]) if channels in turn else colours.reshape(colours.shape[:2])
@@ -187,6 +202,14 @@ def _scan(page: pypdfium2.PdfPage, placed: _Placed) -> Pixels | None:
     small = cv2.resize(grey, shown.shape[::-1], interpolation=cv2.INTER_AREA)
     same = float(cv2.absdiff(small, shown).mean()) < SAME_GREY
     return np.array(grey, dtype=np.uint8) if same else None
+
+
+def _decoded(image: pypdfium2.PdfImage) -> Pixels:
+    """What PDFium says of one that it cannot decode differs from run to run: a place in memory."""
+    try:
+        return np.asarray(image.get_bitmap().to_numpy(), dtype=np.uint8)
+    except pypdfium2.PdfiumError:
+        raise ImageError("an image in the PDF cannot be decoded") from None
 
 
 def _rendered(page: pypdfium2.PdfPage, number: int, scale: float) -> Pixels:

@@ -60,3 +60,9 @@ def test_names_stay_distinct_where_paths_differ_in_marks_or_capitals_alone() -> 
     ]
     names = list(distinct_names(files).values())
     assert names == ["page_1_x_png", "page_1_x_png_2", "page-1_x_png", "page_1_x_png_3", "Y", "y_2"]
+
+
+def test_a_long_name_is_cut_between_letters() -> None:
+    """Half a letter would be no text, which JSON and other systems do not take."""
+    (name,) = distinct_names([Path("n" + "ü" * 110 + ".png")]).values()
+    assert name == "n" + "ü" * 99

@@ -8,15 +8,16 @@ import pytest
 from winnow.domains.documents.definitions import Preparation
 from winnow.domains.documents.source.pages import read_pages
 from winnow.domains.documents.source.synthetic import draw_page
+from winnow.images.codec import ImageError, Pixels
 
 LETTER = draw_page("letter", 500, np.random.default_rng(1))
 AS_IS = Preparation(2000, 120)
 
 
-def pdf_with(content: str, *forms: str) -> bytes:
-    """A PDF of one page of 595 × 842 points that shows LETTER as `/I`, and each form, which may show those before."""
-    pixels = zlib.compress(LETTER.tobytes())
-    height, width = LETTER.shape
+def pdf_with(content: str, *forms: str, image: Pixels = LETTER) -> bytes:
+    """A PDF of one page of 595 × 842 points that shows an image as `/I`, and each form, which may show those before."""
+    pixels = zlib.compress(image.tobytes())
+    height, width = image.shape
     size = f"/Width {width} /Height {height} /ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /FlateDecode"
     streams = [(f"/Type /XObject /Subtype /Image {size}", pixels)]
     for form in forms:
@@ -50,6 +51,16 @@ def test_what_a_clip_path_hides_of_a_scan_is_not_read() -> None:
     assert outside[len(outside) // 2 + 3 :].min() == 255, "the clip of the form that it is in"
 
 
+def test_what_is_not_seen_of_a_page_changes_nothing_of_its_scan() -> None:
+    hidden = "BT 3 Tr /T 12 Tf 50 400 Td (as an OCR writes it) Tj ET"
+    for what in (hidden, "q 10 0 0 10 700 0 cm /I Do Q"):
+        (page,) = read_pages(pdf_with(f"{WHOLE_PAGE} {what}"), ".pdf", AS_IS)
+        assert np.array_equal(page, LETTER), f"the scan is not taken as it is beside {what}"
+    clipped = f"q 0 421 595 421 re W n q 0 0 595 842 re W n {WHOLE_PAGE} Q Q"
+    (upper,) = read_pages(pdf_with(clipped), ".pdf", AS_IS)
+    assert upper[len(upper) // 2 + 3 :].min() == 255, "the outer one of two clip paths"
+
+
 def test_a_scan_lies_where_the_forms_put_it_that_it_is_in() -> None:
     (whole,) = read_pages(pdf_with("q 595 0 0 842 0 0 cm /F0 Do Q", "/I Do"), ".pdf", AS_IS)
     assert (whole == LETTER).all()
@@ -69,3 +80,32 @@ def test_a_scan_in_many_strips_has_its_own_resolution_and_print_over_a_coarse_ba
     tiny = "q 100000 0 0 100000 0 0 cm /I Do Q"  # a flat colour, as some programs paint paper
     (paper,) = read_pages(pdf_with(tiny), ".pdf", Preparation(2000, 72))
     assert paper.shape == (842, 595)
+
+
+def test_letters_over_a_coarse_background_are_read_at_their_own_resolution_and_a_logo_does_not_decide() -> None:
+    """As scanners write them that compress text and paper apart: at the paper's, nobody could read them."""
+    coarse = LETTER.shape[0] / 842
+    letters = " ".join(f"q 149 0 0 210 {150 * (n % 3)} {250 * (n // 3)} cm /I Do Q" for n in range(6))
+    (page,) = read_pages(pdf_with(f"{WHOLE_PAGE} {letters}"), ".pdf", Preparation(4000, 50))
+    assert len(page) == pytest.approx(842 * 4 * coarse, rel=0.02), "the text over the background is not told"
+    (page,) = read_pages(pdf_with(f"{WHOLE_PAGE} q 60 0 0 85 9 9 cm /I Do Q"), ".pdf", Preparation(4000, 50))
+    assert len(page) == pytest.approx(842 * coarse, rel=0.02), "a small logo is told to be the page"
+
+
+@pytest.mark.parametrize("content", [WHOLE_PAGE, f"{WHOLE_PAGE} {WHOLE_PAGE}"], ids=["alone", "rendered"])
+def test_a_scan_that_cannot_be_decoded_is_no_blank_page_and_its_reason_is_the_same_each_time(content: str) -> None:
+    damaged = pdf_with(content).replace(b"/FlateDecode", b"/DCTDecode  ")
+    with pytest.raises(ImageError) as refused:
+        read_pages(damaged, ".pdf", AS_IS)
+    assert str(refused.value) == "an image in the PDF cannot be decoded"
+
+
+def test_a_white_scan_is_a_page() -> None:
+    white = np.full_like(LETTER, 255)
+    (page,) = read_pages(pdf_with(f"{WHOLE_PAGE} {WHOLE_PAGE}", image=white), ".pdf", AS_IS)
+    assert page.min() == 255
+
+
+def test_a_fax_in_a_pdf_has_square_pixels() -> None:
+    (page,) = read_pages(pdf_with(WHOLE_PAGE, image=np.ascontiguousarray(LETTER[::2])), ".pdf", AS_IS)
+    assert page.shape[0] / page.shape[1] == pytest.approx(842 / 595, rel=0.01)

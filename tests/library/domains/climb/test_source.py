@@ -260,3 +260,8 @@ def test_what_is_no_file_of_problems_is_told_with_its_cure(
     with pytest.raises(SourceError, match=told) as refused:
         formats.guess(tmp_path / name)
     assert cure in str(refused.value.fix)
+
+
+def test_a_suffix_may_be_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "ROUTES.CSV").write_text("grade,moves\n")
+    assert formats.guess(tmp_path / "ROUTES.CSV") == "csv"

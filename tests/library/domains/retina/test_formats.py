@@ -56,6 +56,11 @@ def test_a_csv_that_cannot_be_read_is_one_clear_error(content: bytes, message: s
         formats.guess(file)
 
 
+def test_a_suffix_may_be_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "GRADES.CSV").write_text("id_code,diagnosis\n")
+    assert formats.guess(tmp_path / "GRADES.CSV") == "aptos"
+
+
 def test_a_folder_of_photographs_alone_needs_its_grades(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "10_left.png")
     with pytest.raises(SourceError) as refused:
@@ -64,12 +69,20 @@ def test_a_folder_of_photographs_alone_needs_its_grades(tmp_path: Path) -> None:
     assert f"winnow init retina GRADES.csv {tmp_path}" in refused.value.fix
 
 
+def test_photographs_are_looked_for_in_the_folders_beside_their_table(tmp_path: Path) -> None:
+    (tmp_path / "photographs").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "photographs" / "a.png")
+    (tmp_path / "grades.csv").write_text("id_code,diagnosis\na,1\n")
+    (found,) = recognise([tmp_path / "grades.csv"])
+    assert found.source["images"] == tmp_path / "photographs"
+
+
 def test_a_table_whose_rows_cannot_be_used_says_why_and_not_that_photographs_are_missing(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "words.csv").write_text("id_code,diagnosis\na,moderate\n")
     with pytest.raises(SourceError, match="none of its 1 rows can be used: the grade 'moderate' is no number"):
         recognise([tmp_path / "words.csv"])
-    (tmp_path / "words.csv").write_text("id_code,diagnosis\nb,2\n")
+    (tmp_path / "words.csv").write_text("id_code,diagnosis\nb,2\na,moderate\nc,1\n")
     with pytest.raises(SourceError, match="none of its photographs was found"):
         recognise([tmp_path / "words.csv"])
 

@@ -26,7 +26,7 @@ def read(form: str, path: Path) -> Problems:
 
 def guess(path: Path) -> str:
     """The format that a file looks like; raises SourceError when it looks like none."""
-    if path.name.removesuffix(".gz").endswith(".csv"):
+    if path.name.lower().removesuffix(".gz").endswith(".csv"):
         return "csv"
     check_text(path)
     document = read_json(path)

@@ -50,7 +50,7 @@ def judge_data(path: Path, folder: Path, device: torch.device) -> dict[str, Any]
         except (ImageError, OSError) as error:
             rejected.append(reason(error))
             continue
-        rejected += unread
+        rejected += [f"{record.name}: {why}" for why in unread]
         new = _unseen(pages, seen)
         known_pages += len(pages) - len(new)
         if not new:
@@ -80,7 +80,7 @@ def judge_data(path: Path, folder: Path, device: torch.device) -> dict[str, Any]
     metrics, intervals = _metrics(true, flagged, joined, calibration.retake_below, model.decision.flag_from, documents)
     return {
         "pages": {
-            "in_source": listing.rows,
+            "in_source": len(rejected) + known_pages + len(rows),
             "rejected": len(rejected),
             "seen_in_training": known_pages,
             "judged": len(rows),

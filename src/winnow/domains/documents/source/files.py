@@ -10,10 +10,14 @@ from pathlib import Path
 from winnow.domains.documents.source.pages import SUFFIXES
 from winnow.pipeline.errors import WinnowError
 
-PAGE_IN_NAME = re.compile(r"(?P<document>.+?)[ _.-]p(?:age)?[ _.-]?\d+", re.IGNORECASE)
+PAGE_IN_NAME = re.compile(r"(?P<document>.+?)[ _.-]p(?:age)?[ _.-]?\d{1,4}", re.IGNORECASE)
 """`report_p2` is page 2 of the document `report`."""
 NUMBER_IN_NAME = re.compile(r"(?P<document>.+?)[ _.-]+\(?(?P<number>\d{1,4})\)?")
 """`report-2` may be."""
+DAY = re.compile(r"(?:.*\D)?(?:19|20)\d\d[ _.-]\d\d[ _.-]\d\d")
+"""`2026-11-02` is no page 2."""
+MAX_NUMBERED = 500
+"""Files whose numbers may be those of one document's pages; of more, `invoice-0001` and so on, each is a document."""
 ANYTHING = re.compile(
     r"(?:.*[/ _.-])?(?:scan|scanned|img|image|dsc|dscn|pxl|photo|picture|screenshot|doc|document|file|untitled|new)s?",
     re.IGNORECASE,
@@ -106,8 +110,9 @@ def documents_of_source(names: Sequence[str]) -> dict[str, str]:
 def documents_of(names: Iterable[str]) -> dict[str, str]:
     """The document that each page belongs to, by its name without suffix: `report_p2`, `report-2`, `report_002`.
 
-    A number alone says so only when it counts from 0 or 1, with at most half of the numbers missing, and when the name
-    before it is not one that devices give to every file. `Report-1` and `report-2` are of one document.
+    A number alone says so only when it counts from 0 or 1, with at most half of the numbers missing, of at most
+    `MAX_NUMBERED` files, and when the name before it is not one that devices give to every file. `Report-1` and
+    `report-2` are of one document.
     """
     found = {name: name for name in names}
     spelled: dict[str, str] = {}
@@ -115,11 +120,13 @@ def documents_of(names: Iterable[str]) -> dict[str, str]:
     for name in found:
         if match := PAGE_IN_NAME.fullmatch(name):
             found[name] = spelled.setdefault(match["document"].casefold(), match["document"])
+        elif DAY.fullmatch(name):
+            continue
         elif (match := NUMBER_IN_NAME.fullmatch(name)) and not ANYTHING.fullmatch(match["document"]):
             document = spelled.setdefault(match["document"].casefold(), match["document"])
             numbered.setdefault(document, {})[name] = int(match["number"])
     for document, pages in numbered.items():
         numbers = set(pages.values())
-        if min(numbers) <= 1 and max(numbers) <= 2 * len(numbers):
+        if len(pages) <= MAX_NUMBERED and min(numbers) <= 1 and max(numbers) <= 2 * len(numbers):
             found |= dict.fromkeys(pages, document)
     return found

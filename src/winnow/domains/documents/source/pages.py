@@ -19,6 +19,8 @@ HEIF = (".heic", ".heif")
 FRAMES = (".tif", ".tiff", ".gif", ".webp")
 """Image files that may hold several pages."""
 SUFFIXES = (".png", ".jpg", ".jpeg", *FRAMES, ".bmp", *HEIF, ".pdf")
+FAX = 1.5, 2.5
+"""Dots of a line over lines, an inch of each: a fax of 204 × 98 shows letters of half their height."""
 MIN_SIDE = 64
 """Pixels of the shorter side below which nothing can be said of a page."""
 MAX_ASPECT = 100
@@ -92,13 +94,27 @@ def open_pages(content: bytes, suffix: str, preparation: Preparation) -> Opened:
 
 
 def _count_frames(content: bytes) -> int:
-    """The number of images of a file that may hold several. Raises ImageError."""
+    """The number of images of a file that may hold several, also of one that is broken off. Raises ImageError."""
     if not content:
         raise ImageError("the file is empty")
     with decoding("corrupt image"), Image.open(io.BytesIO(content)) as image:
-        count = getattr(image, "n_frames", 1)
+        count = _tiff_frames(image) if image.format == "TIFF" else getattr(image, "n_frames", 1)
     if count > MAX_PAGES:
         raise ImageError(f"a file of {count} images, and at most {MAX_PAGES} are read")
+    return count
+
+
+def _tiff_frames(image: Image.Image) -> int:
+    """With those that cannot be read, for which Pillow would not count the others."""
+    count = 0
+    while count <= MAX_PAGES:
+        try:
+            image.seek(count)
+        except EOFError:
+            break
+        except Exception:  # noqa: S110 - `_frames` says why
+            pass
+        count += 1
     return count
 
 
@@ -111,10 +127,19 @@ def _frames(content: bytes, count: int) -> Iterator[Pixels | ImageError]:
                     image.seek(number)
                     check_size(*image.size)
                     memory.claim(image.width * image.height)
-                    page: Pixels | ImageError = to_grey(shown_pixels(image))
+                    page: Pixels | ImageError = _squared(to_grey(shown_pixels(image)), image)
             except ImageError as error:
-                page = error
+                broken = ImageError(f"page {number + 1} and what follows are missing: the file is broken off")
+                page = error if getattr(image, "tag_v2", True) else broken
             yield page
+
+
+def _squared(page: Pixels, image: Image.Image) -> Pixels:
+    """The page with as many lines an inch as dots, if it is of a fax."""
+    across, down = (float(dots) for dots in image.info.get("dpi", (1, 1)))
+    if not FAX[0] * down < across < FAX[1] * down:
+        return page
+    return np.asarray(cv2.resize(page, None, fx=1, fy=across / down), dtype=np.uint8)
 
 
 def _read_heif() -> None:

@@ -37,7 +37,9 @@ NO_PHOTOGRAPH = "no photograph"
 def read(form: str, path: Path, images: Path | None) -> Listing:
     """The rows of one source of a format; raises SourceError when it is not of that format."""
     if form in CSV_COLUMNS:
-        return read_csv(path, images or path.parent, *CSV_COLUMNS[form])
+        listing = read_csv(path, images or path.parent, *CSV_COLUMNS[form])
+        _check_found(listing, path, images or path.parent)
+        return listing
     if form == "medmnist":
         return read_medmnist(path)
     if form == "folders":
@@ -49,9 +51,9 @@ def guess(path: Path) -> str:
     """The format that a file or folder looks like; raises SourceError when it looks like none."""
     if path.is_dir():
         return "folders"
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         return "medmnist"
-    if path.suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         header = {_plain(column) for column in read_delimited(path)[0]}
         for form, columns in CSV_COLUMNS.items():
             if {_plain(column) for column in columns} <= header:
@@ -111,7 +113,6 @@ def read_csv(path: Path, images: Path, name_column: str, grade_column: str) -> L
             )
             continue
         listing.rejected.append((number, name, reason))
-    _check_found(listing, path, images)
     return listing
 
 

@@ -40,11 +40,12 @@ def _source(path: Path, images: Sequence[Path]) -> Recognised:
             path, LOOKED_FOR, [error if isinstance(error, WinnowError) else SourceError(str(error))]
         ) from None
     beside = sorted(each for each in path.parent.iterdir() if each.is_dir())
-    read = [(formats.read(form, path, folder), folder) for folder in dict.fromkeys([*images, path.parent, *beside])]
+    columns, folders = formats.CSV_COLUMNS[form], dict.fromkeys([*images, path.parent, *beside])
+    read = [(formats.read_csv(path, folder, *columns), folder) for folder in folders]
     listing, folder = max(read, key=lambda each: len(each[0].records))
     if not listing.records:
-        others = [why for each, _ in read for _, _, why in each.rejected if not why.startswith("no photograph")]
-        if others:
+        others = [why for _, _, why in listing.rejected if not why.startswith(formats.NO_PHOTOGRAPH)]
+        if 2 * len(others) > listing.rows:
             raise SourceError(
                 f"{path} looks like {form}, but none of its {listing.rows:,} rows can be used: {others[0]}",
                 fix="correct the table; data/source/retina/README.md describes it",
