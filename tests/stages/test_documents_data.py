@@ -1,6 +1,7 @@
 """The five data stages of documents: formats, bad input, copies, sides and weights."""
 
 import io
+import os
 import shutil
 from pathlib import Path
 
@@ -142,10 +143,12 @@ def test_files_that_cannot_be_read_are_rejected_with_the_reason(here: Path) -> N
     (folder / "text.jpg").write_text("no image")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4\n")
     Image.new("L", (30, 200), 255).save(folder / "narrow.png")
+    Path(os.fsdecode(os.fsencode(folder) + b"/lettre\xe9.png")).write_bytes(content[:9])
     fax = [page.copy() for page in PAGES]
     fax[0].save(folder / "fax.tif", save_all=True, append_images=fax[1:])
     rejected = ingest("clean_pages", folder).set_index("name")["reason"]
     assert rejected["empty"] == "the file is empty"
+    assert "lettre\\xe9" in rejected.index, "a name of another encoding"
     assert rejected["corrupt"].startswith("corrupt image")
     assert rejected["text"] == "not an image file"
     assert rejected["broken"] == "the PDF is corrupt or has no pages"

@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 from benchmarks.documents.complaints import pdf_of
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
+from winnow.cli import app
 from winnow.domains.documents import cli, inference
 from winnow.domains.documents.definitions import Preparation
 from winnow.domains.documents.evaluation import own_pages
@@ -242,7 +243,9 @@ def test_names_that_a_system_or_a_script_does_not_take_stop_nothing(
     assert Path(entry["explained"]).is_file()
     written = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
-    cli.assess([Path(f"{name}.png")], as_csv=True)
+    monkeypatch.setattr("sys.argv", ["winnow", "documents", "assess", f"{name}.png", "--csv"])
+    with pytest.raises(SystemExit):
+        app.main()
     assert b"n\\xfc.png" in written.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from importlib import import_module
 from pathlib import Path
@@ -371,6 +372,17 @@ def test_heat_maps_of_photographs_with_one_name_do_not_replace_each_other(here: 
         f"eyes/one.{suffix}": f"out/eyes_one_{suffix}_heat.png" for suffix in ("jpg", "png")
     }
     assert len(list(Path("out").iterdir())) == 2
+
+
+def test_names_of_another_encoding_are_graded_and_told(here: Path) -> None:
+    Path("eyes").mkdir()
+    draw_fundus(2, True, 64, np.random.default_rng(0)).save(os.fsdecode(b"eyes/oeil\xe9.png"))
+    Path(os.fsdecode(b"eyes/rien\xe9.png")).touch()
+    done = winnow("grade", "eyes", "--explain", "out", "--json", "--out", "grades.csv")
+    one, two = json.loads(done.stdout)
+    assert (one["file"], two["file"], two["error"]) == ("eyes/oeil\\xe9.png", "eyes/rien\\xe9.png", "the file is empty")
+    assert Path(one["explained"]).is_file()
+    assert "oeil\\xe9.png" in Path("grades.csv").read_text()
 
 
 def test_nothing_that_is_edited_after_training_changes_an_answer(here: Path) -> None:

@@ -6,6 +6,7 @@ It starts in a moment: what a command needs is imported when the command runs.
 import ast
 import importlib.metadata
 import importlib.util
+import io
 import os
 import sys
 from functools import cached_property
@@ -92,6 +93,8 @@ for _command in (
 
 def main() -> None:
     """The console entry: an error ends with its message and exit code 1, without a traceback unless `--debug`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what it has no letter for, such as in a name that is no UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(standalone_mode=True)
     except (WinnowError, OSError) as error:

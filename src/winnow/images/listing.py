@@ -88,6 +88,11 @@ def _short(name: str) -> str:
     return name
 
 
+def spelled(path: Path) -> str:
+    r"""The path as text that any table holds: what is no UTF-8 in a name stands as `\xff`."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
 def one_word(text: str) -> str:
     """The text as a part of a file name: whatever is no letter, digit, `_` or `-` becomes `_`."""
     return re.sub(r"[^\w-]+", "_", text)

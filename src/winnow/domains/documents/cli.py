@@ -1,7 +1,6 @@
 """`winnow documents …`: judge scans, evaluate the assessor on a labelled folder, and make data sets."""
 
 import csv
-import io
 import json
 import sys
 from collections import Counter, deque
@@ -79,7 +78,6 @@ def assess(
     found = named_files(paths)
     if found.others:
         say(found.passed_over())
-    print_any_name()
     limits = {
         "retake_below": retake_below,
         "accept_from": accept_from,
@@ -115,12 +113,6 @@ def assess(
     print(summary_line(counts, len(found.pages), interrupted=interrupted), file=sys.stderr)
     if code := exit_code(counts, fail_on or [], interrupted=interrupted):
         raise typer.Exit(code)
-
-
-def print_any_name() -> None:
-    """Escape what a terminal or a file has no letter for, such as in a name that is no UTF-8, instead of failing."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def exit_code(counts: "Counter[str]", fail_on: Sequence[str], *, interrupted: bool) -> int:

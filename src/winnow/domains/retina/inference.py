@@ -34,7 +34,7 @@ from winnow.domains.retina.source.photographs import prepare
 from winnow.domains.retina.source.records import Collection, Listing, Record
 from winnow.domains.retina.tables import Seen
 from winnow.images.codec import Pixels, encode_png
-from winnow.images.listing import distinct_names, image_files
+from winnow.images.listing import distinct_names, image_files, spelled
 from winnow.images.perceptual import near_groups
 from winnow.images.store import Images, read_images, write_images
 from winnow.judge.intervals import values
@@ -89,9 +89,9 @@ class Opened:
 
 def grade_with(opened: Opened, paths: Sequence[Path], explain: Path | None) -> list[dict[str, Any]]:
     """`grade_files` by a grader that is loaded already."""
-    files = image_files(paths, formats.SUFFIXES, "photograph")
+    files = {spelled(file): file for file in image_files(paths, formats.SUFFIXES, "photograph")}
     model, calibration = opened.model, opened.calibration
-    records = [Record(row, str(file), None, file) for row, file in enumerate(files)]
+    records = [Record(row, name, None, file) for row, (name, file) in enumerate(files.items())]
     with _prepared(Collection("files", "command line", "files", Listing(records)), model) as (found, images):
         names = found.photos["name"].tolist()
         broken = apply_rules(found.photos, quality_rules(model.limits))
@@ -105,17 +105,17 @@ def grade_with(opened: Opened, paths: Sequence[Path], explain: Path | None) -> l
         for place, row in zip(places, rows.to_dict("records"), strict=True):
             graded[names[place]] = _grading(names[place], row, calibration, distance[place])
         if explain is not None:
-            pictures = distinct_names(files)
+            pictures = distinct_names(list(files.values()))
             maps = heat_maps(model, gradable, rows["predicted"].to_numpy(np.int64))
             for place, image, heat in zip(places, gradable, maps, strict=True):
-                entry = graded[names[place]]
+                entry, file = graded[names[place]], files[names[place]]
                 inside, entry["unseen_share"] = within_retina(heat, image, model.preparation)
-                target = explain / f"{pictures[Path(names[place])]}_heat.png"
+                target = explain / f"{pictures[file]}_heat.png"
                 shown = replace(model.preparation, image_size=max(SHOWN, model.preparation.image_size), contrast=False)
-                photograph = prepare(Path(names[place]).read_bytes(), shown).png
+                photograph = prepare(file.read_bytes(), shown).png
                 entry["explained"] = str(_save(target, overlay(photograph, encode_png(inside))))
     errors = dict(zip(found.rejected["name"], found.rejected["reason"], strict=True))
-    return [graded.get(str(file)) or {"file": str(file), "error": errors[str(file)]} for file in files]
+    return [graded.get(name) or {"file": name, "error": errors[name]} for name in files]
 
 
 def judge_data(path: Path, form: str | None, images: Path | None, folder: Path, device: torch.device) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from winnow.domains.documents import definitions
 from winnow.domains.documents.source.files import walk
 from winnow.domains.documents.source.pages import SUFFIXES
 from winnow.domains.documents.source.records import Listing, Record
+from winnow.images.listing import spelled
 from winnow.pipeline.console import say
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.files import is_watched
@@ -50,7 +51,7 @@ def read_clean_pages(folder: Path) -> Listing:
         raise SourceError(f"{folder} holds no page", fix=f"put clean pages there: {', '.join(SUFFIXES)}")
     if found.others:
         say(f"{folder}: {found.passed_over()}")
-    names = [file.relative_to(folder).as_posix().rpartition(".")[0] for file in files]
+    names = [spelled(file.relative_to(folder)).rpartition(".")[0] for file in files]
     return _once([Record(row, name, file) for row, (name, file) in enumerate(zip(names, files, strict=True))])
 
 

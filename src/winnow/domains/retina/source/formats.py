@@ -12,6 +12,7 @@ from winnow.curate.split_names import SPLITS
 from winnow.domains.retina.definitions import EYE_WORDS
 from winnow.domains.retina.source.records import Listing, Record
 from winnow.images.codec import encode_png
+from winnow.images.listing import spelled
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.reading import reading
 
@@ -146,7 +147,7 @@ def read_folders(path: Path) -> Listing:
             f"{path} holds no photograph in a folder of its grade", fix="make folders 0, 1, 2, 3, 4 in it"
         )
     for number, file in enumerate(files):
-        name = file.relative_to(path).as_posix()
+        name = spelled(file.relative_to(path))
         grade = file.parent.name.partition("_")[0].partition("-")[0]
         if re.fullmatch(r"\d{1,6}", grade):
             listing.records.append(Record(number, name.rpartition(".")[0], int(grade), file))
