@@ -7,6 +7,7 @@ The rows `mpd …` judge the network on all of them, the others are the presets 
 
 import json
 import shutil
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ ROWS: dict[str, tuple[bool, str | None, dict[str, Any]]] = {
             "playlists.evaluate.baselines.included": ["popularity", "item_knn_ordered"],
         },
     )
-    for name in ("own", "GATConv", "GATv2Conv", "TransformerConv", "SAGEConv", "LGConv")
+    for name in ("own", "GATConv", "GATv2Conv", "TransformerConv", "SAGEConv", "LGConv", "HeteroConv", "HGTConv")
 }  # fmt: skip
 """Whether the lists are the real ones, the preset, and further values."""
 
@@ -119,7 +120,9 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
         "label": json.loads((copy / "metrics/playlists/label.json").read_text()),
         "split": json.loads((copy / "metrics/playlists/split.json").read_text()),
         "epoch_seconds": last["train"]["epoch_seconds"],
+        "an_epoch_seconds": statistics.mean(last["train"]["epoch_seconds"]),
         "train_minutes": sum(last["train"]["epoch_seconds"]) / 60,
+        "train_peak_gib": last["train"]["peak_mib"] / 1024,
         "stage_seconds": {stage: line["seconds"] for stage, line in last.items()},
         "peak_gib": max(line["peak_mib"] for line in last.values()) / 1024,
         "whole_minutes": sum(line["seconds"] for line in last.values()) / 60,

@@ -86,6 +86,10 @@ class Weight(Section):
     shrink: Float = Field(ge=0, description="added to the denominator of an edge's weight, a cosine")
 
 
+Convolution = Literal[settings.Convolution, "HeteroConv", "HGTConv"]
+"""The last two read the artists and genres of a playlist's tracks, too."""
+
+
 class Network(Section):
     """PlaylistGAT."""
 
@@ -94,7 +98,7 @@ class Network(Section):
     history: int = Field(ge=1, le=1000, description="last tracks of a playlist that are read, each with a gate")
     temperature: Float = Field(gt=0, le=10, description="scores, which are cosines, are divided by this in the loss")
     dropout: Float = Field(ge=0, lt=1, description="dropout probability in training, of a track's vector")
-    convolution: settings.Convolution = Field(
+    convolution: Convolution = Field(
         description="from tracks to playlists: own (this project's kernels), or torch_geometric's by its name"
     )
     without: list[Literal["content_attention", "query", "own_vectors", "walk", "genres", "artists"]] = Field(

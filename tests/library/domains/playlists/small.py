@@ -1,6 +1,6 @@
 """Small playlists, their graph and a network on it, which the tests of playlists share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,12 +53,18 @@ def loader(given: Sequences, loss: str = "sampled_softmax", history: int = 6, **
 
 
 def network(
-    given: Sequences, *, genres: bool = True, heads: int = 2, history: int = 6, convolution: str = "own"
+    given: Sequences,
+    *,
+    genres: bool = True,
+    heads: int = 2,
+    history: int = 6,
+    convolution: str = "own",
+    without: Iterable[str] = (),
 ) -> PlaylistGAT:
     """A network without zeros in its parameters."""
     torch.manual_seed(3)
     sizes = {"embedding_dim": 8, "heads": heads, "history": history, "temperature": 0.2, "dropout": 0.0}
-    options = Network.model_validate(sizes | {"without": [], "convolution": convolution})
+    options = Network.model_validate(sizes | {"without": [*without], "convolution": convolution})
     model = build_model(options, graph(given), GENRES if genres else GENRES[:0], ARTISTS)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -13,7 +13,7 @@ from winnow.domains.playlists.model.hetero import hetero_data
 from winnow.domains.playlists.model.network import PlaylistGAT, encode_lists
 from winnow.domains.playlists.model.sequences import sequences_from
 
-NAMES = ("GATConv", "GATv2Conv", "TransformerConv", "SAGEConv", "LGConv")
+NAMES = ("GATConv", "GATv2Conv", "TransformerConv", "SAGEConv", "LGConv", "HeteroConv", "HGTConv")
 
 
 def lists_of(model: PlaylistGAT) -> tuple[Tensor, Tensor]:
@@ -53,7 +53,9 @@ def test_every_convolution_learns_and_reads_the_order(name: str) -> None:
     assert model.track.grad.abs().sum() > 0
     assert model.gate.grad is not None
     for parameter in model.convolution.parameters() if model.convolution else ():
-        assert parameter.grad is not None
+        assert (parameter.grad is not None) == parameter.requires_grad
+    for vectors_of in (model.artist, model.genre):
+        assert vectors_of.grad is not None
     with torch.no_grad():
         turned = encode_lists(model, vectors, last[:1, :3].flip(1))
         assert not torch.allclose(turned, encode_lists(model, vectors, last[:1, :3]), atol=1e-3)

@@ -52,10 +52,11 @@ class CompletionExplainer:
     def _without_each(self, own: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """The playlist's vector, (dim,), and without each of its tracks, (tracks, dim)."""
         model = self.completer.model
-        given = self.completer.vectors[torch.from_numpy(own.copy()).to(self.completer.units.device)][None]
+        tracks = torch.from_numpy(own.copy()).to(self.completer.units.device)
+        given = self.completer.vectors[tracks][None]
         inside = torch.ones(1, len(own), dtype=torch.bool, device=given.device)
         if model.convolution is not None:
-            return self._convolved_without_each(given)
+            return self._convolved_without_each(given, tracks)
         strength = model.attend(given, inside)
         parts = strength[..., None] * given.view(*given.shape[:2], model.heads, -1)
         whole = parts.sum(dim=1)
@@ -65,13 +66,14 @@ class CompletionExplainer:
             return vector, torch.zeros_like(vector)[None]
         return vector, model.project(others.flatten(1))
 
-    def _convolved_without_each(self, given: Tensor) -> tuple[Tensor, Tensor]:
+    def _convolved_without_each(self, given: Tensor, tracks: Tensor) -> tuple[Tensor, Tensor]:
         """`_without_each` by another convolution: computed anew for each, the gates of the others as they were."""
         model, count = self.completer.model, given.shape[1]
         others = ~torch.eye(count, dtype=torch.bool, device=given.device)
         every = torch.ones(1, count, dtype=torch.bool, device=given.device)
         inside = torch.cat([every, others]) if count > 1 else every
-        vectors = model.encode(given.expand(len(inside), -1, -1) * inside[:, :, None], inside)
+        padded = given.expand(len(inside), -1, -1) * inside[:, :, None]
+        vectors = model.encode(padded, inside, tracks.expand(len(inside), -1))
         return vectors[0], vectors[1:] if count > 1 else torch.zeros_like(vectors)
 
     def _blended(self, track: int, own: NDArray[np.int64]) -> tuple[NDArray[np.float64], Callable[[str, int], float]]:
@@ -137,7 +139,7 @@ class CompletionExplainer:
         rows = torch.from_numpy(np.append(last, item)).to(plain.device)
         vectors = model.full(plain, rows)
         inside = torch.ones(1, len(last), dtype=torch.bool, device=plain.device)
-        return model.encode(vectors[:-1][None], inside)[0], normalize(vectors[-1], dim=0)
+        return model.encode(vectors[:-1][None], inside, rows[None, :-1])[0], normalize(vectors[-1], dim=0)
 
 
 def explain(

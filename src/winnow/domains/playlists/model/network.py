@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
+from winnow.domains.playlists.model.convolutions import HeteroConvolution
+from winnow.domains.playlists.params import Convolution
 from winnow.learn.bounds import Count, Heads, Positive, Share
 from winnow.recommend.convolutions import OWN, BipartiteConvolution
-from winnow.recommend.settings import Convolution
 from winnow.recommend.sparse import BothWays, product
 
 INITIAL_STD = 0.1
@@ -68,11 +69,20 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         `without` names parts that the network does without: content_attention (its attention is that of the gates
         alone), query (the matrix from the playlist's sum to its vector), own_vectors, walk, genres or artists (which
         have the genres). With a `convolution` of torch_geometric that makes a playlist's vector of its tracks' and
-        their mean; the gates weigh the tracks before.
+        their mean; the gates weigh the tracks before. `HeteroConv` and `HGTConv` add the tracks' artists and genres.
         """
         super().__init__()
-        self.convolution = None if convolution == OWN else BipartiteConvolution(convolution, embedding_dim, heads)
         self.without = frozenset(without)
+        self.convolution: BipartiteConvolution | HeteroConvolution | None
+        if convolution == OWN:
+            self.convolution = None
+        elif convolution == "HeteroConv" or convolution == "HGTConv":  # noqa: PLR1714 - mypy does not narrow by `in`
+            sources = ["track"]
+            if artists and "artists" not in without:
+                sources += ["artist", "genre"] if genres and "genres" not in without else ["artist"]
+            self.convolution = HeteroConvolution(convolution, sources, embedding_dim, heads)
+        else:
+            self.convolution = BipartiteConvolution(convolution, embedding_dim, heads)
         self.heads, self.history, self.temperature = heads, history, temperature
         self.track = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
         self.artist = nn.Parameter(torch.randn(artists, embedding_dim) * INITIAL_STD)
@@ -121,7 +131,8 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         given, targets = len(batch["place"]), len(batch["target_list"])
         lists, places = batch["inside"].shape
         padded = vectors.new_zeros(lists * places, vectors.shape[1]).index_copy(0, batch["place"], vectors[:given])
-        playlists = self.encode(padded.view(lists, places, -1), batch["inside"])
+        tracks = batch["track"].new_full((lists * places,), -1).index_copy(0, batch["place"], batch["track"][:given])
+        playlists = self.encode(padded.view(lists, places, -1), batch["inside"], tracks.view(lists, places))
         units = torch.cat([normalize(vectors[given:], dim=1), self.popularity[batch["step"]][:, None]], dim=1)
         playlists = torch.cat([playlists, playlists.new_ones(lists, 1)], dim=1)
         return playlists, units[:targets], units[targets:]
@@ -176,14 +187,15 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         vectors = plain.index_select(0, near.flatten().long()).view(*near.shape, -1)
         return torch.einsum("rn,rnd->rd", self.neighbour_weight[rows], vectors)
 
-    def encode(self, given: Tensor, inside: Tensor) -> Tensor:
+    def encode(self, given: Tensor, inside: Tensor, tracks: Tensor) -> Tensor:
         """
         Unit vectors (playlists, dim) of playlists whose tracks have the full vectors `given` (playlists, places, dim).
 
         Place 0 is the last track; `inside` (playlists, places) is False where there is no track (`given` is 0 there).
+        The numbers of the `tracks` (playlists, places) count where the convolution reads their artists and genres.
         """
         if self.convolution is not None:
-            return self.project(self.convolve(given, inside))
+            return self.project(self.convolve(given, inside, tracks))
         strength = self.attend(given, inside)
         parts = given.view(*given.shape[:2], self.heads, -1)
         summed = (strength[..., None] * parts).sum(dim=1).flatten(1)
@@ -193,7 +205,7 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         """Unit vectors (playlists, dim) of playlists whose tracks sum to `summed` under attention."""
         return normalize(summed if "query" in self.without else summed @ self.query, dim=1)
 
-    def convolve(self, given: Tensor, inside: Tensor) -> Tensor:
+    def convolve(self, given: Tensor, inside: Tensor, tracks: Tensor) -> Tensor:
         """What the convolution makes of the gated tracks and of their mean, (playlists, dim)."""
         assert self.convolution is not None
         counts = inside.sum(dim=1)
@@ -203,8 +215,22 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         mean = given.sum(dim=1) / counts[:, None].clamp(min=1)
         owner, place = inside.nonzero(as_tuple=True)
         edges = torch.stack([torch.arange(len(owner), device=owner.device), owner])
+        if isinstance(self.convolution, HeteroConvolution):
+            around = {"track": (gated[owner, place], edges)} | self._around(tracks[owner, place], owner)
+            return self.convolution(mean, around)  # type: ignore[no-any-return]
         found: Tensor = self.convolution(gated[owner, place], mean, edges)
         return found
+
+    def _around(self, tracks: Tensor, owner: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """The artists' and the genres' own vectors, with an edge to the playlist `owner` (n,) of each track (n,)."""
+        artist = self.artist_of[tracks]
+        owner, artist = owner[artist >= 0], artist[artist >= 0]
+        artists, place = torch.unique(artist, return_inverse=True)
+        row, column = self.genre_share[artist].nonzero(as_tuple=True)
+        return {
+            "artist": (self.artist.index_select(0, artists), torch.stack([place, owner])),
+            "genre": (self.genre, torch.stack([self.genre_of[artist][row, column], owner[row]])),
+        }
 
     def attend(self, given: Tensor, inside: Tensor) -> Tensor:
         """The attention to each track, which sums to 1 over a playlist: (playlists, places, heads)."""
@@ -223,4 +249,4 @@ def encode_lists(model: PlaylistGAT, vectors: Tensor, given: Tensor) -> Tensor:
     """Unit vectors of playlists whose last tracks are `given` (playlists, places), -1 where there are fewer."""
     inside = given >= 0
     padded = vectors.index_select(0, given.clamp(min=0).flatten()).view(*given.shape, -1) * inside[:, :, None]
-    return model.encode(padded, inside)
+    return model.encode(padded, inside, given)
