@@ -238,7 +238,8 @@ def model_folder(folder: Path, count: int) -> list[TypedList]:
     genres = pd.DataFrame({"genre_index": np.arange(12), "genre": [f"genre {each}" for each in range(12)]})
     edges = pd.DataFrame({"artist_index": np.arange(named), "genre_index": np.arange(named) % 12, "share": 1.0})
     popularity = np.bincount(sequences.track, minlength=count)
-    words = fit_words([""] * len(sequences), np.zeros(0, np.int64), np.zeros(0, np.int64), popularity)
+    owner = np.repeat(np.arange(len(sequences)), sequences.lengths())
+    words = fit_words([""] * len(sequences), owner, sequences.track, popularity)
     about = Artifacts(tracks.assign(playlists=popularity), artists, genres, edges, 5, words, frozenset())
     near = Neighbourhood(
         weight=0.5,
