@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from winnow.recommend.names import NameIndex, plain
+from winnow.recommend.names import QUOTES, NameIndex, plain
 from winnow.recommend.typed import Wanted
 
 TITLES = ["I'll Be There", "Déjà Vu", "Hello", "Hello", "Earth; Wind", "Ｆｕｌｌ Width", "Straße", "Hello"]
@@ -113,3 +113,17 @@ def test_suggestions_among_many_names_take_a_fifth_of_a_second_at_most() -> None
 
 def test_quotes_dashes_and_widths_are_one() -> None:
     assert plain("“Ａ”  —  B’s ‐ ´x") == plain("\"a\" - b's – 'x")
+
+
+def test_a_quote_is_one_whatever_normalisation_makes_it_of() -> None:
+    """Signs such as ‴ become quotes only there, and İ becomes two characters."""
+    quotes = {chr(each) for each in QUOTES}
+    signs = [
+        sign for sign in map(chr, (*range(0xD800), *range(0xE000, 0x110000)))
+        if quotes & {sign, *unicodedata.normalize("NFKC", sign), *unicodedata.normalize("NFKC", sign.casefold())}
+    ]  # fmt: skip
+    assert len(signs) > len(quotes)
+    for sign in (*signs, "İ"):
+        name = f"Don{sign}t {sign} X"
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name.translate(QUOTES)).casefold())
+        assert plain(name) == " ".join(folded.translate(QUOTES).split())

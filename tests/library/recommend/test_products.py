@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from winnow.recommend.products import dense_product
+from winnow.recommend.products import PIECE, add_transposed, dense_product
 
 
 def test_it_is_the_product() -> None:
@@ -14,3 +14,12 @@ def test_it_is_the_product() -> None:
     found = dense_product(sparse.csr_matrix(left), sparse.csr_matrix(right))
     assert found.dtype == np.float32
     assert np.allclose(found, left @ right, atol=1e-6)
+
+
+def test_a_transpose_is_added_whole_whatever_the_pieces() -> None:
+    rng = np.random.default_rng(0)
+    for rows, columns in ((5, 2 * PIECE // 5 + 3), (3, 4), (0, 7), (2, 0)):
+        table, other = rng.random((rows, columns), np.float32), rng.random((columns, rows), np.float32)
+        expected = table + other.T
+        add_transposed(table, other)
+        assert np.array_equal(table, expected)

@@ -1,6 +1,6 @@
 """Using the trained network: completing a playlist, with reasons, and its evaluation on other playlists."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,7 @@ class PlaylistCompleter:
         model = load_trained(PlaylistGAT, "playlists", device, folder)
         self.known = read_artifacts(folder)
         self.completer = Completer(model, read_blend(folder))
+        self.never = torch.nonzero(~model.candidate)[:, 0]
         self.rival = read_neighbourhood(folder).alone()
         self.chances = read_chances(folder)
         self.names = track_names(self.known.tracks, self.known.artists)
@@ -109,14 +110,9 @@ class PlaylistCompleter:
         for start in range(0, len(lists), block):
             some = lists[start : start + block]
             understood = [self.index.understand(each.titles, suggest=suggest) for each in some]
-            scores, chances = self._scores(some, [each.items for each in understood])
-            for row, each in enumerate(understood):
-                scores[row, torch.tensor(each.items, dtype=torch.int64)] = -torch.inf
-            best, numbers = best_of(scores, min(count, self.count))
-            for row, (typed, names) in enumerate(zip(some, understood, strict=True)):
+            best = self._best(some, [each.items for each in understood], count)
+            for typed, names, found in zip(some, understood, best, strict=True):
                 own = names.items
-                finite = torch.isfinite(best[row])
-                found = list(zip(best[row][finite].tolist(), numbers[row][finite].tolist(), strict=True))
                 if not found:
                     raise WinnowError("the playlist has all tracks of the training data", fix="leave some out")
                 explainer = CompletionExplainer(self.completer, self._given([own])) if explain and own else None
@@ -125,40 +121,49 @@ class PlaylistCompleter:
                         self.ids[track],
                         self.names[track],
                         score,
-                        float(chances(own, score)),
+                        chance,
                         [
                             (each.kind, self._name(each.kind, each.index), each.effect)
                             for each in (explainer.reasons(0, track) if explainer else [])
                         ],
                     )
-                    for score, track in found
+                    for track, score, chance in found
                 ]
-                words = self.known.words.known(typed.name)
-                by = "tracks" if own else "name" if words else "popularity"
+                by = "tracks" if own else "name" if self.known.words.known(typed.name) else "popularity"
                 yield Completed(typed.name, by, tracks, names.taken, names.left_out)
+
+    def _best(
+        self, lists: Sequence[TypedList], own: list[list[int]], count: int
+    ) -> Iterator[list[tuple[int, float, float]]]:
+        """For each list of the tracks `own` those to add, the best first: (track, score, chance)."""
+        scores = self._scores(lists, own)
+        lengths = [len(tracks) for tracks in own]
+        given = np.repeat(np.arange(len(own)), lengths), np.concatenate([*own, []]).astype(np.int64)
+        scores[tuple(torch.from_numpy(each) for each in given)] = -torch.inf
+        best, numbers = (each.cpu().numpy() for each in best_of(scores, min(count, self.count)))
+        chances, listed = best.astype(np.float64), np.isfinite(best)
+        meant = listed & (np.array(lengths) > 0)[:, None]
+        chances[meant] = self.chances.of(best[meant])
+        for row, there in enumerate(listed):
+            told = (each[row][there].tolist() for each in (numbers, best, chances))
+            yield list(zip(*told, strict=True))
 
     def _given(self, lists: list[list[int]]) -> Sequences:
         return sequences_from([np.array(own, dtype=np.int64) for own in lists], self.count)
 
-    def _scores(
-        self, lists: Sequence[TypedList], own: list[list[int]]
-    ) -> tuple[Tensor, Callable[[list[int], float], float]]:
-        """The scores of all tracks that may be added, and what they mean: (lists, tracks), a chance of a score."""
+    def _scores(self, lists: Sequence[TypedList], own: list[list[int]]) -> Tensor:
+        """The scores of all tracks that may be added, (lists, tracks): of a list without a track chances."""
         rows = np.array([row for row, tracks in enumerate(own) if tracks], dtype=np.int64)
         others = np.array([row for row, tracks in enumerate(own) if not tracks], dtype=np.int64)
-        device = self.completer.units.device
-        scores = torch.empty(len(lists), self.count, device=device)
-        if len(rows):
-            scores[torch.from_numpy(rows)] = self.completer.scores(self._given(own), rows)
-        if len(others):
+        scores = self.completer.scores(self._given(own), rows) if len(rows) else None
+        if scores is None or len(others):
+            whole = torch.empty(len(lists), self.count, device=self.completer.units.device)
+            if scores is not None:
+                whole[torch.from_numpy(rows)] = scores
             by_name = self.known.words.scores([lists[row].name for row in others])
-            scores[torch.from_numpy(others)] = torch.from_numpy(by_name).to(device)
-        scores.masked_fill_(~self.completer.model.candidate, -torch.inf)
-
-        def chance(tracks: list[int], score: float) -> float:
-            return float(self.chances.of(score)) if tracks else score
-
-        return scores, chance
+            whole[torch.from_numpy(others)] = torch.from_numpy(by_name).to(whole.device)
+            scores = whole
+        return scores.index_fill_(1, self.never, -torch.inf)
 
     def _name(self, kind: str, index: int) -> str:
         if kind == "track":

@@ -21,7 +21,7 @@ from winnow.recommend.cooccurrence import SimilarItems, near_pairs, similar_item
 from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.explanations import Reason
 from winnow.recommend.groups import group_shares, relative_popularity
-from winnow.recommend.products import dense_product
+from winnow.recommend.products import add_transposed, dense_product
 from winnow.recommend.ranking import Scorer, rank_by, rank_metrics
 
 CHOSEN_AT = 10
@@ -89,7 +89,7 @@ class Neighbourhood:
             found[row, near.indices] += near.data * scale[row]
         if self.genre_weight:
             of_genres = (known @ self.genres).toarray() * (self.genre_weight * scale / total)[:, None]
-            found += of_genres.astype(np.float32) @ self.genres.T
+            add_transposed(found, self.genres @ of_genres.astype(np.float32).T)
         return found
 
 
