@@ -5,8 +5,9 @@ scale: processor seconds and memory of an epoch over 1,000, 5,000, 20,000 and 50
 beside the vectors that a step touches. every_track: the same with a vector for every track of a playlist. ranking:
 2,048 playlists against 200,000 tracks, beside a blocked product and `topk` without anything around them. formulations:
 a step of 128 playlists by the loader's nearest edges, and by sums over the whole graph of playlists and tracks
-(LightGCN's two hops) as products of sparse matrices. completion: 1,000 lists
-of titles, ten tracks each. One thread; processor seconds, since other work may share the machine.
+(LightGCN's two hops) as products of sparse matrices. completion: 1,000 lists of titles, some fifty tracks each.
+convolutions: an epoch over 1,200 of these playlists (10,000 tracks) by each convolution, with params.yaml's settings;
+their steps take turns. One thread; processor seconds, since other work may share the machine.
 """
 
 import json
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ from winnow.domains.playlists.model.network import PlaylistGAT
 from winnow.domains.playlists.model.sequences import Sequences, sequences_of
 from winnow.domains.playlists.model.tensors import build_model, track_graph
 from winnow.domains.playlists.model.training import CompleterTask
-from winnow.domains.playlists.params import Blend, Network, Synthetic, Train, Weight
+from winnow.domains.playlists.params import Blend, Convolution, Network, Synthetic, Train, Weight
 from winnow.domains.playlists.rules.weights import track_edges, weigh_tracks
 from winnow.domains.playlists.source import synthetic
 from winnow.learn.devices import keep_freed_memory
@@ -208,6 +209,33 @@ def formulations() -> dict[str, float]:
     return {"nearest_edges_step_seconds": per_step(nearest), "whole_graph_step_seconds": per_step(full, 5)}
 
 
+def convolutions() -> dict[str, dict[str, float]]:
+    """Seconds of an epoch, steps times the median step, by each convolution."""
+    sequences, graph, probability, made, _ = world(1_200, tracks=10_000)
+    section = Document(ROOT / "params.yaml").content["playlists"]["train"]
+    options = {name: section[name] for name in ("loss", "negatives", "targets", "min_context_share")}
+    share = BatchShare(section["batch_size"], 1, 1, 0)
+    loader = PlaylistLoader(sequences, graph, probability, share, history=section["network"]["history"], **options)
+    artist = np.arange(len(made.artist))
+    genres = pd.DataFrame({"artist_index": artist, "genre_index": artist % 12, "share": 1.0})
+    networks, optimizers = {}, {}
+    for name in get_args(Convolution):
+        network = Network.model_validate(section["network"] | {"convolution": name})
+        networks[name] = build_model(network, graph, genres, len(artist))
+        optimizers[name] = torch.optim.AdamW(networks[name].parameters(), lr=1e-3, fused=True)
+    taken: dict[str, list[float]] = {name: [] for name in networks}
+    for number in range(STEPS + 2):
+        for name, network in networks.items():
+            began = time.process_time()
+            loss = task().loss(network, loader.batch(0, number))
+            optimizers[name].zero_grad(set_to_none=True)
+            (loss.total / loss.count).backward()
+            optimizers[name].step()
+            taken[name].append(time.process_time() - began)
+    steps = len(loader.sampler)
+    return {name: {"steps": steps, "epoch_seconds": steps * statistics.median(own[2:])} for name, own in taken.items()}
+
+
 def completion() -> dict[str, float]:
     """Lists a second of a file of 1,000, by titles, with a model's folder of 200,000 tracks and one of 10,000."""
     found = {}
@@ -258,7 +286,7 @@ def model_folder(folder: Path, count: int) -> list[TypedList]:
 
 PARTS: dict[str, Callable[[], dict[str, object]]] = {
     "formulations": formulations, "ranking": ranking, "scale": scale, "every_track": partial(scale, 1),
-    "completion": completion,
+    "completion": completion, "convolutions": convolutions,
 }  # type: ignore[dict-item]  # fmt: skip
 
 

@@ -110,7 +110,8 @@ class PlaylistCompleter:
         for start in range(0, len(lists), block):
             some = lists[start : start + block]
             understood = [self.index.understand(each.titles, suggest=suggest) for each in some]
-            best = self._best(some, [each.items for each in understood], count)
+            own_tracks = [each.items for each in understood]
+            best = self._best(self._scores(some, own_tracks), own_tracks, count)
             for typed, names, found in zip(some, understood, best, strict=True):
                 own = names.items
                 if not found:
@@ -132,11 +133,8 @@ class PlaylistCompleter:
                 by = "tracks" if own else "name" if self.known.words.known(typed.name) else "popularity"
                 yield Completed(typed.name, by, tracks, names.taken, names.left_out)
 
-    def _best(
-        self, lists: Sequence[TypedList], own: list[list[int]], count: int
-    ) -> Iterator[list[tuple[int, float, float]]]:
+    def _best(self, scores: Tensor, own: list[list[int]], count: int) -> Iterator[list[tuple[int, float, float]]]:
         """For each list of the tracks `own` those to add, the best first: (track, score, chance)."""
-        scores = self._scores(lists, own)
         lengths = [len(tracks) for tracks in own]
         given = np.repeat(np.arange(len(own)), lengths), np.concatenate([*own, []]).astype(np.int64)
         scores[tuple(torch.from_numpy(each) for each in given)] = -torch.inf

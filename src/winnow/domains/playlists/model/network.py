@@ -73,15 +73,13 @@ class PlaylistGAT(nn.Module, PyTorchModelHubMixin):
         """
         super().__init__()
         self.without = frozenset(without)
-        self.convolution: BipartiteConvolution | HeteroConvolution | None
-        if convolution == OWN:
-            self.convolution = None
-        elif convolution == "HeteroConv" or convolution == "HGTConv":  # noqa: PLR1714 - mypy does not narrow by `in`
+        self.convolution: BipartiteConvolution | HeteroConvolution | None = None
+        if convolution == "HeteroConv" or convolution == "HGTConv":  # noqa: PLR1714 - mypy does not narrow by `in`
             sources = ["track"]
             if artists and "artists" not in without:
                 sources += ["artist", "genre"] if genres and "genres" not in without else ["artist"]
             self.convolution = HeteroConvolution(convolution, sources, embedding_dim, heads)
-        else:
+        elif convolution != OWN:
             self.convolution = BipartiteConvolution(convolution, embedding_dim, heads)
         self.heads, self.history, self.temperature = heads, history, temperature
         self.track = nn.Parameter(torch.randn(embeddings, embedding_dim) * INITIAL_STD)
