@@ -7,7 +7,6 @@ The rows `mpd …` judge the network on all of them, the others are the presets 
 
 import json
 import shutil
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -120,7 +119,6 @@ def train_and_judge(copy: Path, name: str) -> dict[str, Any]:
         "label": json.loads((copy / "metrics/playlists/label.json").read_text()),
         "split": json.loads((copy / "metrics/playlists/split.json").read_text()),
         "epoch_seconds": last["train"]["epoch_seconds"],
-        "an_epoch_seconds": statistics.mean(last["train"]["epoch_seconds"]),
         "train_minutes": sum(last["train"]["epoch_seconds"]) / 60,
         "train_peak_gib": last["train"]["peak_mib"] / 1024,
         "stage_seconds": {stage: line["seconds"] for stage, line in last.items()},

@@ -1,5 +1,7 @@
 """torch_geometric's convolutions in the place of the network's own, and the graph as it is known there."""
 
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ import torch
 from tests.library.domains.sessions import small
 from winnow.domains.sessions.model.hetero import hetero_data
 from winnow.domains.sessions.model.network import GraphRecommender
+from winnow.domains.sessions.params import Network
 from winnow.recommend.graph import Graph, build_graph
 from winnow.recommend.settings import Convolution
 
@@ -24,6 +27,10 @@ def regular() -> Graph:
 
 def users_of(model: GraphRecommender, graph: Graph, keep: torch.Tensor | None = None) -> torch.Tensor:
     return model(graph, torch.full((graph.users,), -1), keep)[0]
+
+
+def test_those_over_several_types_of_nodes_are_playlists_alone() -> None:
+    assert set(get_args(Network.model_fields["convolution"].annotation)) == {"own", *NAMES}
 
 
 @torch.no_grad()
