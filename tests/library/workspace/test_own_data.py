@@ -195,6 +195,11 @@ def test_a_format_is_recognised_copied_tracked_and_named(
     assert params.sources, "the stage would not take it"
 
 
+def test_routes_that_filter_will_drop_for_their_grade_are_told_at_once(here: list[list[str]]) -> None:
+    (found,) = plan("climb", [text("a.csv", "grade,holds\nV5,A5 C9 K18\n6A,A5 C9 K18\n7A,B5 C9 K18\n")]).found
+    assert found.told == "csv, 3 routes, 1 without a Font grade from 5+ to 8B+, which filter will drop"
+
+
 def test_what_is_beside_a_data_set_is_taken_with_it(here: list[list[str]]) -> None:
     carry_out(plan("sessions", [text("test.txt", "0 2\n"), text("train.txt", "0 1\n")]))
     assert Path("data/source/sessions/test.txt").read_text() == "0 2\n"
@@ -391,6 +396,7 @@ def test_what_is_not_recognised_is_refused_and_nothing_changes(
         ("climb", lambda: text("bad.json", '[{"Grade": "6A", "Mo'), ["column 18", "cut off"]),
         ("climb", lambda: text("bad.csv", "Grade;Name\n6A;x\n"), ["no column holds", "grade, name", "rename"]),
         ("climb", lambda: text("bad.csv", "grade,holds\n"), ["nothing but its header"]),
+        ("climb", lambda: text("bad.csv", "grade,holds\nV5,A5 C9 K18\n"), ["none of its 1", "Font", "8B+"]),
         ("climb", lambda: text("bad.csv", "sep=;\ngrade;holds\n6A;A5 C9\n"), ["sep=;", "remove that line"]),
         ("climb", lambda: text("bad.csv", "grade,holds,angle\n6A,A5 C9 K18,steep\n"), ["row 2", "steep"]),
         ("playlists", lambda: text("bad/a.csv", "user,track,playlist\na,b,c\n").parent, ["CSV files", "bad/*"]),

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from winnow.curate.filters import Rule, apply_rules, check_not_empty, dropped_rows, rule_counts
+from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common
 from winnow.domains.climb.rules.validity import broken_rules
 
@@ -31,9 +32,9 @@ def keep_routes(
     reason = apply_rules(routes, rules)
     counts = rule_counts(reason, rules)
     kept = routes[reason.isna()]
-    check_not_empty(
-        kept, counts, fix="use routes of known grades, on the boards and with the hold counts of climb.common"
-    )
+    grades = f"{definitions.GRADES[0]} to {definitions.GRADES[-1]}"
+    cure = f"use routes of grades from {grades}, on the boards and with the hold counts of climb.common"
+    check_not_empty(kept, counts, fix=cure)
     return kept, dropped_rows(routes["route_id"], reason), counts
 
 

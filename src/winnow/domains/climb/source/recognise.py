@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from winnow.domains.climb import definitions
 from winnow.domains.climb.source import formats
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.recognised import Recognised, left_out, unknown
@@ -30,5 +31,12 @@ def _source(path: Path) -> Recognised:
         row, reason = rejected[0] if rejected else (0, "")
         why = f"none of its {len(rejected):,} rows can be used; row {row}: {reason}" if rejected else "it holds no row"
         raise unknown(path, LOOKED_FOR, [SourceError(why, fix="name a file that holds problems")])
+    ungraded = int(problems.routes["grade"].isna().sum())
+    known = f"a Font grade from {definitions.GRADES[0]} to {definitions.GRADES[-1]}"
+    if ungraded == len(problems.routes):
+        why = f"none of its {ungraded:,} routes has {known}"
+        raise unknown(path, LOOKED_FOR, [SourceError(why, fix="write grades as 6A+ or 7A, not as V3")])
     told = f"{form}, {len(problems.routes):,} routes" + left_out(rejected)
+    if ungraded:
+        told += f", {ungraded:,} without {known}, which filter will drop"
     return Recognised({"format": form, "path": path}, (path,), told)
