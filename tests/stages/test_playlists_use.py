@@ -150,11 +150,14 @@ def test_playlists_that_the_model_was_trained_on_are_left_out_and_counted(here: 
     splits, tracks = table("split/splits.parquet"), table("label/tracks.parquet")["track"]
     learnt = splits[splits["split"] == "train"]["playlist_index"].unique()[:3]
     lists = [[track(tracks[n]) for n in splits.loc[splits["playlist_index"] == one, "track_index"]] for one in learnt]
-    lists[2] = lists[2][:-1]
+    lists[1] = lists[1][:-1]
+    lists[2] = lists[2][1:]
     file = Path("mpd.slice.0-2.json")
     file.write_text(json.dumps({"playlists": [{"pid": n, "tracks": own} for n, own in enumerate(lists)]}))
     judged = completer().judge(mpd.read(file), 2)
-    assert (judged["playlists_trained_on"], judged["playlists_judged"]) == (2, 1), "one is shorter than in training"
+    assert (judged["playlists_trained_on"], judged["playlists_judged"]) == (2, 1), (
+        "one lacks its last track; without its first it is another"
+    )
     file.write_text(json.dumps({"playlists": [{"pid": n, "tracks": own} for n, own in enumerate(lists[:2])]}))
     with pytest.raises(WinnowError, match="playlists trained on 2"):
         completer().judge(mpd.read(file), 2)

@@ -16,11 +16,11 @@ from winnow.domains.playlists import definitions
 from winnow.domains.playlists.evaluation import results
 from winnow.domains.playlists.metrics import statistics
 from winnow.domains.playlists.model.artifacts import (
+    prefix_digests,
     read_artifacts,
     read_blend,
     read_chances,
     read_neighbourhood,
-    tracks_digest,
 )
 from winnow.domains.playlists.model.completion import Completer
 from winnow.domains.playlists.model.explanations import CompletionExplainer, track_names
@@ -185,7 +185,7 @@ class PlaylistCompleter:
         counts = {"rows_rejected": 0, "playlists_trained_on": 0, "playlists_not_judged": 0, "tracks_unknown": 0}
         for entries in _whole(pieces, counts):
             numbers = self._numbers(entries)
-            if tracks_digest(numbers[numbers >= 0]) in self.known.seen:
+            if self._is_seen(numbers[numbers >= 0]):
                 counts["playlists_trained_on"] += 1
                 continue
             before, after = numbers[:-size], numbers[-size:]
@@ -202,6 +202,11 @@ class PlaylistCompleter:
                 f"no playlist is left to judge ({listed})", fix="name other playlists, or a smaller --holdout"
             )
         return counts | self._metrics(lists, hidden)
+
+    def _is_seen(self, tracks: NDArray[np.int64]) -> bool:
+        """Whether these are the tracks of a training playlist, with what was held out of it or a part of that."""
+        prefixes = prefix_digests(tracks)[-self.known.holdout_size - 1 :]
+        return not self.known.seen.isdisjoint(prefixes.tolist())
 
     def _numbers(self, entries: pd.DataFrame) -> NDArray[np.int64]:
         """The numbers of a playlist's tracks, each once; -1 for those the network does not know."""

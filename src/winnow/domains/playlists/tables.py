@@ -134,7 +134,7 @@ class KnownTracks(Tracks):
 class Seen(Table):
     """The training playlists of a model, without what they hold."""
 
-    digest: Series[int] = pa.Field(description="of a playlist's tracks, see `tracks_digest`")
+    digest: Series[int] = pa.Field(description="of a playlist's tracks, see `prefix_digests`")
 
 
 class NameWordCounts(Table):
