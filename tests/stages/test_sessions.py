@@ -437,6 +437,9 @@ def test_other_listeners_are_judged(here: Path) -> None:
     assert by_title["songs_unknown"] == 0, "titles, as recommend takes"
     twice = [f"twice,{name},{time}," for time, name in enumerate((titles.iloc[0].upper(), titles.iloc[0].lower()))]
     assert found.judge(listening([*typed, *twice]), np.random.default_rng(0)) == by_title, "one song, typed twice"
+    some_id = found.songs["song"].iloc[0]
+    one = found.judge(listening([*typed, f"newtwo,{some_id},9,"]), np.random.default_rng(0))
+    assert one["users_judged"] == 20, "a title that is the id of a song makes the others no ids"
     found.songs.loc[0, "title"] = "1999"
     del found.index  # which was made before
     numbered = found.judge(listening([*new, "newone,1999,7,"]), np.random.default_rng(0))

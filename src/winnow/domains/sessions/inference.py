@@ -197,12 +197,12 @@ class Recommender:
         return counts | self._metrics(usable[hide], usable[~hide], counts["users_judged"])
 
     def _numbers(self, songs: Iterable[str]) -> dict[str, int]:
-        """The numbers of those songs that are known by id; where none is, by title as `recommend` takes it."""
+        """The numbers of those songs that are known: by id, or all by title where more of them are known so."""
         ids = {song: number for number, song in enumerate(self.songs["song"])}
-        if by_id := {song: ids[song] for song in songs if song in ids}:
-            return by_id
-        found = {song: self.index.find(Wanted(song)) for song in songs}
-        return {song: match.number for song, match in found.items() if match is not None}
+        by_id = {song: ids[song] for song in songs if song in ids}
+        found = {song: self.index.find(Wanted(song)) for song in songs if song not in by_id}
+        titled = {song: match.number for song, match in found.items() if match is not None}
+        return by_id if len(titled) <= len(by_id) else titled  # a title that is some song's id is not that song
 
     def _metrics(self, hidden: pd.DataFrame, known: pd.DataFrame, users: int) -> dict[str, Any]:
         graph = fold_in(pairs_of(known), users, self.graph)
