@@ -141,6 +141,7 @@ def playlists_commands() -> list[list[str]]:
     names = [f"{artists[row.artist_index]} - {row.title}" for row in tracks.itertuples()]
     entries = pd.read_parquet("data/playlists/filter/entries.parquet")
     some = entries[entries["playlist"].isin(entries["playlist"].unique()[:12])]
+    some = some[some.duplicated("playlist")]  # without its first track it is not the playlist of the training
     playlists = [
         {
             "pid": int(number),

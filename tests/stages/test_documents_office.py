@@ -57,6 +57,18 @@ def winnow(*arguments: str) -> Result:
     return CliRunner().invoke(cli.app, arguments)
 
 
+def printed(monkeypatch: pytest.MonkeyPatch, encoding: str, *arguments: str) -> str:
+    """What the console entry writes on a terminal of this encoding."""
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", terminal)
+        patch.setattr("sys.argv", ["winnow", "documents", *arguments])
+        with pytest.raises(SystemExit):
+            app.main()
+    terminal.seek(0)
+    return terminal.read()
+
+
 def lines(*arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in winnow("assess", *arguments, "--json").stdout.splitlines()]
 
@@ -191,7 +203,7 @@ def test_nothing_in_a_folder_is_passed_over_in_silence_or_found_twice(tmp_path: 
 
 
 @of_documents
-def test_a_bad_page_or_name_stops_no_other(here: Path) -> None:
+def test_a_bad_page_or_name_stops_no_other(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path("scans")
     folder.mkdir()
     (folder / "three.tif").write_bytes(saved([LETTER, LETTER[:20, :20], TABLE], "TIFF"))
@@ -203,7 +215,7 @@ def test_a_bad_page_or_name_stops_no_other(here: Path) -> None:
         (1, 3, False), (2, 3, True), (3, 3, False), (1, 1, False),
     ]  # fmt: skip
     assert [entry["document_verdict"] for entry in entries] == ["error"] * 3 + [entries[3]["verdict"]]
-    rows = list(csv.DictReader(io.StringIO(winnow("assess", "scans", "--csv").stdout)))
+    rows = list(csv.DictReader(io.StringIO(printed(monkeypatch, "utf-8", "assess", "scans", "--csv"))))
     assert [row["verdict"] for row in rows] == [entry.get("verdict", "") for entry in entries]
 
 
@@ -241,12 +253,7 @@ def test_names_that_a_system_or_a_script_does_not_take_stop_nothing(
     Path(f"{name}.png").write_bytes(encode_png(LETTER))
     (entry,) = lines(f"{name}.png", "--explain", "heat")
     assert Path(entry["explained"]).is_file()
-    written = io.BytesIO()
-    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
-    monkeypatch.setattr("sys.argv", ["winnow", "documents", "assess", f"{name}.png", "--csv"])
-    with pytest.raises(SystemExit):
-        app.main()
-    assert b"n\\xfc.png" in written.getvalue()
+    assert "n\\xfc.png" in printed(monkeypatch, "ascii", "assess", f"{name}.png", "--csv")
 
 
 @of_documents

@@ -4,6 +4,7 @@ import ast
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
+from typing import Literal, get_origin
 
 import grimp
 import pytest
@@ -87,4 +88,5 @@ def test_programs_take_only_types_from_params() -> None:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("winnow.domains."):
                 for name in [each.name for each in node.names if (node.module or "").endswith(".params")]:
                     found = getattr(import_module(node.module or ""), name)
-                    assert isinstance(found, type | UnionType), f"{file} takes {name} from {node.module}"
+                    is_type = isinstance(found, type | UnionType) or get_origin(found) is Literal
+                    assert is_type, f"{file} takes {name} from {node.module}"
