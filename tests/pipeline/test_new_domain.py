@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.conftest import ROOT
 from tests.pipeline.conftest import Clone, new_clone
 
 
@@ -35,6 +36,7 @@ def test_the_linters_and_the_tests_over_all_domains_accept_a_new_one(with_tides:
     assert not list(with_tides.root.glob("src/winnow/domains/toy"))
     with_tides.run("ruff", "check", "src", "stages", "tests")
     with_tides.run("ruff", "format", "--check", "src", "stages", "tests")
+    with_tides.run("mypy", "--cache-dir", str(ROOT / ".mypy_cache"))
     with_tides.run("lint-imports", "--no-cache")
     elsewhere = ("tests/test_docs.py", "tests/library/test_cli.py", "tests/library/workspace/test_validation.py")
     over_all = "sections or printed or round_trip or every_field or every_block or schema or listed"

@@ -28,12 +28,13 @@ class Net(nn.Module, PyTorchModelHubMixin):
 
     def forward(self, features: Tensor) -> Tensor:
         scaled = (features - self.get_buffer("center")) / self.get_buffer("scale").clamp_min(1e-6)
-        return self.layers(scaled).squeeze(1) * self.get_buffer("spread") + self.get_buffer("mean")
+        standardised: Tensor = self.layers(scaled).squeeze(1)
+        return standardised * self.get_buffer("spread") + self.get_buffer("mean")
 
 
 def tensors(rows: pd.DataFrame, features: Sequence[str]) -> dict[str, Tensor]:
     """Features `(rows, features)` of a table, and the target where it has one."""
-    columns = {"features": rows[[f"{FEATURE}{name}" for name in features]]}
+    found = {"features": torch.tensor(rows[[f"{FEATURE}{name}" for name in features]].to_numpy("float32"))}
     if "target" in rows:
-        columns["target"] = rows["target"]
-    return {name: torch.tensor(values.to_numpy(), dtype=torch.float32) for name, values in columns.items()}
+        found["target"] = torch.tensor(rows["target"].to_numpy("float32"))
+    return found

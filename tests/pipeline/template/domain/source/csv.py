@@ -48,5 +48,6 @@ def columns_of(path: Path, wanted: Sequence[str], *, fix: str) -> pd.DataFrame:
 
 def numbers_of(table: pd.DataFrame) -> pd.DataFrame:
     """The cells as numbers; NaN where a cell holds none, or an infinite one."""
-    numbers = table.apply(pd.to_numeric, errors="coerce").astype("float64")
-    return numbers.where(np.isfinite(numbers))
+    cells = {name: pd.to_numeric(column, errors="coerce") for name, column in table.items()}
+    numbers = pd.DataFrame(cells, dtype="float64")
+    return numbers.where(np.isfinite(numbers.to_numpy()))
