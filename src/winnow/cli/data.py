@@ -30,6 +30,7 @@ def init(
 
     Example: winnow init climb my_export.json --replace
     """
+    from winnow.pipeline.presets import meaning
     from winnow.workspace.own_data import carry_out, plan, unused
 
     check_domain(domain)
@@ -43,7 +44,9 @@ def init(
     _tell_unused(unused(chosen))
     print(f"next: git add {shlex.join(map(str, written))}")
     print(*(f"      {line}\n" for line in chosen.needs.before), sep="", end="")
-    print(f"      dvc repro plot@{domain}        # or with a preset for such data: winnow preset {domain} list")
+    for preset in dict.fromkeys(each.preset for each in chosen.found if each.preset):
+        print(f"      winnow preset {domain} {preset} --apply   # {meaning(domain, preset)}")
+    print(f"      dvc repro plot@{domain}")
     print(f"      winnow rows {domain}           # what each stage kept and left out")
 
 

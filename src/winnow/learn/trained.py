@@ -60,8 +60,13 @@ def load_trained(network: type[M], domain: str, device: str | torch.device = "cp
 
 
 def _check_types(network: type[nn.Module], config: Mapping[str, Any]) -> None:
-    """Raise ValueError when an argument of the network is not of the type, or within the bounds, that it declares."""
+    """Raise ValueError when an argument of the network is not of the type, or within the bounds, that it declares.
+
+    Raises TypeError when it is no argument of the network: a model of another domain is not called damaged.
+    """
     kinds = get_type_hints(network.__init__, include_extras=True)
+    if others := config.keys() - kinds.keys():
+        raise TypeError(f"{', '.join(sorted(others))} is not among the arguments")
     for name in kinds.keys() & config.keys():
         with suppress(PydanticSchemaGenerationError):  # a module, which no file holds
             TypeAdapter(kinds[name]).validate_json(json.dumps(config[name]), strict=True)

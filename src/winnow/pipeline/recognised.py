@@ -42,6 +42,8 @@ class Recognised:
     """files and folders that are copied, each under its own name"""
     told: str
     """what was seen, such as `web, 120 routes`"""
+    preset: str = ""
+    """the preset to begin with on such data; empty where the default settings serve"""
 
 
 def unknown(path: Path, looked_for: str, errors: Sequence[WinnowError] = ()) -> SourceError:

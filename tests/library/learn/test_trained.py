@@ -125,6 +125,13 @@ def test_a_model_of_another_version_is_refused(trained: Network, network: type[n
     assert "dvc repro train@plants" in error.value.fix
 
 
+@pytest.mark.parametrize("content", ['{"width": 3, "depth": 1}', '{"width": {"attention": 0.0}, "tokens": 787}'])
+def test_a_model_of_another_domain_is_not_called_damaged(trained: Network, content: str) -> None:
+    Path("data/plants/train/model/config.json").write_text(content)
+    with pytest.raises(WinnowError, match="this is no model of plants, or one of another version.*configuration is"):
+        load_trained(Network, "plants")
+
+
 def test_a_configuration_of_another_size_than_the_weights_takes_no_memory(trained: Network) -> None:
     Path("data/plants/train/model/config.json").write_text('{"width": 1000000000}')
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

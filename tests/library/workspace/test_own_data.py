@@ -1,11 +1,14 @@
 """`winnow init`: each domain's formats are recognised and taken over whole, or nothing is changed."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import numpy as np
@@ -171,6 +174,13 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+FIRST_PRESET = {
+    ("climb", ""): "full", ("retina", ""): "photographs", ("documents", "clean_pages"): "own_pages",
+    ("articles", "scored"): "scored", ("articles", ""): "minilm", ("sessions", "lastfm_hetrec"): "lastfm",
+    ("playlists", ""): "balanced",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(("domain", "make", "expected"), TABLE)
 def test_a_format_is_recognised_copied_tracked_and_named(
     here: list[list[str]], domain: str, make: Callable[[], Files], expected: dict[str, Any]
@@ -193,6 +203,9 @@ def test_a_format_is_recognised_copied_tracked_and_named(
     assert named is not None
     params = named.model_validate(Document(PARAMS_FILE).content[domain]["ingest"])
     assert params.sources, "the stage would not take it"
+    form, (suggested,) = expected["format"], {each.preset for each in chosen.found}
+    assert suggested == FIRST_PRESET.get((domain, form), FIRST_PRESET.get((domain, ""), ""))
+    assert not suggested or suggested in presets.names(domain)
 
 
 def test_routes_that_filter_will_drop_for_their_grade_are_told_at_once(here: list[list[str]]) -> None:
@@ -615,12 +628,16 @@ def test_with_dvc_itself(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(workspace)
     for command in (["git", "init", "-q"], [*own_data.DVC, "init", "-q"]):
         subprocess.run(command, check=True)
-    written = carry_out(plan("climb", [text("a.csv", "grade,holds\n6A+,A5 C9 K18\n")]))
-    assert [path.as_posix() for path in written] == [
-        "data/source/climb/a.csv.dvc", "data/source/climb/.gitignore", "params.yaml",
+    main = "import sys; from winnow.cli.app import main; sys.exit(main())"
+    command = [sys.executable, "-c", main, "init", "climb", text("a.csv", "grade,holds\n6A+,A5 C9 K18\n")]
+    told = subprocess.run(command, env=os.environ | {"PYTHONPATH": "src"}, stdout=PIPE, text=True, check=True).stdout
+    next_steps = [line.partition("   #")[0].removeprefix("next:").strip() for line in told.splitlines()[-4:]]
+    assert next_steps == [
+        "git add data/source/climb/a.csv.dvc data/source/climb/.gitignore params.yaml",
+        "winnow preset climb full --apply", "dvc repro plot@climb", "winnow rows climb",
     ]  # fmt: skip
-    subprocess.run(["git", "add", *map(str, written)], check=True)
-    status = subprocess.run([*own_data.DVC, "status", str(written[0])], capture_output=True, text=True, check=True)
+    subprocess.run(next_steps[0].split(), check=True)
+    status = subprocess.run([*own_data.DVC, "status", f"{CLIMB}/a.csv.dvc"], capture_output=True, text=True, check=True)
     assert "up to date" in status.stdout
 
 

@@ -43,7 +43,8 @@ def _source(path: Path) -> Recognised:
         )
     form = "scored" if form == "jsonl" and any(map(_has_scores, whole)) else form
     told = f"{form}, {len(whole)} of the first {len(rows)} rows{_about_scores(form, whole)}"
-    return Recognised({"format": form, "path": path}, (path,), told)
+    preset = "scored" if form in {"scored", "csv"} and any(map(own_scores, whole)) else "minilm"
+    return Recognised({"format": form, "path": path}, (path,), told, preset)
 
 
 def _about_scores(form: str, rows: Sequence[Any]) -> str:

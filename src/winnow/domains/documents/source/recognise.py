@@ -34,7 +34,8 @@ def _source(path: Path) -> Recognised:
         raise unknown(path, LOOKED_FOR, [error]) from None
     if not listing.records:
         raise unknown(path, LOOKED_FOR, [SourceError(f"all of its {listing.rows} rows are unusable")])
-    return Recognised({"format": form, "path": path}, (folder,), _told(form, listing) + told)
+    preset = "own_pages" if form == "clean_pages" else ""
+    return Recognised({"format": form, "path": path}, (folder,), _told(form, listing) + told, preset)
 
 
 def _told(form: str, listing: Listing[Record]) -> str:

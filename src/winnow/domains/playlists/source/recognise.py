@@ -28,6 +28,5 @@ def _source(path: Path) -> Recognised:
         raise unknown(path, LOOKED_FOR, [error]) from None
     if first is None or first.entries.empty:
         raise unknown(path, LOOKED_FOR, [SourceError("its beginning holds no track that can be used")])
-    return Recognised(
-        {"format": form, "path": path}, (path,), f"{form}, {len(first.entries):,} tracks in its first part"
-    )
+    told = f"{form}, {len(first.entries):,} tracks in its first part"
+    return Recognised({"format": form, "path": path}, (path,), told, preset="balanced")

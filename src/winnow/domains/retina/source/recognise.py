@@ -13,6 +13,7 @@ LOOKED_FOR = (
     "a CSV of APTOS (id_code,diagnosis), EyePACS (image,level) or IDRiD (Image name,Retinopathy grade) with its folder "
     "of photographs; a MedMNIST .npz; a folder with one folder per grade, 0 to 4"
 )
+PRESET = "photographs"
 
 
 def recognise(paths: Sequence[Path]) -> list[Recognised]:
@@ -34,7 +35,7 @@ def _source(path: Path, images: Sequence[Path]) -> Recognised:
         form = formats.guess(path)
         if form not in formats.CSV_COLUMNS:
             listing = formats.read(form, path, None)
-            return Recognised({"format": form, "path": path, "images": None}, (path,), _told(form, listing))
+            return Recognised({"format": form, "path": path, "images": None}, (path,), _told(form, listing), PRESET)
     except (WinnowError, OSError, ValueError) as error:
         raise unknown(
             path, LOOKED_FOR, [error if isinstance(error, WinnowError) else SourceError(str(error))]
@@ -56,7 +57,7 @@ def _source(path: Path, images: Sequence[Path]) -> Recognised:
             fix=f"name their folder, too: winnow init retina {path} FOLDER",
         )
     copied = (folder,) if path.parent == folder else (path, folder)
-    return Recognised({"format": form, "path": path, "images": folder}, copied, _told(form, listing))
+    return Recognised({"format": form, "path": path, "images": folder}, copied, _told(form, listing), PRESET)
 
 
 def _told(form: str, listing: Listing[Record]) -> str:

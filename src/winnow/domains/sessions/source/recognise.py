@@ -92,7 +92,8 @@ def _source(path: Path) -> Recognised:
         beside = [path.with_name(name + end) for name in names for end in ("", ".gz")]
         copied = (path, *(each for each in beside if each.is_file()))
         told = ", ".join(each.name for each in copied)
-        return Recognised({"format": form, "path": path, "events": None}, copied, f"{form}: {told}")
+        preset = "lastfm" if form == "lastfm_hetrec" else ""
+        return Recognised({"format": form, "path": path, "events": None}, copied, f"{form}: {told}", preset)
     try:
         if path.suffix == ".parquet":
             with reading(path, "is not a readable Parquet file", fix="write it again"):
