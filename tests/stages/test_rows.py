@@ -12,7 +12,7 @@ from tests.stages.programs import DATA_STAGES, Programs
 from winnow.cli.data import limits_of
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.params import PARAMS_FILE, Document
-from winnow.workspace.rows import CASES, as_lines, limits_line, rows_of
+from winnow.workspace.rows import CASES, as_lines, case_line, limits_line, rows_of
 
 LEFT_OUT = ("rejected", "dropped", "unlabelled")
 
@@ -102,6 +102,11 @@ def test_reasons_that_differ_in_the_value_alone_are_one_kind_and_tell_the_values
             "first": [{"source": "garden.csv", "row": row, "reason": reasons[row - 2]} for row in (3, 5)],
         },
     ]
+
+
+def test_numbers_of_a_row_are_short() -> None:
+    told = case_line({"sharpness": 22.334365844726562, "width": 80, "skipped": True, "timestamp": 1705972059.5})
+    assert told == "sharpness 22.33, width 80, skipped True, timestamp 1705972059.5"
 
 
 def test_the_limits_of_the_rules_stand_below_what_they_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,9 +154,11 @@ class NameIndex:
         Where nothing has the whole title, one with guests after it is meant; of several artists the first counts.
         """
         name, title = wanted.full_name, plain(wanted.title)
-        for own in (wanted.id, wanted.title, title):
-            if own in self._by_id:
-                return Match(self._by_id[own])
+        if wanted.id in self._by_id:
+            return Match(self._by_id[wanted.id])
+        for own in (wanted.title, title):
+            if own in self._by_id:  # such as "311", which may also be meant as a title
+                return Match(self._by_id[own], self._others([self._by_id[own], *self._by_title.get(title, [])]))
         for key in (plain, loose) if name else ():
             by_name, by_title = (self._by_name, self._by_title) if key is plain else self._loosely
             own = title if key is plain and name == wanted.title else key(name)

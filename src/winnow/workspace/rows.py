@@ -146,7 +146,11 @@ def parts_line(counts: Mapping[str, int]) -> str:
 
 def case_line(case: Mapping[str, Any]) -> str:
     """A row that was left out: what is known of it, in one line."""
-    known = ((name, str(value)) for name, value in case.items() if value not in (None, ""))
+    known = (
+        (name, f"{value:.4g}" if isinstance(value, float) and abs(value) < 1e4 else str(value))
+        for name, value in case.items()
+        if value not in (None, "")
+    )
     return _cut(", ".join(f"{name} {_cut(value, VALUE)}" for name, value in known), LINE)
 
 

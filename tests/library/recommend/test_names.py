@@ -46,6 +46,16 @@ def test_of_a_title_of_several_the_most_popular_is_taken_and_the_others_told() -
     assert (exact.number, exact.others) == (0, ())
 
 
+def test_an_id_that_is_another_items_title_is_told() -> None:
+    songs = NameIndex(["311", "a"], ["One", "311"], ["Ann – One", "Amber – 311"], np.array([1, 2]))
+    match = songs.find(Wanted("311"))
+    assert match is not None
+    assert (match.number, match.others) == (0, (1,))
+    own = NameIndex(["311"], ["311"], ["311"], np.array([1])).find(Wanted("311"))
+    assert own is not None
+    assert own.others == ()
+
+
 def test_an_artist_of_signs_alone_does_not_stand_for_every_title() -> None:
     names = ["##### – Song 1", "Queen – Song 1"]
     found = NameIndex(["a", "b"], names, names, np.array([9, 1]))
