@@ -64,7 +64,9 @@ def plan(domain: str, files: Sequence[Path], *, replace: bool = False) -> Plan:
         raise WinnowError(f"{domain} recognises no files", fix=f"see data/source/{domain}/README.md")
     for file in files:
         if not file.exists():
-            raise WinnowError(f"{file} does not exist", fix="name files or folders of your data")
+            is_address = str(file).startswith(("http:", "https:"))
+            fix = "download it, and name the file" if is_address else "name files or folders of your data"
+            raise WinnowError(f"{file} does not exist", fix=fix)
     folder = _folder(domain)
     files = [_in_place(file, folder) for file in files]
     found = _recognise(domain, files)

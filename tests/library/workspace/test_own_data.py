@@ -415,6 +415,7 @@ def test_what_is_not_recognised_is_refused_and_nothing_changes(
         ("playlists", lambda: text("bad/a.csv", "user,track,playlist\na,b,c\n").parent, ["CSV files", "bad/*"]),
         ("playlists", lambda: text("bad.csv", "\xd0\xcf\x11\xe0", "latin-1"), ["an old Excel file", "CSV in UTF-8"]),
         ("playlists", lambda: text("bad.csv", "wer;was\na;b\n"), ["it names wer, was", "rename"]),
+        ("playlists", lambda: text("bad.m3u", "#EXTM3U\na.mp3\n"), ["one list of an M3U", "complete --file"]),
         ("articles", lambda: text("bad.json", '[{"id": "1", "content": "x"}]'), ["one JSON object", "a line"]),
     ],
 )
@@ -426,6 +427,12 @@ def test_a_refusal_tells_the_reason_the_place_and_the_cure(
     assert all(each in str(caught.value) for each in told), str(caught.value)
     assert f"data/source/{domain}/README.md" in str(caught.value), "not which page describes the formats"
     assert str(caught.value).count(f"{Path('mine')}/bad") <= 2, "the file is named again and again"
+
+
+def test_an_address_is_told_to_be_downloaded(here: list[list[str]]) -> None:
+    with pytest.raises(WinnowError, match="here/list.json does not exist") as caught:
+        plan("playlists", [Path("https://here/list.json")])
+    assert "download it" in caught.value.fix
 
 
 def test_columns_as_spreadsheets_name_them_and_rows_that_will_be_left_out(here: list[list[str]]) -> None:
