@@ -42,6 +42,25 @@ def test_a_whole_store_gives_what_was_put_in_without_a_word(file: Path, capsys: 
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("record", ['{"key 0": 7', '{"key 0": "7"}', "[7]", "", b"\xff\xfe"])
+def test_the_requests_of_a_damaged_record_of_a_batch_count_as_maybe_paid(
+    file: Path, record: str | bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(AnswerStore(file)) as store:
+        store.begin_batch(SentBatch("second", "me", "b-2", {"key 1": 3}), {"key 1": 0.25})
+    with closing(sqlite3.connect(file)) as opened:
+        opened.execute("UPDATE batches SET prompts = ? WHERE label = 'second'", (record,))
+        opened.commit()
+    with closing(AnswerStore(file)) as store:
+        assert [each.label for each in store.batches("me")] == ["first"]
+        assert store.lost == {"key 1": 0.25}
+    with closing(AnswerStore(file)) as store:
+        assert [each.label for each in store.batches("me")] == ["first"], "told once"
+        assert store.lost == {"key 1": 0.25}
+    told = capsys.readouterr().err
+    assert told.count("the record of the batch b-2 is damaged; its questions count as maybe paid") == 1
+
+
 @pytest.mark.parametrize("damage", ["cut off", "zeroed in the middle", "no database"])
 def test_of_a_damaged_file_what_is_whole_is_kept(file: Path, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
     content = file.read_bytes()

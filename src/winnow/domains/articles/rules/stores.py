@@ -110,9 +110,25 @@ class AnswerStore:
         return dict(self._file.execute("SELECT key, sum(usd) FROM sent WHERE batch IS NULL GROUP BY key").fetchall())
 
     def batches(self, asker: str) -> list[SentBatch]:
-        """The batches on record, oldest first."""
+        """The batches on record, oldest first; what a damaged record asked counts as maybe paid, and is asked again."""
         rows = self._file.execute("SELECT * FROM batches WHERE asker = ? ORDER BY rowid", (asker,)).fetchall()
-        return [SentBatch(label, of, server_id, json.loads(prompts)) for label, of, server_id, prompts in rows]
+        found = []
+        for label, of, server_id, text in rows:
+            prompts = None
+            with suppress(ValueError, TypeError, RecursionError):
+                prompts = json.loads(text)
+            if isinstance(prompts, dict) and all(isinstance(number, int) for number in prompts.values()):
+                found.append(SentBatch(label, of, server_id, prompts))
+                continue
+            print(
+                f"⚠ the record of the batch {server_id or label} is damaged; its questions count as maybe paid and are "
+                "asked again",
+                file=sys.stderr,
+            )
+            self._file.execute("UPDATE sent SET batch = NULL WHERE batch = ?", (label,))
+            self._file.execute("DELETE FROM batches WHERE label = ?", (label,))
+            self.lost = self._lost()
+        return found
 
     def retire(self, numbers: list[int]) -> None:
         self._file.executemany("UPDATE replies SET retired = 1 WHERE rowid = ?", [(number,) for number in numbers])
