@@ -151,7 +151,7 @@ def test_the_verb_resets_what_tiny_replaced_and_says_so(workspace: Path) -> None
 
 def test_default_has_every_value_that_a_preset_sets_as_params_yaml_has_it() -> None:
     params = Document(ROOT / "params.yaml").content
-    for domain in {each for each, _ in PRESETS}:
+    for domain in {each for each, name in PRESETS if name == "default"}:  # a new domain may have none
         default = preset_values(domain, "default")
         touched = {key for each, name in PRESETS if each == domain for key in preset_values(domain, name)}
         assert touched - {f"{domain}.ingest.sources"} == default.keys()

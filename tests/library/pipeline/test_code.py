@@ -79,7 +79,7 @@ def _behaviour(node: ast.stmt) -> str:
         return "" if name == "subsets" or field == "Field" else name
     if isinstance(node, ast.FunctionDef):
         return "" if any("_validator" in ast.unparse(each) for each in node.decorator_list) else node.name
-    return "" if isinstance(node, ast.Expr) else ast.unparse(node)
+    return "" if isinstance(node, ast.Expr | ast.Pass) else ast.unparse(node)
 
 
 def test_programs_take_only_types_from_params() -> None:
