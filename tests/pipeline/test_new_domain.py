@@ -73,6 +73,11 @@ def test_a_new_domain_runs_through_all_eight_stages_and_reads_files(with_geysers
     split = pd.read_parquet(with_geysers.root / "data/geysers/split/splits.parquet").set_index("row_id")["split"]
     harbours = rows["harbour"].set_axis([f"harbours.csv:{number}" for number in rows.index])[split.index]
     assert split.groupby(harbours).nunique().max() == 1
+    rows.dropna().to_csv(with_geysers.root / file, index=False)
+    with_geysers.run("dvc", "repro", "filter@geysers")
+    whole = json.loads((with_geysers.root / "metrics/geysers/ingest.json").read_text())
+    assert (whole["rows_kept"], whole["rows_rejected"]) == (599, 0)
+    rows.to_csv(with_geysers.root / file, index=False)
     (with_geysers.root / "two.csv").write_text("wind,moon\n0,2\n0,0\n")
     high, low = with_geysers.run("winnow", "geysers", "predict", "two.csv").stdout.split()
     assert float(high) == pytest.approx(4, abs=0.8)

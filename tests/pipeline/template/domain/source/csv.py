@@ -25,8 +25,8 @@ def read(path: Path, columns: Columns) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = pd.DataFrame({"row_id": [f"{path.name}:{number}" for number in table.index], "group": table[columns.group]})
     rows = pd.concat([rows.astype("str").where(rows.notna()), numbers], axis=1)
     unusable = rows.isna().any(axis=1)
-    reason = rows[unusable].isna().apply(lambda row: f"no {row.idxmax()}", axis=1)
-    rejected = pd.DataFrame({"row": rows.index[unusable], "reason": reason.astype("str").to_numpy()})
+    reasons = [f"no {name}" for name in rows[unusable].isna().idxmax(axis=1)]
+    rejected = pd.DataFrame({"row": rows.index[unusable], "reason": reasons})
     return rows[~unusable], rejected.astype({"row": "int64", "reason": "str"})
 
 
