@@ -116,6 +116,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     files = evaluation_files(params.gate, found, embedded=stage.embedded)
     never = results.never_predicted(test)
     say(*(f"⚠ grade {grade} ({definitions.GRADE_NAMES[grade]}) is never predicted" for grade in never))
+    say(*results.doubted_chances(found.model))
     tested = images.select(test["image_id"])
     distance = familiarity.load(folder).distances(before_refit(model, folder), tested)
     alike = alike_patients(arrangements(model, images), rows, params.alike_from)

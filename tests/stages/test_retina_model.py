@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 from importlib import import_module
 from pathlib import Path
@@ -473,7 +474,9 @@ def test_evaluate_leaves_out_other_eyes_of_training_patients(here: Path) -> None
     assert "95% interval" in winnow("evaluate", "other.csv", "--images", "other").stdout
 
 
-def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Path) -> None:
+def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     known = table("split/splits.parquet").query("split == 'train'")["image_id"].iloc[:8]
     rng = np.random.default_rng(9)
     for index in range(8):
@@ -483,14 +486,21 @@ def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(here: Pa
     for index, image_id in enumerate(known):
         with Image.open(io.BytesIO(drawn_files()[image_id])) as image:
             image.save(Path("other", "0", f"known_{index}.jpg"), quality=95)
+    Path("other/notes.txt").touch()
     done = winnow("evaluate", "other", "--json")
     assert done.exit_code == 0, done.stderr
+    assert re.search("^1 passed over, which are no photographs .*: notes.txt$", done.stderr, re.MULTILINE)
+    assert re.search(r"^grading \d+ photographs in 2 views each; .*train.network.views", done.stderr, re.MULTILINE)
+    assert "calibration made" not in done.stderr
     found = json.loads(done.stdout)
     assert found["photographs"]["in_source"] == 16
     assert found["photographs"]["seen_in_training"] >= 4, "saved again, they show the same"
     assert found["photographs"]["graded"] + found["photographs"]["ungradable"] >= 6
     assert "quadratic_weighted_kappa" in found["metrics"]
-    assert "quadratic_weighted_kappa" in winnow("evaluate", "other").stdout
+    monkeypatch.setattr("winnow.domains.retina.evaluation.results.ECE_MARGIN", -1.0)
+    again = winnow("evaluate", "other")
+    assert "quadratic_weighted_kappa" in again.stdout
+    assert "⚠ calibration made the chances worse here (ece " in again.stderr
     with pytest.raises(SourceError, match="looks like none of the formats"):
         winnow("evaluate", "params.yaml")
 

@@ -54,8 +54,10 @@ def grade(
     """
     trained = use_model("retina", model)
     from winnow.domains.retina import inference
+    from winnow.domains.retina.showing import say_passed_over
     from winnow.learn.devices import configured_device
 
+    say_passed_over(paths)
     graded = inference.grade_files(paths, explain, trained.folder, configured_device())
     if out is not None:
         write_text(out, as_csv(graded))
@@ -135,9 +137,13 @@ def evaluate(
         raise WinnowError(f"{data} does not exist", fix="name a CSV, an .npz, or a folder with one folder per grade")
     trained = use_model("retina", model)
     from winnow.domains.retina import inference
+    from winnow.domains.retina.evaluation.results import doubted_chances
+    from winnow.domains.retina.showing import say_passed_over
     from winnow.learn.devices import configured_device
 
+    say_passed_over([data])
     found = inference.judge_data(data, form, images, trained.folder, configured_device())
+    say(*doubted_chances(found["metrics"]))
     if as_json:
         print(json.dumps(trained.stamp(found), indent=2, sort_keys=True))
         return

@@ -23,11 +23,12 @@ from winnow.domains.retina.evaluation.results import grade_rows, intervals
 from winnow.domains.retina.metrics import statistics
 from winnow.domains.retina.model import familiarity
 from winnow.domains.retina.model.calibration import Calibration, load
-from winnow.domains.retina.model.grading import BEFORE_REFIT, before_refit, grade_photographs
+from winnow.domains.retina.model.grading import BEFORE_REFIT, before_refit
 from winnow.domains.retina.model.heatmaps import heat_maps, within_retina
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.rules.labels import label_photographs, patient_digest
 from winnow.domains.retina.rules.quality import quality_rules
+from winnow.domains.retina.showing import probabilities
 from winnow.domains.retina.source import formats
 from winnow.domains.retina.source.collect import Collected, collect
 from winnow.domains.retina.source.photographs import prepare
@@ -40,7 +41,6 @@ from winnow.images.store import Images, read_images, write_images
 from winnow.judge.intervals import values
 from winnow.judge.settings import Bootstrap
 from winnow.learn.trained import load_trained
-from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path
 from winnow.pipeline.tables import read_table
@@ -48,8 +48,6 @@ from winnow.show.heat import overlay
 
 SHOWN = 512
 """Pixels a side, at least, of the photograph under its heat map: the network may see far fewer."""
-BATCH = 64
-"""Photographs at a time."""
 UNLIKE_TRAINING = "unlike_training"
 """Why a picture that keeps all limits of quality is not graded."""
 REFERRAL = ("referable_sensitivity", "referable_specificity")
@@ -100,7 +98,7 @@ def grade_with(opened: Opened, paths: Sequence[Path], explain: Path | None) -> l
         graded = {name: _ungradable(name, str(rule)) for name, rule in zip(names, broken, strict=True)}
         places = np.flatnonzero(broken.isna())
         gradable = images.take(places)
-        raw = grade_photographs(model, gradable, views=model.views, batch_size=BATCH)
+        raw = probabilities(model, gradable)
         rows = grade_rows(raw, model.decision, calibration)
         for place, row in zip(places, rows.to_dict("records"), strict=True):
             graded[names[place]] = _grading(names[place], row, calibration, distance[place])
@@ -157,8 +155,7 @@ def judge_data(path: Path, form: str | None, images: Path | None, folder: Path, 
                 fix="use photographs with grades from 0 to 4 that the model was not trained on and that "
                 "`winnow retina grade` does not call ungradable",
             )
-        say(f"grading {len(photos):,} photographs in {model.views} views each …")
-        raw = grade_photographs(model, judged, views=model.views, batch_size=BATCH)
+        raw = probabilities(model, judged)
     rows = pd.concat([photos, grade_rows(raw, model.decision, calibration)], axis=1)
     rivals = _baselines(photos, known, model, calibration, refit=(folder / BEFORE_REFIT).exists())
     gradable = broken.isna().to_numpy(bool)

@@ -77,6 +77,22 @@ def test_photographs_are_looked_for_in_the_folders_beside_their_table(tmp_path: 
     assert found.source["images"] == tmp_path / "photographs"
 
 
+def test_a_folder_that_was_named_is_read_or_told(tmp_path: Path) -> None:
+    table, own, other = tmp_path / "grades.csv", tmp_path / "own", tmp_path / "other"
+    for file in (own / "a.png", other / "IMG_7.png"):
+        file.parent.mkdir()
+        Image.new("RGB", (8, 8)).save(file)
+    table.write_text("id_code,diagnosis\na,1\n")
+    with pytest.raises(SourceError, match=r"is read from .*other, but from .*own\n.*other holds .* such as IMG_7.png"):
+        recognise([table, other])
+    assert recognise([table, own])[0].source["images"] == own
+    table.write_text("id_code,diagnosis\nb,1\n")
+    with pytest.raises(SourceError, match="no file is named b, b.jpg") as refused:
+        recognise([table, own])
+    assert refused.value.where == f"{own} holds photographs such as a.png"
+    assert "name their folder, too" not in refused.value.fix
+
+
 def test_a_table_whose_rows_cannot_be_used_says_why_and_not_that_photographs_are_missing(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "words.csv").write_text("id_code,diagnosis\na,moderate\n")

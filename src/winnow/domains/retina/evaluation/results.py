@@ -22,6 +22,8 @@ from winnow.measure.calibration import reliability
 
 CLASSES = len(definitions.GRADES)
 Floats = NDArray[np.float64]
+ECE_MARGIN = 0.05
+"""A larger difference of calibration errors is told; a smaller one is common between samples of a few hundred."""
 
 
 def grade_rows(raw: Floats, decision: definitions.Decision, calibration: Calibration) -> pd.DataFrame:
@@ -41,6 +43,15 @@ def never_predicted(test: pd.DataFrame) -> list[int]:
         for grade in definitions.GRADES
         if (test["grade"] == grade).any() and not (test["predicted"] == grade).any()
     ]
+
+
+def doubted_chances(metrics: Mapping[str, float]) -> list[str]:
+    """A warning where calibration has made the chances clearly worse than they were."""
+    after, before = metrics["ece"], metrics["uncalibrated_ece"]
+    if after - before <= ECE_MARGIN:
+        return []
+    told = f"⚠ calibration made the chances worse here (ece {after:.3f}, uncalibrated_ece {before:.3f})"
+    return [f"{told}: do not rely on them; the temperature was fitted on validation photographs, few or unlike these"]
 
 
 def possible_grades(test: pd.DataFrame, calibration: Calibration) -> dict[str, float]:
