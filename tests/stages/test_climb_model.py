@@ -19,6 +19,7 @@ from winnow.domains.climb.model.artifacts import read_artifacts
 from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.sequences import conditions
+from winnow.domains.climb.serving import Grade
 from winnow.domains.climb.tables import Labels, Splits, Weights
 from winnow.learn.checkpoints import load_weights
 from winnow.learn.folder import model_folder
@@ -78,6 +79,11 @@ def test_no_test_route_is_in_the_model_folder(generator: Any) -> None:
     sides = CLIMB.table("split/splits.parquet").set_index("route_id")["split"]
     assert set(generator.artifacts.routes["route_id"]) == set(sides.index[sides != "test"])
     assert set(generator.artifacts.tokens["route_id"]) == set(sides.index[sides != "test"])
+
+
+def test_a_board_may_be_sent_as_a_number() -> None:
+    assert Grade.model_validate({"grade": "6C", "board": 2019}).board == "2019"
+    assert Grade(grade="6C").board is None
 
 
 @of_climb

@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from winnow.domains.climb import definitions
 from winnow.pipeline.errors import WinnowError
 
+FONT_OF_V = {
+    "V2": "5+", "V3": "6A or 6A+", "V4": "6B or 6B+", "V5": "6C or 6C+", "V6": "7A", "V7": "7A+", "V8": "7B or 7B+",
+    "V9": "7C", "V10": "7C+", "V11": "8A", "V12": "8A+", "V13": "8B", "V14": "8B+",
+}  # fmt: skip
+"""The Font grades of a V grade (Hueco scale), as the usual tables of comparison have them."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -17,16 +23,25 @@ class Asked:
     @classmethod
     def of(cls, *, grade: str, board: str | None = None, angle: int | None = None) -> "Asked":
         """Raises WinnowError for what no board has."""
-        font = definitions.parse_grade(grade)
-        if font is None:
-            raise WinnowError(
-                f"{grade} is not a Font grade of these boards", fix=f"one of {', '.join(definitions.GRADES)}"
-            )
+        font = _font(grade)
         if board is not None:
             _check_known("board", board, list(definitions.BOARDS))
         if angle is not None:
             _check_known("angle", angle, list(definitions.ANGLES))
         return cls(board, angle, font)
+
+
+def _font(grade: str) -> str:
+    """The Font grade of `6c+`, `f6C+`, `6C+/V5`, or of a V grade that is one Font grade only, as V7."""
+    first = grade.strip().upper().partition("/")[0].strip()
+    wanted = FONT_OF_V.get(first, first)
+    font = definitions.parse_grade(wanted.removeprefix("F"))
+    if font is not None:
+        return font
+    if first in FONT_OF_V:
+        raise WinnowError(f"the V grade {first} is {wanted} on the Font scale", fix="name one of the two")
+    scale = ", ".join(definitions.GRADES)
+    raise WinnowError(f"{grade} is not a Font grade of these boards", fix=f"one of {scale}, or V2 to V14")
 
 
 def _check_known(what: str, value: object, known: list[object]) -> None:

@@ -9,6 +9,7 @@ import typer
 from winnow.domains.climb import definitions
 from winnow.domains.climb.asked import Asked
 from winnow.learn.folder import ModelOption, use_model
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
 
 app = typer.Typer(no_args_is_help=True, help="Generate MoonBoard climbing routes.")
@@ -19,7 +20,7 @@ DPI = 110
 
 @app.command()
 def generate(
-    grade: Annotated[str, typer.Option(help="Font grade, such as 6C+")],
+    grade: Annotated[str, typer.Option(help="Font grade, such as 6C+; or a V grade that is one Font grade, as V7")],
     count: Annotated[int, typer.Option(min=1, max=1000, help="routes to generate")] = 5,
     board: Annotated[
         str | None,
@@ -40,6 +41,8 @@ def generate(
     if png is not None and png.suffix.lower() != ".png":
         raise WinnowError(f"{png} is not the name of a PNG file", fix=f"--png {png.with_suffix('.png')}")
     trained = use_model("climb", model)
+    if asked.grade != grade.strip().upper():
+        say(f"{grade} is taken as the Font grade {asked.grade}")
     from winnow.domains.climb.inference import Generator
     from winnow.learn.devices import configured_device
 

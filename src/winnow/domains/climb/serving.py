@@ -1,6 +1,6 @@
 """`winnow serve climb`: choose a grade, see routes on the board."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -19,9 +19,11 @@ DPI = 110
 class Grade(Question):
     """Routes of a grade."""
 
-    grade: str = Field(max_length=8, description="Font grade, such as 6C+")
+    grade: str = Field(max_length=8, description="Font grade, such as 6C+; or a V grade that is one Font grade, as V7")
     count: int = Field(1, ge=1, le=10, description="routes to generate")
-    board: str | None = Field(None, max_length=8, description="year of the board")
+    board: Annotated[str, Field(max_length=8, coerce_numbers_to_str=True)] | None = Field(
+        None, description="year of the board"
+    )
     angle: int | None = Field(None, description="degrees of overhang: 25 or 40")
     seed: int = Field(0, ge=0, le=2**63 - 1, description="the same seed gives the same routes")
 

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winnow.domains.climb import definitions
+from winnow.domains.climb.asked import FONT_OF_V, Asked
+from winnow.pipeline.errors import WinnowError
 
 
 @given(st.integers(0, definitions.CELLS - 1))
@@ -55,3 +57,16 @@ def test_roles_agree_with_the_app_where_it_tells_them(shared_data: Path) -> None
         right += sum(guess == known[cell] for guess, cell in zip(guessed, cells, strict=True))
         count += len(cells)
     assert right / count > 0.98
+
+
+@pytest.mark.parametrize(
+    ("asked", "font"), [("6c+", "6C+"), ("f7a+", "7A+"), ("6C+/V5", "6C+"), (" v7 ", "7A+"), ("V14", "8B+")]
+)
+def test_a_grade_may_be_asked_for_as_climbers_write_it(asked: str, font: str) -> None:
+    assert Asked.of(grade=asked).grade == font
+
+
+def test_a_v_grade_of_two_font_grades_names_both() -> None:
+    with pytest.raises(WinnowError, match=r"V5 is 6C or 6C\+"):
+        Asked.of(grade="V5")
+    assert [font for both in FONT_OF_V.values() for font in both.split(" or ")] == list(definitions.GRADES)

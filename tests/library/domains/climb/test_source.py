@@ -250,6 +250,7 @@ def test_a_broken_file_is_one_clear_error(name: str, content: bytes, message: st
     [
         ("routes.xlsx", b"PK\x03\x04", "is no text: it is an Excel file", "save the table as CSV"),
         ("mine.json", b'{"x": 1}', "looks like none of the formats", "data/source/climb/README.md"),
+        ("web.json", b'{"Data": [], "Total": 0}', "is empty: its list holds no problem", "export it again"),
         ("peer.json", b'{"deep": [{"moves": ["E6"]}]}', "looks like none of the formats", "climb.ingest.peers"),
     ],
 )

@@ -32,6 +32,10 @@ def guess(path: Path) -> str:
     document = read_json(path)
     form = looks_like(document)
     if form is None:
+        values = document.values() if isinstance(document, dict) else [document]
+        lists = [value for value in values if isinstance(value, list)]
+        if lists and not any(lists):
+            raise SourceError(f"{path} is empty: its list holds no problem", fix="export it again, or leave it out")
         cure = "web, app, guidebook, minimal or csv: data/source/climb/README.md describes them"
         if isinstance(document, dict) and all(isinstance(routes, list) for routes in document.values()):
             cure += "; routes that other models generated are named under climb.ingest.peers"
