@@ -60,6 +60,8 @@ def test_the_card_is_valid_and_tells_the_run(domain: Programs) -> None:
     values = [float(each) for each in shown[headline][1:] if each]
     assert values in (sorted(values), sorted(values, reverse=True)), "baselines from the strongest to the weakest"
     assert f"**{judgement['verdict']}**" in text
+    assert "\\`" not in text, "a name that a reason quotes as code shows a backslash"
+    assert f"learning rate {domain.section('train').learning_rate}" in text
     counts = rows_of(text, "## Data")["split"][0]
     assert f"train {domain.metrics('split')['rows_train']:,}" in counts
     for heading in ("Training", "Use", "Limits", "Licence"):

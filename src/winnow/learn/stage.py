@@ -48,6 +48,13 @@ def train_model(stage: Stage[Any, T], task: Task) -> Result:
     return result
 
 
+def told_training(params: TrainingSettings, last_epoch: int) -> str:
+    """The values of a training, and when it ended before its last epoch; phases say "at most" of theirs."""
+    told = told_values(params.model_dump())
+    stopped = [f"stopped early, after epoch {last_epoch}"] * (not params.phases and last_epoch < params.epochs)
+    return "; ".join([*told, *stopped])
+
+
 def readme(stage: Stage[Any, T], task: Task, result: Result) -> str:
     """What the model in a folder is, and how to use it; `winnow export` adds what only evaluate knows."""
     domain, metric, epoch = stage.domain, stage.params.early_stopping.metric, result.best_epoch
@@ -61,7 +68,7 @@ def readme(stage: Stage[Any, T], task: Task, result: Result) -> str:
         f"    winnow {domain} {task.example} --model .\n"
         f"    winnow {domain} --help\n\n"
         "In the checkout that trained it, without `--model`.\n\n"
-        f"## Training\n\n{'; '.join(told_values(stage.params.model_dump()))}.\n\n"
+        f"## Training\n\n{told_training(stage.params, result.history[-1]['epoch'])}.\n\n"
         "## Validation\n\n"
         "The epoch, and thresholds where there are some, were chosen on these rows: test results are worse.\n\n"
         f"| metric | validation |\n| --- | --- |\n{values}\n"

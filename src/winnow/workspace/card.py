@@ -5,7 +5,7 @@ figures are known only after evaluate.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from winnow.domains.load import has_module, load
 from winnow.judge.baselines import strongest
 from winnow.learn.card import Description
 from winnow.learn.folder import find_judgement, model_folder
-from winnow.learn.settings import told_values
 from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import JUDGEMENT, read_json
@@ -38,25 +37,25 @@ def model_card(domain: str) -> str:
     if judgement is None:
         raise WinnowError("the model is not the one that was evaluated last", where=str(folder), fix=evaluate)
     about: Description = load(domain, "card").CARD if has_module(domain, "card") else _unknown(domain)
-    locked = _locked(domain)
-    embedded = not locked.get("ingest", {}).get("sources")
+    sources = _sources(domain)
+    embedded = not sources
     headline = next(name.removesuffix("_baseline") for name in summary if name.endswith("_baseline"))
     decisive = [headline, *(name for name in summary if name != headline and name in judgement["model"])]
     blocks = [
         f"# {about.title}",
         about.task,
-        f"Verdict of its evaluation: **{judgement['verdict']}**, for {plain(_reason(judgement))}.",
-        "\n".join(["## Data", "", _data(about, metrics, locked, embedded=embedded)]),
+        f"Verdict of its evaluation: **{judgement['verdict']}**, for {_plain_reason(_reason(judgement))}.",
+        "\n".join(["## Data", "", _data(about, metrics, sources)]),
         "\n".join(
             [
                 "## Training",
                 "",
-                *(f"- {line}" for line in [*about.about(folder), *told_values(locked.get("train", {}))]),
+                *(f"- {line}" for line in [*about.about(folder), *_trained(folder)]),
             ]
         ),
         "\n".join(["## Test results", "", _results(judgement, headline, decisive)]),
         details("All test metrics", _all_metrics(judgement)),
-        "\n".join(["## Reasons of the verdict", "", *(f"- {plain(each)}" for each in judgement["reasons"])]),
+        "\n".join(["## Reasons of the verdict", "", *(f"- {_plain_reason(each)}" for each in judgement["reasons"])]),
         "\n".join(["## Use", "", about.use, "", *_commands(domain, folder, about)]),
         "\n".join(["## Limits", "", *(f"- {line}" for line in [*about.limits, *_never(judgement)])]),
         "\n".join(["## Licence", "", _licence(embedded=embedded)]),
@@ -68,6 +67,23 @@ def model_card(domain: str) -> str:
 def _reason(judgement: Mapping[str, Any]) -> str:
     """What decided: the first reason, without its word."""
     return str(judgement["reasons"][0]).partition(": ")[2].rstrip(".")
+
+
+def _plain_reason(reason: str) -> str:
+    """A reason as Markdown; it quotes names as code, and that mark would be escaped into a visible backslash."""
+    return plain(reason.replace("`", ""))
+
+
+def _trained(folder: Path) -> list[str]:
+    """What the training's own README says of its settings and of when it stopped."""
+    found = re.search(r"^## Training\n\n(.+)$", _readme(folder), re.MULTILINE)
+    return [found.group(1)] if found else []
+
+
+def _readme(folder: Path) -> str:
+    """The README that training wrote into the model's folder."""
+    readme = folder / "README.md"
+    return readme.read_text(encoding="utf-8") if readme.is_file() else ""
 
 
 def _never(judgement: Mapping[str, Any]) -> list[str]:
@@ -103,14 +119,12 @@ def _metadata(
     return str(data.to_yaml()).strip()
 
 
-def _data(about: Description, metrics: Path, locked: Mapping[str, Any], *, embedded: bool) -> str:
-    if embedded:
+def _data(about: Description, metrics: Path, sources: Sequence[Mapping[str, Any]]) -> str:
+    if not sources:
         lines = [f"Embedded synthetic data: {about.synthetic}. The figures say nothing about real {about.row}."]
     else:
-        sources = [
-            f"{plain(Path(str(each['path'])).name)} ({plain(each['format'])})" for each in locked["ingest"]["sources"]
-        ]
-        lines = [f"Sources: {', '.join(sources)}."]
+        named = [f"{plain(Path(str(each['path'])).name)} ({plain(each['format'])})" for each in sources]
+        lines = [f"Sources: {', '.join(named)}."]
     rows = []
     for stage in ("ingest", "filter", "label", "split"):
         if (metrics / f"{stage}.json").is_file():
@@ -159,9 +173,7 @@ def _number(value: float | None) -> str:
 
 def _commands(domain: str, folder: Path, about: Description) -> list[str]:
     """With a checkout and without one; the example is the one that training wrote into the folder, with known names."""
-    readme = folder / "README.md"
-    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
-    example = re.search(rf"winnow {domain} .+(?= --model \.)", text)
+    example = re.search(rf"winnow {domain} .+(?= --model \.)", _readme(folder))
     command = example.group() if example else f"winnow {domain} --help"
     names = iter(about.known(folder))
     command = re.sub(r"[A-Z]{2,}( – [A-Z]{2,})?", lambda word: next(names, word.group()), command)
@@ -187,16 +199,12 @@ def _licence(*, embedded: bool) -> str:
     return "winnow is Apache-2.0. The weights come from other data: their licence decides what may be done with them."
 
 
-def _locked(domain: str) -> dict[str, Any]:
-    """The params with which the stages of dvc.lock ran, by stage; empty without dvc.lock."""
+def _sources(domain: str) -> list[dict[str, Any]]:
+    """The sources with which ingest ran, by dvc.lock; none for the embedded data."""
     lock = Path("dvc.lock")
-    if not lock.is_file():
-        return {}
-    stages = Document(lock).content["stages"]
-    found: dict[str, Any] = {}
-    for name in ("ingest", "train"):
-        params = stages.get(f"{name}@{domain}", {}).get("params", {}).get("params.yaml", {})
-        found[name] = params.get(f"{domain}.{name}", {})
+    stages = Document(lock).content["stages"] if lock.is_file() else {}
+    params = stages.get(f"ingest@{domain}", {}).get("params", {}).get("params.yaml", {})
+    found: list[dict[str, Any]] = params.get(f"{domain}.ingest", {}).get("sources") or []
     return found
 
 
