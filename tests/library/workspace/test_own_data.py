@@ -261,11 +261,22 @@ def test_clean_pages_beside_a_table_of_something_else_are_clean_pages(here: list
     found = plan("documents", [folder])
     assert found.found[0].source["format"] == "clean_pages"
     assert "pages.csv" in found.found[0].told, "nobody should wonder what became of the table"
-    for name, content in {"metadata.csv": "filename,author\na.png,ann\n", "pages.csv": "name,score\na.png,1\n"}.items():
-        text(name, content)
-        with pytest.raises(SourceError):  # a table that is meant to hold labels
-            plan("documents", [folder])
-        Path(folder, name).unlink()
+    text("metadata.csv", "filename,author\na.png,ann\n")
+    (found_too,) = plan("documents", [folder]).found
+    assert found_too.source["format"] == "clean_pages"
+    assert "metadata.csv has no label" in found_too.told
+    assert "quality_score" in found_too.told, "a column of labels may have another name"
+    Path(folder, "metadata.csv").unlink()
+    text("pages.csv", "name,score\na.png,1\n")
+    with pytest.raises(SourceError):  # a table that is meant to hold labels
+        plan("documents", [folder])
+
+
+def test_scores_of_another_scale_are_refused_with_the_reason_and_the_cure(here: list[list[str]]) -> None:
+    page(Path("mine/a.png"))
+    with pytest.raises(SourceError, match="row 2: the score 85 is not between 0 and 1") as refused:
+        plan("documents", [text("labels.csv", "filename,quality_score\na.png,85\n")])
+    assert "divide those of 0 to 100 by 100" in refused.value.fix
 
 
 def test_what_a_folder_holds_besides_pages_is_told_once(
