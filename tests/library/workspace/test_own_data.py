@@ -349,6 +349,26 @@ def test_scores_find_the_filter_that_has_them_or_get_one(
         assert sorted(found.scores["score"]) == expected
 
 
+@pytest.mark.parametrize(
+    ("bad", "rows", "told"),
+    [
+        ("n/a", 30, "1 of 30 rows of a.csv have no scores that can be used (row 2: the score of valence is 'n/a')"),
+        ("n/a", 30, ": ingest leaves them out"),
+        ("n/a", 6, "ingest stops (articles.ingest.max_rejected_share: 0.05)"),
+        ("", 30, "1 of 30 rows of a.csv have no score: the label stage needs an oracle"),
+    ],
+)
+@pytest.mark.parametrize("names", ["Valence;Arousal;Dominance", "Own;Other;Third"])
+def test_rows_whose_scores_cannot_be_used_are_told_with_what_becomes_of_them(
+    here: list[list[str]], names: str, bad: str, rows: int, told: str
+) -> None:
+    shutil.copytree(ROOT / "data/source/articles/filters", "data/source/articles/filters")
+    lines = [f"{number};word;" + ";".join([bad if number == 1 else "3"] * 3) for number in range(rows)]
+    lines = "\n".join([f"id;text;{names}", *lines])
+    shown = "\n".join(plan("articles", [text("a.csv", lines)]).lines())
+    assert told.replace("valence", names.lower().partition(";")[0]) in shown
+
+
 def test_the_present_filter_stays_where_it_fits_and_an_oracle_of_the_user_is_not_replaced(
     here: list[list[str]],
 ) -> None:
