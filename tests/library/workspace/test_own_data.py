@@ -391,9 +391,23 @@ def test_other_numbers_of_an_article_are_not_taken_for_scores(here: list[list[st
     assert "use_scores" not in found.told
 
 
-def test_a_file_of_other_fields_is_refused_by_their_names(here: list[list[str]]) -> None:
-    with pytest.raises(SourceError, match="headline, body"):
-        plan("articles", [text("a.jsonl", '{"headline": "one", "body": "two"}\n')])
+@pytest.mark.parametrize(
+    ("name", "content", "told", "cure"),
+    [
+        ("a.jsonl", '{"headline": "one", "body": "two"}', "no field id and content (or text)", "it has headline, body"),
+        ("a.jsonl", '{"id": 1, "body": "two"}', "no field content (or text)", "rename one to content, or add"),
+        ("a.jsonl", '{"id": 1}\n{"text": "two"}', "no row with id and content (or text)", "it has id, text"),
+        ("a.csv", "id,body\n1,two\n", "no column content (or text)", "rename one to content, or add"),
+        ("a.csv", ",".join(f"c{n}" for n in range(99)) + "\n", "no column id and", "c11, … (99 in all)"),
+    ],
+)
+def test_a_file_of_other_fields_is_refused_with_what_is_missing_and_its_first_fields(
+    here: list[list[str]], name: str, content: str, told: str, cure: str
+) -> None:
+    with pytest.raises(SourceError) as refused:
+        plan("articles", [text(name, content)])
+    assert told in refused.value.what
+    assert cure in refused.value.fix
 
 
 def test_texts_without_scores_are_told_to_need_an_oracle_unless_there_is_one(here: list[list[str]]) -> None:
