@@ -57,6 +57,8 @@ def test_dataset_writes_the_guides_folder_and_real_mode_reads_it_again(here: Pat
     assert whole["quality_score"].to_numpy() == pytest.approx(definitions.severity_score(severities), abs=1e-5)
     summary = Path("made/dataset_summary.txt").read_text()
     assert f"{8 * copies} images of 8 documents" in summary
+    told = ("reading 8 files", f"8 pages, degrading each {copies} times", f"writing {8 * copies} images")
+    assert [line for line in told if line not in result.stderr] == []
     assert "⚠ class High has" in summary
     assert winnow("dataset", "clean", "made").exception.what == "made is not empty"  # type: ignore[union-attr]
 
@@ -147,6 +149,13 @@ def test_dataset_refuses_what_it_cannot_use(here: Path) -> None:
     assert isinstance(found.exception, WinnowError)
     assert "nothing to train on" in found.exception.what
     assert not Path("made").exists()
+
+
+def test_without_params_it_is_told_where_they_come_from(here: Path) -> None:
+    Path("params.yaml").unlink()
+    found = winnow("dataset", str(clean(2)), "made")
+    assert isinstance(found.exception, WinnowError)
+    assert "copy its params.yaml here" in found.exception.fix
 
 
 def test_params_that_are_no_yaml_are_refused_with_the_line(here: Path) -> None:

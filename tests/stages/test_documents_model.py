@@ -282,7 +282,9 @@ def test_evaluate_leaves_out_pages_that_were_seen_in_training(here: Path) -> Non
     (folder / "metadata.csv").write_text("\n".join(["filename,quality_score,quality_class,issues", *rows]) + "\n")
     found = json.loads(winnow("evaluate", str(folder), "--json").stdout)
     assert found["pages"] == {"in_source": 4, "rejected": 0, "seen_in_training": 2, "judged": 2}
-    assert "seen in training 2" in winnow("evaluate", str(folder)).stdout
+    shown = winnow("evaluate", str(folder))
+    assert "seen in training 2" in shown.stdout
+    assert "judging 4 files" in shown.stderr
 
     carried = set(table("train/model/seen.parquet")["perceptual_hash"])
     hashes = pages.set_index("image_id")["perceptual_hash"]

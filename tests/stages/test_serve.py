@@ -223,6 +223,17 @@ def test_the_page_shows_the_answer_and_the_verdict_on_the_model(here: Open) -> N
         assert ("data:image/png" in response.text) == bool(case.question.get("explain") or "grade" in case.question)
 
 
+def test_the_api_names_the_command_as_it_is_and_takes_text_as_files_do(here: Open) -> None:
+    if here.service.domain != "articles":
+        pytest.skip("the other commands have --json, and no field `content`")
+    seen = text_of(requests.get(f"{here.address}/api").text)
+    assert "winnow articles score" in seen
+    assert "--json" not in seen
+    line = here.cases[0].question
+    as_text = {"text" if name == "content" else name: each for name, each in line.items()}
+    assert ask(here, as_text, None).json() == ask(here, line, None).json()
+
+
 def test_a_list_of_json_is_what_a_title_a_line_is(here: Open) -> None:
     """And no comma or semicolon within a title parts it."""
     domain = here.service.domain
@@ -290,6 +301,13 @@ def test_a_question_that_is_wrong_gets_one_message(here: Open) -> None:
         assert "Traceback" not in response.text
         assert str(Path.cwd()) not in response.text
         assert "/tmp" not in response.text
+
+
+def test_a_damaged_file_is_not_called_one_of_another_kind(here: Open) -> None:
+    if not here.service.accept:
+        pytest.skip("a domain without files")
+    for name in ("a.png", *(["a.pdf"] if ".pdf" in here.service.accept else [])):
+        assert "damaged" in ask(here, {}, (name, b"%PDF-1.4\n")).json()["to_do"]
 
 
 def test_pages_need_no_other_host_and_no_script(here: Open) -> None:

@@ -3,7 +3,7 @@ The web application: for every service a JSON API and one page, rendered here wi
 
     GET  /                      the domains that are served, with the verdicts on their models
     GET  /DOMAIN                the page with its form;  POST /DOMAIN: the form's answer
-    POST /api/DOMAIN/VERB       the answer as JSON: what `winnow DOMAIN VERB --json` prints
+    POST /api/DOMAIN/VERB       the answer as JSON: what `winnow DOMAIN VERB` prints as JSON
     GET  /openapi.json, /api    the API's description, for programs and for people
 """
 
@@ -88,7 +88,7 @@ def make_app(
     app = FastAPI(
         title="winnow",
         version=version("winnow"),
-        description="Trained models, asked as by the command line: `winnow DOMAIN VERB --json` gives the same answers.",
+        description="Trained models, asked as by the command line, which gives the same answers as JSON.",
         docs_url=None,  # these pages load scripts from another host
         redoc_url=None,
         lifespan=lifespan,
@@ -174,7 +174,7 @@ def _add_api(app: FastAPI, service: Service, worker: Worker) -> None:
     path = f"/api/{service.domain}/{service.verb}"
     about: dict[str, Any] = {
         "summary": service.title,
-        "description": f"{service.lead} Gives what `winnow {service.domain} {service.verb} --json` prints.",
+        "description": f"{service.lead} Gives what `winnow {service.domain} {service.verb}` prints as JSON.",
         "operation_id": f"{service.domain}_{service.verb}",
         "responses": {
             422: {"description": "what is wrong with the question, as `error` and `to_do`"},

@@ -20,6 +20,10 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+DAMAGED = "open it in a viewer: if it is damaged, save it again"
+"""What to do about a file that cannot be read, and whose kind can."""
+
+
 class TooSlowError(WinnowError):
     """An answer took longer than the server allows."""
 
@@ -69,7 +73,7 @@ class Upload:
 
 Answer = Callable[[Any, Any, Clock], Any]
 """From a question of the service's type, the Upload where it takes one (else None), and the time that is left: what the
-command line prints with `--json`, without the verdict on the model. Raises WinnowError for a question that cannot be
+command line prints as JSON, without the verdict on the model. Raises WinnowError for a question that cannot be
 answered."""
 
 

@@ -261,11 +261,22 @@ def test_clean_pages_beside_a_table_of_something_else_are_clean_pages(here: list
     found = plan("documents", [folder])
     assert found.found[0].source["format"] == "clean_pages"
     assert "pages.csv" in found.found[0].told, "nobody should wonder what became of the table"
-    for name, content in {"metadata.csv": "filename,author\na.png,ann\n", "pages.csv": "name,score\na.png,1\n"}.items():
-        text(name, content)
-        with pytest.raises(SourceError):  # a table that is meant to hold labels
-            plan("documents", [folder])
-        Path(folder, name).unlink()
+    text("metadata.csv", "filename,author\na.png,ann\n")
+    (found_too,) = plan("documents", [folder]).found
+    assert found_too.source["format"] == "clean_pages"
+    assert "metadata.csv has no label" in found_too.told
+    assert "quality_score" in found_too.told, "a column of labels may have another name"
+    Path(folder, "metadata.csv").unlink()
+    text("pages.csv", "name,score\na.png,1\n")
+    with pytest.raises(SourceError):  # a table that is meant to hold labels
+        plan("documents", [folder])
+
+
+def test_scores_of_another_scale_are_refused_with_the_reason_and_the_cure(here: list[list[str]]) -> None:
+    page(Path("mine/a.png"))
+    with pytest.raises(SourceError, match="row 2: the score 85 is not between 0 and 1") as refused:
+        plan("documents", [text("labels.csv", "filename,quality_score\na.png,85\n")])
+    assert "divide those of 0 to 100 by 100" in refused.value.fix
 
 
 def test_what_a_folder_holds_besides_pages_is_told_once(
@@ -338,6 +349,26 @@ def test_scores_find_the_filter_that_has_them_or_get_one(
         assert sorted(found.scores["score"]) == expected
 
 
+@pytest.mark.parametrize(
+    ("bad", "rows", "told"),
+    [
+        ("n/a", 30, "1 of 30 rows of a.csv have no scores that can be used (row 2: the score of valence is 'n/a')"),
+        ("n/a", 30, ": ingest leaves them out"),
+        ("n/a", 6, "ingest stops (articles.ingest.max_rejected_share: 0.05)"),
+        ("", 30, "1 of 30 rows of a.csv have no score: the label stage needs an oracle"),
+    ],
+)
+@pytest.mark.parametrize("names", ["Valence;Arousal;Dominance", "Own;Other;Third"])
+def test_rows_whose_scores_cannot_be_used_are_told_with_what_becomes_of_them(
+    here: list[list[str]], names: str, bad: str, rows: int, told: str
+) -> None:
+    shutil.copytree(ROOT / "data/source/articles/filters", "data/source/articles/filters")
+    lines = [f"{number};word;" + ";".join([bad if number == 1 else "3"] * 3) for number in range(rows)]
+    lines = "\n".join([f"id;text;{names}", *lines])
+    shown = "\n".join(plan("articles", [text("a.csv", lines)]).lines())
+    assert told.replace("valence", names.lower().partition(";")[0]) in shown
+
+
 def test_the_present_filter_stays_where_it_fits_and_an_oracle_of_the_user_is_not_replaced(
     here: list[list[str]],
 ) -> None:
@@ -360,9 +391,23 @@ def test_other_numbers_of_an_article_are_not_taken_for_scores(here: list[list[st
     assert "use_scores" not in found.told
 
 
-def test_a_file_of_other_fields_is_refused_by_their_names(here: list[list[str]]) -> None:
-    with pytest.raises(SourceError, match="headline, body"):
-        plan("articles", [text("a.jsonl", '{"headline": "one", "body": "two"}\n')])
+@pytest.mark.parametrize(
+    ("name", "content", "told", "cure"),
+    [
+        ("a.jsonl", '{"headline": "one", "body": "two"}', "no field id and content (or text)", "it has headline, body"),
+        ("a.jsonl", '{"id": 1, "body": "two"}', "no field content (or text)", "rename one to content, or add"),
+        ("a.jsonl", '{"id": 1}\n{"text": "two"}', "no row with id and content (or text)", "it has id, text"),
+        ("a.csv", "id,body\n1,two\n", "no column content (or text)", "rename one to content, or add"),
+        ("a.csv", ",".join(f"c{n}" for n in range(99)) + "\n", "no column id and", "c11, … (99 in all)"),
+    ],
+)
+def test_a_file_of_other_fields_is_refused_with_what_is_missing_and_its_first_fields(
+    here: list[list[str]], name: str, content: str, told: str, cure: str
+) -> None:
+    with pytest.raises(SourceError) as refused:
+        plan("articles", [text(name, content)])
+    assert told in refused.value.what
+    assert cure in refused.value.fix
 
 
 def test_texts_without_scores_are_told_to_need_an_oracle_unless_there_is_one(here: list[list[str]]) -> None:

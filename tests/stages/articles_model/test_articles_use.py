@@ -149,6 +149,22 @@ def test_a_gzip_file_and_articles_with_odd_dates_are_scored(here: Programs, monk
     assert not list(Path().glob("titles.out*")), "an empty file of a run that scored nothing"
     again = runner.invoke(app, ["score", "in.jsonl", "--out", "in.jsonl.out"])
     assert "in.jsonl.out was there already and is replaced" in again.stderr
+    Path("letter.txt").write_bytes("The town – rebuilt\n\nits café.\n".encode("cp1252"))
+    done = runner.invoke(app, ["score", "letter.txt"])
+    assert json.loads(done.stdout)["id"] == "letter"
+    assert "taken as one article" in done.stderr
+    Path("in.txt").write_bytes(text)
+    assert '"scored": 30' in runner.invoke(app, ["score", "in.txt", "--out", "txt.out"]).output, "JSONL by another name"
+
+
+def test_a_file_of_another_kind_is_told_what_is_read(tmp_path: Path) -> None:
+    for name, content in (("letter.docx", b"PK\x03\x04"), ("whole.json", b'[{"id": 1, "content": "words"}]')):
+        file = tmp_path / name
+        file.write_bytes(content)
+        refused = CliRunner().invoke(app, ["score", str(file)]).exception
+        assert isinstance(refused, WinnowError)
+        assert ".jsonl" in refused.fix
+        assert ".txt (one article)" in refused.fix
 
 
 RULES = """\

@@ -20,7 +20,7 @@ from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Prices
 from winnow.domains.articles.rules.labelling import announce
 from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Reply, Tokens
-from winnow.domains.articles.rules.outcomes import Article, Use
+from winnow.domains.articles.rules.outcomes import Article, Use, told_of
 from winnow.domains.articles.rules.questions import MalformedAnswer, parse_answer
 from winnow.pipeline.errors import WinnowError
 
@@ -312,6 +312,16 @@ def test_costs_do_not_depend_on_the_order_of_answers() -> None:
             use.add(reply, now=True, malformed=False)
         costs |= {use.cost_usd, use.paid_now_usd}
     assert len(costs) == 1
+
+
+def test_a_run_that_goes_on_tells_how_many_answers_were_kept(here: Programs, definition: Definition) -> None:
+    told = []
+    with OracleServer(good(definition)) as server:
+        for count in (3, 5):
+            with open_labeller(definition, settings(server), 1.0, 0) as labeller:
+                told.append(told_of(labeller.label_all(some_articles(count)), labeller.use))
+    assert "kept" not in told[0]
+    assert "5 answers, of which 0 malformed and 3 kept from earlier runs" in told[1]
 
 
 def test_a_probe_about_an_article_that_is_known_is_announced(

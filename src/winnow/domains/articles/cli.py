@@ -1,6 +1,7 @@
 """`winnow articles …`: calibrate the oracle's prompt, label a file with it, score a file by the model, report."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import typer
 from winnow.domains.articles.params import Common, Label
 from winnow.learn.folder import ModelOption, use_model
 from winnow.pipeline.checkout import enter_checkout
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import read_json
 from winnow.pipeline.params import PARAMS_FILE, Document
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Score articles on a filter's dimensions.")
 
+READ = ".jsonl or .jsonl.gz (a JSON object with id and content a line), .csv (these columns), .txt (one article)"
 OTHER = (".csv", ".tsv", ".parquet", ".gz", ".xlsx", ".zip")
 """Suffixes of files that are not written."""
 ONCE = "should the run be stopped, go on without --retry: with it new answers, too, are asked for and paid again"
@@ -122,7 +125,9 @@ def label(
 
 @app.command()
 def score(
-    file: Annotated[Path, typer.Argument(help="JSONL, one article a line: id, title, content (or text); or CSV")],
+    file: Annotated[
+        Path, typer.Argument(help="JSONL, one article a line: id, title, content (or text); CSV; .txt: one article")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="JSONL to write; a run that was stopped is continued (default: print)")
     ] = None,
@@ -194,9 +199,15 @@ def _labeller() -> "Iterator[tuple[Labeller, str, Label]]":
 
 
 def _check_file(file: Path, out: Path | None) -> None:
+    from winnow.domains.articles.source.formats import begins_as_json, is_plain
+
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "is no regular file" if file.exists() else "does not exist"
-        raise WinnowError(f"{file} {what}", fix="name one file of texts: .jsonl, .jsonl.gz or .csv")
+        raise WinnowError(f"{file} {what}", fix=f"name one file of texts: {READ}")
+    if is_plain(file):
+        say(f"{file} is taken as one article; for several: .jsonl, an article a line, or .csv")
+    elif not (re.search(r"\.(jsonl|[ct]sv)(\.gz)?$", file.name, re.IGNORECASE) or begins_as_json(file)):
+        raise WinnowError(f"{file} is in none of the formats that are read", fix=f"name one of {READ}")
     if out is not None and out.suffix.lower() in OTHER:
         raise WinnowError(
             f"--out {out} names another format: JSONL is written", fix=f"--out {out.with_suffix('.jsonl')}"

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from winnow.domains.articles.inference import score_lines, sieve_of
 from winnow.domains.articles.model.scoring import load_scorer
@@ -16,7 +16,12 @@ from winnow.serve.service import Clock, Question, Service, Upload
 class Article(Question):
     """An article, as a line of the files that `winnow articles score` reads."""
 
-    content: str = Field(min_length=1, max_length=500_000, description="the text")
+    content: str = Field(
+        validation_alias=AliasChoices("content", "text"),  # as in files
+        min_length=1,
+        max_length=500_000,
+        description="the text; the name `text` is read, too",
+    )
     title: str = Field("", max_length=10_000, description="the title, which may be empty")
     id: str = Field("article", min_length=1, max_length=500, description="given back with the scores")
 

@@ -235,11 +235,20 @@ def dataset(
 ) -> None:
     """Write a data set as train, val and test folders of images with CSV files, with the settings of params.yaml.
 
+    It needs a checkout, or a params.yaml in the working folder, and no model.
+
     Example: winnow documents dataset clean pages
     """
     from winnow.domains.documents.rules.dataset import Settings, make_dataset
 
-    document = Document((checkout_root() or Path()) / PARAMS_FILE)
+    file = (checkout_root() or Path()) / PARAMS_FILE
+    if not file.exists():
+        raise WinnowError(
+            "a data set is made with the settings of params.yaml, which the working folder does not hold",
+            where=str(Path.cwd()),
+            fix="run it in a checkout of winnow, or copy its params.yaml here",
+        )
+    document = Document(file)
     seed = document.content.get("seed")
     if not isinstance(seed, int):
         raise ParamsError(f"`seed` is {seed!r}: a whole number is expected", where=str(document.path))

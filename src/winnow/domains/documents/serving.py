@@ -14,7 +14,7 @@ from winnow.learn.devices import configured_device
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.errors import WinnowError
 from winnow.serve.pictures import file_uri
-from winnow.serve.service import Clock, Question, Service, Upload
+from winnow.serve.service import DAMAGED, Clock, Question, Service, Upload
 
 
 class Scan(Question):
@@ -38,7 +38,7 @@ def open_service(trained: TrainedModel) -> Service:
                     entry["explained"] = file_uri(entry["explained"])
                 entries.append({**entry, "file": upload.name, "document": _document(upload.name)})
         if all("error" in entry for entry in entries):
-            raise WinnowError(f"{upload.name}: {entries[0]['error']}", fix=f"send one of {', '.join(SUFFIXES)}")
+            raise WinnowError(f"{upload.name}: {entries[0]['error']}", fix=DAMAGED)
         return list(whole_documents(entries, deque()))
 
     return Service(

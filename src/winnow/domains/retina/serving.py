@@ -12,7 +12,7 @@ from winnow.learn.devices import configured_device
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.errors import WinnowError
 from winnow.serve.pictures import file_uri
-from winnow.serve.service import Clock, Question, Service, Upload
+from winnow.serve.service import DAMAGED, Clock, Question, Service, Upload
 
 
 class Photograph(Question):
@@ -31,7 +31,7 @@ def open_service(trained: TrainedModel) -> Service:
             if "explained" in graded:
                 graded["explained"] = file_uri(graded["explained"])
         if "error" in graded:
-            raise WinnowError(f"{upload.name}: {graded['error']}", fix=f"send one of {', '.join(SUFFIXES)}")
+            raise WinnowError(f"{upload.name}: {graded['error']}", fix=DAMAGED)
         return [{**graded, "file": upload.name}]
 
     return Service(

@@ -90,6 +90,8 @@ class Use:
     batched: Tokens = NONE
     """those of the tokens that came through the Batch API, which costs less"""
     batched_now: Tokens = NONE
+    kept: int = 0
+    """answers that an earlier run had stored"""
     malformed: int = 0
     """answers that broke the schema"""
     estimated: int = 0
@@ -99,6 +101,7 @@ class Use:
 
     def add(self, reply: Reply, *, now: bool, malformed: bool) -> None:
         self.requests += 1
+        self.kept += not now
         self.tokens = self.tokens.plus(reply.tokens)
         self.malformed += malformed
         self.estimated += reply.estimated
@@ -125,6 +128,8 @@ def told_of(found: Sequence[Labelled], use: Use) -> str:
     counts = {name: outcomes.count(name) for name in ("scored", "malformed", "refused", "not reached")}
     listed = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name != "not reached")
     told = f"{len(found)} articles: {listed}; {use.requests} answers, of which {use.malformed} malformed"
+    if use.kept:
+        told += f" and {use.kept} kept from earlier runs"
     if use.cost_usd:
         told += f", ${use.cost_usd:.4f}, of which ${use.paid_now_usd:.4f} paid now"
     if use.estimated:

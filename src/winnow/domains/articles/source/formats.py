@@ -4,13 +4,14 @@ import datetime as dt
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 from pyarrow import parquet
 
+from winnow.curate.delimited import lines_of as text_lines
 from winnow.curate.delimited import read_delimited
 from winnow.domains.articles.definitions import FilterConfig
 from winnow.pipeline.errors import SourceError
@@ -19,6 +20,9 @@ from winnow.pipeline.reading import open_packed, reading, reason
 SPLITS = {"train": "train", "val": "val", "validation": "val", "dev": "val", "test": "test"}
 """What sources call the splits of their own."""
 
+NEEDED = ("id", "content")
+MOST_NAMED = 12
+"""Columns of a file that a message lists."""
 KNOWN = ("id", "title", "content", "source", "published", "language", "split")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?=$|[T ])")
 
@@ -60,6 +64,17 @@ def is_csv(path: Path) -> bool:
     return path.name.removesuffix(".gz").lower().endswith((".csv", ".tsv"))
 
 
+def is_plain(path: Path) -> bool:
+    """Whether the file is a text as it is: a .txt that does not begin as JSON does."""
+    return path.suffix.lower() == ".txt" and not begins_as_json(path)
+
+
+def begins_as_json(path: Path) -> bool:
+    """Whether an object begins the file, perhaps after a byte order mark."""
+    with reading(path, "cannot be read", fix="copy it again"), path.open("rb") as file:
+        return file.read(1000).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+
+
 def csv_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
     """The rows of a CSV by the names of its columns, in small letters; empty cells are left out, numbers are numbers.
 
@@ -68,16 +83,25 @@ def csv_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
     header, *lines = read_delimited(path)
     names = [re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_") for name in header]
     names = ["content" if name == "text" and "content" not in names else name for name in names]
-    if missing := [name for name in ("id", "content") if name not in names]:
-        raise SourceError(
-            f"{path} has no column {' and '.join(missing)}", fix=f"it has {', '.join(header)}: rename one"
-        )
+    if missing := [name for name in NEEDED if name not in names]:
+        raise lacking(path, "column", missing, header)
     for cells in filter(any, lines):
         if len(cells) != len(names):
             yield f"it has {len(cells)} cells, and the header {len(names)}"
             continue
         filled = {name: cell for name, cell in zip(names, cells, strict=True) if name and cell.strip()}
         yield {name: cell if name in KNOWN else _number(cell) for name, cell in filled.items()}
+
+
+def lacking(path: Path, kind: str, missing: Sequence[str], names: Sequence[str]) -> SourceError:
+    """The refusal of a file that has the columns (or fields) `names`, and not those that are `missing`."""
+    more = f", … ({len(names)} in all)" if len(names) > MOST_NAMED else ""
+    renamed = " and ".join(f"one to {name}" for name in missing)
+    needed = " and ".join("content (or text)" if name == "content" else name for name in missing)
+    return SourceError(
+        f"{path} has no {kind} {needed}",
+        fix=f"it has {', '.join(names[:MOST_NAMED])}{more}: rename {renamed}, or add what is missing",
+    )
 
 
 def _number(cell: str) -> float | str:
@@ -96,8 +120,12 @@ def jsonl_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
 def lines_of(path: Path, progress: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
     """The lines of a file, or of a gzip file, that are not blank; `progress` is told how many bytes of it were read.
 
-    The rows of a CSV are given as such lines, because programs write both.
+    The rows of a CSV are given as such lines, because programs write both, and so is a plain text, as one article.
     """
+    if is_plain(path):
+        yield json.dumps({"id": path.stem, "content": "".join(text_lines(path))}, ensure_ascii=False).encode()
+        progress(path.stat().st_size)
+        return
     if is_csv(path):
         for row in csv_rows(path):
             yield json.dumps(row, ensure_ascii=False).encode()
@@ -130,11 +158,8 @@ def parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
         file = parquet.ParquetFile(path)
         batches = file.iter_batches(batch_size=PARQUET_ROWS)
     names = with_content(dict.fromkeys(file.schema_arrow.names))
-    missing = [name for name in ("id", "content") if name not in names]
-    if missing:
-        raise SourceError(
-            f"{path} has no column {' and '.join(missing)}", fix=f"it has {', '.join(file.schema_arrow.names)}"
-        )
+    if missing := [name for name in NEEDED if name not in names]:
+        raise lacking(path, "column", missing, file.schema_arrow.names)
     while True:
         with reading(
             path, "is not a readable Parquet file", fix=fix

@@ -7,12 +7,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from winnow.domains.articles.definitions import RATIONALE
+from ruamel.yaml import YAML
+
+from winnow.domains.articles.definitions import RATIONALE, FilterConfig
 from winnow.domains.articles.source.filters import FOLDER, known_filters, read_filter
 from winnow.domains.articles.source.formats import NotAnArticle, is_csv, own_scores, rows_of, scores_of
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.recognised import Needs, Setting
 
+SCORED = ("scored", "csv")
+"""Formats that can hold scores."""
 FIRST = 200
 """Rows that are looked at."""
 WITHOUT_SCORES = (
@@ -41,7 +45,7 @@ def needs(sources: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> Ne
 
     Only where no oracle of the user's is set up: its answers are compared with the scores.
     """
-    paths = [Path(each["path"]) for each in sources if each["format"] in {"scored", "csv"}]
+    paths = [Path(each["path"]) for each in sources if each["format"] in SCORED]
     rows = [row for path in paths for row in islice(_scored(path), FIRST)]
     if not rows:
         is_ready = not sources or params["label"]["oracle"]["provider"] != "rules"
@@ -62,7 +66,36 @@ def needs(sources: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> Ne
             settings.append(Setting("label.use_scores", True, "the scores are the labels, and no oracle is asked"))
     elif not params["label"]["use_scores"]:
         told = ("the scores are compared with the oracle's; to learn from them: articles.label.use_scores: true",)
-    return Needs(tuple(settings), files, told)
+    own = YAML(typ="safe").load(files[FOLDER / chosen / "config.yaml"]) if files else None
+    config = FilterConfig.model_validate(own) if own else read_filter(chosen).config
+    return Needs(tuple(settings), files, (*told, *_without_scores(sources, config, params)))
+
+
+def _without_scores(
+    sources: Sequence[Mapping[str, Any]], config: FilterConfig, params: Mapping[str, Any]
+) -> Iterator[str]:
+    """What becomes of the rows whose scores cannot be used, and of those that have none."""
+    most, provider = params["ingest"]["max_rejected_share"], params["label"]["oracle"]["provider"]
+    for form, path in ((each["format"], Path(each["path"])) for each in sources if each["format"] in SCORED):
+        count, odd, empty = 0, list[str](), 0
+        for count, row in enumerate(rows_of(form, path), 1):
+            if isinstance(row, str):
+                continue
+            if form == "csv" and not any(name in row for name in config.names):
+                empty += 1
+                continue
+            try:
+                scores_of(row, config)
+            except NotAnArticle as reason:
+                odd.append(f"row {count}: {reason}")
+        if odd:
+            stops = f"ingest stops (articles.ingest.max_rejected_share: {most:g}): correct or remove them first"
+            becomes = stops if len(odd) > most * count else "ingest leaves them out"
+            yield f"{len(odd)} of {count} rows of {path.name} have no scores that can be used ({odd[0]}): {becomes}"
+        if empty:
+            needed = "the label stage needs an oracle for them (articles.label.oracle), or remove them"
+            becomes = needed if provider == "rules" else "the oracle is asked about them"
+            yield f"{empty} of {count} rows of {path.name} have no score: {becomes}"
 
 
 def _scored(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from winnow.domains.articles.source.formats import own_scores, rows_of, with_content
+from winnow.domains.articles.source.formats import NEEDED, lacking, own_scores, rows_of, with_content
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.recognised import Recognised, unknown
 
@@ -32,15 +32,14 @@ def _source(path: Path) -> Recognised:
     except SourceError as error:
         raise unknown(path, LOOKED_FOR, [error]) from None
     objects = [with_content(row) for row in rows if not isinstance(row, str)]
-    whole = [row for row in objects if "id" in row and "content" in row]
+    whole = [row for row in objects if all(name in row for name in NEEDED)]
     if not whole:
-        first = next((row for row in rows if isinstance(row, str)), "it is empty")
-        fields = dict.fromkeys(name for row in rows if not isinstance(row, str) for name in row)
-        if fields:
-            first = f"no row has id and content (or text); its fields are {', '.join(fields)}"
-        raise unknown(
-            path, LOOKED_FOR, [SourceError(first, fix="rename one to id and one to content" if fields else "")]
-        )
+        refused = SourceError(next((row for row in rows if isinstance(row, str)), "it is empty"))
+        if any(objects):
+            missing = [name for name in NEEDED if not any(name in row for row in objects)]
+            fields = dict.fromkeys(name for row in rows if not isinstance(row, str) for name in row)
+            refused = lacking(path, "field" if missing else "row with", missing or NEEDED, list(fields))
+        raise unknown(path, LOOKED_FOR, [refused])
     form = "scored" if form == "jsonl" and any(map(_has_scores, whole)) else form
     told = f"{form}, {len(whole)} of the first {len(rows)} rows{_about_scores(form, whole)}"
     preset = "scored" if form in {"scored", "csv"} and any(map(own_scores, whole)) else "minilm"

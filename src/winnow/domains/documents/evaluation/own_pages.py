@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from tqdm import tqdm
 
 from winnow.domains.documents import definitions
 from winnow.domains.documents.definitions import Floats
@@ -21,6 +22,7 @@ from winnow.domains.documents.tables import Seen
 from winnow.images.alike import print_map, same_map
 from winnow.images.codec import ImageError, Pixels
 from winnow.judge.intervals import Interval, Statistic, bootstrap, values
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.tables import read_table
 
@@ -43,7 +45,8 @@ def judge_data(path: Path, folder: Path, device: torch.device) -> dict[str, Any]
     verdicts: list[str] = []
     rows: list[dict[str, Any]] = []
     of_name = documents_of_source([record.name for record in listing.records])
-    for record in listing.records:
+    say(f"judging {len(listing.records):,} files …")
+    for record in tqdm(listing.records, unit=" files", disable=None, leave=False):
         assert isinstance(record.content, Path)
         try:
             pages, unread = readable_pages(record.content.read_bytes(), record.content.suffix, model.preparation)

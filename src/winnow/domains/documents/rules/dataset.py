@@ -22,6 +22,7 @@ from winnow.domains.documents.source.collect import collect
 from winnow.domains.documents.source.records import Collection
 from winnow.images.listing import numbered, one_word
 from winnow.images.store import read_images, write_images
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import atomic_path, write_text
 
@@ -60,11 +61,14 @@ def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> p
         with write_images(pages_file) as images:
             pieces: list[pd.DataFrame] = []
             collection = Collection(FORMS[mode], str(source), source.stem, listing)
+            say(f"reading {len(listing.records):,} files …")
             found = collect([collection], settings.preparation, images, pieces.append)
         pages = pd.concat(pieces, ignore_index=True)
         check_rejected_share(found.unused, listing.rows, settings.max_rejected_share, domain="documents")
         stored = read_images(pages_file)
         kept, _, dropped = keep_pages(pages, stored.select(pages["image_id"]), settings.filter)
+        told = f"degrading each {settings.label.copies} times" if mode == "synthetic" else "measuring them"
+        say(f"{len(kept):,} pages, {told} …")
         with write_images(images_file) as store:
             made = make_images(
                 kept,
@@ -79,6 +83,7 @@ def make_dataset(source: Path, target: Path, mode: str, settings: Settings) -> p
         splits = split_images(made.labels, settings.split, np.random.default_rng(settings.seed))
         metadata = _metadata(made.labels, made.severities, splits)
         encoded = read_images(images_file)
+        say(f"writing {len(metadata):,} images …")
         for row, content in zip(metadata.itertuples(), encoded.select(metadata["image_id"]), strict=True):
             with atomic_path(target / str(row.split) / str(row.filename)) as file:
                 file.write_bytes(content)

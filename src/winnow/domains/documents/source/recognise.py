@@ -10,6 +10,8 @@ from winnow.pipeline.errors import SourceError
 from winnow.pipeline.recognised import Recognised, left_out, unknown
 
 LOOKED_FOR = "a folder with metadata.csv (or its only CSV) that labels pages, or a folder of clean pages"
+SCALE = "correct the CSV; scores go from 0 to 1: divide those of 0 to 100 by 100"
+LABELS = "labels are read from columns quality_score, quality_class and issues"
 
 
 def recognise(paths: Sequence[Path]) -> list[Recognised]:
@@ -26,19 +28,22 @@ def _source(path: Path) -> Recognised:
         try:
             listing = formats.read(form, path)
         except formats.NoLabelsError as error:
-            if not path.is_dir() or (path / formats.METADATA).exists():
+            if not path.is_dir():
                 raise
-            form, told = "clean_pages", f" ({error.what}, so the folder is taken as clean pages)"
+            form, told = "clean_pages", f" ({error.what}, so the folder is taken as clean pages; {LABELS})"
             listing = formats.read(form, path)
     except SourceError as error:
         raise unknown(path, LOOKED_FOR, [error]) from None
     if not listing.records:
-        raise unknown(path, LOOKED_FOR, [SourceError(f"all of its {listing.rows} rows are unusable")])
+        why = "it has no row" if not listing.rows else "no row can be used" + _left_out(listing)
+        raise unknown(path, LOOKED_FOR, [SourceError(why, fix=SCALE)])
     preset = "own_pages" if form == "clean_pages" else ""
     return Recognised({"format": form, "path": path}, (folder,), _told(form, listing) + told, preset)
 
 
 def _told(form: str, listing: Listing[Record]) -> str:
-    return f"{form}, {len(listing.records):,} files of pages" + left_out(
-        [(row, reason) for row, _, reason in listing.rejected]
-    )
+    return f"{form}, {len(listing.records):,} files of pages" + _left_out(listing)
+
+
+def _left_out(listing: Listing[Record]) -> str:
+    return left_out([(row, reason) for row, _, reason in listing.rejected])
