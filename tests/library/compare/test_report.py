@@ -22,6 +22,9 @@ def test_the_report_shows_the_worst_parts_of_the_test_set(write: Write) -> None:
     parts = [
         {"by": "grade", "value": f"{value}", "rows": 9, "metric": "perplexity", "score": value} for value in range(9)
     ]
+    parts += [
+        {"by": "grade", "value": "5", "rows": 9, "metric": "validity_score", "score": 99}
+    ]  # which has not changed
     pd.DataFrame(parts).to_parquet("data/climb/evaluate/slices.parquet")
     write(routes(1.3, seed=1), 2.0, "two")
     text = write_report(Revision("HEAD~1"), Revision("HEAD"), None)
