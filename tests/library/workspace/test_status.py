@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
+from winnow.compare.revisions import Revision
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_json
 from winnow.workspace import status
@@ -83,6 +84,17 @@ def test_a_judgement_without_reasons_is_one_message(tmp_path: Path, monkeypatch:
     params = {"ingest": {"sources": []}, "evaluate": {"gate": {"headline": "mae"}}}
     with pytest.raises(WinnowError, match="metrics/documents/judgement.json lacks reasons"):
         describe("documents", params, {}, reasons=True)
+
+
+def test_a_folder_that_git_does_not_know_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a ZIP of the repository's files: `compare` ended in a traceback, `status` asked whether DVC is running."""
+    monkeypatch.chdir(tmp_path)
+    Repo.init(no_scm=True)
+    Path(".dvc/config").write_text("")
+    for ask in (stale_stages, lambda: Revision("main"), lambda: Revision(None)):
+        with pytest.raises(WinnowError, match=r"DVC needs Git here: .* is not a git repository") as refused:
+            ask()
+        assert "git clone the repository" in str(refused.value.fix)
 
 
 def test_a_pipeline_without_a_domains_stages_is_not_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
