@@ -206,7 +206,7 @@ def test_status_knows_what_is_stale_without_the_data(outlined: Clone, tmp_path: 
     assert set(stale) == {
         *(f"evaluate@{domain}" for domain in ASKED), "split@climb", "ingest@retina", "label@sessions",
     }  # fmt: skip
-    assert "climb.split" in stale["split@climb"]
+    assert stale["split@climb"] == "  split@climb: params: climb.split", "of its params only those that are others"
     assert "data/source/retina has changed" in stale["ingest@retina"]
     assert "metrics/sessions/label.json is not what the stage wrote" in stale["label@sessions"]
     assert "dvc.lock is stale for" in done.stderr
@@ -219,6 +219,8 @@ def test_status_sees_what_changed_in_dvc_yaml_and_the_lock(outlined: Clone, tmp_
     graph["stages"]["filter"]["outs"].append("data/${item.domain}/more")
     graph["stages"]["split"]["cmd"] += " --fast"
     del lock["stages"]["plot@retina"]
+    (weights,) = (out for out in lock["stages"]["weight@climb"]["outs"] if out["path"] == "data/climb/weight")
+    weights["md5"] = f"{'0' * 32}.dir"
     (bare.root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
     (bare.root / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
     (bare.root / "metrics/environment.json").write_text(json.dumps({"python": "3.99.1"}))
@@ -228,7 +230,8 @@ def test_status_sees_what_changed_in_dvc_yaml_and_the_lock(outlined: Clone, tmp_
         **{f"filter@{domain}": f"it has not written data/{domain}/more yet" for domain in ASKED},
         **{f"split@{domain}": "its command is another" for domain in ASKED},
         "plot@retina": "it has never run",
-    }
+        **{f"{name}@climb": "data/climb/weight is another" for name in ("train", "evaluate")},
+    }, "each with its reason"
     assert any("instead of 3.99.1" in line for line in told)
 
 

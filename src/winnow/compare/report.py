@@ -10,6 +10,8 @@ from winnow.compare.figures import write_figures
 from winnow.compare.markdown import details, plain, table
 from winnow.compare.revisions import Revision
 from winnow.measure.direction import higher_is_better
+from winnow.pipeline import environment
+from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.ledger import latest_seconds
 from winnow.pipeline.params import STAGES, dotted, leaves
 
@@ -43,21 +45,35 @@ def as_records(before: Revision, after: Revision, domain: str | None = None) -> 
                 "notes": list(one.notes),
                 "other_data": one.other_data,
                 "stages_run": stages_run(one.domain, *locks),
-                "params": {
-                    name: {"before": old, "after": new}
-                    for name, (old, new) in changed_params(*(each.get(one.domain) or {} for each in params)).items()
-                },
+                "params": _both(changed_params(*(each.get(one.domain) or {} for each in params))),
             }
             for one in compared
             if domain in (None, one.domain)
         },
-        "removed": _removed(*params) if domain is None else [],
+        "removed": _removed(*params, domain),
+        "environment": _both(_environments(before, after)),
     }
 
 
-def _removed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """The domains that only the earlier revision has, by the params of both."""
-    return [each for each in before.get("domains", []) if each not in after.get("domains", [])]
+def _both(changed: Mapping[str, tuple[Any, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: {"before": old, "after": new} for name, (old, new) in changed.items()}
+
+
+def _removed(before: Mapping[str, Any], after: Mapping[str, Any], domain: str | None) -> list[str]:
+    """The domains that only the earlier revision has, by the params of both; or of these `domain` alone.
+
+    Raises WinnowError when neither has that domain.
+    """
+    earlier, later = (each.get("domains", []) for each in (before, after))
+    if domain not in (None, *earlier, *later):
+        raise WinnowError(f"neither revision runs {domain}", where="params.yaml: domains", fix="leave out --domain")
+    return [each for each in earlier if each not in later and domain in (None, each)]
+
+
+def _environments(before: Revision, after: Revision) -> dict[str, tuple[Any, Any]]:
+    """The versions of Python and packages that made the results, where both revisions know them and they differ."""
+    first, second = (each.json(environment.FILE.as_posix()) for each in (before, after))
+    return changed_params(first, second) if first and second else {}
 
 
 def _record(each: Difference) -> dict[str, Any]:
@@ -81,16 +97,19 @@ def write_report(
     locks = before.locked_stages(), after.locked_stages()
     params = before.yaml("params.yaml"), after.yaml("params.yaml")
     earlier, domains = (each.get("domains", []) for each in params)
-    removed = _removed(*params) if domain is None else []
+    removed = _removed(*params, domain)
     decided = decide(compare(each, before, after) for each in domains)
     compared = [one for one in decided if domain in (None, one.domain)]
     head = f"**winnow**: {plain(after.title)} compared with {plain(before.title)}"
     if stale is not None:
         head += f" · dvc.lock is {_stale_by_domain(stale) if stale else 'current'}"
     seconds = latest_seconds() if after.name is None else {}
-    rows = [_line(one, stages_run(one.domain, *locks), seconds) for one in compared]
+    rows = [_line(one, one.domain in earlier, stages_run(one.domain, *locks), seconds) for one in compared]
     rows += [[plain(each), "**removed**", "", "", ""] for each in removed]
     parts = [head, table(["domain", "verdict", "headline metric", "change", "stages run"], rows)]
+    if others := _environments(before, after):
+        told = [f"{name} {old or '(none)'} → {new or '(none)'}" for name, (old, new) in others.items()]
+        parts.append(f"_made with other versions, so bytes may differ: {plain(', '.join(told))}_")
     parts += _params_table(
         *({name: each[name] for name in each if name not in (*earlier, *domains)} for each in params)
     )
@@ -121,8 +140,11 @@ def stages_run(domain: str, before: Mapping[str, Any], after: Mapping[str, Any])
     return [name for name in STAGES if before.get(f"{name}@{domain}") != after.get(f"{name}@{domain}")]
 
 
-def _line(one: Comparison, run: Sequence[str], seconds: Mapping[str, float]) -> list[str]:
-    """The row of a domain: what a reviewer sees before anything is unfolded; a stage's time where it is known."""
+def _line(one: Comparison, was_there: bool, run: Sequence[str], seconds: Mapping[str, float]) -> list[str]:
+    """The row of a domain: what a reviewer sees before anything is unfolded; a stage's time where it is known.
+
+    `was_there`: whether the earlier revision names the domain, evaluated or not.
+    """
     times = {name: seconds.get(f"{name}@{one.domain}") for name in run}
     stages = ", ".join(name if taken is None else f"{name} {taken:.0f} s" for name, taken in times.items()) or "none"
     first, second = one.verdicts
@@ -131,7 +153,9 @@ def _line(one: Comparison, run: Sequence[str], seconds: Mapping[str, float]) -> 
     old, new = one.headlines
     value = "" if new is None else f"{plain(new.metric)} {new.value:.4g}"
     mark = ""
-    if old is None:
+    if old is None and was_there:
+        value = f"not evaluated → {value}" if value else ""
+    elif old is None:
         verdict = plain(second)
         mark = "" if new is None else "**new**"
     elif new is None or new.metric != old.metric:

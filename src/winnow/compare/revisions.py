@@ -23,7 +23,7 @@ from scmrepo.exceptions import SCMError
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.reading import reading
 from winnow.pipeline.tables import open_parquet
-from winnow.workspace.lockfile import check_merged
+from winnow.workspace.lockfile import check_merged, repository
 
 MADE = ("data/", "metrics/")
 """Where stages write."""
@@ -49,7 +49,7 @@ class Revision:
             raise WinnowError("the revision's name is empty", fix="git log, or dvc exp list")
         if name is None:
             check_merged()
-        scm = Repo().scm
+        scm = repository().scm
         try:
             commit: str = scm.resolve_rev(f"{resolve_rev(scm, name or 'HEAD')}^{{commit}}")  # not of a tree or a file
         except (RevError, SCMError) as error:

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import yaml
+from dvc.repo import Repo
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from dvc.scm import SCMError
 
 from winnow.pipeline.errors import WinnowError
 
@@ -21,6 +23,16 @@ with set_loggers_level(logging.ERROR):
 """
 DVC = (sys.executable, "-c", ERRORS_ONLY)
 """A `dvc` that logs its errors alone: its `--quiet` hides them too."""
+
+
+def repository() -> Repo:
+    """DVC's view of this checkout; raises WinnowError where Git does not know it, as in a ZIP of its files."""
+    try:
+        return Repo()
+    except SCMError as error:
+        raise WinnowError(
+            f"DVC needs Git here: {error}", fix="git clone the repository; or `git init`, `git add -A`, `git commit`"
+        ) from None
 
 
 def stages_in(lock: bytes) -> set[str] | None:

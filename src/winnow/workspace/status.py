@@ -12,7 +12,6 @@ from typing import Any
 from dvc.dependency import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.output import Output
-from dvc.repo import Repo
 from dvc.stage import Stage
 
 from winnow.learn.folder import PASSED
@@ -22,7 +21,7 @@ from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import JUDGEMENT, as_json, read_json
 from winnow.pipeline.params import PARAMS_FILE, STAGES, Document
 from winnow.pipeline.presets import value_at
-from winnow.workspace.lockfile import check_lock
+from winnow.workspace.lockfile import check_lock, repository
 
 DATA_STAGES = STAGES[: STAGES.index("train")]
 CHECKED = Path("data/params.ok")
@@ -40,7 +39,7 @@ def stale_stages(params: Mapping[str, Any] | None = None) -> dict[str, list[str]
     """
     check_lock()
     try:
-        stages = {stage.addressing: stage for stage in Repo().index.stages}
+        stages = {stage.addressing: stage for stage in repository().index.stages}
     except DvcException as error:
         raise WinnowError(
             f"DVC cannot read the pipeline: {error}",

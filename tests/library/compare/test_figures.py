@@ -13,6 +13,7 @@ import yaml
 from PIL import Image
 
 from tests.library.compare.conftest import Write, git, routes
+from winnow.compare import figures
 from winnow.compare.figures import curve_titles, write_figures
 from winnow.compare.report import write_report
 from winnow.compare.revisions import Revision
@@ -69,6 +70,18 @@ def test_a_curve_shows_both_trainings(trained_again: tuple[Revision, Revision], 
     assert list(write_figures("climb", after, Revision("HEAD"), tmp_path / "none")) == []
     colours = drawn(tmp_path / "both/figures/climb/curves-climb-loss.png")
     assert len(colours) >= 2, "one line for each revision"
+
+
+def test_curves_are_drawn_by_the_names_that_they_have_in_the_later_revision(
+    trained_again: tuple[Revision, Revision], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = Path("dvc.yaml")
+    graph.write_text(graph.read_text().replace("climb loss", "climb validation"))
+    git("commit", "-q", "-a", "--amend", "--no-edit")
+    drawn: list[tuple[str, str | None, str | None]] = []
+    monkeypatch.setattr(figures, "curve", lambda title, *pair: drawn.append((title, *(each.name for each in pair))))
+    list(write_figures("climb", Revision("HEAD~1"), Revision("HEAD"), tmp_path))
+    assert drawn == [("climb validation", "HEAD~1", "HEAD")]
 
 
 @pytest.mark.parametrize("broken", ["DVC", "the renderer"])

@@ -65,6 +65,16 @@ def test_a_queue_of_others_is_not_run(queued: list[str], monkeypatch: pytest.Mon
     assert not queued
 
 
+def test_only_what_the_metrics_depend_on_must_be_current(queued: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    stale = {"train@retina": ["its code has changed"], "plot@climb": ["its code has changed"]}
+    monkeypatch.setattr(noise, "stale_stages", lambda: stale)
+    noise.measure_noise("climb", 2)
+    assert len(queued) == 1, "another domain's stages, and pictures, change no metric of climb"
+    stale["label@climb"] = ["it has never run"]
+    with pytest.raises(WinnowError, match="the results of label@climb are stale"):
+        noise.measure_noise("climb", 2)
+
+
 def test_what_it_was_measured_with_is_noted(queued: list[str]) -> None:
     found = json.loads(noise.measure_noise("climb", 2).read_text())
     head = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def test_the_report_shows_the_worst_parts_of_the_test_set(write: Write) -> None:
     parts = [
         {"by": "grade", "value": f"{value}", "rows": 9, "metric": "perplexity", "score": value} for value in range(9)
     ]
+    parts += [
+        {"by": "grade", "value": "5", "rows": 9, "metric": "validity_score", "score": 99}
+    ]  # which has not changed
     pd.DataFrame(parts).to_parquet("data/climb/evaluate/slices.parquet")
     write(routes(1.3, seed=1), 2.0, "two")
     text = write_report(Revision("HEAD~1"), Revision("HEAD"), None)
@@ -65,8 +69,9 @@ def test_programs_are_told_what_the_report_says(write: Write) -> None:
     assert told["stages_run"] == ["train"]
     assert told["params"]["train.epochs"] == {"before": 1, "after": 2}
     assert told["verdict"] == {"before": "REVIEW", "after": "PASS"}
-    text = write_report(Revision("HEAD~1"), Revision("HEAD"), None, domain="retina")
-    assert "climb" not in text
+    for ask in (as_records, lambda *args: write_report(*args[:2], None, domain=args[2])):
+        with pytest.raises(WinnowError, match="neither revision runs retina"):
+            ask(Revision("HEAD~1"), Revision("HEAD"), "retina")
 
 
 def test_the_headline_is_not_counted_among_the_other_metrics_that_are_worse(write: Write) -> None:
@@ -74,6 +79,48 @@ def test_the_headline_is_not_counted_among_the_other_metrics_that_are_worse(writ
         write(routes(loss, seed), perplexity(routes(loss, seed)), "one")
     text = write_report(Revision("HEAD~1"), Revision("HEAD"), None)
     assert "| 🔴 worse | none |" in text
+
+
+def test_results_of_another_python_or_of_other_packages_are_told(write: Write) -> None:
+    file = Path("metrics/environment.json")
+    versions: list[dict[str, str]] = [{}, {"python": "3.11.2", "numpy": "2.3.1", "torch": "2.9.0"}]
+    versions += [{"python": "3.13.0", "numpy": "2.3.1", "dvc": "3.1"}, {}]
+    for number, each in enumerate(versions):
+        write(None, 9.0, f"{number}")
+        file.unlink(missing_ok=True)
+        if each:
+            file.write_text(json.dumps(each))
+        git("add", "-A")
+        git("commit", "-q", "--allow-empty", "-m", f"with {each}")
+        git("tag", f"v{number}")
+    told = {base: write_report(Revision(f"v{base}"), Revision(f"v{base + 1}"), None) for base in range(3)}
+    other = "other versions, so bytes may differ: dvc (none) → 3.1, python 3.11.2 → 3.13.0, torch 2.9.0 → (none)_"
+    assert other in told[1]
+    assert ["other versions" in text for text in told.values()] == [False, True, False], "where one is not known"
+    records = as_records(Revision("v1"), Revision("v2"))["environment"]
+    assert records["python"] == {"before": "3.11.2", "after": "3.13.0"}
+    assert "numpy" not in records
+
+
+def test_which_domain_is_shown_decides_nothing(write: Write) -> None:
+    """Each of two changes would be told alone (p = .036), and neither among two."""
+    for value in (9.0, 9.606):
+        write(None, value, "one")
+        params, lock = (yaml.safe_load(Path(name).read_text()) for name in ("params.yaml", "dvc.lock"))
+        lock["stages"]["train@retina"] = {"cmd": "train", "outs": [{"path": "data/retina/train/model", "md5": "one"}]}
+        Path("dvc.lock").write_text(yaml.safe_dump(lock))
+        shutil.copytree("metrics/climb", "metrics/retina", dirs_exist_ok=True)
+        params |= {"domains": ["climb", "retina"], "retina": params["climb"]}
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        git("add", "-A")
+        git("commit", "-q", "-m", "two domains")
+    revisions = Revision("HEAD~2"), Revision("HEAD")
+    for domain in (None, "climb"):
+        text = write_report(*revisions, None, domain=domain)
+        row = "| climb | PASS | perplexity 9 → 9.606 | ⚪ not distinguishable, unpaired (detectable: "
+        assert row in text, "one of two changes is told with Holm's correction for two"
+        decided = {each["metric"]: each for each in as_records(*revisions, domain)["domains"]["climb"]["differences"]}
+        assert decided["perplexity"]["decision"] == "not distinguishable", "and so is it for programs"
 
 
 def test_stages_have_the_seconds_of_the_working_tree_alone(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,15 +132,18 @@ def test_stages_have_the_seconds_of_the_working_tree_alone(write: Write, monkeyp
 
 
 def test_a_difference_on_other_data_is_marked(write: Write) -> None:
-    for value, digest in ((9.0, "a"), (12.0, "b"), (15.0, "b")):
+    for value, digest in ((9.0, "a"), (12.0, "b"), (15.0, "b"), (18.0, "")):
         write(None, value, "one")
         lock = yaml.safe_load(Path("dvc.lock").read_text())
-        lock["stages"]["ingest@climb"] = {"cmd": "ingest", "outs": [{"path": "data/climb/ingest", "md5": digest}]}
+        if digest:
+            lock["stages"]["ingest@climb"] = {"cmd": "ingest", "outs": [{"path": "data/climb/ingest", "md5": digest}]}
         Path("dvc.lock").write_text(yaml.safe_dump(lock))
-        git("commit", "-q", "-a", "-m", "with its data")
-    told = {base: write_report(Revision(base), Revision(None), None) for base in ("HEAD~4", "HEAD~2")}
-    assert [", unpaired, other data |" in report for report in told.values()] == [True, False]
-    assert ["_other data were ingested" in report for report in told.values()] == [True, False]
+        git("commit", "-q", "-a", "--allow-empty", "-m", "with its data")
+        git("tag", f"at{value:.0f}")
+    for pair, other in ((("at9", "at15"), True), (("at12", "at15"), False), (("at15", "at18"), False)):
+        told = write_report(*map(Revision, pair), None)
+        assert (", unpaired, other data |" in told) == other, f"{pair}: what dvc.lock does not say is not other data"
+        assert ("_other data were ingested" in told) == other
 
 
 def test_a_revision_that_is_not_there(write: Write) -> None:
@@ -173,6 +223,11 @@ def test_params_are_shown_also_where_nothing_was_run_and_of_all_domains(write: W
     text = write_report(Revision("HEAD~1"), Revision("HEAD"), None)
     top, folded = text.split("<details>")
     assert "| retina | **removed** |  |  |  |" in top
+    one = Revision("HEAD~1"), Revision("HEAD")
+    assert "| retina | **removed** |  |  |  |" in write_report(*one, None, domain="retina")
+    assert "removed" not in write_report(*one, None, domain="climb")
+    removed = [as_records(*one, domain)["removed"] for domain in (None, "retina", "climb")]
+    assert removed == [["retina"], ["retina"], []]
     assert '| domains | ["climb", "retina"] | ["climb"] |'.replace("[", "\\[").replace("]", "\\]") in top
     assert '| runtime.device | "cuda" | null |' in top
     assert "| train.epochs | 1 | 2 |" in folded

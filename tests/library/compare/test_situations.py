@@ -15,6 +15,7 @@ import yaml
 
 from tests.library.compare.conftest import git
 from winnow.cli import experiments as cli
+from winnow.compare.noise import params_digest
 from winnow.compare.report import as_records, write_report
 from winnow.compare.revisions import Revision
 from winnow.pipeline.errors import WinnowError
@@ -176,6 +177,10 @@ def test_the_verb_tells_of_what_was_named_first_as_before(
     assert line(capsys.readouterr().out)[2] == f"perplexity {value('main')} → {value('main~1')}"
     cli.report("main", None, None)
     assert line(capsys.readouterr().out)[2] == f"perplexity {value('main')} → {value('main~1')}"
+    cli.compare("main~1", "main", as_json=True)
+    headline = json.loads(capsys.readouterr().out)["domains"]["climb"]["headline"]
+    shown = [f"{headline[when]['value']:.4g}" for when in ("before", "after")]
+    assert shown == [value("main~1"), value("main")], "--json tells the revision that was named first as `before`"
 
 
 def test_a_seed_alone_has_no_spread_until_it_was_measured() -> None:
@@ -196,6 +201,10 @@ def test_noise_of_other_params_is_told() -> None:
     noise = {"seeds": 5, "standard_deviation": {"perplexity": 0.001}, "params": "0" * 64, "commit": "abcdef1234"}
     Path("metrics/climb/noise.json").write_text(json.dumps(noise))
     assert "measured at abcdef1, with other params than either" in told("main~1")
+    for revision in ("main~1", "main"):
+        noise["params"] = params_digest(Revision(revision).yaml("params.yaml"), "climb")
+        Path("metrics/climb/noise.json").write_text(json.dumps(noise))
+        assert "other params than either" not in told("main~1"), f"it was measured with the params of {revision}"
 
 
 def test_noise_that_does_not_say_where_it_was_measured_is_told() -> None:
@@ -351,7 +360,8 @@ def test_a_domain_that_was_not_evaluated_is_not_called_new_or_better() -> None:
     found = line(told("main", "unjudged"))
     assert found[1] == "PASS → **none**"
     assert found[2] == f"perplexity {value('main')} → not evaluated"
-    assert line(told("unjudged", "main"))[2:4] == [f"perplexity {value('main')}", "**new**"]
+    found = line(told("unjudged", "main"))
+    assert found[1:4] == ["none → **PASS**", f"not evaluated → perplexity {value('main')}", ""], "it was there before"
 
 
 def test_other_test_rows_are_not_paired() -> None:

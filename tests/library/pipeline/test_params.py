@@ -63,7 +63,11 @@ def test_the_text_that_dvc_writes_for_a_small_float_is_a_float(tmp_path: Path) -
         ),
         ("format: web", "formt: web", r"params.yaml:5: unknown key `train.sources\[0\].formt`; did you mean `format`"),
         ("train:", "tarin:", "the section `train` is missing"),
-        ("epochs: 5", "epochs: 5\n  epochs: 6", r"`train.epochs` is defined twice"),
+        (
+            "epochs: 5",
+            "epochs: 5\n  epochs: 6",
+            r"`train.epochs` is defined twice\n  where: .*params.yaml:3 \(first on line 2\)",
+        ),
         ("epochs: 5", "epochs: [5", "is not valid YAML"),
     ],
 )

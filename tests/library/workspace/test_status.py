@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
+from winnow.compare.revisions import Revision
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_json
-from winnow.workspace.status import describe, stale_stages
+from winnow.workspace import status
+from winnow.workspace.status import as_record, describe, stale_rows, stale_stages
 
 MEASURED = {"verdict": "PASS", "mae": 0.5, "mae_low": 0.4, "mae_high": 0.6, "rmse": 0.7}
 
@@ -55,12 +57,44 @@ def test_after_a_verdict_on_own_data_that_is_not_good_the_next_step_is_named(
     assert any("docs/documents.md, Troubleshooting" in line for line in lines) == told
 
 
+def test_programs_are_told_of_a_domain_what_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_json(Path("metrics/documents/evaluate.json"), MEASURED)
+    stale = {"evaluate@documents": ["it has never run"], "plot@climb": ["its code has changed"]}
+    sources = [{"path": "mine.csv"}]
+    told = as_record("documents", {"ingest": {"sources": sources}}, stale)
+    assert told == {"evaluate": MEASURED, "sources": sources, "stale": {"evaluate@documents": ["it has never run"]}}
+    assert as_record("climb", {"ingest": {}}, {}) == {"evaluate": None, "sources": [], "stale": {}}
+
+
+@pytest.mark.parametrize(("stage", "told"), [("ingest", False), ("filter", True), ("weight", True), (None, True)])
+def test_rows_that_are_shown_are_told_to_be_old_from_the_first_stale_stage_on(
+    monkeypatch: pytest.MonkeyPatch, stage: str | None, told: bool
+) -> None:
+    stale = {"filter@climb": ["params: climb.filter"], "ingest@retina": ["it has never run"], "train@climb": ["no"]}
+    monkeypatch.setattr(status, "stale_stages", lambda: stale)
+    line = stale_rows("climb", stage)
+    assert ("climb is stale (filter@climb: params: climb.filter): `dvc repro weight@climb`" in line) == told
+    assert bool(line) == told, "what train has to do changes no row"
+
+
 def test_a_judgement_without_reasons_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_json(Path("metrics/documents/judgement.json"), {"verdict": "PASS"})
     params = {"ingest": {"sources": []}, "evaluate": {"gate": {"headline": "mae"}}}
     with pytest.raises(WinnowError, match="metrics/documents/judgement.json lacks reasons"):
         describe("documents", params, {}, reasons=True)
+
+
+def test_a_folder_that_git_does_not_know_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a ZIP of the repository's files: `compare` ended in a traceback, `status` asked whether DVC is running."""
+    monkeypatch.chdir(tmp_path)
+    Repo.init(no_scm=True)
+    Path(".dvc/config").write_text("")
+    for ask in (stale_stages, lambda: Revision("main"), lambda: Revision(None)):
+        with pytest.raises(WinnowError, match=r"DVC needs Git here: .* is not a git repository") as refused:
+            ask()
+        assert "git clone the repository" in str(refused.value.fix)
 
 
 def test_a_pipeline_without_a_domains_stages_is_not_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
