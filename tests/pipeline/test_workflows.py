@@ -192,7 +192,9 @@ def test_the_report_of_a_pull_request(clone: Clone, base: str, tmp_path: Path) -
     pictures = re.findall(r"!\[\]\(([^)]+)\)", text)
     assert "figures/climb/generated_routes-before.png" in pictures
     assert {(report / path).read_bytes()[:4] for path in pictures} == {b"\x89PNG"}
-    assert "![" not in (report / "text.md").read_text()
+    of_a_fork = (report / "text.md").read_text()
+    assert "![" not in of_a_fork
+    assert stale in of_a_fork, "what was stale before anything was run, also where post.yml posts it"
     assert "perplexity" in text
     assert "evaluate@climb: params: climb.evaluate" in (tmp_path / "summary").read_text()
     assert runner.recorded()[-1] == "cml comment update --target=pr/7 report/report.md"
@@ -276,6 +278,16 @@ def test_train_opens_a_pull_request_and_runs_no_text(clone: Clone, tmp_path: Pat
     assert (tmp_path / "store/files/md5" / model[:2] / model[2:]).exists()
     assert not (pushed.folder / "output").exists()
     assert pushed.expand("${{ secrets.TRAIN_TOKEN || secrets.GITHUB_TOKEN }}") == "own"
+
+
+def test_overrides_reach_dvc_as_they_were_written(tmp_path: Path) -> None:
+    (tmp_path / "climb.train.seed=7").touch()  # what the shell would make of a pattern
+    asked = {"inputs.domain": "climb", "inputs.overrides": "climb.train.seed=? climb.train.epochs=2"}
+    runner = Runner(Clone(tmp_path), tmp_path, context("", **asked))
+    for name in ("git", "dvc"):
+        runner.program(name, RECORDER)
+    runner.run("train", "train")
+    assert "dvc exp run plot@climb -S climb.train.seed=? -S climb.train.epochs=2" in runner.recorded()
 
 
 @pytest.mark.long
