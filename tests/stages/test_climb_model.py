@@ -124,7 +124,7 @@ def test_what_the_model_was_not_trained_on_is_refused(generator: Any, options: d
     generator.check_trained_on(board="2016", angle=40, grade="6C")
     with pytest.raises(WinnowError) as error:
         generator.check_trained_on(board="2016", angle=25, grade="6C")
-    assert "--board 2016 --angle 40" in error.value.fix.split(" of ")[1].split(", ")
+    assert "board 2016 with angle 40" in error.value.fix.split(" of ")[1].split(", ")
 
 
 @pytest.mark.parametrize(

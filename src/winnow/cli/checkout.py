@@ -129,10 +129,10 @@ def _print_or_apply(domain: str, name: str, *, apply: bool) -> None:
     if apply:
         before = {key: presets.value_at(params, key) for key in changes}
         presets.apply(changes, PARAMS_FILE)
-        for key, value in changes.items():
-            if before[key] != value:
-                print(f"  {key}: {before[key]} → {value}")
-        print(f"params.yaml now holds the preset {name} of {domain} ({len(changes)} values)")
+        changed = {key: value for key, value in changes.items() if before[key] != value}
+        for key, value in changed.items():
+            print(f"  {key}: {before[key]} → {value}")
+        print(f"params.yaml now holds the preset {name} of {domain} ({len(changed)} of {len(changes)} values changed)")
     else:
         print(" ".join(presets.as_options(changes)))
 

@@ -64,8 +64,9 @@ class TrainedModel:
         return found
 
     def stamp(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer of a command, with the verdict on the model that gave it."""
-        return {**answer, "model_verdict": self.verdict}
+        """The answer of a command, with the verdict on the model that gave it, and whether its data were synthetic."""
+        synthetic = {"model_trained_on": "synthetic data"} if self.is_demonstration else {}
+        return {**answer, "model_verdict": self.verdict, **synthetic}
 
 
 def model_folder(domain: str, root: Path = Path()) -> Path:

@@ -257,7 +257,8 @@ async def _form(request: Request) -> tuple[dict[str, str], Upload | None]:
 
 def _check_sent(service: Service, upload: Upload | None) -> None:
     if service.accept and (upload is None or not upload.content):
-        raise WinnowError("no file was sent, or an empty one", fix=f"send one of {', '.join(service.accept)}")
+        fix = f"send one of {', '.join(service.accept)} in the form's field `file`"
+        raise WinnowError("no file was sent, or an empty one", fix=fix)
 
 
 def _told(error: WinnowError) -> dict[str, str]:
@@ -271,7 +272,8 @@ def _invalid(error: RequestValidationError | ValidationError) -> WinnowError:
 
 
 def _wrong(each: Mapping[str, Any]) -> str:
-    names = [str(name) for name in each["loc"] if name != "body"]
+    place = each["loc"]
+    names = [str(name) for name in (place[1:] if place[:1] == ("body",) else place)]
     if each["type"] == "json_invalid" or not names:
-        return "the body is not a JSON object"
+        return "the body is not a JSON object sent with the header `content-type: application/json`"
     return f"`{'.'.join(names)}`: {each['msg']}"

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ def test_nothing_is_told_of_a_model_that_passed(
     model = use_model("plants", None)
     assert (model.folder, model.verdict) == (checkout / MODEL, verdict)
     assert model.stamp({"height": 3}) == {"height": 3, "model_verdict": verdict}
+    synthetic = replace(model, is_demonstration=True).stamp({"height": 3})
+    assert synthetic == {"height": 3, "model_verdict": verdict, "model_trained_on": "synthetic data"}
     assert capsys.readouterr() == ("", "")
 
 

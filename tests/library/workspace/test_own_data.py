@@ -175,7 +175,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 FIRST_PRESET = {
-    ("climb", ""): "full", ("retina", ""): "photographs", ("documents", "clean_pages"): "own_pages",
+    ("climb", ""): "full", ("documents", "clean_pages"): "own_pages",
+    ("retina", ""): "photographs", ("retina", "medmnist"): "retinamnist_pretrained",
     ("articles", "scored"): "scored", ("articles", ""): "minilm", ("sessions", "lastfm_hetrec"): "lastfm",
     ("playlists", ""): "balanced",
 }  # fmt: skip
@@ -367,6 +368,12 @@ def test_rows_whose_scores_cannot_be_used_are_told_with_what_becomes_of_them(
     lines = "\n".join([f"id;text;{names}", *lines])
     shown = "\n".join(plan("articles", [text("a.csv", lines)]).lines())
     assert told.replace("valence", names.lower().partition(";")[0]) in shown
+
+
+def test_scores_with_a_decimal_comma_are_numbers(here: list[list[str]]) -> None:
+    lines = "".join(f"{row};words of {row};{row % 4},25\n" for row in range(20))
+    (found,) = plan("articles", [text("own.csv", f"id;text;clarity\n{lines}")]).found
+    assert (found.told, found.preset) == ("csv, 20 of the first 20 rows; scores of clarity", "scored")
 
 
 def test_the_present_filter_stays_where_it_fits_and_an_oracle_of_the_user_is_not_replaced(

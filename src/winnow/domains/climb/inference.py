@@ -41,7 +41,7 @@ class Generator:
 
     def check_trained_on(self, *, board: str, angle: int, grade: str) -> None:
         """Raise WinnowError when no training route has this grade, or none this board and angle."""
-        options = [f"--board {known_board} --angle {known_angle}" for known_board, known_angle in self.boards()]
+        options = [f"board {known_board} with angle {known_angle}" for known_board, known_angle in self.boards()]
         if (board, angle) not in self.boards():
             raise WinnowError(
                 f"the model was trained on no route of board {board} at {angle}°",

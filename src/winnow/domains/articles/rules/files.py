@@ -12,7 +12,7 @@ from winnow.domains.articles.definitions import analysis_of, scoring_of
 from winnow.domains.articles.rules.labelling import Labeller, announce
 from winnow.domains.articles.rules.outcomes import CAP, Article, told_of
 from winnow.domains.articles.rules.prefilter import Sieve, broken_rule
-from winnow.domains.articles.rules.rounds import has_passed
+from winnow.domains.articles.rules.rounds import NO_ORACLE, has_passed
 from winnow.domains.articles.source.formats import NotAnArticle, article_of, is_csv, jsonl_rows, text_of
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.console import say
@@ -24,10 +24,11 @@ def check_passed(labeller: Labeller, name: str) -> None:
     """Raise WinnowError unless this very prompt has passed calibration with this oracle."""
     prompt = labeller.prompt
     if not has_passed(name, prompt, labeller.judged, labeller.gates):
+        own = f"; for texts of your own: {NO_ORACLE}" if labeller.judged.startswith("rules/") else ""
         raise WinnowError(
             f"the prompt of {name} ({prompt}) has not passed with the oracle {labeller.judged}; nothing was asked",
             where=f"data/source/articles/filters/{name}/prompt.md",
-            fix="run `winnow articles calibrate` until it passes",
+            fix=f"run `winnow articles calibrate` until it passes{own}",
         )
 
 

@@ -105,11 +105,7 @@ def require_pass(outcome: Outcome, *, are_reasons_told: bool = False) -> None:
     if outcome.word != "PASS":
         cure = "read the report, revise the filter's prompt.md, and run `winnow articles calibrate` until it passes"
         if outcome.oracle.startswith("rules/"):
-            cure = (
-                "the oracle `rules` is for the embedded data: it counts the filter's `keywords` and reads no prompt. "
-                "Name another one (articles.label.oracle; your own server costs nothing), or use scores that you "
-                "have (articles.label.use_scores)"
-            )
+            cure = rounds.NO_ORACLE
         elif outcome.has_malformed:
             cure += (
                 ". If the server was at fault and is mended: `winnow articles label --retry all` has everything asked, "

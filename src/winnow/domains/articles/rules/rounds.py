@@ -10,6 +10,12 @@ from pathlib import Path
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.ledger import state_folder
 
+NO_ORACLE = (
+    "the oracle `rules` is for the embedded data: it counts the filter's `keywords` and reads no prompt. Name another "
+    "one (articles.label.oracle; your own server costs nothing), or use scores that you have "
+    "(articles.label.use_scores)"
+)
+"""What helps where a prompt was given to no oracle."""
 STOPPED = "STOPPED"
 """The verdict of a round that was not finished."""
 

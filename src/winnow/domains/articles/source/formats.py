@@ -24,6 +24,7 @@ NEEDED = ("id", "content")
 MOST_NAMED = 12
 """Columns of a file that a message lists."""
 KNOWN = ("id", "title", "content", "source", "published", "language", "split")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?=$|[T ])")
 
 PARQUET_ROWS = 128
@@ -105,8 +106,9 @@ def lacking(path: Path, kind: str, missing: Sequence[str], names: Sequence[str])
 
 
 def _number(cell: str) -> float | str:
+    """The cell as a number, also with the comma that many spreadsheets write."""
     try:
-        value = float(cell)
+        value = float(cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell)
     except ValueError:
         return cell
     return value if math.isfinite(value) else cell

@@ -13,7 +13,8 @@ LOOKED_FOR = (
     "a CSV of APTOS (id_code,diagnosis), EyePACS (image,level) or IDRiD (Image name,Retinopathy grade) with its folder "
     "of photographs; a MedMNIST .npz; a folder with one folder per grade, 0 to 4"
 )
-PRESET = "photographs"
+PRESET, SMALL = "photographs", "retinamnist_pretrained"
+"""The presets to begin with: that of photographs of any size, and that of an archive of small ones."""
 
 
 def recognise(paths: Sequence[Path]) -> list[Recognised]:
@@ -42,7 +43,8 @@ def _source(path: Path, images: Sequence[Path]) -> Recognised:
         form = formats.guess(path)
         if form not in formats.CSV_COLUMNS:
             listing = formats.read(form, path, None)
-            return Recognised({"format": form, "path": path, "images": None}, (path,), _told(form, listing), PRESET)
+            preset = SMALL if form == "medmnist" else PRESET
+            return Recognised({"format": form, "path": path, "images": None}, (path,), _told(form, listing), preset)
     except (WinnowError, OSError, ValueError) as error:
         raise unknown(
             path, LOOKED_FOR, [error if isinstance(error, WinnowError) else SourceError(str(error))]
