@@ -41,7 +41,8 @@ def recommend(
 ) -> None:
     """Recommend songs to a user of the training data, or to unknown users who like some songs.
 
-    Songs that are not known are told and left out. The percentage is the chance that the user likes the song.
+    Songs that are not known are told and left out. The percentage is the chance that a song
+    is one of the next songs of the user.
 
     Example: winnow sessions recommend --likes 'SONG, SONG' --explain
     """
