@@ -43,6 +43,14 @@ def test_a_request_that_is_too_large_is_refused_and_not_kept() -> None:
         assert requests.post(address + URL, data=whole + b" ", headers=as_json).status_code == 413
 
 
+def test_a_refusal_names_the_missing_header_and_a_field_called_body() -> None:
+    with served(plain(lambda *_: {"found": 1})) as address:
+        bare = requests.post(address + URL, data=b'{"content": "a"}').json()["error"]
+        assert "with the header `content-type: application/json`" in bare
+        surplus = requests.post(address + URL, json={"content": "a", "body": "b"}).json()["error"]
+        assert surplus.startswith("`body`: "), "the field is taken for the body itself"
+
+
 def test_a_client_that_sends_slowly_keeps_nobody_waiting() -> None:
     bounds = Bounds(body_seconds=1, questions=1)
     with served(plain(lambda *_: {"found": 1}), bounds=bounds) as address:
