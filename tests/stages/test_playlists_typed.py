@@ -165,9 +165,10 @@ def test_a_list_of_unknown_tracks_is_completed_by_the_most_popular_tracks_first(
 def test_a_name_alone_is_completed_by_its_words(completer: Any) -> None:
     words = completer.known.words
     word = max(words.words, key=lambda each: -words.lists[words.number[each]])
-    told = completer.complete([], 5, name=f"My {word.upper()}!")
+    told = completer.complete([], 5, name=f"My {word.upper()}! xyzzy")
     expected = words.scores([word])[0]
     assert told.known_by == "name"
+    assert told.by_words == [word], "a word that no playlist has is not said to be left out"
     assert [one.chance for one in told.tracks] == pytest.approx(sorted(expected, reverse=True)[:5], rel=1e-5)
 
 

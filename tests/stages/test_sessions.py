@@ -478,5 +478,10 @@ def test_other_listeners_plays_count_as_the_training_data_s_do(here: Path) -> No
         return found
 
     alone, mixed = judged(rows), judged([*rows, *known, *bot])
+    Path("log.csv").write_text("who,what,plays\n" + "".join(f"new,{song},3.5\n" for song in songs))
+    columns = ["--user-column", "who", "--item-column", "what", "--plays-column", "plays"]
+    done = CliRunner().invoke(app, ["evaluate", "log.csv", *columns])
+    assert isinstance(done.exception, WinnowError)
+    assert "12 rows left out (row 2: the number in 'plays' is no whole number" in done.stderr
     assert mixed["plays_dropped"] == len(known) + len(bot)
     assert mixed | {"plays_dropped": 0} == alone

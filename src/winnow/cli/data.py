@@ -76,7 +76,11 @@ def remove(
 
 def _tell_unused(commands: list[str]) -> None:
     if commands:
-        print("their files stay; when you no longer need them:", *(f"  {each}" for each in commands), sep="\n")
+        print(
+            "their files stay, so that ingest has to run again; to remove them, too:",
+            *(f"  {each}" for each in commands),
+            sep="\n",
+        )
 
 
 def rows(

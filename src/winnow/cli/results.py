@@ -73,16 +73,20 @@ def board(
     for domain in domains or []:
         check_domain(domain)
     chosen = list(dict.fromkeys(domains or params["domains"]))
-    articles, notes = {}, []
+    articles, left = {}, list[tuple[str, WinnowError]]()
     for domain in chosen:
         try:
             articles[domain] = article_of(domain)
         except WinnowError as error:
             if domains:
                 raise
-            notes.append(f"{error.what}: {error.fix}")
+            left.append((domain, error))
     if not articles:
         raise WinnowError("no domain has a page yet", fix="winnow run, or dvc repro plot@DOMAIN for one domain")
+    notes = [f"{left[0][1].what}: {left[0][1].fix}"] if len(left) == 1 else []
+    if len(left) > 1:
+        names = [domain for domain, _ in left]
+        notes = [f"there is no page of {', '.join(names)}: `winnow run {' '.join(names)}` makes them"]
     chosen = list(articles)
     stale = [name for name in chosen if f'data-judgement="{digest(name)}"' not in articles[name]]
     notes += [f"The page of {name} shows other results than metrics/{name}: `dvc repro plot@{name}`" for name in stale]

@@ -32,6 +32,10 @@ class Listing(Generic[Record]):
     def rows(self) -> int:
         return len(self.records) + len(self.rejected)
 
+    @property
+    def rejected_share(self) -> float:
+        return len(self.rejected) / max(self.rows, 1)
+
 
 @dataclass(frozen=True)
 class Collection(Generic[Record]):

@@ -17,6 +17,9 @@ class Interrupted(SystemExit):
         super().__init__(128 + signum)
 
 
+_listening: "list[StopRequest]" = []
+
+
 class StopRequest:
     """Set by the first signal; the second one stops the program where it is."""
 
@@ -36,11 +39,21 @@ def stop_request() -> Iterator[StopRequest]:
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.signal(number, request._note) for number in (signal.SIGINT, signal.SIGTERM)}
+    _listening.append(request)
     try:
         yield request
     finally:
+        _listening.remove(request)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def check_stop(lost: str) -> None:
+    """Raise Interrupted when a stop was requested of a block that is under way, and say what of its work is lost."""
+    for request in _listening:
+        if request.signum:
+            print(f"⚠ stopped; {lost}", file=sys.stderr, flush=True)
+            raise Interrupted(request.signum)
 
 
 def interruption_message(checkpoint: Path) -> str:

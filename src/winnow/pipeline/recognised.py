@@ -44,6 +44,8 @@ class Recognised:
     """what was seen, such as `web, 120 routes`"""
     preset: str = ""
     """the preset to begin with on such data; empty where the default settings serve"""
+    rejected_share: float = 0.0
+    """of its rows, those that cannot be used"""
 
 
 def unknown(path: Path, looked_for: str, errors: Sequence[WinnowError] = ()) -> SourceError:

@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from winnow.judge.intervals import Statistic, bootstrap, difference, values
+from winnow.judge.too_few import FEWEST, too_few
+from winnow.pipeline.console import say
+from winnow.pipeline.recognised import left_out
 
 HEADLINE = "recall_at_10"
 RESAMPLES, CONFIDENCE = 1000, 0.95
@@ -28,8 +33,18 @@ def compare_on_rows(recommenders: Mapping[str, Mapping[str, Statistic]], rows: i
     return found
 
 
-def print_compared(found: Mapping[str, Any]) -> None:
-    """The counts, a line for each metric, and by how much the model differs, as a person reads them."""
+def say_rejected(path: Path, rejected: pd.DataFrame) -> None:
+    """That rows of a file, with the columns row and reason, are left out, and the first reason."""
+    if told := left_out(list(zip(rejected["row"], rejected["reason"], strict=True))):
+        say(f"{path}{told}")
+
+
+def print_compared(found: Mapping[str, Any], rows: int, what: str) -> None:
+    """The counts, a line for each metric, and by how much the model differs, as a person reads them.
+
+    `rows` is the number of `what` was judged (such as users).
+    """
+    say(*too_few(rows, what))
     print("   ".join(f"{name.replace('_', ' ')} {value}" for name, value in found.items() if isinstance(value, int)))
     others = list(found["difference"][HEADLINE])
     print(f"{'':<20}" + "".join(f"{name:>18}" for name in ("model", *others)))
@@ -41,6 +56,7 @@ def print_compared(found: Mapping[str, Any]) -> None:
     for name in others:
         low, high = found["difference"][HEADLINE][name].values()
         meaning = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
+        meaning = meaning if rows >= FEWEST else f"too few {what} to tell"
         print(f"  less that of {name}: {low:+.4f} to {high:+.4f}: {meaning}")
 
 

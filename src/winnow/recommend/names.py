@@ -209,7 +209,18 @@ class NameIndex:
         return list(dict.fromkeys(self.names[self._choices[name]] for name, _, _ in near))
 
     def split(self, text: str, separator: str) -> list[Wanted]:
-        """The names of a text; of parts between separators the longest run that is a known name is one name."""
+        """The names of a text; of parts between separators the longest run that is a known name is one name.
+
+        A name that is unknown is split at the other separator where that gives a known one.
+        """
+        other = {",": ";", ";": ","}[separator]
+        found = []
+        for wanted in self._split(text, separator):
+            own = self._split(wanted.title, other) if other in wanted.title and self.find(wanted) is None else []
+            found += own if any(self.find(each) for each in own) else [wanted]
+        return found
+
+    def _split(self, text: str, separator: str) -> list[Wanted]:
         parts, found, start = text.split(separator), [], 0
         while start < len(parts):
             ends = range(min(len(parts), start + LONGEST_RUN), start, -1)

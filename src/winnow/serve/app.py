@@ -96,7 +96,7 @@ def make_app(
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
 
-    _add_refusals(app, refusal)
+    _add_refusals(app, refusal, {_path(service): list(service.question.model_fields) for service in services})
 
     @app.api_route("/", methods=PAGE, include_in_schema=False)
     async def index() -> Response:
@@ -118,8 +118,10 @@ def make_app(
     )
 
 
-def _add_refusals(app: FastAPI, refusal: Callable[[str, int, WinnowError], Response]) -> None:
-    """Whatever is raised becomes one message, on a page or as JSON."""
+def _add_refusals(
+    app: FastAPI, refusal: Callable[[str, int, WinnowError], Response], fields: Mapping[str, Sequence[str]]
+) -> None:
+    """Whatever is raised becomes one message, on a page or as JSON; `fields` are those of each path of the API."""
 
     @app.exception_handler(WinnowError)
     async def _(request: Request, error: WinnowError) -> Response:
@@ -129,7 +131,7 @@ def _add_refusals(app: FastAPI, refusal: Callable[[str, int, WinnowError], Respo
     @app.exception_handler(RequestValidationError)
     @app.exception_handler(ValidationError)
     async def _(request: Request, error: RequestValidationError | ValidationError) -> Response:
-        return refusal(request.url.path, 422, _invalid(error))
+        return refusal(request.url.path, 422, _invalid(error, fields.get(request.url.path, ())))
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
@@ -170,8 +172,12 @@ def _json_without_pictures(value: Any) -> str:
     return re.sub(r"(data:image/png;base64,.{20})[^\"]*", r"\1…", text)
 
 
+def _path(service: Service) -> str:
+    return f"/api/{service.domain}/{service.verb}"
+
+
 def _add_api(app: FastAPI, service: Service, worker: Worker) -> None:
-    path = f"/api/{service.domain}/{service.verb}"
+    path = _path(service)
     about: dict[str, Any] = {
         "summary": service.title,
         "description": f"{service.lead} Gives what `winnow {service.domain} {service.verb}` prints as JSON.",
@@ -215,7 +221,8 @@ def _add_page(app: FastAPI, service: Service, worker: Worker, render: Callable[.
             asked = service.question.model_validate(values)
             _check_sent(service, upload)
         except ValidationError as error:
-            return _page(render, service, 422, values=values, error=_invalid(error))
+            own = list(service.question.model_fields)
+            return _page(render, service, 422, values=values, error=_invalid(error, own))
         except WinnowError as error:
             return _page(render, service, 422, values=values, error=error)
 
@@ -266,14 +273,18 @@ def _told(error: WinnowError) -> dict[str, str]:
     return {name: text for name, text in parts.items() if text}
 
 
-def _invalid(error: RequestValidationError | ValidationError) -> WinnowError:
-    """All that is wrong with a question, in one message."""
-    return WinnowError("; ".join(dict.fromkeys(map(_wrong, error.errors()))), fix="/api describes each question")
+def _invalid(error: RequestValidationError | ValidationError, fields: Sequence[str]) -> WinnowError:
+    """All that is wrong with a question, which has the `fields`, in one message."""
+    wrong = dict.fromkeys(_wrong(each, fields) for each in error.errors())
+    return WinnowError("; ".join(wrong), fix="/api describes each question")
 
 
-def _wrong(each: Mapping[str, Any]) -> str:
+def _wrong(each: Mapping[str, Any], fields: Sequence[str]) -> str:
     place = each["loc"]
     names = [str(name) for name in (place[1:] if place[:1] == ("body",) else place)]
     if each["type"] == "json_invalid" or not names:
         return "the body is not a JSON object sent with the header `content-type: application/json`"
-    return f"`{'.'.join(names)}`: {each['msg']}"
+    why = each["msg"]
+    if each["type"] == "extra_forbidden":
+        why = f"there is no such field; those there are: {', '.join(fields) or 'none'}"
+    return f"`{'.'.join(names)}`: {why}"

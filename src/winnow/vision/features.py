@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from winnow.learn.devices import device_name
+from winnow.learn.interrupt import check_stop
 from winnow.learn.progress import told
 from winnow.pipeline.cache import DiskCache, content_key
 from winnow.pipeline.code import module_digest
@@ -115,7 +116,9 @@ def _computed(
     network.eval()
     with torch.inference_mode():
         starts = range(0, len(images), BATCH)
+        lost = "the features are computed from the start again by the next run"
         for start in told(starts, lambda batch: f"features: {BATCH * batch:,} of {len(images):,} images …", say):
+            check_stop(lost)
             yield compute(images[start : start + BATCH]).half().cpu()
     network.train(was_training)
 

@@ -52,7 +52,20 @@ class Plan:
         out = [f"params.yaml no longer names {each['path']}" for each in self.removed]
         beside = [f"beside {', '.join(each['path'] for each in before)}; instead of all before: --replace"] * bool(new)
         recognised = [f"recognised: {each.told}" for each in self.found]
-        return [*recognised, *copied, *written, *self.needs.told, *values, *out, *named, *(beside if before else [])]
+        return [
+            *recognised, *self._doubted(), *copied, *written, *self.needs.told, *values, *out, *named,
+            *(beside if before else []),
+        ]  # fmt: skip
+
+    def _doubted(self) -> list[str]:
+        """Files of which more rows cannot be used than ingest allows."""
+        allowed = Document(PARAMS_FILE).content[self.domain]["ingest"].get("max_rejected_share", 1.0)
+        limit = f"{self.domain}.ingest.max_rejected_share allows {allowed:.1%} of all sources' rows"
+        return [
+            f"⚠ {each.rejected_share:.1%} of the rows of {each.source['path']} cannot be used; {limit}"
+            for each in self.found
+            if each.rejected_share > allowed
+        ]
 
 
 def plan(domain: str, files: Sequence[Path], *, replace: bool = False) -> Plan:

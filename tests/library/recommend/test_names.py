@@ -102,6 +102,16 @@ def test_separators_inside_of_names_are_recognised() -> None:
     assert [each.title for each in found] == ["Hello", "earth; wind", "Déjà Vu", "unknown", "thing"]
 
 
+def test_the_other_separator_splits_what_is_unknown_where_that_finds_a_name() -> None:
+    def titles(text: str, separator: str) -> list[str]:
+        return [each.title for each in index().split(text, separator)]
+
+    assert titles("Hello, deja vu", ";") == ["Hello", "deja vu"]
+    assert titles("unknown; Hello", ",") == ["unknown", "Hello"]
+    assert titles("earth; wind; Hello", ",") == ["earth; wind", "Hello"], "a name with the other separator is one"
+    assert titles("new, unheard; Hello", ";") == ["new, unheard", "Hello"], "no part of it is known"
+
+
 def test_near_names_are_suggested_and_none_where_nothing_is_near() -> None:
     assert index().suggest(Wanted("Deja Vuu")) == ["Célia Ñandú – Déjà Vu"]
     assert index().suggest(Wanted("I'll be their")) == ["The Wanderers – I'll Be There"]

@@ -1,5 +1,6 @@
 """Kept features and heat maps of a small network."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import overload
@@ -11,6 +12,7 @@ from torch import nn
 
 from winnow.images.codec import encode_png
 from winnow.learn import progress
+from winnow.learn.interrupt import Interrupted, stop_request
 from winnow.vision import features
 from winnow.vision.backbones import build
 from winnow.vision.features import frozen_features
@@ -142,6 +144,29 @@ def test_features_that_take_minutes_tell_how_far_they_are(
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("features: ")]
     assert [line.split()[1] for line in lines] == [str(done) for done in range(0, len(images), features.BATCH)]
     assert all(f"of {len(images)} images" in line for line in lines)
+
+
+def test_a_stop_ends_the_features_and_keeps_none_of_them(
+    images: Counted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They take minutes: a process that was told to stop may not go on computing them."""
+    network = Network(1)
+    plain, calls = network.frozen, VIEWS
+
+    def frozen(batch: torch.Tensor) -> torch.Tensor:
+        if network.calls + 1 == calls:  # the last view of the first batch
+            signal.raise_signal(signal.SIGTERM)
+        return plain(batch)
+
+    monkeypatch.setattr(network, "frozen", frozen)
+    with pytest.raises(Interrupted) as stopped, stop_request():
+        frozen_features(network, images)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert network.calls == calls, "it went on after the batch"
+    assert "computed from the start again" in capsys.readouterr().err
+    assert not list(Path(".winnow/kept/features").glob("??/*.*"))
+    frozen_features(network, images)
+    assert network.calls > calls
 
 
 def test_a_heat_map_shows_where_the_score_comes_from_and_hides_what_speaks_against_it() -> None:

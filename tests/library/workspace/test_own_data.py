@@ -498,6 +498,12 @@ def test_columns_as_spreadsheets_name_them_and_rows_that_will_be_left_out(here: 
     assert "2 files" in found.told
     assert "1 row left out" in found.told
     assert "'0,9'" in found.told
+    warned = plan("documents", [Path("mine/labelled")]).lines()
+    assert any(line.startswith("⚠ 33.3% of the rows of mine/labelled") and "allows 5.0%" in line for line in warned)
+    whole = text("whole.csv", "grade,holds\n6A+,A5 C9 K18\n")
+    assert not [line for line in plan("climb", [whole]).lines() if "⚠" in line]
+    part = text("part.csv", "grade,holds\n6A+,A5 C9 K18\n6A+,\n")
+    assert any("50.0% of the rows" in line for line in plan("climb", [part]).lines())
 
 
 def test_a_second_source_joins_the_first_and_the_same_name_is_refused(here: list[list[str]]) -> None:

@@ -23,7 +23,7 @@ from winnow.cli.app import app as winnow
 from winnow.domains.articles import inference
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import SourceRules, WordRules, plain, read_config, scoring_of
-from winnow.domains.articles.model.scoring import TrainedScorer
+from winnow.domains.articles.model.scoring import TrainedScorer, load_scorer
 from winnow.domains.articles.rules.prefilter import Sieve
 from winnow.domains.articles.source.carried import carried, prefilter_of
 from winnow.domains.articles.source.export import export_label, export_split
@@ -227,6 +227,22 @@ def test_score_marks_what_the_prefilter_would_have_left_out(
         assert ".jsonl" in refused.exception.fix
 
 
+def test_a_text_that_is_longer_than_the_model_reads_is_told(here: Programs) -> None:
+    here.run("train")
+    scorer = load_scorer(torch.device("cpu"))
+    most, added = scorer.network.max_length, len(scorer.tokenizer("")["input_ids"])
+    texts = [" ".join(["the"] * count) for count in (most - added, most - added + 1)]
+    assert [len(scorer.tokenizer(each)["input_ids"]) for each in texts] == [most, most + 1], "a word is a token"
+    rows = [{"id": name, "content": each} for name, each in zip(("whole", "cut"), texts, strict=True)]
+    Path("in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"content": "x"}]))
+    done = CliRunner().invoke(app, ["score", "in.jsonl", "--out", "out.jsonl"])
+    found = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [each.get("read_tokens") for each in found] == [None, most, None]
+    assert json.loads(done.stdout)["cut"] == 1
+    assert "1 of the scored texts have more tokens" in done.stderr
+    assert "1 lines are not scored" in done.stderr
+
+
 def test_a_resumed_run_remembers_the_lines_that_were_refused(here: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     here.run("train")
     lines = ["{broken", *(json.dumps({"id": n, "content": "a school"}) for n in range(20))]
@@ -252,7 +268,7 @@ def test_a_resumed_run_remembers_the_lines_that_were_refused(here: Programs, mon
 def test_scoring_goes_on_before_the_first_line_that_a_crash_has_damaged(tmp_path: Path, damage: bytes) -> None:
     part, whole = tmp_path / "out.part", b'{"row": 1, "error": "x"}\n{"id": "a", "prefilter": "too_few_words"}\n'
     part.write_bytes(whole + damage + b'{"id": "c"}\n')
-    assert inference._finished_lines(part) == {"lines": 2, "refused": 1, "marked": 1}
+    assert inference._finished_lines(part) == {"lines": 2, "refused": 1, "marked": 1, "cut": 0}
     assert part.read_bytes() == whole
 
 
@@ -295,7 +311,7 @@ def test_where_no_source_is_named_it_is_the_format_by_which_ingest_would_call_it
     kept = definition.prefilter.model_copy(update={**rules, "sources": SourceRules(keep=["csv"], drop=[])})
     network = SimpleNamespace(scoring=scoring_of(definition.config))
     scores = np.full((1, len(definition.names)), 3.0)
-    scorer = SimpleNamespace(network=network, score=lambda *_, **__: scores)
+    scorer = SimpleNamespace(network=network, score=lambda *_, **__: scores, cut=lambda texts: [False] * len(texts))
     monkeypatch.setattr(inference, "load_scorer", lambda *_: scorer)
     monkeypatch.setattr(inference, "sieve_of", lambda _: Sieve(kept))
     (tmp_path / "model").mkdir()
@@ -303,13 +319,14 @@ def test_where_no_source_is_named_it_is_the_format_by_which_ingest_would_call_it
     source.write_text("id,content\na,a school\n" if form == "csv" else '{"id": "a", "content": "a school"}\n')
     inference.score_file(source, out, TrainedModel(tmp_path / "model", "PASS", ()), torch.device("cpu"))
     assert json.loads(out.read_text()).get("prefilter") == (None if form == "csv" else "wrong_source")
-    line = b'{"id": "z", "prefilter": "too_few_words"}\n'
+    line = b'{"id": "z", "prefilter": "too_few_words", "read_tokens": 8}\n'
     part = inference._part_of(out, source, tmp_path / "model", Sieve(kept))
     part.write_bytes(line)
     source_is_done = inference.score_file(
         source, out, TrainedModel(tmp_path / "model", "PASS", ()), torch.device("cpu")
     )
-    assert source_is_done == {"scored": 0, "refused": 0, "already_scored": 1, "outside_prefilter": 1}, "of a run before"
+    before = {"scored": 0, "refused": 0, "already_scored": 1, "cut": 1, "outside_prefilter": 1}
+    assert source_is_done == before, "of a run before"
 
 
 @pytest.mark.parametrize("row", [{"text": "a school"}, {"content": "", "text": "a school"}, {"content": "a school"}])

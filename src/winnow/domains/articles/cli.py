@@ -148,7 +148,12 @@ def score(
     if marked := counts.get("outside_prefilter"):
         told = "prefilter.yaml keeps such texts from labelling and training, and `prefilter` names the rule"
         print(f"{marked} of the scored texts are outside of the filter: {told}", file=sys.stderr)
+    if counts["cut"]:
+        told = "than the model reads; their beginnings are scored, and `read_tokens` says how much of them"
+        print(f"{counts['cut']} of the scored texts have more tokens {told}", file=sys.stderr)
     if counts["refused"]:
+        told = "`error` says why; an article has an id, a title that may be empty, and content (or text)"
+        print(f"{counts['refused']} lines are not scored: {told}", file=sys.stderr)
         raise typer.Exit(1)
 
 

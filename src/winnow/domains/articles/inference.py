@@ -28,6 +28,8 @@ BLOCK = 512
 BATCH = 32
 MARK = "prefilter"
 """The key of the rule by which the filter's prefilter would have left a text out."""
+CUT = "read_tokens"
+"""The key of how many tokens of a text that is longer are read."""
 
 
 def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torch.device) -> dict[str, int]:
@@ -37,7 +39,8 @@ def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torc
     model, asked about the same file again, goes on after what a stopped run has written there, unless the file has
     changed since. A line that is no article gets `{"row": …, "error": …}`, rows counting from 1. A text that the
     filter's prefilter would have left out is scored all the same, and `prefilter` names the rule; the model has seen no
-    such texts. Where no prefilter is known, nothing is marked.
+    such texts. Where no prefilter is known, nothing is marked. Of a text with more tokens than the model reads the
+    beginning is scored, and `read_tokens` says how many.
     """
     model = load_scorer(device, trained.folder)
     sieve = sieve_of(trained.folder)
@@ -45,6 +48,7 @@ def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torc
     finished = _finished_lines(part) if part is not None else Counter[str]()
     done = finished["lines"]
     counts = {"scored": 0, "refused": finished["refused"], "already_scored": done - finished["refused"]}
+    counts["cut"] = finished["cut"]
     if sieve is not None:
         counts["outside_prefilter"] = finished["marked"]
     try:
@@ -87,6 +91,7 @@ def _score_rest(
                 else:
                     answer = trained.stamp(found)
                     counts["scored"] += 1
+                    counts["cut"] += CUT in found
                     if MARK in found:
                         counts["outside_prefilter"] += 1
                 target.write((json.dumps(answer, ensure_ascii=False) + "\n").encode())
@@ -106,12 +111,14 @@ def score_lines(
     rows = [_row(line, sieve, form) for line in lines]
     texts = [article_text(row["title"], row["content"]) for row in rows if "error" not in row]
     scores: Iterator[Any] = iter(model.score(texts, batch_size=BATCH) if texts else [])
+    cut = iter(model.cut(texts))
     for row in rows:
         if "error" in row:
             yield row
         else:
             analysis = {model.network.scoring.analysis_field: analysis_of(next(scores), model.network.scoring)}
-            yield {"id": row["id"], **analysis, **({MARK: row[MARK]} if row[MARK] else {})}
+            marks = {MARK: row[MARK], CUT: model.network.max_length if next(cut) else None}
+            yield {"id": row["id"], **analysis, **{key: value for key, value in marks.items() if value}}
 
 
 def _part_of(out: Path, source: Path, folder: Path, sieve: Sieve | None) -> Path:
@@ -137,7 +144,7 @@ def _row(line: bytes, sieve: Sieve | None, form: str) -> dict[str, Any]:
 
 
 def _finished_lines(part: Path) -> Counter[str]:
-    """Whole `lines` of what a stopped run wrote, and how many of them refuse one, or are marked.
+    """Whole `lines` of what a stopped run wrote, and how many of them refuse one, are marked, or tell of a cut.
 
     Half a line at the end is cut off, and so is all from a line on that is damaged.
     """
@@ -149,7 +156,7 @@ def _finished_lines(part: Path) -> Counter[str]:
             if not line.endswith(b"\n") or isinstance(row := json_object(line), str):
                 break
             end += len(line)
-            found.update(lines=1, refused=line.startswith(b'{"row"'), marked=MARK in row)
+            found.update(lines=1, refused=line.startswith(b'{"row"'), marked=MARK in row, cut=CUT in row)
         file.truncate(end)
     return found
 

@@ -107,9 +107,10 @@ def evaluate(
         return
     print("   ".join(f"{name.replace('_', ' ')} {count}" for name, count in found["routes"].items()))
     for rule, count in found["dropped"].items():
-        print(f"⚠ {count} routes break the filter's rule {rule}: not judged")
+        print(f"⚠ {count} {'route breaks' if count == 1 else 'routes break'} the filter's rule {rule}: not judged")
     for what, count in found["untrained"].items():
-        print(f"⚠ {count} routes are of {what}, which the model was not trained on: not judged")
+        routes = "route is" if count == 1 else "routes are"
+        print(f"⚠ {count} {routes} of {what}, which the model was not trained on: not judged")
     print(f"{'':<14}{'routes':>8}{'loss':>8}{'perplexity':>12}{'bigram':>9}")
     quality = {f"quality {name}": part for name, part in found["by_quality"].items()}
     order = {

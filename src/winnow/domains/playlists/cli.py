@@ -15,7 +15,10 @@ from winnow.pipeline.text import shown
 from winnow.recommend.typed import TypedList, read_typed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from winnow.domains.playlists.inference import Completed
+    from winnow.domains.playlists.source.listing import Piece
 
 app = typer.Typer(no_args_is_help=True, help="Complete playlists.")
 
@@ -74,7 +77,7 @@ def _show(one: "Completed", *, several: bool, explain: bool) -> None:
     if several:
         print(shown(f"{one.playlist or 'playlist'}:"))
     if one.known_by != "tracks":
-        by = f"the words of its name, {one.playlist!r}" if one.known_by == "name" else "popularity"
+        by = f"the name, of which {', '.join(map(repr, one.by_words))} is known" if one.by_words else "popularity"
         none = "no track of the playlist is known" if one.left_out else "no track is named"
         unheard = one.playlist and one.known_by != "name"
         which = f", and no training playlist's name has a word of {one.playlist!r}" if unheard else ""
@@ -112,8 +115,21 @@ def evaluate(
     from winnow.learn.devices import configured_device
     from winnow.recommend.judged import print_compared
 
-    found = PlaylistCompleter(trained.folder, configured_device()).judge(formats.read(form, data), holdout)
+    completer = PlaylistCompleter(trained.folder, configured_device())
+    found = completer.judge(_telling(formats.read(form, data), data), holdout)
     if as_json:
         print(json.dumps(trained.stamp(found), indent=2))
         return
-    print_compared(found)
+    print_compared(found, found["playlists_judged"], "playlists")
+
+
+def _telling(pieces: "Iterable[Piece]", data: Path) -> "Iterator[Piece]":
+    """The pieces of a file or folder; of the first rows that cannot be used it is told why."""
+    from winnow.recommend.judged import say_rejected
+
+    told = False
+    for piece in pieces:
+        if not told and len(piece.rejected):
+            say_rejected(data, piece.rejected)
+            told = True
+        yield piece

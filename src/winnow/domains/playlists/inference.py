@@ -62,6 +62,8 @@ class Completed:
     playlist: str
     known_by: str
     """tracks, name (its words, as none of its tracks is known) or popularity (nor is a word of its name)"""
+    by_words: list[str]
+    """of the name, those that it is completed by: names of training playlists have them"""
     tracks: list[Completion]
     taken: list[Taken]
     left_out: list[LeftOut]
@@ -130,8 +132,9 @@ class PlaylistCompleter:
                     )
                     for track, score, chance in found
                 ]
-                by = "tracks" if own else "name" if self.known.words.known(typed.name) else "popularity"
-                yield Completed(typed.name, by, tracks, names.taken, names.left_out)
+                words = [] if own else self.known.words.known(typed.name)
+                by = "tracks" if own else "name" if words else "popularity"
+                yield Completed(typed.name, by, words, tracks, names.taken, names.left_out)
 
     def _best(self, scores: Tensor, own: list[list[int]], count: int) -> Iterator[list[tuple[int, float, float]]]:
         """For each list of the tracks `own` those to add, the best first: (track, score, chance)."""

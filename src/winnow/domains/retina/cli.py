@@ -139,11 +139,12 @@ def evaluate(
     from winnow.domains.retina import inference
     from winnow.domains.retina.evaluation.results import doubted_chances
     from winnow.domains.retina.showing import say_passed_over
+    from winnow.judge.too_few import too_few
     from winnow.learn.devices import configured_device
 
     say_passed_over([data])
     found = inference.judge_data(data, form, images, trained.folder, configured_device())
-    say(*doubted_chances(found["metrics"]))
+    say(*doubted_chances(found["metrics"]), *too_few(found["photographs"]["graded"], "photographs"))
     if as_json:
         print(json.dumps(trained.stamp(found), indent=2, sort_keys=True))
         return

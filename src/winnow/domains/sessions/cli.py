@@ -136,13 +136,14 @@ def evaluate(
     listening = formats.read(source, data)
     from winnow.domains.sessions.inference import Recommender
     from winnow.learn.devices import configured_device
-    from winnow.recommend.judged import print_compared
+    from winnow.recommend.judged import print_compared, say_rejected
 
+    say_rejected(data, listening.rejected)
     found = Recommender(trained.folder, configured_device()).judge(listening, np.random.default_rng(seed))
     if as_json:
         print(json.dumps(trained.stamp(found), indent=2))
         return
-    print_compared(found)
+    print_compared(found, found["users_judged"], "users")
 
 
 def _source(path: Path, form: str | None, columns: Events) -> Source:

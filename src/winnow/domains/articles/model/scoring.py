@@ -14,7 +14,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from winnow.domains.articles.model.network import Scorer
 from winnow.domains.articles.model.ridge import TextRidge
-from winnow.domains.articles.model.texts import encode, length_batches
+from winnow.domains.articles.model.texts import are_cut, encode, length_batches
 from winnow.learn.folder import model_files, model_folder, read_settings
 from winnow.learn.trained import load_trained
 from winnow.measure.regression import mae
@@ -48,6 +48,10 @@ class TrainedScorer:
         if self.mixture is None:
             return scores
         return mixed(scores, ridge_scores(self.mixture.ridge, self.network, texts), self.mixture.share)
+
+    def cut(self, texts: Sequence[str]) -> list[bool]:
+        """Whether the network reads the beginning of a text only."""
+        return are_cut(self.tokenizer, texts, self.network.max_length)
 
 
 class MixtureSettings(Section):

@@ -62,6 +62,14 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length:
     return Encoded(np.concatenate(parts), starts, words, pad)
 
 
+def are_cut(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> list[bool]:
+    """Whether `encode` cuts a text off: it has more tokens, those that the tokenizer adds included."""
+    long = [len(text.encode()) >= max_length // 2 for text in texts]  # no token stands for less than half a byte
+    found: Any = tokenizer([text for text, is_long in zip(texts, long, strict=True) if is_long] or [""])
+    lengths = iter(found["input_ids"])
+    return [is_long and len(next(lengths)) > max_length for is_long in long]
+
+
 class TextLoader:
     """Batches to train on."""
 

@@ -39,4 +39,5 @@ def _source(path: Path) -> Recognised:
     told = f"{form}, {len(problems.routes):,} routes" + left_out(rejected)
     if ungraded:
         told += f", {ungraded:,} without {known}, which filter will drop"
-    return Recognised({"format": form, "path": path}, (path,), told, preset="full")
+    share = len(rejected) / (len(problems.routes) + len(rejected))
+    return Recognised({"format": form, "path": path}, (path,), told, "full", share)

@@ -38,7 +38,8 @@ def _source(path: Path) -> Recognised:
         why = "it has no row" if not listing.rows else "no row can be used" + _left_out(listing)
         raise unknown(path, LOOKED_FOR, [SourceError(why, fix=SCALE)])
     preset = "own_pages" if form == "clean_pages" else ""
-    return Recognised({"format": form, "path": path}, (folder,), _told(form, listing) + told, preset)
+    source = {"format": form, "path": path}
+    return Recognised(source, (folder,), _told(form, listing) + told, preset, listing.rejected_share)
 
 
 def _told(form: str, listing: Listing[Record]) -> str:

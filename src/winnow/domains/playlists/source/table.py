@@ -95,7 +95,7 @@ def _places(path: Path, header: list[str]) -> dict[str, int]:
         raise SourceError(
             f"{path} has no column {' and '.join(sorted(missing))}",
             fix="its first line must name track and playlist, and user and artist where they are known; it names "
-            f"{', '.join(header)}: rename its columns",
+            f"{', '.join(header)}: rename a column, or add the one that is missing",
         )
     return found
 

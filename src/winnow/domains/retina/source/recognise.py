@@ -44,7 +44,8 @@ def _source(path: Path, images: Sequence[Path]) -> Recognised:
         if form not in formats.CSV_COLUMNS:
             listing = formats.read(form, path, None)
             preset = SMALL if form == "medmnist" else PRESET
-            return Recognised({"format": form, "path": path, "images": None}, (path,), _told(form, listing), preset)
+            source = {"format": form, "path": path, "images": None}
+            return Recognised(source, (path,), _told(form, listing), preset, listing.rejected_share)
     except (WinnowError, OSError, ValueError) as error:
         raise unknown(
             path, LOOKED_FOR, [error if isinstance(error, WinnowError) else SourceError(str(error))]
@@ -71,7 +72,8 @@ def _source(path: Path, images: Sequence[Path]) -> Recognised:
             fix="give photographs the names of the table, or name the folder that holds them" if images else cure,
         )
     copied = (folder,) if path.parent == folder else (path, folder)
-    return Recognised({"format": form, "path": path, "images": folder}, copied, _told(form, listing), PRESET)
+    source = {"format": form, "path": path, "images": folder}
+    return Recognised(source, copied, _told(form, listing), PRESET, listing.rejected_share)
 
 
 def _example(folder: Path) -> str:
