@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from winnow.cli.app import app
 from winnow.pipeline import presets
-from winnow.pipeline.params import PARAMS_FILE
+from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.workspace import doctor
 from winnow.workspace.doctor import Check, examine, healthy
 
@@ -33,6 +33,8 @@ def here(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path(".dvc").mkdir()
     Path(".dvc/config").write_text("[core]\n    analytics = false\n")
     Path("requirements.lock").write_text(f"numpy=={version('numpy')} \\\n    --hash=sha256:0\n")
+    domains = Document(PARAMS_FILE).content["domains"]  # own data that the checkout names are not in here
+    presets.apply({f"{domain}.ingest.sources": [] for domain in domains}, PARAMS_FILE)
     return workspace
 
 
