@@ -288,9 +288,16 @@ def test_what_is_not_defined_of_other_playlists_is_not_told(here: Path) -> None:
     judged = json.loads(result.stdout, parse_constant=pytest.fail)
     assert judged["model"]["recall_at_10"] == 0
     assert "seen_recall_at_10" not in judged["model"]
-    result = CliRunner().invoke(app, ["evaluate", "other.json"])
-    assert result.exit_code == 0
-    assert "playlists judged 1" in result.stdout
+    named = [each.replace(" – ", ",", 1) for each in completer().names[:8]] + [f"nobody,unknown {n}" for n in range(5)]
+    lines = ["user,artist,track,playlist", *(f"u,{name},p" for name in named), "u,,,p"]
+    Path("other.csv").write_text("\n".join(lines) + "\n")
+    for file, is_whole in (("other.json", True), ("other.csv", False)):
+        result = CliRunner().invoke(app, ["evaluate", file])
+        assert result.exit_code == 0
+        assert "playlists judged 1" in result.stdout
+        assert "only 1 playlists" in result.stderr
+        assert "better" not in result.stdout
+        assert ("other.csv, 1 row left out (row 15: " in result.stderr) != is_whole, "why a row is rejected is not told"
 
 
 def test_only_tracks_of_training_playlists_are_added_however_many_are_asked_for(here: Path) -> None:

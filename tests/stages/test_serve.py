@@ -27,6 +27,7 @@ from tests.stages.conftest import Finished, torch_restored
 from winnow.cli.app import app
 from winnow.domains.documents.source.synthetic import draw_page
 from winnow.domains.load import has_module, load
+from winnow.domains.playlists.model.artifacts import read_artifacts
 from winnow.domains.retina.source.fundus import draw_fundus
 from winnow.learn.folder import use_model
 from winnow.serve.service import Service
@@ -110,6 +111,7 @@ def of_playlists() -> list[Case]:
     tracks = pd.read_parquet("data/playlists/label/tracks.parquet")
     artists = pd.read_parquet("data/playlists/label/artists.parquet")["artist"]
     names = [f"{artists[row.artist_index]} – {row.title}" for row in tracks[:5].itertuples()]
+    word = read_artifacts(Path("data/playlists/train/model")).words.words[0]
     return [
         Case(
             ["complete", "--tracks", "; ".join(names[:3]), "--k", "4", "--json"],
@@ -117,13 +119,19 @@ def of_playlists() -> list[Case]:
             shown="because of",
         ),
         Case(["complete", "--name", "no such word", "--json"], {"name": "no such word"}, shown="most popular"),
+        Case(["complete", "--name", f"{word} xyzzy", "--json"], {"name": f"{word} xyzzy"}, shown=f"its name, {word}"),
     ]
 
 
 def of_articles() -> list[Case]:
     line = {"id": "mine", "title": "A <b>bold</b> plan", "content": "The town builds a solar plant. " * 30}
-    Path("one.jsonl").write_text(json.dumps(line) + "\n")
-    return [Case(["score", "one.jsonl"], line, shown="overall")]
+    long = {"id": "long", "title": "", "content": "The town builds a solar plant. " * 80}
+    for name, each in (("one", line), ("long", long)):
+        Path(f"{name}.jsonl").write_text(json.dumps(each) + "\n")
+    return [
+        Case(["score", "one.jsonl"], line, shown="overall"),
+        Case(["score", "long.jsonl"], long, shown="longer than the model reads"),
+    ]
 
 
 CASES: dict[str, Callable[[], list[Case]]] = {

@@ -18,6 +18,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
+from winnow.cli.data import _tell_unused
 from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.source.formats import read
 from winnow.domains.documents.source.synthetic import draw_page
@@ -543,6 +544,14 @@ def test_a_file_that_was_taken_out_comes_back_by_the_same_command(here: list[lis
     take_out(remove("documents", ["deep"]))
     with pytest.raises(WinnowError, match="exists already"):
         plan("documents", [pages])
+
+
+def test_that_files_which_stay_keep_ingest_stale_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    _tell_unused(["dvc remove a.csv.dvc && rm -r a.csv"])
+    told = capsys.readouterr().out
+    assert "so that ingest has to run again; to remove them, too:\n  dvc remove a.csv.dvc" in told
+    _tell_unused([])
+    assert not capsys.readouterr().out
 
 
 def test_a_source_replaces_the_others_and_is_taken_out_again(here: list[list[str]]) -> None:
