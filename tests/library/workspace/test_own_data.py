@@ -147,6 +147,11 @@ TABLE = [
         lambda: [text("p.csv", '"user_id","artistname","trackname","playlistname"\n"u","a","t","p"\n')],
         {"format": "csv", "path": "data/source/playlists/p.csv"},
     ),
+    (
+        "playlists",
+        lambda: [text("lists/Road trip.csv", "Track URI,Track Name,Artist Name(s)\nu,a,b\n").parent],
+        {"format": "csv", "path": "data/source/playlists/lists"},
+    ),
 ]
 
 
@@ -465,7 +470,7 @@ def test_what_is_not_recognised_is_refused_and_nothing_changes(
         ("climb", lambda: text("bad.csv", "grade,holds\nV5,A5 C9 K18\n"), ["none of its 1", "Font", "8B+"]),
         ("climb", lambda: text("bad.csv", "sep=;\ngrade;holds\n6A;A5 C9\n"), ["sep=;", "remove that line"]),
         ("climb", lambda: text("bad.csv", "grade,holds,angle\n6A,A5 C9 K18,steep\n"), ["row 2", "steep"]),
-        ("playlists", lambda: text("bad/a.csv", "user,track,playlist\na,b,c\n").parent, ["CSV files", "bad/*"]),
+        ("playlists", lambda: text("alone.csv", "Track Name,Artist Name(s)\na,b\n"), ["no column playlist", "folder"]),
         ("playlists", lambda: text("bad.csv", "\xd0\xcf\x11\xe0", "latin-1"), ["an old Excel file", "CSV in UTF-8"]),
         ("playlists", lambda: text("bad.csv", "wer;was\na;b\n"), ["it names wer, was", "rename"]),
         ("playlists", lambda: text("bad.m3u", "#EXTM3U\na.mp3\n"), ["one list of an M3U", "complete --file"]),

@@ -92,7 +92,7 @@ def _show(one: "Completed", *, several: bool, explain: bool) -> None:
 
 @app.command()
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="a slice, a folder of slices (mpd.slice.*.json), or a CSV; .gz too")],
+    data: Annotated[Path, typer.Argument(help="a slice (mpd.slice.*.json), a CSV, or a folder of them; .gz too")],
     form: Annotated[str | None, typer.Option("--format", help="mpd or csv; detected from the name by default")] = None,
     holdout: Annotated[
         int | None, typer.Option(min=1, max=100, help="last tracks to find; as many as in training by default")
@@ -106,12 +106,13 @@ def evaluate(
     """
     if not data.exists():
         raise WinnowError(f"{data} does not exist", fix="name a file of playlists, or a folder of slices")
-    form = form or ("csv" if data.name.removesuffix(".gz").endswith(".csv") else "mpd")
+    from winnow.domains.playlists.source import formats
+
+    form = form or formats.guess(data)
     if form not in {"mpd", "csv"}:
         raise WinnowError(f"there is no format {form}", fix="mpd or csv")
     trained = use_model("playlists", model)
     from winnow.domains.playlists.inference import PlaylistCompleter
-    from winnow.domains.playlists.source import formats
     from winnow.learn.devices import configured_device
     from winnow.recommend.judged import print_compared
 

@@ -218,6 +218,45 @@ def test_a_csv_without_the_columns_is_told(tmp_path: Path, content: str, told: s
         list(table.read(file))
 
 
+EXPORTIFY = '"Track URI","Track Name","Album Name","Artist Name(s)","Release Date"\n'
+
+
+def test_of_a_folder_of_csvs_each_is_a_playlist_unless_a_column_says_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "Road trip.csv").write_text(
+        EXPORTIFY + 'u1,"Jóga","a",Björk;Guest,1997\nu2,"One, two",a,"Tyler, X",1\n'
+    )
+    (tmp_path / "empty.csv").write_text(EXPORTIFY)
+    (tmp_path / "both.CSV").write_text("playlist,artist,title\np,A,a\nq,B;C,b\np,,c\n")
+    (tmp_path / "sleep.csv.gz").write_bytes(
+        gzip.compress((EXPORTIFY + "u1,,a,Björk,1997\nu1,Jóga,a,Björk,1\n").encode())
+    )
+    (tmp_path / "notes.txt").write_text("none")
+    assert formats.guess(tmp_path) == "csv"
+    pieces = list(formats.read("csv", tmp_path))
+    names = pd.concat(piece.playlists for piece in pieces)["name"].tolist()
+    assert names == ["Road trip", "p", "q", "sleep"], "in the order of file names"
+    told = joined(pieces)
+    assert list(zip(told["playlist"], told["position"], told["artist"].fillna(""), told["title"], strict=True)) == [
+        (0, 0, "Björk", "Jóga"), (0, 1, "Tyler, X", "One, two"), (1, 0, "A", "a"), (2, 0, "B;C", "b"), (1, 1, "", "c"),
+        (3, 0, "Björk", "Jóga"),
+    ]  # fmt: skip
+    assert told["track"].iloc[0] == told["track"].iloc[-1], "one track in two files is another track"
+    (rejected,) = (row for piece in pieces for row in piece.rejected.itertuples())
+    assert rejected.reason.startswith("sleep.csv, line 2: the track or the playlist is missing")
+    assert rejected.row == 3 + 4 + 1 + 2, "the lines of the files before count, too"
+
+
+def test_what_holds_playlists_is_known_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"holds no \.csv file"):
+        list(formats.read("csv", tmp_path))
+    assert formats.guess(tmp_path) == "mpd"
+    (tmp_path / "mpd.slice.0-9.json").touch()
+    (tmp_path / "more.csv").touch()
+    assert formats.guess(tmp_path) == "mpd"
+    names = ("a.csv", "a.CSV.gz", "mpd.slice.0-9.json", "mpd.slice.0-9.json.gz")
+    assert [formats.guess(tmp_path / name) for name in names] == ["csv", "csv", "mpd", "mpd"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_every_encoding_and_delimiter_gives_the_same_playlists(

@@ -8,6 +8,14 @@ from winnow.domains.playlists.source.listing import Piece
 from winnow.pipeline.errors import SourceError
 
 
+def guess(path: Path) -> str:
+    """The format of a file or folder by its name, and by the names in it."""
+    if path.is_dir():
+        has_slices = any(path.glob("*.json*"))
+        return "csv" if not has_slices and any(map(table.is_table, path.iterdir())) else "mpd"
+    return "mpd" if path.name.lower().removesuffix(".gz").endswith(".json") else "csv"
+
+
 def read(form: str, path: Path) -> Iterator[Piece]:
     """The pieces of a data set in the format `mpd` or `csv`; raises SourceError."""
     if path.suffix.lower() in {".m3u", ".m3u8"}:

@@ -9,7 +9,7 @@ from winnow.pipeline.recognised import Recognised, unknown
 
 LOOKED_FOR = (
     "a folder of mpd.slice.*.json or one slice (Million Playlist Dataset), "
-    "or a CSV with user, artist, track and playlist"
+    "a CSV with user, artist, track and playlist, or a folder of CSVs, one for each playlist"
 )
 
 
@@ -19,14 +19,12 @@ def recognise(paths: Sequence[Path]) -> list[Recognised]:
 
 
 def _source(path: Path) -> Recognised:
-    if path.is_dir() and not any(path.glob("*.json*")) and any(path.glob("*.csv*")):
-        raise unknown(path, LOOKED_FOR, [SourceError("it is a folder of CSV files", fix=f"name them: {path}/*")])
-    form = "mpd" if path.is_dir() or path.name.removesuffix(".gz").endswith(".json") else "csv"
+    form = formats.guess(path)
     try:
         first = next(iter(formats.read(form, path)), None)
     except SourceError as error:
         raise unknown(path, LOOKED_FOR, [error]) from None
     if first is None or first.entries.empty:
         raise unknown(path, LOOKED_FOR, [SourceError("its beginning holds no track that can be used")])
-    told = f"{form}, {len(first.entries):,} tracks in its first part"
+    told = f"{form}, {len(first.entries):,} tracks in its first {'file' if path.is_dir() else 'part'}"
     return Recognised({"format": form, "path": path}, (path,), told, preset="balanced")
