@@ -471,7 +471,9 @@ def test_evaluate_leaves_out_other_eyes_of_training_patients(here: Path) -> None
     assert found["photographs"]["graded"] + found["photographs"]["ungradable"] == 2
     assert set(found["baseline"]) == {"majority", "metadata"}
     assert set(found["interval"]) == set(found["metrics"])
-    assert "95% interval" in winnow("evaluate", "other.csv", "--images", "other").stdout
+    shown = winnow("evaluate", "other.csv", "--images", "other")
+    assert "95% interval" in shown.stdout
+    assert f"only {found['photographs']['graded']} photographs" in shown.stderr
 
 
 def test_evaluate_judges_another_set_and_leaves_out_what_was_trained_on(

@@ -478,6 +478,11 @@ def test_other_listeners_plays_count_as_the_training_data_s_do(here: Path) -> No
         return found
 
     alone, mixed = judged(rows), judged([*rows, *known, *bot])
+    Path("bare.csv").write_text("\n".join(rows) + "\n")
+    places = [word for place, name in enumerate(("user", "item", "timestamp", "skipped", "share"))
+              for word in (f"--{name}-column", str(place))]  # fmt: skip
+    done = CliRunner().invoke(app, ["evaluate", "bare.csv", "--json", "--no-header", *places], catch_exceptions=False)
+    assert json.loads(done.stdout) == alone, "columns by their places, without a header"
     Path("log.csv").write_text("who,what,plays\n" + "".join(f"new,{song},3.5\n" for song in songs))
     columns = ["--user-column", "who", "--item-column", "what", "--plays-column", "plays"]
     done = CliRunner().invoke(app, ["evaluate", "log.csv", *columns])

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ def names(domain: str) -> list[str]:
 
 
 def meaning(domain: str, name: str) -> str:
-    """The comment on a preset's first line."""
-    first = (FOLDER / domain / f"{name}.yaml").read_text(encoding="utf-8").partition("\n")[0]
-    return first.removeprefix("#").strip()
+    """The comment at a preset's beginning."""
+    lines = (FOLDER / domain / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    return " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
 
 
 def read(domain: str, name: str) -> Document:

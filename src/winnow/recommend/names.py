@@ -6,7 +6,6 @@ finds nothing, without accents and punctuation.
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,15 +15,9 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
 from winnow.pipeline.console import say
+from winnow.recommend.spelling import JOIN, loose, loosened, plain
 from winnow.recommend.typed import Wanted
 
-JOIN = " – "
-"""Between artist and title."""
-DASH = re.compile(r"\s+[-‐-―−]\s+")
-QUOTES = str.maketrans({**dict.fromkeys("‘’‚‛′`´ʼ", "'"), **dict.fromkeys("“”„‟″«»", '"')})
-QUOTED = re.compile(f"[{re.escape(''.join(map(chr, QUOTES)))}]")
-NEITHER = re.compile(r"[^a-z0-9]+")
-"""Neither letter nor digit of folded ASCII."""
 NEAR = 75.0
 """Least similarity of a suggestion, in percent (Indel ratio); below it names share little more than letters."""
 MOST_SUGGESTED = 5
@@ -37,32 +30,8 @@ ARTISTS = re.compile(r"\s*(?:[,;&]|\bfeat\.|\bft\.)\s*")
 """What stands between artists where a program lists them in one text."""
 LONGEST_RUN = 6
 """Most separators in one name."""
-
-
-def plain(name: str) -> str:
-    """The name for comparison: NFKC, case folded, one kind of quote, dash and blank."""
-    # quotes first: NFKC turns the acute accent into a blank and a combining mark
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _quotes(name)).casefold())
-    return " ".join(DASH.sub(JOIN, _quotes(folded)).split())
-
-
-def _quotes(name: str) -> str:
-    """The name with one kind of quote; most names have none, and looking for one takes a tenth of translating."""
-    return name.translate(QUOTES) if QUOTED.search(name) else name
-
-
-def loose(name: str) -> str:
-    """The letters and digits of the name, without accents; & is "and"."""
-    return _loosened(plain(name))
-
-
-def _loosened(name: str) -> str:
-    letters = name.replace("&", " and ").replace("'", "")
-    if not letters.isascii():
-        decomposed = unicodedata.normalize("NFKD", letters)
-        letters = "".join(each if each.isalnum() else " " for each in decomposed if not unicodedata.combining(each))
-        return " ".join(letters.split())
-    return NEITHER.sub(" ", letters).strip()
+SEPARATORS = (",", ";", "|", " / ", "\n")
+"""What people put between names."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +41,13 @@ class Match:
     number: int
     others: tuple[int, ...] = ()
     """other items of the same title, the most popular first"""
+    is_part: bool = False
+    """whether an artist or a title alone was found of "artist – title", where no item has both"""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A name that is the title of several items."""
+    """A name that is the title of several items, or of which a part is."""
 
     typed: str
     name: str
@@ -107,7 +78,7 @@ def tell(taken: Sequence[Taken], left_out: Sequence[LeftOut], *, where: str = ""
     start = f"{where}: " if where else ""
     for each in taken[:TOLD]:
         others = ", ".join(each.others[:TOLD]) + (" and others" if len(each.others) > TOLD else "")
-        say(f"{start}{each.typed!r} is taken as {each.name}; there is also {others}")
+        say(f"{start}{each.typed!r} is taken as {each.name}" + (f"; there is also {others}" if others else ""))
     for one in left_out[:TOLD]:
         near = f"; did you mean {' or '.join(one.near)}?" if one.near else ""
         say(f"{start}{one.typed!r} is not known and left out{near}")
@@ -123,6 +94,7 @@ class NameIndex:
     ) -> None:
         """`names` (items,) are the full ones; those equal to the title for items without an artist."""
         self.titles, self.names = titles, names
+        self.has_no_artists = list(names) == list(titles)
         self._order = np.lexsort((np.arange(len(popularity)), -popularity)).tolist()
         self._by_id = {plain(name): number for number, name in enumerate(ids)}
         self._by_id |= {name: number for number, name in enumerate(ids)}
@@ -152,6 +124,7 @@ class NameIndex:
         """The item of an id, else of "artist – title" in either order, else, without an artist, of a title.
 
         Where nothing has the whole title, one with guests after it is meant; of several artists the first counts.
+        Where no item has an artist, the title of "artist – title" is meant, else the artist.
         """
         name, title = wanted.full_name, plain(wanted.title)
         if wanted.id in self._by_id:
@@ -173,7 +146,13 @@ class NameIndex:
             if dash and turned in by_name:
                 return Match(by_name[turned][0], self._others(by_name[turned]))
         first, *others = ARTISTS.split(wanted.artist)
-        return self.find(replace(wanted, artist=first)) if first and others else None
+        return self.find(replace(wanted, artist=first)) if first and others else self._part(plain(name))
+
+    def _part(self, name: str) -> Match | None:
+        """The title or the artist of "artist – title", where no item has both."""
+        artist, dash, title = name.rpartition(JOIN)
+        found = (self.find(Wanted(part)) for part in (title, artist)) if dash and self.has_no_artists else iter(())
+        return next((replace(match, is_part=True) for match in found if match is not None), None)
 
     def _others(self, numbers: list[int]) -> tuple[int, ...]:
         """The items after the first that have another name than it."""
@@ -194,7 +173,7 @@ class NameIndex:
                 near = self.suggest(wanted) if suggest and len(found.left_out) < MOST_SUGGESTED else []
                 found.left_out.append(LeftOut(wanted.full_name, near))
                 continue
-            if match.others:
+            if match.others or match.is_part:
                 others = [self.names[number] for number in match.others]
                 found.taken.append(Taken(wanted.full_name, self.names[match.number], others))
             own[match.number] = None
@@ -211,21 +190,28 @@ class NameIndex:
     def split(self, text: str, separator: str) -> list[Wanted]:
         """The names of a text; of parts between separators the longest run that is a known name is one name.
 
-        A name that is unknown is split at the other separator where that gives a known one.
+        A name that is unknown is split at another separator where that gives a known one.
         """
-        other = {",": ";", ";": ","}[separator]
-        found = []
-        for wanted in self._split(text, separator):
-            own = self._split(wanted.title, other) if other in wanted.title and self.find(wanted) is None else []
-            found += own if any(self.find(each) for each in own) else [wanted]
-        return found
+        return [name for wanted in self._split(text, separator) for name in self._split_again(wanted)]
+
+    def _split_again(self, wanted: Wanted) -> list[Wanted]:
+        """The names in a name that is unknown, of which one at least is known; else the name."""
+        for separator in () if self._is_name(wanted) else SEPARATORS:
+            own = self._split(wanted.title, separator) if separator in wanted.title else []
+            if any(self.find(each) for each in own):
+                return own
+        return [wanted]
+
+    def _is_name(self, wanted: Wanted) -> bool:
+        match = self.find(wanted)
+        return match is not None and not match.is_part
 
     def _split(self, text: str, separator: str) -> list[Wanted]:
         parts, found, start = text.split(separator), [], 0
         while start < len(parts):
             ends = range(min(len(parts), start + LONGEST_RUN), start, -1)
             runs = {end: Wanted(separator.join(parts[start:end]).strip(f"{separator} \t\n")) for end in ends}
-            known = (end for end in ends if end > start + 1 and self.find(runs[end]) is not None)
+            known = (end for end in ends if end > start + 1 and self._is_name(runs[end]))
             end = next(known, start + 1)
             if runs[end].title:
                 found.append(runs[end])
@@ -247,5 +233,5 @@ def _loosely(table: dict[str, list[int]]) -> dict[str, list[int]]:
 
 def _in_parts(key: str) -> str:
     """The artist and the title, loosely; "" where one is of signs alone, such as "!!!": any title would be its."""
-    parts = [_loosened(part) for part in key.split(JOIN)]
+    parts = [loosened(part) for part in key.split(JOIN)]
     return " ".join(parts) if all(parts) else ""

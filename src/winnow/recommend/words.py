@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from winnow.recommend.names import loose, plain
+from winnow.recommend.spelling import loose, plain
 
 SHRINK = 10.0
 """Lists of average taste that are added to those that have a word."""

@@ -6,7 +6,8 @@ import unicodedata
 import numpy as np
 import pytest
 
-from winnow.recommend.names import QUOTES, NameIndex, plain
+from winnow.recommend.names import NameIndex, tell
+from winnow.recommend.spelling import QUOTES, plain
 from winnow.recommend.typed import Wanted
 
 TITLES = ["I'll Be There", "Déjà Vu", "Hello", "Hello", "Earth; Wind", "Ｆｕｌｌ Width", "Straße", "Hello"]
@@ -110,6 +111,21 @@ def test_the_other_separator_splits_what_is_unknown_where_that_finds_a_name() ->
     assert titles("unknown; Hello", ",") == ["unknown", "Hello"]
     assert titles("earth; wind; Hello", ",") == ["earth; wind", "Hello"], "a name with the other separator is one"
     assert titles("new, unheard; Hello", ";") == ["new, unheard", "Hello"], "no part of it is known"
+    assert titles("Hello / deja vu", ",") == ["Hello", "deja vu"]
+    assert titles("AC/DC, Hello", ",") == ["AC/DC", "Hello"]
+
+
+def test_where_items_are_artists_a_song_of_one_means_the_artist_and_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    artists = ["Muse", "Adele", "Earth, Wind & Fire"]
+    found = NameIndex(["a", "b", "c"], artists, artists, np.array([3, 2, 1]))
+    typed = found.split("Muse – Hello, Adele; muse, earth, wind & fire", ",")
+    assert [each.title for each in typed] == ["Muse – Hello", "Adele", "muse", "earth, wind & fire"]
+    told = found.understand([*typed, Wanted("Hello", "Adele"), Wanted("Nobody – Hello")])
+    assert told.items == [0, 1, 2]
+    assert [each.typed for each in told.left_out] == ["Nobody – Hello"]
+    tell(told.taken, [])
+    assert "'Muse – Hello' is taken as Muse\n" in capsys.readouterr().err
+    assert index().find(Wanted("The Wanderers – Hello")) is None, "a song's artist counts where songs have one"
 
 
 def test_near_names_are_suggested_and_none_where_nothing_is_near() -> None:

@@ -97,7 +97,10 @@ def evaluate(
         str | None,
         typer.Option("--format", help="lastfm_hetrec, lightgcn or events; detected from the file's name by default"),
     ] = None,
-    user_column: Annotated[str, typer.Option(help="event log: the column of the user's id")] = "user",
+    header: Annotated[bool, typer.Option(help="event log: whether the first line names columns")] = True,
+    user_column: Annotated[
+        str, typer.Option(help="event log: the column of the user's id, or its place from 0")
+    ] = "user",
     item_column: Annotated[
         list[str] | None, typer.Option(help="event log: a column that names the song; may be repeated (default: item)")
     ] = None,
@@ -118,14 +121,14 @@ def evaluate(
     if not data.is_file():
         raise WinnowError(f"{data} is no file", fix="name a file of listening data")
     columns = Events(
-        header=True,
-        user=user_column,
-        item=[*(item_column or ["item"])],
-        timestamp=timestamp_column,
+        header=header,
+        user=_column(user_column),
+        item=[_column(each) for each in item_column or ["item"]],
+        timestamp=_column(timestamp_column) if timestamp_column else None,
         genre=None,
-        skipped=skipped_column,
-        share_played=share_column,
-        plays=plays_column,
+        skipped=_column(skipped_column) if skipped_column else None,
+        share_played=_column(share_column) if share_column else None,
+        plays=_column(plays_column) if plays_column else None,
     )
     trained = use_model("sessions", model)
     source = _source(data, form, columns)
@@ -144,6 +147,11 @@ def evaluate(
         print(json.dumps(trained.stamp(found), indent=2))
         return
     print_compared(found, found["users_judged"], "users")
+
+
+def _column(given: str) -> str | int:
+    """A column's name, or its place where only digits are given."""
+    return int(given) if given.isdecimal() else given
 
 
 def _source(path: Path, form: str | None, columns: Events) -> Source:

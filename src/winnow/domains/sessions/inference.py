@@ -201,7 +201,7 @@ class Recommender:
         ids = {song: number for number, song in enumerate(self.songs["song"])}
         by_id = {song: ids[song] for song in songs if song in ids}
         found = {song: self.index.find(Wanted(song)) for song in songs if song not in by_id}
-        titled = {song: match.number for song, match in found.items() if match is not None}
+        titled = {song: match.number for song, match in found.items() if match is not None and not match.is_part}
         return by_id if len(titled) <= len(by_id) else titled  # a title that is some song's id is not that song
 
     def _metrics(self, hidden: pd.DataFrame, known: pd.DataFrame, users: int) -> dict[str, Any]:

@@ -21,7 +21,12 @@ class Likes(Question):
         description="songs by id or title: one line as of --likes (commas), or what --file reads (a title a line, "
         "JSON, M3U, CSV); in JSON a list, too",
     )
-    user: str = Field("", max_length=500, description="id of a user of the training data, in place of songs")
+    user: str = Field(
+        "",
+        max_length=500,
+        coerce_numbers_to_str=True,
+        description="id of a user of the training data, in place of songs",
+    )
     k: int = Field(10, ge=1, le=100, description="songs to recommend")
 
 
