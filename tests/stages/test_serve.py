@@ -162,6 +162,11 @@ class Open:
         return f"{self.address}/{self.service.domain}"
 
 
+def only(*domains: str) -> pytest.MarkDecorator:
+    """Of a test that is about what these domains alone have."""
+    return pytest.mark.parametrize("finished", domains, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="module")
 def opened(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
     """One server a domain for all tests: opening a model takes longer than most of them."""
@@ -231,9 +236,8 @@ def test_the_page_shows_the_answer_and_the_verdict_on_the_model(here: Open) -> N
         assert ("data:image/png" in response.text) == bool(case.question.get("explain") or "grade" in case.question)
 
 
+@only("articles")
 def test_the_api_names_the_command_as_it_is_and_takes_text_as_files_do(here: Open) -> None:
-    if here.service.domain != "articles":
-        pytest.skip("the other commands have --json, and no field `content`")
     seen = text_of(requests.get(f"{here.address}/api").text)
     assert "winnow articles score" in seen
     assert "--json" not in seen
@@ -242,12 +246,11 @@ def test_the_api_names_the_command_as_it_is_and_takes_text_as_files_do(here: Ope
     assert ask(here, as_text, None).json() == ask(here, line, None).json()
 
 
+@only("sessions", "playlists")
 def test_a_list_of_json_is_what_a_title_a_line_is(here: Open) -> None:
     """And no comma or semicolon within a title parts it."""
-    domain = here.service.domain
-    if domain not in {"sessions", "playlists"}:
-        pytest.skip("a domain without lists of titles")
-    name, titles = {"sessions": "likes", "playlists": "tracks"}[domain], ["one; two, three", "four"]
+    name = {"sessions": "likes", "playlists": "tracks"}[here.service.domain]
+    titles = ["one; two, three", "four"]
     as_list, as_lines = [requests.post(here.api, json={name: sent}).json() for sent in (titles, "\n".join(titles))]
     assert as_list == as_lines
     assert [each["typed"] for each in as_list["left_out"]] == titles
@@ -311,9 +314,9 @@ def test_a_question_that_is_wrong_gets_one_message(here: Open) -> None:
         assert "/tmp" not in response.text
 
 
+@only("documents", "retina")
 def test_a_damaged_file_is_not_called_one_of_another_kind(here: Open) -> None:
-    if not here.service.accept:
-        pytest.skip("a domain without files")
+    assert here.service.accept
     for name in ("a.png", *(["a.pdf"] if ".pdf" in here.service.accept else [])):
         assert "damaged" in ask(here, {}, (name, b"%PDF-1.4\n")).json()["to_do"]
 
