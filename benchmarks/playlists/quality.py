@@ -43,10 +43,11 @@ ORDERED = {
     f"playlists.evaluate.baselines.{name}": values
     for name, values in {
         "included": ["popularity", "item_knn_recency_artist", "item_knn_ordered", "stan", "sequential_rules"],
-        "knn_neighbours": [200], "knn_shrink": [10.0, 20.0], "artist_weights": [0.4, 1.6, 6.4], "genre_weights": [0.0],
+        "knn_neighbours": [200], "knn_shrink": [10.0, 20.0, 40.0], "artist_weights": [0.1, 0.4, 1.6, 6.4],
+        "genre_weights": [0.0],
         "recency_decays": [5.0], "recency_floors": [0.01], "ordered_distances": [10.0, 40.0, 160.0],
-        "stan_lists": [100, 400], "stan_decays": [5.0], "stan_spreads": [20.0, 80.0], "rules_reach": [10, 40],
-        "tuning_playlists": 300,
+        "stan_lists": [50, 100, 400], "stan_decays": [5.0], "stan_spreads": [5.0, 20.0, 80.0],
+        "rules_reach": [10, 40, 160], "tuning_playlists": 300,
     }.items()
 } | {
     f"playlists.train.blend.{name}": value
