@@ -472,6 +472,13 @@ def test_what_is_not_recognised_is_refused_and_nothing_changes(
         ("climb", lambda: text("bad.csv", "grade,holds,angle\n6A,A5 C9 K18,steep\n"), ["row 2", "steep"]),
         ("playlists", lambda: text("alone.csv", "Track Name,Artist Name(s)\na,b\n"), ["no column playlist", "folder"]),
         ("playlists", lambda: text("bad.csv", "\xd0\xcf\x11\xe0", "latin-1"), ["an old Excel file", "CSV in UTF-8"]),
+        (
+            "playlists",
+            lambda: text("lists/a.m3u", "#EXTM3U\na.mp3\n").parent,
+            ["a folder of M3U", "each list as a CSV"],
+        ),
+        ("sessions", lambda: text("bad.m3u", "#EXTM3U\na.mp3\n"), ["a list of titles", "recommend --file"]),
+        ("sessions", lambda: text("bad.csv", ""), ["it is empty"]),
         ("playlists", lambda: text("bad.csv", "wer;was\na;b\n"), ["it names wer, was", "rename"]),
         ("playlists", lambda: text("bad.m3u", "#EXTM3U\na.mp3\n"), ["one list of an M3U", "complete --file"]),
         ("articles", lambda: text("bad.json", '[{"id": "1", "content": "x"}]'), ["one JSON object", "a line"]),

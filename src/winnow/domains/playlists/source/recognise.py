@@ -19,6 +19,9 @@ def recognise(paths: Sequence[Path]) -> list[Recognised]:
 
 
 def _source(path: Path) -> Recognised:
+    if path.is_dir() and any(path.glob("*.m3u*")):
+        fix = "write each list as a CSV with artist and title, and name the folder of these"
+        raise unknown(path, LOOKED_FOR, [SourceError("it is a folder of M3U", fix=fix)])
     form = formats.guess(path)
     try:
         first = next(iter(formats.read(form, path)), None)

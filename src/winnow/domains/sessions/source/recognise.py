@@ -62,6 +62,10 @@ LOOKED_FOR = (
 )
 
 
+LISTS = (".m3u", ".m3u8", ".json")
+"""Endings of files that hold somebody's titles."""
+
+
 def recognise(paths: Sequence[Path]) -> list[Recognised]:
     """One source for each data set, with the files read from beside it. Raises SourceError for what is none."""
     others = {beside for _, names in BESIDE.values() for beside in names}
@@ -84,9 +88,19 @@ def _plain(path: Path) -> str:
     return path.name.removesuffix(".gz")
 
 
-def _source(path: Path) -> Recognised:
+def _check_file(path: Path) -> None:
+    """Raise SourceError for what is no file, an empty one, or one that somebody's titles are in."""
     if not path.is_file():
         raise unknown(path, LOOKED_FOR)
+    if path.suffix.lower() in LISTS:
+        fix = "`winnow sessions recommend --file` takes it; a data set has the plays of many users"
+        raise unknown(path, LOOKED_FOR, [SourceError("it is a list of titles", fix=fix)])
+    if not path.stat().st_size:
+        raise unknown(path, LOOKED_FOR, [SourceError("it is empty", fix="name a file with a line for each play")])
+
+
+def _source(path: Path) -> Recognised:
+    _check_file(path)
     if _plain(path) in BESIDE:
         form, names = BESIDE[_plain(path)]
         beside = [path.with_name(name + end) for name in names for end in ("", ".gz")]
