@@ -15,6 +15,7 @@ import torch
 import yaml
 from huggingface_hub.errors import LocalTokenNotFoundError
 from sklearn.metrics import f1_score, mean_absolute_error
+from transformers import tokenization_utils_base
 from typer.testing import CliRunner
 
 from tests.conftest import ROOT
@@ -227,12 +228,15 @@ def test_score_marks_what_the_prefilter_would_have_left_out(
         assert ".jsonl" in refused.exception.fix
 
 
-def test_a_text_that_is_longer_than_the_model_reads_is_told(here: Programs) -> None:
+def test_a_text_that_is_longer_than_the_model_reads_is_told(here: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     here.run("train")
     scorer = load_scorer(torch.device("cpu"))
     most, added = scorer.network.max_length, len(scorer.tokenizer("")["input_ids"])
     texts = [" ".join(["the"] * count) for count in (most - added, most - added + 1)]
     assert [len(scorer.tokenizer(each)["input_ids"]) for each in texts] == [most, most + 1], "a word is a token"
+    scorer.tokenizer.model_max_length = most  # as that of a network with so many positions
+    monkeypatch.setattr(tokenization_utils_base.logger, "warning", lambda *told: pytest.fail(f"its own advice: {told}"))
+    assert scorer.cut([*texts, "the"]) == [False, True, False]
     rows = [{"id": name, "content": each} for name, each in zip(("whole", "cut"), texts, strict=True)]
     Path("in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"content": "x"}]))
     done = CliRunner().invoke(app, ["score", "in.jsonl", "--out", "out.jsonl"])

@@ -64,8 +64,9 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length:
 
 def are_cut(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int) -> list[bool]:
     """Whether `encode` cuts a text off: it has more tokens, those that the tokenizer adds included."""
-    long = [len(text.encode()) >= max_length // 2 for text in texts]  # no token stands for less than half a byte
-    found: Any = tokenizer([text for text, is_long in zip(texts, long, strict=True) if is_long] or [""])
+    # a token is a byte or more; half as many, for those that are added. Not verbose: the library warns of long texts
+    long = [len(text.encode()) >= max_length // 2 for text in texts]
+    found: Any = tokenizer([text for text, is_long in zip(texts, long, strict=True) if is_long] or [""], verbose=False)
     lengths = iter(found["input_ids"])
     return [is_long and len(next(lengths)) > max_length for is_long in long]
 
