@@ -95,11 +95,12 @@ def test_complete_tells_the_first_reasons_that_help(here: Path, monkeypatch: pyt
             inference.Completion("id", f"{names} {count}", 1.5, 0.25, reasons),
             inference.Completion("id", "two", 1.0, 0.125, reasons[3:]),
         ]
-        yield inference.Completed("", "tracks", tracks, [], [])
+        yield inference.Completed("", "tracks", [], tracks, [], [])
 
     monkeypatch.setattr(inference.PlaylistCompleter, "complete_all", complete_all)
     command = ["complete", "--tracks", " a – b;c ; ", "--k", "2"]
     plain = CliRunner().invoke(app, command)
+    assert not plain.exception, plain.exception
     assert plain.stdout.splitlines() == ["  1   25.0%  ['a – b', 'c'] 2", "  2   12.5%  two"]
     lines = CliRunner().invoke(app, [*command, "--explain"]).stdout.splitlines()
     told = [" ".join(line.split()) for line in lines if "reason" in line]

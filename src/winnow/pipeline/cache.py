@@ -112,5 +112,7 @@ def _claim(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold the claim on a value; raises Timeout at once when another has it and `wait` is false."""
     lock = FileLock(path.with_name(path.name + CLAIM))
     with lock.acquire(blocking=wait):
-        yield
-        Path(lock.lock_file).unlink(missing_ok=True)  # while held: waiting processes notice, and lock the next file
+        try:
+            yield
+        finally:
+            Path(lock.lock_file).unlink(missing_ok=True)  # while held: who waits notices, and locks the next file
