@@ -47,6 +47,10 @@ from winnow.pipeline.stage import Stage, run_stage
 PAGE = Path("metrics", "articles", "model_evaluation.md")
 LENGTHS = {"under 100 words": 0, "100 to 299 words": 100, "300 to 999 words": 300, "1000 words or more": 1000}
 """Length groups, and the words at which they begin."""
+NO_NETWORK = (
+    "validation gave the network no share: the scores are those of ridge regression on words alone "
+    "(ridge_shares); more texts, more epochs, a longer max_length or another model_name may change that"
+)
 
 
 def join(stage: Stage[Common, Evaluate], names: list[str]) -> pd.DataFrame:
@@ -131,6 +135,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
         "progression": progression,
         **({"ridge": about["ridge"]} if "ridge" in about else {}),
         **files.judgement,
+        "reasons": [*files.judgement["reasons"], *([NO_NETWORK] if about.get("ridge", {}).get("share") == 1 else [])],
     }
     stage.judgement(judgement)
     page = deployment.render(judgement, dimensions, ceiling, slices, worst, progression, oracle)

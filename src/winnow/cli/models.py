@@ -32,7 +32,7 @@ def export(
     check_domain(domain)
     (out,) = enter_checkout(out)
     if what == "model":
-        from winnow.learn.folder import copy_model
+        from winnow.learn.folder import copy_model, use_model
         from winnow.pipeline.files import JUDGEMENT, write_text
         from winnow.workspace.card import model_card
 
@@ -43,6 +43,7 @@ def export(
         for file in filter(Path.is_file, given.rglob("*")):
             file.chmod(usual)  # safetensors saves weights that only their owner may read
         print(given)
+        use_model(domain, given)  # says what a person must know before relying on it
         return
     module = load(domain, "source.export") if has_module(domain, "source.export") else None
     exporters: dict[str, Any] = module.EXPORTS if module else {}

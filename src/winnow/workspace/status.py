@@ -142,6 +142,7 @@ def describe(
     # what lies in metrics/ may be of other data: it is not told as the result of what is here
     lines = [f"{domain}: stale, {data} (last result: {result})" if own else f"{domain}: {result}, {data}, current"]
     if reasons and (judgement := Path("metrics", domain, JUDGEMENT)).exists():
+        lines += ["  reasons of the last result, which is of other data, params or code:"] if own else []
         lines += [f"  {reason}" for reason in read_json(judgement, "reasons")["reasons"]]
         guide = Path("docs", f"{domain}.md")
         if sources and judged.get("verdict") not in PASSED and guide.exists():

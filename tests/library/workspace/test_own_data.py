@@ -312,6 +312,11 @@ def test_what_becomes_of_scores_is_told(here: list[list[str]], fields: str, form
     assert [word for word in told if word not in found.told] == []
 
 
+def test_a_column_of_letters_is_told_to_be_no_score(here: list[list[str]]) -> None:
+    (found,) = plan("articles", [text("a.csv", "id,title,text,overall\n1,one,words,B\n2,two,words,A\n")]).found
+    assert found.told.endswith("none of overall holds numbers, so none is read as scores")
+
+
 HEADER = "id;text;Valence;Arousal;Dominance\n"
 
 

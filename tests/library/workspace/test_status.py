@@ -36,8 +36,24 @@ def test_a_headline_is_told_with_its_interval(
     assert describe("documents", params, stale) == lines
     write_json(Path("metrics/documents/judgement.json"), {"verdict": "PASS", "reasons": ["PASS: mae", "PASS: rmse"]})
     assert describe("documents", params, stale) == lines
-    lines[1:1] = ["  PASS: mae", "  PASS: rmse"]
+    heading = "  reasons of the last result, which is of other data, params or code:"
+    lines[1:1] = [heading, "  PASS: mae", "  PASS: rmse"]
     assert describe("documents", params, stale, reasons=True) == lines
+
+
+def test_the_reasons_of_a_stale_result_are_told_to_be_of_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_json(Path("metrics/documents/evaluate.json"), MEASURED | {"verdict": "FAIL"})
+    write_json(Path("metrics/documents/judgement.json"), {"verdict": "FAIL", "reasons": ["FAIL: mae"]})
+    params = {"ingest": {"sources": []}, "evaluate": {"gate": {"headline": "mae"}}}
+    stale = {"ingest@documents": ["it has never run"]}
+    told = describe("documents", params, stale, reasons=True)
+    assert [line for line in told if "last result, which is of other data" in line] == [told[1]]
+    assert told[2] == "  FAIL: mae"
+    for given, reasons in (({}, True), (stale, False)):
+        assert not any("of other data" in line for line in describe("documents", params, given, reasons=reasons))
 
 
 @pytest.mark.parametrize(

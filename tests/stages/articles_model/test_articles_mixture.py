@@ -54,12 +54,15 @@ def test_a_saved_regression_is_the_fitted_one(tmp_path: Path) -> None:
     assert np.allclose(ridge.predict(unseen), by_hand)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, here: Programs) -> None:
     here.run("train", ridge_shares=[share])
     here.run("evaluate")
     told = json.loads((MODEL / "training_metadata.json").read_text())["ridge"]
     assert told["share"] == share
+    alone = "validation gave the network no share"
+    reasons = json.loads(Path("metrics/articles/judgement.json").read_text())["reasons"]
+    assert [alone in reason for reason in reasons] == [False] * (len(reasons) - (share == 1)) + [True] * (share == 1)
     labels = here.table("label/scores.parquet").pivot_table(index="article_id", columns="dimension", values="score")
 
     predictions = here.table("evaluate/predictions.parquet")

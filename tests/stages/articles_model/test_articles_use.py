@@ -208,7 +208,7 @@ def test_score_marks_what_the_prefilter_would_have_left_out(
     assert {each["id"]: each.get("prefilter") for each in found} == {name: rule for name, (_, rule) in OUTSIDE.items()}
     assert told["outside_prefilter"] == 4
     assert told["scored"] == len(rows)
-    assert "4 of the scored texts" in said
+    assert "outside of the filter: 4 of 6 scored texts" in said
     folder_copied = shutil.copytree("data/articles/train/model", tmp_path / "raw")
     given = copy_model("articles", tmp_path / "given", carried())
     (tmp_path / "elsewhere").mkdir()
@@ -243,8 +243,47 @@ def test_a_text_that_is_longer_than_the_model_reads_is_told(here: Programs, monk
     found = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert [each.get("read_tokens") for each in found] == [None, most, None]
     assert json.loads(done.stdout)["cut"] == 1
-    assert "1 of the scored texts have more tokens" in done.stderr
-    assert "1 lines are not scored" in done.stderr
+    assert "longer than the network reads: 1 of 2 scored texts" in done.stderr
+    assert "not scored: 1 of 3;" in done.stderr
+
+
+def test_a_folder_of_texts_and_standard_input_are_scored(here: Programs, capsys: pytest.CaptureFixture[str]) -> None:
+    here.run("train")
+    folder = Path("texts")
+    (folder / "deeper").mkdir(parents=True)
+    contents = {"b.txt": "a school in the storm", "a.TXT": "volunteers rebuilt it", "c.txt": " ", "d.md": "a town"}
+    for name, content in contents.items():
+        (folder / name).write_text(content)
+    rows = [{"id": name, "content": contents[file]} for name, file in (("a", "a.TXT"), ("b", "b.txt"))]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    Path("in.jsonl").write_text(lines)
+    expected = CliRunner().invoke(app, ["score", "in.jsonl"]).stdout.splitlines()
+    of_folder = CliRunner().invoke(app, ["score", "texts"])
+    assert of_folder.exit_code == 1
+    assert "3 texts of texts, each .txt an article" in of_folder.stderr
+    told = of_folder.stdout.splitlines()
+    assert [json.loads(line) for line in told[:2]] == [json.loads(line) for line in expected]
+    assert json.loads(told[2]) == {"row": 3, "id": "c", "error": "the content is blank, or no text"}
+    assert CliRunner().invoke(app, ["score", "-"], input=lines).stdout.splitlines() == expected
+    typed = json.loads(CliRunner().invoke(app, ["score", "-"], input=contents["b.txt"]).stdout)
+    assert typed == {**json.loads(expected[1]), "id": "stdin"}
+    refused = CliRunner().invoke(app, ["score", "texts/deeper"]).exception
+    assert isinstance(refused, WinnowError)
+    assert "holds no .txt" in refused.what
+
+
+def test_a_stopped_scoring_of_a_folder_is_begun_anew_when_a_text_has_changed(tmp_path: Path) -> None:
+    texts, out = tmp_path / "texts", tmp_path / "out.jsonl"
+    texts.mkdir()
+    (texts / "a.txt").write_text("one")
+    first = inference._part_of(out, texts, tmp_path / "texts", None)
+    (texts / "b.txt").write_text("two")
+    model = tmp_path / "model"
+    model.mkdir()
+    before = inference._part_of(out, texts, model, None)
+    assert inference._part_of(out, texts, model, None) == before
+    (texts / "a.txt").write_text("more")
+    assert inference._part_of(out, texts, model, None) not in {before, first}
 
 
 def test_a_resumed_run_remembers_the_lines_that_were_refused(here: Programs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ CARD = Description(
     use="To sort many articles by what a prompt asked of a few of them, without asking an oracle again.",
     limits=(
         "It imitates the labels that it was trained on, with their faults; an oracle's are a language model's opinion.",
-        "It reads the beginning of long articles only, up to its number of tokens.",
+        "Its network reads the beginning of long articles only, up to its number of tokens.",
         "Languages, times and sources that the training articles lack may be scored wrongly.",
     ),
     sent='one JSON object a line: `{"id": "1", "title": "…", "content": "…"}`',

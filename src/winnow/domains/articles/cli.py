@@ -2,11 +2,13 @@
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Score articles on a filter's dimensions.")
 
 READ = ".jsonl or .jsonl.gz (a JSON object with id and content a line), .csv (these columns), .txt (one article)"
+ALSO = "; a folder of .txt; - for standard input (JSONL, or one article)"
 OTHER = (".csv", ".tsv", ".parquet", ".gz", ".xlsx", ".zip")
 """Suffixes of files that are not written."""
 ONCE = "should the run be stopped, go on without --retry: with it new answers, too, are asked for and paid again"
@@ -126,7 +129,11 @@ def label(
 @app.command()
 def score(
     file: Annotated[
-        Path, typer.Argument(help="JSONL, one article a line: id, title, content (or text); CSV; .txt: one article")
+        Path,
+        typer.Argument(
+            help="JSONL, one article a line: id, title, content (or text); CSV; .txt: one article; a folder of .txt; "
+            "- = standard input, JSONL or one article"
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="JSONL to write; a run that was stopped is continued (default: print)")
@@ -137,23 +144,25 @@ def score(
 
     Example: winnow articles score articles.jsonl --out scored.jsonl
     """
-    _check_file(file, out)
-    trained = use_model("articles", model)
-    from winnow.domains.articles.inference import score_file
-    from winnow.learn.devices import configured_device
+    with _readable(file) as source:
+        _check_file(source, out, are_folders_read=True)
+        trained = use_model("articles", model)
+        from winnow.domains.articles.inference import score_file
+        from winnow.learn.devices import configured_device
 
-    counts = score_file(file, out, trained, configured_device())
+        counts = score_file(source, out, trained, configured_device())
     if out is not None:
         print(json.dumps(trained.stamp(counts)))
+    scored = counts["scored"] + counts["already_scored"]
     if marked := counts.get("outside_prefilter"):
         told = "prefilter.yaml keeps such texts from labelling and training, and `prefilter` names the rule"
-        print(f"{marked} of the scored texts are outside of the filter: {told}", file=sys.stderr)
+        print(f"outside of the filter: {marked} of {scored} scored texts; {told}", file=sys.stderr)
     if counts["cut"]:
-        told = "than the model reads; their beginnings are scored, and `read_tokens` says how much of them"
-        print(f"{counts['cut']} of the scored texts have more tokens {told}", file=sys.stderr)
+        told = "the network reads the beginning alone, and `read_tokens` says how many of its tokens"
+        print(f"longer than the network reads: {counts['cut']} of {scored} scored texts; {told}", file=sys.stderr)
     if counts["refused"]:
         told = "`error` says why; an article has an id, a title that may be empty, and content (or text)"
-        print(f"{counts['refused']} lines are not scored: {told}", file=sys.stderr)
+        print(f"not scored: {counts['refused']} of {scored + counts['refused']}; {told}", file=sys.stderr)
         raise typer.Exit(1)
 
 
@@ -203,13 +212,35 @@ def _labeller() -> "Iterator[tuple[Labeller, str, Label]]":
         yield labeller, name, params
 
 
-def _check_file(file: Path, out: Path | None) -> None:
-    from winnow.domains.articles.source.formats import begins_as_json, is_plain
+@contextmanager
+def _readable(file: Path) -> Iterator[Path]:
+    """The file, or for `-` a temporary copy of standard input: JSONL, or one article as it is."""
+    from winnow.domains.articles.source.rows import begins_as_json
 
-    if not file.is_file():
+    if file != Path("-"):
+        yield file
+        return
+    if sys.stdin.isatty():
+        say("paste the article, then Ctrl+D")
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, "stdin.txt")
+        with copy.open("wb") as target:
+            shutil.copyfileobj(sys.stdin.buffer, target)
+        yield copy.rename(copy.with_suffix(".jsonl")) if begins_as_json(copy) else copy
+
+
+def _check_file(file: Path, out: Path | None, *, are_folders_read: bool = False) -> None:
+    from winnow.domains.articles.source.rows import begins_as_json, is_plain, texts_in
+
+    is_folder_read = are_folders_read and file.is_dir()
+    if is_folder_read and not texts_in(file):
+        raise WinnowError(f"the folder {file} holds no .txt", fix=f"name a folder of .txt files, or a file: {READ}")
+    if not file.is_file() and not is_folder_read:
         what = "is a folder" if file.is_dir() else "is no regular file" if file.exists() else "does not exist"
-        raise WinnowError(f"{file} {what}", fix=f"name one file of texts: {READ}")
-    if is_plain(file):
+        raise WinnowError(f"{file} {what}", fix=f"name one file of texts: {READ}{ALSO if are_folders_read else ''}")
+    if is_folder_read:
+        say(f"{len(texts_in(file))} texts of {file}, each .txt an article")
+    elif is_plain(file):
         say(f"{file} is taken as one article; for several: .jsonl, an article a line, or .csv")
     elif not (re.search(r"\.(jsonl|[ct]sv)(\.gz)?$", file.name, re.IGNORECASE) or begins_as_json(file)):
         raise WinnowError(f"{file} is in none of the formats that are read", fix=f"name one of {READ}")

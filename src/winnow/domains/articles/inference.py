@@ -16,7 +16,8 @@ from winnow.domains.articles.definitions import analysis_of, article_text
 from winnow.domains.articles.model.scoring import TrainedScorer, load_scorer
 from winnow.domains.articles.rules.prefilter import Sieve, broken_rule
 from winnow.domains.articles.source.carried import prefilter_of
-from winnow.domains.articles.source.formats import NotAnArticle, article_of, is_csv, json_object, lines_of, text_of
+from winnow.domains.articles.source.formats import NotAnArticle, article_of, text_of
+from winnow.domains.articles.source.rows import is_csv, json_object, lines_of, texts_in
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.console import say
@@ -33,14 +34,14 @@ CUT = "read_tokens"
 
 
 def score_file(path: Path, out: Path | None, trained: TrainedModel, device: torch.device) -> dict[str, int]:
-    """Score each line of a JSONL file, or .jsonl.gz, into `out` (None: standard output); counts them.
+    """Score each line of a JSONL file, or .jsonl.gz, or each text of a folder, into `out` (None: printed); counts them.
 
     Memory does not grow with the file. A run writes to a file beside `out`, which takes its name at the end; the same
     model, asked about the same file again, goes on after what a stopped run has written there, unless the file has
     changed since. A line that is no article gets `{"row": …, "error": …}`, rows counting from 1. A text that the
     filter's prefilter would have left out is scored all the same, and `prefilter` names the rule; the model has seen no
-    such texts. Where no prefilter is known, nothing is marked. Of a text with more tokens than the model reads the
-    beginning is scored, and `read_tokens` says how many.
+    such texts. Where no prefilter is known, nothing is marked. Of a text with more tokens than the network reads, it
+    reads the beginning, and `read_tokens` says how many; a share of ridge regression reads the words of all.
     """
     model = load_scorer(device, trained.folder)
     sieve = sieve_of(trained.folder)
@@ -74,9 +75,10 @@ def _score_rest(
 ) -> None:
     """Write the answers to the lines after the first `done`, and count them."""
     form = "csv" if is_csv(path) else "jsonl"
+    size = sum(file.stat().st_size for file in _files_of(path))
     with (
         _opened(part) as target,
-        tqdm(total=path.stat().st_size, unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar,
+        tqdm(total=size, unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar,
     ):
         lines = lines_of(path, bar.update)
         for _ in islice(lines, done):
@@ -124,10 +126,14 @@ def score_lines(
 def _part_of(out: Path, source: Path, folder: Path, sieve: Sieve | None) -> Path:
     """Where scores are written until they are complete: another file for another source or model, or an edited one."""
     rules = sieve.rules.model_dump_json() if sieve else ""
-    state = source.stat()
-    about = f"{source.resolve()} {state.st_size} {state.st_mtime_ns}"
-    key = content_key([about, folder_digest(folder), rules])
+    states = [(file.resolve(), file.stat()) for file in _files_of(source)]
+    about = [f"{file} {state.st_size} {state.st_mtime_ns}" for file, state in states]
+    key = content_key([*about, folder_digest(folder), rules])
     return out.with_name(f"{out.name}.{key[:12]}.part")
+
+
+def _files_of(source: Path) -> list[Path]:
+    return texts_in(source) if source.is_dir() else [source]
 
 
 def _row(line: bytes, sieve: Sieve | None, form: str) -> dict[str, Any]:
@@ -138,7 +144,8 @@ def _row(line: bytes, sieve: Sieve | None, form: str) -> dict[str, Any]:
     try:
         article = article_of(text_of(value), "jsonl")
     except NotAnArticle as reason:
-        return {"error": str(reason)}
+        named = {"id": value["id"]} if isinstance(value.get("id"), str | int) else {}
+        return {**named, "error": str(reason)}
     title, content = str(article["title"]), str(article["content"])
     return {"id": value["id"], "title": title, "content": content, MARK: sieve and broken_rule(sieve, value, form)}
 

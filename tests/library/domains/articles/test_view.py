@@ -46,7 +46,7 @@ def test_a_worst_article_has_its_own_scores() -> None:
     )
     first, second = worst_articles(worst, test)
     assert first.title == "<b>"
-    assert second.title
+    assert second.title == "a1", "without a title it is known by its id"
     own = test[test["article_id"] == "a3"].sort_values("dimension")
     assert first.table is not None
     assert [row[1:] for row in first.table.rows] == [

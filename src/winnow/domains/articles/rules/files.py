@@ -13,7 +13,8 @@ from winnow.domains.articles.rules.labelling import Labeller, announce
 from winnow.domains.articles.rules.outcomes import CAP, Article, told_of
 from winnow.domains.articles.rules.prefilter import Sieve, broken_rule
 from winnow.domains.articles.rules.rounds import NO_ORACLE, has_passed
-from winnow.domains.articles.source.formats import NotAnArticle, article_of, is_csv, jsonl_rows, text_of
+from winnow.domains.articles.source.formats import NotAnArticle, article_of, text_of
+from winnow.domains.articles.source.rows import is_csv, jsonl_rows
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError

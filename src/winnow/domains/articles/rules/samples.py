@@ -33,9 +33,9 @@ def draw_samples(
         count = min(int((sample["topic"] == topic).sum()) for sample in (first, second))
         if count < FEWEST:
             raise TableError(
-                f"{count} {topic}-topic articles are too few to calibrate on: each sample needs {FEWEST}",
+                f"{count} {topic}-topic articles are too few to calibrate on: each of the two samples needs {FEWEST}",
                 where="data/articles/filter/articles.parquet",
-                fix="use more articles, or let the filter's prefilter.yaml (topic) mark more of them",
+                fix=f"use more articles, or name words of {topic}-topic ones in the filter's prefilter.yaml (topic)",
             )
     return first.drop(columns="scored"), second.drop(columns="scored")
 

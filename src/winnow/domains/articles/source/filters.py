@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from winnow.domains.articles.definitions import RATIONALE, Definition, Example, FilterConfig, Prefilter
 from winnow.domains.articles.rules.prefilter import is_slow
-from winnow.domains.articles.source.formats import NotAnArticle, checked_score, jsonl_rows
+from winnow.domains.articles.source.formats import NotAnArticle, checked_score
+from winnow.domains.articles.source.rows import jsonl_rows
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.params import Document, Location, dotted
 

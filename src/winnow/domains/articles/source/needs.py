@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 
 from winnow.domains.articles.definitions import RATIONALE, FilterConfig
 from winnow.domains.articles.source.filters import FOLDER, known_filters, read_filter
-from winnow.domains.articles.source.formats import NotAnArticle, is_csv, own_scores, rows_of, scores_of
+from winnow.domains.articles.source.formats import NotAnArticle, own_scores, scores_of
+from winnow.domains.articles.source.rows import is_csv, rows_of
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.recognised import Needs, Setting
 

@@ -5,7 +5,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from winnow.domains.articles.source.formats import NEEDED, lacking, own_scores, rows_of, with_content
+from winnow.domains.articles.source.formats import own_scores
+from winnow.domains.articles.source.rows import KNOWN, NEEDED, lacking, rows_of, with_content
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.recognised import Recognised, unknown
 
@@ -50,7 +51,9 @@ def _about_scores(form: str, rows: Sequence[Any]) -> str:
     """Which scores the rows hold: nobody should take fields for labels when they are none, or the other way round."""
     if form in {"scored", "csv"}:
         names = list(dict.fromkeys(name for row in rows for name in own_scores(row)))
-        return f"; scores of {', '.join(names)}" if names else ""
+        others = list(dict.fromkeys(name for row in rows for name in row if name not in KNOWN))
+        none = f"; none of {', '.join(others)} holds numbers, so none is read as scores" if others else ""
+        return f"; scores of {', '.join(names)}" if names else none
     named = [name for row in rows for name, value in row.items() if _looks_like_scores(name, value)]
     if not named:
         return ""

@@ -44,7 +44,7 @@ def worst_articles(worst: pd.DataFrame, test: pd.DataFrame, count: int = 6) -> l
     scored = {name: part.sort_values("dimension") for name, part in test.groupby("article_id")}
     return [
         Example(
-            str(row["title"]) or "(without a title)",
+            str(row["title"]) or str(row["article_id"]),
             lines=[f"mean absolute error {row['error']:.2f} points"],
             table=Table(
                 "Scores by dimension",

@@ -84,8 +84,8 @@ class TunedBaselines:
         self._similar: tuple[float | None, SimilarItems] | None = None
         linear = linear_grids(settings, ease_items=settings.ease_tracks, seed=seed)
         linear["artist_popularity"] = iter([({}, partial(fit_group_popularity, group=about.artist))])
-        doing("tuning baselines")
-        for name in settings.included:
+        for number, name in enumerate(settings.included, 1):
+            doing(f"tuning baseline {number} of {len(settings.included)}: {name}")
             self.found[name] = self._linear(linear[name]) if name in linear else self._ordered(name)
 
     def recall(self, fitted: Fitted) -> float:
