@@ -241,6 +241,7 @@ def test_metrics_of_other_playlists_are_those_of_a_full_sort(here: Path) -> None
     judged = found.judge([make_piece([(n, f"{n}", "") for n in range(30)], columns)], size)
     assert (judged["playlists_judged"], judged["playlists_not_judged"]) == (30, 0)
     assert judged["tracks_unknown"] == sum(len({"new", "newer"} & set(own)) for own in lists)
+    assert judged["tracks_known"] == sum(len(set(own) - {"new", "newer"}) for own in lists)
     for recommender, rows in expected.items():
         metrics = [judged[recommender][name] for name in ("recall_at_10", "ndcg_at_10", "r_precision", "clicks")]
         assert metrics == pytest.approx(np.mean(rows, axis=0).tolist(), rel=1e-5), recommender

@@ -419,6 +419,7 @@ def test_other_listeners_are_judged(here: Path) -> None:
     judged = found.judge(other, np.random.default_rng(0))
     assert judged["users_judged"] == 20
     assert judged["songs_unknown"] == 1
+    assert judged["songs_known"] == some["song"].isin(found.songs["song"]).groupby(some["song"]).first().sum()
     assert judged["model"]["recall_at_10"] > judged["popularity"]["recall_at_10"]
     (rival,) = {"graph_filter", "item_knn"} & judged.keys()
     assert (rival == "graph_filter") == (found.blend is not None and isinstance(found.blend.filter, GraphFilter))

@@ -6,7 +6,6 @@ from functools import partial
 from itertools import product
 
 from winnow.measure.ranking import recall_at
-from winnow.pipeline.console import doing
 from winnow.recommend.baselines import Fit, Fitted, fit_als, fit_ease, fit_item_knn, fit_popularity, matrix_scorer
 from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.filters import graph_filter_grid
@@ -38,7 +37,6 @@ def tune(grid: Grid, train: Matrix, val: EvaluationSet, *, block: int, known: Ma
 
     `known` (users, items) are the items by which users are scored, weighted or not, where it is not `train`.
     """
-    doing("tuning baselines")
     best: Tuned | None = None
     for settings, fit in grid:
         score = fit(train)

@@ -185,13 +185,15 @@ class PlaylistCompleter:
         """
         size = holdout or self.known.holdout_size
         lists, hidden = [], []
-        counts = {"rows_rejected": 0, "playlists_trained_on": 0, "playlists_not_judged": 0, "tracks_unknown": 0}
+        names = ("rows_rejected", "playlists_trained_on", "playlists_not_judged", "tracks_known", "tracks_unknown")
+        counts = dict.fromkeys(names, 0)
         for entries in _whole(pieces, counts):
             numbers = self._numbers(entries)
             if self._is_seen(numbers[numbers >= 0]):
                 counts["playlists_trained_on"] += 1
                 continue
             before, after = numbers[:-size], numbers[-size:]
+            counts["tracks_known"] += int((numbers >= 0).sum())
             counts["tracks_unknown"] += int((numbers < 0).sum())
             if not (before >= 0).any():
                 counts["playlists_not_judged"] += 1

@@ -182,6 +182,7 @@ class Recommender:
             "rows_rejected": len(listening.rejected),
             "plays_dropped": int(plays.loc[dropped, "plays"].sum()),
             "users_trained_on": int(pairs.loc[trained, "user"].nunique()),
+            "songs_known": int(index.nunique()),
             "songs_unknown": int(pairs.loc[index.isna(), "song"].nunique()),
             "users_judged": int(usable["user"].nunique()),
         }

@@ -10,6 +10,7 @@ from winnow.domains.sessions.model.explanations import SongExplainer
 from winnow.domains.sessions.model.network import GraphRecommender
 from winnow.domains.sessions.model.tensors import graph_of, pairs_of, type_indices
 from winnow.domains.sessions.params import Evaluate
+from winnow.pipeline.console import doing
 from winnow.recommend.baselines import matrix_scorer
 from winnow.recommend.evaluation_set import EvaluationSet, evaluation_set
 from winnow.recommend.filters import Blend
@@ -93,7 +94,8 @@ def baseline_lists(
     grids = baseline_grids(params.baselines, ease_items=params.baselines.ease_songs, val=data.tuning, seed=seed)
     options = {"places": PLACES, "block": params.block}
     lists, chosen = {}, {}
-    for name, grid in grids.items():
+    for number, (name, grid) in enumerate(grids.items(), 1):
+        doing(f"tuning baseline {number} of {len(grids)}: {name}")
         settings = list(grid)
         if len(settings) == 1 and not same and name != "lightgcn":  # whose epochs are tuned, too
             (own, fit), *_ = settings
