@@ -25,6 +25,8 @@ from winnow.pipeline import presets
 from winnow.pipeline.params import Document
 
 STRATEGIES = ("benchmark", "quality", "full", "progressive")
+ENSEMBLE = "ensemble"
+"""A row on demand: three times the time."""
 FORMATS = {
     "app_benchmarks_2016-40": "app",
     "app_benchmarks_2017-25": "app",
@@ -63,7 +65,7 @@ def train_and_judge(copy: Path, strategy: str, weighted: bool, seed: int) -> dic
     history, trained_with = checkpoint["history"], checkpoint["params"]
     ledger = [json.loads(line) for line in (copy / ".winnow/ledger.jsonl").read_text().splitlines()]
     trained = [line for line in ledger if line["stage"] == "train@climb" and line["outcome"] == "done"][-1]
-    subset = "full" if strategy == "progressive" else strategy
+    subset = strategy if strategy in split["subsets"] else "full"
     return {
         "routes": split["subsets"][subset]["train"],
         "seed": seed,
@@ -123,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     rows = [f"{strategy}{suffix}" for strategy in STRATEGIES for suffix in ("", " weighted")]
-    parser.add_argument("--rows", nargs="+", choices=rows, default=rows)
+    parser.add_argument("--rows", nargs="+", choices=[*rows, ENSEMBLE], default=rows)
     parser.add_argument("--seeds", nargs="+", type=int, help="rows named by seed; without, seed 1")
     options = parser.parse_args()
     folder: Path = options.folder

@@ -117,6 +117,9 @@ class Network(Section):
     reaches: int = Field(
         ge=0, le=8, description="last holds whose offset to a candidate counts in its odds; 0 = cells alone"
     )
+    members: int = Field(
+        ge=1, le=16, description="networks whose probabilities are averaged (an ensemble); each costs as much as one"
+    )
 
     @model_validator(mode="after")
     def _even(self) -> Self:

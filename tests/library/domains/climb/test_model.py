@@ -161,7 +161,8 @@ def test_saved_and_loaded_it_says_the_same(tmp_path: Path) -> None:
 
 
 def task(routes: pd.DataFrame, tokens: pd.DataFrame, **changes: Any) -> GeneratorTask:
-    params = SimpleNamespace(**{"weighted": False, "grade_dropout": 0.0, "eval_samples": 0} | changes)
+    settings = {"weighted": False, "grade_dropout": 0.0, "eval_samples": 0, "network": SimpleNamespace(members=1)}
+    params = SimpleNamespace(**settings | changes)
     return GeneratorTask(routes, tokens, None, params, None)  # type: ignore[arg-type]
 
 

@@ -1,12 +1,14 @@
 """The generator's network: a decoder-only transformer over holds, conditioned on a board, an angle and a grade."""
 
+import math
+
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from winnow.domains.climb import definitions
 from winnow.domains.climb.model.sequences import ANY_GRADE, BOARDS, END, START, VOCABULARY
-from winnow.learn.bounds import Count, Heads, Layers, Share
+from winnow.learn.bounds import Count, Heads, Layers, Members, Share
 
 
 class CellTable(nn.Module):
@@ -80,10 +82,21 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
 
     Where holds lie from one another is learnt once for the whole board: a candidate's odds depend on its offset from
     each of the last `reaches` holds, and with any a hold also carries how it was reached from the one before.
+
+    With several `members` it is an ensemble: networks that differ in their first weights and their dropout, and whose
+    probabilities are averaged (Lakshminarayanan et al. 2017). In training each gets its own part of the batch.
     """
 
     def __init__(
-        self, *, width: int, layers: Layers, heads: Heads, dropout: Share, max_holds: Count, reaches: Layers
+        self,
+        *,
+        width: int,
+        layers: Layers,
+        heads: Heads,
+        dropout: Share,
+        max_holds: Count,
+        reaches: Layers,
+        members: Members = 1,
     ) -> None:
         super().__init__()
         self.cells = CellTable(width)
@@ -118,13 +131,35 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         self.register_buffer("known", torch.ones(len(BOARDS), definitions.CELLS, dtype=torch.bool))
         self.known: Tensor
         """(boards, cells): where the training routes show that there is a hold; generation uses no other"""
+        self.others = nn.ModuleList(
+            RouteTransformer(
+                width=width, layers=layers, heads=heads, dropout=dropout, max_holds=max_holds, reaches=reaches
+            )
+            for _ in range(members - 1)
+        )
+
+    @property
+    def members(self) -> int:
+        return 1 + len(self.others)
 
     def forward(self, previous: Tensor, conditions: Tensor) -> Tensor:
         """Log-odds of what comes next, (batch, positions, VOCABULARY), -inf for the impossible.
 
         `previous` (batch, positions): START, then the holds so far. `conditions` (batch, 3): indices of board,
-        angle and grade (or ANY_GRADE).
+        angle and grade (or ANY_GRADE). In training the batch holds a part for each member, one after another, of equal
+        sizes; else each member reads all of it, and the odds are those of the mean probability.
         """
+        if not self.others:
+            return self.own(previous, conditions)
+        members = [self, *self.others]
+        if self.training:
+            parts = zip(members, previous.chunk(len(members)), conditions.chunk(len(members)), strict=True)
+            return torch.cat([member.own(*part) for member, *part in parts])
+        logs = torch.stack([member.own(previous, conditions).log_softmax(dim=2) for member in members])
+        return logs.logsumexp(dim=0) - math.log(len(members))
+
+    def own(self, previous: Tensor, conditions: Tensor) -> Tensor:
+        """The log-odds of this network without the other members'."""
         board, angle, grade = conditions.unbind(dim=1)
         table = self.cells()
         condition = self.board(board) + self.angle(angle) + self.grade(grade) + self.difficulty(self.steps[grade])

@@ -56,6 +56,7 @@ class GeneratorTask(Task):
             dropout=network.dropout,
             max_holds=self.common.max_holds,
             reaches=network.reaches,
+            members=network.members,
         )
         model.known.copy_(torch.from_numpy(known_holds(self.train)))
         return model
@@ -82,9 +83,11 @@ class GeneratorTask(Task):
     def loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Loss:
         """Negative log-likelihood of the batch's tokens in nats; the grade of a share of the routes is hidden.
 
-        So the network also learns what holds for any grade, which generation with guidance needs.
+        So the network also learns what holds for any grade, which generation with guidance needs. Each member of an
+        ensemble learns from the whole batch, with other grades hidden.
         """
-        tokens, conditions = without_filling(batch["tokens"]), batch["conditions"]
+        members = self.params.network.members
+        tokens, conditions = without_filling(batch["tokens"]).repeat(members, 1), batch["conditions"].repeat(members, 1)
         hidden = torch.rand(len(conditions), device=conditions.device) < self.params.grade_dropout
         board, angle, grade = conditions.unbind(dim=1)
         conditions = torch.stack([board, angle, grade.masked_fill(hidden, ANY_GRADE)], dim=1)
