@@ -13,6 +13,7 @@ from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import JUDGEMENT, as_json
 
 CARD = "README.md"
+LOG_IN = "hf auth login, or set HF_TOKEN"
 HTTPError: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
 """Of the HTTP library that the hub's client uses."""
 
@@ -34,7 +35,7 @@ def publish_model(
     hub = HfApi()
     try:
         user = _logged_in(hub)
-        yield f"logged in as {user}" if user else "not logged in"
+        yield f"logged in as {user}" if user else f"not logged in, as uploading needs: {LOG_IN}"
     except UnreachableError as error:
         if not dry_run:
             raise
@@ -49,7 +50,7 @@ def publish_model(
         yield f"nothing was uploaded (--dry-run); it would go to {repo}"
         return
     if user is None:
-        raise WinnowError("no one is logged in to the Hugging Face hub", fix="hf auth login, or set HF_TOKEN")
+        raise WinnowError("no one is logged in to the Hugging Face hub", fix=LOG_IN)
     url = _upload(hub, folder, added, repo, private=private)
     yield f"uploaded to {url}"
 

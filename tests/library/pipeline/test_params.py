@@ -1,11 +1,11 @@
 """params.yaml is read whole, and every mistake is reported with its line, its value and what was expected."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import pytest
 from dvc.utils.serialize import load_yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from winnow.pipeline.errors import ParamsError
 from winnow.pipeline.params import Document
@@ -81,6 +81,30 @@ def test_a_typo_is_not_reported_a_second_time_as_a_missing_key(tmp_path: Path) -
     with pytest.raises(ParamsError, match="did you mean") as caught:
         section(tmp_path, GOOD.replace("epochs", "epohcs"))
     assert "is missing" not in str(caught.value)
+
+
+class Range(Section):
+    low: int = Field(description="the lower end")
+    high: int = Field(description="the upper end")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low ({self.low}) is above high ({self.high})")
+        return self
+
+
+class Ranged(Section):
+    range: Range = Field(description="what is kept")
+
+
+def test_what_is_wrong_with_a_section_as_a_whole_stands_without_the_sections_meaning(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("filter:\n  range:\n    low: 3\n    high: 2\n")
+    with pytest.raises(ParamsError) as caught:
+        Document(path).section(("filter",), Ranged)
+    assert "`filter.range`: low (3) is above high (2)\n" in f"{caught.value}\n"
+    assert "what is kept" not in str(caught.value)
 
 
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:

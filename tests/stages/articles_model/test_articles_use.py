@@ -595,7 +595,7 @@ def test_publish_says_who_is_logged_in_and_uploads_model_and_card(
     assert json.loads(sent[3][1]) == {**here.metrics("judgement"), **carried()}
 
     monkeypatch.setattr(Hub, "user", None)
-    assert publish("--dry-run").stdout.startswith("not logged in")
+    assert publish("--dry-run").stdout.startswith("not logged in, as uploading needs: hf auth login")
     refused = publish()
     assert "no one is logged in" in refused.exception.what
     assert len(sent) == 4
