@@ -201,7 +201,7 @@ class Document:
         if detail["type"] == "missing":
             return f"{at}: `{dotted(whole)}` is missing ({description})"
         message = detail["msg"].removeprefix("Value error, ")
-        is_section = isinstance(detail["input"], Mapping)  # which is a page long, and whose message says what it is about
+        is_section = isinstance(detail["input"], Mapping)  # a page long, and its message says what it is about
         aside = f" ({description})" if description and not is_section else ""
         value = "" if is_section else f" is {shown(repr(detail['input']), LONGEST_VALUE)}"
         return f"{at}: `{dotted(whole)}`{value}: {message[0].lower()}{message[1:]}{aside}"
