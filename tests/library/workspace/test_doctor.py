@@ -18,15 +18,16 @@ from typer.testing import CliRunner
 from winnow.cli.app import app
 from winnow.pipeline import presets
 from winnow.pipeline.params import PARAMS_FILE, Document
-from winnow.workspace import doctor
-from winnow.workspace.doctor import Check, examine, healthy
+from winnow.workspace import checkout_checks, machine_checks
+from winnow.workspace.checks import Check
+from winnow.workspace.doctor import examine, healthy
 
 
 @pytest.fixture
 def here(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout in which nothing is missing."""
     monkeypatch.chdir(workspace)
-    monkeypatch.setattr(doctor, "check_code_location", lambda: None)
+    monkeypatch.setattr(checkout_checks, "check_code_location", lambda: None)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(workspace / "gitconfig"))
     for command in (["init", "-q"], ["config", "user.name", "Ann"], ["config", "user.email", "ann@example.org"]):
         subprocess.run(["git", *command], check=True)
@@ -134,8 +135,8 @@ def test_a_whole_model_is_here_and_a_remote_without_its_folder_is_noted(here: Pa
 
 
 def test_a_full_disk_is_missing_space(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shutil.disk_usage(".")._replace(free=doctor.SPACE - 1)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
+    usage = shutil.disk_usage(".")._replace(free=machine_checks.SPACE - 1)
+    monkeypatch.setattr(machine_checks.shutil, "disk_usage", lambda _: usage)
     assert found("disk").state == "missing"
 
 
