@@ -15,11 +15,11 @@ from tests.stages.oracle_server import OracleServer
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle
+from winnow.domains.articles.rules.brakes import BrakeError
 from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.labelling import announce
 from winnow.domains.articles.rules.oracles import OracleError
 from winnow.domains.articles.rules.outcomes import Article
-from winnow.domains.articles.rules.runs import BrakeError
 from winnow.learn.interrupt import Interrupted
 
 KINDS = ("400", "length", "sorry", "429", "500", "no-json", "200-error", "no-choices", "usage-text", "no-usage",

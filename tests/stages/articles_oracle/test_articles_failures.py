@@ -30,12 +30,13 @@ from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Oracle
 from winnow.domains.articles.rules import rounds
+from winnow.domains.articles.rules.brakes import BrakeError, binomial_tail
 from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.labelling import announce
 from winnow.domains.articles.rules.oracles import NoAnswer, OpenAIOracle, Refused, Reply
 from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.rules.questions import Question, question
-from winnow.domains.articles.rules.runs import SILENT, BrakeError, binomial_tail
+from winnow.domains.articles.rules.runs import SILENT
 from winnow.pipeline.errors import WinnowError
 
 STORE = Path(".winnow/kept/articles/answers.sqlite")

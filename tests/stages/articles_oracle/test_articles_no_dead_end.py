@@ -17,13 +17,13 @@ from winnow.domains.articles.definitions import Definition, Example
 from winnow.domains.articles.params import Label, Oracle
 from winnow.domains.articles.rules import labelling
 from winnow.domains.articles.rules.batches import SentBatch
+from winnow.domains.articles.rules.brakes import WINDOW, Brake
 from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.gate import calibrate
 from winnow.domains.articles.rules.labelling import announce
 from winnow.domains.articles.rules.oracles import OracleError, Tokens, read_reply
 from winnow.domains.articles.rules.outcomes import Article
 from winnow.domains.articles.rules.questions import parse_answer
-from winnow.domains.articles.rules.runs import WINDOW, Brake
 
 HALF = "\ud83d"
 """Half of a surrogate pair: JSON can escape it, and UTF-8 cannot hold it."""

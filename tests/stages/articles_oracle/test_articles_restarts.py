@@ -27,6 +27,7 @@ from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import Definition, Example, SourceRules, WordRules
 from winnow.domains.articles.rules import files
 from winnow.domains.articles.rules.batches import SentBatch
+from winnow.domains.articles.rules.brakes import BrakeError
 from winnow.domains.articles.rules.files import label_file
 from winnow.domains.articles.rules.gate import calibrate
 from winnow.domains.articles.rules.labelling import Labeller, announce
@@ -34,7 +35,6 @@ from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Ref
 from winnow.domains.articles.rules.outcomes import Article, Labelled, mean_of
 from winnow.domains.articles.rules.prefilter import Sieve
 from winnow.domains.articles.rules.questions import Question
-from winnow.domains.articles.rules.runs import BrakeError
 from winnow.domains.articles.rules.samples import draw_samples
 from winnow.domains.articles.rules.servers import ServerReply
 from winnow.domains.articles.tables import Scores

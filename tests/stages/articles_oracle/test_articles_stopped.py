@@ -15,7 +15,7 @@ from tests.stages.articles_oracle.stub import PRICE, good, open_labeller, settin
 from tests.stages.oracle_server import COMPLETION_TOKENS, MUCH_THINKING, PROMPT_TOKENS, OracleServer
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
-from winnow.domains.articles.rules import runs
+from winnow.domains.articles.rules import batch_runs
 from winnow.domains.articles.rules.labelling import Labeller, announce
 from winnow.domains.articles.rules.oracles import NoAnswer, Reply
 from winnow.domains.articles.rules.questions import Question
@@ -200,14 +200,14 @@ def test_a_batch_that_a_full_disk_cannot_take_is_read_again_and_counted_once(
             open_labeller(definition, given, 100.0, 0) as labeller,
             pytest.MonkeyPatch.context() as patch,
         ):
-            collect = runs.collect
+            collect = batch_runs.collect
 
             def full(*given: Any) -> Any:
                 found = collect(*given)
                 fill_up(labeller)
                 return found
 
-            patch.setattr(runs, "collect", full)
+            patch.setattr(batch_runs, "collect", full)
             labeller.label_all(articles, is_batch=True)
         with open_labeller(definition, given, 100.0, 0) as labeller:
             assert all(each.scores for each in labeller.label_all(articles, is_batch=True))

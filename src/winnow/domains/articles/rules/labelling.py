@@ -13,11 +13,12 @@ from filelock import FileLock, Timeout
 
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Label
+from winnow.domains.articles.rules.batch_runs import BatchRun
 from winnow.domains.articles.rules.batches import BatchOracle, SentBatch, collect
 from winnow.domains.articles.rules.oracles import Oracle, Reply, Tokens, make_oracle, may_be_lost
 from winnow.domains.articles.rules.outcomes import Article, Labelled, Use, mean_of
 from winnow.domains.articles.rules.questions import MalformedAnswer, Question, Variant, hash_of, parse_answer, question
-from winnow.domains.articles.rules.runs import BatchRun, Run, Task
+from winnow.domains.articles.rules.runs import Run, Task
 from winnow.domains.articles.rules.stores import RETIRED, AnswerStore
 from winnow.learn.interrupt import StopRequest, stop_request
 from winnow.pipeline.cache import content_key

@@ -3,7 +3,6 @@
 Threads send requests and nothing else; all that is decided, counted and stored is decided in the calling thread.
 """
 
-import math
 import sqlite3
 import sys
 import time
@@ -11,10 +10,10 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from functools import cache, partial
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING
 
-from winnow.domains.articles.rules.batches import LARGEST_FILE, BatchOracle, batch_line, collect, new_batch, send
+from winnow.domains.articles.rules.brakes import Brake, BrakeError
 from winnow.domains.articles.rules.oracles import NoAnswer, OracleError, Refused, Reply, may_be_lost
 from winnow.domains.articles.rules.outcomes import CAP, Labelled, told_of
 from winnow.domains.articles.rules.questions import Question
@@ -30,16 +29,8 @@ SILENT = 10
 """Articles in a row about which a server may say nothing: more are no longer the articles' fault."""
 SHOWN = 80
 """Characters of a malformed answer that the brake shows."""
-WINDOW = 100
-"""Articles over which the brake looks back."""
-CHANCE = 1e-6
-"""How likely a window may be that stops a run though no more fail than the filter allows: a run sees many windows."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 600.0
 """Seconds before the first further try, doubled at each; and the longest that a server may ask for."""
-
-
-class BrakeError(WinnowError):
-    """Too many of the last articles got no scores at the first attempt."""
 
 
 @dataclass
@@ -260,70 +251,3 @@ class Run:
                 fix="see what the server answers, then run it again without --retry: what was answered is kept, and "
                 "`winnow articles label --retry malformed` has malformed answers asked for again",
             )
-
-
-class BatchRun(Run):
-    """Through the Batch API: as many requests at a time as it takes and the cap covers, at a lower price."""
-
-    def _patience(self, error: NoAnswer) -> float:
-        """A server that ends a batch is there; what failed in one stands together in the next."""
-        del error
-        return math.inf
-
-    def _ask_all(self, tasks: Iterator[Task]) -> None:
-        labeller, oracle = self.labeller, cast("BatchOracle", self.labeller.oracle)
-        labeller.collect()
-        while True:
-            chunk: dict[str, Task] = {}
-            self.under_way = chunk
-            lines, size = [], 0
-            while len(chunk) < self.settings.batch_api.max_requests and size < LARGEST_FILE:
-                if (task := self._next(tasks)) is None:
-                    break
-                chunk[task.key] = task
-                lines.append(batch_line(oracle, task.key, task.asked))
-                size += len(lines[-1])
-            if not chunk:
-                return
-            try:
-                asked = {key: task.asked for key, task in chunk.items()}
-                costs = {key: task.reserved for key, task in chunk.items()}
-                made = new_batch(labeller.asker, asked)
-                batch = send(oracle, made, lines, costs, labeller.kept, labeller.stop)
-                found = collect(oracle, batch, self.settings, labeller.stop)
-            except BaseException:  # what is sent is on record: the next run reads it
-                labeller.reserved = 0.0
-                chunk.clear()
-                raise
-            with labeller.kept.saving():
-                labeller.store_batch(batch, found)
-                for key in list(chunk):
-                    missing = NoAnswer("the batch ended without an answer to this request")
-                    self._settle(chunk.pop(key), found.get(key, missing))
-
-
-class Brake:
-    """Whether too many of the articles in some window of `WINDOW` failed for `share` to be the share that fails.
-
-    Windows are of places and not of arrivals: a run that goes on asks about all that were refused, one after another.
-    """
-
-    def __init__(self, share: float) -> None:
-        self.share = share
-        self.bad: set[int] = set()
-
-    def press(self, place: int) -> tuple[int, int]:
-        """The article at `place` failed: how many have, of the window that ends at the last one near to it."""
-        self.bad.add(place)
-        end = max(each for each in range(place, place + WINDOW) if each in self.bad)
-        window = range(max(end - WINDOW + 1, 0), end + 1)
-        return sum(each in self.bad for each in window), len(window)
-
-    def holds(self, bad: int, of: int) -> bool:
-        return binomial_tail(bad, of, self.share) < CHANCE
-
-
-@cache
-def binomial_tail(count: int, trials: int, share: float) -> float:
-    """The probability of `count` or more of `trials` when each has the probability `share`."""
-    return math.fsum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(count, trials + 1))
