@@ -5,6 +5,7 @@ Everything is computed a block of items at a time and stays sparse: a dense matr
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from scipy import sparse
 
 BLOCK = 2048
 """Items whose neighbours are held at a time."""
+BLOCK_PAIRS = 40_000_000
+"""Pairs of places of which `Together` holds the items at a time; memory only."""
 PAIRS = 4_000_000
 """Pairs of a list's places that are held before they are summed; memory only."""
 
@@ -48,19 +51,33 @@ def similar_items(
 
 
 def ordered_pairs(
-    indptr: NDArray[np.int64], item: NDArray[np.int64], items: int, weight: Callable[[int], float], reach: int
+    indptr: NDArray[np.int64],
+    item: NDArray[np.int64],
+    items: int,
+    weight: Callable[[int], float],
+    reach: int,
+    *,
+    firsts: range | None = None,
+    seconds: range | None = None,
 ) -> sparse.csr_matrix:
     """(items, items): row a, column b has Σ weight(distance) over the lists in which b comes after a.
 
     The lists are `item` (entries,) one after another, which begin at `indptr` (lists + 1,); pairs more than `reach`
-    places apart are left out.
+    places apart are left out, and with `firsts` or `seconds` those of whose items that one is not in the range.
     """
-    owner = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    lengths = np.diff(indptr)
+    begin, end = (np.repeat(each, lengths) for each in (indptr[:-1], indptr[1:]))
+    block = firsts if seconds is None else seconds
+    places = np.arange(len(item)) if block is None else np.flatnonzero((item >= block.start) & (item < block.stop))
     total: sparse.csr_matrix = _summed([], items)
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
     held = 0
-    for distance in range(1, min(reach, int(np.diff(indptr).max(initial=0)) - 1) + 1):
-        first = np.flatnonzero(owner[:-distance] == owner[distance:])
+    for distance in range(1, min(reach, int(lengths.max(initial=0)) - 1) + 1):
+        if seconds is None:
+            first = places = places[places + distance < end[places]]
+        else:
+            places = places[places - distance >= begin[places]]
+            first = places - distance
         values = np.full(len(first), weight(distance), dtype=np.float32)
         parts.append((item[first], item[first + distance], values))
         held += len(first)
@@ -78,39 +95,90 @@ def _summed(
     return sparse.csr_matrix((values, (rows, columns)), shape=(items, items))
 
 
-def near_pairs(indptr: NDArray[np.int64], item: NDArray[np.int64], items: int, distance: float) -> sparse.csr_matrix:
-    """(items, items), symmetric: Σ exp(-(places apart - 1) / distance) over the lists that have both."""
+class Together:
+    """How much items are together, as rows of a symmetrical matrix (items, items), a block of items at a time.
+
+    Of a collection that fits into one block the matrix is kept; of a larger one each block is made anew when asked for.
+    """
+
+    def __init__(
+        self, indptr: NDArray[np.int64], item: NDArray[np.int64], items: int, make: Callable[[range], sparse.csr_matrix]
+    ) -> None:
+        """`make` gives the rows of a block; the lists are those of `ordered_pairs`."""
+        pairs = np.bincount(item, weights=np.repeat(np.diff(indptr), np.diff(indptr)), minlength=items)
+        number = np.cumsum(pairs) // BLOCK_PAIRS
+        ends = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), items]
+        self.blocks = [range(start, end) for start, end in pairwise(ends)]
+        self._make = make
+        self._whole: sparse.csr_matrix | None = None
+
+    def __iter__(self) -> Iterator[tuple[range, sparse.csr_matrix]]:
+        """Each block of items, and their rows (items of the block, items)."""
+        if len(self.blocks) > 1:
+            yield from ((block, self._make(block)) for block in self.blocks)
+            return
+        if self._whole is None:
+            self._whole = self._make(self.blocks[0])
+        yield self.blocks[0], self._whole
+
+
+def common_lists(indptr: NDArray[np.int64], item: NDArray[np.int64], items: int) -> Together:
+    """In how many lists two items are; the lists are those of `ordered_pairs`, and have an item once."""
+    owner = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    ones = np.ones(len(item), dtype=np.float32)
+    of_list = sparse.csr_matrix((ones, (owner, item)), shape=(len(indptr) - 1, items))
+    of_item = of_list.T.tocsr()
+    return Together(indptr, item, items, lambda block: (of_item[block.start : block.stop] @ of_list).tocsr())
+
+
+def near_pairs(indptr: NDArray[np.int64], item: NDArray[np.int64], items: int, distance: float) -> Together:
+    """Σ exp(-(places apart - 1) / distance) over the lists that have both; they are those of `ordered_pairs`."""
     longest = int(np.diff(indptr).max(initial=1))
-    after: sparse.csr_matrix = ordered_pairs(
-        indptr, item, items, lambda apart: float(np.exp(-(apart - 1) / distance)), longest
-    )
-    both: sparse.csr_matrix = (after + after.T).tocsr()
-    return both
+
+    def make(block: range) -> sparse.csr_matrix:
+        def pairs(**of: range) -> sparse.csr_matrix:
+            return ordered_pairs(
+                indptr, item, items, lambda apart: float(np.exp(-(apart - 1) / distance)), longest, **of
+            )
+
+        if len(block) == items:
+            after = pairs()
+            both: sparse.csr_matrix = (after + after.T).tocsr()
+        else:
+            after, before = pairs(firsts=block), pairs(seconds=block).T.tocsr()
+            both = (after[block.start : block.stop] + before[block.start : block.stop]).tocsr()
+        return both
+
+    return Together(indptr, item, items, make)
 
 
 class SimilarItems:
-    """The nearest items of each for several settings, from `together` (items, items) and the items' users (items,).
+    """The nearest items of each for several settings, from how much items are `together` and their users (items,).
 
     A shrink's cosines are computed once for all numbers of neighbours, of which `most` is the largest.
     """
 
-    def __init__(self, together: sparse.csr_matrix, users: NDArray[np.number], most: int) -> None:
+    def __init__(self, together: Together, users: NDArray[np.number], most: int) -> None:
         self.together, self.users, self.most = together, np.sqrt(users.astype(np.float64)), most
         self._last: tuple[float, sparse.csr_matrix] | None = None
 
     def __call__(self, neighbours: int, shrink: float) -> sparse.csr_matrix:
         """(items, items): column t has the shrunk cosines of the items nearest to t, as `known @ …` takes them."""
         if self._last is None or self._last[0] != shrink:
-            found = self.together.astype(np.float64)
-            row = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
-            found.data /= self.users[row] * self.users[found.indices] + shrink + 1e-9
-            found.data[row == found.indices] = 0
-            found.eliminate_zeros()
-            _keep_nearest(found, self.most)
-            self._last = shrink, found
+            self._last = shrink, sparse.vstack([self._nearest(*each, shrink) for each in self.together]).tocsr()
         nearest = self._last[1].copy()
         _keep_nearest(nearest, neighbours)
         return nearest.astype(np.float32).T.tocsr()
+
+    def _nearest(self, block: range, together: sparse.csr_matrix, shrink: float) -> sparse.csr_matrix:
+        """The rows of a block of items with the `most` nearest of each."""
+        found = together.astype(np.float64)
+        row = np.repeat(np.arange(block.start, block.stop), np.diff(found.indptr))
+        found.data /= self.users[row] * self.users[found.indices] + shrink + 1e-9
+        found.data[row == found.indices] = 0
+        found.eliminate_zeros()
+        _keep_nearest(found, self.most)
+        return found
 
 
 def nearest_neighbours(

@@ -1,11 +1,24 @@
 """Nearest neighbours of items, against dense matrices."""
 
+from collections.abc import Callable
+from itertools import combinations
+
 import numpy as np
 import pytest
+from scipy import sparse
 
 from tests.library.recommend import small
 from winnow.recommend import cooccurrence
-from winnow.recommend.cooccurrence import edge_weights, nearest_neighbours, similar_items
+from winnow.recommend.cooccurrence import (
+    SimilarItems,
+    Together,
+    common_lists,
+    edge_weights,
+    near_pairs,
+    nearest_neighbours,
+    ordered_pairs,
+    similar_items,
+)
 from winnow.recommend.graph import matrix_of
 
 
@@ -74,3 +87,74 @@ def test_edge_weights_are_cosines_scaled_to_one() -> None:
     first, third = 2 / (4 + 1), 3 / (6 + 1)
     assert found[0].tolist() == pytest.approx([first / (first + third), 0, third / (first + third)])
     assert found[1].tolist() == [0, 0, 0]
+
+
+ITEMS = 12
+
+
+def drawn_lists() -> list[list[int]]:
+    """Lists of 0 to 9 of the items, each once."""
+    rng = np.random.default_rng(5)
+    return [rng.permutation(ITEMS)[: rng.integers(0, 10)].tolist() for _ in range(30)]
+
+
+def flat(lists: list[list[int]]) -> tuple[np.ndarray, np.ndarray, int]:
+    return np.cumsum([0, *map(len, lists)]), np.array([item for own in lists for item in own], dtype=np.int64), ITEMS
+
+
+def dense_pairs(weight: Callable[[int], float], reach: int = 99) -> np.ndarray:
+    """Row a, column b: the weights of all pairs in which b comes after a."""
+    table = np.zeros((ITEMS, ITEMS))
+    for own in drawn_lists():
+        for first, second in combinations(range(len(own)), 2):
+            if second - first <= reach:
+                table[own[first], own[second]] += weight(second - first)
+    return table
+
+
+def test_pairs_of_a_range_of_items_are_those_rows_or_columns_of_all_pairs() -> None:
+    expected = dense_pairs(lambda apart: 1 / apart, reach=4)
+    lists = flat(drawn_lists())
+    given = {"weight": lambda apart: 1 / apart, "reach": 4}
+    np.testing.assert_allclose(ordered_pairs(*lists, **given).toarray(), expected, rtol=1e-6)
+    block = np.isin(np.arange(ITEMS), range(3, 8))
+    firsts, seconds = (ordered_pairs(*lists, **given, **{of: range(3, 8)}) for of in ("firsts", "seconds"))
+    np.testing.assert_allclose(firsts.toarray(), np.where(block[:, None], expected, 0), rtol=1e-6)
+    np.testing.assert_allclose(seconds.toarray(), np.where(block, expected, 0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("pairs", "blocks"), [(10**6, 1), (200, range(3, ITEMS)), (1, ITEMS)])
+@pytest.mark.parametrize("distance", [None, 2.0])
+def test_similar_items_are_equal_however_many_blocks_of_items_their_lists_take(
+    distance: float | None, pairs: int, blocks: int | range, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cooccurrence, "BLOCK_PAIRS", pairs)
+    lists = flat(drawn_lists())
+    after = dense_pairs(lambda apart: 1.0 if distance is None else np.exp(-(apart - 1) / distance))
+    users = np.bincount(lists[1], minlength=ITEMS)
+    cosine = (after + after.T) / (np.sqrt(np.outer(users, users)) + 3.0)
+    made = common_lists(*lists) if distance is None else near_pairs(*lists, distance)
+    assert len(made.blocks) in ([blocks] if isinstance(blocks, int) else blocks)
+    assert [item for block in made.blocks for item in block] == list(range(ITEMS))
+    similar = SimilarItems(made, users, 6)
+    for neighbours in (6, 4):
+        least = np.sort(cosine, axis=1)[:, -neighbours][:, None]
+        expected = np.where(cosine >= least - 1e-7, cosine, 0)
+        np.testing.assert_allclose(similar(neighbours, 3.0).toarray(), expected.T, rtol=1e-5, atol=1e-9)
+
+
+def test_a_matrix_of_one_block_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[range] = []
+    lists = flat(drawn_lists())
+
+    def make(block: range) -> sparse.csr_matrix:
+        made.append(block)
+        return sparse.csr_matrix((len(block), ITEMS), dtype=np.float32)
+
+    for pairs, times in ((10**6, 1), (200, 2)):
+        monkeypatch.setattr(cooccurrence, "BLOCK_PAIRS", pairs)
+        together = Together(*lists, make)
+        made.clear()
+        for _ in range(2):
+            assert [block for block, _ in together] == together.blocks
+        assert len(made) == times * len(together.blocks), "a larger collection's blocks are not held"

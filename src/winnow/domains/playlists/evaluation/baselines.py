@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
 from winnow.domains.playlists.evaluation.rivals import About, Fitted, item_knn, sequential_rules, stan
 from winnow.domains.playlists.evaluation.sasrec import fit_sasrec
@@ -17,7 +16,7 @@ from winnow.domains.playlists.params import Baselines
 from winnow.measure.ranking import recall_at
 from winnow.pipeline.console import doing
 from winnow.recommend.baselines import fit_group_popularity, matrix_scorer
-from winnow.recommend.cooccurrence import SimilarItems, near_pairs
+from winnow.recommend.cooccurrence import SimilarItems, common_lists, near_pairs
 from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.graph import Matrix
 from winnow.recommend.ranking import Ranking, Scorer, rank_by
@@ -136,11 +135,8 @@ class TunedBaselines:
 
     def _similarities(self, distance: float | None) -> SimilarItems:
         train, users = self.given.train, np.asarray(self.train.sum(axis=0)).ravel()
-        together: sparse.csr_matrix = (
-            (self.train.T @ self.train).tocsr()
-            if distance is None
-            else near_pairs(train.indptr, train.track, train.tracks, distance)
-        )
+        lists = train.indptr, train.track, train.tracks
+        together = common_lists(*lists) if distance is None else near_pairs(*lists, distance)
         return SimilarItems(together, users, max(self.settings.knn_neighbours))
 
     def _sasrec(self, own: Settings) -> Fitted:
