@@ -114,7 +114,7 @@ def status(
     Example: winnow status climb --reasons
     """
     from winnow.pipeline.files import write_json
-    from winnow.workspace.status import as_record, describe, environment_lines, stale_stages
+    from winnow.workspace.status import as_record, describe, environment_lines, running_lines, stale_stages
     from winnow.workspace.validation import read_each_domain
 
     if domain is not None:
@@ -136,7 +136,7 @@ def status(
             print("\n".join(lines if name in invalid else describe(name, params[name], stale, reasons=reasons)))
         for name in filter(lambda each: each.endswith(".dvc"), stale):
             print(f"{name}: {'; '.join(stale[name])}")
-        for line in environment_lines():
+        for line in [*running_lines(), *environment_lines()]:
             print(line)
     if out is not None:
         write_json(out, stale)

@@ -13,7 +13,7 @@ from scipy import sparse
 
 BLOCK = 2048
 """Items whose neighbours are held at a time."""
-BLOCK_PAIRS = 40_000_000
+BLOCK_PAIRS = 16_000_000
 """Pairs of places of which `Together` holds the items at a time; memory only."""
 PAIRS = 4_000_000
 """Pairs of a list's places that are held before they are summed; memory only."""

@@ -5,6 +5,7 @@ Neither the stages' data nor torch is needed: DVC's lock is compared with the co
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,13 @@ from winnow.pipeline.code import program_digests
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import JUDGEMENT, as_json, read_json
 from winnow.pipeline.params import PARAMS_FILE, STAGES, Document
+from winnow.pipeline.parent import is_alive
 from winnow.pipeline.presets import value_at
 from winnow.workspace.lockfile import check_lock, repository
 
 DATA_STAGES = STAGES[: STAGES.index("train")]
+RUNNING = Path(".dvc/tmp/rwlock")
+"""Where DVC keeps which process writes what."""
 CHECKED = Path("data/params.ok")
 """What `check` writes when params.yaml is valid; its content is constant."""
 
@@ -110,6 +114,16 @@ def stale_rows(domain: str, stage: str | None = None) -> str:
     if not reasons:
         return ""
     return f"⚠ these are the rows of an earlier run, {domain} is stale ({reasons[0]}): `dvc repro weight@{domain}`"
+
+
+def running_lines() -> list[str]:
+    """Which DVC commands write results here now, by DVC's own locks: what they make is stale until then."""
+    try:
+        writers = json.loads(RUNNING.read_text())["write"].values()
+        commands = sorted({each["cmd"].rpartition("/")[2] for each in writers if is_alive(each["pid"])})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no lock, or one that is being written
+        return []
+    return [f"`{command}` is running here: what it has not finished is told as stale" for command in commands]
 
 
 def environment_lines() -> list[str]:

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
 from winnow.cli.data import _tell_unused
+from winnow.domains.articles.definitions import FilterConfig
 from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.source.formats import read
 from winnow.domains.documents.source.synthetic import draw_page
@@ -385,6 +386,16 @@ def test_scores_with_a_decimal_comma_are_numbers(here: list[list[str]]) -> None:
     lines = "".join(f"{row};words of {row};{row % 4},25\n" for row in range(20))
     (found,) = plan("articles", [text("own.csv", f"id;text;clarity\n{lines}")]).found
     assert (found.told, found.preset) == ("csv, 20 of the first 20 rows; scores of clarity", "scored")
+
+
+@pytest.mark.parametrize(("names", "of"), [("overall;clarity", ["overall"]), ("wit;clarity", ["wit", "clarity"])])
+def test_a_column_named_overall_is_the_overall_score(here: list[list[str]], names: str, of: list[str]) -> None:
+    lines = "".join(f"{row};words of {row};{row % 4};{row % 3}\n" for row in range(20))
+    files = plan("articles", [text("own.csv", f"id;text;{names}\n{lines}")]).needs.files
+    (written,) = (body for path, body in files.items() if path.name == "config.yaml")
+    config = FilterConfig.model_validate(YAML(typ="safe").load(written))
+    assert [each.name for each in config.dimensions] == names.split(";"), "each is a dimension of its own"
+    assert config.tiers.of == of
 
 
 def test_the_present_filter_stays_where_it_fits_and_an_oracle_of_the_user_is_not_replaced(

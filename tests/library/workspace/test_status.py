@@ -1,7 +1,13 @@
 """The lines of `winnow status`."""
 
+import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from dvc.repo import Repo
 
@@ -9,7 +15,7 @@ from winnow.compare.revisions import Revision
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import write_json
 from winnow.workspace import status
-from winnow.workspace.status import as_record, describe, stale_rows, stale_stages
+from winnow.workspace.status import as_record, describe, running_lines, stale_rows, stale_stages
 
 MEASURED = {"verdict": "PASS", "mae": 0.5, "mae_low": 0.4, "mae_high": 0.6, "rmse": 0.7}
 
@@ -122,3 +128,42 @@ def test_a_pipeline_without_a_domains_stages_is_not_current(tmp_path: Path, monk
         Path("dvc.yaml").write_text(content)
         with pytest.raises(WinnowError, match=r"dvc.yaml has no stage of (climb, )?retina"):
             stale_stages({"domains": ["climb", "retina"]})
+
+
+def test_a_run_of_dvc_is_told_while_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert running_lines() == []
+    Path(".dvc/tmp").mkdir(parents=True)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    told = {"data/a": (os.getpid(), "repro train@articles"), "data/b": (os.getpid(), "repro train@articles"),
+            "data/c": (ended.pid, "repro train@climb")}  # fmt: skip
+    writers = {path: {"pid": pid, "cmd": f"/home/a b/bin/dvc {what}"} for path, (pid, what) in told.items()}
+    readers = {"data/d": [{"pid": os.getpid(), "cmd": "/bin/dvc status"}]}
+    for text, lines in (
+        (
+            json.dumps({"read": readers, "write": writers}),
+            ["`dvc repro train@articles` is running here: what it has not finished is told as stale"],
+        ),
+        (json.dumps({"read": readers, "write": {}}), []),
+        ("{", []),
+    ):
+        status.RUNNING.write_text(text)
+        assert running_lines() == lines
+
+
+def test_the_locks_are_those_that_dvc_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    Repo.init().close()
+    Path("dvc.yaml").write_text("stages:\n  slow:\n    cmd: touch begun && sleep 30 && touch made\n    outs: [made]\n")
+    with subprocess.Popen([sys.executable, "-m", "dvc", "repro", "slow"], stdout=subprocess.DEVNULL) as running:
+        try:
+            for _ in range(300):
+                if Path("begun").exists():
+                    break
+                time.sleep(0.1)
+            (line,) = running_lines()
+        finally:
+            psutil.Process(running.pid).children(recursive=True)[0].kill()
+    assert "repro slow` is running here" in line

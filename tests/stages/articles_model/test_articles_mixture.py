@@ -55,8 +55,13 @@ def test_a_saved_regression_is_the_fitted_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, here: Programs) -> None:
+def test_a_mixture_is_carried_with_the_model_and_judged_as_one(
+    share: float, here: Programs, capfd: pytest.CaptureFixture[str]
+) -> None:
     here.run("train", ridge_shares=[share])
+    line = next(each for each in capfd.readouterr().err.splitlines() if "ridge regression on words" in each)
+    assert f"a share of {share:g} in the scores" in line
+    assert ("the network has none" in line) == (share == 1)
     here.run("evaluate")
     told = json.loads((MODEL / "training_metadata.json").read_text())["ridge"]
     assert told["share"] == share
@@ -71,6 +76,8 @@ def test_a_mixture_is_carried_with_the_model_and_judged_as_one(share: float, her
     texts = list(map(article_text, articles["title"], articles["content"]))
     scorer = load_scorer(torch.device("cpu"))
     names, batch = list(scorer.network.scoring.dimensions), here.section("evaluate").batch_size
+    long = " ".join(["school"] * 2 * scorer.network.max_length)
+    assert scorer.cut([long]) == [share < 1], "ridge regression reads all of a text"
     ridge = TextRidge.load(MODEL / "ridge").predict(texts).clip(0, 10)
     assert f"averaged with ridge regression on TF-IDF (share {share:.0%})" in model_card("articles")
     (MODEL / "mixture.json").rename("aside.json")

@@ -272,6 +272,21 @@ def test_a_folder_of_texts_and_standard_input_are_scored(here: Programs, capsys:
     assert "holds no .txt" in refused.what
 
 
+def test_a_csv_without_ids_is_scored_with_the_numbers_of_its_rows(here: Programs) -> None:
+    here.run("train")
+    Path("in.csv").write_text("Text,Title\na school in the storm,one\n,two\nvolunteers rebuilt it,three\n")
+    Path("in.jsonl").write_text(
+        '{"id": 1, "title": "one", "content": "a school in the storm"}\n{"id": 2, "title": "two"}\n'
+        '{"id": 3, "title": "three", "content": "volunteers rebuilt it"}\n'
+    )
+    expected, found = (CliRunner().invoke(app, ["score", name]) for name in ("in.jsonl", "in.csv"))
+    assert found.stdout == expected.stdout
+    assert [json.loads(line)["id"] for line in found.stdout.splitlines()] == [1, 2, 3]
+    Path("in.csv").write_text("id,text\n7,a school\n,a storm\n")
+    told = [json.loads(line) for line in CliRunner().invoke(app, ["score", "in.csv"]).stdout.splitlines()]
+    assert [(each.get("id"), "error" in each) for each in told] == [("7", False), (None, True)], "a gap is not filled"
+
+
 def test_a_stopped_scoring_of_a_folder_is_begun_anew_when_a_text_has_changed(tmp_path: Path) -> None:
     texts, out = tmp_path / "texts", tmp_path / "out.jsonl"
     texts.mkdir()

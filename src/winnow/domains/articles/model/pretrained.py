@@ -1,6 +1,7 @@
 """The language model that `train.model_name` names, its weights and its tokenizer."""
 
 import importlib.util
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from transformers import (
     Qwen2Config,
 )
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
 
 from winnow.domains.articles.model.network import DTYPES, BaseDtype, config_from, config_values, without_pooler
 from winnow.domains.articles.params import Tiny
@@ -79,6 +81,8 @@ def load_backbone(model_name: str, dtype: BaseDtype = "fp32", revision: str | No
     if model_name == TINY:
         return None
     place = place_of(model_name)
+    if not sys.stderr.isatty():
+        cast("Any", disable_progress_bar)()  # in a log, lines of it
     backbone, found = cast("Any", AutoModel).from_pretrained(
         place,
         config=config_from(config_values(AutoConfig.from_pretrained(place, revision=revision or "main"))),

@@ -44,13 +44,17 @@ class TrainedScorer:
 
     def score(self, texts: Sequence[str], *, batch_size: int) -> Floats:
         """Scores on the scale, `(texts, dimensions)`, in the order of the texts."""
+        if self.mixture is not None and self.mixture.share == 1:
+            return ridge_scores(self.mixture.ridge, self.network, texts)
         scores = score_texts(self.network, self.tokenizer, texts, batch_size=batch_size)
         if self.mixture is None:
             return scores
         return mixed(scores, ridge_scores(self.mixture.ridge, self.network, texts), self.mixture.share)
 
     def cut(self, texts: Sequence[str]) -> list[bool]:
-        """Whether the network reads the beginning of a text only."""
+        """Whether the network reads the beginning of a text only; never where ridge regression alone scores it."""
+        if self.mixture is not None and self.mixture.share == 1:
+            return [False] * len(texts)
         return are_cut(self.tokenizer, texts, self.network.max_length)
 
 

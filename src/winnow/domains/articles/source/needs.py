@@ -28,6 +28,8 @@ OWN = ("common.definition", "label.use_scores", "label.oracle.provider", "label.
 """Settings of a user's own articles, which the preset `default` leaves as they are."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 BANDS = ("low", "middle", "high")
+OVERALL = "overall"
+"""A dimension of this name is the overall score itself: an answer would else hold two of the name."""
 PREFILTER = """\
 min_words: 0
 max_words: 20000
@@ -149,9 +151,9 @@ def _new_filter(path: Path) -> tuple[str, dict[Path, str]]:
         f"scale: {{low: {low}, high: {high}}}",
         "dimensions:",
         *(f"- {{name: {each}, description: {low} - lowest; {high} - highest, keywords: []}}" for each in names),
-        "# the overall score is the mean of these; its bands have no effect on the training",
+        "# the overall score is the mean of these (or a column of that name); its bands have no effect on the training",
         "tiers:",
-        f"  of: [{', '.join(names)}]",
+        f"  of: [{OVERALL if OVERALL in names else ', '.join(names)}]",
         "  bands:",
         *(
             f"  - {{name: {band}, minimum: {first:g}, maximum: {last:g}}}"

@@ -25,7 +25,7 @@ PARQUET_ROWS = 128
 
 def rows_of(form: str, path: Path) -> Iterator[Mapping[str, Any] | str]:
     """The rows of a file of a format, or why one is none; raises SourceError."""
-    readers = {"parquet": parquet_rows, "csv": csv_rows}
+    readers: dict[str, Callable[[Path], Iterator[Mapping[str, Any] | str]]] = {"parquet": parquet_rows, "csv": csv_rows}
     return readers.get(form, jsonl_rows)(path)
 
 
@@ -50,22 +50,24 @@ def begins_as_json(path: Path) -> bool:
         return file.read(1000).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
-def csv_rows(path: Path) -> Iterator[Mapping[str, Any] | str]:
+def csv_rows(path: Path, needed: Sequence[str] = NEEDED) -> Iterator[Mapping[str, Any] | str]:
     """The rows of a CSV by the names of its columns, in small letters; empty cells are left out, numbers are numbers.
 
-    Raises SourceError when a column is missing.
+    Without a column `id`, where none is `needed`, it is the row's number from 1. Raises SourceError when a column that
+    is `needed` is missing.
     """
     header, *lines = read_delimited(path)
     names = [re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_") for name in header]
     names = ["content" if name == "text" and "content" not in names else name for name in names]
-    if missing := [name for name in NEEDED if name not in names]:
+    if missing := [name for name in needed if name not in names]:
         raise lacking(path, "column", missing, header)
-    for cells in filter(any, lines):
+    for number, cells in enumerate(filter(any, lines), 1):
         if len(cells) != len(names):
             yield f"it has {len(cells)} cells, and the header {len(names)}"
             continue
         filled = {name: cell for name, cell in zip(names, cells, strict=True) if name and cell.strip()}
-        yield {name: cell if name in KNOWN else _number(cell) for name, cell in filled.items()}
+        numbered = {} if "id" in names else {"id": number}
+        yield numbered | {name: cell if name in KNOWN else _number(cell) for name, cell in filled.items()}
 
 
 def lacking(path: Path, kind: str, missing: Sequence[str], names: Sequence[str]) -> SourceError:
@@ -97,7 +99,7 @@ def lines_of(path: Path, progress: Callable[[int], object] = lambda _: None) -> 
     """The lines of a file, or of a gzip file, that are not blank; `progress` is told how many bytes of it were read.
 
     The rows of a CSV are given as such lines, because programs write both, and so is a plain text, as one article, and
-    each .txt of a folder.
+    each .txt of a folder. No column `id` is needed.
     """
     if path.is_dir() or is_plain(path):
         for text in texts_in(path) if path.is_dir() else [path]:
@@ -105,7 +107,7 @@ def lines_of(path: Path, progress: Callable[[int], object] = lambda _: None) -> 
             progress(text.stat().st_size)
         return
     if is_csv(path):
-        for row in csv_rows(path):
+        for row in csv_rows(path, needed=["content"]):
             yield json.dumps(row, ensure_ascii=False).encode()
         progress(path.stat().st_size)
         return
