@@ -10,7 +10,7 @@ from winnow.domains.playlists.model.artifacts import make_artifacts, write_setti
 from winnow.domains.playlists.model.completion import choose_blend
 from winnow.domains.playlists.model.network import PlaylistGAT
 from winnow.domains.playlists.model.tensors import track_graph
-from winnow.domains.playlists.model.training import VALIDATION_BLOCK, CompleterTask, training_data
+from winnow.domains.playlists.model.training import CompleterTask, training_data, validation_block
 from winnow.domains.playlists.params import Common, Train
 from winnow.domains.playlists.tables import (
     Artists,
@@ -46,9 +46,8 @@ def main(stage: Stage[Common, Train]) -> None:
     result = train_model(stage, task)
     assert isinstance(result.model, PlaylistGAT)
     with torch.inference_mode():
-        near, chances = choose_blend(
-            result.model, data.sequences, data.val, genre_edges, params.blend, VALIDATION_BLOCK
-        )
+        block = validation_block(len(tracks))
+        near, chances = choose_blend(result.model, data.sequences, data.val, genre_edges, params.blend, block)
     write_settings(stage.output("model"), artifacts, near, chances)
 
 

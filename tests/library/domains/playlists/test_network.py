@@ -11,7 +11,7 @@ from tests.library.domains.playlists import small
 from winnow.domains.playlists.model.completion import Completer, Neighbourhood, genres_of_tracks
 from winnow.domains.playlists.model.network import PlaylistGAT, encode_lists, popularity_step
 from winnow.domains.playlists.model.sequences import sequences_from
-from winnow.domains.playlists.model.training import CompleterTask, PlaylistBlocks
+from winnow.domains.playlists.model.training import CompleterTask, PlaylistBlocks, validation_block
 from winnow.domains.playlists.params import Params
 from winnow.pipeline.params import Document
 from winnow.recommend.cooccurrence import similar_items
@@ -137,6 +137,10 @@ def test_the_loss_of_a_batch_is_that_of_its_rows(loss: str) -> None:
             total += torch.logsumexp(torch.stack([positive, *others]), dim=0) - positive
     assert float(found.total.detach()) == pytest.approx(float(total), rel=1e-4)
     assert found.count == count
+
+
+def test_the_block_of_validation_holds_few_enough_scores_of_any_number_of_tracks() -> None:
+    assert [validation_block(tracks) for tracks in (10, 90_000, 240_000, 600_000, 10**9)] == [256, 256, 100, 40, 1]
 
 
 def test_validation_ranks_as_completing_does() -> None:

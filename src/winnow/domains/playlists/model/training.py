@@ -28,8 +28,8 @@ from winnow.recommend.graph import Pairs, build_graph
 from winnow.recommend.losses import bpr_loss, sampled_softmax_loss
 from winnow.recommend.validation import UserBlocks, block_hits
 
-VALIDATION_BLOCK = 256
-"""Playlists ranked at a time; memory only."""
+VALIDATION_BLOCK, VALIDATION_SCORES = 256, 24_000_000
+"""Most playlists that are ranked at a time, and most of their scores; memory only."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class TrainingData:
 
     sequences: Sequences
     val: EvaluationSet
+
+
+def validation_block(tracks: int) -> int:
+    """How many playlists are ranked at a time on validation."""
+    return max(1, min(VALIDATION_BLOCK, VALIDATION_SCORES // tracks))
 
 
 def pairs_of(entries: pd.DataFrame) -> Pairs:
@@ -110,7 +115,7 @@ class CompleterTask(Task):
             min_context_share=params.min_context_share,
             history=params.network.history,
         )
-        val = PlaylistBlocks(data.val, VALIDATION_BLOCK, data.sequences, params.network.history)
+        val = PlaylistBlocks(data.val, validation_block(len(self.graph.artist)), data.sequences, params.network.history)
         rows = {"train": len(train.active), "val": len(data.val.users)}
         return Loaders(train=train, val=val, rows=rows)
 
