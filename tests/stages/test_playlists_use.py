@@ -140,6 +140,9 @@ def test_other_playlists_are_judged(here: Path) -> None:
     assert set(judged["model"]) == set(judged["popularity"]) == set(judged["item_knn"])
     with pytest.raises(WinnowError, match="no playlist is left to judge"):
         found.judge(mpd.read(file), 50)
+    none_left = CliRunner().invoke(app, ["evaluate", str(file), "--holdout", "50"]).exception
+    assert isinstance(none_left, WinnowError)
+    assert none_left.where == str(file), "the file is named"
     result = CliRunner().invoke(app, ["evaluate", "nothing.json"])
     assert isinstance(result.exception, WinnowError)
     assert "does not exist" in result.exception.what

@@ -458,6 +458,17 @@ def test_what_is_no_file_is_told(path: str) -> None:
         CliRunner().invoke(app, ["evaluate", path], catch_exceptions=False)
 
 
+def test_a_file_without_a_user_to_judge_is_named(here: Path) -> None:
+    from winnow.domains.sessions.cli import app  # noqa: PLC0415
+
+    Path("others.csv").write_text("who,what,at\nnew1,nothing,1\nnew1,nowhere,2\n")
+    columns = ["--user-column", "who", "--item-column", "what", "--timestamp-column", "at"]
+    refused = CliRunner().invoke(app, ["evaluate", "others.csv", *columns]).exception
+    assert isinstance(refused, WinnowError)
+    assert "no new user with two known songs" in refused.what
+    assert refused.where == "others.csv"
+
+
 def test_other_listeners_plays_count_as_the_training_data_s_do(here: Path) -> None:
     """Skipped and short plays, repeats and bots are no songs to be found, as the model's own rules say."""
     from winnow.domains.sessions.cli import app  # noqa: PLC0415

@@ -117,7 +117,7 @@ def evaluate(
     from winnow.recommend.judged import print_compared
 
     completer = PlaylistCompleter(trained.folder, configured_device())
-    found = completer.judge(_telling(formats.read(form, data), data), holdout)
+    found = completer.judge(_telling(formats.read(form, data), data), holdout, source=str(data))
     if as_json:
         print(json.dumps(trained.stamp(found), indent=2))
         return

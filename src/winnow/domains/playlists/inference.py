@@ -177,11 +177,12 @@ class PlaylistCompleter:
         return None if match is None else match.number
 
     @torch.no_grad()
-    def judge(self, pieces: Iterable[Piece], holdout: int | None) -> dict[str, Any]:
+    def judge(self, pieces: Iterable[Piece], holdout: int | None, *, source: str = "") -> dict[str, Any]:
         """Metrics on playlists of which the last `holdout` tracks (None: as many as in training) are to be found.
 
         Tracks that the network does not know count as not found. Playlists that it was trained on are left out and
-        counted. Raises WinnowError when no other playlist has a known track before its last ones.
+        counted. Raises WinnowError, which names the `source`, when no other playlist has a known track before its last
+        ones.
         """
         size = holdout or self.known.holdout_size
         lists, hidden = [], []
@@ -204,7 +205,9 @@ class PlaylistCompleter:
         if not lists:
             listed = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
             raise WinnowError(
-                f"no playlist is left to judge ({listed})", fix="name other playlists, or a smaller --holdout"
+                f"no playlist is left to judge ({listed})",
+                where=source,
+                fix="name other playlists, or a smaller --holdout",
             )
         return counts | self._metrics(lists, hidden)
 

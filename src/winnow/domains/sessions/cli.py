@@ -142,7 +142,8 @@ def evaluate(
     from winnow.recommend.judged import print_compared, say_rejected
 
     say_rejected(data, listening.rejected)
-    found = Recommender(trained.folder, configured_device()).judge(listening, np.random.default_rng(seed))
+    recommender = Recommender(trained.folder, configured_device())
+    found = recommender.judge(listening, np.random.default_rng(seed), source=str(data))
     if as_json:
         print(json.dumps(trained.stamp(found), indent=2))
         return

@@ -165,11 +165,12 @@ class Recommender:
         return str(names[reason.index])
 
     @torch.no_grad()
-    def judge(self, listening: Listening, rng: np.random.Generator) -> dict[str, Any]:
+    def judge(self, listening: Listening, rng: np.random.Generator, *, source: str = "") -> dict[str, Any]:
         """Metrics on users the model was not trained on: a share of their songs is hidden and to be found.
 
         Plays that the training data's rules drop (skipped, cut short, repeated, a bot's), songs the model does not know
-        and users it was trained on are left out and counted. Raises WinnowError when no user is left.
+        and users it was trained on are left out and counted. Raises WinnowError, which names the `source`, when no user
+        is left.
         """
         plays = merge_plays([listening])
         dropped = apply_rules(plays, self.rules).notna()
@@ -188,7 +189,9 @@ class Recommender:
         }
         if usable.empty:
             listed = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
-            raise WinnowError(f"no new user with two known songs is left to judge ({listed})", fix="name other data")
+            raise WinnowError(
+                f"no new user with two known songs is left to judge ({listed})", where=source, fix="name other data"
+            )
         usable["user_index"] = pd.factorize(usable["user"])[0]
         usable["song_index"] = usable["song_index"].astype("int64")
         usable["lot"] = rng.permutation(len(usable))
