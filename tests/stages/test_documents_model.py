@@ -303,6 +303,7 @@ def test_evaluate_leaves_out_pages_that_were_seen_in_training(here: Path) -> Non
     refused = winnow("evaluate", str(folder))
     assert isinstance(refused.exception, WinnowError)
     assert "1 seen in training" in refused.exception.what
+    assert str(folder / "metadata.csv") in refused.exception.fix
 
 
 def test_the_real_pages_can_be_read(shared_data: Path, here: Path) -> None:

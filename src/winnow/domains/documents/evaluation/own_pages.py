@@ -69,9 +69,11 @@ def judge_data(path: Path, folder: Path, device: torch.device) -> dict[str, Any]
             rows.append({"document": record.document or of_name[record.name], "score": own, "flags": flags})
     if not parts:
         reasons = [*sorted(set(rejected))[:3], *[f"{known_pages} seen in training"] * bool(known_pages)]
+        tables = (path, path / formats.METADATA, *sorted(path.glob("*.csv")))
+        table = next((each for each in tables if each.is_file()), path)
         raise WinnowError(
             f"no page of {path} can be judged: {'; '.join(reasons)}",
-            fix="check its CSV and its files, and name pages that the model was not trained on",
+            fix=f"check {table} and its files, and name pages that the model was not trained on",
         )
     joined = Estimates(*(np.concatenate(each) for each in zip(*parts, strict=True)))
     true = np.array([row["score"] for row in rows], dtype=np.float64)
