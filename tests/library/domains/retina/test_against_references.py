@@ -133,6 +133,19 @@ def test_the_referral_threshold_reaches_the_sensitivity_and_is_the_highest_that_
     assert healthy.refer_from == 0.5
 
 
+@pytest.mark.parametrize(("rows", "place"), [(8, None), (9, 0), (18, 0), (19, 1), (29, 2)])
+def test_a_new_photograph_counts_among_those_that_the_limit_of_possible_grades_is_taken_from(
+    rows: int, place: int | None
+) -> None:
+    """Of n photographs, with coverage .9, the k-th lowest chance of a true grade, k = .1 (n + 1)."""
+    grades = np.arange(rows) % 5
+    raw = np.random.default_rng(rows).dirichlet(np.ones(5), rows)
+    found = calibrate(raw, grades, 0.9, 0.9)
+    of_truth = np.sort(found.probabilities(raw)[np.arange(rows), grades])
+    expected = 0.0 if place is None else of_truth[place]
+    assert expected - 1.01e-4 <= found.possible_from <= expected, "rounded down to be safe"
+
+
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9])
 def test_possible_grades_hold_the_truth_as_often_as_asked_on_new_rows(coverage: float) -> None:
     rng = np.random.default_rng(5)
