@@ -133,6 +133,11 @@ def test_the_referral_threshold_reaches_the_sensitivity_and_is_the_highest_that_
     assert healthy.refer_from == 0.5
 
 
+def test_who_has_exactly_the_chance_of_the_threshold_is_referred() -> None:
+    rows = np.array([[0.25, 0.25, 0.25, 0.125, 0.125], [0.25, 0.3125, 0.1875, 0.125, 0.125]])
+    assert calibration_of(1.0, 0.5).refers(rows).tolist() == [True, False]
+
+
 @pytest.mark.parametrize(("rows", "place"), [(8, None), (9, 0), (18, 0), (19, 1), (29, 2)])
 def test_a_new_photograph_counts_among_those_that_the_limit_of_possible_grades_is_taken_from(
     rows: int, place: int | None
