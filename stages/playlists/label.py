@@ -18,34 +18,41 @@ from winnow.domains.playlists.tables import (
     Tracks,
 )
 from winnow.pipeline.console import say
+from winnow.pipeline.engine import engine
 from winnow.pipeline.stage import Stage, run_stage
 
 
 def main(stage: Stage[Common, Label]) -> None:
-    entries = stage.read("filter/entries.parquet", Entries)
-    playlists = edges.number_playlists(stage.read("ingest/playlists.parquet", Playlists), entries)
-    artists = edges.number_artists(entries)
-    tracks = edges.number_tracks(entries, artists)
     given = stage.read("ingest/artist_genres.parquet", ArtistGenres)
-    genres, genre_edges = edges.number_genres(given, artists, stage.params.genres_per_artist)
-    numbered = edges.number_entries(entries, playlists, tracks)
-    stage.write("playlists.parquet", playlists, NumberedPlaylists)
-    stage.write("artists.parquet", artists, Artists)
-    stage.write("tracks.parquet", tracks, Tracks)
-    stage.write("genres.parquet", genres, Genres)
-    stage.write("genre_edges.parquet", genre_edges, GenreEdges)
-    stage.write("entries.parquet", numbered, NumberedEntries)
+    with engine() as tables:
+        entries = tables.load("entries", stage.pieces("filter/entries.parquet", Entries))
+        tables.load("playlists", stage.pieces("ingest/playlists.parquet", Playlists))
+        for statement in (edges.PLAYLISTS, edges.ARTISTS, edges.TRACKS):
+            tables.run(statement)
+        artists = tables.rows("from artists order by artist_index")
+        genres, genre_edges = edges.number_genres(given, artists, stage.params.genres_per_artist)
+        stage.write_pieces(
+            "playlists.parquet", tables.pieces("from numbered_playlists order by playlist_index"), NumberedPlaylists
+        )
+        stage.write("artists.parquet", artists, Artists)
+        stage.write_pieces("tracks.parquet", tables.pieces("from tracks order by track_index"), Tracks)
+        stage.write("genres.parquet", genres, Genres)
+        stage.write("genre_edges.parquet", genre_edges, GenreEdges)
+        stage.write_pieces("entries.parquet", tables.pieces(edges.ENTRIES), NumberedEntries)
+        playlists = tables.number("select count(*) from numbered_playlists")
+        tracks = tables.number("select count(*) from tracks")
+        without_artist = tables.number("select count(*) from tracks where artist_index < 0")
     if genres.empty:
         say("no genre is known of any artist: the graph has no genres (playlists.ingest.artist_genres names a file)")
-    stage.account(len(entries), numbered=len(numbered))
+    stage.account(entries, numbered=entries)
     stage.metrics(
-        playlists=len(playlists),
-        tracks=len(tracks),
+        playlists=playlists,
+        tracks=tracks,
         artists=len(artists),
         genres=len(genres),
-        tracks_without_artist=int((tracks["artist_index"] < 0).sum()),
+        tracks_without_artist=without_artist,
         artists_without_genre=len(artists) - genre_edges["artist_index"].nunique(),
-        density=len(numbered) / (len(playlists) * len(tracks)),
+        density=entries / (playlists * tracks),
     )
 
 

@@ -15,16 +15,17 @@ from winnow.pipeline.stage import Stage, run_stage
 
 
 def main(stage: Stage[Common, Weight]) -> None:
-    splits = stage.read("split/splits.parquet", Splits)
-    graph = stage.read("split/graph.parquet", TrainingGraph)
-    check_graph(graph, splits)
+    graph = pd.concat(
+        [each.astype("int32") for each in stage.pieces("split/graph.parquet", TrainingGraph)], ignore_index=True
+    )
+    entries = check_graph(graph, stage.pieces("split/splits.parquet", Splits))
     sampling = weigh_tracks(len(stage.read("label/tracks.parquet", Tracks)), graph, stage.params)
     edges = track_edges(graph, sampling, stage.params)
     stage.write("sampling.parquet", sampling, Sampling)
     stage.write("track_edges.parquet", edges, TrackEdges)
     settings = pd.DataFrame({"neighbours": [stage.params.neighbours], "shrink": [stage.params.shrink]})
     stage.write("edge_settings.parquet", settings, EdgeSettings)
-    stage.account(len(splits), weighed=len(graph), held_out=len(splits) - len(graph))
+    stage.account(entries, weighed=len(graph), held_out=entries - len(graph))
     stage.metrics(
         tracks_embedded=int(sampling["embedded"].sum()),
         tracks_in_no_training_playlist=int((sampling["playlists"] == 0).sum()),

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from stages.playlists import ingest, split, weight
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import DATA_STAGES, Programs
+from winnow.pipeline import engine, tables
 from winnow.pipeline.errors import LeakageError, SourceError, TableError
 
 PLAYLISTS = Programs.tiny("playlists")
@@ -345,6 +348,90 @@ def test_evaluate_says_all_that_is_asked(here: Path) -> None:
 
 def test_weight_checks_the_graph_it_reads(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked = []
-    monkeypatch.setattr(weight, "check_graph", lambda *tables: checked.append([len(each) for each in tables]))
+
+    def check_graph(graph: pd.DataFrame, splits: Iterable[pd.DataFrame]) -> int:
+        checked.append((len(graph), sum(map(len, splits))))
+        return checked[0][1]
+
+    monkeypatch.setattr(weight, "check_graph", check_graph)
     run("weight")
-    assert checked == [[len(table("split/graph.parquet")), len(table("split/splits.parquet"))]]
+    assert checked == [(len(table("split/graph.parquet")), len(table("split/splits.parquet")))]
+
+
+def test_a_piece_at_a_time_gives_what_the_whole_gives(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of fewer rows than two playlists, and an engine with next to no memory of its own."""
+    names = ["filter/entries", "filter/dropped", "label/entries", "label/tracks", "label/playlists"]
+    names += ["split/splits", "split/graph", "weight/sampling", "weight/track_edges"]
+    whole = {name: table(f"{name}.parquet") for name in names}
+    counts = {stage: PLAYLISTS.metrics(stage) for stage in DATA_STAGES}
+    monkeypatch.setattr(tables, "PIECE", 37)
+    monkeypatch.setattr(engine, "PIECE", 2048)
+    monkeypatch.setattr(engine, "MEMORY", "24MB")
+    for stage in DATA_STAGES[1:]:
+        assert run(stage) == counts[stage]
+    for name, rows in whole.items():
+        pd.testing.assert_frame_equal(table(f"{name}.parquet"), rows, obj=name)
+    assert not list(Path(".winnow").glob("spilled-*")), "what was spilled is gone"
+
+
+def test_what_is_kept_is_what_the_rules_say(here: Path) -> None:
+    """Recomputed entry by entry, on lists in which everything occurs: in no order, twice, rare, short."""
+    rng = np.random.default_rng(7)
+    lists = [[int(track) for track in rng.zipf(1.6, size=rng.integers(1, 14)) % 25] for _ in range(150)]
+    lists[70], lists[90] = lists[20], lists[20]
+    entries = pd.DataFrame(
+        [(owner, place, f"t{track:02d}") for owner, own in enumerate(lists) for place, track in enumerate(own)],
+        columns=["playlist", "position", "track"],
+    )
+    entries = entries.sample(frac=1, random_state=1, ignore_index=True)
+    entries.insert(0, "entry", range(len(entries)))
+    entries["title"], entries["artist"] = "a", "b"
+    playlists = pd.DataFrame({"playlist": range(150), "source": "s", "key": "k", "name": ""})
+    entries.to_parquet("data/playlists/ingest/entries.parquet", index=False)
+    playlists.to_parquet("data/playlists/ingest/playlists.parquet", index=False)
+    found = run("filter", min_tracks=4, min_track_playlists=8)
+
+    first = {tuple(own): owner for owner, own in reversed(list(enumerate(lists)))}
+    again = {owner for owner, own in enumerate(lists) if first[tuple(own)] < owner}
+    owners = Counter(track for owner, own in enumerate(lists) if owner not in again for track in set(own))
+    rules: dict[tuple[int, int], str] = {}
+    for owner, own in enumerate(lists):
+        for place, track in enumerate(own):
+            broken = {
+                "repeated_track": track in own[:place],
+                "same_playlist": owner in again,
+                "rare_track": owners[track] < 8,
+                "short_playlist": len(set(own)) < 4,
+            }
+            rules[owner, place] = next((rule for rule, breaks in broken.items() if breaks), "")
+    core = {(owner, lists[owner][place]) for (owner, place), rule in rules.items() if not rule}
+    while True:
+        tracks, length = Counter(track for _, track in core), Counter(owner for owner, _ in core)
+        left = {(owner, track) for owner, track in core if tracks[track] >= 8 and length[owner] >= 4}
+        if left == core:
+            break
+        core = left
+    for (owner, place), rule in rules.items():
+        if not rule and (owner, lists[owner][place]) not in core:
+            rules[owner, place] = "k_core"
+    told = entries.assign(
+        rule=[rules[owner, place] for owner, place in zip(entries["playlist"], entries["position"], strict=True)]
+    )
+    dropped = table("filter/dropped.parquet").set_index("entry")["rule"]
+    assert dropped.to_dict() == told[told["rule"] != ""].set_index("entry")["rule"].to_dict()
+    assert set(dropped) == set(found["dropped"]), "each rule drops something here"
+    kept = told[told["rule"] == ""].sort_values(["playlist", "position"], ignore_index=True).drop(columns="rule")
+    pd.testing.assert_frame_equal(table("filter/entries.parquet"), kept, check_dtype=False)
+
+
+def test_of_several_titles_and_artists_of_a_track_the_first_that_is_read_counts(here: Path) -> None:
+    lists = random_lists(12)
+    lists[0] = [track(each, track_name="other", artist_name="") if each == 5 else track(each) for each in range(20)]
+    lists[1] = [track(each) for each in range(20)]
+    run("ingest", **slices(lists))
+    run("filter", min_tracks=2)
+    run("label")
+    tracks = table("label/tracks.parquet").set_index("track")
+    named = table("ingest/entries.parquet").drop_duplicates("track").set_index("track")
+    assert tracks["title"].to_dict() == named["title"].loc[tracks.index].to_dict()
+    assert tracks.loc["uri:0005", "title"] == "other"

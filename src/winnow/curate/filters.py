@@ -1,6 +1,6 @@
 """Filtering by named rules: every dropped row has one reason, the first rule it breaks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 
 import pandas as pd
@@ -39,7 +39,7 @@ def dropped_rows(key: pd.Series, reason: "pd.Series[str]") -> pd.DataFrame:
     return pd.DataFrame({"rule": reason, str(key.name): key}).dropna(subset="rule")
 
 
-def check_not_empty(kept: pd.DataFrame, counts: dict[str, int], *, fix: str) -> None:
+def check_not_empty(kept: Sized, counts: dict[str, int], *, fix: str) -> None:
     """Raise TableError, with the number of rows that each rule dropped, when no row is left."""
     if len(kept):
         return

@@ -98,10 +98,15 @@ def split_folds(
 
 def check_splits(split: "pd.Series[str]", expected: Sequence[str]) -> None:
     """Raise TableError when one of the expected splits has no row."""
-    missing = [name for name in expected if not (split == name).any()]
+    check_split_counts({name: int((split == name).sum()) for name in split.unique()}, expected)
+
+
+def check_split_counts(counts: Mapping[str, int], expected: Sequence[str]) -> None:
+    """Raise TableError when one of the expected splits has no row."""
+    missing = [name for name in expected if not counts.get(name)]
     if missing:
         raise TableError(
-            f"{len(split)} rows are too few to split: none is left for {' and '.join(missing)}",
+            f"{sum(counts.values())} rows are too few to split: none is left for {' and '.join(missing)}",
             fix="use more data, larger shares, or fewer folds",
         )
 

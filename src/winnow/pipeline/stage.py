@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
@@ -22,7 +22,7 @@ from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.parent import orphaned, started_by_dvc
 from winnow.pipeline.section import Section
 from winnow.pipeline.seeds import derive_seed
-from winnow.pipeline.tables import Table, read_table, table_writer, write_table
+from winnow.pipeline.tables import Table, read_table, table_pieces, table_writer, write_table
 
 C = TypeVar("C", bound=Section)
 P = TypeVar("P", bound=Section)
@@ -60,6 +60,10 @@ class Stage(Generic[C, P]):
         """A table of an earlier stage, such as `ingest/routes.parquet`; raises TableError."""
         return read_table(Path("data", self.domain, path), schema)
 
+    def pieces(self, path: str, schema: type[Table]) -> Iterator[pd.DataFrame]:
+        """A table of an earlier stage a piece at a time, see `pipeline.tables.table_pieces`; raises TableError."""
+        return table_pieces(Path("data", self.domain, path), schema)
+
     def write(self, path: str, table: pd.DataFrame, schema: type[Table]) -> None:
         """A table of this stage, such as `routes.parquet`; raises TableError."""
         write_table(self.output(path), table, schema)
@@ -67,6 +71,12 @@ class Stage(Generic[C, P]):
     def writer(self, path: str, schema: type[Table]) -> AbstractContextManager[Callable[[pd.DataFrame], None]]:
         """A table of this stage that is written piece by piece, see `pipeline.tables.table_writer`."""
         return table_writer(self.output(path), schema)
+
+    def write_pieces(self, path: str, pieces: Iterable[pd.DataFrame], schema: type[Table]) -> None:
+        """A table of this stage of which only a piece is in memory at a time; raises TableError."""
+        with self.writer(path, schema) as add:
+            for piece in pieces:
+                add(piece)
 
     def source(self, path: str) -> Path:
         """A user's file in `data/source/<domain>/`; raises SourceError when it is elsewhere or missing."""

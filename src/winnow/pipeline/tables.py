@@ -1,6 +1,6 @@
 """Tables between stages: Parquet with checksums on disk, a pandera schema checked when written and when read."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +17,8 @@ from winnow.pipeline.reading import reading
 SHOWN_FAILURES = 5
 ROWS = b"winnow_rows"
 """Key under which a file's metadata tell its number of rows once more."""
+PIECE = 2**20
+"""Rows of a piece of a table that is read or written a piece at a time; Parquet's row groups have as many."""
 WRITING: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
 
@@ -84,6 +86,38 @@ def parquet_batches(path: Path, *, rows: int, columns: list[str]) -> Iterator[ar
         if batch is None:
             return
         yield batch
+
+
+def table_pieces(path: Path, schema: type[Table]) -> Iterator[pd.DataFrame]:
+    """A stage's table, PIECE rows at a time, each checked against `schema`; one piece where it has no row.
+
+    Raises TableError when it is missing, unreadable or wrong.
+    """
+    if not path.exists():
+        raise TableError(f"{path} does not exist", fix=maker(path))
+    with reading_parquet(path):
+        found = open_parquet(path).schema_arrow
+    given = False
+    for batch in parquet_batches(path, rows=PIECE, columns=found.names):
+        yield validate(arrow.Table.from_batches([batch], found).to_pandas(), schema, where=str(path))
+        given = True
+    if not given:
+        yield validate(found.empty_table().to_pandas(), schema, where=str(path))
+
+
+def whole_owners(pieces: Iterable[pd.DataFrame], owner: str) -> Iterator[pd.DataFrame]:
+    """The rows of pieces that are in the order of the column `owner`, cut anew so that no owner is in two pieces."""
+    held: pd.DataFrame | None = None
+    for piece in pieces:
+        rows = piece
+        if held is not None:
+            end = int(held[owner].searchsorted(held[owner].iloc[-1]))
+            if end:
+                yield held[:end].reset_index(drop=True)
+            rows = pd.concat([held[end:], piece], ignore_index=True)
+        held = rows
+    if held is not None:
+        yield held
 
 
 def open_parquet(source: Path | BinaryIO) -> parquet.ParquetFile:

@@ -94,7 +94,7 @@ class Splits(NumberedEntries):
 
 
 class TrainingGraph(Table):
-    """The edges from playlists to tracks that training may see: no held-out one."""
+    """The edges from playlists to tracks that training may see, by both: no held-out one."""
 
     playlist_index: Series[int] = pa.Field(ge=0)
     track_index: Series[int] = pa.Field(ge=0)

@@ -1,33 +1,33 @@
-"""Numbers of playlists, tracks, artists and genres, and the edges between them."""
+"""Numbers of playlists, tracks, artists and genres, and the edges between them; in SQL where a table may be large."""
 
 import numpy as np
 import pandas as pd
 
-
-def number_playlists(playlists: pd.DataFrame, entries: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `NumberedPlaylists`: those that have entries."""
-    kept = playlists[playlists["playlist"].isin(entries["playlist"])].sort_values("playlist", ignore_index=True)
-    return pd.DataFrame({"playlist_index": np.arange(len(kept)), "playlist": kept["playlist"], "name": kept["name"]})
-
-
-def number_artists(entries: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `Artists`."""
-    names = np.sort(entries["artist"].dropna().unique())
-    return pd.DataFrame({"artist_index": np.arange(len(names)), "artist": pd.Series(names, dtype="str")})
-
-
-def number_tracks(entries: pd.DataFrame, artists: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `Tracks`; of several titles or artists of one id the first that is read counts."""
-    first = entries.drop_duplicates("track").sort_values("track", ignore_index=True)
-    index = first["artist"].map(artists.set_index("artist")["artist_index"])
-    return pd.DataFrame(
-        {
-            "track_index": np.arange(len(first)),
-            "track": first["track"],
-            "title": first["title"],
-            "artist_index": index.fillna(-1).astype("int64"),
-        }
-    )
+PLAYLISTS = """
+create table numbered_playlists as
+select row_number() over (order by playlist) - 1 as playlist_index, playlist, name
+from playlists semi join entries using (playlist) order by playlist
+"""
+"""With the columns of `NumberedPlaylists`: those that have entries."""
+ARTISTS = """
+create table artists as
+select row_number() over (order by artist) - 1 as artist_index, artist
+from (select distinct artist from entries where artist is not null) order by artist
+"""
+"""With the columns of `Artists`."""
+TRACKS = """
+create table tracks as
+with firsts as (select track, min(row) as row from entries group by track)
+select row_number() over (order by track) - 1 as track_index, track, title, coalesce(artist_index, -1) as artist_index
+from entries semi join firsts using (track, row) left join artists using (artist) order by track
+"""
+"""With the columns of `Tracks`; of several titles or artists of one id the first that is read counts."""
+ENTRIES = """
+select playlist_index, row_number() over (partition by playlist_index order by position, entries.row) - 1 as position,
+    track_index
+from entries join numbered_playlists using (playlist) join tracks using (track) order by playlist_index, position
+"""
+"""The columns of `NumberedEntries`: positions without gaps."""
 
 
 def number_genres(given: pd.DataFrame, artists: pd.DataFrame, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -47,16 +47,3 @@ def number_genres(given: pd.DataFrame, artists: pd.DataFrame, most: int) -> tupl
         }
     ).astype({"artist_index": "int64", "genre_index": "int64", "share": "float64"})
     return genres, table.sort_values(["artist_index", "genre_index"], ignore_index=True)
-
-
-def number_entries(entries: pd.DataFrame, playlists: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
-    """The columns of `NumberedEntries`: positions without gaps."""
-    table = pd.DataFrame(
-        {
-            "playlist_index": entries["playlist"].map(playlists.set_index("playlist")["playlist_index"]),
-            "position": entries["position"],
-            "track_index": entries["track"].map(tracks.set_index("track")["track_index"]),
-        }
-    ).sort_values(["playlist_index", "position"], ignore_index=True)
-    table["position"] = table.groupby("playlist_index").cumcount()
-    return table.astype("int64")

@@ -1,71 +1,69 @@
-"""Which entries of playlists are kept."""
+"""Which entries of playlists are kept, in SQL: a million playlists do not fit into memory."""
 
-import numpy as np
-import pandas as pd
-
-from winnow.curate.core import k_core
-from winnow.curate.duplicates import sequence_digests
-from winnow.curate.filters import Rule, apply_rules, check_not_empty, dropped_rows, rule_counts
 from winnow.domains.playlists.params import Filter
+from winnow.pipeline.engine import Engine
+
+RULES = ("repeated_track", "same_playlist", "rare_track", "short_playlist", "k_core")
+"""In the order in which they are applied: an entry is dropped by the first one it breaks."""
+PREPARE = """
+create table numbered as
+    select track, row_number() over (order by track) as number from (select distinct track from entries);
+-- A track that occurs earlier in its playlist
+create table listed as
+    select entry, playlist, position, number,
+        row_number() over (partition by playlist, number order by position, entry) > 1 as repeated
+    from entries join numbered using (track);
+-- Playlists with the same tracks in the same order; the first one stays
+create table digests as
+    select playlist, md5(string_agg(number, ' ' order by position, entry)) as digest,
+        count(*) filter (not repeated) as length
+    from listed group by playlist;
+create table lists as
+    select playlist, length, row_number() over (partition by digest order by playlist) > 1 as again from digests;
+-- Playlists that have a track, without those that are there twice
+create table owners as
+    select number, count(*) filter (not repeated and not again) as owners
+    from listed join lists using (playlist) group by number
+"""
+JUDGE = """
+create table judged as
+    select entry, playlist, position, number,
+        case when repeated then 'repeated_track' when again then 'same_playlist' when owners < ? then 'rare_track'
+        when length < ? then 'short_playlist' end as rule
+    from listed join lists using (playlist) join owners using (number)
+"""
+OUTSIDE_CORE = """
+delete from core
+where playlist in (select playlist from core group by playlist having count(*) < ?)
+    or number in (select number from core group by number having count(*) < ?)
+"""
+COUNTS = """
+select coalesce(rule, 'k_core'), count(*) from judged anti join core using (entry) group by all
+"""
+KEPT = """
+select entries.entry, entries.playlist, entries.position, track, title, artist
+from entries join core using (entry) order by entries.playlist, entries.position, entry
+"""
+DROPPED = """
+select coalesce(rule, 'k_core') as rule, entry
+from judged anti join core using (entry) order by playlist, position, entry
+"""
 
 
-def entry_rules(params: Filter) -> list[Rule]:
-    """The rules in the order in which they are applied."""
-    return [
-        Rule("repeated_track", _repeats),
-        Rule("same_playlist", _same_playlists),
-        Rule("rare_track", lambda entries: _owners(entries) < params.min_track_playlists),
-        Rule("short_playlist", lambda entries: _lengths(entries) < params.min_tracks),
-    ]
+def judge_entries(tables: Engine, params: Filter) -> dict[str, int]:
+    """How many of the table `entries` each rule drops; KEPT and DROPPED are queries for the ones kept and dropped.
 
-
-def keep_entries(entries: pd.DataFrame, params: Filter) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
-    """Entries that are kept, by playlist and position, the `Dropped` ones, and how many each rule dropped.
-
-    What is rare or short only because of what was dropped goes by the rule `k_core`. Raises TableError when no entry
-    is left.
+    What is rare or short only because of what was dropped goes by the rule `k_core`.
     """
-    entries = entries.sort_values(["playlist", "position"])
-    rules = entry_rules(params)
-    reason = apply_rules(entries, rules)
-    counts = rule_counts(reason, rules)
-    left = entries[reason.isna()]
-    inside, _ = k_core(
-        left["playlist"], left["track"], min_items=params.min_tracks, min_owners=params.min_track_playlists
-    )
-    reason[inside.index[~inside]] = "k_core"
-    counts["k_core"] = int((reason == "k_core").sum())
-    kept = entries[reason.isna()]
-    check_not_empty(kept, counts, fix="lower playlists.filter.min_tracks and min_track_playlists, or use more data")
-    return kept, dropped_rows(entries["entry"], reason), counts
+    tables.run(PREPARE)
+    tables.run(JUDGE, params.min_track_playlists, params.min_tracks)
+    tables.run("create table core as select entry, playlist, number from judged where rule is null")
+    left = -1
+    while left != (left := tables.number("select count(*) from core")):
+        tables.run(OUTSIDE_CORE, params.min_tracks, params.min_track_playlists)
+    counts: dict[str, int] = dict(tables.rows(COUNTS).itertuples(index=False))
+    return {rule: int(counts.get(rule, 0)) for rule in RULES}
 
 
-def same_playlists(entries: pd.DataFrame, playlists: pd.DataFrame) -> pd.DataFrame:
-    """The source, place (its own id) and key of every playlist: those with one key have the same tracks in order."""
-    digests = sequence_digests(entries["playlist"], entries["position"], entries["track"])
-    rows = playlists.assign(digest=playlists["playlist"].map(digests)).dropna(subset="digest")
-    return rows.rename(columns={"key": "place", "digest": "key"})[["source", "place", "key"]]
-
-
-def _repeats(entries: pd.DataFrame) -> "pd.Series[bool]":
-    """A track that occurs earlier in its playlist."""
-    return entries.duplicated(["playlist", "track"])
-
-
-def _same_playlists(entries: pd.DataFrame) -> "pd.Series[bool]":
-    """Entries of a playlist with the same tracks in the same order as an earlier one."""
-    digests = sequence_digests(entries["playlist"], entries["position"], entries["track"])
-    again = digests.index[digests.duplicated()]
-    return entries["playlist"].isin(again)
-
-
-def _lengths(entries: pd.DataFrame) -> "pd.Series[int]":
-    """Distinct tracks of each entry's playlist."""
-    first = ~_repeats(entries)
-    return first.groupby(entries["playlist"]).transform("sum")
-
-
-def _owners(entries: pd.DataFrame) -> "pd.Series[int]":
-    """Distinct playlists of each entry's track, without those that are there twice."""
-    counted = (~_repeats(entries) & ~_same_playlists(entries)).astype(np.int64)
-    return counted.groupby(entries["track"]).transform("sum")
+SAME_PLAYLISTS = "select source, playlists.key as place, digest as key from playlists join digests using (playlist)"
+"""The source, place (its own id) and key of every playlist: those with one key have the same tracks in order."""

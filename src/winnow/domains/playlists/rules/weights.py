@@ -35,9 +35,9 @@ def weigh_tracks(tracks: int, graph: pd.DataFrame, params: Weight) -> pd.DataFra
 
 def track_edges(graph: pd.DataFrame, sampling: pd.DataFrame, params: Weight) -> pd.DataFrame:
     """The columns of `TrackEdges`: of each track the nearest tracks with a vector of their own, by common playlists."""
-    playlist, track = graph["playlist_index"].to_numpy(), graph["track_index"].to_numpy()
-    shape = int(playlist.max()) + 1, len(sampling)
-    train = sparse.csr_matrix((np.ones(len(track), dtype=np.float32), (playlist, track)), shape=shape)
+    ends = np.cumsum(np.bincount(graph["playlist_index"]))
+    indptr, track = np.append(0, ends).astype(np.int32), graph["track_index"].to_numpy(dtype=np.int32)
+    train = sparse.csr_matrix((np.ones(len(track), dtype=np.float32), track, indptr), shape=(len(ends), len(sampling)))
     found = nearest_neighbours(
         train, neighbours=params.neighbours, shrink=params.shrink, candidates=sampling["embedded"].to_numpy()
     )
