@@ -1,10 +1,10 @@
-"""Time and memory of the data stages on lists of the Million Playlist Dataset's shape, up to a tenth of its size.
+"""Time and memory of the stages on lists of the Million Playlist Dataset's shape.
 
 python -m benchmarks.playlists.scale [--playlists 10000 30000 100000] [--stages ingest … weight]
 
-The lists are drawn as the embedded ones are, with 66 tracks in the mean and 6.8 tracks a list (a tenth of the dataset
-has 100,000 lists, 6.6 million rows and some 680,000 tracks), written as the dataset's slices, and read with the preset
-`mpd_full`.
+The lists are drawn as the embedded ones are, with 66 tracks in the mean and 6.8 tracks a list, but no more tracks than
+the dataset has (a tenth of it has 100,000 lists, 6.6 million rows and some 680,000 tracks), written as the dataset's
+slices, and read with the preset `mpd_full`.
 """
 
 import argparse
@@ -22,12 +22,14 @@ from winnow.pipeline import presets
 
 STAGES = ("ingest", "filter", "label", "split", "weight", "train", "evaluate", "plot")
 SLICE = 1000
+TRACKS = 2_262_292
+"""of the whole dataset"""
 FOLDER = "data/source/playlists/drawn"
 
 
 def write_slices(folder: Path, playlists: int) -> int:
     """The drawn lists as slices of the dataset; gives the number of rows."""
-    tracks = int(6.8 * playlists)
+    tracks = min(int(6.8 * playlists), TRACKS)
     params = Synthetic(playlists=playlists, tracks=tracks, artists=tracks // 7, genres=12, mean_length=66, explore=0.1)
     world = synthetic.make_world(params, np.random.default_rng(0))
     folder.mkdir(parents=True)
