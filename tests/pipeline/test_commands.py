@@ -60,7 +60,7 @@ def test_own_data_go_the_way_of_the_readme(clone: Clone) -> None:
     judged = judgement(clone)
     assert all(reason in printed["winnow status climb --reasons"] for reason in judged["reasons"])
     assert "climb: " + judged["verdict"] in printed["winnow status climb --reasons"]
-    assert "1 source file(s), current" in printed["winnow status climb --reasons"]
+    assert "1 source, current" in printed["winnow status climb --reasons"]
     staged = clone.run("git", "diff", "--cached", "--name-only").stdout.split()
     assert staged == ["data/source/climb/.gitignore", f"{mine}.dvc", "params.yaml"]
     clone.commit("my data")

@@ -66,7 +66,7 @@ def test_a_new_domain_runs_through_all_eight_stages_and_reads_files(with_geysers
     with_geysers.override({"geysers.ingest.sources": [{"path": file}], "geysers.ingest.columns": columns})
     with_geysers.run("dvc", "repro", "plot@geysers")
     told = with_geysers.run("winnow", "status").stdout
-    assert "1 source file(s), current" in told
+    assert "1 source, current" in told
     ingest = json.loads((with_geysers.root / "metrics/geysers/ingest.json").read_text())
     assert (ingest["rows_kept"], ingest["rows_rejected"]) == (599, 1)
     assert "no target" in with_geysers.run("winnow", "rows", "geysers").stdout

@@ -314,6 +314,12 @@ def test_a_question_that_is_wrong_gets_one_message(here: Open) -> None:
         assert "/tmp" not in response.text
 
 
+@only("sessions")
+def test_it_is_told_whether_too_much_or_too_little_was_named(here: Open) -> None:
+    assert "neither songs nor a user" in ask(here, {}, None).json()["error"]
+    assert "songs and a user were named" in ask(here, {"likes": "a", "user": "b"}, None).json()["error"]
+
+
 @only("documents", "retina")
 def test_a_damaged_file_is_not_called_one_of_another_kind(here: Open) -> None:
     assert here.service.accept

@@ -15,12 +15,14 @@ from typer.testing import CliRunner
 
 from stages.sessions import split
 from tests.stages.programs import DATA_STAGES, Programs
+from winnow.domains.sessions.evaluation import lists
 from winnow.domains.sessions.params import Events
 from winnow.domains.sessions.source.listening import Listening
 from winnow.learn.folder import model_folder
 from winnow.pipeline.errors import LeakageError, SourceError, TableError, TrainingError, WinnowError
 from winnow.pipeline.params import STAGES
 from winnow.recommend.filters import GraphFilter
+from winnow.recommend.typed import Wanted
 
 SMALL: dict[str, dict[str, Any]] = {
     "ingest": {"synthetic": {"songs": 160, "users": 90, "genres": 5, "scene_songs": 10, "explore": 0.1}},
@@ -286,7 +288,7 @@ def test_every_model_and_loss_learns(here: Path, loss: str) -> None:
     assert curve.iloc[-1] < 0.95 * curve.iloc[0]
 
 
-def test_mode_simple_learns_from_validation_too(here: Path) -> None:
+def test_mode_simple_learns_from_validation_too(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simple = {"early_stopping": {"patience": 0}, "select": "last", "scheduler": {"name": "constant"}}
     with pytest.raises(ValueError, match="no validation to choose by: network.filter_weight needs one value"):
         run("train", mode="simple", **simple)
@@ -296,6 +298,19 @@ def test_mode_simple_learns_from_validation_too(here: Path) -> None:
     config = json.loads(Path("data/sessions/train/model/config.json").read_text())
     assert config["splits"] == ["train", "val"]
     assert SESSIONS.metrics("judgement")["baseline_settings"]["als"]["factors"] == 8
+    fitted: list[int] = []
+
+    def fit(train: Any) -> Any:
+        fitted.append(train.nnz)
+        counts = np.asarray(train.sum(axis=0), dtype=np.float32)
+        return lambda known: np.repeat(counts, known.shape[0], axis=0)
+
+    grid = [({"number": 0.0}, fit), ({"number": 1.0}, fit)]
+    monkeypatch.setattr(lists, "baseline_grids", lambda *_args, **_options: {"popularity": grid})
+    run("evaluate")
+    sides = table("split/splits.parquet")["split"].value_counts()
+    tuned_on, judged_with = sides["train"], sides["train"] + sides["val"]
+    assert fitted == [tuned_on, tuned_on, judged_with], "what was tuned learns from validation, as the model did"
     with pytest.raises(ValueError, match="mode simple has no validation to stop or select by; it needs select: last"):
         run("train", mode="simple", **(simple | {"select": "best"}))
 
@@ -368,7 +383,7 @@ def test_unknown_users_and_songs_are_told_with_the_nearest(here: Path) -> None:
     found = recommender()
     with pytest.raises(WinnowError, match="there is no user 'u00001' in the training data") as error:
         found.for_user("u00001", 5)
-    assert re.fullmatch(r"such as u\d{6}, u\d{6}, u\d{6}; or .*--likes", error.value.fix)
+    assert re.fullmatch(r"such as u\d{6}, u\d{6}, u\d{6}; or .*\(--likes\)", error.value.fix)
     unknown = found.for_likes(["nonsense"], 5)
     assert unknown.known_by == "popularity"
     assert unknown.left_out[0].typed == "nonsense"
@@ -377,6 +392,20 @@ def test_unknown_users_and_songs_are_told_with_the_nearest(here: Path) -> None:
     told = [listeners[numbers[one.song]] for one in unknown.songs]
     assert told == sorted(listeners, reverse=True)[:5], "the most popular songs first"
     assert [one.chance for one in unknown.songs] == pytest.approx([count / found.graph.users for count in told])
+
+
+def test_songs_named_by_artist_and_title_are_found_by_the_title_alone(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = recommender()
+    names = [f"Artist {number % 7} – Song {number}" for number in range(len(found.songs))]
+    monkeypatch.setattr(found, "songs", found.songs.assign(title=names))
+    asked = found.for_likes(["song 3!", "Artist 5 - Song 12", "Song 14 by Artist 0"], 5)
+    assert asked.left_out == asked.taken == []
+    assert asked.known_by == "songs"
+    assert [found.index.find(Wanted(f"Song {number}")).number for number in (3, 12, 14)] == [3, 12, 14]  # type: ignore[union-attr]
+    (unknown,) = found.for_likes(["artist 4"], 5).left_out
+    assert all(name.startswith("Artist 4 – ") for name in unknown.near)
 
 
 def test_a_file_of_lists_is_answered_as_each_alone_with_as_many_songs_as_asked_for(here: Path) -> None:

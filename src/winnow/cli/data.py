@@ -31,7 +31,7 @@ def init(
     Example: winnow init climb my_export.json --replace
     """
     from winnow.pipeline.presets import meaning
-    from winnow.workspace.own_data import carry_out, plan, unused
+    from winnow.workspace.own_data import carry_out, not_default, plan, unused
 
     check_domain(domain)
     files = list(enter_checkout(*files))
@@ -44,8 +44,12 @@ def init(
     _tell_unused(unused(chosen))
     print(f"next: git add {shlex.join(map(str, written))}")
     print(*(f"      {line}\n" for line in chosen.needs.before), sep="", end="")
-    for preset in dict.fromkeys(each.preset for each in chosen.found if each.preset):
+    advised = dict.fromkeys(each.preset for each in chosen.found if each.preset)
+    for preset in advised:
         print(f"      winnow preset {domain} {preset} --apply   # {meaning(domain, preset)}")
+    if replace and not advised and (others := not_default(chosen)):
+        told = f"params.yaml has {len(others)} values of a preset or of yours, such as {others[0]}"
+        print(f"      winnow preset {domain} default --apply   # if they were for the data before: {told}")
     print(f"      dvc repro plot@{domain}")
     print(f"      winnow rows {domain}           # what each stage kept and left out")
 

@@ -26,6 +26,8 @@ TOLD = 5
 """Names of a kind that are told one by one."""
 GUESTS = re.compile(r"\s*[(\[](?:feat|ft|featuring|with)\b[^)\]]*[)\]]")
 """The part of a title that names further artists; people leave it out."""
+NUMBERED = re.compile(r"^\d{1,3}[.)]\s+")
+"""The number of a title in a list."""
 ARTISTS = re.compile(r"\s*(?:[,;&]|\bfeat\.|\bft\.)\s*")
 """What stands between artists where a program lists them in one text."""
 LONGEST_RUN = 6
@@ -53,6 +55,8 @@ class Taken:
     name: str
     """of the item that was taken, the most popular one"""
     others: list[str]
+    is_part: bool = False
+    """whether the rest of what was typed is no name"""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def tell(taken: Sequence[Taken], left_out: Sequence[LeftOut], *, where: str = ""
     start = f"{where}: " if where else ""
     for each in taken[:TOLD]:
         others = ", ".join(each.others[:TOLD]) + (" and others" if len(each.others) > TOLD else "")
-        say(f"{start}{each.typed!r} is taken as {each.name}" + (f"; there is also {others}" if others else ""))
+        part = ", a part of it; the rest is not known" if each.is_part else ""
+        say(f"{start}{each.typed!r} is taken as {each.name}{part}" + (f"; there is also {others}" if others else ""))
     for one in left_out[:TOLD]:
         near = f"; did you mean {' or '.join(one.near)}?" if one.near else ""
         say(f"{start}{one.typed!r} is not known and left out{near}")
@@ -120,16 +125,22 @@ class NameIndex:
         by_name, by_title = self._loosely
         return {key: numbers[0] for table in (by_title, by_name) for key, numbers in table.items()}
 
+    @cached_property
+    def _by_artist(self) -> dict[str, list[int]]:
+        """The items of each artist, loosely."""
+        artists = [name.rpartition(JOIN)[0] for name in self.names]
+        return self._numbers([loose(artist) if artist else "" for artist in artists])
+
     def find(self, wanted: Wanted) -> Match | None:
         """The item of an id, else of "artist – title" in either order, else, without an artist, of a title.
 
-        Where nothing has the whole title, one with guests after it is meant; of several artists the first counts.
-        Where no item has an artist, the title of "artist – title" is meant, else the artist.
+        "Title by artist" is the same. Where nothing has the whole title, one with guests after it is meant; of several
+        artists the first counts. Where no item has an artist, the title of "artist – title" is meant, else the artist.
         """
         name, title = wanted.full_name, plain(wanted.title)
         if wanted.id in self._by_id:
             return Match(self._by_id[wanted.id])
-        for own in (wanted.title, title):
+        for own in () if wanted.artist else (wanted.title, title):  # with an artist it is no id
             if own in self._by_id:  # such as "311", which may also be meant as a title
                 return Match(self._by_id[own], self._others([self._by_id[own], *self._by_title.get(title, [])]))
         for key in (plain, loose) if name else ():
@@ -145,8 +156,17 @@ class NameIndex:
             turned = key(f"{last}{JOIN}{first}")
             if dash and turned in by_name:
                 return Match(by_name[turned][0], self._others(by_name[turned]))
-        first, *others = ARTISTS.split(wanted.artist)
-        return self.find(replace(wanted, artist=first)) if first and others else self._part(plain(name))
+        return self._in_other_words(wanted)
+
+    def _in_other_words(self, wanted: Wanted) -> Match | None:
+        """What is not found as it stands: without its number in a list, as title by artist, or of the first artist."""
+        title, by, artist = wanted.title.rpartition(" by ")
+        first, *more = ARTISTS.split(wanted.artist)
+        others = [replace(wanted, title=NUMBERED.sub("", wanted.title))]
+        others += [Wanted(title, artist)] if by and not wanted.artist else []
+        others += [replace(wanted, artist=first)] if first and more else []
+        found = (self.find(other) for other in others if other != wanted)
+        return next((match for match in found if match is not None), None) or self._part(plain(wanted.full_name))
 
     def _part(self, name: str) -> Match | None:
         """The title or the artist of "artist – title", where no item has both."""
@@ -175,13 +195,15 @@ class NameIndex:
                 continue
             if match.others or match.is_part:
                 others = [self.names[number] for number in match.others]
-                found.taken.append(Taken(wanted.full_name, self.names[match.number], others))
+                found.taken.append(Taken(wanted.full_name, self.names[match.number], others, match.is_part))
             own[match.number] = None
         found.items.extend(own)
         return found
 
     def suggest(self, wanted: Wanted, count: int = 3) -> list[str]:
-        """The nearest names, the nearest first; none where nothing is near."""
+        """The nearest names, the nearest first, or an artist's most popular ones; none where nothing is near."""
+        if own := self._by_artist.get(loose(wanted.full_name)):
+            return [self.names[number] for number in own[:count]]
         near = process.extract(
             loose(wanted.full_name), self._choices.keys(), scorer=fuzz.ratio, limit=count, score_cutoff=NEAR
         )

@@ -27,13 +27,13 @@ def _quotes(name: str) -> str:
 
 
 def loose(name: str) -> str:
-    """The letters and digits of the name, without accents; & is "and"."""
+    """The letters and digits of the name, without accents and a "the" before it; & is "and"."""
     return loosened(plain(name))
 
 
 def loosened(name: str) -> str:
     """`loose` of a name that is `plain`."""
-    letters = name.replace("&", " and ").replace("'", "")
+    letters = name.removeprefix("the ").replace("&", " and ").replace("'", "")
     if not letters.isascii():
         decomposed = unicodedata.normalize("NFKD", letters)
         letters = "".join(each if each.isalnum() else " " for each in decomposed if not unicodedata.combining(each))

@@ -20,13 +20,18 @@ from winnow.pipeline.reading import read_packed, reading
 
 FORMATS = ("json", "m3u", "csv", "lines")
 ENDINGS = {".json": "json", ".m3u": "m3u", ".m3u8": "m3u", ".csv": "csv", ".tsv": "csv", ".txt": "lines"}
+USERS = (
+    "user", "user_id", "userid", "username", "user_name", "listener", "listener_id", "listener_name", "member",
+    "member_id", "member_name",
+)  # fmt: skip
+"""The usual names of the column of who has heard a song, as `name_of` writes them."""
 KEYS = {
-    "title": ("title", "track_name", "track name", "trackname", "track", "song", "song_name", "name"),
-    "artist": ("artist", "artist_name", "artist name", "artistname", "artist name(s)", "artists"),
-    "id": ("id", "track_uri", "uri", "spotify uri", "track uri", "track_id", "song_id"),
-    "list": ("playlist", "playlist_name", "playlistname", "playlist name", "pid", "user"),
+    "title": ("title", "track_name", "trackname", "track", "song", "song_name", "track_title", "song_title", "name"),
+    "artist": ("artist", "artist_name", "artistname", "artist_name_s", "artists", "artname", "band"),
+    "id": ("id", "track_uri", "uri", "spotify_uri", "track_id", "song_id"),
+    "list": ("playlist", "playlist_name", "playlistname", "pid", *USERS),
 }
-"""The names of keys and columns, in lower case; the first that is there counts."""
+"""The names of keys and columns, as `name_of` writes them; the first that is there counts."""
 TRACKS = ("tracks", "songs", "items", "likes")
 LISTS = ("playlists", "lists")
 
@@ -97,8 +102,13 @@ def _recognise(text: str) -> str:
         except (ValueError, RecursionError):
             return "lines"
         return "json"
-    first = [each.strip(' "').lower() for each in re.split(r"[,;\t]", start.partition("\n")[0])]
+    first = [name_of(each) for each in re.split(r"[,;\t]", start.partition("\n")[0])]
     return "csv" if len(first) > 1 and set(first) & {*KEYS["title"][:-1], *KEYS["artist"]} else "lines"
+
+
+def name_of(column: str) -> str:
+    """The name of a column or key for comparison: `Artist Name(s)` is artist_name_s."""
+    return re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")
 
 
 def _lines(text: str) -> list[TypedList]:
@@ -126,12 +136,16 @@ def _csv(text: str) -> list[TypedList]:
     first = text.partition("\n")[0]
     separator = max(",;\t", key=first.count)
     rows = csv.DictReader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
-    named = {str(each).strip().lower(): str(each) for each in rows.fieldnames or ()}
+    named = {name_of(str(each)): str(each) for each in rows.fieldnames or ()}
     columns = {what: next((named[key] for key in keys if key in named), None) for what, keys in KEYS.items()}
     if columns["title"] is None and columns["id"] is None:  # what is liked may be artists
         columns |= {"title": columns["artist"], "artist": None}
     if columns["title"] is None and columns["id"] is None:
-        raise ValueError(f"no column is one of {', '.join(KEYS['title'])}, artist, id")
+        raise SourceError(
+            f"none of the columns {', '.join(map(str, rows.fieldnames or ()))[:200]} is known to hold titles",
+            fix="rename the column of the titles to `title`, or that of the artists to `artist`; a file without a "
+            "header, of a title a line, takes `--format lines`",
+        )
     lists: dict[str, list[Wanted]] = {}
     for row in rows:
         told = {what: (row.get(column) or "").strip() if column else "" for what, column in columns.items()}
@@ -172,7 +186,7 @@ def _titles(content: list[Any]) -> Iterator[Wanted]:
     for each in content:
         told = each.get("track") if isinstance(each, dict) and isinstance(each.get("track"), dict) else each
         if isinstance(told, dict):
-            lower = {str(key).lower(): value for key, value in told.items()}
+            lower = {name_of(str(key)): value for key, value in told.items()}
             values = {what: next((lower[key] for key in keys if lower.get(key)), "") for what, keys in KEYS.items()}
             yield Wanted(_text(values["title"]), _text(values["artist"]), _text(values["id"]))
         elif isinstance(told, str | int | float):

@@ -162,6 +162,18 @@ def carry_out(chosen: Plan) -> list[Path]:
     return [*(_dvc_file(each) for each in tracked), *([ignore] if tracked else []), *new_files, PARAMS_FILE]
 
 
+def not_default(chosen: Plan) -> list[str]:
+    """What params.yaml says otherwise than the preset `default`, and not because these data need it."""
+    domain = chosen.domain
+    params = Document(PARAMS_FILE).content
+    shipped = presets.overrides(domain, presets.read(domain, "default"))
+    needed = {f"{domain}.{each.key}" for each in chosen.needs.settings}
+    changed = {
+        key: presets.value_at(params, key) for key, value in shipped.items() if presets.value_at(params, key) != value
+    }
+    return [f"{key}: {value}" for key, value in changed.items() if key not in needed]
+
+
 def _write_sources(domain: str, sources: list[dict[str, Any]], needs: Needs) -> None:
     values = {f"{domain}.{each.key}": each.value for each in needs.settings}
     presets.apply({f"{domain}.ingest.sources": sources, **values}, PARAMS_FILE)

@@ -143,7 +143,7 @@ def describe(
     With `reasons`, also those of the verdict.
     """
     sources = params["ingest"].get("sources")
-    data = f"{len(sources)} source file(s)" if sources else "synthetic data"
+    data = f"{len(sources)} {'source' if len(sources) == 1 else 'sources'}" if sources else "synthetic data"
     file, headline = Path("metrics", domain, "evaluate.json"), params["evaluate"]["gate"]["headline"]
     judged = read_json(file) if file.exists() else {}
     shown = [f"{headline}{end}" for end in ("", "_low", "_high")]  # of the headline that was judged by

@@ -26,6 +26,8 @@ def index() -> NameIndex:
         ("I’ll be there", 0), ("i`ll be there", 0), ("THE WANDERERS - I‘LL BE THERE", 0),
         (unicodedata.normalize("NFD", "Déjà Vu"), 1), ("deja vu", 1), ("Celia Nandu — Deja vu!", 1),
         ("Déjà Vu - Célia Ñandú", 1), ("  Two   –  hello ", 3), ("One−Hello", 2), ("One − Hello", 2),
+        ("Hello by One", 2), ("I'll be there by the Wanderers", 0), ("Hello by Ten", None),
+        ("Wanderers - I'll Be There", 0), ("1. Hello by One", 2), ("12) One - Hello", 2), ("1.Hello", None),
         ("full width", 5), ("STRASSE", 6), ("id4", 4), ("", None), ("???", None), ("nothing like it", None),
     ],
 )  # fmt: skip
@@ -52,6 +54,9 @@ def test_an_id_that_is_another_items_title_is_told() -> None:
     match = songs.find(Wanted("311"))
     assert match is not None
     assert (match.number, match.others) == (0, (1,))
+    match = songs.find(Wanted("311", artist="Amber"))
+    assert match is not None
+    assert (match.number, match.others) == (1, ()), "with an artist it is no id"
     own = NameIndex(["311"], ["311"], ["311"], np.array([1])).find(Wanted("311"))
     assert own is not None
     assert own.others == ()
@@ -89,6 +94,9 @@ def test_guests_of_a_title_and_further_artists_may_be_left_out() -> None:
     match = whole.find(Wanted("Broccoli"))
     assert match is not None
     assert match.number == 1, "the whole title first"
+    match = whole.find(Wanted("Broccoli!"))
+    assert match is not None
+    assert match.number == 1, "also where only letters are compared"
 
 
 def test_guests_give_no_title_to_an_artist_of_signs_alone() -> None:
@@ -96,6 +104,13 @@ def test_guests_give_no_title_to_an_artist_of_signs_alone() -> None:
     found = NameIndex(["a"], ["Heart of Hearts (feat. X)"], names, np.array([1]))
     assert found.find(Wanted("Heart of Hearts", "???")) is None
     assert found.find(Wanted("heart of hearts")) is not None
+
+
+def test_an_artist_alone_is_suggested_their_most_popular_titles() -> None:
+    names = ["The Band – A", "The Band – B", "The Band – C", "Bandit – A"]
+    found = NameIndex([*"wxyz"], ["A", "B", "C", "A"], names, np.array([1, 9, 5, 2]))
+    assert found.suggest(Wanted("band")) == ["The Band – B", "The Band – C", "The Band – A"]
+    assert found.suggest(Wanted("bandits - a"), 1) == ["Bandit – A"]
 
 
 def test_separators_inside_of_names_are_recognised() -> None:
@@ -124,7 +139,7 @@ def test_where_items_are_artists_a_song_of_one_means_the_artist_and_is_told(caps
     assert told.items == [0, 1, 2]
     assert [each.typed for each in told.left_out] == ["Nobody – Hello"]
     tell(told.taken, [])
-    assert "'Muse – Hello' is taken as Muse\n" in capsys.readouterr().err
+    assert "'Muse – Hello' is taken as Muse, a part of it; the rest is not known\n" in capsys.readouterr().err
     assert index().find(Wanted("The Wanderers – Hello")) is None, "a song's artist counts where songs have one"
 
 

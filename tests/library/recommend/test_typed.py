@@ -71,7 +71,7 @@ def test_encodings_are_recognised(tmp_path: Path, encoded: bytes) -> None:
     [
         ("{", "json", "no json of titles"),
         ("5", "json", "neither a list"),
-        ("a,b\n1,2\n", "csv", "no column"),
+        ("a,b\n1,2\n", "csv", "none of the columns a, b is known to hold titles"),
         ('{"ann": ["a"]}', "json", "one of the keys tracks, songs, items, likes, or a name; it has ann"),
         ("\x89PNG\r\n\0\0", "lines", "it is not text"),
         ("a", "xml", "no format xml"),
@@ -80,6 +80,16 @@ def test_encodings_are_recognised(tmp_path: Path, encoded: bytes) -> None:
 def test_what_holds_no_titles_is_told(text: str, form: str, told: str) -> None:
     with pytest.raises(SourceError, match=told):
         read_lists(text, form)
+
+
+@pytest.mark.parametrize("who", ["user", "Listener", "User Name", "member", "user_id"])
+@pytest.mark.parametrize("artist", ["Artist Name(s)", "band", "artistName"])
+def test_columns_go_by_their_usual_names(who: str, artist: str) -> None:
+    found = read_lists(f"{who};{artist};Plays\nann;Radiohead;12\nbob;Metallica;3\nann;Portishead;1\n")
+    assert found == [
+        TypedList((Wanted("Radiohead"), Wanted("Portishead")), "ann"),
+        TypedList((Wanted("Metallica"),), "bob"),
+    ]
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
-from winnow.cli.data import _tell_unused
+from winnow.cli.data import _tell_unused, init
 from winnow.domains.articles.definitions import FilterConfig
 from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.source.formats import read
@@ -256,6 +256,28 @@ def test_artists_alone_are_songs_and_a_column_of_counts_is_one_of_plays(here: li
         plan("sessions", [text("b.csv", "wer,was\nann,Queen\n")])
     told = str(refused.value)
     assert all(name in told for name in ("listener", "track_title", "artist", "played_at", "genre")), told
+
+
+def test_the_plays_of_one_listener_are_told_where_they_belong(here: list[list[str]]) -> None:
+    history = "endTime,artistName,trackName,msPlayed\n2024-01-01 10:00,Queen,One,5\n"
+    with pytest.raises(SourceError, match=r"no column of the user among endTime, artistName") as told:
+        plan("sessions", [text("StreamingHistory.csv", history)])
+    assert "`winnow sessions recommend --file` takes them" in told.value.fix
+    assert "header" not in str(told.value)
+
+
+def test_columns_that_are_not_used_are_told(here: list[list[str]]) -> None:
+    (found,) = plan("sessions", [text("a.csv", "Member Name,Artist,Scrobbles,Mood,MBID\nann,Queen,17,good,x\n")]).found
+    assert found.source["events"]["plays"] == "Scrobbles"
+    assert "not used: 'Mood', 'MBID'" in found.told
+    (found,) = plan("sessions", [text("b.csv", "user,artist,when,date\nann,Queen,now,2024-01-31 10:00\n")]).found
+    assert "not used: 'when' " in found.told
+    assert found.source["events"]["timestamp"] == "date"
+    (found,) = plan("sessions", [text("c.csv", "user,artist,date\nann,Queen,01.03.2021 10:00\n")]).found
+    assert "not used: the times in 'date', which are neither ISO 8601 nor seconds" in found.told
+    assert found.source["events"]["timestamp"] is None
+    (found,) = plan("sessions", [text("d.csv", "user,artist\nann,Queen\n")]).found
+    assert "not used" not in found.told
 
 
 def test_a_log_without_a_header_is_told_how_it_is_named(here: list[list[str]]) -> None:
@@ -606,6 +628,22 @@ def test_a_source_replaces_the_others_and_is_taken_out_again(here: list[list[str
         assert Path("data/source/climb", Path(name).name).exists()
         assert len(unused(taken)) == 1
         assert Path(name).name in unused(taken)[0]
+
+
+def test_values_of_a_preset_for_the_data_before_are_told(
+    here: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("winnow.cli.data.enter_checkout", lambda *files: files)
+    again = "winnow preset sessions default --apply"
+    lightgcn, log = text("train.txt", "0 1\n"), text("log.csv", "user,song\nann,One\n")
+    text("test.txt", "0 2\n")
+    init("sessions", [lightgcn])
+    presets.apply({"sessions.train.epochs": 7, "sessions.filter.min_user_songs": 1}, PARAMS_FILE)
+    assert again not in capsys.readouterr().out
+    init("sessions", [log], replace=True)
+    told = capsys.readouterr().out
+    assert f"{again}   # if they were for the data before: params.yaml has 2 values of a preset or of yours" in told
+    assert "such as sessions.filter.min_user_songs: 1" in told
 
 
 def test_a_file_that_another_source_needs_is_not_to_be_removed(here: list[list[str]]) -> None:

@@ -19,7 +19,7 @@ class Playlist(Question):
 
     tracks: Titles = Field(
         "",
-        description="the tracks in order: one line as of --tracks (`artist – title; …`), or what --file reads (a title "
+        description="the tracks in order: one line (`artist – title; …`), or the text of a file (a title "
         "a line, JSON, M3U, CSV); in JSON a list, too",
     )
     name: str = Field("", max_length=1_000, description="the playlist's name: it is enough where no track is known")

@@ -32,6 +32,7 @@ from winnow.recommend.judged import compare_on_rows
 from winnow.recommend.metrics import user_metrics
 from winnow.recommend.names import NEAR, LeftOut, NameIndex, Taken
 from winnow.recommend.ranking import Scorer, rank_by
+from winnow.recommend.spelling import JOIN
 from winnow.recommend.topk import best_of
 from winnow.recommend.typed import TypedList, Wanted
 
@@ -92,9 +93,11 @@ class Recommender:
 
     @cached_property
     def index(self) -> NameIndex:
-        """The songs by id and title."""
-        titles = self.songs["title"].tolist()
-        return NameIndex(self.songs["song"].tolist(), titles, titles, self.graph.popularity.numpy())
+        """The songs by id and title; where most are "artist – title", also by what follows the artist."""
+        names = self.songs["title"].tolist()
+        parts = [name.partition(JOIN)[2] or name for name in names]
+        titles = parts if 2 * sum(JOIN in name for name in names) > len(names) else names
+        return NameIndex(self.songs["song"].tolist(), titles, names, self.graph.popularity.numpy())
 
     @torch.no_grad()
     def for_user(self, user: str, count: int) -> Recommended:
@@ -243,5 +246,5 @@ def _find(name: str, known: Sequence[str]) -> int:
     near = [str(each) for each, _, _ in process.extract(name, known, scorer=fuzz.ratio, limit=3, score_cutoff=NEAR)]
     raise WinnowError(
         f"there is no user {name!r} in the training data",
-        fix=f"such as {', '.join(near or known[:3])}; or the songs they like, with --likes",
+        fix=f"such as {', '.join(near or known[:3])}; or name songs that they like (--likes)",
     )

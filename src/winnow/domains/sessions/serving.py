@@ -18,7 +18,7 @@ class Likes(Question):
 
     likes: Titles = Field(
         "",
-        description="songs by id or title: one line as of --likes (commas), or what --file reads (a title a line, "
+        description="songs by id or title: one line with commas between them, or the text of a file (a title a line, "
         "JSON, M3U, CSV); in JSON a list, too",
     )
     user: str = Field(
@@ -36,7 +36,8 @@ def open_service(trained: TrainedModel) -> Service:
 
     def answer(question: Likes, _: Upload | None, __: Clock) -> dict[str, Any]:
         if bool(question.user) == bool(question.likes.strip()):
-            raise WinnowError("name songs that somebody likes, or else a user", fix="one song a line")
+            both = "songs and a user were named" if question.user else "neither songs nor a user were named"
+            raise WinnowError(both, fix="name songs that somebody likes, one a line, or a user of the training data")
         if question.user:
             found = recommender.for_user(question.user, question.k)
         else:

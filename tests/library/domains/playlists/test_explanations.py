@@ -72,3 +72,29 @@ def test_without_its_artist_or_a_genre_a_track_scores_less_by_the_effect() -> No
                     counted.add(reason.kind)
     assert counted == {"artist", "genre"}, "some playlists have other tracks of the artist and of the genre"
     assert walked, "the track is a neighbour of tracks of some playlist, or the check is true by construction"
+
+
+@torch.no_grad()
+def test_tracks_without_an_artist_have_none_in_common() -> None:
+    given = small.sequences()
+    model = small.network(given)
+    similar = similar_items(given.matrix(), neighbours=5, shrink=1.0).T.tocsr()
+    counts = np.bincount(given.track, minlength=small.TRACKS).astype(np.float32)
+    blend = Neighbourhood(
+        3.0, 2.0, 0.1, 0.7, 0.0, similar, small.ARTIST_OF, counts, genres_of_tracks(small.ARTIST_OF, small.GENRES)
+    )
+    nameless = np.flatnonzero(small.ARTIST_OF < 0)
+    compared = 0
+    for playlist in range(len(given)):
+        own = given.track[given.indptr[playlist] : given.indptr[playlist + 1]]
+        for track in np.setdiff1d(nameless, own).tolist() if np.isin(nameless, own).any() else ():
+            found, plain = (
+                {
+                    each.index: each.effect
+                    for each in CompletionExplainer(Completer(model, near), given).reasons(playlist, track)
+                }
+                for near in (blend, replace(blend, artist_weight=0.0))
+            )
+            assert found == pytest.approx(plain, abs=1e-6)
+            compared += 1
+    assert compared

@@ -44,7 +44,7 @@ def read(path: Path, events: Events) -> Listening:
     columns: dict[str, pd.Series] = {
         "user": texts["user"].str.strip(),
         "song": song.str.strip(),
-        "timestamp": _seconds(texts["timestamp"]),
+        "timestamp": seconds(texts["timestamp"]),
         "skipped": _truth(_column(path, table, events.skipped)),
         "share_played": share.where(share.between(0, 1)),
         "plays": counts,
@@ -101,13 +101,15 @@ def _column(path: Path, table: pd.DataFrame, column: Column | None) -> "pd.Serie
     if not places:
         raise SourceError(
             f"{path} has no column {column!r}",
-            where="the columns of the source's `events` in params.yaml, or --user-column and the like",
-            fix=f"its columns: {', '.join(map(str, table.columns))} (or a position from 0 to {table.shape[1] - 1})",
+            where=f"its columns: {', '.join(map(str, table.columns))}",
+            fix="name the columns in `events` of params.yaml, or for `evaluate` with --user-column, --item-column and "
+            "the like; a log without a header takes `header: false` or --no-header, and places from 0 to "
+            f"{table.shape[1] - 1}",
         )
     return table.iloc[:, places[0]]
 
 
-def _seconds(text: "pd.Series[str]") -> "pd.Series[int]":
+def seconds(text: "pd.Series[str]") -> "pd.Series[int]":
     """Seconds since 1970 from numbers or ISO 8601 times (UTC where no time zone is given); missing where neither."""
     number = pd.to_numeric(text, errors="coerce")
     times = pd.to_datetime(text.where(number.isna() & (text != "")), errors="coerce", utc=True, format="ISO8601")

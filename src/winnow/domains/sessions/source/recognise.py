@@ -1,16 +1,18 @@
 """Which format listening data have, for `winnow init`."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pyarrow import parquet
 
 from winnow.curate.delimited import read_delimited
+from winnow.domains.sessions.source.events import seconds
 from winnow.pipeline.errors import SourceError
 from winnow.pipeline.reading import reading
 from winnow.pipeline.recognised import Recognised, unknown
+from winnow.recommend.typed import USERS, name_of
 
 BESIDE = {
     "user_artists.dat": ("lastfm_hetrec", ("user_taggedartists.dat", "tags.dat", "artists.dat")),
@@ -18,17 +20,7 @@ BESIDE = {
 }
 """Files with a name of their own: their format, and those that are read from beside them."""
 NAMES = {
-    "user": (
-        "user",
-        "user_id",
-        "userid",
-        "username",
-        "user_name",
-        "listener",
-        "listener_id",
-        "listener_name",
-        "member",
-    ),
+    "user": USERS,
     "item": (
         "song",
         "song_id",
@@ -47,7 +39,7 @@ NAMES = {
     "genre": ("genre", "genres"),
     "skipped": ("skipped", "skip"),
     "share_played": ("share_played", "played_share"),
-    "plays": ("plays", "play_count", "playcount", "count", "listens", "weight"),
+    "plays": ("plays", "play_count", "playcount", "count", "listens", "scrobbles", "times_played", "weight"),
 }
 """The usual names of an event log's columns, in lower case; the first that is there counts."""
 TITLES = ("song", "track", "track_name", "trackname", "title", "song_name", "track_title", "song_title")
@@ -117,13 +109,20 @@ def _source(path: Path) -> Recognised:
             holds_plays = any(lines)
     except SourceError as error:
         raise unknown(path, LOOKED_FOR, [error]) from None
-    by_name = {re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_"): column.strip() for column in columns}
+    by_name = {name_of(column): column.strip() for column in columns}
     found: dict[str, Any] = {
         what: next((by_name[name] for name in names if name in by_name), None) for what, names in NAMES.items()
     }
     artist = next((by_name[name] for name in ARTISTS if name in by_name), None)
     if found["item"] is None:
         found["item"], artist = artist, None
+    if found["user"] is None and found["item"] is not None:
+        why = SourceError(
+            f"it has no column of the user among {', '.join(columns)}",
+            fix="name that column `user`; the plays of one listener are no data set, but "
+            "`winnow sessions recommend --file` takes them",
+        )
+        raise unknown(path, LOOKED_FOR, [why])
     if missing := [what for what in ("user", "item") if found[what] is None]:
         why = SourceError(
             f"it has no column of the {' and '.join(missing)} among {', '.join(columns) or 'none'}; if that line is a "
@@ -133,13 +132,12 @@ def _source(path: Path) -> Recognised:
         raise unknown(path, LOOKED_FOR, [why])
     if not holds_plays:
         raise unknown(path, LOOKED_FOR, [SourceError("it holds no play below its header")])
-    empty = found["genre"] is not None and not _is_filled(path, columns, lines, found["genre"])
     titled = artist is not None and found["item"] in {by_name.get(name) for name in TITLES}
     item = [artist, found["item"]] if titled else [found["item"]]
-    note = ""
-    if empty:
-        note = f"; the column {found['genre']!r} is empty: no song has a genre"
-        found["genre"] = None
+    note = _take_out(found, path, columns, lines)
+    used = {*found.values(), artist, *(by_name.get(name) for name in (*NAMES["timestamp"], *NAMES["genre"]))}
+    if unused := [column for each in columns if (column := each.strip()) and column not in used]:
+        note += f"; not used: {', '.join(map(repr, unused))} (see `events` in data/source/sessions/README.md)"
     events = {"header": True, **found, "item": item}
     told = ", ".join(
         f"{what} is {' and '.join(map(repr, item)) if what == 'item' else repr(column)}"
@@ -147,6 +145,24 @@ def _source(path: Path) -> Recognised:
         if column
     )
     return Recognised({"format": "events", "path": path, "events": events}, (path,), f"events: {told}{note}")
+
+
+def _take_out(found: dict[str, Any], path: Path, columns: Sequence[str], lines: Sequence[Sequence[str]] | None) -> str:
+    """Take the columns that nothing can be read of out of those `found`; gives what is to be told of them."""
+    note = ""
+    if found["genre"] is not None and not _is_filled(path, columns, lines, found["genre"]):
+        note += f"; the column {found['genre']!r} is empty: no song has a genre"
+        found["genre"] = None
+    if lines is not None and found["timestamp"] and not _are_times(columns, lines, found["timestamp"]):
+        note += f"; not used: the times in {found['timestamp']!r}, which are neither ISO 8601 nor seconds since 1970"
+        found["timestamp"] = None
+    return note
+
+
+def _are_times(columns: Sequence[str], lines: Sequence[Sequence[str]], name: str) -> bool:
+    """Whether any of the first lines has a time in a column that `events.read` understands."""
+    place = [column.strip() for column in columns].index(name)
+    return bool(seconds(pd.Series([line[place] for line in lines if len(line) > place], dtype="str")).notna().any())
 
 
 def _is_filled(path: Path, columns: Sequence[str], lines: Sequence[Sequence[str]] | None, name: str) -> bool:
