@@ -36,7 +36,7 @@ audit: .venv/ready
 	python -m benchmarks.pipeline.audit
 
 mutants: .venv/ready
-	python -m benchmarks.mutation.mutants
+	python -m benchmarks.mutation.mutants --mutants $(or $(MUTANTS),200) --seed $(or $(SEED),0)
 
 lint: .venv/ready
 	ruff check .

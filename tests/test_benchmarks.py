@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from cosmic_ray.mutating import mutate_code
 from PIL import Image
 
 from benchmarks import fetching
@@ -336,3 +337,29 @@ def test_photographs_and_pages_are_those_that_the_figures_were_measured_on(share
             for name in fetching.expected(domain)
         }
         assert found == fetching.expected(domain)
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "expected"),
+    [
+        ("SwapArguments", "f(a, b, x=c, *d)", ["f(b, a, x=c, *d)", "f(a, c, x=b, *d)"]),
+        ("SwapArguments", "f(a, a, *b)\ndef g(c, d): ...", []),
+        ("DropArgument", "f(a, x=b, y=c)\nclass D(E, metaclass=F): ...", ["f(a, y=c)", "f(a, x=b)"]),
+        (
+            "MaskOfOnes",
+            "a[mask] + f(mask=is_kept) + mask.sum() + keep(a)",
+            ["a[(mask == mask)]", "(is_kept == is_kept)"],
+        ),
+        ("HalveConstant", "a[1] * 0.5 + 7 + 0", ["a[1] * 0.25 + 7", "a[1] * 0.5 + 3"]),
+        ("LeaveFilterOut", "b = [a for a in c if a > 1]", ["if True]"]),
+        ("LeaveFilterOut", "for a in b:\n    if a:\n        continue\n    if c:\n        d()", ["    if False:\n"]),
+    ],
+)
+def test_mutations_that_cosmic_ray_lacks(kind: str, source: str, expected: list[str]) -> None:
+    kinds = importlib.import_module("benchmarks.mutation.kinds")
+    found: list[str] = []
+    while (mutated := mutate_code(source, kinds.operator_of(kind), len(found))) is not None:
+        compile(mutated, "mutated", "exec")
+        found.append(mutated)
+    assert len(found) == len(expected)
+    assert all(part in mutated for part, mutated in zip(expected, found, strict=True)), found

@@ -3,9 +3,9 @@
 python -m benchmarks.mutation.mutants [--mutants 200] [--seed 0] [--jobs 2]     (make mutants)
 python -m benchmarks.mutation.mutants --again     those of the last report that no test has seen yet, on today's code
 
-The mutations are those of cosmic-ray: each is written into a file of a scratch copy, so that programs, subprocesses and
-code digests see the same code, and the list of places can be sampled by seed. (mutmut rewrites every function into a
-trampoline, and neither samples nor chooses tests.) Places are drawn, not mutations: a `+` has ten of these.
+The mutations are those of cosmic-ray and of kinds.py: each is written into a file of a scratch copy, so that programs,
+subprocesses and code digests see the same code, and the list of places can be sampled by seed. (mutmut rewrites every
+function into a trampoline, and neither samples nor chooses tests.) Places are drawn, not mutations: a `+` has ten.
 
 `.winnow/mutants.json` lists every mutant with the test that saw it, and is written after each. A mutant that no test
 sees either changes nothing, or it shows which test is missing: write that test.
@@ -22,23 +22,24 @@ from typing import Any
 
 from cosmic_ray.ast import get_ast
 from cosmic_ray.mutating import MutationVisitor, mutate_code
-from cosmic_ray.plugins import get_operator
 
 from benchmarks.measure import ROOT
-from benchmarks.mutation.planting import BYTES, Planting, plant_all
+from benchmarks.mutation.kinds import OWN, operator_of
+from benchmarks.mutation.planting import Planting, plant_all
 from winnow.pipeline.files import write_json
 
 REPORT = ROOT / ".winnow" / "mutants.json"
 OPERATORS = [
-    *("core/AddNot", "core/NumberReplacer", "core/ReplaceAndWithOr", "core/ReplaceOrWithAnd"),
-    *("core/ReplaceTrueWithFalse", "core/ReplaceFalseWithTrue", "core/ZeroIterationForLoop"),
-    *("core/ReplaceBreakWithContinue", "core/ReplaceContinueWithBreak"),
-    *("core/ReplaceUnaryOperator_Delete_Not", "core/ReplaceUnaryOperator_Delete_USub"),
-    *("core/ReplaceUnaryOperator_Delete_Invert", "core/ReplaceBinaryOperator_BitAnd_BitOr"),
-    *(f"core/ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Pow_Mul")),
-    *(f"core/ReplaceBinaryOperator_{pair}" for pair in ("FloorDiv_Mul", "Mod_FloorDiv")),
-    *(f"core/ReplaceComparisonOperator_{pair}" for pair in ("Eq_NotEq", "NotEq_Eq", "Lt_LtE", "LtE_Lt", "Gt_GtE")),
-    *(f"core/ReplaceComparisonOperator_{pair}" for pair in ("GtE_Gt", "Lt_GtE", "Gt_LtE", "Is_IsNot", "IsNot_Is")),
+    *("AddNot", "NumberReplacer", "ReplaceAndWithOr", "ReplaceOrWithAnd"),
+    *("ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ZeroIterationForLoop"),
+    *("ReplaceBreakWithContinue", "ReplaceContinueWithBreak"),
+    *("ReplaceUnaryOperator_Delete_Not", "ReplaceUnaryOperator_Delete_USub"),
+    *("ReplaceUnaryOperator_Delete_Invert", "ReplaceBinaryOperator_BitAnd_BitOr"),
+    *(f"ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Pow_Mul")),
+    *(f"ReplaceBinaryOperator_{pair}" for pair in ("FloorDiv_Mul", "Mod_FloorDiv")),
+    *(f"ReplaceComparisonOperator_{pair}" for pair in ("Eq_NotEq", "NotEq_Eq", "Lt_LtE", "LtE_Lt", "Gt_GtE")),
+    *(f"ReplaceComparisonOperator_{pair}" for pair in ("GtE_Gt", "Lt_GtE", "Gt_LtE", "Is_IsNot", "IsNot_Is")),
+    *OWN,
 ]
 
 
@@ -68,7 +69,7 @@ def main() -> None:
         seed, mutants = report["seed"], [Mutant(**each) for each in report["all"]]
     waiting = [mutant for mutant in mutants if not mutant.seen_by]
     plantings = [Planting(mutant.module, partial(mutated, mutant)) for mutant in waiting]
-    outcomes = plant_all(plantings, options.jobs, fast=True)
+    outcomes = plant_all(plantings, options.jobs)
     for number, (mutant, seen_by) in enumerate(zip(waiting, outcomes, strict=True), start=1):
         mutant.seen_by, mutant.tried = seen_by, True
         place = f"{mutant.module}:{mutant.line} {mutant.operator}"
@@ -98,7 +99,7 @@ def places_of(file: Path) -> dict[tuple[int, int], list[tuple[str, int]]]:
     found: dict[tuple[int, int], list[tuple[str, int]]] = {}
     tree = get_ast(file.read_text(encoding="utf-8"))
     for name in OPERATORS:
-        collector = _Places(0, get_operator(name)())
+        collector = _Places(0, operator_of(name))
         collector.walk(tree)
         for occurrence, (start, _) in enumerate(collector.places):
             found.setdefault(start, []).append((name, occurrence))
@@ -120,17 +121,17 @@ class _Places(MutationVisitor):
 
 def make(file: Path, line: int, operator: str, occurrence: int) -> Mutant:
     source = file.read_text(encoding="utf-8")
-    mutated = mutate_code(source, get_operator(operator)(), occurrence)
+    mutated = mutate_code(source, operator_of(operator), occurrence)
     assert mutated is not None
     changes = list(difflib.ndiff(source.splitlines(), mutated.splitlines()))
     before = " ".join(each[2:].strip() for each in changes if each.startswith("- "))
     after = " ".join(each[2:].strip() for each in changes if each.startswith("+ "))
-    return Mutant(file.relative_to(ROOT).as_posix(), line, operator.removeprefix("core/"), occurrence, before, after)
+    return Mutant(file.relative_to(ROOT).as_posix(), line, operator, occurrence, before, after)
 
 
 def mutated(mutant: Mutant, source: str) -> str:
     """The module's source with the mutant in it."""
-    found = mutate_code(source, get_operator(f"core/{mutant.operator}")(), mutant.occurrence)
+    found = mutate_code(source, operator_of(mutant.operator), mutant.occurrence)
     assert found is not None
     return str(found)
 
@@ -142,7 +143,10 @@ def write(mutants: list[Mutant], seed: int) -> None:
         "mutants": len(mutants),
         "tried": sum(mutant.tried for mutant in mutants),
         "seen": len(seen),
-        "seen_by_bytes": sum(mutant.seen_by.startswith(BYTES) for mutant in seen),
+        "kinds": {
+            name: f"{sum(each.operator == name for each in seen)} of {sum(each.operator == name for each in mutants)}"
+            for name in sorted({mutant.operator for mutant in mutants})
+        },
         "seed": seed,
         "all": [asdict(mutant) for mutant in mutants],
     }

@@ -32,19 +32,19 @@ class Planting:
     change: Callable[[str], str]
 
 
-def plant_all(plantings: Sequence[Planting], jobs: int, *, fast: bool = False) -> Iterator[str]:
+def plant_all(plantings: Sequence[Planting], jobs: int) -> Iterator[str]:
     """For each planting, in order, the first test that fails with it; empty when none does.
 
-    `fast` leaves out the tests that train once for every param, and begins with the one that compares bytes; otherwise
-    the former come last and the latter is left out, so that what sees a fault says what is wrong. Raises RuntimeError
-    when the test fails without the fault too: it has seen nothing.
+    Tests that compare bytes are left out, so that what sees a fault says what is wrong, and those that train once for
+    every param for the time they take. Raises RuntimeError when the test fails without the fault too: it has seen
+    nothing.
     """
     with tempfile.TemporaryDirectory() as name:
         covered = ["tests/library", "tests/stages", "--deselect", EVERY_VALUE, "--deselect", BYTES]
         covering = Covering(clone(Path(name, "covered", "winnow")), covered)
         benches: Queue[Bench] = Queue()
         for number in range(jobs):
-            benches.put(Bench(clone(Path(name, f"copy{number}", "winnow")), Runner(), covering, fast))
+            benches.put(Bench(clone(Path(name, f"copy{number}", "winnow")), Runner(), covering))
         try:
             with ThreadPoolExecutor(jobs) as pool:
                 yield from pool.map(lambda each: _plant(each, benches), plantings)
@@ -60,12 +60,11 @@ class Bench:
     copy: Path
     runner: Runner
     covering: Covering
-    fast: bool
 
     def failing(self, tests: Sequence[str]) -> str:
         """The first test that fails, or empty."""
         arguments = ["-x", "-q", "--no-header", "--tb=no", *tests]
-        arguments += ["--deselect", EVERY_VALUE if self.fast else BYTES]
+        arguments += ["--deselect", EVERY_VALUE, "--deselect", BYTES]
         environment = {
             "PYTHONPATH": "src",
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
@@ -80,18 +79,14 @@ class Bench:
         return failed[0].split(" ")[1] if failed else f"pytest ended with {code} in {' '.join(tests)}"
 
     def tests_for(self, module: str, lines: set[int]) -> Iterator[list[str]]:
-        """Arguments of pytest for the tests that run the lines: after that of bytes those that do so themselves."""
+        """Arguments of pytest for the tests that run the lines, those that do so themselves first."""
         domain = next((name for name in domain_names() if f"/{name}/" in module), None)
-        if self.fast and domain is not None:
-            yield [BYTES, "-k", domain]
         tests, elsewhere = self.covering.tests_at(module, lines)
         if tests:
             others = [name for name in domain_names() if name != domain] if domain is not None else []
             yield [*tests, *(["-k", f"{domain} or not ({' or '.join(others)})"] if others else [])]
         if elsewhere:
             yield from tests_of(module, self.copy)
-        if not self.fast and domain is not None:
-            yield [EVERY_VALUE, "-k", domain]
 
 
 def _plant(planting: Planting, benches: "Queue[Bench]") -> str:

@@ -148,7 +148,7 @@ def context(base: str, **more: str) -> dict[str, str]:
 
 def test_the_linters_find_nothing() -> None:
     names = [str(file) for file in WORKFLOWS]
-    assert len(names) == 6
+    assert len(names) == 7
     schema = ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"]
     for command in (["zizmor", "--offline", "--quiet"], schema):
         done = subprocess.run([*command, *names], capture_output=True, text=True, check=False)
@@ -321,6 +321,15 @@ def test_ci_runs_the_tests(clone: Clone, tmp_path: Path) -> None:
     runner = Runner(clone, tmp_path, context(""))
     runner.run("ci", "test")
     assert runner.recorded() == ["make test"]
+
+
+def test_every_night_faults_are_planted_and_the_unseen_ones_told(clone: Clone, tmp_path: Path) -> None:
+    runner = Runner(clone, tmp_path, context(""))
+    unseen = "unseen: src/winnow/x.py:3\\n  - a\\n  + b"
+    runner.program("make", RECORDER + f"printf '1/40 src/winnow/y.py:1 AddNot: tests/test_y.py\\n{unseen}\\n'\n")
+    runner.run("mutants", "mutants")
+    assert runner.recorded() == [f"make mutants MUTANTS=40 SEED={tmp_path.name}-run"]
+    assert (tmp_path / "summary").read_text() == "unseen: src/winnow/x.py:3\n  - a\n  + b\n"
 
 
 def test_ci_runs_the_pipeline_on_other_systems_and_sees_a_result_outside_its_interval(
