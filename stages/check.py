@@ -26,8 +26,7 @@ def main() -> None:
     for path, modules in digests.items():
         write_json(path, modules)
     write_text(PASSED, "params.yaml is valid\n")
-    if warning := cpu_warning():
-        say(warning)
+    say(*cpu_warning().splitlines())
 
 
 if __name__ == "__main__":
