@@ -101,7 +101,8 @@ def _record(copy: Path, tests: Sequence[str], folder: Path) -> None:
     # forks of a recorded process end at once
     tests = [*tests, "--deselect", "tests/library/learn/test_resume.py"]
     times = copy.parent / "times.xml"
-    run = [*coverage, "run", f"--rcfile={config}", "-m", "pytest", "-q", "--tb=no", f"--junitxml={times}", *tests]
+    pytest = ["pytest", "-q", "--tb=no", "-n", "2", "--dist", "loadfile", f"--junitxml={times}", *tests]
+    run = [*coverage, "run", f"--rcfile={config}", "-m", *pytest]
     subprocess.run(run, cwd=copy, env=environment, stdout=subprocess.DEVNULL, check=False)
     subprocess.run([*coverage, "combine", f"--rcfile={config}", "-q"], cwd=copy, env=environment, check=True)
     folder.mkdir(parents=True)
