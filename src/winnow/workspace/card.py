@@ -149,7 +149,7 @@ def _results(judgement: Mapping[str, Any], headline: str, decisive: list[str]) -
         for name in decisive
     ]
     left = len(baselines) - len(shown)
-    rest = f"\n\n{left} more baselines are in `{JUDGEMENT}`." if left else ""
+    rest = f"\n\nBaselines that are not shown here ({left}) are in `{JUDGEMENT}`." if left else ""
     return table(["metric", "model (confidence interval)", *(plain(each) for each in shown)], rows) + rest
 
 
