@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from sklearn.datasets import load_sample_images
 from torchvision.models import resnet18 as torchvision_resnet18
 from typer.testing import CliRunner, Result
@@ -322,6 +322,35 @@ def test_what_shows_no_fundus_is_not_graded(here: Path) -> None:
     assert "unlike the photographs that the model was trained on" in plain
     shown = next(each for each in graded if each["grade"] is not None)
     assert f"chance of grade 2 or more {shown['referable_probability']:.1%}" in plain
+
+
+def test_photographs_are_compared_by_the_network_that_the_training_ones_were(here: Path) -> None:
+    """A last phase that trains on validation may change the blocks; what was kept of training is of those before."""
+    Path("eyes").mkdir()
+    rng = np.random.default_rng(7)
+    for number, grade in enumerate((0, 0, 1, 2, 3, 4)):
+        draw_fundus(grade, True, 64, rng).save(Path("eyes", f"{number}.png"))
+    Path("eyes.csv").write_text("image,level\n" + "".join(f"{n},{g}\n" for n, g in enumerate((0, 0, 1, 2, 3, 4))))
+
+    def answers() -> tuple[dict[str, float], dict[str, int], float]:
+        graded = json.loads(winnow("grade", "eyes", "--json").stdout)
+        judged = json.loads(winnow("evaluate", "eyes.csv", "--images", "eyes", "--json").stdout)
+        run("evaluate")
+        return {each["file"]: each["distance"] for each in graded}, judged["photographs"], share()
+
+    def share() -> float:
+        return float(json.loads(Path("metrics/retina/judgement.json").read_text())["unlike_training_share"])
+
+    before = answers()
+    folder = Path("data/retina/train/model")
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights, folder / "before_refit.safetensors")
+    changed = {name: 2 * value if "blocks" in name and value.ndim == 4 else value for name, value in weights.items()}
+    assert sum(not torch.equal(value, weights[name]) for name, value in changed.items()) > 3
+    save_file(changed, folder / "model.safetensors")
+    after = answers()
+    assert after[0] == pytest.approx(before[0])
+    assert after[1:] == before[1:]
 
 
 def test_evaluate_tells_how_many_test_photographs_are_unlike_training(here: Path) -> None:

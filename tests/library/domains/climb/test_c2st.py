@@ -59,3 +59,13 @@ def test_weights_decide_how_much_generated_routes_count() -> None:
     assert auc[1e-9] == pytest.approx(0.5, abs=0.15)
     assert auc[1.0] == pytest.approx(0.75, abs=0.1)
     assert auc[1.9] > 0.9
+
+
+def test_the_classifier_too_is_fitted_with_the_weights() -> None:
+    """Both are drawn alike, but generated routes of one kind weigh 19 times those of the other: these tell."""
+    generated, real = (
+        joined(routes(120, seed, columns=(3, 4)), routes(120, seed + 1, columns=(9, 10))) for seed in (1, 3)
+    )
+    found, _ = c2st(generated, np.repeat([1.9, 0.1], 120), real, OPTIONS, np.random.default_rng(0))
+    # a real route of the second kind against a generated one of the first, and half of the pairs of one kind
+    assert found["2016"].auc == pytest.approx(0.5 * 0.95 + (0.5 * 0.95 + 0.5 * 0.05) / 2, abs=0.06)

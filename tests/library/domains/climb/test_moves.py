@@ -91,6 +91,17 @@ def test_hold_usage_is_compared_within_each_board() -> None:
     assert expected == pytest.approx(jensen_shannon_divergence(*counts))
 
 
+def test_the_use_of_holds_on_each_board_counts_as_the_real_routes_do() -> None:
+    """Nine generated routes of ten are of the first board, and one real route of four."""
+    made, real = (drawn(45, 1), drawn(5, 2, board=2)), (drawn(10, 3), drawn(30, 4, board=2))
+    whole = (_joined(*real), np.ones(40))
+    found = told(distances({"model": (_joined(*made), np.ones(50))}, whole, OPTIONS, np.random.default_rng(0)))
+    counts = [[np.bincount(part.tokens[part.tokens < END], minlength=END) for part in pair] for pair in (made, real)]
+    apart = [jensen_shannon_divergence(one, other) for one, other in zip(*counts, strict=True)]
+    assert abs(apart[0] - apart[1]) > 0.1
+    assert found["model"][USAGE]["distance"] == pytest.approx(np.average(apart, weights=[10, 30]))
+
+
 def test_beyond_chance_is_about_0_for_two_samples_of_the_same_routes_and_the_shift_for_shifted_ones() -> None:
     apart, beyond, shifted = [], [], []
     for seed in range(8):
