@@ -26,6 +26,9 @@ if [ ! -e "$folder/made" ]; then
     ln -sf /usr/bin/python3.11 "$arm/opt/bin/python"
     printf '#!/bin/sh\nexec python -m dvc "$@"\n' > "$arm/opt/bin/dvc"
     chmod +x "$arm/opt/bin/dvc"
+    # all that PyTorch reads of /sys; this machine's would tell of x86 processors, and end in a crash
+    mkdir -p "$arm/sys/devices/system/cpu"
+    for list in possible present; do echo 0-1 > "$arm/sys/devices/system/cpu/$list"; done
     touch "$folder/made"
 fi
 
@@ -36,7 +39,6 @@ if [ ! -e $binfmt/qemu-aarch64 ]; then # F: the emulator is opened now, as it is
     mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
     printf '%s' ":qemu-aarch64:M::$magic:$mask:/usr/bin/qemu-aarch64-static:FOC" > $binfmt/register
 fi
-# no /sys: it would tell of this machine's processors, and PyTorch's list of an ARM machine's ends in a crash
 trap 'umount "$arm/proc" "$arm/dev"' EXIT
 mount -t proc proc "$arm/proc"
 mount --bind /dev "$arm/dev"

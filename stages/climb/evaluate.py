@@ -26,7 +26,7 @@ from winnow.domains.climb.evaluation.routes import (
 )
 from winnow.domains.climb.evaluation.usage import hold_usage, usage_divergence
 from winnow.domains.climb.model.artifacts import Settings, read_artifacts
-from winnow.domains.climb.model.generation import generate, make_decoding, make_limits
+from winnow.domains.climb.model.generation import Limits, generate, make_decoding, make_limits
 from winnow.domains.climb.model.grades import fit_judge
 from winnow.domains.climb.model.likelihood import route_nll
 from winnow.domains.climb.model.network import RouteTransformer
@@ -57,14 +57,19 @@ PEER_ANGLE = 40
 
 
 def write_routes(
-    model: RouteTransformer, settings: Settings, test: pd.DataFrame, per_grade: int, rng: np.random.Generator
+    model: RouteTransformer,
+    settings: Settings,
+    test: pd.DataFrame,
+    unreachable: Container[str],
+    per_grade: int,
+    rng: np.random.Generator,
 ) -> tuple[Collection, Collection]:
     """Generated routes for each grade of the test routes, as `winnow climb generate` makes them, and unconstrained.
 
-    For conditions of test routes on boards where the limits leave a way to the top; raises WinnowError where none does.
+    For conditions of test routes on boards that are not `unreachable`; raises WinnowError where all are.
     """
     limits, decoding = make_limits(model.known, settings.limits), make_decoding(settings.decoding)
-    possible = limits.possible(torch.from_numpy(conditions(test)[:, 0])).numpy()
+    possible = ~test["board"].map(lambda board: board in unreachable)
     requested = draw_conditions(test[possible] if possible.any() else test, per_grade, rng)
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     made, free = (
@@ -74,9 +79,10 @@ def write_routes(
     return generated_routes(requested, made, test), generated_routes(requested, free, test)
 
 
-def boards_left_out(test: pd.DataFrame, generated: pd.DataFrame) -> dict[str, str]:
-    """Boards of test routes on which nothing could be generated, and why."""
-    left_out = sorted(set(test["board"]) - set(generated["board"]))
+def boards_left_out(test: pd.DataFrame, limits: Limits) -> dict[str, str]:
+    """Boards of test routes on which nothing can be generated, and why."""
+    possible = limits.possible(torch.from_numpy(conditions(test)[:, 0])).numpy()
+    left_out = sorted(set(test.loc[~possible, "board"]))
     return dict.fromkeys(left_out, "its training routes show too few holds for a route within climb.common's limits")
 
 
@@ -107,7 +113,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     predicted = results.predictions(test_labels, test, nll, judge.grades(test))
 
     settings = read_artifacts(model_folder(stage.domain)).settings
-    made, unconstrained = write_routes(model, settings, test_labels, params.generation.per_grade, rng)
+    unreachable = boards_left_out(test_labels, make_limits(model.known, settings.limits))
+    made, unconstrained = write_routes(model, settings, test_labels, unreachable, params.generation.per_grade, rng)
     origins = {"model": made, "test": real_routes(test_labels, test)}
     origins |= {str(peer): peer_routes(holds, PEER_ANGLE) for peer, holds in peers.groupby("peer")}
     judged = {
@@ -142,7 +149,6 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     apart, too_few = c2st(made.sequences, made.weights, test, params.bootstrap, rng)
     far = moves.distances({"model": usage["model"], "train": known}, usage["test"], params.bootstrap, rng)
     stage.write("move_distances.parquet", far, MoveDistances)
-    unreachable = boards_left_out(test_labels, made.routes)
     left_out = too_few | unreachable
     if left_out:
         say(*left_out_lines(left_out, unreachable))

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,23 @@ def test_a_board_without_training_routes_is_left_out_with_the_reason(domain: Pro
     assert "2019" not in judged["c2st"]
     generated = CLIMB.table("evaluate/judged.parquet").query("origin == 'model'")
     assert "2019" not in set(generated["board"])
+
+
+@of_climb
+def test_a_board_that_chance_did_not_draw_is_not_said_to_have_too_few_holds(
+    domain: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate = import_module("stages.climb.evaluate")
+    draw = evaluate.draw_conditions
+    monkeypatch.setattr(evaluate, "draw_conditions", lambda test, *rest: draw(test[test["board"] == "2016"], *rest))
+    domain.run("train")
+    domain.run("evaluate")
+    judged = judgement()
+    real = CLIMB.table("evaluate/judged.parquet").query("origin == 'test'")["board"].value_counts()
+    others = [board for board in real.index if board != "2016"]
+    assert len(others) >= 2
+    told = {board: judged["boards_left_out"][board] for board in others}
+    assert told == {board: f"0 generated and {real[board]} real routes, and 20 of each are needed" for board in others}
 
 
 def test_the_message_of_a_board_says_what_it_is_left_out_of() -> None:

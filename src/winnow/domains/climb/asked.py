@@ -33,9 +33,14 @@ class Asked:
 
 def _font(grade: str) -> str:
     """The Font grade of `6c+`, `f6C+`, `6C+/V5`, or of a V grade that is one Font grade only, as V7."""
-    first = grade.strip().upper().partition("/")[0].strip()
+    first, _, second = (part.strip() for part in grade.upper().partition("/"))
     wanted = FONT_OF_V.get(first, first)
     font = definitions.parse_grade(wanted.removeprefix("F"))
+    if font is not None and second and font not in FONT_OF_V.get(second, "").split(" or "):
+        (v_grade,) = (name for name, grades in FONT_OF_V.items() if font in grades.split(" or "))
+        raise WinnowError(
+            f"{grade} is not one grade: {font} is {v_grade} on the V scale", fix=f"name {font}, or another"
+        )
     if font is not None:
         return font
     if first in FONT_OF_V:

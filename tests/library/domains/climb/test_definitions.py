@@ -66,6 +66,12 @@ def test_a_grade_may_be_asked_for_as_climbers_write_it(asked: str, font: str) ->
     assert Asked.of(grade=asked).grade == font
 
 
+@pytest.mark.parametrize("asked", ["6C+/V9", "6C+/nonsense", "6C+/6C"])
+def test_two_grades_that_are_not_one_are_refused(asked: str) -> None:
+    with pytest.raises(WinnowError, match=r"is not one grade: 6C\+ is V5 on the V scale"):
+        Asked.of(grade=asked)
+
+
 def test_a_v_grade_of_two_font_grades_names_both() -> None:
     with pytest.raises(WinnowError, match=r"V5 is 6C or 6C\+"):
         Asked.of(grade="V5")

@@ -122,6 +122,7 @@ def test_a_csv_needs_holds_and_grade_and_takes_more(
     [
         ("2018,40,6A,1,0,,A5,,,", "unknown board: '2018', not one of 2016, 2017, 2019, 2020"),
         ("2017,30,6A,1,0,,A5,,,", "unknown angle: 30.0"),
+        ("2017,0,6A,1,0,,A5,,,", "unknown angle: 0.0"),
         ("2017,wide,6A,1,0,,A5,,,", "`angle` is 'wide'"),
         ("2017,40,6A,1.5,0,,A5,,,", "`repeats` is 1.5"),
         ("2017,40,6A,-1,0,,A5,,,", "`repeats` is -1"),

@@ -43,7 +43,8 @@ def _problem(row: dict[str, Any]) -> Problem:
     board = row.get("board") or "2016"
     if board not in definitions.BOARDS:
         raise problems.UnusableError(f"unknown board: {board!r:.40}, not one of {', '.join(definitions.BOARDS)}")
-    angle = _number(row, "angle") or 40
+    angle = _number(row, "angle")
+    angle = 40 if angle is None else angle
     if angle not in definitions.ANGLES:
         raise problems.UnusableError(f"unknown angle: {angle!r:.40}")
     return Problem(
