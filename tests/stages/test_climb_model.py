@@ -106,6 +106,13 @@ def test_a_board_that_is_not_asked_for_is_that_of_most_training_routes(generator
         generator.asked_routes(Asked.of(grade="6C", board="2016"), 1, 0)
 
 
+@of_climb
+def test_the_seed_decides_which_routes_are_drawn(generator: Any) -> None:
+    first, again, other = (generator.asked_routes(Asked.of(grade="6C"), 4, seed) for seed in (0, 0, 1))
+    assert first == again
+    assert first != other
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from winnow.domains.climb import definitions
 from winnow.domains.climb.model.likelihood import token_losses
 from winnow.domains.climb.model.network import RouteTransformer
-from winnow.domains.climb.model.sequences import END, START
+from winnow.domains.climb.model.sequences import END, START, Sequences
 from winnow.domains.climb.model.training import GeneratorTask
 
 MEMBERS = 3
@@ -100,3 +101,15 @@ def test_a_saved_ensemble_says_the_same(ensemble: RouteTransformer, tmp_path: Pa
     again = RouteTransformer.from_pretrained(tmp_path)
     assert again.members == MEMBERS
     assert torch.equal(chances(again), chances(ensemble))
+
+
+def test_a_training_builds_as_many_networks_as_the_params_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = SimpleNamespace(width=8, layers=1, heads=2, dropout=0.1, reaches=1, members=3)
+    common: Any = SimpleNamespace(max_holds=6)
+    params: Any = SimpleNamespace(network=network)
+    task = GeneratorTask(None, None, common, params, None)  # type: ignore[arg-type]
+    tokens, conditions = np.array([[*holds("A1", "B5"), END]]), np.zeros((1, 3), dtype=np.int64)
+    monkeypatch.setitem(task.__dict__, "train", Sequences(("one",), tokens, conditions))
+    model = task.build()
+    assert model.members == 3
+    assert len({tuple(member.position.weight.flatten().tolist()) for member in (model, *model.others)}) == 3

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winnow.domains.climb import definitions
+from winnow.domains.climb import definitions, params
 from winnow.domains.climb.evaluation.routes import holds_of
-from winnow.domains.climb.model.generation import Decoding, Limits, generate
+from winnow.domains.climb.model.generation import Decoding, Limits, generate, make_decoding
 from winnow.domains.climb.model.likelihood import route_nll, token_losses
 from winnow.domains.climb.model.network import RouteTransformer
 from winnow.domains.climb.model.sequences import (
@@ -304,3 +304,8 @@ def test_the_holds_in_reach_are_those_of_the_definition(reach: float) -> None:
 def test_limits_that_no_route_keeps_are_told() -> None:
     with pytest.raises(WinnowError, match="no route on board 2016 keeps within the limits"):
         written(0, PLAIN, max_holds=3, max_reach=2.0)
+
+
+def test_each_value_of_the_params_decides_its_own_part_of_decoding() -> None:
+    given = params.Decoding(guidance=2.5, temperature=0.7, top_p=0.9)
+    assert make_decoding(given) == Decoding(guidance=2.5, temperature=0.7, top_p=0.9)
