@@ -1,6 +1,7 @@
 """The five data stages of climb: on the real files, and on the real params with fewer synthetic routes."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,18 @@ def test_proven_routes_are_drawn_two_to_three_times_as_often(done: str) -> None:
     drawn = metrics("weight")["full"]["drawn_ratio_high_to_low"]
     assert drawn["mean"] == pytest.approx(proven.mean(), abs=max(4 * drawn["std"] / 10, 0.05))
     assert metrics("weight")["full"]["effective_sample_size"] < len(weights)
+
+
+def test_a_weight_grows_with_the_logarithm_of_the_repeats(done: str) -> None:
+    """1 up to `low_repeats`, `high_ratio` at `high_repeats`, by the same for each doubling up to `max_ratio`."""
+    params = CLIMB.section("weight")
+    weights = table("weight/weights.parquet").merge(table("label/labels.parquet"), on="route_id")
+    known = weights[weights["repeats"].notna()]
+    points = [params.low_repeats, params.high_repeats]
+    doublings = (known["repeats"].astype(float).clip(lower=1).map(math.log2) - math.log2(points[0])).clip(lower=0)
+    of_one = (params.high_ratio - 1) / math.log2(points[1] / points[0])
+    ratio = (1 + of_one * doublings).clip(upper=params.max_ratio)
+    assert known["weight"].to_numpy() == pytest.approx((ratio / ratio.mean()).to_numpy())
 
 
 def test_the_real_files_hold_what_source_md_says(real: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,18 @@ import pandas as pd
 import pytest
 import yaml
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import norm
+from scipy.stats import norm, wasserstein_distance
 
+from stages.climb import evaluate as climb_evaluate
 from tests.conftest import ROOT
 from tests.stages.conftest import Finished, torch_restored
 from tests.stages.programs import Programs
 from winnow.domains.climb import definitions
-from winnow.domains.climb.evaluation import baselines, results
+from winnow.domains.climb.evaluation import baselines, c2st, results
+from winnow.domains.climb.model.artifacts import read_artifacts
+from winnow.domains.climb.model.generation import generate
 from winnow.domains.climb.model.grades import fit_judge
+from winnow.domains.climb.model.network import RouteTransformer
 from winnow.domains.climb.model.sequences import Sequences, encode
 from winnow.judge.files import evaluation_files
 from winnow.pipeline.seeds import derive_seed
@@ -270,6 +274,117 @@ def test_hold_usage_is_the_share_of_each_hold(judged: Path) -> None:
         counted = rows.groupby(["board", "hold"])["weight"].sum()
         shares = (counted / counted.groupby("board").transform("sum")).reindex(usage.index, fill_value=0.0)
         assert usage[column].to_numpy() == pytest.approx(shares.to_numpy())
+
+
+def measures_by_hand(holds: Sequence[str]) -> dict[str, list[float]]:
+    """Three of the measures of a route, from the names of its holds, bottom up."""
+    places = [("ABCDEFGHIJK".index(hold[0]), int(hold[1:])) for hold in holds]
+    moves = [
+        min(np.hypot(x - a, y - b) for a, b in places[:number]) for number, (x, y) in enumerate(places) if number > 0
+    ]
+    consecutive = [float(np.hypot(x - a, y - b)) for (a, b), (x, y) in pairwise(places)]
+    return {"number_of_holds": [len(holds)], "longest_move": [max(moves)], "consecutive_distance": consecutive}
+
+
+def measured_by_origin() -> dict[str, dict[str, tuple[list[float], list[float]]]]:
+    """{measure: {origin: (values, weights)}} of the routes of training, of test, and those that the model wrote."""
+    holds = judged_holds()
+    own = table("evaluate/judged.parquet").query("origin == 'model'")
+    known = {str(a): part["hold"].tolist() for a, part in table("label/tokens.parquet").pipe(named).groupby("route_id")}
+    routes = {
+        "model": [(holds["model", row.route_id], row.weight) for row in own.itertuples()],
+        **{
+            side: [(known[name], 1.0) for name in sides().query("split == @side")["route_id"]]
+            for side in ("train", "test")
+        },
+    }
+    found: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
+    for origin, listed in routes.items():
+        for names, weight in listed:
+            for measure, values in measures_by_hand(names).items():
+                into = found.setdefault(measure, {}).setdefault(origin, ([], []))
+                into[0].extend(values)
+                into[1].extend([weight] * len(values))
+    return found
+
+
+def named(tokens: pd.DataFrame) -> pd.DataFrame:
+    """Tokens with the names of their holds, bottom up."""
+    return tokens.assign(hold=tokens["token"].map(definitions.cell_name)).sort_values(["route_id", "position"])
+
+
+@of_climb
+def test_shares_and_distances_of_moves_are_those_of_each_origins_routes(judged: Path) -> None:
+    shares, far = table("evaluate/move_shares.parquet"), judgement()["distance_from_test_routes"]
+    assert set(far) == {"model", "train"}
+    for measure, origins in measured_by_origin().items():
+        for origin, (values, weights) in origins.items():
+            own = shares.query("measure == @measure and origin == @origin")
+            mean = float((own["value"] * own["share"]).sum())
+            assert mean == pytest.approx(np.average(values, weights=weights), abs=1e-5), (measure, origin)
+            assert own["share"].sum() == pytest.approx(1)
+        for origin in ("model", "train"):
+            expected = wasserstein_distance(origins[origin][0], origins["test"][0], origins[origin][1])
+            assert far[origin][measure]["distance"] == pytest.approx(expected, abs=1e-4), (measure, origin)
+            assert far[origin][measure]["distance"] > 0
+
+
+@of_climb
+def test_generated_routes_are_told_from_test_routes_with_the_weights_of_their_grades(
+    judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preset has too few routes of a board: here fewer suffice, and what the classifier is given is kept."""
+    shutil.copytree(judged, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(c2st, "FEWEST", 5)
+    given: list[Any] = []
+
+    def kept(generated: Sequences, weights: Any, real: Sequences, *rest: Any) -> Any:
+        given.extend([generated, weights, real])
+        return c2st.c2st(generated, weights, real, *rest)
+
+    monkeypatch.setattr(climb_evaluate, "c2st", kept)
+    with torch_restored():
+        CLIMB.run("evaluate")
+    generated, weights, real = given
+    own = table("evaluate/judged.parquet").query("origin == 'model'")
+    assert generated.ids == tuple(own["route_id"])
+    assert weights.tolist() == pytest.approx(own["weight"].tolist())
+    assert len(set(weights.tolist())) > 1, "one weight for all would not show"
+    assert set(real.ids) == set(sides().query("split == 'test'")["route_id"])
+    told = judgement()["c2st"]
+    boards = {
+        side: part["board"].value_counts()
+        for side, part in {"real": sides().query("split == 'test'"), "generated": own}.items()
+    }
+    assert told.keys() == {board for board in boards["real"].index if min(boards[s].get(board, 0) for s in boards) >= 5}
+    assert told
+    for board, found in told.items():
+        assert {side: found[side] for side in boards} == {side: int(boards[side][board]) for side in boards}
+
+
+@of_climb
+def test_routes_are_written_with_the_decoding_and_the_limits_of_the_model(
+    judged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = read_artifacts(Path("data/climb/train/model")).settings
+    decoding = settings.decoding.model_copy(update={"guidance": 1.7, "temperature": 0.8, "top_p": 0.9})
+    limits = settings.limits.model_copy(update={"max_holds": settings.limits.max_holds - 2})
+    changed = settings.model_copy(update={"decoding": decoding, "limits": limits})
+    asked: list[tuple[Any, Any, bool]] = []
+
+    def kept(model: Any, conditions: Any, limits: Any, decoding: Any, generator: Any, *, constrained: bool) -> Any:
+        asked.append((limits, decoding, constrained))
+        return generate(model, conditions, limits, decoding, generator, constrained=constrained)
+
+    monkeypatch.setattr(climb_evaluate, "generate", kept)
+    with torch_restored():
+        model = RouteTransformer.from_pretrained("data/climb/train/model").eval()
+        climb_evaluate.write_routes(model, changed, sides().query("split == 'test'"), (), 2, np.random.default_rng(0))
+    assert [constrained for *_, constrained in asked] == [True, False]
+    for own, drawing, _ in asked:
+        assert (drawing.guidance, drawing.temperature, drawing.top_p) == (1.7, 0.8, 0.9)
+        assert own.max_holds == limits.max_holds
 
 
 def encoded() -> dict[str, Sequences]:

@@ -103,8 +103,8 @@ def test_a_saved_ensemble_says_the_same(ensemble: RouteTransformer, tmp_path: Pa
     assert torch.equal(chances(again), chances(ensemble))
 
 
-def test_a_training_builds_as_many_networks_as_the_params_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = SimpleNamespace(width=8, layers=1, heads=2, dropout=0.1, reaches=1, members=3)
+def test_a_training_builds_the_networks_that_the_params_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = SimpleNamespace(width=8, layers=4, heads=2, dropout=0.3, reaches=5, members=3)
     common: Any = SimpleNamespace(max_holds=6)
     params: Any = SimpleNamespace(network=network)
     task = GeneratorTask(None, None, common, params, None)  # type: ignore[arg-type]
@@ -112,4 +112,8 @@ def test_a_training_builds_as_many_networks_as_the_params_say(monkeypatch: pytes
     monkeypatch.setitem(task.__dict__, "train", Sequences(("one",), tokens, conditions))
     model = task.build()
     assert model.members == 3
+    for member in (model, *model.others):
+        assert (len(member.blocks), len(member.reaches), member.dropout.p) == (4, 5, 0.3)
+        assert (member.blocks[0].self_attn.num_heads, member.blocks[0].self_attn.embed_dim) == (2, 8)
+        assert member.position.num_embeddings == 6 + 1
     assert len({tuple(member.position.weight.flatten().tolist()) for member in (model, *model.others)}) == 3

@@ -128,6 +128,37 @@ def test_board_angle_and_grade_are_seen(told: list[int]) -> None:
     assert not torch.allclose(plain, other, atol=1e-4)
 
 
+def test_every_weight_of_the_network_shapes_the_odds() -> None:
+    """What a route's loss does not depend on has no gradient: an embedding that was left out is named."""
+    model = RouteTransformer(**SMALL)
+    before, told = torch.tensor([[START, *cells("C5", "D9", "E13")]]), torch.tensor([[0, 1, 5]])
+    after = torch.tensor([[*cells("C5", "D9", "E13"), END]])
+    torch.nn.functional.cross_entropy(model(before, told).transpose(1, 2), after).backward()
+    unused = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert unused == []
+
+
+def test_a_hold_is_known_by_its_board_itself_its_row_and_its_column() -> None:
+    table, (first, other) = small_model().cells, cells("C5", "D9")
+    with torch.no_grad():
+        found = table()
+        for board in range(len(BOARDS)):
+            for cell, row, column in ((first, 5 - 1, "C"), (other, 9 - 1, "D")):
+                at = definitions.COLUMNS.index(column)
+                expected = table.own[board, cell] + table.shared[cell] + table.row[row] + table.column[at]
+                assert torch.allclose(found[board, cell], expected)
+
+
+def test_input_dropout_is_of_training_only() -> None:
+    torch.manual_seed(0)
+    model = RouteTransformer(**{**SMALL, "layers": 0, "dropout": 0.5})
+    before, told = torch.tensor([[START, *cells("C5", "D9")]]), torch.tensor([[0, 1, 5]])
+    first, again = model(before, told), model(before, told)
+    assert not torch.equal(first, again), "nothing is dropped of the inputs of a network without blocks"
+    model.eval()
+    assert torch.equal(model(before, told), model(before, told))
+
+
 def test_likelihood_counts_the_end_and_no_filling(routes: pd.DataFrame, tokens: pd.DataFrame) -> None:
     model = small_model()
     both, alone = encode(routes, tokens), encode(routes.iloc[[3]], tokens)

@@ -31,6 +31,8 @@ def broken(*holds: str, board: str = "2016") -> set[str]:
         (GOOD, "2020", {"hold_off_board"}),
         ((*GOOD, "L3 move"), "2016", {"hold_off_board"}),
         ((*GOOD, "A0 move"), "2016", {"hold_off_board"}),
+        (("A5 start", "C9 move", "D12 finish"), "2020", set()),
+        (("A5 start", "C9 move", "A13 finish"), "2020", {"hold_off_board"}),
         (GOOD[:2], "2016", {"too_few_holds", "no_finish"}),
         ((), "2016", {"too_few_holds"}),
         ((*GOOD, "B6 move", "C7 move"), "2016", {"too_many_holds"}),

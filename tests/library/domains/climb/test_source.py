@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from winnow.domains.climb.source import app as moonboard_app
 from winnow.domains.climb.source import formats
 from winnow.domains.climb.source.problems import Problems
 from winnow.pipeline.errors import SourceError
@@ -145,6 +146,24 @@ def test_a_csv_without_holds_names_its_columns(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no column holds") as caught:
         formats.read("csv", file)
     assert "grade, moves" in str(caught.value)
+
+
+def test_what_is_written_for_the_app_is_read_back_as_it_was(tmp_path: Path) -> None:
+    """By `app.read`, which the app's own files have tested; and each mark of the file as the app names it."""
+    holds = [("A5", "start"), ("C9", "move"), ("K18", "finish")]
+    asked = [("2017", 25, "6C+", holds), ("2016", 40, "7A", [*holds[:2], ("F18", "finish")])]
+    path = tmp_path / "app.json"
+    path.write_text(json.dumps(moonboard_app.document(asked)))
+    found = formats.read("app", path)
+    assert len(found.rejected) == 0
+    assert found.routes[["board", "angle", "grade"]].to_numpy().tolist() == [[*row[:3]] for row in asked]
+    for (_, own), (*_, expected) in zip(found.holds.groupby("row"), asked, strict=True):
+        assert sorted(zip(own["hold"], own["role"], strict=True)) == sorted(expected)
+    first = json.loads(path.read_text())["data"][0]
+    assert first["moonBoardConfigurationId"] == APP["moonBoardConfigurationId"]
+    assert first["holdsetup"] == APP["holdsetup"]
+    marks = {move["description"]: (move["isStart"], move["isEnd"]) for move in first["moves"]}
+    assert marks == {"A5": (True, False), "C9": (False, False), "K18": (False, True)}
 
 
 def test_the_app_dump_is_wrapped(tmp_path: Path) -> None:

@@ -28,6 +28,14 @@ def test_a_start_hold_for_both_hands_is_one_hold(tmp_path: Path) -> None:
     assert set(found["peer"]) == {"net"}
 
 
+def test_each_file_is_for_its_own_board(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    routes = [{"moves": ["E6", "I10", "A12"]}]
+    files = [(file_of(tmp_path, {"net": routes}), "2020"), (file_of(tmp_path / "other", {"tree": routes}), "2017")]
+    found = peers.read(files)
+    assert found.groupby("peer")["board"].unique().map(list).to_dict() == {"net": ["2020"], "tree": ["2017"]}
+
+
 def test_no_peers_are_an_empty_table() -> None:
     assert len(validate(peers.read([]), PeerHolds, where="test")) == 0
 

@@ -9,6 +9,7 @@ from winnow.domains.climb import definitions
 from winnow.domains.climb.view.boards import ROLE_COLOURS, DrawnRoute, sheet_of_boards
 from winnow.domains.climb.view.examples import drawn_routes
 from winnow.domains.climb.view.heatmap import hold_heatmap
+from winnow.domains.climb.view.moves import TITLES, USAGE, move_distributions
 
 HOLDS = [("A5", "start"), ("C9", "move"), ("K18", "finish")]
 
@@ -56,3 +57,35 @@ def test_the_map_of_holds_shows_each_share_at_its_hold_under_its_origin() -> Non
             assert shares[int(hold[1:]) - 1, definitions.COLUMNS.index(hold[0])] == share
         assert shares.sum() == usage[origin].sum()
         assert image.get_clim() == (0, 0.5), "one scale for the panels of a board"
+
+
+def test_bars_and_distances_of_moves_stand_under_their_own_names() -> None:
+    """Read from the picture: the heights by the legend, and the marks of distances by theirs."""
+    values = {"test": {1.0: 0.25, 2.5: 0.75}, "model": {1.2: 0.6, 3.0: 0.4}}
+    shares = pd.DataFrame(
+        [
+            {"measure": measure, "origin": origin, "value": value, "share": share}
+            for measure in TITLES
+            for origin, found in values.items()
+            for value, share in found.items()
+        ]
+    )
+    measures = [*TITLES, USAGE]
+    rows = [
+        {"measure": measure, "origin": origin, "distance": 9.0, "beyond_chance": at + away, "low": at, "high": at + 2}
+        for away, origin in ((0.5, "model"), (0.25, "train"))
+        for at, measure in enumerate(measures)
+    ]
+    figure = move_distributions(shares, pd.DataFrame(rows))
+    (legend,) = figure.legends
+    first, *_, last = figure.axes
+    bars = dict(zip((text.get_text() for text in legend.get_texts()), first.containers, strict=True))
+    heights = {name: [bar.get_height() for bar in container] for name, container in bars.items()}  # type: ignore[union-attr]
+    assert heights == {"test routes": [0.25, 0.75, 0.0], "generated routes": [0.6, 0.0, 0.4]}
+    marks = {str(each.get_label()): each[0].get_xdata() for each in last.containers}  # type: ignore[index]
+    assert {name: list(at) for name, at in marks.items()} == {
+        "generated": [at + 0.5 for at in range(len(measures))],
+        "training": [at + 0.25 for at in range(len(measures))],
+    }
+    ends = last.containers[0][2][0].get_segments()  # type: ignore[index]
+    assert [[x for x, _ in segment] for segment in ends] == [[at, at + 2] for at in range(len(measures))]
