@@ -10,17 +10,19 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-KERNELS = {
-    "MKL_CBWR": "COMPATIBLE",
-    "ATEN_CPU_CAPABILITY": "avx2",
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "OPENBLAS_CORETYPE": "Haswell",
-    "OPENBLAS_NUM_THREADS": "1",
-    "NPY_DISABLE_CPU_FEATURES": "X86_V3,X86_V4,AVX512_ICL,AVX512_SPR",
-}
+KERNELS = {"OPENBLAS_NUM_THREADS": "1"}
+if os.uname().machine == "x86_64":
+    KERNELS |= {
+        "MKL_CBWR": "COMPATIBLE",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3,X86_V4,AVX512_ICL,AVX512_SPR",
+    }
 """
 Environment variables that select the kernels of numpy, scipy and torch: with them the bytes of results agree on every
 x86-64 CPU with AVX2, whoever made it, and training takes longer. Without them they agree on one kind of CPU only.
+Their values name nothing that an ARM processor has: there PyTorch would warn of them in every training.
 """
 
 
