@@ -59,7 +59,7 @@ dist: .venv/ready
 	uvx --quiet --from cyclonedx-bom@7.5.0 cyclonedx-py requirements requirements.lock --output-reproducible -o build/dist/winnow.cdx.json
 
 lock: .venv/ready
-	uv pip compile --universal --fork-strategy fewest --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev --extra heic --extra ocr --extra pretrained --extra quantized --extra serve --extra docs pyproject.toml -o requirements.lock -q
+	uv pip compile --universal --fork-strategy fewest --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev --extra heic --extra ocr --extra onnx --extra pretrained --extra quantized --extra serve --extra docs pyproject.toml -o requirements.lock -q
 
 .venv/ready: requirements.lock requirements-uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "winnow needs Python 3.11 or newer: make PYTHON=python3.12 " + "run")'

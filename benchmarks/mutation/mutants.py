@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--under", default="", help="only modules whose path starts so, such as src/winnow/judge")
     parser.add_argument("--again", action="store_true", help="only the mutants of the report that were not seen")
+    parser.add_argument("--quick", action="store_true", help="leave out the slowest tests: a seventh of the time")
     options = parser.parse_args()
     seed, mutants = options.seed, [] if options.again else sample(options.mutants, options.seed, options.under)
     if options.again:
@@ -69,7 +70,7 @@ def main() -> None:
         seed, mutants = report["seed"], [Mutant(**each) for each in report["all"]]
     waiting = [mutant for mutant in mutants if not mutant.seen_by]
     plantings = [Planting(mutant.module, partial(mutated, mutant)) for mutant in waiting]
-    outcomes = plant_all(plantings, options.jobs)
+    outcomes = plant_all(plantings, options.jobs, quick=options.quick)
     for number, (mutant, seen_by) in enumerate(zip(waiting, outcomes, strict=True), start=1):
         mutant.seen_by, mutant.tried = seen_by, True
         place = f"{mutant.module}:{mutant.line} {mutant.operator}"

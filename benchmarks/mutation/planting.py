@@ -34,19 +34,20 @@ class Planting:
     change: Callable[[str], str]
 
 
-def plant_all(plantings: Sequence[Planting], jobs: int) -> Iterator[str]:
+def plant_all(plantings: Sequence[Planting], jobs: int, *, quick: bool = False) -> Iterator[str]:
     """For each planting, in order, the first test that fails with it; empty when none does.
 
     Tests that compare bytes are left out, so that what sees a fault says what is wrong, and those that train once for
     every param for the time they take. A test that fails without the fault too has seen nothing, and is left out from
-    then on.
+    then on. With `quick`, of the tests that run a fault in a fixture or in another program only those of the module's
+    room and of evaluate's numbers are tried: a fault that none of these sees may be seen by others.
     """
     with tempfile.TemporaryDirectory() as name:
         covered = ["tests/library", "tests/stages", "--deselect", EVERY_VALUE, "--deselect", BYTES]
         covering = Covering(clone(Path(name, "covered", "winnow")), covered)
         benches: Queue[Bench] = Queue()
         for number in range(jobs):
-            benches.put(Bench(clone(Path(name, f"copy{number}", "winnow")), Runner(), covering))
+            benches.put(Bench(clone(Path(name, f"copy{number}", "winnow")), Runner(), covering, quick))
         try:
             with ThreadPoolExecutor(jobs) as pool:
                 yield from pool.map(lambda each: _plant(each, benches), plantings)
@@ -62,6 +63,7 @@ class Bench:
     copy: Path
     runner: Runner
     covering: Covering
+    quick: bool
 
     def failing(self, tests: Sequence[str]) -> str:
         """The first test that fails, or empty."""
@@ -89,7 +91,8 @@ class Bench:
             others = [name for name in domain_names() if name != domain] if domain is not None else []
             yield [*tests, *(["-k", f"{domain} or not ({' or '.join(others)})"] if others else [])]
         if elsewhere:
-            yield from tests_of(module, self.copy)
+            groups = list(tests_of(module, self.copy))
+            yield from groups[:-1] if self.quick and len(groups) > 1 else groups
 
 
 def _plant(planting: Planting, benches: "Queue[Bench]") -> str:

@@ -3,6 +3,7 @@
 What a command needs is imported when it runs: `winnow --help` starts in a moment.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,11 @@ from winnow.cli.arguments import DomainName, check_domain
 from winnow.domains.load import domain_names, has_module, load
 from winnow.learn.folder import ModelOption
 from winnow.pipeline.checkout import enter_checkout
+from winnow.pipeline.console import say
 from winnow.pipeline.errors import WinnowError
+
+MODEL_FORMATS = ("onnx", "onnx-int8")
+"""The second with weights of 8 bits."""
 
 
 def export(
@@ -20,18 +25,23 @@ def export(
     what: Annotated[str, typer.Argument(help="the stage whose tables to export, such as split; or `model`")],
     out: Annotated[Path | None, typer.Option(help="folder to write to (default: build/export or build/model)")] = None,
     format: Annotated[  # noqa: A002
-        str | None, typer.Option(help="file format: csv, or jsonl where the domain's files are (default: the domain's)")
+        str | None,
+        typer.Option(
+            help="of tables: csv, or jsonl where the domain's files are; of a model: onnx or onnx-int8, "
+            "a file for ONNX Runtime in its folder (extra `onnx`)"
+        ),
     ] = None,
 ) -> None:
     """Export a stage's tables as files that other programs read, or the trained model with its verdict.
 
     An exported model's folder is complete: copy it to any machine with winnow, and name it by --model.
 
-    Example: winnow export climb model --out my_model
+    Example: winnow export climb model --out my_model --format onnx
     """
     check_domain(domain)
     (out,) = enter_checkout(out)
     if what == "model":
+        check_model_format(domain, format)
         from winnow.learn.folder import copy_model, use_model
         from winnow.pipeline.files import JUDGEMENT, write_text
         from winnow.workspace.card import model_card
@@ -39,6 +49,10 @@ def export(
         card = model_card(domain)
         given = copy_model(domain, out or Path("build", "model", domain), carried_by(domain))
         write_text(given / "README.md", card)
+        if format is not None:
+            graph = load(domain, "model.onnx").forward_pass(given).write(given, int8=format == "onnx-int8")
+            write_text(given / "README.md", f"{card.rstrip()}\n\n{graph}")
+            say(graph.splitlines()[2])
         usual = (given / JUDGEMENT).stat().st_mode
         for file in filter(Path.is_file, given.rglob("*")):
             file.chmod(usual)  # safetensors saves weights that only their owner may read
@@ -56,6 +70,25 @@ def export(
         )
     for file in exporters[what](out or Path("build/export")):
         print(file)
+
+
+def check_model_format(domain: str, name: str | None) -> None:
+    """Raises WinnowError when the domain's model cannot be written in the format, or there is none of that name."""
+    if name is None:
+        return
+    if name not in MODEL_FORMATS:
+        raise WinnowError(
+            f"unknown format `{name}` of a model",
+            fix=f"--format {' or '.join(MODEL_FORMATS)}, or none for the folder that winnow reads",
+        )
+    if not has_module(domain, "model.onnx"):
+        able = [other for other in domain_names() if has_module(other, "model.onnx")]
+        raise WinnowError(
+            f"{domain} has no ONNX file: its answers come from who likes what and not from one network's inputs",
+            fix=f"export without --format, and use it with winnow; ONNX files are made for {', '.join(able)}",
+        )
+    if missing := [package for package in ("onnx", "onnxruntime", "onnxscript") if find_spec(package) is None]:
+        raise WinnowError(f"ONNX files need {', '.join(missing)}, not installed here", fix="pip install 'winnow[onnx]'")
 
 
 def publish(

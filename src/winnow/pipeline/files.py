@@ -100,15 +100,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
+BESIDE = {JUDGEMENT, "README.md", *(f"model{kind}.onnx{part}" for kind in ("", ".int8") for part in ("", ".data"))}
+"""In a model's folder, made from it: its judgement, its page, and the same network for ONNX Runtime."""
+
+
 def folder_digest(folder: Path) -> str:
     """SHA-256 over the files of a model's folder, by their paths in it.
 
-    What is no part of the model does not count: its judgement, its README, and hidden files, which downloading adds.
+    What is no part of the model does not count: what is `BESIDE` it, and hidden files, which downloading adds.
     """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if path.is_file() and name.as_posix() not in {JUDGEMENT, "README.md"} and not name.as_posix().startswith("."):
+        if path.is_file() and name.as_posix() not in BESIDE and not name.as_posix().startswith("."):
             with path.open("rb") as file:
                 digest.update(f"{name.as_posix()}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -189,4 +189,4 @@ def impossible(previous: Tensor) -> Tensor:
     """(…, VOCABULARY): tokens that cannot follow `previous` (…): lower cells, the same one, an end without holds."""
     tokens = torch.arange(VOCABULARY, device=previous.device)
     first = (previous == START)[..., None]
-    return torch.where(first, tokens == END, tokens <= previous[..., None])
+    return (first & (tokens == END)) | (~first & (tokens <= previous[..., None]))

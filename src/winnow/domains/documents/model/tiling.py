@@ -51,9 +51,10 @@ def split(rows: Tensor, tiling: Tiling) -> tuple[Tensor, list[Tensor]]:
     """Patches `(rows, patches, size, size)` and each view `(rows, side, side)` of what `cut_all` made."""
     lengths = [tiling.patches * tiling.patch_size**2, *(side**2 for side in tiling.views)]
     patches, *views = torch.split(rows, lengths, dim=1)
-    shape = (len(rows), tiling.patches, tiling.patch_size, tiling.patch_size)
+    count = rows.shape[0]  # `len` would fix it in an ONNX file
+    shape = (count, tiling.patches, tiling.patch_size, tiling.patch_size)
     return patches.reshape(shape), [
-        view.reshape(len(rows), side, side) for view, side in zip(views, tiling.views, strict=True)
+        view.reshape(count, side, side) for view, side in zip(views, tiling.views, strict=True)
     ]
 
 
