@@ -384,6 +384,18 @@ def test_every_command_shows_an_example_of_its_own(command: list[str]) -> None:
     assert named <= set(re.findall(r"--[a-z-]+", shown.partition("Options")[2])), "an option that there is not"
 
 
+def test_a_command_prints_json_on_demand_alone() -> None:
+    group = typer.main.get_group(app)
+    context = typer.Context(group)
+    defaults = {}
+    for name, *verb in commands():
+        command: Any = group.get_command(context, name)
+        command = command.get_command(context, *verb) if verb else command
+        defaults |= {" ".join([name, *verb]): each.default for each in command.params if "--json" in each.opts}
+    assert len(defaults) >= 12
+    assert {name for name, default in defaults.items() if default} == set()
+
+
 @pytest.mark.parametrize(("typed", "expected"), [("rows cl", "climb"), ("climb gen", "generate"), ("doc", "doctor")])
 def test_a_shell_completes_commands_and_domains(typed: str, expected: str) -> None:
     words = f"winnow {typed}"

@@ -297,6 +297,16 @@ def test_a_loss_that_is_not_a_number_is_named(tmp_path: Path) -> None:
     assert 7 in json.loads(caught.value.where.split("rows ")[1])
 
 
+def test_of_a_large_batch_without_a_loss_the_first_32_rows_are_named(tmp_path: Path) -> None:
+    def loss(model: nn.Module, batch: dict[str, Tensor]) -> Loss:
+        found = tiny.loss(model, batch)
+        return replace(found, total=found.total * float("nan"))
+
+    with pytest.raises(TrainingError, match="the loss is nan") as caught:
+        tiny.run(tmp_path, tiny.settings(batch_size=40), tiny.task(loss=loss))
+    assert len(json.loads(caught.value.where.split("rows ")[1])) == 32
+
+
 def test_a_metric_that_is_not_a_number_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="not finite numbers: accuracy = nan"):
         tiny.run(tmp_path, tiny.settings(), tiny.task(metrics=lambda _: {"loss": 1.0, "accuracy": float("nan")}))

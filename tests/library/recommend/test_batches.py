@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from tests.library.recommend import small
 from winnow.learn.samplers import BatchShare
 from winnow.recommend.batches import UserLoader
+from winnow.recommend.graph import Graph, build_graph
 from winnow.recommend.negatives import NegativeSampler
 
 
-def loader(hidden_share: float = 0.5, batch_size: int = 60, count: int = 25) -> UserLoader:
-    graph = small.graph()
+def loader(hidden_share: float = 0.5, batch_size: int = 60, count: int = 25, graph: Graph | None = None) -> UserLoader:
+    graph = graph or small.graph()
     frequency = np.bincount(graph.item.numpy(), minlength=small.ITEMS) ** 0.75
     negatives = NegativeSampler(frequency / frequency.sum(), graph)
     weights = np.arange(len(graph.item), dtype=np.float32) + 1
@@ -42,6 +43,15 @@ def test_of_every_user_something_is_hidden_and_something_left(seed: int, hidden_
         assert sorted(batch["weight"].tolist()) == (torch.nonzero(hidden)[:, 0] + 1).tolist()
         seen += ids.tolist()
     assert sorted(seen) == list(range(small.USERS))
+
+
+def test_a_user_with_a_single_item_is_in_no_batch() -> None:
+    """One hidden and one left makes two."""
+    users, items = small.pairs()
+    kept = (users != 3) & (users != 5) | (items == 0)
+    graph = build_graph((users[kept & (users != 8)], items[kept & (users != 8)]), (small.USERS, small.ITEMS))
+    ids = [each for batch in epoch(loader(graph=graph), 0) for each in batch["ids"].tolist()]
+    assert sorted(ids) == [user for user in range(small.USERS) if user not in (3, 5, 8)]
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -98,6 +98,17 @@ def test_dark_lines_and_the_lid_at_an_edge_are_no_text_that_is_cut(page: Pixels)
     assert severity(lined) == pytest.approx(severity(cut), abs=0.15)
 
 
+def test_a_thick_dark_area_is_no_paper_where_it_touches_an_edge_only() -> None:
+    """A lid or a finger comes from outside; a dark picture within is the page's."""
+    for place in (np.s_[-90:, 200:400], np.s_[:90, 200:400], np.s_[200:400, :90], np.s_[200:400, -90:]):
+        page = np.full((600, 600), 255, np.uint8)
+        page[place] = 20
+        assert not_paper(page)[place].mean() > 0.95, place
+    inside = np.full((600, 600), 255, np.uint8)
+    inside[200:400, 200:400] = 20
+    assert not not_paper(inside).any()
+
+
 def test_lengths_of_a_part_are_those_of_its_page(page: Pixels) -> None:
     """A fragment of a page is blurred as the page is."""
     whole = np.tile(page, (3, 1))
