@@ -431,6 +431,18 @@ def test_a_file_of_lists_is_answered_as_each_alone_with_as_many_songs_as_asked_f
     assert "'unknown' is not known and left out" in done.stderr
 
 
+def test_each_of_several_lists_has_a_heading_and_one_alone_has_none(here: Path) -> None:
+    from winnow.domains.sessions.cli import app  # noqa: PLC0415
+
+    songs = table("label/songs.parquet")["song"]
+    for several, headings in (([[songs[0]], [songs[3]]], 2), ([[songs[0]]], 0)):
+        command = ["recommend", "--file", "-", "--k", "3"]
+        done = CliRunner().invoke(app, command, input=json.dumps(several), catch_exceptions=False)
+        lines = done.stdout.splitlines()
+        assert sum(line == "list:" for line in lines) == headings, lines
+        assert len(lines) == 3 * len(several) + headings
+
+
 def test_other_listeners_are_judged(here: Path) -> None:
     from winnow.domains.sessions.source.events import read  # noqa: PLC0415
 

@@ -19,7 +19,7 @@ from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Definition
 from winnow.domains.articles.params import Prices
 from winnow.domains.articles.rules.labelling import announce
-from winnow.domains.articles.rules.oracles import OpenAIOracle, OracleError, Reply, Tokens
+from winnow.domains.articles.rules.oracles import NoAnswer, OpenAIOracle, OracleError, Reply, Tokens
 from winnow.domains.articles.rules.outcomes import Article, Use, told_of
 from winnow.domains.articles.rules.questions import MalformedAnswer, parse_answer
 from winnow.pipeline.errors import WinnowError
@@ -312,6 +312,42 @@ def test_costs_do_not_depend_on_the_order_of_answers() -> None:
             use.add(reply, now=True, malformed=False)
         costs |= {use.cost_usd, use.paid_now_usd}
     assert len(costs) == 1
+    assert Use(prices).cost_usd == Use(prices).paid_now_usd == 0
+    expected = sum(
+        (0.3 if each.batched else 1.0) * ((fresh - cached) * 0.1 + cached * 0.05 + said * 0.7 + thought * 1.3)
+        for each in replies
+        for fresh, cached, said, thought in [each.tokens]
+    )
+    assert costs.pop() == pytest.approx(expected / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("failure", "maybe_paid", "unreachable"),
+    [
+        (TimeoutError("too late"), True, False),
+        (ConnectionRefusedError("refused"), False, True),
+        (ConnectionResetError("reset"), True, True),
+        (ValueError("no reply of HTTP"), True, False),
+    ],
+)
+def test_what_no_answer_may_have_cost_and_whether_the_server_was_there(
+    here: Programs,
+    failure: Exception,
+    maybe_paid: bool,
+    unreachable: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A refused connection has sent nothing."""
+    monkeypatch.setenv("WINNOW_ORACLE_KEY", KEY)
+    asked = OpenAIOracle(here.section("label").oracle.model_copy(update={"provider": "openai"}))
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise failure
+
+    monkeypatch.setattr(asked.server, "exchange", fail)
+    with pytest.raises(NoAnswer) as caught:
+        asked.exchange("POST", "/chat/completions", json={})
+    assert (caught.value.maybe_paid, caught.value.unreachable) == (maybe_paid, unreachable)
 
 
 def test_a_run_that_goes_on_tells_how_many_answers_were_kept(here: Programs, definition: Definition) -> None:
