@@ -135,6 +135,21 @@ def test_what_tiny_replaced_is_the_default_again_under_another_preset(domain: st
         }
 
 
+def test_what_another_preset_set_is_told_to_be_kept(workspace: Path) -> None:
+    assert "kept from before" not in winnow(workspace, "preset", "sessions", "simple", "--apply").stderr
+    editor = workspace / "params.yaml"
+    changed = {"sessions.train.network.heads": 2, "sessions.train.mode": "advanced"}
+    presets.apply(changed, editor)
+    simple = preset_values("sessions", "simple")
+    assert "sessions.train.network.heads" not in simple
+    for option in ([], ["--apply"]):
+        told = winnow(workspace, "preset", "sessions", "simple", *option).stderr
+        assert "kept from before, as simple does not set them: sessions.train.network.heads=2;" in told
+        assert "`winnow preset sessions default --apply` first" in told
+    assert "kept from before" not in winnow(workspace, "preset", "sessions", "default", "--apply").stderr
+    assert "kept from before" not in winnow(workspace, "preset", "sessions", "simple", "--apply").stderr
+
+
 def test_the_verb_resets_what_tiny_replaced_and_says_so(workspace: Path) -> None:
     params = workspace / "params.yaml"
     for name in ("tiny", "full"):

@@ -75,7 +75,8 @@ def preset(
 ) -> None:
     """Print a named set of parameters, for `dvc exp run plot@DOMAIN $(winnow preset DOMAIN NAME)`.
 
-    A preset sets its own values alone, so that two can be combined; what `tiny` had replaced goes back to the default.
+    A preset sets its own values alone, so that two can be combined, and tells what it leaves of another; what `tiny`
+    had replaced goes back to the default.
     `default` takes every preset back, but no setting that your own data need. `--apply` prints each value that it
     replaces.
 
@@ -121,6 +122,13 @@ def _print_or_apply(domain: str, name: str, *, apply: bool) -> None:
         absent = ", ".join(str(each["path"]) for each in given[f"{domain}.ingest.sources"])
         print(
             f"{domain}.ingest.sources keeps your files: those that the preset is written for ({absent}) are not here",
+            file=sys.stderr,
+        )
+    if others := presets.kept_from_before(domain, changes, params):
+        told = ", ".join(f"{key}={value}" for key, value in others.items())
+        print(
+            f"kept from before, as {name} does not set them: {told}; for {name} alone: "
+            f"`winnow preset {domain} default --apply` first",
             file=sys.stderr,
         )
     if own:

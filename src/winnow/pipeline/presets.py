@@ -57,6 +57,15 @@ def left_by_tiny(domain: str, changes: Overrides, params: Mapping[str, Any]) -> 
     return {key: default[key] for key in tiny if key in left - changes.keys() and default[key] != tiny[key]}
 
 
+def kept_from_before(domain: str, changes: Overrides, params: Mapping[str, Any]) -> Overrides:
+    """Values in `params` that a preset may set, that are no defaults, and that `changes` leave as they are."""
+    if "default" not in names(domain):
+        return {}
+    defaults = overrides(domain, read(domain, "default"))
+    present = {key: value_at(params, key) for key in defaults.keys() - changes.keys()}
+    return {key: present[key] for key in defaults if key in present and present[key] != defaults[key]}
+
+
 def without_absent_sources(domain: str, changes: Overrides, params: Mapping[str, Any]) -> Overrides:
     """The changes; without `ingest.sources` where params.yaml names some and those of the preset are not here."""
     key = f"{domain}.ingest.sources"
