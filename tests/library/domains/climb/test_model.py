@@ -149,6 +149,13 @@ def test_a_hold_is_known_by_its_board_itself_its_row_and_its_column() -> None:
                 assert torch.allclose(found[board, cell], expected)
 
 
+def test_the_place_of_a_grade_on_the_scale_runs_from_minus_one_to_one_and_is_none_for_any() -> None:
+    steps = small_model().steps[:, 0]
+    count = len(definitions.GRADES)
+    assert steps[:count].tolist() == pytest.approx([2 * grade / (count - 1) - 1 for grade in range(count)])
+    assert steps[ANY_GRADE].item() == 0
+
+
 def test_input_dropout_is_of_training_only() -> None:
     torch.manual_seed(0)
     model = RouteTransformer(**{**SMALL, "layers": 0, "dropout": 0.5})

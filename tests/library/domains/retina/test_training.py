@@ -170,6 +170,16 @@ def test_the_last_phase_may_train_on_validation_too(make: Make) -> None:
         make(phases=phases, select="best")
 
 
+def test_a_validation_photograph_that_is_trained_on_is_drawn_as_one_of_training_of_its_grade(make: Make) -> None:
+    phases = [{"subset": name, "epochs": 1, "learning_rate": 0.01} for name in ("full", "with_validation")]
+    training = make(phases=phases, select="last", use_weighted_sampling=True)
+    loader = training.loaders("with_validation", BatchShare(18, 1, 1, 0)).train
+    drawn = np.bincount(np.concatenate([loader.batch(seed, 0)["ids"].numpy() for seed in range(1500)]), minlength=20)
+    for grade in definitions.GRADES:
+        of_training, of_validation = (drawn[(grade == GRADES) & (split == SPLITS)].mean() for split in ("train", "val"))
+        assert of_validation == pytest.approx(of_training, rel=0.12), f"grade {grade}"
+
+
 def test_pooled_features_are_scaled_as_training_photographs_are(make: Make) -> None:
     changes = frozen(network__frozen_blocks=4, network__pooled_blocks=[1, 3])
     training = make(**changes)
