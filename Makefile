@@ -14,7 +14,7 @@ help:
 	@echo "make torture    damage inputs at every door at random for MINUTES=20, ends in a table"
 	@echo "make audit      the locked packages against PyPI's advisories"
 	@echo "make mutants    plant faults, one at a time, and report what the tests do not see"
-	@echo "make bench      side-by-side measurements, JSON into benchmarks/pipeline/results"
+	@echo "make bench      side-by-side measurements into benchmarks/pipeline/results and docs/performance.md"
 	@echo "make docs       the documentation as a site in build/site, links checked"
 	@echo "make dist       the wheel and a list of the locked packages (SBOM) in build/dist"
 	@echo "make lock       requirements.lock anew from pyproject.toml"
@@ -48,6 +48,7 @@ bench: .venv/ready
 	python -m benchmarks.pipeline.second_repro
 	python -m benchmarks.pipeline.stage_overhead
 	python -m benchmarks.pipeline.loop
+	python -m benchmarks.performance
 
 docs: .venv/ready
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,11 @@ def results(name: str) -> Path:
 
 
 def report(name: str, figures: Mapping[str, object]) -> None:
-    """Print the figures and keep them in the results file of that name."""
-    text = json.dumps(figures, indent=2, sort_keys=True) + "\n"
+    """Print the figures and keep them in the results file of that name, with the day and the commit."""
+    head = ["git", "describe", "--always", "--abbrev=8", "--exclude=*", "--dirty=+"]
+    commit = subprocess.run(head, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    measured = {"commit": commit, "date": datetime.now(UTC).date().isoformat()}
+    text = json.dumps({**figures, "measured": measured}, indent=2, sort_keys=True) + "\n"
     file = results(name)
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)

@@ -5,6 +5,7 @@ import hashlib
 import importlib
 import io
 import json
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -17,12 +18,13 @@ import pytest
 from cosmic_ray.mutating import mutate_code
 from PIL import Image
 
-from benchmarks import fetching
+from benchmarks import fetching, performance
 from benchmarks.articles import prepare as articles
 from benchmarks.climb import prepare as climb
 from benchmarks.documents import complaints
 from benchmarks.playlists import prepare as playlists
 from benchmarks.sessions import prepare as sessions
+from tests.conftest import ROOT
 from winnow.domains.documents import definitions
 from winnow.domains.documents.source.synthetic import draw_page
 
@@ -36,12 +38,35 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
+def test_the_page_of_claims_is_that_of_the_results() -> None:
+    page = performance.PAGE.read_text(encoding="utf-8")
+    assert performance.BEGIN + performance.table() + performance.END in page, "python -m benchmarks.performance"
+    for claim in performance.CLAIMS:
+        assert Path(performance.__file__).parent.joinpath(f"{claim.results}.py").exists(), claim.results
+
+
+@pytest.mark.parametrize(
+    ("bound", "ratio", "told"),
+    [("≤ 1.1", 1.1, "holds"), ("≤ 1.1", 1.101, "missed"), ("≥ 0.9", 0.9, "holds"), ("≥ 0.9", 0.899, "missed")],
+)
+def test_a_claim_that_does_not_hold_is_said_to_be_missed(bound: str, ratio: float, told: str) -> None:
+    claim = performance.Claim("ours", "theirs", "climb/some", "part.ratio", bound, ("a", "part.b", "ms"))
+    found = {"a": 3.0, "part": {"ratio": ratio, "b": 2.5}, "measured": {"date": "2026-01-02", "commit": "abc"}}
+    row = performance.row(claim, found)
+    assert (told in row, "missed" in row) == (True, told == "missed")
+    assert "| 3 and 2.5 ms |" in row
+    assert row.endswith("| `python -m benchmarks.climb.some` | 2026-01-02, abc |")
+
+
 def test_a_row_is_replaced_by_a_new_one_and_never_by_nothing(measure: Any, tmp_path: Path) -> None:
     measure.merge("climb/some", {"a": {"seconds": 1}, "b": {"seconds": 2}, "zero": 0})
     measure.merge("climb/some", {"a": {}, "b": {"seconds": 3}, "c": [1], "zero": 0.0})
-    assert json.loads((tmp_path / "climb/results/some.json").read_text()) == {
-        "a": {"seconds": 1}, "b": {"seconds": 3}, "c": [1], "zero": 0.0
-    }  # fmt: skip
+    found = json.loads((tmp_path / "climb/results/some.json").read_text())
+    measured = found.pop("measured")
+    assert found == {"a": {"seconds": 1}, "b": {"seconds": 3}, "c": [1], "zero": 0.0}
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert head.startswith(measured["commit"].rstrip("+"))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", measured["date"])
 
 
 def test_the_comparison_of_two_models_of_sessions_is_of_the_users_both_served(

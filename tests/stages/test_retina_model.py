@@ -22,10 +22,11 @@ from typer.testing import CliRunner, Result
 from stages.retina import ingest
 from tests.conftest import ROOT
 from tests.stages.programs import STAGES
-from winnow.domains.retina import cli
+from winnow.domains.retina import cli, inference
 from winnow.domains.retina.definitions import Preparation
 from winnow.domains.retina.metrics import statistics
 from winnow.domains.retina.model.grading import grade_photographs
+from winnow.domains.retina.model.heatmaps import heat_maps
 from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.params import Common, Ingest, Params
 from winnow.domains.retina.rules.labels import patient_digest
@@ -390,6 +391,26 @@ def test_heat_outside_the_retina_above_a_share_is_told(here: Path, monkeypatch: 
     for share, doubted in ((-0.01, True), (1.0, False)):
         monkeypatch.setattr(cli, "UNSEEN", share)
         assert ("1 of 1 heat maps lie" in winnow("grade", "one.png", "dark.png", "--explain", "out").stderr) == doubted
+
+
+def test_the_heat_map_of_a_photograph_is_that_of_its_own_grade(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other grades of the same photograph have other maps; here it is said to be of each grade in turn."""
+    draw_fundus(2, True, 64, np.random.default_rng(0)).save("one.png")
+    whole, asked = inference.grade_rows, []
+    for grade in range(5):
+
+        def told(*arguments: Any, grade: int = grade) -> pd.DataFrame:
+            return whole(*arguments).assign(predicted=grade)
+
+        def kept(model: Grader, images: Any, grades: Any) -> Any:
+            asked.append(grades.tolist())
+            return heat_maps(model, images, grades)
+
+        monkeypatch.setattr(inference, "grade_rows", told)
+        monkeypatch.setattr(inference, "heat_maps", kept)
+        (found,) = json.loads(winnow("grade", "one.png", "--explain", f"out{grade}", "--json").stdout)
+        assert found["grade"] == grade
+    assert asked == [[grade] for grade in range(5)]
 
 
 def test_heat_maps_of_photographs_with_one_name_do_not_replace_each_other(here: Path) -> None:

@@ -1,0 +1,118 @@
+"""docs/performance.md, from the results files: each claim with what it is measured beside, and whether it holds.
+
+python -m benchmarks.performance       (`make bench` measures some anew, and then runs this)
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from benchmarks.measure import ROOT, kept
+
+PAGE = ROOT / "docs" / "performance.md"
+BEGIN = "<!-- figures: none, `python -m benchmarks.performance` writes them from the results files -->\n"
+END = "<!-- end of claims -->\n"
+
+
+class Claim(NamedTuple):
+    """A ratio of two sides that one run measured, and the bound that it is to keep."""
+
+    what: str
+    beside: str
+    results: str
+    """the file, and the program that writes it, such as `pipeline/loop`"""
+    ratio: str
+    """its place in the results, such as `perceptron.ratio`"""
+    bound: str
+    """such as `≤ 1.1`"""
+    sides: tuple[str, ...] = ("–",)
+    """the places of both sides, and their unit"""
+
+
+LOOP = "a bare PyTorch loop"
+
+CLAIMS = (
+    Claim(
+        "a second `dvc repro`, which runs nothing", "the same graph of empty scripts",
+        "pipeline/second_repro", "ratio", "≤ 1.1", ("real_seconds", "empty_seconds", "s"),
+    ),
+    *(
+        Claim(
+            f"{name} on tiny input", "what the program imports",
+            "pipeline/stage_overhead", f"{name}.ratio", "≤ 1.3", (f"{name}.program", f"{name}.imports", "s"),
+        )
+        for name in ("ingest", "split", "check")
+    ),
+    Claim(
+        "all stages of six domains, two domains at a time on 2 cores", "one domain after another",
+        "pipeline/side_by_side", "ratio", "≤ 0.6", ("side_by_side_seconds", "serial_seconds", "s"),
+    ),
+    *(
+        Claim(
+            f"a training step, {name}", LOOP,
+            "pipeline/loop", f"{name}.ratio", "≥ 0.97", (f"{name}.loop_ms_per_step", f"{name}.bare_ms_per_step", "ms"),
+        )
+        for name in ("transformer", "perceptron")
+    ),
+    Claim(
+        "a training step of retina, loader included", LOOP,
+        "retina/training", "ratio", "≥ 0.97", ("loop_ms_per_step", "bare_ms_per_step", "ms"),
+    ),
+    Claim(
+        "an epoch of sessions on Gowalla", "PyTorch Geometric's LightGCN",
+        "sessions/speed", "gowalla_epoch_over_pyg_lightgcn", "≤ 1",
+        ("gowalla_epoch_seconds.ours", "gowalla_epoch_seconds.pyg_lightgcn", "s"),
+    ),
+    Claim(
+        "ranking all songs for all users", "the bare product and `topk`",
+        "sessions/speed", "ranking_speed_over_bare", "≥ 0.9", ("ranking_seconds.ranking", "ranking_seconds.bare", "s"),
+    ),
+    Claim(
+        "1,000 climbing routes at once", "one by one",
+        "climb/speed", "times faster", "≥ 5", ("CPU seconds at once", "CPU seconds one by one", "s"),
+    ),
+    *(
+        Claim(
+            f"{domain}: `model.onnx` in ONNX Runtime", "the same network in PyTorch, one thread",
+            "pipeline/onnx_speed", f"{domain}.onnx_speed_ratio", "≥ 1",
+        )
+        for domain in ("articles", "climb", "documents", "retina")
+    ),
+)  # fmt: skip
+"""In the order of the page."""
+
+
+def main() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    PAGE.write_text(before + BEGIN + table() + END + rest.partition(END)[2], encoding="utf-8")
+    print(f"{PAGE.relative_to(ROOT)} written")
+
+
+def table() -> str:
+    """The claims in Markdown."""
+    lines = ["| what | beside | measured | ratio | bound | | command | when |", "|---|---|---|---|---|---|---|---|"]
+    lines += [row(claim, kept(claim.results)) for claim in CLAIMS]
+    return "\n".join(lines) + "\n"
+
+
+def row(claim: Claim, found: Mapping[str, Any]) -> str:
+    ratio, (sign, bound) = value_at(found, claim.ratio), claim.bound.split()
+    holds = ratio <= float(bound) if sign == "≤" else ratio >= float(bound)
+    *sides, unit = claim.sides
+    measured = " and ".join(f"{value_at(found, side):.4g}" for side in sides)
+    command = f"`python -m benchmarks.{claim.results.replace('/', '.')}`"
+    when = f"{found['measured']['date']}, {found['measured']['commit']}"
+    cells = [claim.what, claim.beside, f"{measured} {unit}".strip(), f"{ratio:.3f}", claim.bound]
+    return f"| {' | '.join([*cells, 'holds' if holds else '**missed**', command, when])} |"
+
+
+def value_at(found: Mapping[str, Any], place: str) -> float:
+    """The number at a dotted place of a results file."""
+    value: Any = found
+    for name in place.split("."):
+        value = value[name]
+    return float(value)
+
+
+if __name__ == "__main__":
+    main()
