@@ -12,7 +12,13 @@ from sklearn.utils.class_weight import compute_class_weight
 from stages.retina import split, weight
 from tests.stages.programs import DATA_STAGES, Programs
 from winnow.domains.retina.params import Weight
-from winnow.domains.retina.rules.labels import eye_in_name, eyes_agreement, label_photographs, patients
+from winnow.domains.retina.rules.labels import (
+    eye_in_name,
+    eyes_agreement,
+    label_photographs,
+    patients,
+    sources_of_single_photographs,
+)
 from winnow.domains.retina.source.fundus import draw_fundus
 from winnow.images.codec import load_pixels
 from winnow.images.store import read_images
@@ -233,6 +239,23 @@ def test_a_collection_of_one_photograph_a_patient_is_warned_about(
     capsys.readouterr()
     assert "every patient of folders has one photograph" in run("label")["warnings"][0]
     assert "retina.label.neighbour_distance" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("patients", "told"),
+    [
+        ({"both eyes": "aabb"}, []),
+        ({"one eye": "abcd", "both eyes": "aabbcc"}, ["one eye"]),
+        ({"b": "ab", "both eyes": "aab", "a": "abc"}, ["a", "b"]),
+        ({"a single photograph": "a", "both eyes": "aab"}, []),
+    ],
+)
+def test_sources_of_one_photograph_a_patient_are_named_among_others(patients: dict[str, str], told: list[str]) -> None:
+    photos = pd.DataFrame(
+        [(source, source + eye) for source, eyes in patients.items() for eye in eyes], columns=["source", "patient"]
+    ).assign(image_id=lambda table: [f"photograph {number}" for number in range(len(table))])
+    labels = photos[["image_id", "patient"]].sample(frac=1, random_state=0)
+    assert sources_of_single_photographs(labels, photos[["image_id", "source"]]) == told
 
 
 def test_a_leak_and_too_few_photographs_stop_the_split(here: Path) -> None:
