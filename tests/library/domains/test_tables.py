@@ -1,0 +1,55 @@
+"""What every table between stages refuses, by the meaning of its columns' names."""
+
+import importlib
+import inspect
+import re
+
+import pandera.pandas as pa
+import pytest
+
+from winnow.domains.load import domain_names
+
+SHARE = re.compile(
+    r"p_.+|p\d|severity(_.+)?|(true_)?(score|legibility|readability)|framing|(seen_)?(recall|ndcg)_at_\d+|r_precision"
+    r"|recall|precision|average_precision|f1(_low|_high)?|probability|.*(?<!p)share|share_played|diversity"
+    r"|reciprocal_rank|raw_confidence|user_rating|within_one|train_distance|threshold|found|false_rejects|flag_from"
+)
+COUNT = re.compile(r"playlist|entry|play|row|position|words|(user|song|track|genre|word|playlist)_index|repeats|nll.*")
+KEYS = {
+    ("playlists", "Entries"): "entry", ("playlists", "Playlists"): "playlist", ("playlists", "Tracks"): "track_index",
+    ("sessions", "Plays"): "play", ("sessions", "Users"): "user_index", ("sessions", "Songs"): "song_index",
+    ("climb", "Routes"): "route_id", ("articles", "Articles"): "article_id", ("documents", "Pages"): "image_id",
+    ("retina", "Photos"): "image_id",
+}  # fmt: skip
+OTHER = {
+    ("articles", "score"),
+    ("documents", "severity_error"),
+    ("playlists", "score"),
+    ("sessions", "score"),
+    ("documents", "true_score"),
+    ("documents", "white_share"),
+    ("retina", "min_retina_share"),
+}
+
+TABLES = [
+    pytest.param(domain, table, id=f"{domain}-{name}")
+    for domain in domain_names()
+    for name, table in sorted(vars(importlib.import_module(f"winnow.domains.{domain}.tables")).items())
+    if inspect.isclass(table) and issubclass(table, pa.DataFrameModel) and table.__module__.startswith("winnow.domains")
+]
+
+
+@pytest.mark.parametrize(("domain", "table"), TABLES)
+def test_shares_lie_between_0_and_1_counts_are_not_negative_and_keys_are_unique(
+    domain: str, table: type[pa.DataFrameModel]
+) -> None:
+    columns = table.to_schema().columns
+    for name, column in columns.items():
+        checks = {check.name: next(iter(check.statistics.values())) for check in column.checks}
+        if SHARE.fullmatch(name) and str(column.dtype).startswith(("float", "Float")) and (domain, name) not in OTHER:
+            low = checks.get("greater_than_or_equal_to", checks.get("greater_than"))
+            assert (low, checks.get("less_than_or_equal_to")) == (0, 1), f"{table.__name__}.{name} is a share"
+        elif COUNT.fullmatch(name) and str(column.dtype).lower().startswith(("float", "int")):
+            assert checks.get("greater_than_or_equal_to") == 0, f"{table.__name__}.{name} counts from 0"
+    if (domain, table.__name__) in KEYS:
+        assert columns[KEYS[domain, table.__name__]].unique, "the table's key"
