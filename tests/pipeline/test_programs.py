@@ -1,6 +1,7 @@
 """How a program is started: its options, its kernels, and whose code it runs."""
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -74,3 +75,12 @@ def test_programs_run_their_workspace_s_code_with_the_kernels_set(
     assert found["library"].startswith(str(clone.root)), found["library"]
     assert (".dvc/tmp" in found["library"]) == bool(where)
     assert clone.hashes("data/climb/weight") == finished.hashes("data/climb/weight")
+
+
+def test_ctrl_c_before_a_program_begins_names_the_program() -> None:
+    code = "import stages; stages._leave(2, None)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "stages.climb.train"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 130
+    assert done.stderr == "\nstages.climb.train was interrupted before it began\n"

@@ -239,6 +239,12 @@ def test_an_odd_date_or_split_hides_no_other_rule(odd: dict[str, str]) -> None:
     assert broken_rule(sieve, {"id": "a", "text": BODY * 3, **odd}, "jsonl") is None
 
 
+def test_the_rules_read_a_title_before_its_text() -> None:
+    first = sieve(keep={"words": [], "patterns": [r"^we said"]}, drop={"words": [], "patterns": []})
+    assert broken_rule(first, {"id": "a", "title": "We said so", "content": "They did."}, "jsonl") is None
+    assert broken_rule(first, {"id": "a", "title": "They did", "content": "We said so."}, "jsonl") == "nothing_to_keep"
+
+
 def test_a_pattern_that_is_slow_on_an_article_stops_the_stage_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("winnow.domains.articles.rules.prefilter.PATIENCE", 0.1)
     slow = sieve(drop={"words": [], "patterns": [r"(q|qq)+z"]})

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -110,6 +111,20 @@ def test_sides_come_near_their_shares_in_each_stratum(done: str) -> None:
     told = {name: {side: int(n) for side, n in row.items() if n} for name, row in counts.iterrows()}
     found = metrics("split")["by_stratum"]
     assert {name: {side: n for side, n in row.items() if n} for name, row in found.items()} == told
+
+
+def test_each_grade_is_spread_over_the_splits_by_its_quality() -> None:
+    """Of 40 routes of each grade and quality come 4 to the test; by grade alone one quality would have more."""
+    pairs = [(grade, quality) for grade in ("6A", "6B", "7A") for quality in ("low", "medium", "high")] * 40
+    labels = pd.DataFrame(pairs, columns=["grade", "quality"])
+    labels["route_id"] = labels["hold_set"] = [f"route {number}" for number in range(len(labels))]
+    params = CLIMB.section("split").model_copy(
+        update={"min_stratum": 10, "folds": 0, "val_share": 0.1, "test_share": 0.1}
+    )
+    rows = labels.merge(split.split_routes(labels, params, np.random.default_rng(0)), on="route_id")
+    assert (rows["stratum"] == rows["grade"] + "_" + rows["quality"]).all()
+    counts = pd.crosstab([rows["grade"], rows["quality"]], rows["split"])
+    assert counts[["train", "val", "test"]].to_numpy().tolist() == [[32, 4, 4]] * 9
 
 
 def test_proven_routes_are_drawn_two_to_three_times_as_often(done: str) -> None:

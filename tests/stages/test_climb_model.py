@@ -66,6 +66,16 @@ def test_generated_routes_are_distinct_and_no_training_route(generator: Any) -> 
 
 
 @of_climb
+def test_a_route_that_was_just_made_is_not_made_again(generator: Any) -> None:
+    """Where next to nothing is left to chance, all rows of one grade would be one route."""
+    settings = generator.artifacts.settings
+    surest = settings.decoding.model_copy(update={"temperature": 1e-3})
+    generator.artifacts = replace(generator.artifacts, settings=settings.model_copy(update={"decoding": surest}))
+    with pytest.raises(WinnowError, match=r"only \d of 8 new routes"):
+        generator.new_routes(REQUESTED, seed=0)
+
+
+@of_climb
 def test_the_limits_are_those_of_the_training(generator: Any) -> None:
     limits = generator.artifacts.settings.limits
     assert limits == CLIMB.section("common")

@@ -148,6 +148,9 @@ def test_dataset_refuses_what_it_cannot_use(here: Path) -> None:
     found = winnow("dataset", str(clean(4)), "made", "--val-ratio", "0.9", "--test-ratio", "0.2")
     assert isinstance(found.exception, WinnowError)
     assert "nothing to train on" in found.exception.what
+    found = winnow("dataset", "clean", "made", "--val-ratio", "0", "--test-ratio", "0.2")
+    assert isinstance(found.exception, WinnowError)
+    assert "not positive" in found.exception.what
     assert not Path("made").exists()
 
 

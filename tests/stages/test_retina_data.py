@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from stages.retina import split, weight
 from tests.stages.programs import DATA_STAGES, Programs
-from winnow.domains.retina.params import Weight
+from winnow.domains.retina.params import Synthetic, Weight
 from winnow.domains.retina.rules.labels import (
     eye_in_name,
     eyes_agreement,
@@ -20,6 +20,7 @@ from winnow.domains.retina.rules.labels import (
     sources_of_single_photographs,
 )
 from winnow.domains.retina.source.fundus import draw_fundus
+from winnow.domains.retina.source.synthetic import make
 from winnow.images.codec import load_pixels
 from winnow.images.store import read_images
 from winnow.learn.samplers import BatchShare, EpochSampler
@@ -80,6 +81,18 @@ def test_the_filter_finds_what_the_source_spoilt_and_took_twice(here: Path) -> N
     assert len(apart) > 0
     assert not apart["kept"].any()
     assert metrics("filter")["duplicates"]["groups_with_conflicting_grades"] == apart["duplicate_group"].nunique()
+
+
+def test_the_synthetic_source_grades_every_third_photograph_again_a_step_lower_or_higher() -> None:
+    values = Synthetic(photographs=400, size=32, duplicate_share=0.4, flawed_share=0.0)
+    records = {record.name: record.grade for record in make(values, np.random.default_rng(0)).records}
+    pairs = [(records[name.removesuffix("_again")], grade) for name, grade in records.items() if "_again" in name]
+    assert len(pairs) == 160
+    changed = [(before, after) for before, after in pairs if before != after]
+    assert len(changed) == 54, "every third"
+    assert {after - before for before, after in changed} == {-1, 1}
+    assert all(0 <= after <= 4 for _, after in changed)
+    assert {after for before, after in changed if before in {1, 2, 3}} >= {0, 1, 2, 3}
 
 
 def test_conflicts_may_stay_as_duplicates_and_duplicates_may_stay_together(here: Path) -> None:

@@ -85,6 +85,7 @@ def test_guests_of_a_title_and_further_artists_may_be_left_out() -> None:
         (Wanted("One Dance", "Drake;WizKid"), 1),
         (Wanted("See You Again", "Tyler, The Creator"), 2),
         (Wanted("One Dance", "WizKid, Drake"), None),
+        (Wanted("One Dance", ", WizKid"), None),
     ):
         match = found.find(wanted)
         assert (match.number if match else None) == number, wanted

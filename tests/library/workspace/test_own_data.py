@@ -740,6 +740,13 @@ def test_a_file_that_is_in_place_is_not_copied(here: list[list[str]]) -> None:
     assert sources("climb")[0]["path"] == target.as_posix()
 
 
+def test_a_folder_named_as_the_file_is_not_the_file(here: list[list[str]]) -> None:
+    Path("data/source/climb/there.csv").mkdir()
+    file = text("there.csv", "grade,holds\n6A+,A5 C9 K18\n")
+    with pytest.raises(WinnowError, match=r"there\.csv exists already"):
+        carry_out(plan("climb", [file]))
+
+
 @pytest.mark.parametrize("broken", ["dvc", "params", "copy"])
 def test_on_a_failure_everything_is_as_before(
     here: list[list[str]], workspace: Path, monkeypatch: pytest.MonkeyPatch, broken: str

@@ -402,6 +402,22 @@ def test_an_article_cannot_close_its_delimiter(definition: Definition) -> None:
     assert attack.user.split("\n").count(other) == 2, "its own lines, and nothing in the article, delimit it"
 
 
+def test_what_each_check_of_bias_shows_of_an_article(definition: Definition) -> None:
+    """The article's text between its two lines, as a server reads it."""
+
+    def shown(variant: Any, content: str = "A school.\nIt opened.") -> str:
+        text = question(definition, "Town", content, max_characters=12, variant=variant).user
+        mark = text.rpartition("\n")[2]
+        return text.split(f"\n{mark}\n", 1)[1].removesuffix(f"\n{mark}")
+
+    cut = "A school.\nIt"
+    assert shown("plain") == shown("reversed") == shown("repeat") == f"Town\n\n{cut}"
+    assert shown("doubled") == f"Town\n\n{cut}\n\n{cut}"
+    before, _, added = shown("injected").rpartition("\n\n")
+    assert before == f"Town\n\n{cut}"
+    assert "10" in added
+
+
 def test_requests_whose_answer_was_lost_count_as_spent(here: Programs, definition: Definition) -> None:
     with OracleServer(good(definition), {"closed": 1.0}) as server:
         given = settings(server, retries=9, concurrency=1, max_tokens=100)

@@ -104,9 +104,10 @@ def test_a_line_that_is_no_example_is_named(
         assert "examples.jsonl" in str(caught.value)
         if bad == {**right, **change}:
             assert message in str(caught.value)
-    off = {**right, "scores": {**right["scores"], "agency": 11}}
-    with pytest.raises(SourceError, match="agency is 11.*outside 0 to 10"):
-        with_examples([right, off])
+    for score in (11, -1):
+        off = {**right, "scores": {**right["scores"], "agency": score}}
+        with pytest.raises(SourceError, match=f"agency is {score}.*outside 0 to 10"):
+            with_examples([right, off])
 
 
 def test_an_article_that_the_prompt_shows_is_in_no_sample(here: Programs, definition: Definition) -> None:

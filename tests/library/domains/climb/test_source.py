@@ -159,6 +159,7 @@ def test_what_is_written_for_the_app_is_read_back_as_it_was(tmp_path: Path) -> N
     assert found.routes[["board", "angle", "grade"]].to_numpy().tolist() == [[*row[:3]] for row in asked]
     for (_, own), (*_, expected) in zip(found.holds.groupby("row"), asked, strict=True):
         assert sorted(zip(own["hold"], own["role"], strict=True)) == sorted(expected)
+    assert [row["name"] for row in json.loads(path.read_text())["data"]] == ["winnow 1", "winnow 2"]
     first = json.loads(path.read_text())["data"][0]
     assert first["moonBoardConfigurationId"] == APP["moonBoardConfigurationId"]
     assert first["holdsetup"] == APP["holdsetup"]

@@ -44,6 +44,13 @@ def test_the_angle_is_found(degrees: float) -> None:
     assert measure(PAGE)["angle"] == 0
 
 
+def test_where_there_is_nothing_the_detail_of_it_is_0() -> None:
+    assert measure(np.full((200, 200), 250, np.uint8))["laplacian_ink"] == 0, "no ink"
+    specks = np.full((200, 200), 250, np.uint8)
+    specks[::2, ::2] = 0
+    assert measure(specks)["laplacian_paper"] == 0, "no pixel of paper that no ink touches"
+
+
 def test_the_dots_of_a_picture_are_no_small_text() -> None:
     """A halftone picture has more dots than the page has letters; small text stays small beside it."""
     rows, columns = (np.arange(length) % 6 < 3 for length in (240, 420))
