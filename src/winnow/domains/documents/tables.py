@@ -200,8 +200,8 @@ class Explained(Table):
     """Test images with the largest errors, and the heat map of what lowers their score."""
 
     image_id: Series[str] = pa.Field(unique=True)
-    true_score: Series[float]
-    score: Series[float]
+    true_score: Series[float] = pa.Field(ge=0, le=1)
+    score: Series[float] = pa.Field(ge=0, le=1)
     found: Series[str] = pa.Field(description="predicted severities of the worst issues")
     truth: Series[str] = pa.Field(description="true severities of the worst issues")
     png: Series[object] = pa.Field(description="the page, reduced")

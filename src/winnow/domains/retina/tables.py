@@ -46,7 +46,7 @@ class QualityLimits(Table):
 
     min_brightness: Series[float]
     max_brightness: Series[float]
-    min_retina_share: Series[float]
+    min_retina_share: Series[float] = pa.Field(ge=0, le=1)
     min_sharpness: Series[float]
     max_hash_distance: Series[int]
 

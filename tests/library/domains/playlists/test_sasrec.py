@@ -1,9 +1,11 @@
 """SASRec reads the order, learns what comes next, and never sees what comes after."""
 
 import numpy as np
+import pytest
 import torch
 
 from tests.library.domains.playlists import small
+from winnow.domains.playlists.evaluation import sasrec
 from winnow.domains.playlists.evaluation.sasrec import HISTORY, SASRec, fit_sasrec, scorer
 from winnow.domains.playlists.model.sequences import Sequences, sequences_from
 from winnow.recommend.evaluation_set import evaluation_set
@@ -65,3 +67,15 @@ def test_a_list_of_one_track_and_an_empty_one_are_no_error() -> None:
     model = SASRec(np.ones(small.TRACKS, dtype=np.int64), 8)
     empty = sequences_from([np.zeros(0, dtype=np.int64), given.track[:1]], small.TRACKS)
     assert torch.isfinite(scorer(model, empty)(np.arange(2))).all()
+
+
+def test_training_ends_five_epochs_after_the_best_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = cycles(40)
+    owner, last = np.arange(len(train)), train.track[train.indptr[1:] - 1]
+    graph = build_graph((np.repeat(owner, 6), train.track), (len(train), TRACKS))
+    held = evaluation_set(graph, hidden=(owner, (last + 1) % TRACKS), known=(np.repeat(owner, 6), train.track))
+    told = iter([0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.35, 0.1, 0.3, 0.3, 0.3, 0.3, 0.9])
+    monkeypatch.setattr(sasrec, "recall_at", lambda *_: np.array([next(told)]))
+    found = fit_sasrec(train, held, dim=8, epochs=30, learning_rate=0.01, seed=1, block=16)
+    assert found.epoch == 7, "three epochs without a better one end nothing"
+    assert next(told) == 0.9, "and five do"

@@ -1,0 +1,159 @@
+"""The domain's recommenders beside implicit's and Cornac's: `python -m benchmarks.sessions.peers FOLDER`.
+
+Needs `uv pip install --no-deps implicit==0.7.3 cornac==3.0.1 powerlaw`. FOLDER becomes a clone with the data of
+`$WINNOW_SHARED_DATA/sessions`. HetRec's training rows under the preset lastfm, Recall@10 of all test users by the same
+ranking, two threads on either side. Rivals have the same settings on both sides. The network is trained and judged by
+DVC; BPR has as much time as that training to find its settings on the validation songs, one after the other.
+Results: `benchmarks/sessions/results/peers.json`.
+"""
+
+import itertools
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cornac
+import numpy as np
+from implicit.als import AlternatingLeastSquares
+from implicit.bpr import BayesianPersonalizedRanking
+from implicit.nearest_neighbours import CosineRecommender
+from threadpoolctl import threadpool_limits
+
+from benchmarks.measure import clone, report, run
+from benchmarks.sessions.baselines import recall, split, to_find
+from benchmarks.sessions.quality import LASTFM
+from winnow.recommend.baselines import Fitted, fit_als, fit_ease, fit_item_knn
+from winnow.recommend.evaluation_set import EvaluationSet
+from winnow.recommend.graph import matrix_of
+
+THREADS = 2
+SEEDS = (1, 2, 3)
+FACTORS, RIDGE, ALPHA, ROUNDS = 200, 100.0, 20.0, 10
+NEIGHBOURS, L2 = 200, 150.0
+BPR: dict[str, tuple[float, ...]] = {
+    "factors": (64, 128, 200),
+    "learning_rate": (0.01, 0.03, 0.1),
+    "regularization": (0.001, 0.01, 0.1),
+    "iterations": (50, 100, 200, 400),
+}
+
+
+def dense(users: Any, items: Any) -> Fitted:
+    """Scores by the product of factors; the users are the graph's own, in its order."""
+    scores = np.asarray(users) @ np.asarray(items).T
+    return lambda known: scores[: known.shape[0]]
+
+
+def implicit_als(train: Any, seed: int) -> Fitted:
+    """Its confidence is alpha times the value, ours 1 + alpha."""
+    model = AlternatingLeastSquares(
+        FACTORS, RIDGE, alpha=ALPHA + 1, iterations=ROUNDS, random_state=seed, num_threads=THREADS, use_gpu=False
+    )
+    model.fit(train, show_progress=False)
+    return dense(model.user_factors, model.item_factors)
+
+
+def implicit_item_knn(train: Any) -> Fitted:
+    model = CosineRecommender(NEIGHBOURS + 1, num_threads=THREADS)  # an item is its own first neighbour
+    model.fit(train, show_progress=False)
+    similar = model.similarity.copy()
+    similar.setdiag(0)
+    return lambda known: (known @ similar).toarray()
+
+
+def cornac_ease(train: Any) -> Fitted:
+    pairs = zip(*train.nonzero(), itertools.repeat(1.0), strict=False)
+    data = cornac.data.Dataset.build(pairs)
+    model = cornac.models.EASE(lamb=L2, posB=False, verbose=False).fit(data)
+    items = np.array([data.iid_map.get(item, -1) for item in range(train.shape[1])])
+    weights = np.where((items >= 0)[:, None] & (items >= 0), np.asarray(model.B)[items][:, items], 0)
+    return lambda known: np.asarray(known @ weights)
+
+
+def bpr(train: Any, **settings: Any) -> Fitted:
+    model = BayesianPersonalizedRanking(**settings, random_state=0, num_threads=THREADS, use_gpu=False)
+    model.fit(train, show_progress=False)
+    return dense(model.user_factors, model.item_factors)
+
+
+def bpr_within(seconds: float, train: Any, val: EvaluationSet) -> dict[str, Any]:
+    """The settings that are best on validation among those that were tried within so many seconds, drawn."""
+    grid = [dict(zip(BPR, values, strict=True)) for values in itertools.product(*BPR.values())]
+    random.Random(0).shuffle(grid)
+    best: dict[str, Any] = {}
+    began = time.perf_counter()
+    tried = 0
+    for settings in grid:
+        chosen = {name: int(value) if value >= 1 else value for name, value in settings.items()}
+        value = recall(bpr(train, **chosen), val, 10)
+        tried += 1
+        if value > best.get("validation_recall_at_10", -1):
+            best = {"settings": chosen, "validation_recall_at_10": value}
+        if time.perf_counter() - began > seconds:
+            break
+    return best | {"tried": tried, "of": len(grid), "seconds": round(time.perf_counter() - began, 1)}
+
+
+def measured(fit: Callable[..., Fitted], test: EvaluationSet, *seeds: int) -> dict[str, Any]:
+    """Median seconds to fit, and the mean test Recall@10 over the seeds; once where there are none."""
+    seconds, found = [], []
+    for seed in seeds or (None,):
+        began = time.perf_counter()
+        score = fit() if seed is None else fit(seed)
+        seconds.append(time.perf_counter() - began)
+        found.append(recall(score, test, 10))
+    return {"seconds": round(float(np.median(seconds)), 2), "test_recall_at_10": round(float(np.mean(found)), 4)}
+
+
+def main() -> None:
+    copy = Path(sys.argv[1])
+    if not copy.exists():
+        clone(copy)
+    splits, shape = split(copy, LASTFM, "lastfm", {})
+    val, test = (to_find(splits, shape, side, ["train"]) for side in ("val", "test"))
+    train = matrix_of(val.graph).tocsr()
+    with threadpool_limits(THREADS):
+        pairs = {
+            "als": (
+                measured(
+                    lambda seed: fit_als(
+                        train, factors=FACTORS, ridge=RIDGE, alpha=ALPHA, rounds=ROUNDS, seed=seed
+                    ),
+                    test,
+                    *SEEDS,
+                ),
+                measured(lambda seed: implicit_als(train, seed), test, *SEEDS),
+                "implicit",
+            ),
+            "item_knn": (
+                measured(lambda: fit_item_knn(train, neighbours=NEIGHBOURS, shrink=0), test),
+                measured(lambda: implicit_item_knn(train), test),
+                "implicit",
+            ),
+            "ease": (
+                measured(lambda: fit_ease(train, l2=L2, items=train.shape[1]), test),
+                measured(lambda: cornac_ease(train), test),
+                "cornac",
+            ),
+        }
+        rivals = {
+            name: {"winnow": own, library: other, "ratio": round(own["seconds"] / other["seconds"], 3)}
+            for name, (own, other, library) in pairs.items()
+        }
+        report("sessions/peers", {"rivals": rivals})
+        run(["dvc", "repro", "weight@sessions"], copy)
+        seconds = run(["dvc", "repro", "train@sessions"], copy)
+        found = bpr_within(seconds, train, val)
+        found["test_recall_at_10"] = recall(bpr(train, **found["settings"]), test, 10)
+    run(["dvc", "repro", "evaluate@sessions"], copy)
+    judgement = json.loads((copy / "metrics/sessions/judgement.json").read_text())
+    network = {"seconds": round(seconds, 1), "test_recall_at_10": judgement["recall_at_10"]}
+    report("sessions/peers", {"rivals": rivals, "network": network, "implicit_bpr": found})
+
+
+if __name__ == "__main__":
+    main()
