@@ -18,6 +18,7 @@ from winnow.pipeline.checkout import check_code_location
 from winnow.pipeline.digests import check_code_unchanged
 from winnow.pipeline.errors import ParamsError, SourceError, TableError, WinnowError, from_os_error
 from winnow.pipeline.files import JUDGEMENT, folder_digest, is_watched, write_json
+from winnow.pipeline.leaving import without_teardown
 from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.parent import orphaned, started_by_dvc
 from winnow.pipeline.section import Section
@@ -236,6 +237,7 @@ def run_stage(main: Callable[[Stage[C, P]], None]) -> None:
     )
 
 
+@without_teardown()
 def run_program(module: str, run: Callable[[], None], title: str, consequence: str) -> None:
     """Run a program of `stages/` that has the option `--debug` alone: an error ends in its message and exit code 1.
 
