@@ -303,7 +303,7 @@ def test_a_stopped_scoring_of_a_folder_is_begun_anew_when_a_text_has_changed(tmp
 
 def test_a_resumed_run_remembers_the_lines_that_were_refused(here: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     here.run("train")
-    lines = ["{broken", *(json.dumps({"id": n, "content": "a school"}) for n in range(20))]
+    lines = ["{broken", *(json.dumps({"id": n, "content": "a school"}) for n in range(20)), "{broken"]
     Path("in.jsonl").write_text("\n".join(lines) + "\n")
     monkeypatch.setattr(inference, "BLOCK", 5)
     turns, score = iter(range(2)), TrainedScorer.score
@@ -318,8 +318,10 @@ def test_a_resumed_run_remembers_the_lines_that_were_refused(here: Programs, mon
         CliRunner().invoke(app, ["score", "in.jsonl", "--out", "out.jsonl"])
     done = CliRunner().invoke(app, ["score", "in.jsonl", "--out", "out.jsonl"])
     assert '"already_scored": 9' in done.output
-    assert '"refused": 1' in done.output
+    assert '"refused": 2' in done.output
     assert done.exit_code == 1
+    scored = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [row["row"] for row in scored if "error" in row] == [1, 22], "lines of the file, not of this run"
 
 
 @pytest.mark.parametrize("damage", [b"\x00" * 40 + b"\n", b'{"id": "b"\n', b'["id"]\n', b'{"id": "b"'])
