@@ -122,7 +122,12 @@ def test_who_has_no_prompt_to_revise_is_not_told_to_revise_it(oracle_name: str, 
     outcome: Any = SimpleNamespace(**told, oracle=oracle_name)
     with pytest.raises(PromptRefusedError) as caught:
         require_pass(outcome)
-    assert caught.value.what.splitlines()[1:] == ["    one", "    two"], "a line each"
+    first, *reasons = caught.value.what.splitlines()
+    assert reasons == ["    one", "    two"], "a line each"
+    assert first.endswith("nothing more was asked:")
+    with pytest.raises(PromptRefusedError) as again:
+        require_pass(outcome, are_reasons_told=True)
+    assert again.value.what == first.removesuffix(":")
     assert cure in caught.value.fix
     assert ("prompt.md" in caught.value.fix) == (oracle_name == "gpt/0")
 

@@ -49,6 +49,7 @@ def test_a_worst_article_has_its_own_scores() -> None:
     assert second.title == "a1", "without a title it is known by its id"
     own = test[test["article_id"] == "a3"].sort_values("dimension")
     assert first.table is not None
+    assert list(first.table.head) == ["dimension", "label", "model"]
     assert [row[1:] for row in first.table.rows] == [
         [f"{true:.1f}", f"{said:.1f}"] for true, said in own[["true", "predicted"]].to_numpy()
     ]
