@@ -32,6 +32,15 @@ def test_the_closure_follows_imports_but_stops_at_params() -> None:
     assert import_closure(graph, "stages.a.train") == {"stages.a.train", "winnow.used", "winnow.deep"}
 
 
+def test_every_program_depends_on_the_kernels_that_its_package_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`stages/__init__.py` decides the bits of every result; an import of its modules does not name it."""
+    monkeypatch.chdir(ROOT)
+    found = code.program_digests()
+    assert len(found) == 8 * len(domain_names())
+    expected = source_digest(Path("stages/__init__.py").read_text(encoding="utf-8"))
+    assert {digests["stages"] for digests in found.values()} == {expected}
+
+
 def test_the_digest_of_a_module_is_of_the_code_that_its_values_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kept features were used again after the code that computes them was edited."""
 
