@@ -75,6 +75,15 @@ def test_everything_else_counts(old: str, new: str) -> None:
     assert source_digest(SOURCE.replace(old, new)) != source_digest(SOURCE)
 
 
+def test_where_a_block_ends_counts() -> None:
+    """The same words in the same order, of which the last line runs always, or only where `a` holds."""
+    inside, outside = "if a:\n    b()\n    c()\n", "if a:\n    b()\nc()\n"
+    assert source_digest(inside) != source_digest(outside)
+    nested = "for a in b:\n    if a:\n        c()\n    d()\n"
+    assert source_digest(nested) != source_digest(nested.replace("    d()", "        d()"))
+    assert source_digest(inside.replace("    ", "\t")) == source_digest(inside), "however wide it is"
+
+
 def test_only_sources_not_seen_before_are_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
