@@ -9,31 +9,45 @@ from winnow.images import memory
 from winnow.images.parallel import map_images
 
 
-def test_no_more_pixels_are_decoded_at_once_than_fit() -> None:
-    """The sum is taken here, by threads that each stand for a core."""
-    now = most = 0
-    lock = threading.Lock()
+class Decoder:
+    """Claims so many pixels and holds them for a while; the most at a time are counted here."""
 
-    def decode(pixels: int) -> int:
-        nonlocal now, most
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+
+    def __call__(self, pixels: int) -> int:
         memory.claim(pixels)
-        with lock:
-            now += pixels
-            most = max(most, now)
+        with self.lock:
+            self.now += pixels
+            self.most = max(self.most, self.now)
         time.sleep(0.01)
-        with lock:
-            now -= pixels
+        with self.lock:
+            self.now -= pixels
         return pixels
 
-    sizes = [memory.AT_ONCE // 2, memory.AT_ONCE // 2, memory.AT_ONCE // 4, 10] * 3
+
+SIZES = [memory.AT_ONCE // 2, memory.AT_ONCE // 2, memory.AT_ONCE // 4, 10] * 3
+
+
+def test_no_more_pixels_are_decoded_at_once_than_fit() -> None:
+    """By threads that each stand for a core."""
+    decode = Decoder()
     found: list[int] = []
-    threads = [threading.Thread(target=lambda size=size: found.append(memory.shared(decode, size))) for size in sizes]
+    threads = [threading.Thread(target=lambda size=size: found.append(memory.shared(decode, size))) for size in SIZES]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert sorted(found) == sorted(sizes), "every image gets its turn"
-    assert memory.AT_ONCE // 2 < most <= memory.AT_ONCE
+    assert sorted(found) == sorted(SIZES), "every image gets its turn"
+    assert memory.AT_ONCE // 2 < decode.most <= memory.AT_ONCE
+
+
+def test_images_that_are_decoded_in_parallel_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("winnow.images.parallel.os.sched_getaffinity", lambda _: range(8), raising=False)
+    decode = Decoder()
+    assert list(map_images(decode, SIZES)) == SIZES
+    assert memory.AT_ONCE // 2 < decode.most <= memory.AT_ONCE
 
 
 def test_an_image_that_fails_gives_its_place_back() -> None:

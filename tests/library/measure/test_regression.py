@@ -6,7 +6,14 @@ from scipy import stats
 from sklearn import metrics
 
 from winnow.measure.direction import higher_is_better
-from winnow.measure.regression import accuracy_within, mae, pearson_correlation, rmse, spearman_correlation
+from winnow.measure.regression import (
+    accuracy_within,
+    mae,
+    pearson_correlation,
+    rmse,
+    spearman_correlation,
+    spearman_correlations,
+)
 
 RNG = np.random.default_rng(0)
 TRUE = RNG.normal(size=50).round(1)
@@ -23,6 +30,18 @@ def test_the_tolerance_is_included() -> None:
     assert accuracy_within([1, 2, 5, 3], [1, 3, 3, 3], 0) == 0.5
     assert accuracy_within([1, 2, 5, 3], [1, 3, 3, 3], 1) == 0.75
     assert accuracy_within([0.5, 1.75], [0.0, 1.0], 0.5) == 0.5
+
+
+@pytest.mark.parametrize("levels", [2, 3, 50])
+def test_rank_correlations_of_resamples_are_those_of_the_rows_written_out(levels: int) -> None:
+    """Each row as often as it is drawn; with two and three levels nearly all rows are tied."""
+    rng = np.random.default_rng(levels)
+    first, second = rng.integers(levels, size=(2, 30))
+    second = np.where(rng.random(30) < 0.5, first, second)
+    counts = rng.multinomial(30, np.full(30, 1 / 30), size=20)
+    expected = [stats.spearmanr(np.repeat(first, each), np.repeat(second, each)).statistic for each in counts]
+    assert spearman_correlations(first, second, counts) == pytest.approx(np.array(expected))
+    assert spearman_correlations(first, np.ones(30), counts) == pytest.approx(np.full(20, np.nan), nan_ok=True)
 
 
 def test_correlations_agree_with_numpy_and_scipy() -> None:
