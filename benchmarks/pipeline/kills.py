@@ -1,9 +1,10 @@
 """Killed at a random moment and run again: is `dvc.lock` that of a run which nobody disturbed?
 
-python -m benchmarks.pipeline.kills [--kills 40] [--seed 0] [--jobs 1] [DOMAIN ...]
+python -m benchmarks.pipeline.kills [--kills 40] [--seed 0] [--jobs 1] [--resume] [DOMAIN ...]
 
 Each kill takes the next domain, and by turns one process or two, and all programs or DVC alone: what it started goes
 on as an orphan. The moment is drawn from the time that an undisturbed run takes. All with the domain's preset `tiny`.
+`winnow run` runs again: it drops a file of locks that the kill has cut off, at which `dvc repro` alone stops.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.measure import clone, report
+from benchmarks.measure import clone, kept, report
 from winnow.domains.load import domain_names
 from winnow.pipeline import presets
 
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--resume", action="store_true", help="after the kills that the results file has")
     parser.add_argument("domains", nargs="*", help="such as climb (default: all)")
     options = parser.parse_args()
     kinds = list(product((False, True), (1, 2), options.domains or domain_names()))
@@ -66,14 +68,15 @@ def main() -> None:
         for alone, devices, domain in (kinds[number % len(kinds)] for number in range(options.kills))
     ]
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(options.jobs) as pool:
-        pairs = sorted({(kill.domain, kill.devices) for kill in kills})
+        done = [Kill(**each) for each in kept("pipeline/kills").get("all", [])] if options.resume else []
+        left = kills[len(done) :]
+        pairs = sorted({(kill.domain, kill.devices) for kill in left})
         undisturbed = dict(zip(pairs, pool.map(partial(run_undisturbed, Path(name)), pairs), strict=True))
-        done: list[Kill] = []
-        for kill in pool.map(partial(killed_and_run_again, Path(name), undisturbed), range(len(kills)), kills):
+        for kill in pool.map(partial(killed_and_run_again, Path(name), undisturbed), range(len(left)), left):
             done.append(kill)
             print(f"{len(done)}/{len(kills)} {kill}", file=sys.stderr, flush=True)
             report("pipeline/kills", {"seed": options.seed, **counts(done), "all": [asdict(each) for each in done]})
-    sys.exit(int(not all(kill.equal for kill in kills)))
+    sys.exit(int(not all(kill.equal for kill in done)))
 
 
 def counts(kills: Sequence[Kill]) -> dict[str, Any]:
@@ -99,10 +102,10 @@ def cold_copy(folder: Path, domain: str, devices: int) -> Path:
     return copy
 
 
-def start(copy: Path, domain: str) -> "subprocess.Popen[bytes]":
+def start(copy: Path, *command: str) -> "subprocess.Popen[bytes]":
     with (copy / ".output.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "dvc", "repro", f"plot@{domain}"],
+            command,
             cwd=copy,
             env={**os.environ, "PYTHONPATH": "src"},
             stdout=log,
@@ -113,9 +116,9 @@ def start(copy: Path, domain: str) -> "subprocess.Popen[bytes]":
 
 def finish(copy: Path, domain: str) -> Mapping[str, Any]:
     """Run to the end; gives the domain's stages of dvc.lock."""
-    code = start(copy, domain).wait(PATIENCE)
+    code = start(copy, str(Path(sys.executable).with_name("winnow")), "run", domain).wait(PATIENCE)
     if code:
-        sys.exit(f"dvc repro plot@{domain} ended with {code} in {copy}:\n{(copy / '.output.log').read_text()}")
+        sys.exit(f"winnow run {domain} ended with {code} in {copy}:\n{(copy / '.output.log').read_text()}")
     stages = yaml.safe_load((copy / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     return {name: entry for name, entry in stages.items() if name.endswith(f"@{domain}")}
 
@@ -132,7 +135,7 @@ def killed_and_run_again(
 ) -> Kill:
     copy = cold_copy(folder / str(number), kill.domain, kill.devices)
     expected = undisturbed[kill.domain, kill.devices]
-    running = start(copy, kill.domain)
+    running = start(copy, sys.executable, "-m", "dvc", "repro", f"plot@{kill.domain}")
     time.sleep(expected.seconds * kill.share)
     if kill.alone:
         running.kill()
