@@ -1,12 +1,14 @@
 """How a program is started: its options, its kernels, and whose code it runs."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 from stages import KERNELS
+from tests.conftest import ROOT
 from tests.pipeline.conftest import Clone
 
 SEEN = """\
@@ -75,6 +77,15 @@ def test_programs_run_their_workspace_s_code_with_the_kernels_set(
     assert found["library"].startswith(str(clone.root)), found["library"]
     assert (".dvc/tmp" in found["library"]) == bool(where)
     assert clone.hashes("data/climb/weight") == finished.hashes("data/climb/weight")
+
+
+def test_the_kernels_are_set_whatever_the_shell_says() -> None:
+    code = "import os, json, stages; print(json.dumps({name: os.environ[name] for name in stages.KERNELS}))"
+    environment = {**os.environ, **dict.fromkeys(KERNELS, "of the shell")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT, env=environment
+    )
+    assert json.loads(done.stdout) == KERNELS
 
 
 def test_ctrl_c_before_a_program_begins_names_the_program() -> None:

@@ -1,12 +1,20 @@
-"""How one of a training's several processes ends: at once, with the exit code that it would have had."""
+"""How one of a training's several processes ends: at once, with its own exit code, and not after its launcher."""
 
 import atexit
 import os
+import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from winnow.pipeline.parent import LAUNCHER
+
+LOOKS = 0.2
+"""seconds between two looks at whether the launcher still runs"""
 
 
 @contextmanager
@@ -15,11 +23,12 @@ def without_teardown() -> Iterator[None]:
 
     Threads of gloo, which joins the processes, may still run then, and abort a process that has done all its work
     (https://github.com/pytorch/pytorch/issues/190489). What is registered with `atexit` runs. A process that is alone
-    ends as ever.
+    ends as ever. When the launcher is killed, this process ends too, as if it had been killed with it.
     """
     if "LOCAL_RANK" not in os.environ:  # set by torchrun and by `learn.launch`
         yield
         return
+    threading.Thread(target=_end_with_launcher, daemon=True).start()
     code: Any = 0
     try:
         yield
@@ -35,3 +44,15 @@ def without_teardown() -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code or 0)
+
+
+def _end_with_launcher() -> None:
+    """
+    End this process once its launcher has ended: nobody else would.
+
+    The processes meet at the launcher. Without it they would wait there for half an hour, and hold the training's lock.
+    """
+    launcher = int(os.environ.get(LAUNCHER, os.getppid()))
+    while os.getppid() == launcher:
+        time.sleep(LOOKS)
+    os._exit(128 + signal.SIGKILL)

@@ -1,5 +1,6 @@
 """What a kill leaves behind in DVC's folder, and what is not to be touched."""
 
+import io
 import json
 import os
 import subprocess
@@ -10,7 +11,8 @@ import psutil
 import pytest
 
 from tests.library.compare.conftest import git
-from winnow.workspace.run import BEFORE, LOCK, RWLOCK, repair_locks, results_table
+from winnow.pipeline.errors import WinnowError
+from winnow.workspace.run import BEFORE, LOCK, RWLOCK, repair_locks, results_table, run_domains
 
 
 @pytest.fixture
@@ -57,6 +59,26 @@ def test_a_lock_that_was_cut_off_is_brought_back_and_one_that_git_brought_stays(
         repair_locks()
         assert LOCK.read_text() == expected, left
         assert ("was cut off" in capsys.readouterr().err) == (expected == more)
+
+
+@pytest.mark.parametrize("end", ["exit 1", "kill -KILL $$", "kill -TERM $$"])
+def test_a_domain_whose_dvc_fails_or_is_killed_is_named_after_the_others_have_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    BEFORE.parent.mkdir(parents=True)
+    dvc = f'case "$*" in *tides*) {end};; *lakes*) echo "Running stage";; esac'
+    monkeypatch.setattr("winnow.workspace.run.REPRO", ("sh", "-c", dvc, "dvc"))
+    shown, out = [], io.StringIO()
+    with pytest.raises(WinnowError) as raised:
+        run_domains(["tides", "lakes"], 1, lambda: shown.append("results"), out)
+    assert raised.value.what == "1 of 2 domains failed: tides"
+    assert raised.value.fix is not None
+    assert "`winnow run tides`" in raised.value.fix
+    assert shown == ["results"]
+    assert out.getvalue() == "lakes │ Running stage\n"
+    run_domains(["lakes"], 1, lambda: shown.append("again"), out)
+    assert shown == ["results", "again"]
 
 
 @pytest.mark.parametrize(

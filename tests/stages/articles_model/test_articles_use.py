@@ -616,6 +616,9 @@ def test_publish_says_who_is_logged_in_and_uploads_model_and_card(
     refused = publish()
     assert "no one is logged in" in refused.exception.what
     assert len(sent) == 4
+    monkeypatch.setattr(Hub, "user", "someone")
+    assert "uploaded to" in publish().stdout
+    assert sent[4][1] == ("someone/judge", False, True), "public, as --private was not given"
     wrong = CliRunner().invoke(winnow, ["publish", "articles", "--repo", "judge", "--dry-run"])
     assert "no name of a repository" in wrong.exception.what  # type: ignore[union-attr]
 
