@@ -4,7 +4,9 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from winnow.learn import loop
 from winnow.learn.settings import TrainingSettings
@@ -12,24 +14,25 @@ from winnow.learn.task import Task
 from winnow.pipeline.params import Runtime
 
 
-def epoch_seconds(task: Task, settings: TrainingSettings) -> float:
+def epoch_seconds(task: Task, settings: TrainingSettings, steps: int = 0) -> float:
     """
-    Processor seconds of one epoch from its first batch to its last: what else runs on the machine does not count.
+    Processor seconds of one epoch, or of so many steps of it: what else runs on the machine does not count.
 
     Validation, checkpoints and curves, which a bare loop lacks, are not part of it.
     """
+    settings = settings.model_copy(update={"eval_every": steps})
     seconds: list[float] = []
     train = loop._Run.train
 
-    def timed(run: loop._Run, *arguments: object, **named: object) -> dict[str, float]:
+    def timed(run: loop._Run, *arguments: object, **named: object) -> NoReturn:
         began = time.process_time()
-        means = train(run, *arguments, **named)  # type: ignore[arg-type]
+        train(run, *arguments, **named)  # type: ignore[arg-type]
         seconds.append(time.process_time() - began)
-        return means
+        raise SystemExit  # the rest of the training is not timed
 
     loop._Run.train = timed  # type: ignore[method-assign]
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, suppress(SystemExit):
             loop.fit(
                 task,
                 settings,

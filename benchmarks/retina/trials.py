@@ -1,12 +1,13 @@
 """
 What might help on IDRiD's grouped folds and is not an option: tried on the validation sides alone, whatever came of it.
 
-    python -m benchmarks.retina.trials FOLDER
+    python -m benchmarks.retina.trials FOLDER [ROW ...]
 
 Every row is the preset `idrid` with one change, trained anew on each of the five folds that keep patients together:
 CORN's head, two views, local contrast, one colour for all photographs, the mean of four tiles' features beside the
-whole eye's. Others are made of the predictions: the mean of the probabilities of both heads or of two rows, and the
-mean over the photographs of one patient. FOLDER is that of `benchmarks.retina.folds`. Nothing of the test side is read.
+whole eye's, the last blocks trained at a tenth of the rate with averaged weights. Others are made of the predictions:
+the mean of the probabilities of both heads or of two rows, and the mean over the photographs of one patient. FOLDER is
+that of `benchmarks.retina.folds`. Nothing of the test side is read.
 """
 
 import argparse
@@ -134,6 +135,15 @@ def told(folds: list[pd.DataFrame]) -> dict[str, Any]:
 
 TWO_VIEWS = {"retina.train.network.views": 2}
 """Patched networks make their features anew in every fold: with two views instead of the preset's eight."""
+LAST_BLOCKS = {
+    "retina.train.network.head": "softmax",
+    "retina.train.loss.label_spread": 0.5,
+    "retina.train.network.views": 8,
+    "retina.train.network.frozen_blocks": 12,
+    "retina.train.network.pooled_blocks": [12, 15, 16],
+    "retina.train.backbone_lr_factor": 0.1,
+    "retina.train.ema_decay": 0.99,
+}
 WORKSPACES: list[tuple[Callable[[], AbstractContextManager[Any]], dict[str, dict[str, Any]]]] = [
     (
         nullcontext,
@@ -141,6 +151,7 @@ WORKSPACES: list[tuple[Callable[[], AbstractContextManager[Any]], dict[str, dict
             "preset": {},
             "corn": {"retina.train.network.head": "corn", "retina.train.loss.label_spread": 0.0},
             "two_views": TWO_VIEWS | {"retina.train.network.head": "softmax", "retina.train.loss.label_spread": 0.5},
+            "last_blocks": LAST_BLOCKS,
         },
     ),
     (nullcontext, {"local_contrast": {"retina.ingest.contrast": True}}),
@@ -152,24 +163,30 @@ WORKSPACES: list[tuple[Callable[[], AbstractContextManager[Any]], dict[str, dict
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=lambda text: Path(text).resolve())
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="such as tiles (default: all)")
     options = parser.parse_args()
     os.chdir(ROOT)
     found = {}
-    for around, rows in WORKSPACES:
+    for around, every in WORKSPACES:
+        rows = {name: changes for name, changes in every.items() if not options.rows or name in options.rows}
+        if not rows:
+            continue
         with tempfile.TemporaryDirectory() as scratch, around():
             os.chdir(workspace(Path(scratch) / "workspace", options.data))
             for name, changes in rows.items():
                 found[name] = predictions(overrides("idrid") | changes)
                 merge("retina/idrid_trials", {name: told(found[name])})
             os.chdir(ROOT)
-    whole = found["preset"]
     made = {
-        "both_heads": mean_of(whole, found["corn"]),
-        "both_eyes": [of_patients(rows) for rows in whole],
-        "with_one_colour": mean_of(found["two_views"], found["one_colour"]),
-        "with_tiles": mean_of(found["two_views"], found["tiles"]),
+        "both_heads": ("preset", "corn"),
+        "with_last_blocks": ("preset", "last_blocks"),
+        "with_one_colour": ("two_views", "one_colour"),
+        "with_tiles": ("two_views", "tiles"),
     }
-    merge("retina/idrid_trials", {name: told(rows) for name, rows in made.items()})
+    means = {name: mean_of(*(found[row] for row in of)) for name, of in made.items() if set(of) <= set(found)}
+    if "preset" in found:
+        means["both_eyes"] = [of_patients(rows) for rows in found["preset"]]
+    merge("retina/idrid_trials", {name: told(rows) for name, rows in means.items()})
 
 
 if __name__ == "__main__":
