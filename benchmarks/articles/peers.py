@@ -4,9 +4,9 @@ The scorer beside transformers' Trainer: the same articles and language model, t
     python -m benchmarks.articles.peers
 
 Both train the small language model of the domain's default, on its tokenizer, with its batch size, learning rate,
-warm-up and cosine. The Trainer's network is transformers' own for regression (`AutoModelForSequenceClassification`), on labels
-of mean 0 and deviation 1, batches by length, the epoch of the lowest validation loss; it trains for as many epochs as
-fit into the processor time of the domain's train program, imports included.
+warm-up and cosine. The Trainer's network is transformers' own for regression (`AutoModelForSequenceClassification`), on
+labels of mean 0 and deviation 1, batches by length, the epoch of the lowest validation loss; it trains for as many
+epochs as fit into the processor time of the domain's train program, imports included.
 """
 
 import os
