@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -46,7 +46,11 @@ def trainer(task: ScorerTask, sides: dict[str, list[dict[str, Any]]], folder: Pa
     params, tiny = task.params, task.params.network.tiny
     pad = task.tokenizer.pad_token_id
     config = Qwen2Config(
-        **{**task.build().backbone.config.to_dict(), "pad_token_id": pad, "num_labels": len(task.scoring.dimensions)},
+        **{
+            **cast("Any", task.build().backbone).config.to_dict(),
+            "pad_token_id": pad,
+            "num_labels": len(task.scoring.dimensions),
+        },
         problem_type="regression",
     )
     assert (config.hidden_size, config.num_hidden_layers) == (tiny.width, tiny.layers)
