@@ -29,6 +29,7 @@ class Claim(NamedTuple):
 
 
 LOOP = "a bare PyTorch loop"
+DOMAINS = ("articles", "climb", "documents", "playlists", "retina", "sessions")
 
 CLAIMS = (
     Claim(
@@ -56,6 +57,48 @@ CLAIMS = (
     Claim(
         "a training step of retina, loader included", LOOP,
         "retina/training", "ratio", "≥ 0.97", ("loop_ms_per_step", "bare_ms_per_step", "ms"),
+    ),
+    *(
+        Claim(
+            f"a training step of {domain}'s default, loader included", LOOP,
+            "pipeline/throughput", f"{domain}.ratio", "≥ 0.97",
+            (f"{domain}.loop_ms_per_step", f"{domain}.bare_ms_per_step", "ms"),
+        )
+        for domain in DOMAINS
+    ),
+    *(
+        Claim(
+            f"peak memory of {domain}'s training", LOOP,
+            "pipeline/throughput", f"{domain}.memory_ratio", "≤ 1.1",
+            (f"{domain}.loop_peak_mib", f"{domain}.bare_peak_mib", "MiB"),
+        )
+        for domain in DOMAINS
+    ),
+    Claim(
+        "climb: test perplexity, in the same processor time", "a GPT as nanoGPT trains one",
+        "climb/peers", "perplexity_over_peer", "≤ 1",
+        ("winnow.test_perplexity", "nanogpt_like.test_perplexity", ""),
+    ),
+    Claim(
+        "articles: test MAE, in the same processor time", "transformers' Trainer",
+        "articles/peers", "mae_over_peer", "≤ 1", ("winnow.test_mae", "transformers_trainer.test_mae", ""),
+    ),
+    Claim(
+        "playlists: test Recall@10, in the same processor time", "the best of implicit's item-kNN, ALS and BPR",
+        "playlists/peers", "recall_over_peer", "≥ 1", ("winnow.test_recall_at_10", "best_peer.test_recall_at_10", ""),
+    ),
+    Claim(
+        "sessions on HetRec: test Recall@10, in the same time", "implicit's BPR",
+        "sessions/peers", "recall_over_peer", "≥ 1",
+        ("network.test_recall_at_10", "implicit_bpr.test_recall_at_10", ""),
+    ),
+    *(
+        Claim(
+            f"{domain}: an epoch, from the second on", "torchvision's way from JPEG files, over winnow's",
+            "pipeline/image_loops", f"{domain}.epoch_ratio", "≥ 3",
+            (f"{domain}.torchvision_like.epoch_seconds", f"{domain}.winnow.epoch_seconds", "s"),
+        )
+        for domain in ("documents", "retina")
     ),
     Claim(
         "an epoch of sessions on Gowalla", "PyTorch Geometric's LightGCN",

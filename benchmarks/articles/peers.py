@@ -44,15 +44,9 @@ def trainer(task: ScorerTask, sides: dict[str, list[dict[str, Any]]], folder: Pa
     """A Trainer with the domain's values."""
     torch.manual_seed(task.params.seed)
     params, tiny = task.params, task.params.network.tiny
-    pad = task.tokenizer.pad_token_id
-    config = Qwen2Config(
-        **{
-            **cast("Any", task.build().backbone).config.to_dict(),
-            "pad_token_id": pad,
-            "num_labels": len(task.scoring.dimensions),
-        },
-        problem_type="regression",
-    )
+    labels, pad = len(task.scoring.dimensions), task.tokenizer.pad_token_id
+    values = cast("Any", task.build().backbone).config.to_dict()
+    config = Qwen2Config(**{**values, "pad_token_id": pad, "num_labels": labels, "problem_type": "regression"})
     assert (config.hidden_size, config.num_hidden_layers) == (tiny.width, tiny.layers)
     arguments = TrainingArguments(
         output_dir=str(folder),

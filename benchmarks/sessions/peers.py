@@ -2,9 +2,9 @@
 
 Needs `uv pip install --no-deps implicit==0.7.3 cornac==3.0.1 powerlaw`. FOLDER becomes a clone with the data of
 `$WINNOW_SHARED_DATA/sessions`. HetRec's training rows under the preset lastfm, Recall@10 of all test users by the same
-ranking, two threads on either side. ALS and EASE have the same settings on
-both sides; of item-kNN the number of neighbours is chosen on validation. The network is trained and judged by
-DVC; BPR has as much time as that training to find its settings on the validation songs, one after the other.
+ranking, two threads on either side. EASE has the same settings on both sides; those of ALS and item-kNN are chosen on
+the validation songs, on each side from a grid of its own. The network is trained and judged by DVC; BPR has as much
+time as that training to find its settings on the validation songs, one after the other.
 Results: `benchmarks/sessions/results/peers.json`.
 """
 
@@ -13,7 +13,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,9 @@ from winnow.recommend.ranking import Scorer, rank_by
 THREADS = 2
 SEEDS = (1, 2, 3)
 FACTORS, RIDGE, ALPHA, ROUNDS = 200, 100.0, 20.0, 10
-NEIGHBOURS, L2 = (20, 50, 100, 200, 500), 150.0
+IMPLICIT_ALS = [(ridge, alpha) for ridge in (0.1, 1.0, 10.0, 100.0) for alpha in (1.0, 5.0, 21.0)]
+"""Of ridge and alpha; ours are those that `evaluate` found best of its grid."""
+NEIGHBOURS, SHRINK, L2 = (20, 50, 100, 200, 500), (0.0, 10.0, 50.0), 150.0
 BPR: dict[str, tuple[float, ...]] = {
     "factors": (64, 128, 200),
     "learning_rate": (0.01, 0.03, 0.1),
@@ -53,10 +55,10 @@ def of_factors(users: Any, items: Any) -> Scorer:
     return lambda rows: torch.from_numpy(users[rows] @ items.T)
 
 
-def implicit_als(train: Any, seed: int) -> Scorer:
+def implicit_als(train: Any, ridge: float, alpha: float, seed: int) -> Scorer:
     """Its confidence is alpha times the value, ours 1 + alpha; it asks for a BLAS of one thread beside its own."""
     model = AlternatingLeastSquares(
-        FACTORS, RIDGE, alpha=ALPHA + 1, iterations=ROUNDS, random_state=seed, num_threads=THREADS, use_gpu=False
+        FACTORS, ridge, alpha=alpha, iterations=ROUNDS, random_state=seed, num_threads=THREADS, use_gpu=False
     )
     with threadpool_limits(1, "blas"):
         model.fit(train, show_progress=False)
@@ -120,8 +122,9 @@ def measured(fit: Callable[..., Scorer], test: EvaluationSet, *seeds: int) -> di
     return {"seconds": round(float(np.median(seconds)), 2), "test_recall_at_10": round(float(np.mean(found)), 4)}
 
 
-def best_neighbours(fit: Callable[[int], Scorer], val: EvaluationSet) -> int:
-    return max(NEIGHBOURS, key=lambda count: recall(fit(count), val))
+def best(fit: Callable[..., Scorer], grid: Iterable[tuple[float, ...]], val: EvaluationSet) -> tuple[float, ...]:
+    """Of the grid, what finds most validation songs."""
+    return max(grid, key=lambda values: recall(fit(*values), val))
 
 
 def main() -> None:
@@ -135,24 +138,24 @@ def main() -> None:
     def own_als(seed: int) -> Scorer:
         return matrix_scorer(fit_als(train, factors=FACTORS, ridge=RIDGE, alpha=ALPHA, rounds=ROUNDS, seed=seed), train)
 
-    def own_item_knn(neighbours: int) -> Scorer:
-        return matrix_scorer(fit_item_knn(train, neighbours=neighbours, shrink=0, user_exponent=1), train)
+    def own_item_knn(neighbours: int, shrink: float) -> Scorer:
+        return matrix_scorer(fit_item_knn(train, neighbours=neighbours, shrink=shrink, user_exponent=1), train)
 
     with threadpool_limits(THREADS):
-        nearest = {
-            "winnow": best_neighbours(own_item_knn, val),
-            "implicit": best_neighbours(partial(implicit_item_knn, train), val),
-        }
+        own = best(own_item_knn, itertools.product(NEIGHBOURS, SHRINK), val)
+        theirs = best(partial(implicit_item_knn, train), itertools.product(NEIGHBOURS), val)
+        als = best(lambda *values: implicit_als(train, *values, seed=1), IMPLICIT_ALS, val)
         rivals = {
             "als": beside(
-                "implicit", measured(own_als, test, *SEEDS), measured(partial(implicit_als, train), test, *SEEDS)
-            ),
+                "implicit", measured(own_als, test, *SEEDS), measured(partial(implicit_als, train, *als), test, *SEEDS)
+            )
+            | {"settings": {"winnow": (RIDGE, ALPHA), "implicit": als}},
             "item_knn": beside(
                 "implicit",
-                measured(partial(own_item_knn, nearest["winnow"]), test),
-                measured(partial(implicit_item_knn, train, nearest["implicit"]), test),
+                measured(partial(own_item_knn, *own), test),
+                measured(partial(implicit_item_knn, train, *theirs), test),
             )
-            | {"neighbours": nearest},
+            | {"settings": {"winnow": own, "implicit": theirs}},
             "ease": beside(
                 "cornac",
                 measured(lambda: matrix_scorer(fit_ease(train, l2=L2, items=train.shape[1]), train), test),
@@ -167,7 +170,8 @@ def main() -> None:
     run(["dvc", "repro", "evaluate@sessions"], copy)
     judgement = json.loads((copy / "metrics/sessions/judgement.json").read_text())
     network = {"seconds": round(seconds, 1), "test_recall_at_10": judgement["model"]["recall_at_10"]}
-    report("sessions/peers", {"rivals": rivals, "network": network, "implicit_bpr": found})
+    ratio = round(network["test_recall_at_10"] / found["test_recall_at_10"], 4)
+    report("sessions/peers", {"rivals": rivals, "network": network, "implicit_bpr": found, "recall_over_peer": ratio})
 
 
 def beside(library: str, own: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
