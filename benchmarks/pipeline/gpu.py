@@ -189,6 +189,7 @@ def measured(domain: str, device: str) -> dict[str, Any]:
 
 def main() -> None:
     device, *domains = sys.argv[1:] or ["cuda"]
+    torch.set_num_threads(1)  # a process with threads of its own cannot be forked
     if device == "cuda" and not torch.cuda.is_available():
         sys.exit(
             "no GPU is seen here: `winnow doctor` says more; `sh benchmarks/gpu.sh cpu` tries the script without one"

@@ -129,6 +129,7 @@ def measured(domain: str) -> dict[str, float]:
 
 
 def main() -> None:
+    torch.set_num_threads(1)  # a process with threads of its own cannot be forked
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(clone(Path(scratch, "winnow")))
         for domain in sys.argv[1:] or domain_names():
