@@ -108,6 +108,26 @@ def test_conflicts_may_stay_as_duplicates_and_duplicates_may_stay_together(here:
     assert rows["duplicate_group"].duplicated().any()
 
 
+def test_duplicates_under_two_patients_names_stay_together() -> None:
+    """Photographs of one eye under several names join all photographs of those patients, through both kinds of key."""
+    number = np.arange(400)
+    labels = pd.DataFrame(
+        {
+            "image_id": [f"a/{each:03d}" for each in number],
+            "grade": number // 4 % 5,
+            "patient": [f"a/{each // 2:03d}" for each in number],
+            "duplicate_group": [f"a/{each:03d}" for each in number],
+            "official_split": pd.Series(None, index=number, dtype="str"),
+        }
+    )
+    labels.loc[number % 4 == 2, "duplicate_group"] = labels.loc[number % 4 == 0, "duplicate_group"].to_numpy()
+    splits = split.split_photographs(labels, RETINA.section("split"), np.random.default_rng(0))
+    sides = splits["split"].groupby(number // 4).nunique()
+    assert sides.eq(1).all(), "two patients who share a duplicate are on two sides"
+    assert splits["group"].nunique() == 100
+    assert set(splits["split"]) == {"train", "val", "test"}
+
+
 def test_both_eyes_stand_on_one_side_and_grades_are_alike(here: Path) -> None:
     rows = table("split/splits.parquet").merge(table("label/labels.parquet"), on="image_id")
     assert rows.groupby("patient")["split"].nunique().eq(1).all()
