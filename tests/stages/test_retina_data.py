@@ -270,8 +270,15 @@ def test_a_collection_of_one_photograph_a_patient_is_warned_about(
     run("ingest", sources=[{"format": "folders", "path": str(SOURCE / "mine"), "images": None}])
     run("filter", min_sharpness=0.0)
     capsys.readouterr()
-    assert "every patient of folders has one photograph" in run("label")["warnings"][0]
+    assert "every patient of mine has one photograph" in run("label")["warnings"][0]
     assert "retina.label.neighbour_distance" in capsys.readouterr().err
+    for eye in ("left", "right"):  # another source of this format, which knows its patients
+        Path(SOURCE, "others", "0").mkdir(parents=True, exist_ok=True)
+        draw_fundus(0, eye == "left", 64, np.random.default_rng(7)).save(SOURCE / "others" / "0" / f"10_{eye}.png")
+    both = [{"format": "folders", "path": str(SOURCE / name), "images": None} for name in ("mine", "others")]
+    run("ingest", sources=both)
+    run("filter", min_sharpness=0.0)
+    assert "every patient of mine has one photograph" in run("label")["warnings"][0], "two photographs silence it"
 
 
 @pytest.mark.parametrize(
@@ -286,9 +293,9 @@ def test_a_collection_of_one_photograph_a_patient_is_warned_about(
 def test_sources_of_one_photograph_a_patient_are_named_among_others(patients: dict[str, str], told: list[str]) -> None:
     photos = pd.DataFrame(
         [(source, source + eye) for source, eyes in patients.items() for eye in eyes], columns=["source", "patient"]
-    ).assign(image_id=lambda table: [f"photograph {number}" for number in range(len(table))])
+    ).assign(image_id=lambda table: [f"{each}/photograph {number}" for number, each in enumerate(table["source"])])
     labels = photos[["image_id", "patient"]].sample(frac=1, random_state=0)
-    assert sources_of_single_photographs(labels, photos[["image_id", "source"]]) == told
+    assert sources_of_single_photographs(labels) == told
 
 
 def test_a_leak_and_too_few_photographs_stop_the_split(here: Path) -> None:
