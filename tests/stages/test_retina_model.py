@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -294,6 +295,20 @@ def strange_pictures() -> dict[str, np.ndarray]:
     page[20:140, 15:105:5] = 190
     scenes = {f"scene_{n}": picture[:300, :300] for n, picture in enumerate(load_sample_images().images)}
     return {"noise": noise, "noise_in_a_disc": noise * disc, "page": page, **scenes}
+
+
+def test_a_photograph_just_beyond_the_limit_of_likeness_is_refused_and_one_just_within_it_is_graded(here: Path) -> None:
+    draw_fundus(2, True, 64, np.random.default_rng(93)).save("eye.png")
+    opened = inference.Opened.of(Path("data/retina/train/model"), torch.device("cpu"))
+    known = opened.known
+    (plain,) = inference.grade_with(opened, [Path("eye.png")], None)
+    answers = {}
+    for share in (0.98, 1.02):
+        moved = replace(opened, known=replace(known, limit=known.limit * plain["distance"] * share))
+        (answers[share],) = inference.grade_with(moved, [Path("eye.png")], None)
+    assert answers[0.98]["quality"] == "unlike_training", "2% beyond the limit"
+    assert answers[1.02]["quality"] is None, "2% within the limit"
+    assert answers[1.02]["grade"] == plain["grade"]
 
 
 def test_what_shows_no_fundus_is_not_graded(here: Path) -> None:
