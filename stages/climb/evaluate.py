@@ -149,6 +149,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     apart, too_few = c2st(made.sequences, made.weights, test, params.bootstrap, rng)
     far = moves.distances({"model": usage["model"], "train": known}, usage["test"], params.bootstrap, rng)
     stage.write("move_distances.parquet", far, MoveDistances)
+    by_grade = moves.longest_by_grade(made.sequences, test, params.bootstrap, rng)
     left_out = too_few | unreachable
     if left_out:
         say(*left_out_lines(left_out, unreachable))
@@ -159,6 +160,7 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "rows_test": len(test_labels),
             "c2st": {board: asdict(each) for board, each in apart.items()},
             "distance_from_test_routes": moves.told(far),
+            "longest_move_by_grade": by_grade,
             "boards_left_out": left_out,
             "unmeasured": unmeasured,
             **files.judgement,

@@ -23,7 +23,7 @@ def main(stage: Stage[Common, Label]) -> None:
     labels, ungraded = label_photographs(photos, stage.params.neighbour_distance)
     if labels.empty:
         raise TableError("no photograph has a grade from 0 to 4", fix="check the grades of retina.ingest.sources")
-    alone = sources_of_single_photographs(labels, photos)
+    alone = sources_of_single_photographs(labels)
     warnings = [ONE_EACH.format(sources=", ".join(alone))] if alone else []
     say(*warnings)
     stage.write("labels.parquet", labels, Labels)

@@ -41,17 +41,19 @@ def generator(domain: Programs) -> Any:
     return Generator(model_folder("climb"), torch.device("cpu"))
 
 
+@pytest.mark.parametrize("board", ["2016", "2019"])
 @of_climb
-def test_generated_routes_are_distinct_and_no_training_route(generator: Any) -> None:
-    """Routes that it would generate are made training routes: it then generates others."""
-    first = generator.new_routes(REQUESTED, seed=0)
+def test_generated_routes_are_distinct_and_no_training_route(generator: Any, board: str) -> None:
+    """Routes that it would generate are made training routes of their board: it then generates others."""
+    requested = REQUESTED.assign(board=board)
+    first = generator.new_routes(requested, seed=0)
     assert len({tuple(route) for route in first}) == len(REQUESTED)
     known = generator.artifacts
     ids = [f"known {number}" for number in range(len(first))]
     routes = (
         known.routes.head(1)
         .loc[[0] * len(first)]
-        .assign(route_id=ids, board="2016", angle=40, split="train", grade_index=3)
+        .assign(route_id=ids, board=board, angle=40, split="train", grade_index=3)
     )
     tokens = pd.DataFrame(
         [(name, *pair) for name, cells in zip(ids, first, strict=True) for pair in enumerate(cells)],
@@ -60,8 +62,8 @@ def test_generated_routes_are_distinct_and_no_training_route(generator: Any) -> 
     generator.artifacts = replace(
         known, routes=pd.concat([known.routes, routes]), tokens=pd.concat([known.tokens, tokens])
     )
-    again = generator.new_routes(REQUESTED, seed=0)
-    assert len(again) == len(REQUESTED)
+    again = generator.new_routes(requested, seed=0)
+    assert len(again) == len(requested)
     assert not {tuple(route) for route in again} & {tuple(route) for route in first}
 
 

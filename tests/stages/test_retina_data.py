@@ -108,6 +108,26 @@ def test_conflicts_may_stay_as_duplicates_and_duplicates_may_stay_together(here:
     assert rows["duplicate_group"].duplicated().any()
 
 
+def test_duplicates_under_two_patients_names_stay_together() -> None:
+    """Photographs of one eye under several names join all photographs of those patients, through both kinds of key."""
+    number = np.arange(400)
+    labels = pd.DataFrame(
+        {
+            "image_id": [f"a/{each:03d}" for each in number],
+            "grade": number // 4 % 5,
+            "patient": [f"a/{each // 2:03d}" for each in number],
+            "duplicate_group": [f"a/{each:03d}" for each in number],
+            "official_split": pd.Series(None, index=number, dtype="str"),
+        }
+    )
+    labels.loc[number % 4 == 2, "duplicate_group"] = labels.loc[number % 4 == 0, "duplicate_group"].to_numpy()
+    splits = split.split_photographs(labels, RETINA.section("split"), np.random.default_rng(0))
+    sides = splits["split"].groupby(number // 4).nunique()
+    assert sides.eq(1).all(), "two patients who share a duplicate are on two sides"
+    assert splits["group"].nunique() == 100
+    assert set(splits["split"]) == {"train", "val", "test"}
+
+
 def test_both_eyes_stand_on_one_side_and_grades_are_alike(here: Path) -> None:
     rows = table("split/splits.parquet").merge(table("label/labels.parquet"), on="image_id")
     assert rows.groupby("patient")["split"].nunique().eq(1).all()
@@ -250,8 +270,15 @@ def test_a_collection_of_one_photograph_a_patient_is_warned_about(
     run("ingest", sources=[{"format": "folders", "path": str(SOURCE / "mine"), "images": None}])
     run("filter", min_sharpness=0.0)
     capsys.readouterr()
-    assert "every patient of folders has one photograph" in run("label")["warnings"][0]
+    assert "every patient of mine has one photograph" in run("label")["warnings"][0]
     assert "retina.label.neighbour_distance" in capsys.readouterr().err
+    for eye in ("left", "right"):  # another source of this format, which knows its patients
+        Path(SOURCE, "others", "0").mkdir(parents=True, exist_ok=True)
+        draw_fundus(0, eye == "left", 64, np.random.default_rng(7)).save(SOURCE / "others" / "0" / f"10_{eye}.png")
+    both = [{"format": "folders", "path": str(SOURCE / name), "images": None} for name in ("mine", "others")]
+    run("ingest", sources=both)
+    run("filter", min_sharpness=0.0)
+    assert "every patient of mine has one photograph" in run("label")["warnings"][0], "two photographs silence it"
 
 
 @pytest.mark.parametrize(
@@ -266,9 +293,9 @@ def test_a_collection_of_one_photograph_a_patient_is_warned_about(
 def test_sources_of_one_photograph_a_patient_are_named_among_others(patients: dict[str, str], told: list[str]) -> None:
     photos = pd.DataFrame(
         [(source, source + eye) for source, eyes in patients.items() for eye in eyes], columns=["source", "patient"]
-    ).assign(image_id=lambda table: [f"photograph {number}" for number in range(len(table))])
+    ).assign(image_id=lambda table: [f"{each}/photograph {number}" for number, each in enumerate(table["source"])])
     labels = photos[["image_id", "patient"]].sample(frac=1, random_state=0)
-    assert sources_of_single_photographs(labels, photos[["image_id", "source"]]) == told
+    assert sources_of_single_photographs(labels) == told
 
 
 def test_a_leak_and_too_few_photographs_stop_the_split(here: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -296,6 +297,20 @@ def strange_pictures() -> dict[str, np.ndarray]:
     return {"noise": noise, "noise_in_a_disc": noise * disc, "page": page, **scenes}
 
 
+def test_a_photograph_just_beyond_the_limit_of_likeness_is_refused_and_one_just_within_it_is_graded(here: Path) -> None:
+    draw_fundus(2, True, 64, np.random.default_rng(93)).save("eye.png")
+    opened = inference.Opened.of(Path("data/retina/train/model"), torch.device("cpu"))
+    known = opened.known
+    (plain,) = inference.grade_with(opened, [Path("eye.png")], None)
+    answers = {}
+    for share in (0.98, 1.02):
+        moved = replace(opened, known=replace(known, limit=known.limit * plain["distance"] * share))
+        (answers[share],) = inference.grade_with(moved, [Path("eye.png")], None)
+    assert answers[0.98]["quality"] == "unlike_training", "2% beyond the limit"
+    assert answers[1.02]["quality"] is None, "2% within the limit"
+    assert answers[1.02]["grade"] == plain["grade"]
+
+
 def test_what_shows_no_fundus_is_not_graded(here: Path) -> None:
     """A grader gives noise and pages a grade with confidence, "do not refer" among them."""
     folder = Path("pictures")
@@ -311,7 +326,9 @@ def test_what_shows_no_fundus_is_not_graded(here: Path) -> None:
     found = {Path(each["file"]).stem: each for each in json.loads(done.stdout)}
     assert {name: found[name]["grade"] for name in strange} == dict.fromkeys(strange)
     assert all(found[name]["referable"] for name in strange)
-    assert sum(found[name]["quality"] == "unlike_training" for name in strange) >= 3, "not by the limits of quality"
+    unlike = [found[name]["distance"] for name in strange if found[name]["quality"] == "unlike_training"]
+    assert len(unlike) >= 3, "not by the limits of quality"
+    assert min(unlike) > 1, "an answer says how far off a refused picture is, in limits"
     graded = [found[f"eye_{number}"] for number in range(len(eyes))]
     possible_from = json.loads(Path("data/retina/train/model/calibration.json").read_text())["possible_from"]
     assert sum(each["grade"] is not None for each in graded) >= len(eyes) - 1
@@ -323,6 +340,12 @@ def test_what_shows_no_fundus_is_not_graded(here: Path) -> None:
             assert each["possible"] == [likely[0], likely[-1]]
             assert likely[0] <= each["grade"] <= likely[-1]
             assert each["distance"] <= 1
+    kept = next(name for name in found if found[name]["grade"] is not None)
+    shutil.copy(folder / "noise.png", "a.png")  # photographs are read in the order of their names
+    mixed = json.loads(winnow("grade", "a.png", f"pictures/{kept}.png", "--json").stdout)
+    assert [each["distance"] for each in mixed] == pytest.approx(
+        [found["noise"]["distance"], found[kept]["distance"]], abs=0.002
+    ), "each has its own distance, whatever is refused before it"
     plain = winnow("grade", "pictures").stdout
     assert "noise.png: ungradable: refer" in plain
     assert "unlike the photographs that the model was trained on" in plain

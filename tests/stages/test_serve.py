@@ -82,11 +82,14 @@ def of_documents() -> list[Case]:
 def of_retina() -> list[Case]:
     draw_fundus(2, True, 90, np.random.default_rng(2)).save("eye.png")
     Image.fromarray(draw_page("letter", 300, np.random.default_rng(0))).save("letter.png")
+    noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    Image.fromarray(noise).save("noise.png")
     Path("out").mkdir(exist_ok=True)
     return [
         Case(["grade", "eye.png", "--json"], {}, Path("eye.png"), "eye.png"),
         Case(["grade", "eye.png", "--explain", "out", "--json"], {"explain": True}, Path("eye.png"), "eye.png"),
         Case(["grade", "letter.png", "--json"], {}, Path("letter.png"), "Ungradable: refer"),
+        Case(["grade", "noise.png", "--json"], {}, Path("noise.png"), "unlike the photographs that the model"),
     ]
 
 

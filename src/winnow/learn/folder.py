@@ -50,15 +50,18 @@ class TrainedModel:
     """whether it was trained on the embedded synthetic data"""
     doubt: str = UNKNOWN_MEANS
     """why a model without a verdict has none"""
+    never: tuple[str, ...] = ()
+    """what a classifier does not do, whatever its verdict, see `never_predicted`"""
 
     @property
     def warnings(self) -> list[str]:
-        """What a person must know before relying on its answers; empty for a model that passed on data of its own."""
+        """What a person must know before relying on its answers; mostly empty if it passed on data of its own."""
         found = []
         if self.verdict == UNKNOWN:
             found.append(f"this model is {UNKNOWN}: {self.doubt}")
         elif self.verdict not in PASSED:
             found.append(f"this model did not pass its evaluation: {self.reasons[0] if self.reasons else self.verdict}")
+        found += [f"this model {each}" for each in self.never]
         if self.is_demonstration:
             found.append("this model was trained on synthetic data: its answers about real data mean nothing")
         return found
@@ -86,7 +89,13 @@ def use_model(domain: str, given: Path | None) -> TrainedModel:
     root = home_of(domain, folder) or checkout_root()
     found = find_judgement(domain, folder, root)
     if found:
-        model = TrainedModel(folder, found["verdict"], tuple(found["reasons"]), found.get("embedded_data") is True)
+        model = TrainedModel(
+            folder,
+            found["verdict"],
+            tuple(found["reasons"]),
+            found.get("embedded_data") is True,
+            never=tuple(never_predicted(found)),
+        )
     else:
         unjudged.append(folder)
         model = TrainedModel(folder, UNKNOWN, ())
@@ -122,6 +131,12 @@ def find_judgement(domain: str, folder: Path, root: Path | None) -> dict[str, An
     digest = folder_digest(folder) if files else ""
     judgements = (read_json(file, "verdict", "reasons", made_by=f"dvc repro evaluate@{domain}") for file in files)
     return next((each for each in judgements if each.get("model_digest") == digest), None)
+
+
+def never_predicted(judgement: Mapping[str, Any]) -> list[str]:
+    """What a classifier does not do, of which a verdict that is a mean over all rows says nothing; mostly empty."""
+    never = judgement.get("never_predicted", [])
+    return [f"predicted none of its test data as: {', '.join(map(str, never))}"] if never else []
 
 
 def read_settings(file: Path, kind: type[S], domain: str) -> S:

@@ -168,7 +168,8 @@ class _Run:
             "val": val,
         }
         seconds = time.perf_counter() - started
-        self.display.say(record_line(record, self.epoch - progress.epoch - 1 + phase.epochs, watched, seconds))
+        epochs = self.epoch - progress.epoch - 1 + phase.epochs
+        self.display.say(record_line(record, epochs, watched, seconds, self.task.by_class))
         progress.history.append(record)
         progress.sums = {}
         if ended:

@@ -80,13 +80,19 @@ def banner(device: str, model: nn.Module, loaders: Loaders, phases: Sequence[Pha
     return "\n".join(lines)
 
 
-def record_line(record: Mapping[str, Any], epochs: int, watched: str, seconds: float) -> str:
-    """One validation in one line: the watched metric first and at most `SHOWN` metrics; the curves hold all."""
+def record_line(record: Mapping[str, Any], epochs: int, watched: str, seconds: float, by_class: str = "") -> str:
+    """One validation in one line: the watched metric first and at most `SHOWN` metrics; the curves hold all.
+
+    Of a `by_class` of f1, all of f1/0, f1/1 … too.
+    """
     part = f", step {record['step']}" if record["step"] else ""
     order = [("val", watched), ("train", watched), ("val", "loss"), ("train", "loss")]
     order += [("val", name) for name in sorted(record["val"]) if "/" not in name and name != DISTINCT]
     found = {key: record[key[0]][key[1]] for key in order if key[1] in record[key[0]]}
     shown = [f"{split} {name} {value:.4g}" for (split, name), value in list(found.items())[:SHOWN]]
+    family = {name: value for name, value in record["val"].items() if by_class and name.startswith(f"{by_class}/")}
+    own = [f"{name.partition('/')[2]} {value:.2f}" for name, value in family.items()]
+    shown += [f"val {by_class} {', '.join(own)}"] if own else []
     ending = [f"lr {record['learning_rate']:.3g}", f"{seconds:.1f} s", *["✓ new best"] * record["best"]]
     return " | ".join([f"epoch {record['epoch']}/{epochs}{part}", *shown, *ending])
 

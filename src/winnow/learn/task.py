@@ -48,6 +48,8 @@ class Task(ABC):
 
     example = "--help"
     """what follows `winnow DOMAIN` in the model's README, to show its use"""
+    by_class = ""
+    """a family of validation metrics, `f1` of `f1/0`, `f1/1` …, whose values stand in the printed line too"""
 
     @property
     def constants(self) -> Mapping[str, Any]:

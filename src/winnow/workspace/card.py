@@ -15,7 +15,7 @@ from winnow.compare.markdown import details, plain, table
 from winnow.domains.load import has_module, load
 from winnow.judge.baselines import strongest
 from winnow.learn.card import Description
-from winnow.learn.folder import find_judgement, model_folder
+from winnow.learn.folder import find_judgement, model_folder, never_predicted
 from winnow.measure.direction import higher_is_better
 from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import JUDGEMENT, read_json
@@ -38,6 +38,7 @@ def model_card(domain: str) -> str:
         raise WinnowError("the model is not the one that was evaluated last", where=str(folder), fix=evaluate)
     about: Description = load(domain, "card").CARD if has_module(domain, "card") else _unknown(domain)
     sources = _sources(domain)
+    never = [f"It {each}." for each in never_predicted(judgement)]
     embedded = not sources
     headline = next(name.removesuffix("_baseline") for name in summary if name.endswith("_baseline"))
     decisive = [headline, *(name for name in summary if name != headline and name in judgement["model"])]
@@ -57,7 +58,7 @@ def model_card(domain: str) -> str:
         details("All test metrics", _all_metrics(judgement)),
         "\n".join(["## Reasons of the verdict", "", *(f"- {_plain_reason(each)}" for each in judgement["reasons"])]),
         "\n".join(["## Use", "", about.use, "", *_commands(domain, folder, about)]),
-        "\n".join(["## Limits", "", *(f"- {line}" for line in [*about.limits, *_never(judgement)])]),
+        "\n".join(["## Limits", "", *(f"- {line}" for line in [*about.limits, *never])]),
         "\n".join(["## Licence", "", _licence(embedded=embedded)]),
     ]
     metadata = _metadata(domain, about, folder, judgement, decisive, embedded=embedded)
@@ -84,12 +85,6 @@ def _readme(folder: Path) -> str:
     """The README that training wrote into the model's folder."""
     readme = folder / "README.md"
     return readme.read_text(encoding="utf-8") if readme.is_file() else ""
-
-
-def _never(judgement: Mapping[str, Any]) -> list[str]:
-    """What a classifier does not do, whatever its metrics say."""
-    never = judgement.get("never_predicted", [])
-    return [f"It predicted none of the test data as: {', '.join(map(str, never))}."] if never else []
 
 
 def _metadata(

@@ -15,7 +15,7 @@ from dvc.exceptions import DvcException
 from dvc.output import Output
 from dvc.stage import Stage
 
-from winnow.learn.folder import PASSED
+from winnow.learn.folder import PASSED, never_predicted
 from winnow.pipeline import environment
 from winnow.pipeline.code import program_digests
 from winnow.pipeline.errors import WinnowError
@@ -157,7 +157,9 @@ def describe(
     lines = [f"{domain}: stale, {data} (last result: {result})" if own else f"{domain}: {result}, {data}, current"]
     if reasons and (judgement := Path("metrics", domain, JUDGEMENT)).exists():
         lines += ["  reasons of the last result, which is of other data, params or code:"] if own else []
-        lines += [f"  {reason}" for reason in read_json(judgement, "reasons")["reasons"]]
+        found = read_json(judgement, "reasons")
+        lines += [f"  {reason}" for reason in found["reasons"]]
+        lines += [f"  ⚠ it {each}" for each in never_predicted(found)]
         guide = Path("docs", f"{domain}.md")
         if sources and judged.get("verdict") not in PASSED and guide.exists():
             lines.append(f"  what to try next: {guide}, Troubleshooting; what each metric is: docs/glossary.md")

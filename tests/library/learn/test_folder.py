@@ -50,6 +50,15 @@ def test_nothing_is_told_of_a_model_that_passed(
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(("never", "lines"), [([1, 4], ["predicted none of its test data as: 1, 4"]), ([], [])])
+def test_a_class_that_is_never_predicted_is_told_though_the_model_passed(
+    checkout: Path, capsys: pytest.CaptureFixture[str], never: list[int], lines: list[str]
+) -> None:
+    judge(checkout, "PASS", never_predicted=never)
+    use_model("plants", None)
+    assert capsys.readouterr().err.splitlines() == [f"⚠ this model {line}" for line in lines]
+
+
 def test_a_model_of_synthetic_data_says_so_though_it_passed(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     judge(checkout, "PASS", embedded_data=True)
     use_model("plants", None)

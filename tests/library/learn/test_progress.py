@@ -97,6 +97,10 @@ def test_the_line_of_an_epoch_begins_with_what_is_watched_and_holds_at_most_four
     assert parts[-1] == ["✓", "new", "best"]
     watched_alone = {**one, "val": {"f1/3": 0.5}, "train": {}, "best": False, "step": 4}
     assert record_line(watched_alone, 20, "f1/3", 1.0).split(" | ")[:2] == ["epoch 3/20, step 4", "val f1/3 0.5"]
+    of_grades = {**one, "val": {"f1/0": 0.9724, "f1/1": 0.0, "macro_f1": 0.5}}
+    told = record_line(of_grades, 20, "macro_f1", 1.0, "f1").split(" | ")
+    assert "val f1 0 0.97, 1 0.00" in told, "what each class has, whatever their mean"
+    assert "val macro_f1 0.5" in told
 
 
 def test_a_bar_is_for_terminals_and_silence_for_other_processes(capsys: pytest.CaptureFixture[str]) -> None:

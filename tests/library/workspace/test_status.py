@@ -45,6 +45,10 @@ def test_a_headline_is_told_with_its_interval(
     heading = "  reasons of the last result, which is of other data, params or code:"
     lines[1:1] = [heading, "  PASS: mae", "  PASS: rmse"]
     assert describe("documents", params, stale, reasons=True) == lines
+    judged = {"verdict": "PASS", "reasons": ["PASS: mae", "PASS: rmse"], "never_predicted": [3]}
+    write_json(Path("metrics/documents/judgement.json"), judged)
+    lines.insert(4, "  ⚠ it predicted none of its test data as: 3")
+    assert describe("documents", params, stale, reasons=True) == lines
 
 
 def test_the_reasons_of_a_stale_result_are_told_to_be_of_the_last_one(

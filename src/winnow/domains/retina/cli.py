@@ -84,13 +84,14 @@ def told(graded: dict[str, Any]) -> list[str]:
     if graded["quality"]:
         return [f"{graded['file']}: ungradable: refer   ⚠ {WHY.get(graded['quality'], graded['quality'])}"]
     low, high = graded["possible"]
-    possible = f"grade {low}" if low == high else f"grade {low} to {high}"
+    possible = f"grade {low} is" if low == high else f"grades {low} to {high} are"
     limit = f"chance of grade {definitions.REFERABLE_FROM} or more {graded['referable_probability']:.1%}"
     chances = "  ".join(f"{grade} {chance:.0%}" for grade, chance in graded["probabilities"].items())
     refer = "refer" if graded["referable"] else "do not refer"
     lines = [
         f"{graded['file']}: grade {graded['grade']} ({graded['name']}), {refer}   {chances}",
-        f"    {possible} in {graded['coverage']:.0%} of cases; {limit}, referred from {graded['refer_from']:.1%}",
+        f"    {possible} possible: such answers hold the true grade of {graded['coverage']:.0%} of photographs",
+        f"    {limit}, referred from {graded['refer_from']:.1%}",
     ]
     likeliest = max(graded["probabilities"], key=graded["probabilities"].__getitem__)
     if str(likeliest) != str(graded["grade"]):
@@ -105,13 +106,13 @@ def as_csv(graded: Sequence[Mapping[str, Any]]) -> str:
     columns = [f"p{number}" for number in definitions.GRADES]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(
-        ["file", "grade", "referable", "referable_probability", "lowest", "highest", *columns, "quality", "error"]
-    )
+    beginning = ["file", "grade", "referable", "referable_probability"]
+    table.writerow([*beginning, "lowest", "highest", *columns, "distance", "quality", "error"])
     for each in graded:
-        first = [each.get(name, "") for name in ("file", "grade", "referable", "referable_probability")]
+        first = [each.get(name, "") for name in beginning]
         chances = [each.get("probabilities", {}).get(str(number), "") for number in definitions.GRADES]
-        table.writerow([*first, *each.get("possible", ("", "")), *chances, each.get("quality"), each.get("error", "")])
+        last = [each.get(name, "") for name in ("distance", "quality", "error")]
+        table.writerow([*first, *each.get("possible", ("", "")), *chances, *last])
     return text.getvalue()
 
 

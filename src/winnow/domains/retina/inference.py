@@ -63,8 +63,8 @@ def grade_files(
     `grade`, `probabilities` and `referable`, and the heat map's file as `explained` when a folder for them is given,
     with `unseen_share`, the share of its heat outside the retina. `possible` are the lowest and the highest grade that
     the true one is among with the chance that training set (`coverage`). A photograph that breaks a limit of quality,
-    or is unlike those of training (`distance` above 1), has the reason as `quality`; it has no grade and is
-    `referable`. A file that cannot be read has the `error`.
+    or is unlike those of training, has the reason as `quality`; it has no grade and is `referable`. `distance` is that
+    from the photographs of training, 1 at the limit. A file that cannot be read has the `error`.
     """
     return grade_with(Opened.of(folder, device), paths, explain)
 
@@ -95,7 +95,9 @@ def grade_with(opened: Opened, paths: Sequence[Path], explain: Path | None) -> l
         broken = apply_rules(found.photos, quality_rules(model.limits))
         distance = opened.known.distances(opened.before, images)
         broken[broken.isna() & (distance > 1)] = UNLIKE_TRAINING
-        graded = {name: _ungradable(name, str(rule)) for name, rule in zip(names, broken, strict=True)}
+        graded = {
+            name: _ungradable(name, str(rule), apart) for name, rule, apart in zip(names, broken, distance, strict=True)
+        }
         places = np.flatnonzero(broken.isna())
         gradable = images.take(places)
         raw = probabilities(model, gradable)
@@ -231,9 +233,10 @@ def _grading(name: str, row: Mapping[Hashable, Any], calibration: Calibration, d
     }
 
 
-def _ungradable(name: str, rule: str) -> dict[str, Any]:
+def _ungradable(name: str, rule: str, distance: float) -> dict[str, Any]:
     """The answer for a photograph that breaks a limit: it cannot show that the eye is healthy."""
-    return {"file": name, "grade": None, "name": "ungradable", "referable": True, "quality": rule}
+    refused = {"file": name, "grade": None, "name": "ungradable", "referable": True}
+    return {**refused, "distance": round(float(distance), 3), "quality": rule}
 
 
 def _seen(hashes: list[str], known: pd.DataFrame, max_distance: int) -> NDArray[np.bool_]:

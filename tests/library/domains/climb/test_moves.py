@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from winnow.domains.climb import definitions
-from winnow.domains.climb.evaluation.moves import USAGE, distances, route_measures, shares, told
+from winnow.domains.climb.evaluation.moves import USAGE, distances, longest_by_grade, route_measures, shares, told
 from winnow.domains.climb.evaluation.usage import usage_divergence
 from winnow.domains.climb.model.sequences import END, START, Sequences
 from winnow.judge.settings import Bootstrap
@@ -63,6 +63,25 @@ def test_measures_agree_with_the_definitions_of_longest_moves_and_roles() -> Non
             assert longest == [round(definitions.longest_move(cells), 4)]
             named = [definitions.row_of(cell) for cell, role in zip(cells, roles, strict=True) if role == "start"]
             assert starts == named
+
+
+def test_the_longest_move_is_compared_grade_by_grade() -> None:
+    """A grade whose routes have jumps is told as such, though the mean over all grades hides it; few routes are not."""
+    short, jump = "F4 F7 F10 F14 F18", "F4 F6 F15 F18"  # 4 cells, and 9
+    made = routes(*[short] * 22, jump, jump, *[short] * 30, *[short] * 5)
+    real = routes(*[short] * 25, *[short] * 20, *[jump] * 6, *[short] * 30)
+    made.conditions[:, 2] = [6] * 24 + [8] * 30 + [9] * 5
+    real.conditions[:, 2] = [6] * 25 + [8] * 26 + [9] * 30
+    found = longest_by_grade(made, real, Bootstrap(resamples=4000, confidence=0.9), np.random.default_rng(0))
+    assert list(found) == ["6C+", "7A+"]
+    easy, hard = found["6C+"], found["7A+"]
+    assert (easy["generated"], easy["real"], easy["real_routes"]) == pytest.approx((4 + 2 * 5 / 24, 4, 25))
+    assert (hard["generated"], hard["real"], hard["real_routes"]) == pytest.approx((4, 4 + 6 * 5 / 26, 26))
+    error = 5 * (6 / 26 * 20 / 26 / 26) ** 0.5  # of a share of jumps, times 5 cells
+    middle = hard["generated"] - hard["real"]
+    assert [hard["low"], hard["high"]] == pytest.approx([middle - 1.645 * error, middle + 1.645 * error], abs=0.2)
+    assert easy["low"] == pytest.approx(0, abs=0.01)
+    assert easy["high"] > 0.5
 
 
 def test_distances_are_scipys_with_each_origins_weights() -> None:

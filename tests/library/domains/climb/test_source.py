@@ -163,6 +163,8 @@ def test_what_is_written_for_the_app_is_read_back_as_it_was(tmp_path: Path) -> N
     first = json.loads(path.read_text())["data"][0]
     assert first["moonBoardConfigurationId"] == APP["moonBoardConfigurationId"]
     assert first["holdsetup"] == APP["holdsetup"]
+    second = json.loads(path.read_text())["data"][1]
+    assert second["moonBoardConfigurationId"] == 0, "of 2016, as in all of the app's own rows"
     marks = {move["description"]: (move["isStart"], move["isEnd"]) for move in first["moves"]}
     assert marks == {"A5": (True, False), "C9": (False, False), "K18": (False, True)}
 

@@ -260,8 +260,8 @@ def test_a_grade_that_is_never_given_is_named() -> None:
 
 def test_how_often_the_truth_is_possible() -> None:
     values = pd.DataFrame(np.eye(5)[[0, 1, 2, 3]] * 0.6 + 0.08, columns=definitions.probability_columns())
-    found = results.possible_grades(values.assign(grade=[0, 1, 2, 4]), calibration_of(1.0, 0.5))
-    assert found == {"coverage": 0.75, "grades": 1.0}
+    found = results.possible_grades(values.assign(grade=[0, 4, 2, 4]), calibration_of(1.0, 0.5))
+    assert found == {"coverage": 0.5, "by_grade": {"0": 1.0, "2": 1.0, "4": 0.0}, "grades": 1.0}
 
 
 def test_the_distance_from_training_is_that_of_its_nearest_photographs_in_every_block(

@@ -103,6 +103,16 @@ def test_a_table_whose_rows_cannot_be_used_says_why_and_not_that_photographs_are
         recognise([tmp_path / "words.csv"])
 
 
+def test_every_word_of_a_split_means_that_split(tmp_path: Path) -> None:
+    meant = {"train": "train", "val": "val", "Valid": "val", "validation": "val", "TEST": "test", "": None}
+    for number in range(len(meant)):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
+    lines = [f"{number},1,{word}" for number, word in enumerate(meant)]
+    (tmp_path / "labels.csv").write_text("\n".join(["id_code,diagnosis,split", *lines]))
+    records = formats.read("aptos", tmp_path / "labels.csv", None).records
+    assert {word: record.official_split for word, record in zip(meant, records, strict=True)} == meant
+
+
 def test_medmnist_sides_may_be_empty_and_grey(tmp_path: Path) -> None:
     nothing = {"val_images": np.zeros((0, 28, 28, 3), np.uint8), "val_labels": np.zeros((0, 1), np.uint8)}
     grey = {"test_images": np.zeros((2, 28, 28), np.uint8)}

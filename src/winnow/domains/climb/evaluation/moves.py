@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 from winnow.domains.climb import definitions
 from winnow.domains.climb.model.features import reaches
 from winnow.domains.climb.model.sequences import BOARDS, Sequences, membership
-from winnow.judge.intervals import Counts, Statistic, beyond_chance, defined, values
+from winnow.judge.intervals import (
+    Counts,
+    Statistic,
+    beyond_chance,
+    bootstrap,
+    defined,
+    difference,
+    mean,
+    on_rows,
+    values,
+)
 from winnow.judge.settings import Bootstrap
 
 Floats = NDArray[np.float64]
@@ -22,6 +32,8 @@ Floats = NDArray[np.float64]
 USAGE = "hold_usage"
 MEASURES = ("consecutive_distance", "longest_move", "start_height", "finish_approach", "number_of_holds")
 """In cells, rows or holds; `USAGE` is compared besides, in bits."""
+FEWEST = 20
+"""Generated and real routes of a grade below which its moves are not compared."""
 
 
 def route_measures(routes: Sequences) -> dict[str, Floats]:
@@ -79,6 +91,28 @@ def distances(
             row = {"measure": name, "origin": origin, "distance": measured[name], "beyond_chance": beyond}
             rows.append(row | {"low": interval.low, "high": interval.high})
     return pd.DataFrame(rows).astype({"measure": "str", "origin": "str"})
+
+
+def longest_by_grade(
+    made: Sequences, real: Sequences, options: Bootstrap, rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """Mean longest move in cells of each grade's generated routes and of its real ones, easiest first.
+
+    `low` and `high` bound the difference, over routes. A grade with fewer than `FEWEST` of either is left out.
+    """
+    longest = np.concatenate([route_measures(routes)["longest_move"][:, 0] for routes in (made, real)])
+    of_grade = np.concatenate([routes.conditions[:, 2] for routes in (made, real)])
+    is_made = np.arange(len(longest)) < len(made.ids)
+    found = {}
+    for index, grade in enumerate(definitions.GRADES):
+        moves, drawn = longest[of_grade == index], is_made[of_grade == index]
+        if min(drawn.sum(), (~drawn).sum()) < FEWEST:
+            continue
+        apart = difference(on_rows(mean(moves[drawn]), drawn), on_rows(mean(moves[~drawn]), ~drawn))
+        bounds = bootstrap({grade: apart}, len(moves), rng=rng, **options.model_dump())[grade]
+        means = {"generated": float(moves[drawn].mean()), "real": float(moves[~drawn].mean())}
+        found[grade] = {**means, "low": bounds.low, "high": bounds.high, "real_routes": int((~drawn).sum())}
+    return found
 
 
 def told(found: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:

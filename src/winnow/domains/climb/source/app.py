@@ -24,6 +24,7 @@ def read(path: Path) -> Problems:
 def document(routes: Iterable[tuple[str, int, str, Sequence[tuple[str, str]]]]) -> dict[str, Any]:
     """Routes (board, angle, grade, holds as (cell, role)) as a dump of the app's problems; `read` gives them back."""
     setups, configurations = ({name: number for number, name in each.items()} for each in (BOARDS, ANGLES))
+    # the app gives the board of 2016, which has one angle, no configuration
     rows = [
         {
             "name": f"winnow {number}",
@@ -31,7 +32,7 @@ def document(routes: Iterable[tuple[str, int, str, Sequence[tuple[str, str]]]]) 
             "repeats": 0,
             "isBenchmark": False,
             "holdsetup": {"apiId": setups[board]},
-            "moonBoardConfigurationId": configurations[angle],
+            "moonBoardConfigurationId": 0 if board == "2016" else configurations[angle],
             "moves": [
                 {"description": cell, "isStart": role == "start", "isEnd": role == "finish"} for cell, role in holds
             ],

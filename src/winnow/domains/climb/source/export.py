@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from winnow.domains.climb.tables import Holds, Labels, Splits, Weights
+from winnow.domains.climb.tables import Holds, Labels, Routes, Splits, Weights
 from winnow.pipeline.files import write_text
 from winnow.pipeline.tables import read_table
 
@@ -17,6 +17,7 @@ SUBSETS = {"": "in_full", "_benchmark": "in_benchmark", "_quality": "in_quality"
 class SplitTables(NamedTuple):
     """What the stages ingest, label, split and weight made."""
 
+    routes: pd.DataFrame
     holds: pd.DataFrame
     labels: pd.DataFrame
     splits: pd.DataFrame
@@ -26,11 +27,14 @@ class SplitTables(NamedTuple):
 def split_files(tables: SplitTables) -> dict[str, pd.DataFrame]:
     """Ten tables by file name: `moonboard_{train,val,test}{,_benchmark,_quality}.csv` and `quality_weights.csv`.
 
-    One row per route: its grade, how well it is proven, and its holds bottom up, joined by blanks: all of them, and by
-    role (empty where no source gives roles). Weights are those of the training routes; their mean is 1.
+    One row per route: its grade, how well it is proven, its holds bottom up, joined by blanks: all of them, and by role
+    (empty where no source gives roles); its rating, name and method where a source gives them. Weights are those of
+    the training routes; their mean is 1.
     """
     holds = tables.holds.sort_values(["route_id", "position"])
     routes = tables.labels.merge(tables.splits, on="route_id", validate="1:1")
+    told = tables.routes[["route_id", "user_rating", "name", "method"]]
+    routes = routes.merge(told, on="route_id", validate="1:1")
     routes["holds"] = routes["route_id"].map(_joined(holds))
     for role in ("start", "finish"):
         routes[f"{role}_holds"] = routes["route_id"].map(_joined(holds[holds["role"] == role])).fillna("")
@@ -46,7 +50,7 @@ def split_files(tables: SplitTables) -> dict[str, pd.DataFrame]:
         "quality_bin",
         "stratum",
     ]
-    columns += ["holds", "start_holds", "finish_holds"]
+    columns += ["holds", "start_holds", "finish_holds", "user_rating", "name", "method"]
     files = {
         f"moonboard_{split}{ending}.csv": routes.loc[(routes["split"] == split) & routes[subset], columns]
         for split in ("train", "val", "test")
@@ -59,6 +63,7 @@ def split_files(tables: SplitTables) -> dict[str, pd.DataFrame]:
 def export_split(out: Path) -> list[Path]:
     """Write `split_files` to the folder `out` and give their paths; raises TableError when a stage has not run."""
     tables = SplitTables(
+        read_table(DATA / "ingest" / "routes.parquet", Routes),
         read_table(DATA / "ingest" / "holds.parquet", Holds),
         read_table(DATA / "label" / "labels.parquet", Labels),
         read_table(DATA / "split" / "splits.parquet", Splits),

@@ -54,11 +54,12 @@ def doubted_chances(metrics: Mapping[str, float]) -> list[str]:
     return [f"{told}: do not rely on them; the temperature was fitted on validation photographs, few or unlike these"]
 
 
-def possible_grades(test: pd.DataFrame, calibration: Calibration) -> dict[str, float]:
-    """How often the true grade is a possible one, and how many are possible on average."""
+def possible_grades(test: pd.DataFrame, calibration: Calibration) -> dict[str, Any]:
+    """How often the true grade is a possible one, of all and by grade, and how many are possible on average."""
     low, high = calibration.possible(test[definitions.probability_columns()].to_numpy()).T
     covered = (low <= test["grade"]) & (test["grade"] <= high)
-    return {"coverage": float(covered.mean()), "grades": float((high - low + 1).mean())}
+    by_grade = {str(grade): float(part.mean()) for grade, part in covered.groupby(test["grade"])}
+    return {"coverage": float(covered.mean()), "by_grade": by_grade, "grades": float((high - low + 1).mean())}
 
 
 def slices(test: pd.DataFrame) -> pd.DataFrame:

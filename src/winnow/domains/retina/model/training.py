@@ -44,6 +44,7 @@ class GraderTask(Task):
     """A training of the grader, with what it needs to know of the stages before."""
 
     example = "grade photograph.jpg"
+    by_class = "f1"
 
     photographs: pd.DataFrame
     """image_id, grade, split and weight (NaN outside the training split)"""

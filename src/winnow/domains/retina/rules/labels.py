@@ -32,9 +32,12 @@ def eye_in_name(name: str) -> tuple[str | None, str]:
     return (found["patient"], definitions.EYE_WORDS[found["eye"].lower()]) if found else (None, "unknown")
 
 
-def sources_of_single_photographs(labels: pd.DataFrame, photos: pd.DataFrame) -> list[str]:
-    """The sources in which no patient has two photographs, sorted; of one photograph nothing can be said."""
-    source = labels["image_id"].map(photos.set_index("image_id")["source"])
+def sources_of_single_photographs(labels: pd.DataFrame) -> list[str]:
+    """The sources in which no patient has two photographs, sorted; of one photograph nothing can be said.
+
+    A source is a file or folder, which `image_id` begins with: another one of its format may know its patients.
+    """
+    source = labels["image_id"].str.partition("/")[0]
     found = labels.groupby(source.to_numpy())["patient"].agg(["size", "nunique"])
     return sorted(str(name) for name in found.index[(found["size"] > 1) & (found["size"] == found["nunique"])])
 
