@@ -1,4 +1,4 @@
-"""What `ingest` would have written, with so many rows: drawn at once, of the real schema, for `benchmarks.pipeline.rows`.
+"""What `ingest` would have written, with so many rows: drawn at once, of the real schema, for `rows.py`.
 
 python -m benchmarks.pipeline.drawn_rows sessions 1000000        in a checkout; writes data/sessions/ingest
 """
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from winnow.domains.articles import definitions as articles
 from winnow.domains.articles import tables as articles_tables
+from winnow.domains.articles.rules.prefilter import FUNCTION_WORDS
 from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.climb import definitions as climb
 from winnow.domains.climb import tables as climb_tables
@@ -101,9 +102,7 @@ def playlists(folder: Path, rows: int, rng: np.random.Generator) -> None:
             playlist = entry * lists // rows
             own = (shares_of(playlist) * (tracks // 500)).astype(int) * 500
             near = own + (500 * rng.random(len(entry)) ** 2).astype(int)
-            track = np.where(
-                rng.random(len(entry)) < 0.6, near, (tracks * rng.random(len(entry)) ** 4).astype(int)
-            )
+            track = np.where(rng.random(len(entry)) < 0.6, near, (tracks * rng.random(len(entry)) ** 4).astype(int))
             yield pd.DataFrame(
                 {
                     "entry": entry,
@@ -131,7 +130,7 @@ def articles_of(folder: Path, rows: int, rng: np.random.Generator) -> None:
     """Texts of 50 words, and a score of each dimension; one in fifty says nearly what the one before says."""
     definition = read_filter("uplifting/v1")
     topic = [*definition.prefilter.topic.on_topic, *definition.prefilter.keep.words]
-    frequent = "the of and to in that is was for on with as at by this from are it be have has not".split()
+    frequent = FUNCTION_WORDS["en"].split()
     words = np.array([*(frequent * 20), *(topic * 2), *(f"word{number}" for number in range(5000))], dtype=object)
 
     def texts() -> Iterator[pd.DataFrame]:
@@ -158,7 +157,10 @@ def articles_of(folder: Path, rows: int, rng: np.random.Generator) -> None:
         names = definition.names
         for article in pieces(rows):
             score = rng.integers(0, 11, (len(article), len(names))).astype(float)
-            given = {"article_id": named("a", np.repeat(article, len(names))), "dimension": np.tile(names, len(article))}
+            given = {
+                "article_id": named("a", np.repeat(article, len(names))),
+                "dimension": np.tile(names, len(article)),
+            }
             yield pd.DataFrame({**given, "score": score.ravel()})
 
     written(folder / "articles.parquet", texts(), articles_tables.Articles)

@@ -25,7 +25,7 @@ from benchmarks.measure import clone, kept, merge
 from benchmarks.pipeline.drawn_rows import DOMAINS
 from winnow.pipeline import presets
 
-STAGES = {domain: ("filter", "label", "split", "weight") for domain in DOMAINS} | {"documents": ("split", "weight")}
+STAGES = dict.fromkeys(DOMAINS, ("filter", "label", "split", "weight")) | {"documents": ("split", "weight")}
 ROWS = (10_000, 100_000, 1_000_000, 10_000_000)
 VALUES = {"articles.label.use_scores": True}
 EVERY = 0.05
