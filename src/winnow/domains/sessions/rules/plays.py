@@ -51,7 +51,9 @@ class Judged(NamedTuple):
     def reasons(self, plays: pd.DataFrame, start: int) -> "pd.Series[str]":
         """The rule by which each of the plays from the `start`-th on is dropped, missing where none is."""
         places = self.reason[start : start + len(plays)]
-        return pd.Series(pd.Categorical.from_codes(places, list(self.counts)), index=plays.index).astype("str")
+        return pd.Series(pd.Categorical.from_codes(places, pd.Index(list(self.counts))), index=plays.index).astype(
+            "str"
+        )
 
 
 def judge_plays(pieces: Iterable[pd.DataFrame], params: Filter) -> Judged:

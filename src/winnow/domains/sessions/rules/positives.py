@@ -44,6 +44,6 @@ def positives(plays: pd.DataFrame, users: pd.DataFrame, songs: pd.DataFrame, par
             "plays": found["plays"].to_numpy(),
             "first_played": found["first_played"].array,
             "confidence": 1 + params.confidence_scale * np.log(found["plays"].to_numpy(dtype=float)),
-            "official_split": pd.Series(pd.Categorical.from_codes(found["split"], list(names)), dtype="str"),
+            "official_split": pd.Series(pd.Categorical.from_codes(found["split"], pd.Index(names)), dtype="str"),
         }
     ).astype({"first_played": "Int64"})
