@@ -6,7 +6,8 @@ Time and memory of the data stages on 10^4 to 10^7 drawn rows: what `ingest` wou
 In a clone of the last commit. Rows are plays, entries of playlists, articles of 50 words, routes, photographs (without
 images: the table of their measures) and copies of pages. Seconds of wall and processor time of a whole program, and the
 most resident memory of it and its children together. `label@articles` takes the scores of the source: asking an oracle
-costs what it costs. Results go to benchmarks/pipeline/results/rows.json.
+costs what it costs. `judging` is what evaluate does with the rows whatever the model: a metric and its intervals, see
+judged_rows.py. Results go to benchmarks/pipeline/results/rows.json.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from benchmarks.measure import clone, kept, merge
 from benchmarks.pipeline.drawn_rows import DOMAINS
 from winnow.pipeline import presets
 
+JUDGING = "judging"
 STAGES = dict.fromkeys(DOMAINS, ("filter", "label", "split", "weight")) | {"documents": ("split", "weight")}
 ROWS = (10_000, 100_000, 1_000_000, 10_000_000)
 VALUES = {"articles.label.use_scores": True}
@@ -67,6 +69,8 @@ def memory(process: psutil.Process) -> int:
 
 def stages(copy: Path, domain: str, rows: int) -> dict[str, dict[str, float]]:
     """What each stage takes with so many rows."""
+    if domain == JUDGING:
+        return {JUDGING: measured([sys.executable, "-m", "benchmarks.pipeline.judged_rows", str(rows)], copy)}
     shutil.rmtree(copy / "data" / domain, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "benchmarks.pipeline.drawn_rows", domain, str(rows)], cwd=copy, check=True)
     found: dict[str, dict[str, float]] = {}
@@ -79,7 +83,7 @@ def stages(copy: Path, domain: str, rows: int) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--domains", nargs="+", default=list(DOMAINS), choices=DOMAINS)
+    parser.add_argument("--domains", nargs="+", default=[*DOMAINS, JUDGING], choices=[*DOMAINS, JUDGING])
     parser.add_argument("--rows", type=int, nargs="+", default=list(ROWS))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
