@@ -124,10 +124,19 @@ CLAIMS = (
 """In the order of the page."""
 
 
+ROWS = "pipeline/rows"
+ROWS_BEGIN = "<!-- figures: none, `python -m benchmarks.performance` writes them from rows.json -->\n"
+ROWS_END = "<!-- end of rows -->\n"
+GROWTH, PEAK_MIB, SECONDS = 11, 2048, 120
+"""The bounds: times as much for ten times the rows, memory, and seconds of 10^7 rows."""
+
+
 def main() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    PAGE.write_text(before + BEGIN + table() + END + rest.partition(END)[2], encoding="utf-8")
+    for begin, filled, end in ((BEGIN, table(), END), (ROWS_BEGIN, rows_table(kept(ROWS)), ROWS_END)):
+        before, _, rest = text.partition(begin)
+        text = before + begin + filled + end + rest.partition(end)[2]
+    PAGE.write_text(text, encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)} written")
 
 
@@ -147,6 +156,34 @@ def row(claim: Claim, found: Mapping[str, Any]) -> str:
     when = f"{found['measured']['date']}, {found['measured']['commit']}"
     cells = [claim.what, claim.beside, f"{measured} {unit}".strip(), f"{ratio:.3f}", claim.bound]
     return f"| {' | '.join([*cells, 'holds' if holds else '**missed**', command, when])} |"
+
+
+def rows_table(found: Mapping[str, Any]) -> str:
+    """The largest two sizes at which each stage was measured, ten times apart, in Markdown."""
+    lines = ["| stage | rows | processor, wall | ratio | peak MiB | |", "|---|---|---|---|---|---|"]
+    for domain, stages in sorted(found.items()):
+        if domain != "measured":
+            lines += [grown(f"{stage}@{domain}", sizes) for stage, sizes in stages.items()]
+    return "\n".join(lines) + "\n"
+
+
+def grown(stage: str, sizes: Mapping[str, Mapping[str, float]]) -> str:
+    """The row of a stage; processor time is what its growth is judged by, since other programs do not change it."""
+    most = max(map(int, sizes))
+    large, small = sizes[str(most)], sizes[str(most // 10)]
+    ratio = large["cpu_seconds"] / small["cpu_seconds"]
+    missed = [
+        name
+        for name, is_missed in (
+            ("growth", ratio > GROWTH),
+            ("memory", large["peak_mib"] > PEAK_MIB),
+            ("time", large["cpu_seconds"] > SECONDS),
+        )
+        if is_missed
+    ]
+    told = f"**missed**: {', '.join(missed)}" if missed else "holds" if most == 10**7 else f"holds up to {most:,}"
+    seconds = f"{large['cpu_seconds']:.4g} s, {large['seconds']:.4g} s"
+    return f"| {stage} | {most:,} | {seconds} | {ratio:.2f} | {large['peak_mib']:,} | {told} |"
 
 
 def value_at(found: Mapping[str, Any], place: str) -> float:

@@ -22,6 +22,7 @@ from benchmarks import fetching, performance
 from benchmarks.articles import prepare as articles
 from benchmarks.climb import prepare as climb
 from benchmarks.documents import complaints
+from benchmarks.measure import kept
 from benchmarks.playlists import prepare as playlists
 from benchmarks.sessions import prepare as sessions
 from tests.conftest import ROOT
@@ -41,6 +42,8 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_page_of_claims_is_that_of_the_results() -> None:
     page = performance.PAGE.read_text(encoding="utf-8")
     assert performance.BEGIN + performance.table() + performance.END in page, "python -m benchmarks.performance"
+    rows = performance.rows_table(kept(performance.ROWS))
+    assert performance.ROWS_BEGIN + rows + performance.ROWS_END in page, "python -m benchmarks.performance"
     for claim in performance.CLAIMS:
         assert Path(performance.__file__).parent.joinpath(f"{claim.results}.py").exists(), claim.results
 
@@ -56,6 +59,25 @@ def test_a_claim_that_does_not_hold_is_said_to_be_missed(bound: str, ratio: floa
     assert (told in row, "missed" in row) == (True, told == "missed")
     assert "| 3 and 2.5 ms |" in row
     assert row.endswith("| `python -m benchmarks.climb.some` | 2026-01-02, abc |")
+
+
+@pytest.mark.parametrize(
+    ("cpu", "peak", "told"),
+    [
+        (110, 2048, "holds"),
+        (110.1, 2048, "**missed**: growth"),
+        (110, 2049, "**missed**: memory"),
+        (121, 2049, "**missed**: growth, memory, time"),
+    ],
+)
+def test_a_stage_is_judged_by_its_largest_size_beside_a_tenth_of_it(cpu: float, peak: int, told: str) -> None:
+    small = {"seconds": 12, "cpu_seconds": 10, "peak_mib": 9000}
+    large = {"seconds": 300, "cpu_seconds": cpu, "peak_mib": peak}
+    sizes = {"1000000": small, "10000000": large, "100000": {"cpu_seconds": 0}}
+    found = performance.rows_table({"climb": {"split": sizes}, "measured": {}}).splitlines()[2:]
+    assert found == [f"| split@climb | 10,000,000 | {cpu:.4g} s, 300 s | {cpu / 10:.2f} | {peak:,} | {told} |"]
+    less = performance.grown("split@climb", {"100000": small, "1000000": large | {"cpu_seconds": 20, "peak_mib": 1}})
+    assert less.endswith("| holds up to 1,000,000 |")
 
 
 def test_a_row_is_replaced_by_a_new_one_and_never_by_nothing(measure: Any, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def world(
     sequences = sequences_of(entries, playlists, tracks)
     began = time.process_time()
     sampling = weigh_tracks(tracks, entries, weight)
-    edges = track_edges(entries, sampling, weight)
+    edges = pd.concat(track_edges(entries, sampling, weight), ignore_index=True)
     seconds = time.process_time() - began
     settings = pd.DataFrame({"neighbours": [weight.neighbours], "shrink": [weight.shrink]})
     graph = track_graph(pd.DataFrame({"artist_index": made.artist}), edges, sampling, settings)

@@ -20,9 +20,12 @@ def main(stage: Stage[Common, Weight]) -> None:
     )
     entries = check_graph(graph, stage.pieces("split/splits.parquet", Splits))
     sampling = weigh_tracks(len(stage.read("label/tracks.parquet", Tracks)), graph, stage.params)
-    edges = track_edges(graph, sampling, stage.params)
     stage.write("sampling.parquet", sampling, Sampling)
-    stage.write("track_edges.parquet", edges, TrackEdges)
+    edges = with_edge = 0
+    with stage.writer("track_edges.parquet", TrackEdges) as write:
+        for part in track_edges(graph, sampling, stage.params):
+            write(part)
+            edges, with_edge = edges + len(part), with_edge + part["track_index"].nunique()
     settings = pd.DataFrame({"neighbours": [stage.params.neighbours], "shrink": [stage.params.shrink]})
     stage.write("edge_settings.parquet", settings, EdgeSettings)
     stage.account(entries, weighed=len(graph), held_out=entries - len(graph))
@@ -30,8 +33,8 @@ def main(stage: Stage[Common, Weight]) -> None:
         tracks_embedded=int(sampling["embedded"].sum()),
         tracks_in_no_training_playlist=int((sampling["playlists"] == 0).sum()),
         effective_negatives=effective_sample_size(sampling["probability"]),
-        track_edges=len(edges),
-        tracks_without_edge=len(sampling) - edges["track_index"].nunique(),
+        track_edges=edges,
+        tracks_without_edge=len(sampling) - with_edge,
     )
 
 

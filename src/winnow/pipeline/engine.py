@@ -16,7 +16,7 @@ from winnow.pipeline.errors import TableError
 from winnow.pipeline.ledger import state_folder
 from winnow.pipeline.tables import PIECE
 
-MEMORY = "3GB"
+MEMORY = "1GB"
 """Of the engine's own: what needs more is spilled."""
 
 

@@ -70,7 +70,7 @@ class Document:
         if not path.exists():
             raise ParamsError(f"{path} does not exist", fix="run the command from the root of the repository")
         try:
-            text = path.read_text(encoding="utf-8")
+            self.text = text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             line = path.read_bytes()[: error.start].count(b"\n") + 1
             raise ParamsError(

@@ -55,6 +55,31 @@ def test_hashes_are_compared_across_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     assert near_groups(hashes, 4).tolist() == [0, 1, 2, 3, 0]
 
 
+@pytest.mark.parametrize("pairs", [1, 50, 10**6])
+@pytest.mark.parametrize("most", [0, 1, 4, 28, 47])
+def test_many_hashes_are_joined_as_few_are(most: int, pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies that differ by about `most` bits anywhere, in a part or all over; unequal ones with half of their bits."""
+    rng = np.random.default_rng(most)
+    bits = np.repeat(rng.integers(0, 2, (60, 256), dtype=np.uint8), 3, axis=0)
+    bits[90:] = bits[0]  # a crowd of one kind, of which many have a part in common
+    for row in bits[1::3]:
+        row[rng.permutation(256)[: most + int(rng.integers(-1, 2))]] ^= 1
+    for row in bits[2::3]:
+        row[: max(most + int(rng.integers(-1, 2)), 0)] ^= 1
+    hashes = [np.packbits(row).tobytes().hex() for row in rng.permutation(bits)]
+    expected = near_groups(hashes, most)
+    monkeypatch.setattr(perceptual, "FEW", 0)
+    monkeypatch.setattr(perceptual, "PAIRS", pairs)
+    whole = perceptual._pairs_of_all
+    monkeypatch.setattr(perceptual, "_pairs_of_all", None)
+    monkeypatch.setattr(perceptual, "DEARER", 1e-9)
+    assert near_groups(hashes, most).tolist() == expected.tolist()
+    monkeypatch.setattr(perceptual, "DEARER", 1e9)
+    monkeypatch.setattr(perceptual, "_pairs_of_all", whole)
+    assert near_groups(hashes, most).tolist() == expected.tolist()
+    assert 1 < len(set(expected)) < len(hashes)
+
+
 def test_far_hashes_stay_apart_and_joining_is_transitive() -> None:
     hashes = ["0" * 64, "f" * 64, "0" * 62 + "0f", "0" * 60 + "00ff"]
     assert near_groups(hashes, 4).tolist() == [0, 1, 0, 0]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from winnow.pipeline import stage as stages
 from winnow.pipeline.errors import SourceError, TableError, WinnowError
 from winnow.pipeline.files import atomic_path, write_json
 from winnow.pipeline.params import Runtime
@@ -121,3 +122,19 @@ def test_an_orphaned_stage_writes_nothing(
         writes[write]()
     assert not Path("metrics").exists()
     assert not Path("data/climb").exists()
+
+
+def test_params_of_the_same_bytes_are_not_parsed_again(
+    stage: Stage[Section, Section], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests of errors show that other ones are."""
+    parsed: list[object] = []
+    monkeypatch.setattr(stages, "load_stage", lambda *given: parsed.append(given) or stage)
+    stage.written = "seed: 1\n"
+    for text, times in ((b"seed: 1\n", 0), (b"seed: 1\r\n", 1), (b"seed: 1 \n", 2)):
+        (tmp_path / "params.yaml").write_bytes(text)
+        stages.check_params_unchanged(stage)
+        assert len(parsed) == times, text
+    (tmp_path / "params.yaml").unlink()
+    stages.check_params_unchanged(stage)
+    assert len(parsed) == 3

@@ -34,7 +34,7 @@ def tables(given: Sequences) -> tuple[pd.DataFrame, pd.DataFrame]:
         {"playlist_index": np.repeat(np.arange(len(given)), given.lengths()), "track_index": given.track}
     )
     sampling = weigh_tracks(TRACKS, graph, WEIGHT)
-    return sampling, track_edges(graph, sampling, WEIGHT)
+    return sampling, pd.concat(track_edges(graph, sampling, WEIGHT), ignore_index=True)
 
 
 def graph(given: Sequences) -> TrackGraph:

@@ -20,7 +20,7 @@ def plays(**columns: object) -> pd.DataFrame:
 
 def numbered(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     songs = pd.DataFrame({"song": ["z", "y", "x"], "title": ["Z", "Y", "X"]})
-    return number_users(table), number_songs(table, songs)
+    return number_users(table["user"]), number_songs(table["song"], songs)
 
 
 def test_a_positive_sums_its_plays_and_begins_with_the_first() -> None:

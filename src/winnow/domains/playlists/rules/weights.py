@@ -1,11 +1,14 @@
 """How often tracks are drawn as negatives, and the edges from tracks to tracks."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from winnow.domains.playlists.params import Weight
 from winnow.pipeline.errors import TableError
+from winnow.pipeline.tables import PIECE
 from winnow.recommend.cooccurrence import edge_weights, nearest_neighbours
 
 
@@ -33,8 +36,11 @@ def weigh_tracks(tracks: int, graph: pd.DataFrame, params: Weight) -> pd.DataFra
     )
 
 
-def track_edges(graph: pd.DataFrame, sampling: pd.DataFrame, params: Weight) -> pd.DataFrame:
-    """The columns of `TrackEdges`: of each track the nearest tracks with a vector of their own, by common playlists."""
+def track_edges(graph: pd.DataFrame, sampling: pd.DataFrame, params: Weight) -> Iterator[pd.DataFrame]:
+    """The columns of `TrackEdges`: of each track the nearest tracks with a vector of their own, by common playlists.
+
+    In pieces of some tracks: of ten million entries they would take a gigabyte, and as much again to check and write.
+    """
     ends = np.cumsum(np.bincount(graph["playlist_index"]))
     indptr, track = np.append(0, ends).astype(np.int32), graph["track_index"].to_numpy(dtype=np.int32)
     train = sparse.csr_matrix((np.ones(len(track), dtype=np.float32), track, indptr), shape=(len(ends), len(sampling)))
@@ -42,13 +48,16 @@ def track_edges(graph: pd.DataFrame, sampling: pd.DataFrame, params: Weight) -> 
         train, neighbours=params.neighbours, shrink=params.shrink, candidates=sampling["embedded"].to_numpy()
     )
     counts = sampling["playlists"].to_numpy(dtype=np.float32)
-    weights = edge_weights(found.together, counts[:, None], counts[found.item], params.shrink)
-    row, place = np.nonzero(weights > 0)
-    return pd.DataFrame(
-        {
-            "track_index": row,
-            "neighbour": found.item[row, place].astype(np.int64),
-            "together": found.together[row, place].astype(np.int64),
-            "weight": weights[row, place].astype(np.float64),
-        }
-    )
+    for start in range(0, len(sampling), max(PIECE // params.neighbours, 1)):
+        part = slice(start, start + max(PIECE // params.neighbours, 1))
+        item, together = found.item[part], found.together[part]
+        weights = edge_weights(together, counts[part, None], counts[item], params.shrink)
+        row, place = np.nonzero(weights > 0)
+        yield pd.DataFrame(
+            {
+                "track_index": start + row,
+                "neighbour": item[row, place].astype(np.int64),
+                "together": together[row, place].astype(np.int64),
+                "weight": weights[row, place].astype(np.float64),
+            }
+        )

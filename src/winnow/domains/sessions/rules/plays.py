@@ -1,9 +1,15 @@
 """Which plays, users and songs are kept."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from winnow.curate.core import k_core
-from winnow.curate.filters import Rule, apply_rules, check_not_empty, dropped_rows, rule_counts
+from winnow.curate.filters import Rule, apply_rules, check_not_empty
+from winnow.curate.numbers import Numbers
 from winnow.domains.sessions.params import Filter
 from winnow.domains.sessions.tables import PlayRules
 from winnow.pipeline.errors import TableError
@@ -30,23 +36,52 @@ def play_rules(table: pd.DataFrame) -> list[Rule]:
     ]
 
 
-def keep_plays(plays: pd.DataFrame, params: Filter) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int], int]:
-    """Plays that are kept, the `Dropped` ones, how many each rule dropped, and the k-core's rounds.
+class Judged(NamedTuple):
+    """What becomes of plays that came in pieces."""
+
+    reason: NDArray[np.int8]
+    """of each play: the place of its rule in `counts`, -1 where it is kept"""
+    counts: dict[str, int]
+    """plays dropped by each rule"""
+    rounds: int
+    """of the k-core"""
+    users: int
+    songs: int
+
+    def reasons(self, plays: pd.DataFrame, start: int) -> "pd.Series[str]":
+        """The rule by which each of the plays from the `start`-th on is dropped, missing where none is."""
+        places = self.reason[start : start + len(plays)]
+        return pd.Series(pd.Categorical.from_codes(places, pd.Index(list(self.counts))), index=plays.index).astype(
+            "str"
+        )
+
+
+def judge_plays(pieces: Iterable[pd.DataFrame], params: Filter) -> Judged:
+    """Judge plays of which no user is in two pieces; memory holds a piece, and three numbers of each play.
 
     Raises TableError when none is kept.
     """
     rules = play_rules(rules_table(params))
-    reason = apply_rules(plays, rules)
-    counts = rule_counts(reason, rules)
-    left = plays[reason.isna()]
+    names = [*(rule.name for rule in rules), "k_core"]
+    users, songs = Numbers(), Numbers()
+    parts = []
+    for plays in pieces:
+        reason = pd.Categorical(apply_rules(plays, rules), names).codes
+        parts.append((reason.astype(np.int8), users.of(plays["user"]), songs.of(plays["song"])))
+    reason, user, song = (np.concatenate(each) for each in zip(*parts, strict=True))
+    left = np.flatnonzero(reason < 0)
     inside, rounds = k_core(
-        left["user"], left["song"], min_items=params.min_user_songs, min_owners=params.min_song_users
+        pd.Series(user[left]), pd.Series(song[left]), min_items=params.min_user_songs, min_owners=params.min_song_users
     )
-    reason[inside.index[~inside]] = "k_core"
-    counts["k_core"] = int((reason == "k_core").sum())
-    kept = plays[reason.isna()]
-    check_not_empty(kept, counts, fix="lower sessions.filter.min_user_songs and min_song_users, or use more data")
-    return kept, dropped_rows(plays["play"], reason), counts, rounds
+    reason[left[~inside.to_numpy()]] = names.index("k_core")
+    counts = {name: int(np.count_nonzero(reason == place)) for place, name in enumerate(names)}
+    kept = reason < 0
+    check_not_empty(
+        range(np.count_nonzero(kept)),
+        counts,
+        fix="lower sessions.filter.min_user_songs and min_song_users, or use more data",
+    )
+    return Judged(reason, counts, rounds, *(len(np.unique(each[kept])) for each in (user, song)))
 
 
 def check_enough(users: int, songs: int) -> None:
