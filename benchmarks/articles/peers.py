@@ -100,9 +100,12 @@ def main() -> None:
         began = time.process_time()
         chosen.train()
         taken = time.process_time() - began
-        outputs = torch.from_numpy(np.asarray(chosen.predict(sides["test"]).predictions)) * spread + centre
-        scores = outputs.clamp(task.scoring.low, task.scoring.high)
-        error = float((scores - task.labels(task.split("test"))).abs().mean())
+        predicted = chosen.predict(sides["test"])  # in an order of its own
+        outputs, true = (
+            torch.from_numpy(np.asarray(each)) * spread + centre
+            for each in (predicted.predictions, predicted.label_ids)
+        )
+        error = float((outputs.clamp(task.scoring.low, task.scoring.high) - true).abs().mean())
     report(
         "articles/peers",
         {
