@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list, gather_object, send_to_device
+from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list, gather_object, send_to_device
 from torch import Tensor, nn
 
 import winnow
@@ -72,11 +72,18 @@ def start(device: str, settings: TrainingSettings) -> Accelerator:
         raise TrainingError("precision fp16 needs a GPU", fix="set precision to bf16 or fp32")
     AcceleratorState._reset_state(reset_partial_state=False)  # a second training may have another precision
     accelerator = Accelerator(
-        cpu=not on_gpu, mixed_precision="no" if settings.precision == "fp32" else settings.precision
+        cpu=not on_gpu,
+        mixed_precision="no" if settings.precision == "fp32" else settings.precision,
+        kwargs_handlers=[InitProcessGroupKwargs(backend="gloo")] if on_gpu and shares_gpus() else [],
     )
     make_deterministic(settings.threads)  # after Accelerate, which sets threads of its own
     ledger.note(device=device_name(accelerator.device), processes=accelerator.num_processes)
     return accelerator
+
+
+def shares_gpus() -> bool:
+    """Whether this machine runs more processes of the training than it has GPUs, which NCCL refuses and gloo does."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > torch.cuda.device_count() > 0
 
 
 def device_for(runtime: Runtime, threads: int) -> torch.device:

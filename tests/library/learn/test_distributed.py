@@ -286,3 +286,22 @@ def _train_in_two(
 
     children = [fork(lambda rank=rank: work(rank)) for rank in range(2)]  # type: ignore[misc]
     assert [wait(child) for child in children] == [code, code]
+
+
+@pytest.mark.parametrize(("processes", "gpus", "backend"), [(2, 1, "gloo"), (2, 2, None), (1, 1, None)])
+def test_processes_that_share_a_gpu_talk_by_gloo_which_nccl_refuses(
+    processes: int, gpus: int, backend: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def accelerator(*, kwargs_handlers: list[Any], **_: Any) -> None:
+        assert [handler.backend for handler in kwargs_handlers] == ([backend] if backend else [])
+        raise StoppedError
+
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(devices, "Accelerator", accelerator)
+    with pytest.raises(StoppedError):
+        devices.start("cuda", tiny.settings())
