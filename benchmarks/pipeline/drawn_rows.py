@@ -169,7 +169,7 @@ def articles_of(folder: Path, rows: int, rng: np.random.Generator) -> None:
 
 
 def climb_routes(folder: Path, rows: int, rng: np.random.Generator) -> None:
-    """Routes of 6 to 13 holds; one hold set in twenty is there at both angles."""
+    """Routes of 9 to 13 holds; one hold set in twenty is there at both angles."""
     boards = np.array(list(climb.BOARDS))
     cells = np.array(list(climb.CELL_INDEX))[: 12 * len(climb.COLUMNS)]
 
@@ -200,7 +200,7 @@ def climb_routes(folder: Path, rows: int, rng: np.random.Generator) -> None:
     def holds() -> Iterator[pd.DataFrame]:
         for part in routes():
             twin = part["hold_set"].str.rpartition("h")[2].astype("int64").to_numpy()
-            number = 6 + (shares_of(twin, 3) * 8).astype(int)
+            number = 9 + (shares_of(twin, 3) * 5).astype(int)
             row = np.repeat(np.arange(len(part)), number)
             position = np.arange(len(row)) - np.repeat(np.cumsum(number) - number, number)
             room = len(cells) // number[row]  # one cell in each of so many parts of the board, so that none is twice
