@@ -33,7 +33,7 @@ def epoch_seconds(task: Task, settings: TrainingSettings) -> float:
             loop.fit(
                 task,
                 settings,
-                runtime=Runtime(device="cpu", devices=1, num_workers=0, progress="none"),
+                runtime=Runtime(device="cpu", devices=1, num_workers=0, progress="none", cluster=None),
                 folder=Path(folder, "run"),
                 curves=Path(folder, "curves"),
                 fingerprint="benchmark",
