@@ -38,7 +38,7 @@ def sketched(texts: Iterable[str], permutations: int) -> Iterator[NDArray[np.uin
     for text in texts:
         sketch = base.copy()
         sketch.update_batch(shingles(text))
-        yield sketch.hashvalues.astype(np.uint32)  # datasketch keeps 32 bits of a hash in 64
+        yield sketch.hashvalues
 
 
 def near_duplicate_groups(
@@ -53,7 +53,8 @@ def near_duplicate_groups(
     pairs: list[tuple[str, str]] = []
     base = MinHash(num_perm=permutations, seed=SEED)
     for name, values in zip(ids, sketches, strict=True):
-        sketch = MinHash(hashvalues=values.astype(np.uint64), permutations=base.permutations, seed=SEED)
+        sketch = base.copy()
+        sketch.hashvalues = values
         near = (other for other in index.query(sketch) if sketch.jaccard(known[other]) >= similarity)
         pairs += [(other, name) for other in sorted(near)]
         known[name] = sketch
