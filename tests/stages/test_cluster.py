@@ -66,7 +66,8 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     try:
         until = time.monotonic() + 60
         while not file.exists() or not file.read_text().endswith("}"):
-            assert scheduler.poll() is None and time.monotonic() < until, "the scheduler does not start"
+            assert scheduler.poll() is None, "the scheduler does not start"
+            assert time.monotonic() < until, "the scheduler does not answer"
             time.sleep(0.05)
         made.address = json.loads(file.read_text())["address"]
         made.add()
