@@ -25,12 +25,13 @@ from pyarrow.parquet import ParquetWriter
 
 from benchmarks.measure import ROOT, merge
 from stages import KERNELS
-from stages.articles.filter import BATCH_ROWS, READ, mark_duplicates, sift_articles
+from stages.articles.filter import mark_duplicates, sift_articles
 from tests.stages.oracle_server import OracleServer
 from winnow.domains.articles.model import pretrained
 from winnow.domains.articles.params import Filter, Ingest, Label
 from winnow.domains.articles.rules.labelling import open_labeller
 from winnow.domains.articles.rules.outcomes import Article
+from winnow.domains.articles.rules.parts import BATCH_ROWS, READ
 from winnow.domains.articles.source import synthetic
 from winnow.domains.articles.source.filters import read_filter
 from winnow.learn.task import adamw

@@ -36,7 +36,7 @@ def epoch_seconds(task: Task, settings: TrainingSettings, steps: int = 0) -> flo
             loop.fit(
                 task,
                 settings,
-                runtime=Runtime(device="cpu", devices=1, num_workers=0, progress="none"),
+                runtime=Runtime(device="cpu", devices=1, num_workers=0, progress="none", cluster=None),
                 folder=Path(folder, "run"),
                 curves=Path(folder, "curves"),
                 fingerprint="benchmark",

@@ -4,45 +4,32 @@ Drop what is not worth a label by the filter's prefilter, and find articles that
     dvc repro filter@articles
 """
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from winnow.curate.filters import check_not_empty, dropped_rows
-from winnow.domains.articles.definitions import Prefilter, article_text
+from winnow.domains.articles.definitions import Prefilter
 from winnow.domains.articles.params import Common, Filter
 from winnow.domains.articles.rules.duplicates import near_duplicate_groups
-from winnow.domains.articles.rules.prefilter import RULES, Sieve, digest_of
+from winnow.domains.articles.rules.parts import SIFTED, sift_part, sketch_part
+from winnow.domains.articles.rules.prefilter import RULES, digest_of
 from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.tables import Dropped, Kept
+from winnow.pipeline.parallel import spread, workers
 from winnow.pipeline.stage import Stage, run_stage
-from winnow.pipeline.tables import parquet_batches
+from winnow.pipeline.tables import table_parts
 
 SOURCE_FILES = ["filters/*/v*/prefilter.yaml"]
-BATCH_ROWS = 4096
-READ = ["article_id", "title", "content", "source", "published", "language"]
 
 
 def sift_articles(path: Path, prefilter: Prefilter) -> pd.DataFrame:
-    """The first broken rule (missing where none is), topic, words and digest of each article, a batch at a time."""
-    sieve = Sieve(prefilter)
-    columns = {"article_id": "str", "rule": "str", "topic": "str", "words": "int64", "digest": "str"}
-    parts = [pd.DataFrame(columns=list(columns)).astype(columns)]
-    for batch in parquet_batches(path, rows=BATCH_ROWS, columns=READ):
-        fields = zip(*(batch.column(column).to_pylist() for column in READ), strict=True)
-        rows = [(name, *sieve.sift(*each)) for name, *each in fields]
-        parts.append(pd.DataFrame(rows, columns=list(columns)).astype(columns))
-    return pd.concat(parts, ignore_index=True)
-
-
-def texts_of(path: Path, wanted: set[str]) -> Iterator[str]:
-    """The texts of these articles, in the file's order, a batch at a time."""
-    columns = ["article_id", "title", "content"]
-    for batch in parquet_batches(path, rows=BATCH_ROWS, columns=columns):
-        for name, title, content in zip(*(batch.column(column).to_pylist() for column in columns), strict=True):
-            if name in wanted:
-                yield article_text(title, content)
+    """The first broken rule (missing where none is), topic, words and digest of each article, a part at a time."""
+    parts = range(len(table_parts(path)))
+    sifted = spread(partial(sift_part, path.absolute(), prefilter), parts, prefer="processes")
+    return pd.concat([pd.DataFrame(columns=list(SIFTED)).astype(SIFTED), *sifted], ignore_index=True)
 
 
 def mark_duplicates(sifted: pd.DataFrame, path: Path, params: Filter) -> pd.DataFrame:
@@ -55,9 +42,17 @@ def mark_duplicates(sifted: pd.DataFrame, path: Path, params: Filter) -> pd.Data
     sifted = sifted.assign(rule=sifted["rule"].mask(exact, "duplicate"))
     if params.duplicates == "exact":
         return sifted.assign(duplicate_group=sifted["article_id"])
-    kept = sifted.loc[sifted["rule"].isna(), "article_id"].tolist()
-    texts = texts_of(path, set(kept))
-    groups = near_duplicate_groups(kept, texts, similarity=params.near_duplicate, permutations=params.permutations)
+    wanted = sifted["rule"].isna().to_numpy()
+    rows = table_parts(path)
+    bits = (np.packbits(part).tobytes() for part in np.split(wanted, np.cumsum(rows)[:-1]))
+    parts = zip(range(len(rows)), bits, strict=False)  # no row is no part
+    sketches = spread(partial(sketch_part, path.absolute(), params.permutations), parts, prefer="processes")
+    groups = near_duplicate_groups(
+        sifted.loc[wanted, "article_id"].tolist(),
+        (sketch for part in sketches for sketch in part),
+        similarity=params.near_duplicate,
+        permutations=params.permutations,
+    )
     sifted = sifted.assign(duplicate_group=sifted["article_id"].map(groups))
     if params.duplicates == "drop":
         near = sifted["rule"].isna() & (sifted["duplicate_group"] != sifted["article_id"])
@@ -68,8 +63,8 @@ def mark_duplicates(sifted: pd.DataFrame, path: Path, params: Filter) -> pd.Data
 def main(stage: Stage[Common, Filter]) -> None:
     path = stage.input("ingest/articles.parquet")
     prefilter = read_filter(stage.common.definition).prefilter
-    sifted = sift_articles(path, prefilter)
-    sifted = mark_duplicates(sifted, path, stage.params)
+    with workers(stage.runtime.cluster):
+        sifted = mark_duplicates(sift_articles(path, prefilter), path, stage.params)
     kept = sifted.loc[sifted["rule"].isna(), list(Kept.to_schema().columns)]
     found = sifted["rule"].value_counts()
     counts = {name: int(found.get(name, 0)) for name in (*RULES, "duplicate", "near_duplicate")}

@@ -15,6 +15,8 @@ from winnow.domains.articles.source.filters import read_filter
 from winnow.domains.articles.tables import Articles, Rejected, Scores
 from winnow.pipeline.stage import Stage, run_stage
 
+PART = 4096
+"""Articles that filter reads at a time, wherever it computes."""
 REPEATED = "the id is also in the source "
 """Before the path of the source that has it too, `: ` and the id."""
 
@@ -55,7 +57,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
     ]
     tell_overlaps(stage, pd.concat(read), "articles", "the first stays")
     write_config(stage.output("config.json"), definition.config)
-    stage.write("articles.parquet", articles, Articles)
+    stage.write("articles.parquet", articles, Articles, part=PART)
     stage.write("scores.parquet", scores, Scores)
     stage.write("rejected.parquet", rejected, Rejected)
     stage.account(rows_in, kept=len(articles), rejected=len(rejected))

@@ -18,6 +18,7 @@ from winnow.domains.documents.source.records import Collection
 from winnow.domains.documents.tables import GivenSeverities, Pages, Preparation, Rejected
 from winnow.images.listing import check_prefixes
 from winnow.images.store import write_images
+from winnow.pipeline.parallel import workers
 from winnow.pipeline.stage import Stage, run_stage
 from winnow.pipeline.tables import parquet_batches
 
@@ -36,7 +37,11 @@ def main(stage: Stage[Common, Ingest]) -> None:
     if not collections:
         collections = [Collection("synthetic", "synthetic", "drawn", synthetic.make(params.synthetic, stage.rng()))]
     preparation = definitions.Preparation(stage.common.max_side, params.pdf_dpi)
-    with write_images(stage.output("images.arrow")) as images, stage.writer("pages.parquet", Pages) as write:
+    with (
+        workers(stage.runtime.cluster),
+        write_images(stage.output("images.arrow")) as images,
+        stage.writer("pages.parquet", Pages) as write,
+    ):
         found = collect(collections, preparation, images, write)
     files = sum(collection.listing.rows for collection in collections)
     check_rejected_share(found.unused, files, params.max_rejected_share, domain=stage.domain)

@@ -11,6 +11,7 @@ from winnow.domains.documents.rules.labels import make_images
 from winnow.domains.documents.tables import GivenSeverities, Labels, Measures, Pages, Repetition, Severities
 from winnow.images.store import read_images, write_images
 from winnow.pipeline.errors import TableError
+from winnow.pipeline.parallel import workers
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -22,8 +23,8 @@ def main(stage: Stage[Common, Label]) -> None:
     images = read_images(stage.input("ingest/images.arrow")).select(pages["image_id"])
     repetition = stage.read("filter/repetition.parquet", Repetition)
     distance = int(repetition["max_hash_distance"].iloc[0])
-    with write_images(stage.output("images.arrow")) as store:
-        given = stage.read("ingest/severities.parquet", GivenSeverities)
+    given = stage.read("ingest/severities.parquet", GivenSeverities)
+    with workers(stage.runtime.cluster), write_images(stage.output("images.arrow")) as store:
         made = make_images(pages, images, given, stage.params, stage.common.flag_from, distance, stage.seed, store)
     stage.write("labels.parquet", made.labels, Labels)
     stage.write("severities.parquet", made.severities, Severities)

@@ -18,6 +18,7 @@ from winnow.domains.retina.source.records import Collection
 from winnow.domains.retina.tables import Photos, Preparation, Rejected
 from winnow.images.listing import check_prefixes
 from winnow.images.store import write_images
+from winnow.pipeline.parallel import workers
 from winnow.pipeline.stage import Stage, run_stage
 
 
@@ -36,7 +37,7 @@ def main(stage: Stage[Common, Ingest]) -> None:
         drawn = synthetic.make(params.synthetic, stage.rng())
         collections = [Collection("synthetic", "synthetic", "synthetic", drawn)]
     preparation = definitions.Preparation(stage.common.image_size, params.crop, params.contrast)
-    with write_images(stage.output("images.arrow")) as images:
+    with workers(stage.runtime.cluster), write_images(stage.output("images.arrow")) as images:
         found = collect(collections, preparation, images)
     rows_in = sum(collection.listing.rows for collection in collections)
     check_rejected_share(found.rejected, rows_in, params.max_rejected_share, domain=stage.domain)

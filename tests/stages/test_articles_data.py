@@ -20,7 +20,7 @@ from datasketch import MinHash
 from tests.conftest import ROOT
 from tests.stages.programs import Programs
 from winnow.domains.articles.definitions import Prefilter, overall_scores, scoring_of, tier_names
-from winnow.domains.articles.rules.duplicates import SEED, near_duplicate_groups, shingles
+from winnow.domains.articles.rules.duplicates import SEED, near_duplicate_groups, shingles, sketched
 from winnow.domains.articles.rules.prefilter import Sieve, broken_rule
 from winnow.domains.articles.source.filters import known_filters, read_filter
 from winnow.domains.articles.source.formats import NotAnArticle, article_of
@@ -464,7 +464,7 @@ def test_near_duplicates_at_the_threshold_are_found() -> None:
         words = [f"w{each}" for each in rng.integers(10**6, size=200)]
         ids += [f"{number:03d}a", f"{number:03d}b"]
         texts += [" ".join(words), " ".join([*words[:183], *(f"x{each}" for each in rng.integers(10**6, size=17))])]
-    groups = near_duplicate_groups(ids, texts, similarity=0.8, permutations=64)
+    groups = near_duplicate_groups(ids, sketched(texts, 64), similarity=0.8, permutations=64)
     near = 0
     for first in range(0, len(ids), 2):
         sketches = [MinHash(64, seed=SEED) for _ in range(2)]

@@ -1,48 +1,44 @@
-"""Work on a stream of images with all cores, in order, and with few of them in memory."""
+"""Work on a stream of images side by side, in order, and with few of them in memory: see `pipeline.parallel`."""
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from winnow.images import memory
 from winnow.images.codec import ImageError
+from winnow.pipeline.parallel import chunks, on_cluster, spread
 from winnow.pipeline.reading import reason
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-AHEAD = 4
-"""Results computed ahead of the current one, for each core."""
+CHUNK = 8
+"""Images that a cluster's worker gets at a time: a second's work, and a few megabytes of results."""
 
 
 def map_images(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """`map`, computed by threads: decoding, resizing and filtering release Python's lock.
+    """`map`, computed side by side: by threads, for decoding, resizing and filtering release Python's lock.
 
-    What they decode at the same time is bounded, see `memory`. Results come in the
-    order of the items, whatever the number of cores.
+    What they decode at the same time is bounded, see `memory`. Results come in the order of the items, whatever the
+    number of cores. On a cluster the function and the items travel: `images.store.Images` go by their path.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pending: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(cores) as pool:
-        for item in items:
-            pending.append(pool.submit(memory.shared, function, item))
-            if len(pending) > AHEAD * cores:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+    for results in spread(partial(_each, function), chunks(items, CHUNK if on_cluster() else 1), prefer="threads"):
+        yield from results
 
 
 def map_readable(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R | str]:
     """As `map_images`; for an image that cannot be read, the reason in its place."""
+    return map_images(partial(_attempt, function), items)
 
-    def attempt(item: T) -> R | str:
-        try:
-            return function(item)
-        except ImageError as error:
-            return str(error)
-        except OSError as error:
-            return f"cannot be read: {reason(error)}"
 
-    return map_images(attempt, items)
+def _each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    return [memory.shared(function, item) for item in items]
+
+
+def _attempt(function: Callable[[T], R], item: T) -> R | str:
+    try:
+        return function(item)
+    except ImageError as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot be read: {reason(error)}"

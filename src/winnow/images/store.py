@@ -1,12 +1,14 @@
 """Many encoded images in one file: an Arrow IPC file of (id, image), written as a stream, read by memory map.
 
 Neither side holds all images in memory: the writer keeps a few megabytes until a batch is full, the reader copies only
-the image that is read. The same images in the same order give the same bytes.
+the image that is read. The same images in the same order give the same bytes. Images go to another process as the path
+of their store and their rows.
 """
 
 import mmap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import overload
 
@@ -70,6 +72,7 @@ class _MappedFile:
     """A file that is mapped into memory, whose pages count as this process's only for a while after they are read."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self.buffer = arrow.py_buffer(self._map)
@@ -93,6 +96,9 @@ class Images(Sequence[bytes]):
         self._ids = ids
         self._column = column
         self._rows = rows
+
+    def __reduce__(self) -> tuple[Callable[..., "Images"], tuple[str, int, NDArray[np.int64]]]:
+        return _reopened, (str(self._file.path), self._file.path.stat().st_mtime_ns, self._rows)
 
     @property
     def ids(self) -> list[str]:
@@ -146,3 +152,13 @@ def read_images(path: Path) -> Images:
         table.validate(full=True)  # damaged offsets would lead out of the file
         ids = np.array(table.column("id").to_pylist(), dtype=object)
     return Images(file, ids, table.column("image"), np.arange(len(ids)))
+
+
+def _reopened(path: str, written: int, rows: NDArray[np.int64]) -> Images:
+    return _opened(path, written).take(rows.tolist())
+
+
+@lru_cache(maxsize=4)
+def _opened(path: str, _written: int) -> Images:
+    """A store that a process of several reads, once; after it was written anew, the new one."""
+    return read_images(Path(path))

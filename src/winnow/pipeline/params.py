@@ -48,6 +48,16 @@ Location = tuple[str | int, ...]
 S = TypeVar("S", bound=Section)
 
 
+CLUSTER = r"^(tcp|tls|ws|wss|ray)://[^\s/]+:[0-9]+$"
+"""An address of a Dask scheduler or of Ray."""
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(CLUSTER, text):
+        raise ValueError("write tcp://HOST:8786 for a Dask scheduler, ray://HOST:10001 for Ray, null for this machine")
+    return text
+
+
 class Runtime(Section):
     """How to compute, not what: no stage has these among its params, so that a change re-runs nothing."""
 
@@ -58,6 +68,9 @@ class Runtime(Section):
     num_workers: int = Field(ge=0, le=256, description="threads that prepare batches ahead; 0 = none; changes no byte")
     progress: Literal["auto", "bar", "lines", "none"] = Field(
         description="auto: a bar on a terminal, in logs a line an epoch"
+    )
+    cluster: Annotated[str, AfterValidator(_address), Field(json_schema_extra={"pattern": CLUSTER})] | None = Field(
+        description="the Dask or Ray cluster that works on rows; null = this machine; changes no byte"
     )
 
 

@@ -23,7 +23,7 @@ from winnow.pipeline.params import PARAMS_FILE, Document, Runtime
 from winnow.pipeline.parent import orphaned, started_by_dvc
 from winnow.pipeline.section import Section
 from winnow.pipeline.seeds import derive_seed
-from winnow.pipeline.tables import Table, read_table, table_pieces, table_writer, write_table
+from winnow.pipeline.tables import PIECE, Table, read_table, table_pieces, table_writer, write_table
 
 C = TypeVar("C", bound=Section)
 P = TypeVar("P", bound=Section)
@@ -76,9 +76,9 @@ class Stage(Generic[C, P]):
         """A table of an earlier stage a piece at a time, see `pipeline.tables.table_pieces`; raises TableError."""
         return table_pieces(Path("data", self.domain, path), schema)
 
-    def write(self, path: str, table: pd.DataFrame, schema: type[Table]) -> None:
-        """A table of this stage, such as `routes.parquet`; raises TableError."""
-        write_table(self.output(path), table, schema)
+    def write(self, path: str, table: pd.DataFrame, schema: type[Table], *, part: int = PIECE) -> None:
+        """A table of this stage, such as `routes.parquet`, in parts of so many rows; raises TableError."""
+        write_table(self.output(path), table, schema, part=part)
 
     def writer(self, path: str, schema: type[Table]) -> AbstractContextManager[Callable[[pd.DataFrame], None]]:
         """A table of this stage that is written piece by piece, see `pipeline.tables.table_writer`."""

@@ -30,13 +30,16 @@ class Table(pa.DataFrameModel):
         ordered = True
 
 
-def write_table(path: Path, table: pd.DataFrame, schema: type[Table]) -> None:
-    """Check `table` against `schema` and write it atomically; raises TableError."""
+def write_table(path: Path, table: pd.DataFrame, schema: type[Table], *, part: int = PIECE) -> None:
+    """Check `table` against `schema` and write it atomically; raises TableError.
+
+    Each `part` rows can be read without those before them, see `table_parts`.
+    """
     checked = validate(table.reset_index(drop=True), schema, where=str(path))
     with atomic_path(path) as scratch:
         rows = arrow.Table.from_pandas(checked, preserve_index=False)
         with parquet.ParquetWriter(scratch, rows.schema, **WRITING) as writer:
-            writer.write_table(rows)
+            writer.write_table(rows, row_group_size=part)
             writer.add_key_value_metadata({ROWS: str(len(rows))})
 
 
@@ -76,16 +79,26 @@ def reading_parquet(path: Path) -> AbstractContextManager[None]:
     )
 
 
-def parquet_batches(path: Path, *, rows: int, columns: list[str]) -> Iterator[arrow.RecordBatch]:
-    """Some columns of a stage's table, `rows` at a time; raises TableError."""
+def parquet_batches(
+    path: Path, *, rows: int, columns: list[str], part: int | None = None
+) -> Iterator[arrow.RecordBatch]:
+    """Some columns of a stage's table, or of a part of it, `rows` at a time; raises TableError."""
     with reading_parquet(path):
-        batches = open_parquet(path).iter_batches(batch_size=rows, columns=columns)
+        groups = None if part is None else [part]
+        batches = open_parquet(path).iter_batches(batch_size=rows, columns=columns, row_groups=groups)
     while True:
         with reading_parquet(path):
             batch = next(batches, None)
         if batch is None:
             return
         yield batch
+
+
+def table_parts(path: Path) -> list[int]:
+    """The rows of each part in which a stage's table was written; raises TableError."""
+    with reading_parquet(path):
+        found = open_parquet(path).metadata
+        return [found.row_group(number).num_rows for number in range(found.num_row_groups)]
 
 
 def table_pieces(path: Path, schema: type[Table]) -> Iterator[pd.DataFrame]:

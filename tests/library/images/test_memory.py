@@ -44,7 +44,7 @@ def test_no_more_pixels_are_decoded_at_once_than_fit() -> None:
 
 
 def test_images_that_are_decoded_in_parallel_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("winnow.images.parallel.os.sched_getaffinity", lambda _: range(8), raising=False)
+    monkeypatch.setattr("winnow.pipeline.parallel.cores", lambda: 8)
     decode = Decoder()
     assert list(map_images(decode, SIZES)) == SIZES
     assert memory.AT_ONCE // 2 < decode.most <= memory.AT_ONCE

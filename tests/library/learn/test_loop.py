@@ -92,7 +92,7 @@ def test_validation_every_so_many_steps(tmp_path: Path) -> None:
 
 def test_threads_that_prepare_batches_change_no_byte(tmp_path: Path) -> None:
     for workers in (0, 3):
-        runtime = Runtime(device="cpu", devices=1, num_workers=workers, progress="none")
+        runtime = Runtime(device="cpu", devices=1, num_workers=workers, progress="none", cluster=None)
         folder = tmp_path / str(workers)
         options = {"folder": folder / "run", "curves": folder / "curves", "fingerprint": "f"}
         fit(tiny.task(), tiny.settings(epochs=2, eval_every=4), runtime=runtime, **options)  # type: ignore[arg-type]

@@ -148,7 +148,7 @@ def crash() -> None:
 
 def run(folder: Path, chosen: TrainingSettings, made: Task | None = None, *, fingerprint: str = "f") -> Result:
     """Train in `folder`, as a stage would."""
-    runtime = Runtime(device="cpu", devices=1, num_workers=0, progress="lines")
+    runtime = Runtime(device="cpu", devices=1, num_workers=0, progress="lines", cluster=None)
     return fit(
         made or task(),
         chosen,

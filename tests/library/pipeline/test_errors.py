@@ -35,7 +35,7 @@ if __name__ == "__main__":
 
 PARAMS = """\
 seed: 1
-runtime: {device: cpu, devices: 1, num_workers: 0, progress: none}
+runtime: {device: cpu, devices: 1, num_workers: 0, progress: none, cluster: null}
 climb: {common: {size: 1}, plot: {size: 2}}
 """
 

@@ -44,7 +44,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage[Section, Sec
 
 
 def made_stage(*, seed: int = 1, common: int = 3, epochs: int = 3, devices: int = 1) -> Stage[Section, Section]:
-    runtime = Runtime(device="cpu", devices=devices, num_workers=0, progress="none")
+    runtime = Runtime(device="cpu", devices=devices, num_workers=0, progress="none", cluster=None)
     return Stage("climb", "train", Settings(epochs=common), Settings(epochs=epochs), runtime, seed)
 
 

@@ -21,7 +21,7 @@ from winnow.pipeline.stage import Stage
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage[Section, Section]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data/source/climb").mkdir(parents=True)
-    runtime = Runtime(device="cpu", devices=1, num_workers=0, progress="none")
+    runtime = Runtime(device="cpu", devices=1, num_workers=0, progress="none", cluster=None)
     return Stage("climb", "filter", Section(), Section(), runtime, seed=1)
 
 

@@ -1,10 +1,12 @@
 """Articles that say nearly the same (MinHash over word triples; Broder 1997, datasketch)."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 from datasketch import MinHash, MinHashLSH
+from numpy.typing import NDArray
 
 from winnow.curate.splits import connected_groups
 
@@ -30,23 +32,32 @@ def resemble(texts: Iterable[str], shown: Sequence[str], *, similarity: float) -
     return [any(len(own & each) >= similarity * len(own | each) for each in known) for own in found]
 
 
+def sketched(texts: Iterable[str], permutations: int) -> Iterator[NDArray[np.uint32]]:
+    """The MinHash of each text, `(permutations,)`."""
+    base = MinHash(num_perm=permutations, seed=SEED)
+    for text in texts:
+        sketch = base.copy()
+        sketch.update_batch(shingles(text))
+        yield sketch.hashvalues
+
+
 def near_duplicate_groups(
-    ids: Sequence[str], texts: Iterable[str], *, similarity: float, permutations: int
+    ids: Sequence[str], sketches: Iterable[NDArray[np.uint32]], *, similarity: float, permutations: int
 ) -> "pd.Series[str]":
     """The group of each article, by article_id: connected by estimated Jaccard similarities of `similarity` or more.
 
-    A group is named after the smallest article_id in it.
+    `sketches` are of the articles' texts, see `sketched`. A group is named after the smallest article_id in it.
     """
     index = MinHashLSH(threshold=similarity, num_perm=permutations, weights=(SURPLUS, MISSED))
-    sketches: dict[str, MinHash] = {}
+    known: dict[str, MinHash] = {}
     pairs: list[tuple[str, str]] = []
     base = MinHash(num_perm=permutations, seed=SEED)
-    for name, text in zip(ids, texts, strict=True):
+    for name, values in zip(ids, sketches, strict=True):
         sketch = base.copy()
-        sketch.update_batch(shingles(text))
-        near = (other for other in index.query(sketch) if sketch.jaccard(sketches[other]) >= similarity)
+        sketch.hashvalues = values
+        near = (other for other in index.query(sketch) if sketch.jaccard(known[other]) >= similarity)
         pairs += [(other, name) for other in sorted(near)]
-        sketches[name] = sketch
+        known[name] = sketch
         index.insert(name, sketch)
     # One row per article, and one more per pair: the pair's first article with the second one's link
     links = [(name, name) for name in ids] + [(first, second) for first, second in pairs]

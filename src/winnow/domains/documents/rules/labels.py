@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,10 @@ from winnow.images.codec import load_pixels
 from winnow.images.parallel import map_images
 from winnow.images.store import Images, ImageWriter
 
+USED = [
+    "image_id", "page", "document", "source", "score", "label", "issues", "official_split", "readability",
+]  # fmt: skip
+"""Columns of a page that its labels need."""
 READ_LINES = 12
 """Lines of a copy that an OCR reads: most of its time, and enough for their mean."""
 
@@ -57,7 +62,11 @@ class _Work:
     """One copy to make of a page, or (copy None) a page to take as it is."""
 
     row: dict[str, object]
-    content: bytes
+    """of `USED`"""
+    image: Images
+    """the page, alone"""
+    severities: Mapping[str, float] | None
+    """as the source says them"""
     copy: int | None
     wanted: float
 
@@ -86,22 +95,19 @@ def make_images(
     }
 
     def work() -> Iterator[_Work]:
-        rows = pages.assign(page=shown(pages, max_hash_distance)).to_dict("records")
-        for row, content in zip(rows, images, strict=True):
-            plain = {str(key): value for key, value in row.items()}
+        rows = pages.assign(page=shown(pages, max_hash_distance))[USED].to_dict("records")
+        for place, row in enumerate(rows):
+            plain, image = {str(key): value for key, value in row.items()}, images[place : place + 1]
             if row["source"] == definitions.LABELLED:
-                yield _Work(plain, content, None, 1.0)
+                yield _Work(plain, image, known.get(str(row["image_id"])), None, 1.0)
                 continue
             rng = _generator(seed, str(row["image_id"]), "scores")
             scores = draw_scores(params.copies, params.clean_share, params.jitter, rng)
             for number, wanted in enumerate(scores.tolist()):
-                yield _Work(plain, content, number, wanted)
-
-    def make(each: _Work) -> _Image:
-        return _labelled(each, known, flag_from) if each.copy is None else _degraded(each, params, flag_from, seed)
+                yield _Work(plain, image, None, number, wanted)
 
     labels, severities, flags, measures = [], [], [], []
-    for made in map_images(make, work()):
+    for made in map_images(partial(_made, params=params, flag_from=flag_from, seed=seed), work()):
         store.add(made.image_id, made.content)
         flagged = [issue for issue, flag in zip(definitions.ISSUES, made.flags, strict=True) if flag]
         labels.append(
@@ -130,10 +136,14 @@ def make_images(
     )
 
 
+def _made(each: _Work, *, params: Label, flag_from: float, seed: int) -> _Image:
+    return _labelled(each, flag_from) if each.copy is None else _degraded(each, params, flag_from, seed)
+
+
 def _degraded(each: _Work, params: Label, flag_from: float, seed: int) -> _Image:
     image_id = f"{each.row['image_id']}{definitions.COPY}{each.copy:04}"
     rng = _generator(seed, image_id)
-    page = load_pixels(each.content, "L")
+    page = load_pixels(each.image[0], "L")
     copy = make_copy(page, each.wanted, rng, max_issues=params.max_issues, augmentation_share=params.augmentation_share)
     content = encode(copy.page, params.quality)
     score = float(definitions.severity_score(copy.severities))
@@ -153,7 +163,7 @@ def _degraded(each: _Work, params: Label, flag_from: float, seed: int) -> _Image
     )
 
 
-def _labelled(each: _Work, known_severities: Mapping[str, Mapping[str, float]], flag_from: float) -> _Image:
+def _labelled(each: _Work, flag_from: float) -> _Image:
     """A page as it is: its class follows from its score, or its score is the middle of its class.
 
     A page of which only issues are known has neither. Issues that its source does not name follow from severities.
@@ -163,13 +173,13 @@ def _labelled(each: _Work, known_severities: Mapping[str, Mapping[str, float]], 
     score = float(row["score"]) if given["score"] else np.nan
     if given["label"] and not given["score"]:
         score = definitions.CENTRES[int(row["label"])]
-    severities = known_severities.get(str(row["image_id"]))
+    severities, content = each.severities, each.image[0]
     known = set(str(row["issues"]).split(";")) if given["issues"] else None
     if known is None and severities:
         known = {issue for issue, severity in severities.items() if severity >= flag_from}
     return _Image(
         str(row["image_id"]),
-        each.content,
+        content,
         str(row["page"]),
         str(row["document"]),
         score,
@@ -177,7 +187,7 @@ def _labelled(each: _Work, known_severities: Mapping[str, Mapping[str, float]], 
         [None if known is None else float(issue in known) for issue in definitions.ISSUES],
         np.array([severities[issue] if severities else np.nan for issue in definitions.ISSUES]),
         (),
-        _measured(each.content),
+        _measured(content),
         str(row["official_split"]) if given["official_split"] else None,
         float(row["readability"]) if given["readability"] else np.nan,
     )

@@ -63,7 +63,7 @@ def collect(
     documents = {
         each.prefix: documents_of_source([record.name for record in each.listing.records]) for each in collections
     }
-    outcomes = map_readable(partial(_read, preparation=preparation), (record for _, _, record in named))
+    outcomes = map_readable(partial(_read, preparation=preparation), (record.anywhere() for _, _, record in named))
     for (image_id, collection, record), outcome in zip(named, outcomes, strict=True):
         if isinstance(outcome, str):
             rejected.append(collection.rejection(record.row, record.name, outcome))

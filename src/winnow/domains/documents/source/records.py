@@ -1,6 +1,6 @@
 """What every format gives: where each page is and what its source says about it, before any pixel is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,10 @@ class Record:
     official_split: str | None = None
     readability: float | None = None
     """as an OCR of the user's found it, 0 to 1"""
+
+    def anywhere(self) -> "Record":
+        """The same for a process in another folder."""
+        return replace(self, content=self.content.absolute()) if isinstance(self.content, Path) else self
 
 
 Listing = listing.Listing[Record]

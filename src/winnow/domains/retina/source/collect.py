@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
 from winnow.domains.retina.definitions import Preparation
-from winnow.domains.retina.source.photographs import prepare
+from winnow.domains.retina.source.photographs import Prepared, prepare
 from winnow.domains.retina.source.records import Collection, Listing, Record
 from winnow.images.listing import typed_frame
 from winnow.images.parallel import map_readable
@@ -32,7 +33,7 @@ def collect(collections: Sequence[Collection], preparation: Preparation, images:
     named.sort(key=lambda entry: entry[0])
 
     photos: list[dict[str, object]] = []
-    outcomes = map_readable(lambda record: prepare(record.read(), preparation), (record for _, _, record in named))
+    outcomes = map_readable(partial(_prepared, preparation=preparation), (record.anywhere() for _, _, record in named))
     for (image_id, collection, record), outcome in zip(named, outcomes, strict=True):
         if isinstance(outcome, str):
             rejected.append(collection.rejection(record.row, record.name, outcome))
@@ -60,6 +61,10 @@ PHOTO_TYPES = {
     "red": "float64", "green": "float64", "blue": "float64", "perceptual_hash": "str",
 }  # fmt: skip
 REJECTED_TYPES = {"source": "str", "row": "int64", "reason": "str", "name": "str"}
+
+
+def _prepared(record: Record, preparation: Preparation) -> Prepared:
+    return prepare(record.read(), preparation)
 
 
 def _named_once(listing: Listing) -> tuple[list[Record], list[tuple[int, str, str]]]:

@@ -1,6 +1,6 @@
 """What every format gives: where each photograph is and what its source says about it, before any pixel is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from winnow.images import listing
@@ -21,6 +21,10 @@ class Record:
     """as the source names whose eye it is; None where it does not"""
     eye: str | None = None
     """`left` or `right`, where the source says so in a column"""
+
+    def anywhere(self) -> "Record":
+        """The same for a process in another folder."""
+        return replace(self, content=self.content.absolute()) if isinstance(self.content, Path) else self
 
     def read(self) -> bytes:
         """The encoded image; raises OSError when the file cannot be read."""
