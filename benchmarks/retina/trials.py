@@ -138,9 +138,9 @@ TWO_VIEWS = {"retina.train.network.views": 2}
 LAST_BLOCKS = {
     "retina.train.network.head": "softmax",
     "retina.train.loss.label_spread": 0.5,
-    "retina.train.network.views": 8,
-    "retina.train.network.frozen_blocks": 12,
-    "retina.train.network.pooled_blocks": [12, 15, 16],
+    "retina.train.network.views": 2,
+    "retina.train.network.frozen_blocks": 15,
+    "retina.train.network.pooled_blocks": [],
     "retina.train.backbone_lr_factor": 0.1,
     "retina.train.ema_decay": 0.99,
 }
