@@ -97,6 +97,23 @@ def test_every_page_of_a_labelled_pdf_is_an_example_with_its_own_pixels(here: Pa
     assert set(labels["document"]) == {"mine/lease"}
 
 
+def test_severities_of_a_labelled_pdf_are_those_of_each_of_its_pages(here: Path) -> None:
+    folder = SOURCE / "mine"
+    folder.mkdir()
+    PAGES[0].save(folder / "lease.pdf", save_all=True, append_images=PAGES[1:], resolution=100)
+    columns = [f"severity_{issue}" for issue in definitions.ISSUES]
+    given = [number / 20 for number in range(len(columns))]
+    lines = [["filename", "quality_score", *columns], ["lease.pdf", 0.3, *given]]
+    (folder / "metadata.csv").write_text("".join(",".join(map(str, line)) + "\n" for line in lines))
+    assert ingest("labelled", folder).empty
+    run("filter")
+    run("label")
+    found = table("label/severities.parquet").set_index(["image_id", "issue"])["severity"].unstack()  # noqa: PD010
+    assert found.index.tolist() == [f"mine/lease#{number:04}" for number in (1, 2, 3)]
+    for page, row in found[list(definitions.ISSUES)].iterrows():
+        assert row.tolist() == given, f"{page} has other severities than its file was given"
+
+
 def test_pages_that_are_written_in_pieces_are_the_same(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each stage lets go of the pages that it has written."""
     names = ("ingest/pages.parquet", "filter/pages.parquet")

@@ -164,3 +164,18 @@ def test_without_shares_the_model_is_the_network_alone(here: Programs) -> None:
     assert not (MODEL / "mixture.json").exists()
     assert not (MODEL / "ridge").exists()
     assert json.loads((MODEL / "training_metadata.json").read_text()).get("ridge") is None
+
+
+@pytest.mark.parametrize(("alpha", "sign", "is_noise"), [(0.01, 1, True), (100.0, -1, False)])
+def test_penalties_beyond_the_named_ones_are_tried_while_they_are_better(
+    alpha: float, sign: int, *, is_noise: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    words = np.array([f"word{letter}" for letter in "abcdefghij"])
+    texts = [" ".join(rng.choice(words, 12)) for _ in range(200)]
+    labels = np.array([[float(text.count(words[0]))] for text in texts])
+    labels = rng.permutation(labels) if is_noise else labels
+    sides = (texts[:120], labels[:120]), (texts[120:], labels[120:])
+    found = {each: fit_ridge(*sides, alphas=[each], features=500) for each in (alpha, alpha * 3.0 ** (2 * sign))}
+    for each in found.values():
+        assert sign * np.log(each.alpha / alpha) >= np.log(9), f"{each.alpha:g} is no better than what lies beyond it"

@@ -268,3 +268,18 @@ def test_the_curves_tell_overfitting(val: list[float], train: list[float], overf
     told = progression(history, best=1, width=10.0)
     assert (told["overfitting"], told["converged"]) == (overfitting, converged)
     assert (told["best_validation"], told["best_val_mae"], told["train_mae_then"]) == (2, 0.8, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("mae", "verdict"),
+    [
+        (0.99, "good"),
+        (1.0, "may need more training"),
+        (1.5, "may need more training"),
+        (1.51, "retrain"),
+    ],
+)
+def test_the_page_names_a_validation_error_by_its_share_of_the_scale(mae: float, verdict: str) -> None:
+    """`good` is below 10% of the scale, `retrain` above 15%: the ends belong to what is between."""
+    told = progression([{"val": {"mae": mae}, "train": {"mae": mae}}], best=0, width=10.0)
+    assert told["val_mae_verdict"] == verdict

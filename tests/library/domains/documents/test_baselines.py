@@ -60,3 +60,14 @@ def test_no_more_rounds_are_tried_once_validation_says_enough(monkeypatch: pytes
     grown = baselines._grown(model, (MEASURES, SCORES), 1000, losses)
     assert (grown.loss, grown.rounds) == (0, 12)
     assert tried == [5, 10, 15, 20]
+
+
+def test_the_largest_trees_that_are_tried_find_what_three_measures_say_together() -> None:
+    """Trees of three leaves cannot: they join two measures at most."""
+    bits = np.random.default_rng(2).integers(2, size=(600, 3))
+    scores = np.where(bits.sum(axis=1) % 2, 0.9, 0.1)
+    side = np.repeat(["train", "val"], 300)
+    found = baselines.trees(bits.astype(float), scores, definitions.class_of(scores), side, 0.05, 80, 1)
+    error = np.abs(found.estimates.score - scores)[side == "val"].mean()
+    assert error < 0.1, f"the baseline errs by {error:.2f} on a score that three measures give exactly"
+    assert min(found.settings["score_leaves"], found.settings["class_leaves"]) > 3

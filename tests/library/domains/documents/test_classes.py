@@ -7,6 +7,7 @@ import pytest
 from winnow.domains.documents import definitions
 from winnow.domains.documents.params import Weight
 from winnow.domains.documents.rules import classes
+from winnow.domains.documents.rules.dataset import summary
 from winnow.learn.samplers import BalancedBatchSampler, BatchShare
 
 LIMITS = Weight(min_class_samples=50, max_imbalance=10.0, min_train_samples=500)
@@ -46,3 +47,11 @@ def test_every_batch_holds_all_classes_alike() -> None:
         small = np.bincount(order[labels[order] == 1])[300:]
         assert small.max() - small.min() <= 1  # every row of a class once before any again
     assert (sampler.order(1) != sampler.order(2)).any()
+
+
+def test_a_data_set_is_warned_about_by_its_training_images_alone() -> None:
+    rows = pd.DataFrame({"split": ["train"] * 100 + ["val"] * 200 + ["test"] * 200, "document": "a", "issues": ""})
+    rows["quality_class"] = [definitions.CLASSES[number % 5] for number in range(500)]
+    told = {least: summary(rows, {}, LIMITS.model_copy(update={"min_train_samples": least})) for least in (100, 101)}
+    assert "training samples" not in told[100]
+    assert "at most 100 training samples are few" in told[101]

@@ -164,3 +164,19 @@ def test_the_trees_know_every_measure(place: int) -> None:
     found = baselines.trees(measures, scores, definitions.class_of(scores), split, 0.05, 20, 0)
     error = np.abs(found.estimates.score - scores)[200:].mean()
     assert error < 0.15, f"trees err by {error:.2f} where the score follows {NAMES[place]}: they do not know it"
+
+
+def test_the_validation_loss_weighs_classes_as_the_training_loss_does() -> None:
+    found, rows = {}, batch()
+    rows |= {"classes": torch.eye(5)[torch.arange(6) % 5], "labels": torch.arange(6) % 5}
+    rows |= {"score": torch.zeros(6), "legibility": torch.zeros(6), "readability": torch.zeros(6)}
+    rows |= {"class_logits": torch.rand(6, 5), "issues": torch.zeros(6, 10)}
+    for weight, used in ((1.0, True), (3.0, True), (3.0, False)):
+        task = object.__new__(AssessorTask)
+        params = type("Params", (), {"loss": Weights, "use_class_weights": used})
+        for name, value in (("params", params), ("flag_from", 0.2), ("class_weights", torch.full((5,), weight))):
+            object.__setattr__(task, name, value)
+        found[weight, used] = task.metrics(rows)["loss"]
+    entropy = float(torch.nn.functional.cross_entropy(rows["class_logits"], rows["labels"]))
+    assert found[3, True] - found[1, True] == pytest.approx(2 * Weights.classification * entropy, rel=1e-5)
+    assert found[3, False] == found[1, True], "weights that are not used"
