@@ -104,7 +104,6 @@ def main() -> None:
         {
             "winnow": {"test_recall_at_10": ours, "seconds": round(seconds, 1)},
             "implicit": peers,
-            "best_peer": best,
             "recall_over_peer": round(ours / best["test_recall_at_10"], 4),
         },
     )
