@@ -179,3 +179,16 @@ def test_penalties_beyond_the_named_ones_are_tried_while_they_are_better(
     found = {each: fit_ridge(*sides, alphas=[each], features=500) for each in (alpha, alpha * 3.0 ** (2 * sign))}
     for each in found.values():
         assert sign * np.log(each.alpha / alpha) >= np.log(9), f"{each.alpha:g} is no better than what lies beyond it"
+
+
+def test_words_that_were_never_seen_are_scored_by_their_letters() -> None:
+    """Every word is in one text alone; an ending, not a word, tells the score."""
+    rng = np.random.default_rng(3)
+    stems = ["".join(rng.choice(list("aeioulmnrst"), 6)) for _ in range(160)]
+    endings = rng.permutation([0, 1] * 80)
+    texts = [f"about the {stem}{('ing', 'zqx')[ending]}" for stem, ending in zip(stems, endings, strict=True)]
+    labels = endings[:, None].astype(np.float64)
+    known, new = slice(0, 120), slice(120, None)
+    ridge = fit_ridge((texts[known], labels[known]), (texts[new], labels[new]), alphas=[1.0], features=500)
+    found = ridge.predict(texts[new])[:, 0]
+    assert found[endings[new] == 1].min() > found[endings[new] == 0].max()
