@@ -60,7 +60,7 @@ CLAIMS = (
     ),
     *(
         Claim(
-            f"a training step of {domain}'s default, loader included", LOOP,
+            f"{domain}: a training step of the default, loader included", LOOP,
             "pipeline/throughput", f"{domain}.ratio", "≥ 0.97",
             (f"{domain}.loop_ms_per_step", f"{domain}.bare_ms_per_step", "ms"),
         )
@@ -68,7 +68,7 @@ CLAIMS = (
     ),
     *(
         Claim(
-            f"peak memory of {domain}'s training", LOOP,
+            f"{domain}: peak memory of training", LOOP,
             "pipeline/throughput", f"{domain}.memory_ratio", "≤ 1.1",
             (f"{domain}.loop_peak_mib", f"{domain}.bare_peak_mib", "MiB"),
         )
