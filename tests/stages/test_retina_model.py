@@ -262,6 +262,7 @@ def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Pat
     shown = prepare((eyes / "one.png").read_bytes(), Preparation(image_size=512, crop=True, contrast=False)).png
     apart = np.abs(heated.astype(int) - np.asarray(Image.open(io.BytesIO(shown)))).max(axis=2)
     assert 0 < (apart > 8).mean() < 0.9
+    assert two.pop("distance") > 1  # a dark photograph is none of those that were trained on
     assert two == {
         "file": "eyes/two.png", "grade": None, "name": "ungradable", "referable": True, "quality": "too_dark",
         "model_verdict": "not evaluated",
