@@ -13,7 +13,7 @@ shift
 domains=${*:-articles climb documents playlists retina sessions}
 arm=$folder/debian
 here=$folder/here
-there=$arm/work
+there=$arm/checkout
 export PATH="$root/.venv/bin:$PATH"
 
 if [ ! -e "$folder/made" ]; then
@@ -52,8 +52,8 @@ winnow run $domains
 git -c user.name=here -c user.email=here@localhost commit -qam "tiny presets, run on $(uname -m)"
 
 git clone -q "$here" "$there"
-chroot "$arm" env -i HOME=/root LC_ALL=C.UTF-8 PATH=/opt/bin:/usr/bin:/bin PYTHONPATH=/work/src:/opt/site sh -c "
-    cd /work
+chroot "$arm" env -i HOME=/root LC_ALL=C.UTF-8 PATH=/opt/bin:/usr/bin:/bin PYTHONPATH=/checkout/src:/opt/site sh -c "
+    cd /checkout
     python -c 'from winnow.cli.app import main; main()' run --jobs 1 $domains"
 cd "$there"
 git diff --stat -- 'metrics/*/ingest.json' 'metrics/*/filter.json' 'metrics/*/label.json' 'metrics/*/split.json'
