@@ -86,8 +86,7 @@ def spread(function: Callable[[T], R], tasks: Iterable[T], *, prefer: Literal["t
             yield from map(function, first)
             return
         waiting = chain(first, waiting)
-    # joblib would compute one job in this very thread, in which some filters of images have other last bits
-    yield from _windows(function, waiting, {"backend": "threading" if prefer == "threads" else "loky"}, max(cores(), 2))
+    yield from _windows(function, waiting, {"backend": "threading" if prefer == "threads" else "loky"}, cores())
 
 
 def cores() -> int:
