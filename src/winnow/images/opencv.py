@@ -7,8 +7,8 @@ import os
 
 os.environ["OPENCV_IPP"] = "disabled"  # in all threads: `setUseOptimized` turns it off in the one that calls it alone
 
-import cv2  # noqa: E402
-from cv2.utils import logging  # noqa: E402
+import cv2
+from cv2.utils import logging
 
 _level = logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # the next line would warn of the variable above
 cv2.setUseOptimized(False)

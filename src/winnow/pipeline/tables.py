@@ -18,7 +18,7 @@ from winnow.pipeline.reading import reading
 # Where Dask is installed, pandera would import its tables with the first schema: half of the time of a small stage.
 _dask = {name: sys.modules[name] for name in ("dask",) if name in sys.modules}
 sys.modules["dask"] = None  # type: ignore[assignment]
-import pandera.typing.dask  # noqa: E402
+import pandera.typing.dask  # noqa: E402, F401 - it looks for Dask once
 
 del sys.modules["dask"]
 sys.modules.update(_dask)
