@@ -1,5 +1,7 @@
 """A table is checked when written and when read, and is either whole on disk or not there."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,23 @@ def test_a_table_that_another_program_wrote_wrongly_is_refused(tmp_path: Path) -
     songs(title=["a", "a"]).to_parquet(tmp_path / "songs.parquet", index=False)
     with pytest.raises(TableError, match="breaks its schema Songs"):
         read_table(tmp_path / "songs.parquet", Songs)
+
+
+def test_a_program_that_checks_tables_loads_none_of_the_packages_that_pandera_looks_for() -> None:
+    program = """
+import sys
+import pandas as pd
+import pandera.pandas as pa
+from winnow.pipeline.tables import Table, validate
+class Songs(Table):
+    title: str
+validate(pd.DataFrame({"title": ["a"]}), Songs, where="here")
+loaded = {"dask", "hypothesis", "pytest", "trio"} & sys.modules.keys()
+import hypothesis
+print(sorted(loaded))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n", "each takes a third of the time of a small stage"
 
 
 def test_a_missing_or_truncated_file_is_one_clear_message(tmp_path: Path) -> None:
