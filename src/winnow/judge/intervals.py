@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest
 
 from winnow.pipeline.console import doing
 
@@ -69,7 +69,7 @@ def wilson(successes: int, trials: int, confidence: float) -> Interval:
     """Wilson's score interval (1927) of a proportion of independent rows; raises ValueError without a trial."""
     if trials == 0:
         raise ValueError("there is no row to take a proportion of")
-    found = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    found = scipy.stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return Interval(float(found.low), float(found.high))
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import scipy
 from numpy.typing import ArrayLike, NDArray
 from pandera.typing import Series
-from scipy.optimize import minimize_scalar
 
 from winnow.pipeline.tables import Table
 
@@ -86,4 +86,5 @@ def fit_temperature(probabilities: ArrayLike, true: ArrayLike) -> float:
         return log_loss(with_temperature(chances, float(np.exp(log_temperature))), labels)
 
     low, high = np.log(TEMPERATURES)
-    return float(np.exp(minimize_scalar(nll, bounds=(low, high), method="bounded", options={"xatol": 1e-6}).x))
+    found = scipy.optimize.minimize_scalar(nll, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(found.x))

@@ -1,8 +1,8 @@
 """Errors of predicted numbers, and their correlation with the truth. All arguments are (rows,)."""
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 
 def mae(predicted: ArrayLike, true: ArrayLike) -> float:
@@ -29,7 +29,7 @@ def pearson_correlation(predicted: ArrayLike, true: ArrayLike) -> float:
 def spearman_correlation(predicted: ArrayLike, true: ArrayLike) -> float:
     """Correlation of ranks (ties share their mean rank); NaN when either side is constant. Raises as Pearson's."""
     _errors(predicted, true)
-    return _correlation(stats.rankdata(np.asarray(predicted)), stats.rankdata(np.asarray(true)))
+    return _correlation(scipy.stats.rankdata(np.asarray(predicted)), scipy.stats.rankdata(np.asarray(true)))
 
 
 def spearman_correlations(first: ArrayLike, second: ArrayLike, counts: ArrayLike) -> NDArray[np.float64]:
@@ -57,7 +57,7 @@ def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> flo
         raise ValueError("a correlation needs two rows")
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
-    return float(stats.pearsonr(first, second).statistic)
+    return float(scipy.stats.pearsonr(first, second).statistic)
 
 
 def _errors(predicted: ArrayLike, true: ArrayLike) -> NDArray[np.float64]:

@@ -1,12 +1,14 @@
 """Novelty, diversity, coverage and exposure of recommended lists."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from winnow.recommend.ranking import Ranking
+if TYPE_CHECKING:  # it imports torch
+    from winnow.recommend.ranking import Ranking
 
 
 def list_novelty(lists: NDArray[np.int64], popularity: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -70,13 +72,13 @@ def challenge_r_precision(
     return found
 
 
-def coverage(ranked: Ranking, items: int, length: int) -> float:
+def coverage(ranked: "Ranking", items: int, length: int) -> float:
     """Share of all items that are in the first `length` places of some list."""
     lists = ranked.lists[:, :length]
     return len(np.unique(lists[lists >= 0])) / items
 
 
-def exposure(name: str, ranked: Ranking, popularity: NDArray[np.int64], length: int) -> pd.DataFrame:
+def exposure(name: str, ranked: "Ranking", popularity: NDArray[np.int64], length: int) -> pd.DataFrame:
     """The `Exposure` rows of a recommender: how the first `length` places are shared by tenths of the items."""
     order = np.argsort(np.lexsort((np.arange(len(popularity)), popularity)))
     decile = order * 10 // len(popularity)

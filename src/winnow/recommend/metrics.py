@@ -4,6 +4,7 @@ Tables here have one row per user, and the columns of `user_metrics`.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,15 @@ from numpy.typing import NDArray
 
 from winnow.judge.intervals import Statistic, mean, ratio, values, wilson
 from winnow.judge.result import EvaluationResult
+from winnow.measure.ranking import cutoff_metrics
 from winnow.recommend.lists import list_novelty
-from winnow.recommend.ranking import Ranking, rank_metrics
+
+if TYPE_CHECKING:  # it imports torch
+    from winnow.recommend.ranking import Ranking
 
 
 def user_metrics(
-    ranked: Ranking,
+    ranked: "Ranking",
     popularity: NDArray[np.int64],
     diversity: NDArray[np.float64],
     *,
@@ -29,7 +33,7 @@ def user_metrics(
     """
     return pd.DataFrame(
         {
-            **rank_metrics(ranked, cutoffs),
+            **cutoff_metrics(ranked.hits, ranked.relevant, cutoffs),
             "reciprocal_rank": ranked.reciprocal_rank,
             "novelty": list_novelty(ranked.lists[:, :length], popularity),
             "diversity": diversity,

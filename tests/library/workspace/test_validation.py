@@ -1,6 +1,8 @@
 """params.yaml as a whole: mistakes that only show when sections, files and the machine are seen together."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import reduce
 from itertools import pairwise
@@ -37,6 +39,21 @@ def line_of(file: Path, text: str) -> int:
 
 def test_the_committed_params_are_valid(params: Path) -> None:
     validate_params(Document(params))
+
+
+def test_params_are_validated_without_what_trains_and_measures(params: Path) -> None:
+    """`check` runs before every `dvc repro`: torch, scipy and scikit-learn take it from one second to three."""
+    program = """
+import sys
+from winnow.pipeline.params import PARAMS_FILE, Document
+from winnow.workspace.validation import validate_params
+validate_params(Document(PARAMS_FILE))
+print(sorted({"torch", "scipy.stats", "scipy.optimize", "sklearn", "transformers", "cv2"} & sys.modules.keys()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=params.parent, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_a_batch_that_devices_and_micro_batches_cannot_divide(params: Path) -> None:
