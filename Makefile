@@ -4,12 +4,13 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: run test test-long torture audit mutants lint lock bench docs dist help
+.PHONY: run test test-fast test-long torture audit mutants lint lock bench docs dist help
 
 help:
 	@echo "make run        environment, then all domains side by side on the embedded data (winnow run)"
 	@echo "make test       lint, types, import contracts and every test"
 	@echo "make test DOMAIN=climb  the tests of one domain"
+	@echo "make test-fast  lint, types, import contracts and the tests of the library: minutes"
 	@echo "make test-long  tests that take too long for make test: dvc killed at every moment"
 	@echo "make torture    damage inputs at every door at random for MINUTES=20, ends in a table"
 	@echo "make audit      the locked packages against PyPI's advisories"
@@ -25,6 +26,9 @@ run: .venv/ready
 
 test: .venv/ready lint
 	python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=15 $(if $(DOMAIN),-k $(DOMAIN))
+
+test-fast: .venv/ready lint
+	python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/library
 
 test-long: .venv/ready
 	python -m pytest -q -m long
