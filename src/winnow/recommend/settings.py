@@ -8,7 +8,7 @@ from winnow.pipeline.section import Float, Section
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[Float, Field(gt=0)]
-NotNegative = Annotated[Float, Field(ge=0)]
+NotNegative = Annotated[Float, Field(ge=0, le=1e6)]
 Share = Annotated[Float, Field(ge=0, le=1)]
 
 

@@ -10,8 +10,9 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -82,7 +83,12 @@ def decode(content: bytes) -> str:
 
 def read_lists(text: str, form: str | None = None, where: str = "the input") -> list[TypedList]:
     """The lists of a text in one of `FORMATS`, which is recognised by its beginning where `form` is None."""
-    found = {"json": _json, "m3u": _m3u, "csv": _csv, "lines": _lines}
+    found: dict[str, Callable[[str], list[TypedList]]] = {
+        "json": _json,
+        "m3u": _m3u,
+        "lines": _lines,
+        "csv": partial(_csv, where=where),
+    }
     if "\0" in text:
         raise SourceError(f"{where} is no list of titles: it is not text", fix="name a JSON, M3U, CSV or text file")
     form = form or _recognise(text)
@@ -131,7 +137,7 @@ def _m3u(text: str) -> list[TypedList]:
     return [TypedList(tuple(titles), name)]
 
 
-def _csv(text: str) -> list[TypedList]:
+def _csv(text: str, where: str) -> list[TypedList]:
     """A row is a title; rows of the same playlist, where there is such a column, are one list."""
     first = text.partition("\n")[0]
     separator = max(",;\t", key=first.count)
@@ -143,6 +149,7 @@ def _csv(text: str) -> list[TypedList]:
     if columns["title"] is None and columns["id"] is None:
         raise SourceError(
             f"none of the columns {', '.join(map(str, rows.fieldnames or ()))[:200]} is known to hold titles",
+            where=where,
             fix="rename the column of the titles to `title`, or that of the artists to `artist`; a file without a "
             "header, of a title a line, takes `--format lines`",
         )

@@ -64,6 +64,11 @@ def numbers(value: Any, *place: Any) -> Iterator[tuple[Any, ...]]:
         yield place
 
 
+MULTIPLIERS = [
+    *[("sessions", ("weight",)), ("sessions", ("item_knn", "shrink"))],
+    *[("playlists", ("blend", name)) for name in ("weight", "floor", "artist_weight", "genre_weight")],
+]
+"""Numbers by which scores are multiplied: large ones make them infinite."""
 TEXTS = ["NaN", "Infinity", "-Infinity", '"x"', "null", "[]", None]
 CASES = [(domain, place, text) for domain, (_, good) in GOOD.items() for place in numbers(good) for text in TEXTS] + [
     (domain, place, "-1e308")
@@ -71,6 +76,7 @@ CASES = [(domain, place, text) for domain, (_, good) in GOOD.items() for place i
     for place in numbers(good)
     if "intercept" not in str(place) and "weights" not in str(place)  # a figure is within 0 and 1 whatever these are
 ]
+CASES += [(domain, place, "1e308") for domain, place in MULTIPLIERS]
 
 
 @pytest.mark.parametrize("domain", GOOD)

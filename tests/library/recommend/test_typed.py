@@ -82,6 +82,11 @@ def test_what_holds_no_titles_is_told(text: str, form: str, told: str) -> None:
         read_lists(text, form)
 
 
+def test_a_csv_without_titles_is_named() -> None:
+    with pytest.raises(SourceError, match=r"songs\.csv"):
+        read_lists("a,b\n1,2\n", "csv", "songs.csv")
+
+
 @pytest.mark.parametrize("who", ["user", "Listener", "User Name", "member", "user_id"])
 @pytest.mark.parametrize("artist", ["Artist Name(s)", "band", "artistName"])
 def test_columns_go_by_their_usual_names(who: str, artist: str) -> None:

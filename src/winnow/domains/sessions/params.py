@@ -1,6 +1,6 @@
 """The section `sessions` of params.yaml."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -141,16 +141,18 @@ class Network(Section):
     dropout: Float = Field(ge=0, lt=1, description="dropout probability in training")
     genre_weight: Float = Field(ge=0, le=10, description="genre_gat: weight of the genres in a song's vector")
     blend_with: Literal["graph_filter", "item_knn"] = Field(description="whose score is added to the network's")
-    filter_weight: list[Annotated[Float, Field(ge=0)]] = Field(
+    filter_weight: list[settings.NotNegative] = Field(
         min_length=1,
         description="how much that score counts beside the network's; the best by early_stopping.metric on validation"
         " is taken; [0.0] = it is not added",
     )
     filter_factors: int = Field(ge=1, description="graph filter: frequencies of its low-pass part")
-    filter_alpha: Float = Field(ge=0, description="graph filter: weight of its low-pass part")
-    filter_sharpening: Float = Field(ge=0, description="graph filter: how long it is sharpened (0: GF-CF; 2.5: BSPM)")
+    filter_alpha: Float = Field(ge=0, le=1e6, description="graph filter: weight of its low-pass part")
+    filter_sharpening: Float = Field(
+        ge=0, le=1e6, description="graph filter: how long it is sharpened (0: GF-CF; 2.5: BSPM)"
+    )
     knn_neighbours: int = Field(ge=1, description="item-kNN: neighbours of a song")
-    knn_shrink: Float = Field(ge=0, description="item-kNN: added to a similarity's denominator")
+    knn_shrink: Float = Field(ge=0, le=1e6, description="item-kNN: added to a similarity's denominator")
     knn_asymmetry: Float = Field(ge=0, le=1, description="item-kNN: 0.5 is the cosine; less: popular songs come first")
 
     @model_validator(mode="after")

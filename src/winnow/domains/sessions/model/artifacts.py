@@ -16,6 +16,7 @@ from winnow.recommend.baselines import ItemKNN
 from winnow.recommend.chances import Chances
 from winnow.recommend.filters import Blend, GraphFilter
 from winnow.recommend.graph import Graph, matrix_of
+from winnow.recommend.settings import NotNegative
 
 SETTINGS, BASIS = "filter.json", "filter.npy"
 
@@ -27,18 +28,18 @@ class KNN(Section):
     """The settings of an `ItemKNN`."""
 
     neighbours: int = Field(ge=1)
-    shrink: Float = Field(ge=0)
+    shrink: NotNegative
     asymmetry: Float = Field(ge=0, le=1)
 
 
 class Settings(Section):
     """A `Blend`, by its item-kNN or by its graph filter beside the basis, and what scores mean."""
 
-    weight: Float = Field(ge=0)
+    weight: NotNegative
     chances: Chances | None
     item_knn: KNN | None = None
-    alpha: Float = Field(default=0, ge=0)
-    sharpening: Float = Field(default=1, ge=0)
+    alpha: NotNegative = 0
+    sharpening: NotNegative = 1
 
 
 @dataclass(frozen=True)
