@@ -505,6 +505,41 @@ def test_other_listeners_are_judged(here: Path) -> None:
     assert both | {"users_trained_on": 0} == judged, "users of the training data are not judged"
 
 
+def test_of_several_songs_of_a_title_the_one_of_most_users_is_meant(here: Path) -> None:
+    found = recommender()
+    counts = found.graph.popularity
+    few = int((counts.diff() > 0).nonzero()[0, 0])
+    for first, second in ((few, few + 1), (int(counts.argmax()), int(counts.argmin()))):
+        found = recommender()
+        found.songs.loc[[first, second], "title"] = "one of two"
+        meant = max((first, second), key=lambda number: int(counts[number]))
+        assert found.index.find(Wanted("one of two")).number == meant
+
+
+def test_the_rival_of_a_network_alone_is_item_knn(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By dense cosines: there are fewer songs than the 200 neighbours of each."""
+    from winnow.domains.sessions.source.events import read  # noqa: PLC0415
+
+    found, seen = recommender(), []
+    found.blend = None
+    metrics = found._metrics
+    monkeypatch.setattr(found, "_metrics", lambda *given: seen.extend(given[:2]) or metrics(*given))
+    songs, rng = found.songs["song"], np.random.default_rng(0)
+    source([f"new{user},{song},," for user in range(30) for song in rng.choice(songs, 12, replace=False)])
+    log = Path("data/source/sessions/mine.csv")
+    judged = found.judge(read(log, Events.model_validate(LOG | {"timestamp": None})), rng)
+    train, hidden, known = (np.zeros((rows, len(songs))) for rows in (found.graph.users, 30, 30))
+    train[found.graph.user, found.graph.item] = 1
+    for matrix, rows in ((hidden, seen[0]), (known, seen[1])):
+        matrix[rows["user_index"], rows["song_index"]] = 1
+    together = train.T @ train
+    cosines = together / (np.sqrt(np.outer(np.diag(together), np.diag(together))) + 20)
+    np.fill_diagonal(cosines, 0)
+    first = np.argsort(-np.where(known > 0, -np.inf, known @ cosines), axis=1, kind="stable")[:, :20]
+    recall = (np.take_along_axis(hidden, first, axis=1).sum(axis=1) / hidden.sum(axis=1)).mean()
+    assert judged["item_knn"]["recall_at_20"] == pytest.approx(recall)
+
+
 def test_a_fifth_of_each_user_s_songs_is_hidden_and_one_at_least(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from winnow.domains.sessions.source.events import read  # noqa: PLC0415
 
