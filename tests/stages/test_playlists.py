@@ -97,7 +97,8 @@ def test_the_last_tracks_are_the_test_and_those_before_the_validation(here: Path
     unseen = set(splits.loc[splits["split"] == "unseen", "playlist_index"])
     count = splits["playlist_index"].nunique()
     assert len(unseen) == round(count / 10)
-    assert unseen != set(range(count - len(unseen), count)), "drawn at random"
+    ends = (set(range(len(unseen))), set(range(count - len(unseen), count)))
+    assert unseen not in ends, "drawn at random"
     for number, own in splits.groupby("playlist_index"):
         sides = own.sort_values("position")["split"].tolist()
         held = ["train"] * (len(own) - 10) + ["val"] * 5 + ["test"] * 5
@@ -277,6 +278,9 @@ def test_negatives_follow_popularity_and_edges_common_playlists(here: Path) -> N
     total = cosine.groupby(edges["track_index"]).transform("sum")
     assert edges["weight"].to_numpy() == pytest.approx((cosine / total).to_numpy(), rel=1e-4)
     assert edges.groupby("track_index").size().max() == 8
+    told = PLAYLISTS.metrics("weight")
+    assert told["tracks_without_edge"] == len(counts) - edges["track_index"].nunique()
+    assert told["tracks_in_no_training_playlist"] == (counts == 0).sum()
     run("weight", negatives="uniform")
     expected = (counts > 0) / (counts > 0).sum()
     assert table("weight/sampling.parquet")["probability"].to_numpy() == pytest.approx(expected)

@@ -136,6 +136,13 @@ def test_a_file_of_many_lists_is_completed_as_each_alone(completer: Any) -> None
     assert "playlist 38" in done.stderr
 
 
+def test_a_list_without_a_name_has_the_one_that_the_command_gives(completer: Any) -> None:
+    text = json.dumps({"playlists": [{"name": "its own", "tracks": []}, {"tracks": ["Hjarta"]}, {"tracks": []}]})
+    command = ["complete", "--file", "-", "--name", "given", "--k", "1", "--json"]
+    lines = CliRunner().invoke(app, command, input=text, catch_exceptions=False).stdout.splitlines()
+    assert [json.loads(line)["playlist"] for line in lines] == ["its own", "given", "given"]
+
+
 def test_of_an_ambiguous_title_the_artists_are_told_and_which_was_taken(completer: Any) -> None:
     done = CliRunner().invoke(app, ["complete", "--tracks", "Hello; Hjärta", "--k", "1"])
     assert "'Hello' is taken as One – Hello" in done.stderr

@@ -40,6 +40,16 @@ def completer() -> Any:
     return PlaylistCompleter(model_folder("playlists"), torch.device("cpu"))
 
 
+def test_a_model_card_names_tracks_that_many_playlists_have(here: Path) -> None:
+    from winnow.domains.playlists.card import CARD  # noqa: PLC0415
+
+    found = completer()
+    counts = found.known.tracks["playlists"]
+    named = [counts[found.find("no id", name)] for name in CARD.known(model_folder("playlists"))]
+    assert len(named) == 2
+    assert min(named) >= counts.nlargest(50).min() > counts.min()
+
+
 def test_completions_of_a_playlist_never_seen(here: Path) -> None:
     found = completer()
     given = [found.names[number] for number in (4, 9, 2)]

@@ -261,6 +261,19 @@ def test_a_title_that_is_nearly_one_is_answered_with_that_one(here: Open) -> Non
 
 
 @only("sessions", "playlists")
+def test_the_most_popular_names_are_offered(here: Open) -> None:
+    domain = here.service.domain
+    splits = pd.read_parquet(f"data/{domain}/split/splits.parquet").query("split == 'train'")
+    item = {"sessions": "song", "playlists": "track"}[domain]
+    titles = pd.read_parquet(f"data/{domain}/label/{item}s.parquet")["title"]
+    counts = splits[f"{item}_index"].value_counts()
+    for place, name in enumerate(here.service.offered["such_as"]):
+        of_name = [counts.get(number, 0) for number in np.flatnonzero([name.endswith(title) for title in titles])]
+        assert counts.iloc[place] in of_name, name
+    assert len(set(here.service.offered["such_as"])) == 3
+
+
+@only("sessions", "playlists")
 def test_a_list_of_json_is_what_a_title_a_line_is(here: Open) -> None:
     """And no comma or semicolon within a title parts it."""
     name = {"sessions": "likes", "playlists": "tracks"}[here.service.domain]

@@ -209,6 +209,20 @@ def test_negatives_follow_popularity(here: Path) -> None:
     assert weights["weight"].nunique() > 3
 
 
+def test_data_stages_tell_counts_of_users_songs_and_pairs(here: Path) -> None:
+    run("split", val_ratio=0.4, test_ratio=0.5)
+    run("weight", interactions="confidence")
+    told = {stage: SESSIONS.metrics(stage) for stage in ("ingest", "label", "split", "weight")}
+    users, songs, pairs = (table(f"label/{name}.parquet") for name in ("users", "songs", "interactions"))
+    assert told["label"]["density"] == pytest.approx(len(pairs) / len(users) / len(songs))
+    sides = table("split/splits.parquet").groupby("song_index")["split"].agg(set)
+    assert told["split"]["songs_never_in_train"] == sum("train" not in each for each in sides) > 0
+    genres = set(table("ingest/genres.parquet")["song"])
+    assert told["ingest"]["songs_without_genre"] == len(set(table("ingest/plays.parquet")["song"]) - genres)
+    weights = table("weight/interactions.parquet").query("split == 'train'")["weight"]
+    assert told["weight"]["effective_interactions"] == pytest.approx(weights.sum() ** 2 / (weights**2).sum(), rel=1e-5)
+
+
 def test_a_user_with_one_song_is_dropped_and_with_a_low_core_stays_in_training(here: Path) -> None:
     rows = [f"u{user},s{song},{user + song}," for user in range(10) for song in range(8)] + ["lonely,s1,5,"]
     run("ingest", **source(rows))
@@ -489,6 +503,70 @@ def test_other_listeners_are_judged(here: Path) -> None:
     both = found.judge(listening([*new, *rows]), np.random.default_rng(0))
     assert both["users_trained_on"] == 20
     assert both | {"users_trained_on": 0} == judged, "users of the training data are not judged"
+
+
+def test_of_several_songs_of_a_title_the_one_of_most_users_is_meant(here: Path) -> None:
+    found = recommender()
+    counts = found.graph.popularity
+    few = int((counts.diff() > 0).nonzero()[0, 0])
+    for first, second in ((few, few + 1), (int(counts.argmax()), int(counts.argmin()))):
+        found = recommender()
+        found.songs.loc[[first, second], "title"] = "one of two"
+        meant = max((first, second), key=lambda number: int(counts[number]))
+        assert found.index.find(Wanted("one of two")).number == meant
+
+
+def test_the_rival_of_a_network_alone_is_item_knn(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By dense cosines: there are fewer songs than the 200 neighbours of each."""
+    from winnow.domains.sessions.source.events import read  # noqa: PLC0415
+
+    found, seen = recommender(), []
+    found.blend = None
+    metrics = found._metrics
+    monkeypatch.setattr(found, "_metrics", lambda *given: seen.extend(given[:2]) or metrics(*given))
+    songs, rng = found.songs["song"], np.random.default_rng(0)
+    source([f"new{user},{song},," for user in range(30) for song in rng.choice(songs, 12, replace=False)])
+    log = Path("data/source/sessions/mine.csv")
+    judged = found.judge(read(log, Events.model_validate(LOG | {"timestamp": None})), rng)
+    train, hidden, known = (np.zeros((rows, len(songs))) for rows in (found.graph.users, 30, 30))
+    train[found.graph.user, found.graph.item] = 1
+    for matrix, rows in ((hidden, seen[0]), (known, seen[1])):
+        matrix[rows["user_index"], rows["song_index"]] = 1
+    together = train.T @ train
+    cosines = together / (np.sqrt(np.outer(np.diag(together), np.diag(together))) + 20)
+    np.fill_diagonal(cosines, 0)
+    order = np.argsort(-np.where(known > 0, -np.inf, known @ cosines), axis=1, kind="stable")
+    first = np.take_along_axis(hidden, order, axis=1).argmax(axis=1) + 1
+    assert judged["item_knn"]["mrr_score"] == pytest.approx((1 / first).mean(), rel=1e-3)
+
+
+def test_a_fifth_of_each_user_s_songs_is_hidden_and_one_at_least(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from winnow.domains.sessions.source.events import read  # noqa: PLC0415
+
+    songs, sizes = table("label/songs.parquet")["song"], (2, 7, 8, 30)
+    source([f"new{user},{song},," for user, size in enumerate(sizes) for song in songs[:size]])
+    found, seen = recommender(), []
+    monkeypatch.setattr(found, "_metrics", lambda hidden, known, _users: seen.extend((hidden, known)) or {})
+    log = Path("data/source/sessions/mine.csv")
+    found.judge(read(log, Events.model_validate(LOG | {"timestamp": None})), np.random.default_rng(0))
+    hidden, known = (each.groupby("user")["song"].agg(set) for each in seen)
+    assert hidden.map(len).tolist() == [1, 1, 2, 6]
+    assert [len(one | other) for one, other in zip(hidden, known, strict=True)] == [*sizes]
+
+
+def test_the_seed_that_is_named_draws_the_hidden_songs(here: Path) -> None:
+    from winnow.domains.sessions.cli import app  # noqa: PLC0415
+    from winnow.domains.sessions.source.events import read  # noqa: PLC0415
+
+    songs = table("label/songs.parquet")["song"]
+    source([f"new{user},{songs[(7 * user + 3 * place) % len(songs)]},," for user in range(8) for place in range(20)])
+    log = Path("data/source/sessions/mine.csv")
+    listening, found = read(log, Events.model_validate(LOG | {"timestamp": None})), recommender()
+    expected = [found.judge(listening, np.random.default_rng(seed))["model"] for seed in (0, 3)]
+    assert expected[0] != expected[1]
+    for seed, model in zip(("0", "3"), expected, strict=True):
+        command = ["evaluate", str(log), "--item-column", "song", "--seed", seed, "--json"]
+        assert json.loads(CliRunner().invoke(app, command, catch_exceptions=False).stdout)["model"] == model
 
 
 @pytest.mark.parametrize("path", [".", "nothing.csv"])

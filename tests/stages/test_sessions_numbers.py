@@ -146,6 +146,15 @@ def test_every_user_s_figures_are_those_of_dense_scores(world: World, *, cold: b
 
 
 @pytest.mark.parametrize("cold", [False, True])
+def test_the_network_alone_is_judged_without_the_filter(world: World, *, cold: bool) -> None:
+    scores = world.model.scores(world.side("cold_given") if cold else world.train, world.type_numbers)
+    found, lists = rows_of("network", cold=cold), world.lists(cold=cold, scores=scores)
+    assert found["user_index"].tolist() == lists.users
+    np.testing.assert_allclose(found["ndcg_at_20"], lists.ndcg(20), atol=1e-6)
+    assert not np.allclose(found["ndcg_at_20"], rows_of("model", cold=cold)["ndcg_at_20"]), "the filter does something"
+
+
+@pytest.mark.parametrize("cold", [False, True])
 def test_novelty_and_diversity_are_those_of_the_first_ten(world: World, *, cold: bool) -> None:
     found, lists = rows_of("model", cold=cold), world.lists(cold=cold)
     listeners = world.train.sum(axis=0) + 1

@@ -1,9 +1,11 @@
 """Batches of users, and their negatives."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from tests.library.recommend import small
 from winnow.learn.samplers import BatchShare
@@ -43,6 +45,18 @@ def test_of_every_user_something_is_hidden_and_something_left(seed: int, hidden_
         assert sorted(batch["weight"].tolist()) == (torch.nonzero(hidden)[:, 0] + 1).tolist()
         seen += ids.tolist()
     assert sorted(seen) == list(range(small.USERS))
+
+
+@pytest.mark.parametrize("hidden_share", [0.1, 0.5, 0.8])
+def test_as_large_a_share_is_hidden_as_is_asked_for(hidden_share: float) -> None:
+    """But for the one of each user that always is, and the one that never is."""
+    batches = loader(hidden_share)
+    found = sum(len(batch["item"]) for seed in range(100) for batch in epoch(batches, seed)) / 100
+    expected = 0.0
+    for size in torch.bincount(small.graph().user).tolist():
+        counts = np.arange(size + 1)
+        expected += np.clip(counts, 1, size - 1) @ binom.pmf(counts, size, hidden_share)
+    assert found == pytest.approx(expected, rel=0.04)
 
 
 def test_a_user_with_a_single_item_is_in_no_batch() -> None:

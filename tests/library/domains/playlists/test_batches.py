@@ -105,6 +105,26 @@ def test_negatives_a_playlist_has_are_marked_and_bpr_draws_others() -> None:
     assert np.mean(mine) < 0.1, "known tracks are drawn again, at most a few times"
 
 
+@pytest.mark.parametrize("loss", ["sampled_softmax", "bpr"])
+def test_negatives_are_drawn_by_the_probability_of_each_track(loss: str) -> None:
+    """With bpr nearly: tracks that the playlist has are drawn again."""
+    given = small.sequences()
+    loader, rng = small.loader(given, loss, negatives=8), np.random.default_rng(0)
+    probability = small.tables(given)[0]["probability"].to_numpy()
+    counts, rounds, drawn = np.zeros(small.TRACKS), 400, 0
+    for _ in range(rounds):
+        batch = loader.of_playlists(np.arange(small.PLAYLISTS), rng)
+        negative = batch["track"].numpy()[len(batch["place"]) + len(batch["target_list"]) :]
+        np.add.at(counts, negative, 1)
+        drawn += len(negative)
+    if loss == "sampled_softmax":
+        np.testing.assert_allclose(counts / rounds, 1 - (1 - probability) ** 8, atol=0.08)
+    else:
+        assert np.corrcoef(counts / drawn, probability)[0, 1] > 0.9
+    assert counts[probability == 0].sum() == 0
+    assert counts[probability > 0].all()
+
+
 def test_popularity_of_a_target_is_without_its_playlist() -> None:
     given = small.sequences()
     counts = np.bincount(given.track, minlength=small.TRACKS)

@@ -82,16 +82,16 @@ def test_the_vector_without_each_track_is_that_of_the_others(name: str) -> None:
 def test_the_graph_has_every_training_edge_and_its_reverse_and_no_other() -> None:
     splits = pd.DataFrame(
         {
-            "playlist_index": [0, 0, 0, 1, 1],
-            "position": [0, 1, 2, 1, 0],
-            "track_index": [3, 1, 2, 0, 3],
-            "split": ["train", "train", "test", "train", "train"],
+            "playlist_index": [0, 0, 0, 0, 1, 1, 2],
+            "position": [0, 1, 2, 3, 1, 0, 0],
+            "track_index": [3, 1, 0, 2, 0, 3, 1],
+            "split": ["train", "train", "val", "test", "train", "train", "unseen"],
         }
     )
     tracks = pd.DataFrame({"track_index": range(4), "artist_index": [1, 0, -1, 1]})
     genre_edges = pd.DataFrame({"artist_index": [0, 1], "genre_index": [1, 0], "share": [1.0, 1.0]})
     track_edges = pd.DataFrame({"track_index": [3, 0], "neighbour": [1, 3], "weight": [1.0, 0.5]})
-    data = hetero_data(splits, tracks, genre_edges, track_edges, playlists=2, artists=2, genres=2)
+    data = hetero_data(splits, tracks, genre_edges, track_edges, playlists=3, artists=2, genres=2)
     assert data.validate()
     assert data.metadata()[0] == ["playlist", "track", "artist", "genre"]
     assert data["playlist", "has", "track"].edge_index.tolist() == [[0, 0, 1, 1], [3, 1, 3, 0]]
@@ -100,4 +100,4 @@ def test_the_graph_has_every_training_edge_and_its_reverse_and_no_other() -> Non
     assert data["track", "by", "artist"].edge_index.tolist() == [[0, 1, 3], [1, 0, 1]]
     assert data["artist", "of", "genre"].edge_index.tolist() == [[0, 1], [1, 0]]
     assert data["genre", "rev_of", "artist"].edge_index.tolist() == [[1, 0], [0, 1]]
-    assert data.num_nodes == 10
+    assert data.num_nodes == 11

@@ -12,10 +12,12 @@ from torch.nn.functional import normalize
 
 from tests.library.domains.playlists import small
 from winnow.domains.playlists.model.completion import Completer, Neighbourhood, genres_of_tracks
-from winnow.domains.playlists.model.explanations import CompletionExplainer
+from winnow.domains.playlists.model.explanations import CompletionExplainer, explain
 from winnow.domains.playlists.model.network import PlaylistGAT, encode_lists
+from winnow.domains.playlists.params import Evaluate
 from winnow.recommend.cooccurrence import similar_items
 from winnow.recommend.explanations import Reason
+from winnow.recommend.ranking import Ranking
 
 
 def completer_without(model: PlaylistGAT, blend: Neighbourhood, track: int, reason: Reason) -> Completer:
@@ -98,3 +100,21 @@ def test_tracks_without_an_artist_have_none_in_common() -> None:
             assert found == pytest.approx(plain, abs=1e-6)
             compared += 1
     assert compared
+
+
+@torch.no_grad()
+def test_an_empty_place_of_a_list_is_no_track() -> None:
+    given = small.sequences()
+    explainer = CompletionExplainer(Completer(small.network(given), None), given)
+    lists, none = np.array([[17, -1, -1]]), np.zeros((1, 3), dtype=bool)
+    ranked = Ranking(np.array([3]), lists, none, np.array([1]), np.array([0.5]), none.astype(np.float32))
+    tables = {
+        "playlists": pd.DataFrame({"name": [""] * small.PLAYLISTS}),
+        "tracks": pd.DataFrame({"title": [f"t{n}" for n in range(small.TRACKS)], "artist_index": small.ARTIST_OF}),
+        "artists": pd.DataFrame({"artist": [f"a{n}" for n in range(small.ARTISTS)]}),
+        "genres": pd.DataFrame({"genre": list("abc")}),
+    }
+    params = Evaluate.model_construct(explained_playlists=1, explained_tracks=3, reasons=2)
+    completed = explain(explainer, ranked, tables, params, np.random.default_rng(0))
+    assert set(completed["track"]) == {"a0 – t17"}
+    assert completed["place"].tolist() == [1, 1]

@@ -11,8 +11,9 @@ from tests.library.domains.playlists import small
 from winnow.domains.playlists.model.completion import Completer, Neighbourhood, genres_of_tracks
 from winnow.domains.playlists.model.network import PlaylistGAT, encode_lists, popularity_step
 from winnow.domains.playlists.model.sequences import sequences_from
+from winnow.domains.playlists.model.tensors import build_model
 from winnow.domains.playlists.model.training import CompleterTask, PlaylistBlocks, validation_block
-from winnow.domains.playlists.params import Params
+from winnow.domains.playlists.params import Network, Params
 from winnow.pipeline.params import Document
 from winnow.recommend.cooccurrence import similar_items
 from winnow.recommend.evaluation_set import evaluation_set
@@ -243,3 +244,14 @@ def test_an_empty_place_is_no_track() -> None:
         short = encode_lists(model, vectors, torch.tensor([[4, 2]]))
         padded = encode_lists(model, vectors, torch.tensor([[4, 2, -1, -1, -1]]))
     torch.testing.assert_close(short, padded)
+
+
+def test_the_gates_of_a_new_network_are_item_knn_s_recency() -> None:
+    sizes = {"embedding_dim": 8, "heads": 2, "history": 6, "temperature": 0.2, "dropout": 0.0}
+    options = Network.model_validate(sizes | {"without": [], "convolution": "own"})
+    model = build_model(options, small.graph(small.sequences()), small.GENRES, small.ARTISTS)
+    given = torch.ones(1, 4, 8)
+    with torch.no_grad():
+        found = model.attend(given, torch.ones(1, 4, dtype=torch.bool))[0]
+    expected = np.array([1.1, 0.91873, 0.77032, 0.64881])  # exp(-n / 5) + 0.1
+    np.testing.assert_allclose(found, np.stack([expected / expected.sum()] * 2, axis=1), atol=1e-4)

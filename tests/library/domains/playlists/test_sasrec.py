@@ -61,6 +61,24 @@ def test_it_learns_what_comes_next_from_training_tracks_alone() -> None:
     assert torch.equal(again.fitted(train)(owner), found.fitted(train)(owner)), "the same bits from the same seed"
 
 
+def test_the_loss_is_that_of_each_place_s_next_track_among_corrected_negatives() -> None:
+    given = small.sequences()
+    held = np.bincount(given.track, minlength=small.TRACKS)
+    chance = held**0.75 / (held**0.75).sum()
+    torch.manual_seed(0)
+    model = SASRec(held, 8).eval()
+    found = sasrec._loss(model, given, np.arange(5), chance, np.random.default_rng(0))
+    drawn = [track for track in range(small.TRACKS) if chance[track] > 0]  # 1,024 draws miss none of 29 tracks
+    losses = []
+    for row in range(5):
+        own = torch.from_numpy(given.track[given.indptr[row] : given.indptr[row + 1]])
+        for end in range(1, len(own)):
+            scores = model(own[None, :end])[0, -1] @ model.track.weight[:-1].T + model.bias
+            corrected = scores[drawn] - torch.from_numpy(np.log(sasrec.NEGATIVES * chance[drawn]))
+            losses.append(-torch.log_softmax(corrected, dim=0)[drawn.index(int(own[end]))].item())
+    assert found.item() == pytest.approx(np.mean(losses), rel=1e-4)
+
+
 def test_a_list_of_one_track_and_an_empty_one_are_no_error() -> None:
     given = small.sequences()
     torch.manual_seed(0)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.library.show.charted import dots
 from winnow.domains.playlists import definitions
-from winnow.domains.playlists.view.comparison import recall_at_cutoffs
+from winnow.domains.playlists.view.comparison import recall_at_cutoffs, recall_by_length
 from winnow.domains.playlists.view.examples import completed_playlists
 from winnow.recommend.charts import MEANING
 
@@ -41,3 +41,15 @@ def test_recall_is_shown_over_all_tracks_and_over_those_seen_in_training() -> No
             expected = ranked.loc[ranked["recommender"] == name, names].mean()
             for k, value in zip(definitions.CUTOFFS, expected, strict=True):
                 assert found[shown, f"K = {k}"][0] == pytest.approx(value)
+
+
+def test_by_length_the_network_alone_is_no_baseline() -> None:
+    recall = {"model": 0.5, "network": 0.8, "ease": 0.4}
+    rows = [
+        {"recommender": name, "length": "1-10", "recall_at_10": value}
+        for name, value in recall.items()
+        for _ in range(3)
+    ]
+    (axes,) = recall_by_length(pd.DataFrame(rows)).axes
+    heights = {str(bars.get_label()): bars.patches[0].get_height() for bars in axes.containers[1::2]}
+    assert heights == pytest.approx({"model": 0.5, "ease": 0.4})

@@ -75,13 +75,14 @@ def test_every_convolution_learns_from_the_songs_that_are_not_hidden(name: Convo
 
 
 def test_the_graph_has_every_training_edge_and_its_reverse_and_no_other() -> None:
-    splits = pd.DataFrame({"user_index": [0, 0, 1], "song_index": [2, 1, 0], "split": ["train", "test", "train"]})
-    weights = pd.DataFrame({"user_index": [0, 1], "song_index": [2, 0], "split": "train", "weight": [1.5, 0.5]})
+    sides = ["train", "test", "val", "train", "cold_given", "cold_target"]
+    splits = pd.DataFrame({"user_index": [0, 0, 0, 1, 2, 2], "song_index": [2, 1, 0, 0, 1, 2], "split": sides})
+    weights = pd.DataFrame({"user_index": [0, 1, 0], "song_index": [2, 0, 0], "weight": [1.5, 0.5, 2.0]})
     genres = pd.DataFrame({"song_index": [0, 2], "genre_index": [1, 0], "share": [1.0, 1.0]})
-    data = hetero_data(splits, weights, genres, users=2, songs=3)
+    data = hetero_data(splits, weights, genres, users=3, songs=3)
     assert data.validate()
     assert data["user", "likes", "song"].edge_index.tolist() == [[0, 1], [2, 0]]
     assert data["user", "likes", "song"].weight.tolist() == [1.5, 0.5]
     assert data["song", "rev_likes", "user"].edge_index.tolist() == [[2, 0], [0, 1]]
     assert data["song", "of", "genre"].edge_index.tolist() == [[0, 2], [1, 0]]
-    assert (data["user"].num_nodes, data["song"].num_nodes, data["genre"].num_nodes) == (2, 3, 2)
+    assert (data["user"].num_nodes, data["song"].num_nodes, data["genre"].num_nodes) == (3, 3, 2)

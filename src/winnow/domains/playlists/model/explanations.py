@@ -161,7 +161,8 @@ def explain(
     for place in np.sort(rng.permutation(len(ranked.users))[: params.explained_playlists]):
         playlist = int(ranked.users[place])
         own = explainer.given.track[explainer.given.indptr[playlist] : explainer.given.indptr[playlist + 1]]
-        for position, track in enumerate(ranked.lists[place][: params.explained_tracks].tolist(), 1):
+        first = ranked.lists[place][: params.explained_tracks]
+        for position, track in enumerate(first[first >= 0].tolist(), 1):
             score = explainer.score(playlist, track)
             rows += [
                 {
