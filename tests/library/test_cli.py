@@ -433,6 +433,24 @@ def test_status_as_json_tells_what_the_text_tells() -> None:
     assert ("stale" in winnow(ROOT, "status", "climb").stdout) == stale
 
 
+def test_status_writes_all_that_is_stale_whichever_domain_it_shows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As `winnow report --stale` reads it; and --check tells by its exit code."""
+    stale = {"train@retina": ["its code has changed"], "filter@climb": ["params: climb.filter"]}
+    monkeypatch.setattr("winnow.workspace.status.stale_stages", lambda _: stale)
+    monkeypatch.chdir(ROOT)
+    for shown in ([], ["climb"]):
+        file = tmp_path / f"{len(shown)}.json"
+        done = CliRunner().invoke(app, ["status", *shown, "--out", str(file)])
+        assert done.exit_code == 0
+        assert ("train@retina" in done.stdout) == (not shown)
+        assert json.loads(file.read_text()) == stale
+    assert CliRunner().invoke(app, ["status", "--check"]).exit_code == 1
+    stale.clear()
+    assert CliRunner().invoke(app, ["status", "--check"]).exit_code == 0
+
+
 @pytest.fixture
 def results(workspace: Path) -> Path:
     """A checkout with results, of which the params of climb are not valid."""
