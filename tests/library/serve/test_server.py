@@ -105,6 +105,43 @@ def test_a_client_that_sends_slowly_keeps_nobody_waiting() -> None:
         assert "1 seconds" in json.loads(response.read())["error"]
 
 
+def test_only_so_many_requests_are_received_at_a_time() -> None:
+    with served(plain(lambda *_: {"found": 1}), bounds=Bounds(body_seconds=20, questions=1)) as address:
+        host, port = address.removeprefix("http://").split(":")
+        slow = [http.client.HTTPConnection(host, int(port), timeout=20) for _ in "ab"]
+        for each in slow:
+            each.putrequest("POST", URL)
+            each.putheader("content-type", "application/json")
+            each.putheader("content-length", "2")
+            each.endheaders(b"{")
+        end = time.monotonic() + 10
+        while (third := requests.post(address + URL, json={})).status_code == 200 and time.monotonic() < end:
+            time.sleep(0.05)  # until both have been begun
+        assert third.status_code == 503
+        assert "too many requests" in third.json()["error"]
+        assert requests.get(address + "/articles").status_code == 200, "a page has no body"
+        for each in slow:
+            each.send(b"}")
+            assert each.getresponse().status in {200, 503}  # one question at a time
+        assert requests.post(address + URL, json={}).status_code == 200, "their places are free again"
+
+
+def test_pages_answers_and_refusals_say_that_they_run_no_script_and_are_not_kept() -> None:
+    with served(plain(lambda *_: {"found": 1}), bounds=Bounds(megabytes=0.001)) as address:
+        for response, status in (
+            (requests.get(address + "/articles"), 200),
+            (requests.post(address + URL, json={}), 200),
+            (requests.post(address + "/articles", data={"other": "a"}), 422),
+            (requests.post(address + URL, json={"other": "a"}), 422),
+            (requests.post(address + "/articles", data={"content": "a" * 2000}), 413),
+        ):
+            assert response.status_code == status
+            assert "default-src 'none'" in response.headers["content-security-policy"]
+            assert (response.headers["x-content-type-options"], response.headers["cache-control"]) == (
+                "nosniff", "no-store",
+            )  # fmt: skip
+
+
 def test_an_answer_that_takes_too_long_ends_and_too_many_questions_are_refused() -> None:
     checked = Event()
 
