@@ -62,6 +62,7 @@ def test_check_refuses_what_no_section_tells_alone(params: Path, monkeypatch: py
     presets.apply({"runtime.devices": 1}, params)
     check.main()
     assert Path("data/params.ok").exists()
+    assert not recorded.exists(), "the code of a program that is gone"
 
 
 @pytest.mark.parametrize(
