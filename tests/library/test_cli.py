@@ -20,6 +20,7 @@ from winnow.cli import app as cli
 from winnow.cli.app import app
 from winnow.domains.load import domain_names, load
 from winnow.pipeline import presets
+from winnow.pipeline.errors import WinnowError
 from winnow.pipeline.files import folder_digest
 from winnow.pipeline.params import PARAMS_FILE, Document
 from winnow.show.page import digest
@@ -431,6 +432,47 @@ def test_status_as_json_tells_what_the_text_tells() -> None:
     assert told["climb"]["evaluate"] == evaluated
     stale = bool(told["climb"]["stale"])
     assert ("stale" in winnow(ROOT, "status", "climb").stdout) == stale
+
+
+def test_serve_listens_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr("winnow.workspace.serving.serve", lambda *arguments: asked.append(arguments))
+    options = ["--model", "given", "--host", "127.0.0.2", "--port", "0"]
+    assert CliRunner().invoke(app, ["serve", "climb", *options]).exit_code == 0
+    assert CliRunner().invoke(app, ["serve"]).exit_code == 0
+    assert asked == [(["climb"], Path("given"), "127.0.0.2", 0), ([], None, "127.0.0.1", 8000)]
+
+
+def test_init_replaces_on_demand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[Path], bool]] = []
+
+    def plan(_: str, files: list[Path], *, replace: bool = False) -> None:
+        asked.append((files, replace))
+        raise WinnowError("stop here")
+
+    monkeypatch.setattr("winnow.workspace.own_data.plan", plan)
+    monkeypatch.chdir(ROOT)
+    for options in ([], ["--replace"]):
+        assert str(CliRunner().invoke(app, ["init", "climb", "mine.json", *options]).exception) == "stop here"
+    assert asked == [([Path("mine.json")], False), ([Path("mine.json")], True)]
+
+
+def test_status_writes_all_that_is_stale_whichever_domain_it_shows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As `winnow report --stale` reads it; and --check tells by its exit code."""
+    stale = {"train@retina": ["its code has changed"], "filter@climb": ["params: climb.filter"]}
+    monkeypatch.setattr("winnow.workspace.status.stale_stages", lambda _: stale)
+    monkeypatch.chdir(ROOT)
+    for shown in ([], ["climb"]):
+        file = tmp_path / f"{len(shown)}.json"
+        done = CliRunner().invoke(app, ["status", *shown, "--out", str(file)])
+        assert done.exit_code == 0
+        assert ("train@retina" in done.stdout) == (not shown)
+        assert json.loads(file.read_text()) == stale
+    assert CliRunner().invoke(app, ["status", "--check"]).exit_code == 1
+    stale.clear()
+    assert CliRunner().invoke(app, ["status", "--check"]).exit_code == 0
 
 
 @pytest.fixture

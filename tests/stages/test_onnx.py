@@ -113,6 +113,14 @@ def test_the_file_answers_as_the_model_and_the_folder_keeps_its_verdict(
 
 
 @pytest.mark.parametrize("finished", ["climb"], indirect=True)
+def test_the_other_format_is_a_file_with_weights_of_8_bits(domain: Programs, capfd: pytest.CaptureFixture[str]) -> None:
+    assert export("climb", "--format", "onnx-int8").exit_code == 0
+    assert [file.name for file in GIVEN.glob("*.onnx")] == ["model.int8.onnx"]
+    assert "## model.int8.onnx" in (GIVEN / "README.md").read_text()
+    assert b"quantized" in (GIVEN / "model.int8.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("finished", ["climb"], indirect=True)
 def test_a_format_that_no_model_has_and_a_missing_package_leave_nothing(
     domain: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

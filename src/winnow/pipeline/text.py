@@ -32,7 +32,7 @@ def shown(text: object, most: int = LONGEST) -> str:
 
 def masked(text: str) -> str:
     """The text with `…` for the value of every environment variable that is a key by its name."""
-    for name, value in os.environ.items():
+    for name, value in sorted(os.environ.items(), key=lambda each: -len(each[1])):  # one may begin with another
         if len(value) >= SHORTEST_SECRET and SECRET.search(name) and value in text:
             text = text.replace(value, "…")
     return text

@@ -6,7 +6,10 @@ from statistics import stdev
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from tests.conftest import ROOT
+from winnow.cli.app import app
 from winnow.compare.experiments import Experiment, as_markdown, as_records, read_experiments, summarize
 from winnow.pipeline.errors import WinnowError
 
@@ -121,3 +124,20 @@ def test_outside_a_repository_dvcs_own_words_are_told(monkeypatch: pytest.Monkey
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     with pytest.raises(WinnowError, match="not inside of a DVC repository"):
         read_experiments("climb", 1)
+
+
+def test_as_many_commits_are_read_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = [{"data": commit(0.5), "experiments": [shown(f"of-{number}", commit(0.6, seed=number))]} for number in "123"]
+
+    def answer(command: list[str], **_: Any) -> "subprocess.CompletedProcess[str]":
+        if command[:2] == ["git", "show"]:
+            return subprocess.CompletedProcess(command, 128, stdout="", stderr="no such file")
+        found = log[: int(command[command.index("--num") + 1])]
+        return subprocess.CompletedProcess(command, 0, stdout=json.dumps([{}, *found]), stderr="")
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(subprocess, "run", answer)
+    for options, runs in (([], 1), (["-n", "2"], 2), (["--num", "3"], 3)):
+        told = CliRunner().invoke(app, ["summarize", "climb", "--metric", "f1", "--json", *options])
+        (setting,) = json.loads(told.stdout)
+        assert len(setting["metrics"]["f1"]["values"]) == runs

@@ -34,5 +34,14 @@ def test_sequences_are_the_same_exactly_if_their_digests_are(content: dict[str, 
             assert (digests[one] == digests[other]) == (its == others)
 
 
+@given(st.permutations("abcd"))
+def test_the_order_of_a_sequence_is_that_of_its_positions(items: list[str]) -> None:
+    table = long_table({"p": items, "q": sorted(items)}).sample(frac=1, random_state=0)
+    digests = sequence_digests(table["owner"], table["position"], table["item"])
+    assert (digests["p"] == digests["q"]) == (items == sorted(items))
+    sets = set_digests(table["owner"], table["item"])
+    assert sets["p"] == sets["q"]
+
+
 def test_a_digest_is_the_same_on_every_machine() -> None:
     assert digest("A1") == digest(b"A1") == "16a36e86f6fed5d4"

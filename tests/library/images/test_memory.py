@@ -50,6 +50,22 @@ def test_images_that_are_decoded_in_parallel_wait_for_each_other(monkeypatch: py
     assert memory.AT_ONCE // 2 < decode.most <= memory.AT_ONCE
 
 
+def test_the_next_image_of_a_thread_takes_the_place_of_its_last_one() -> None:
+    """Such as a collection's photographs one after another; it would wait for itself otherwise."""
+    decoded: list[int] = []
+
+    def several(sizes: list[int]) -> None:
+        for pixels in sizes:
+            memory.claim(pixels)
+            decoded.append(pixels)
+
+    sizes = [memory.AT_ONCE, memory.AT_ONCE // 2, memory.AT_ONCE]
+    thread = threading.Thread(target=memory.shared, args=(several, sizes), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert decoded == sizes
+
+
 def test_an_image_that_fails_gives_its_place_back() -> None:
     def failing(pixels: int) -> None:
         memory.claim(pixels)

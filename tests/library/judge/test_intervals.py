@@ -8,6 +8,7 @@ from scipy import stats
 
 from winnow.judge.intervals import (
     Interval,
+    beyond_chance,
     bootstrap,
     bootstrap_ratio,
     difference,
@@ -139,3 +140,12 @@ def test_a_resample_draws_whole_groups_as_many_as_there_are(groups: list[int], r
         assert (of_group == of_group[:, :1]).all()
     drawn = sum(counts[:, np.flatnonzero(labels == group)[0]] for group in np.unique(labels))
     assert (drawn == len(set(groups))).all()
+
+
+def test_no_distance_beyond_chance_is_below_nothing() -> None:
+    """Of a sample without any distance, whose resamples all have some."""
+    values = np.tile([-1.0, 1.0], 50)
+    found = beyond_chance(
+        {"score": transformed(np.abs, mean(values))}, 100, resamples=500, confidence=0.95, rng=np.random.default_rng(0)
+    )
+    assert found == {"score": (0.0, Interval(0.0, 0.0))}

@@ -44,6 +44,19 @@ def test_two_processes_train_with_the_same_global_batch(tmp_path: Path, capfd: p
         assert two["learning_rate"] == one["learning_rate"]
 
 
+def test_processes_draw_the_same_rows_and_each_a_dropout_of_its_own() -> None:
+    def drawn(phase: int, epoch: int, rank: int) -> tuple[int, bytes]:
+        rows = devices.seed_epoch(7, phase, epoch, rank=rank)
+        return rows, nn.functional.dropout(torch.ones(64)).numpy().tobytes()
+
+    places = [(phase, epoch) for phase in range(2) for epoch in range(3)]
+    found = {(*place, rank): drawn(*place, rank) for place in places for rank in range(3)}
+    assert len({dropped for _, dropped in found.values()}) == len(found), "two have the same dropout"
+    rows = [{found[*place, rank][0] for rank in range(3)} for place in places]
+    assert [len(each) for each in rows] == [1] * len(places), "processes draw other rows"
+    assert len(set.union(*rows)) == len(places), "two epochs draw the same rows"
+
+
 def test_two_processes_give_the_same_gradients_as_one(tmp_path: Path) -> None:
     chosen = tiny.settings(epochs=1)
     without_dropout = tiny.task(build=lambda: tiny.build(0.0))

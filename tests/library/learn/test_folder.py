@@ -97,6 +97,20 @@ def test_the_judgement_of_other_weights_says_nothing(checkout: Path, capsys: pyt
     assert "winnow export plants model" in told
 
 
+def test_a_file_of_a_model_counts_in_whatever_folder_it_lies(checkout: Path) -> None:
+    inner = checkout / MODEL / "tokenizer/words.json"
+    inner.parent.mkdir()
+    inner.write_text("[1]")
+    judge(checkout, "PASS")
+    assert use_model("plants", None).verdict == "PASS"
+    inner.write_text("[2]")
+    assert use_model("plants", None).verdict == UNKNOWN, "other content"
+    inner.write_text("[1]")
+    assert use_model("plants", None).verdict == "PASS"
+    inner.rename(inner.with_name("names.json"))
+    assert use_model("plants", None).verdict == UNKNOWN, "another name"
+
+
 @pytest.mark.parametrize("here", ["elsewhere", "checkout/data/plants/train", "another/docs"])
 def test_a_model_named_in_its_checkout_has_that_checkouts_verdict(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, capsys: pytest.CaptureFixture[str]

@@ -31,6 +31,14 @@ class Changing(Network):
         return first + (1.0 if torch.compiler.is_exporting() else 2.0), second
 
 
+class Counting(Network):
+    """What is exported differs by the number of rows, and not for the two that it is made from."""
+
+    def forward(self, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        first, second = super().forward(inputs, mask)
+        return first + (inputs.shape[0] - 2 if torch.compiler.is_exporting() else 0), second
+
+
 def draw(rows: int, generator: torch.Generator) -> dict[str, Tensor]:
     places = 2 + rows
     return {
@@ -72,6 +80,12 @@ def test_the_bytes_of_a_file_are_the_same_each_time_and_name_no_place_of_this_ma
 def test_a_file_that_answers_otherwise_is_an_error_and_not_left_behind(tmp_path: Path) -> None:
     with pytest.raises(WinnowError, match=r"outputs differ from PyTorch's by 1, more than 0.0001"):
         forward_pass(Changing()).write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_compared_for_other_numbers_of_rows_than_it_is_made_from(tmp_path: Path) -> None:
+    with pytest.raises(WinnowError, match=r"outputs differ from PyTorch's by 6, more than 0.0001"):
+        forward_pass(Counting()).write(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from winnow.learn.samplers import BatchShare, EpochSampler
+from winnow.learn.samplers import BalancedBatchSampler, BatchShare, EpochSampler, LengthBucketSampler
 from winnow.pipeline.errors import TrainingError
 
 ALONE = BatchShare(batch_size=4, gradient_accumulation_steps=1, processes=1, rank=0)
@@ -61,6 +61,36 @@ def test_weighted_shares_are_right_on_average() -> None:
     sampler = EpochSampler(5, ALONE, weights)
     drawn = sum(np.bincount(sampler.order(seed), minlength=5) for seed in range(4000))
     np.testing.assert_allclose(drawn / drawn.sum(), weights / weights.sum(), atol=0.005)
+
+
+def test_a_row_that_is_drawn_often_is_spread_over_the_epoch() -> None:
+    sampler = EpochSampler(200, ALONE, np.array([199.0] + [1.0] * 199))
+    for seed in range(20):
+        drawn = np.equal(sampler.order(seed), 0)
+        assert drawn.sum() == 100
+        assert 30 <= drawn[:100].sum() <= 70  # 50 ± 3.5 where draws are in random order
+
+
+def test_no_class_comes_first_in_every_turn() -> None:
+    labels = np.repeat(range(5), [300, 20, 40, 150, 90])
+    order = BalancedBatchSampler(labels, ALONE).order(1)
+    turns = labels[order].reshape(-1, 5)
+    assert (np.sort(turns, axis=1) == range(5)).all()
+    for place in range(5):
+        counts = np.bincount(turns[:, place], minlength=5)
+        assert counts.min() > 120 / 5 / 3  # of 120 turns
+
+
+def test_batches_of_like_lengths_come_in_random_order() -> None:
+    lengths = np.random.default_rng(0).integers(1, 1000, 402)
+    sampler = LengthBucketSampler(lengths.tolist(), ALONE)
+    found = batches(sampler, 3)
+    assert sorted(row for batch in found for row in batch) == list(range(402))
+    assert [len(batch) for batch in found] == [4] * 100 + [2], "the smaller one is the last"
+    assert np.mean([np.ptp(lengths[batch]) for batch in found[:-1]]) < 50, "of 600 among rows at random"
+    means = [lengths[batch].mean() for batch in found[:-1]]
+    assert 30 < np.sum(np.diff(means) > 0) < 70, "from short to long"
+    assert found != batches(sampler, 4)
 
 
 def test_a_batch_does_not_depend_on_those_made_before() -> None:

@@ -49,6 +49,18 @@ def test_auc_is_scikit_learns_with_ties(rows: list[tuple[bool, int]]) -> None:
         assert auc == pytest.approx(sk.roc_auc_score(positive, score))
 
 
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 3)), min_size=1, max_size=50))
+def test_average_precision_is_scikit_learns_with_ties_and_of_repeated_rows(rows: list[tuple[bool, int, int]]) -> None:
+    positive, score, count = (np.array(column) for column in zip(*rows, strict=True))
+    found = ours.average_precisions(positive, score / 7, np.stack([np.ones_like(count), count]))
+    for precision, times in zip(found, (np.ones_like(count), count), strict=True):
+        repeated = np.repeat(np.arange(len(rows)), times)
+        if not positive[repeated].any():
+            assert np.isnan(precision)
+        else:
+            assert precision == pytest.approx(sk.average_precision_score(positive[repeated], score[repeated]))
+
+
 def test_macro_auc_is_medmnists_one_against_the_rest() -> None:
     rng = np.random.default_rng(0)
     true, values = rng.integers(0, 4, 200), rng.dirichlet(np.ones(5), 200)  # nobody is a 4

@@ -74,6 +74,17 @@ def test_keys_of_the_environment_are_never_shown(
     assert "sk-" not in str(SourceError("echo sk-1234567890", where="sk-1234567890", fix="sk-1234567890"))
 
 
+def test_a_key_is_masked_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_TOKEN", "sk-12345678")
+    assert shown("sk-12345678, and again: sk-12345678") == "…, and again: …"
+
+
+def test_nothing_is_left_of_a_key_that_begins_with_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_TOKEN", "sk-12345678")
+    monkeypatch.setenv("B_TOKEN", "sk-12345678-live-90")
+    assert shown("sk-12345678-live-90 sk-12345678") == "… …"
+
+
 def test_titles_are_no_pictures_and_no_links_in_markdown() -> None:
     line = plain("![x](http://evil/a.png) <img src=x> [a](b) www.evil.org @all")
     assert "![" not in line

@@ -1,5 +1,6 @@
 """The server of `winnow serve` without a model: its limits, its refusals, and the pages beside those of domains."""
 
+import asyncio
 import http.client
 import json
 import time
@@ -8,13 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
+import pytest
 import requests
 
 from tests.browser import Browser
 from tests.conftest import ROOT
 from tests.served import URL, Asked, plain, served, text_of
 from winnow.learn.folder import TrainedModel
+from winnow.pipeline.errors import WinnowError
 from winnow.serve.app import Bounds
+from winnow.serve.limits import App, Limits, Message, Receive, Send
 from winnow.serve.service import Clock, TooSlowError, Upload
 from winnow.serve.worker import Worker
 
@@ -43,6 +47,37 @@ def test_a_request_that_is_too_large_is_refused_and_not_kept() -> None:
         assert requests.post(address + URL, data=whole + b" ", headers=as_json).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("parts", "status"), [([10], 200), ([4, 6], 200), ([11], 413), ([5, 6], 413), ([1] * 11, 413), ([11, 0], 413)]
+)
+def test_a_body_is_as_large_as_all_its_parts_together(parts: list[int], status: int) -> None:
+    """However the connection cuts it."""
+    told: list[int | bytes] = []
+
+    async def app(_: Message, receive: Receive, __: Send) -> None:
+        told.extend([200, (await receive())["body"]])
+
+    def refusal(_: str, code: int, __: WinnowError) -> App:
+        async def refused(*_: object) -> None:
+            told.append(code)
+
+        return refused
+
+    messages: list[Message] = [{"type": "http.request", "body": b"a" * size, "more_body": True} for size in parts]
+    messages[-1]["more_body"] = False
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(_: Message) -> None:
+        raise AssertionError("nothing is sent here")
+
+    limits = Limits(app, refusal, most_bytes=10, seconds=5, most_bodies=1)
+    asyncio.run(limits({"type": "http", "method": "POST", "path": "/"}, receive, send))
+    assert told == ([200, b"a" * 10] if status == 200 else [status])
+    assert not messages, "received to its end"
+
+
 def test_a_refusal_names_the_missing_header_and_a_field_called_body() -> None:
     with served(plain(lambda *_: {"found": 1})) as address:
         bare = requests.post(address + URL, data=b'{"content": "a"}').json()["error"]
@@ -68,6 +103,43 @@ def test_a_client_that_sends_slowly_keeps_nobody_waiting() -> None:
         response = slow.getresponse()
         assert response.status == 408
         assert "1 seconds" in json.loads(response.read())["error"]
+
+
+def test_only_so_many_requests_are_received_at_a_time() -> None:
+    with served(plain(lambda *_: {"found": 1}), bounds=Bounds(body_seconds=20, questions=1)) as address:
+        host, port = address.removeprefix("http://").split(":")
+        slow = [http.client.HTTPConnection(host, int(port), timeout=20) for _ in "ab"]
+        for each in slow:
+            each.putrequest("POST", URL)
+            each.putheader("content-type", "application/json")
+            each.putheader("content-length", "2")
+            each.endheaders(b"{")
+        end = time.monotonic() + 10
+        while (third := requests.post(address + URL, json={})).status_code == 200 and time.monotonic() < end:
+            time.sleep(0.05)  # until both have been begun
+        assert third.status_code == 503
+        assert "too many requests" in third.json()["error"]
+        assert requests.get(address + "/articles").status_code == 200, "a page has no body"
+        for each in slow:
+            each.send(b"}")
+            assert each.getresponse().status in {200, 503}  # one question at a time
+        assert requests.post(address + URL, json={}).status_code == 200, "their places are free again"
+
+
+def test_pages_answers_and_refusals_say_that_they_run_no_script_and_are_not_kept() -> None:
+    with served(plain(lambda *_: {"found": 1}), bounds=Bounds(megabytes=0.001)) as address:
+        for response, status in (
+            (requests.get(address + "/articles"), 200),
+            (requests.post(address + URL, json={}), 200),
+            (requests.post(address + "/articles", data={"other": "a"}), 422),
+            (requests.post(address + URL, json={"other": "a"}), 422),
+            (requests.post(address + "/articles", data={"content": "a" * 2000}), 413),
+        ):
+            assert response.status_code == status
+            assert "default-src 'none'" in response.headers["content-security-policy"]
+            assert (response.headers["x-content-type-options"], response.headers["cache-control"]) == (
+                "nosniff", "no-store",
+            )  # fmt: skip
 
 
 def test_an_answer_that_takes_too_long_ends_and_too_many_questions_are_refused() -> None:
@@ -116,6 +188,33 @@ def test_a_computation_that_does_not_look_at_the_clock_keeps_nobody_waiting() ->
         started = time.monotonic()
         assert requests.post(address + URL, json={}, timeout=20).status_code == 503
         assert time.monotonic() - started < 1.8
+
+
+def test_the_time_of_a_question_counts_from_when_it_was_asked() -> None:
+    """And not from when those before it are answered."""
+    worker = Worker(seconds=1.5, most=2)
+    ended: list[float] = []
+
+    def endless(clock: Clock) -> None:
+        while time.monotonic() < started + 5:
+            try:
+                clock.check()
+            except TooSlowError:
+                ended.append(time.monotonic() - started)
+                raise
+            time.sleep(0.01)
+
+    async def ask_both() -> tuple[object, object]:
+        first = worker.answer(lambda _: time.sleep(1))
+        return await asyncio.gather(first, worker.answer(endless), return_exceptions=True)
+
+    started = time.monotonic()
+    first, second = asyncio.run(ask_both())
+    worker.now(lambda: None)  # what was begun has ended
+    worker.close()
+    assert first is None
+    assert isinstance(second, TooSlowError)
+    assert 1.5 <= ended[0] < 2.2, "2.5 if it counted from its own start"
 
 
 def test_a_fault_of_the_program_shows_no_traceback() -> None:

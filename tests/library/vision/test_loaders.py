@@ -77,3 +77,15 @@ def test_the_plain_loader_gives_every_row_once_in_order() -> None:
     assert torch.cat([batch["inputs"] for batch in batches]).flatten().tolist() == [32.0, 0.0, 16.0]
     assert torch.cat([batch["grades"] for batch in batches]).tolist() == [1, 2, 3]
     assert features.read(torch.tensor([0, 1]), torch.tensor([7, 3])).flatten().tolist() == [39.0, 3.0]
+
+
+def test_images_are_turned_to_both_sides_alike() -> None:
+    images = torch.zeros(64, 3, 33, 33, dtype=torch.uint8)
+    images[:, :, 2:6, 16] = 255  # at the top, in the middle
+    turned = vary(images, np.random.default_rng(0), flips=False, rotation=30, colour=0)
+    weight = turned.mean(dim=(1, 2))
+    sideways = (weight * torch.arange(-16, 17)).sum(dim=1) / weight.sum(dim=1)
+    assert 20 < int((sideways < 0).sum()) < 44
+    farthest = 14 * np.sin(np.deg2rad(30))  # of what is 10.5 to 14 pixels from the middle
+    assert farthest / 2 < sideways.max() < farthest
+    assert farthest / 2 < -sideways.min() < farthest

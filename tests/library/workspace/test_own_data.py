@@ -802,3 +802,15 @@ def test_the_reason_of_dvc_is_told(workspace: Path, monkeypatch: pytest.MonkeyPa
         carry_out(chosen)
     assert "no_such_option" in caught.value.where
     assert not Path("data/source/climb/a.csv").exists()
+
+
+def test_files_of_one_size_and_time_are_compared_by_what_they_hold(tmp_path: Path) -> None:
+    """As they come out of one archive: the newer is not taken for the one that is here already."""
+    here, given = tmp_path / "here", tmp_path / "given"
+    for folder, text in ((here, "12"), (given, "13")):
+        folder.mkdir()
+        (folder / "a.csv").write_text(text)
+        os.utime(folder / "a.csv", (1_700_000_000, 1_700_000_000))
+    assert own_data._in_place(given / "a.csv", here) == given / "a.csv"
+    (given / "a.csv").write_text("12")
+    assert own_data._in_place(given / "a.csv", here) == here / "a.csv"

@@ -13,6 +13,7 @@ import pytest
 from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 
+from stages import check
 from tests.conftest import ROOT
 from winnow.pipeline import presets
 from winnow.pipeline.errors import ParamsError
@@ -64,6 +65,21 @@ def test_a_batch_that_devices_and_micro_batches_cannot_divide(params: Path) -> N
         validate_params(Document(params))
     assert f"params.yaml:{line_of(params, 'batch_size: 66')}: " in str(caught.value)
     assert "use a multiple of 8" in str(caught.value)
+
+
+def test_check_refuses_what_no_section_tells_alone(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "program_digests", dict)
+    Path("data/code/climb").mkdir(parents=True)
+    recorded = Path("data/code/climb/train.json")
+    recorded.touch()
+    presets.apply({"runtime.devices": 7, "climb.train.batch_size": 64}, params)
+    with pytest.raises(ParamsError, match=r"64 rows cannot be divided evenly into 7 devices"):
+        check.main()
+    assert recorded.exists(), "nothing was written anew"
+    presets.apply({"runtime.devices": 1}, params)
+    check.main()
+    assert Path("data/params.ok").exists()
+    assert not recorded.exists(), "the code of a program that is gone"
 
 
 @pytest.mark.parametrize(
