@@ -57,7 +57,7 @@ def main(stage: Stage[Common, Split]) -> None:
     stage.account(rows, **parts, over_max_playlists=rows - counts.total())
     stage.metrics(
         playlists=len(used),
-        playlists_too_short_to_test=len(used) - tested,
+        playlists_too_short_to_test=len(used) - len(unseen) - tested,
         test_entries_never_in_train=int((~np.isin(test, train)).sum()),
     )
 

@@ -116,6 +116,10 @@ def test_a_playlist_shorter_than_the_holdout_is_trained_on_and_counted(here: Pat
     run("ingest", **slices(lists))
     run("filter", min_tracks=2)
     run("label")
+    found = run("split", unseen_share=0.5)
+    splits = table("split/splits.parquet")
+    is_unseen = (splits.loc[splits["playlist_index"] == 40, "split"] == "unseen").all()
+    assert found["playlists_too_short_to_test"] == (not is_unseen), "of half of them training sees nothing"
     found = run("split", unseen_share=0.0)
     assert found["playlists_too_short_to_test"] == 1
     splits = table("split/splits.parquet")

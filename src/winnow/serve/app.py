@@ -163,7 +163,9 @@ def _environment(folder: Path) -> Environment:
 
 def _percent(share: float) -> str:
     """With a digit more where rounding would make it nothing or everything."""
-    return f"{share:.0%}" if share in {0, 1} or 0.1 <= share <= 0.99 else f"{share:.1%}"
+    if share in {0, 1} or 0.1 <= share <= 0.99:
+        return f"{share:.0%}"
+    return f"{min(max(share, 0.001), 0.999):.1%}"
 
 
 def _json_without_pictures(value: Any) -> str:

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.served import URL, Asked, plain, served, text_of
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.errors import WinnowError
-from winnow.serve.app import Bounds
+from winnow.serve.app import Bounds, _percent
 from winnow.serve.limits import App, Limits, Message, Receive, Send
 from winnow.serve.service import Clock, TooSlowError, Upload
 from winnow.serve.worker import Worker
@@ -266,3 +266,11 @@ def test_a_model_that_did_not_pass_says_so_and_one_that_passed_does_not() -> Non
     assert "not evaluated" in unknown.warning
     demonstration = replace(service, trained=TrainedModel(Path(), "PASS", (), is_demonstration=True))
     assert "trained on synthetic data" in demonstration.warning
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [(0.0, "0%"), (1.0, "100%"), (0.5, "50%"), (0.994, "99.4%"), (0.9996, "99.9%"), (0.004, "0.4%"), (0.0004, "0.1%")],
+)
+def test_no_share_is_rounded_to_nothing_or_everything(share: float, told: str) -> None:
+    assert _percent(share) == told
