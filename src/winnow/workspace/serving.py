@@ -121,4 +121,5 @@ def _is_loopback(host: str) -> bool:
 
 def _hosts(host: str) -> list[str]:
     """The names by which requests may call this machine: of a loopback address only its own."""
-    return [host, "localhost", "127.0.0.1"] if _is_loopback(host) and ":" not in host else ["*"]
+    written = f"[{host}]" if ":" in host else host
+    return [written, "localhost", "127.0.0.1"] if _is_loopback(host) else ["*"]

@@ -11,6 +11,11 @@ from threading import Event, Thread
 
 import pytest
 import requests
+from starlette.applications import Starlette
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from tests.browser import Browser
 from tests.conftest import ROOT
@@ -21,6 +26,7 @@ from winnow.serve.app import Bounds, _percent
 from winnow.serve.limits import App, Limits, Message, Receive, Send
 from winnow.serve.service import Clock, TooSlowError, Upload
 from winnow.serve.worker import Worker
+from winnow.workspace.serving import _hosts
 
 
 def test_a_request_that_is_too_large_is_refused_and_not_kept() -> None:
@@ -274,3 +280,20 @@ def test_a_model_that_did_not_pass_says_so_and_one_that_passed_does_not() -> Non
 )
 def test_no_share_is_rounded_to_nothing_or_everything(share: float, told: str) -> None:
     assert _percent(share) == told
+
+
+@pytest.mark.parametrize(
+    ("host", "header", "is_answered"),
+    [
+        ("::1", "[::1]:8000", True),
+        ("::1", "localhost:8000", True),
+        ("::1", "evil.example", False),
+        ("127.0.0.1", "127.0.0.1:8000", True),
+        ("localhost", "evil.example", False),
+        ("0.0.0.0", "this.machine:8000", True),
+    ],
+)
+def test_a_loopback_address_answers_to_its_own_names_alone(host: str, header: str, is_answered: bool) -> None:
+    app = Starlette(routes=[Route("/", lambda _: Response())])
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(host), www_redirect=False)
+    assert TestClient(app).get("/", headers={"host": header}).is_success == is_answered
