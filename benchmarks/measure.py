@@ -70,11 +70,12 @@ def results(name: str) -> Path:
     return BENCHMARKS / folder / "results" / f"{file}.json"
 
 
-def report(name: str, figures: Mapping[str, object]) -> None:
-    """Print the figures and keep them in the results file of that name, with the day and the commit."""
-    head = ["git", "describe", "--always", "--abbrev=8", "--exclude=*", "--dirty=+"]
-    commit = subprocess.run(head, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    measured = {"commit": commit, "date": datetime.now(UTC).date().isoformat()}
+def report(name: str, figures: Mapping[str, object], rows: Mapping[str, object] | None = None) -> None:
+    """Print the figures and keep them in the results file of that name, with the day and the commit.
+
+    `rows` are the days and commits of rows that were measured one by one.
+    """
+    measured = _now() | ({"rows": rows} if rows else {})
     text = json.dumps({**figures, "measured": measured}, indent=2, sort_keys=True) + "\n"
     file = results(name)
     file.parent.mkdir(exist_ok=True)
@@ -89,8 +90,24 @@ def kept(name: str) -> dict[str, Any]:
 
 
 def merge(name: str, figures: Mapping[str, object]) -> None:
-    """Like `report`, but rows of earlier runs stay when they are not measured now, or nothing was found for them."""
-    report(name, kept(name) | {row: found for row, found in figures.items() if found not in ({}, [], None)})
+    """Like `report`, but rows of earlier runs stay, with their commit, when nothing is found for them now."""
+    earlier = kept(name)
+    before = earlier.pop("measured", {})
+    rows = before.pop("rows", {})
+    found = {row: value for row, value in figures.items() if value not in ({}, [], None)}
+    report(name, earlier | found, dict.fromkeys(earlier, before) | rows | dict.fromkeys(found, _now()))
+
+
+def measured_when(found: Mapping[str, Any], row: str) -> str:
+    """The day and the commit of a row of a results file."""
+    measured = found["measured"].get("rows", {}).get(row, found["measured"])
+    return f"{measured['date']}, {measured['commit']}"
+
+
+def _now() -> dict[str, object]:
+    head = ["git", "describe", "--always", "--abbrev=8", "--exclude=*", "--dirty=+"]
+    commit = subprocess.run(head, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    return {"commit": commit, "date": datetime.now(UTC).date().isoformat()}
 
 
 def clone(target: Path) -> Path:

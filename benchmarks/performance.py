@@ -6,7 +6,7 @@ python -m benchmarks.performance       (`make bench` measures some anew, and the
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from benchmarks.measure import ROOT, kept
+from benchmarks.measure import ROOT, kept, measured_when
 
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN = "<!-- figures: none, `python -m benchmarks.performance` writes them from the results files -->\n"
@@ -149,7 +149,7 @@ def row(claim: Claim, found: Mapping[str, Any]) -> str:
     *sides, unit = claim.sides
     measured = " and ".join(f"{value_at(found, side):.4g}" for side in sides)
     command = f"`python -m benchmarks.{claim.results.replace('/', '.')}`"
-    when = f"{found['measured']['date']}, {found['measured']['commit']}"
+    when = measured_when(found, claim.ratio.partition(".")[0])
     cells = [claim.what, claim.beside, f"{measured} {unit}".strip(), f"{ratio:.3f}", claim.bound]
     return f"| {' | '.join([*cells, 'holds' if holds else '**missed**', command, when])} |"
 

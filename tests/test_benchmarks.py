@@ -54,7 +54,12 @@ def test_the_page_of_claims_is_that_of_the_results() -> None:
 )
 def test_a_claim_that_does_not_hold_is_said_to_be_missed(bound: str, ratio: float, told: str) -> None:
     claim = performance.Claim("ours", "theirs", "climb/some", "part.ratio", bound, ("a", "part.b", "ms"))
-    found = {"a": 3.0, "part": {"ratio": ratio, "b": 2.5}, "measured": {"date": "2026-01-02", "commit": "abc"}}
+    found = {
+        "a": 3.0,
+        "part": {"ratio": ratio, "b": 2.5},
+        "measured": {"date": "2026-03-04", "commit": "of another row"},
+    }
+    found["measured"]["rows"] = {"part": {"date": "2026-01-02", "commit": "abc"}}
     row = performance.row(claim, found)
     assert (told in row, "missed" in row) == (True, told == "missed")
     assert "| 3 and 2.5 ms |" in row
@@ -81,11 +86,17 @@ def test_a_stage_is_judged_by_its_largest_size_beside_a_tenth_of_it(cpu: float, 
 
 
 def test_a_row_is_replaced_by_a_new_one_and_never_by_nothing(measure: Any, tmp_path: Path) -> None:
+    file, old = tmp_path / "climb/results/some.json", {"commit": "0ld", "date": "2026-01-02"}
     measure.merge("climb/some", {"a": {"seconds": 1}, "b": {"seconds": 2}, "zero": 0})
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"measured": old}))
     measure.merge("climb/some", {"a": {}, "b": {"seconds": 3}, "c": [1], "zero": 0.0})
-    found = json.loads((tmp_path / "climb/results/some.json").read_text())
+    measure.merge("climb/some", {"d": 4})
+    found = json.loads(file.read_text())
+    assert measure.measured_when(found, "a") == "2026-01-02, 0ld", "it was not measured again"
+    new = f"{found['measured']['date']}, {found['measured']['commit']}"
+    assert [measure.measured_when(found, row) for row in "bcd"] == [new] * 3
     measured = found.pop("measured")
-    assert found == {"a": {"seconds": 1}, "b": {"seconds": 3}, "c": [1], "zero": 0.0}
+    assert found == {"a": {"seconds": 1}, "b": {"seconds": 3}, "c": [1], "d": 4, "zero": 0.0}
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert head.startswith(measured["commit"].rstrip("+"))
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", measured["date"])
