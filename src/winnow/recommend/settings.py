@@ -9,6 +9,7 @@ from winnow.pipeline.section import Float, Section
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[Float, Field(gt=0)]
 NotNegative = Annotated[Float, Field(ge=0, le=1e6)]
+"""Scores are multiplied by some of these: beyond the bound they would be infinite in single precision."""
 Share = Annotated[Float, Field(ge=0, le=1)]
 
 

@@ -119,11 +119,11 @@ class Blend(Section):
         min_length=1, description="how much it counts; the best on validation is taken; [0.0] = it is not added"
     )
     neighbours: int = Field(ge=1, description="neighbours of a track")
-    shrink: Float = Field(ge=0, le=1e6, description="added to a similarity's denominator")
+    shrink: settings.NotNegative = Field(description="added to a similarity's denominator")
     decay: Float = Field(gt=0, description="the track n places from the end weighs exp(-n / this) + floor")
-    floor: Float = Field(ge=0, le=1e6, description="least weight of a track")
-    artist_weight: Float = Field(ge=0, le=1e6, description="what the share of a track's artist counts; 0 = nothing")
-    genre_weight: Float = Field(ge=0, le=1e6, description="what the share of its artist's genres counts; 0 = nothing")
+    floor: settings.NotNegative = Field(description="least weight of a track")
+    artist_weight: settings.NotNegative = Field(description="what the share of a track's artist counts; 0 = nothing")
+    genre_weight: settings.NotNegative = Field(description="what the share of its artist's genres counts; 0 = nothing")
     distance: Float | None = Field(
         gt=0, description="two tracks of a playlist count as exp(-(places apart - 1) / this); null = as 1, in any order"
     )

@@ -147,12 +147,12 @@ class Network(Section):
         " is taken; [0.0] = it is not added",
     )
     filter_factors: int = Field(ge=1, description="graph filter: frequencies of its low-pass part")
-    filter_alpha: Float = Field(ge=0, le=1e6, description="graph filter: weight of its low-pass part")
-    filter_sharpening: Float = Field(
-        ge=0, le=1e6, description="graph filter: how long it is sharpened (0: GF-CF; 2.5: BSPM)"
+    filter_alpha: settings.NotNegative = Field(description="graph filter: weight of its low-pass part")
+    filter_sharpening: settings.NotNegative = Field(
+        description="graph filter: how long it is sharpened (0: GF-CF; 2.5: BSPM)"
     )
     knn_neighbours: int = Field(ge=1, description="item-kNN: neighbours of a song")
-    knn_shrink: Float = Field(ge=0, le=1e6, description="item-kNN: added to a similarity's denominator")
+    knn_shrink: settings.NotNegative = Field(description="item-kNN: added to a similarity's denominator")
     knn_asymmetry: Float = Field(ge=0, le=1, description="item-kNN: 0.5 is the cosine; less: popular songs come first")
 
     @model_validator(mode="after")
