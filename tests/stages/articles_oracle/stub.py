@@ -54,3 +54,14 @@ def some_articles(count: int) -> list[Article]:
         Article(f"a{n}", "", f"Article {n}: volunteers rebuilt the school together, and it recovered.")
         for n in range(count)
     ]
+
+
+def highest(labeller: Labeller) -> float:
+    (asked,) = labeller.unanswered(some_articles(100)[99])
+    return labeller.highest_cost(asked)
+
+
+def listed(articles: list[Article]) -> str:
+    return "".join(
+        json.dumps({"id": each.article_id, "title": each.title, "content": each.content}) + "\n" for each in articles
+    )
