@@ -1,5 +1,6 @@
 """Mutations that cosmic-ray lacks: the faults that readers planted by hand, and that tests did not see."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,8 +23,8 @@ class _Kind(Operator):
     def mutate(self, node: Any, index: int) -> Any:
         return list(self.choices(node))[index]()
 
-    def choices(self, node: Any) -> Iterator[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def choices(self, node: Any) -> Iterator[Any]: ...
 
     @classmethod
     def examples(cls) -> tuple[()]:
