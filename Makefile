@@ -28,7 +28,7 @@ test: .venv/ready lint
 	python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=15 $(if $(DOMAIN),-k $(DOMAIN))
 
 test-fast: .venv/ready lint
-	python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/library
+	python -m pytest -q -n 2 --dist worksteal tests/library
 
 test-long: .venv/ready
 	python -m pytest -q -m long
