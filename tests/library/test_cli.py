@@ -470,7 +470,10 @@ def test_status_writes_all_that_is_stale_whichever_domain_it_shows(
         assert done.exit_code == 0
         assert ("train@retina" in done.stdout) == (not shown)
         assert json.loads(file.read_text()) == stale
-    assert CliRunner().invoke(app, ["status", "--check"]).exit_code == 1
+    assert [CliRunner().invoke(app, ["status", *shown, "--check"]).exit_code for shown in ([], ["climb"])] == [1, 1]
+    assert CliRunner().invoke(app, ["status", "articles", "--check"]).exit_code == 0, "of another domain"
+    stale["data/raw/eyes.dvc"] = ["it has changed"]
+    assert CliRunner().invoke(app, ["status", "articles", "--check"]).exit_code == 1, "of any domain"
     stale.clear()
     assert CliRunner().invoke(app, ["status", "--check"]).exit_code == 0
 

@@ -141,9 +141,10 @@ def status(
     if out is not None:
         write_json(out, stale)
     raise_invalid(invalid)
-    if check and stale:
+    asked = [name for name in stale if domain is None or name.partition("@")[2] in ("", domain)]
+    if check and asked:
         raise WinnowError(
-            f"dvc.lock is stale for {len(stale)} stage(s)", fix="dvc repro, and commit dvc.lock and metrics/"
+            f"dvc.lock is stale for {len(asked)} stage(s)", fix="dvc repro, and commit dvc.lock and metrics/"
         )
 
 

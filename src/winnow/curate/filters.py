@@ -19,12 +19,16 @@ class Rule:
 def apply_rules(table: pd.DataFrame, rules: Sequence[Rule]) -> "pd.Series[str]":
     """The name of the first rule each row breaks, missing where it breaks none; indexed like `table`.
 
-    Every rule sees the whole table, so a rule may compare rows. A mask's missing values count as not broken.
+    A rule sees all rows that no rule before it drops, so it may compare rows. A mask's missing values count as not
+    broken.
     """
     reason: pd.Series[str] = pd.Series(None, index=table.index, dtype="str")
+    left = table
     for rule in rules:
-        broken = rule.breaks(table).astype("boolean").fillna(False).astype(bool)
-        reason[broken & reason.isna()] = rule.name
+        broken = rule.breaks(left).astype("boolean").fillna(False).astype(bool)
+        if broken.any():
+            reason[left.index[broken]] = rule.name
+            left = left[~broken]
     return reason
 
 

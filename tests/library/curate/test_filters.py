@@ -29,6 +29,16 @@ def test_a_missing_answer_breaks_nothing() -> None:
     assert reason.loc[8] == "large"
 
 
+def test_a_rule_that_compares_rows_sees_those_that_no_rule_before_it_drops() -> None:
+    table = pd.DataFrame({"x": [-1, -1, 3, 2, 3, 2]}, index=[9, 8, 7, 6, 5, 4])
+    again = Rule("again", lambda rows: rows.duplicated())
+    assert list(apply_rules(table, [RULES[0], again]).dropna().items()) == [
+        (9, "negative"), (8, "negative"), (5, "again"), (4, "again"),
+    ]  # fmt: skip
+    assert apply_rules(table, [again]).dropna().index.tolist() == [8, 5, 4]
+    assert apply_rules(table, [RULES[0], RULES[1], again]).dropna().tolist() == ["negative"] * 2 + ["odd", "odd", "again"]
+
+
 def test_nothing_left_is_an_error_that_tells_why() -> None:
     with pytest.raises(TableError, match=r"no row is left after filtering \(dropped: odd 3\)"):
         check_not_empty(pd.DataFrame(), {"negative": 0, "odd": 3}, fix="use other data")

@@ -57,8 +57,19 @@ def judged_by_hand(table: pd.DataFrame) -> list[str | None]:
     for place, row in enumerate(rows):
         if row["timestamp"] is not None:
             days[row["user"], row["timestamp"] // DAY] += row["plays"]
-            times[row["user"], row["song"]].append((row["timestamp"], place))
     bots = {user for (user, _), count in days.items() if count > RULES.bot_plays_per_day}
+
+    def before_repeats(row: dict[str, object]) -> str | None:
+        share = row["share_played"]
+        if row["user"] in bots:
+            return "bot"
+        if row["skipped"]:
+            return "skipped"
+        return "too_short" if share is not None and float(str(share)) < RULES.min_share_played else None
+
+    for place, row in enumerate(rows):
+        if row["timestamp"] is not None and before_repeats(row) is None:
+            times[row["user"], row["song"]].append((row["timestamp"], place))
     again = {
         place
         for heard in times.values()
@@ -66,17 +77,7 @@ def judged_by_hand(table: pd.DataFrame) -> list[str | None]:
         if time - before <= RULES.repeat_seconds
     }
 
-    def rule(place: int, row: dict[str, object]) -> str | None:
-        share = row["share_played"]
-        if row["user"] in bots:
-            return "bot"
-        if row["skipped"]:
-            return "skipped"
-        if share is not None and float(str(share)) < RULES.min_share_played:
-            return "too_short"
-        return "repeated" if place in again else None
-
-    found = [rule(place, row) for place, row in enumerate(rows)]
+    found = [before_repeats(row) or ("repeated" if place in again else None) for place, row in enumerate(rows)]
     while True:
         pairs = {(row["user"], row["song"]) for row, why in zip(rows, found, strict=True) if why is None}
         weak = [

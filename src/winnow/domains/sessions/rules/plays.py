@@ -102,7 +102,7 @@ def _bots(plays: pd.DataFrame, most: int) -> "pd.Index[str]":
 
 
 def _repeats(plays: pd.DataFrame, seconds: int) -> "pd.Series[bool]":
-    """Plays of the same user and song at most `seconds` after the one before."""
+    """Plays of the same user and song at most `seconds` after the one before, of those that are given."""
     in_time = plays.sort_values(["user", "song", "timestamp"])
     waited = in_time.groupby(["user", "song"])["timestamp"].diff()
     return (waited <= seconds).fillna(False).astype(bool).reindex(plays.index)
