@@ -14,7 +14,7 @@ from winnow.pipeline.stage import Stage, run_stage
 
 
 def weigh_songs(songs: pd.DataFrame, train: pd.DataFrame, params: Weight) -> pd.DataFrame:
-    """The columns of `Sampling`: chances ∝ listeners^exponent, 0 for a song without training plays; or uniform over all songs."""
+    """The columns of `Sampling`: chances ∝ listeners^exponent, 0 without training plays; or the same for all songs."""
     listeners = np.bincount(train["song_index"], minlength=len(songs))
     chance = np.ones(len(songs))
     if params.negatives == "popularity":

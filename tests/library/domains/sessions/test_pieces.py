@@ -49,35 +49,33 @@ def cut(table: pd.DataFrame, size: int) -> Iterator[pd.DataFrame]:
         yield table[start : start + size].reset_index(drop=True)
 
 
+def dropped_by_itself(row: dict[str, object], bots: set[object]) -> str | None:
+    """The rule that a play breaks whatever its user played before."""
+    if row["user"] in bots:
+        return "bot"
+    if row["skipped"]:
+        return "skipped"
+    share = row["share_played"]
+    return "too_short" if share is not None and float(str(share)) < RULES.min_share_played else None
+
+
 def judged_by_hand(table: pd.DataFrame) -> list[str | None]:
     """Row by row: the rules in their order, then whoever is short of songs, or of users, one at a time."""
     rows = [{name: None if pd.isna(each) else each for name, each in row.items()} for row in table.to_dict("records")]
     days: dict[object, int] = defaultdict(int)
-    times: dict[object, list[tuple[int, int]]] = defaultdict(list)
-    for place, row in enumerate(rows):
+    for row in rows:
         if row["timestamp"] is not None:
             days[row["user"], row["timestamp"] // DAY] += row["plays"]
     bots = {user for (user, _), count in days.items() if count > RULES.bot_plays_per_day}
-
-    def before_repeats(row: dict[str, object]) -> str | None:
-        share = row["share_played"]
-        if row["user"] in bots:
-            return "bot"
-        if row["skipped"]:
-            return "skipped"
-        return "too_short" if share is not None and float(str(share)) < RULES.min_share_played else None
-
+    found = [dropped_by_itself(row, bots) for row in rows]
+    times: dict[object, list[tuple[int, int]]] = defaultdict(list)
     for place, row in enumerate(rows):
-        if row["timestamp"] is not None and before_repeats(row) is None:
+        if row["timestamp"] is not None and found[place] is None:
             times[row["user"], row["song"]].append((row["timestamp"], place))
-    again = {
-        place
-        for heard in times.values()
-        for (before, _), (time, place) in pairwise(sorted(heard))
-        if time - before <= RULES.repeat_seconds
-    }
-
-    found = [before_repeats(row) or ("repeated" if place in again else None) for place, row in enumerate(rows)]
+    for heard in times.values():
+        for (before, _), (time, place) in pairwise(sorted(heard)):
+            if time - before <= RULES.repeat_seconds:
+                found[place] = "repeated"
     while True:
         pairs = {(row["user"], row["song"]) for row, why in zip(rows, found, strict=True) if why is None}
         weak = [
