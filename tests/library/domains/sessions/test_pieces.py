@@ -59,23 +59,31 @@ def dropped_by_itself(row: dict[str, object], bots: set[object]) -> str | None:
     return "too_short" if share is not None and float(str(share)) < RULES.min_share_played else None
 
 
-def judged_by_hand(table: pd.DataFrame) -> list[str | None]:
-    """Row by row: the rules in their order, then whoever is short of songs, or of users, one at a time."""
-    rows = [{name: None if pd.isna(each) else each for name, each in row.items()} for row in table.to_dict("records")]
+def dropped_by_rules(rows: list[dict[str, object]]) -> list[str | None]:
+    """The rules in their order, play by play."""
     days: dict[object, int] = defaultdict(int)
     for row in rows:
         if row["timestamp"] is not None:
-            days[row["user"], row["timestamp"] // DAY] += row["plays"]
+            days[row["user"], row["timestamp"] // DAY] += int(str(row["plays"]))
     bots = {user for (user, _), count in days.items() if count > RULES.bot_plays_per_day}
     found = [dropped_by_itself(row, bots) for row in rows]
     times: dict[object, list[tuple[int, int]]] = defaultdict(list)
     for place, row in enumerate(rows):
         if row["timestamp"] is not None and found[place] is None:
-            times[row["user"], row["song"]].append((row["timestamp"], place))
+            times[row["user"], row["song"]].append((int(str(row["timestamp"])), place))
     for heard in times.values():
         for (before, _), (time, place) in pairwise(sorted(heard)):
             if time - before <= RULES.repeat_seconds:
                 found[place] = "repeated"
+    return found
+
+
+def judged_by_hand(table: pd.DataFrame) -> list[str | None]:
+    """By the rules; then whoever is short of songs, or of users, one at a time."""
+    rows = [
+        {str(name): None if pd.isna(each) else each for name, each in row.items()} for row in table.to_dict("records")
+    ]
+    found = dropped_by_rules(rows)
     while True:
         pairs = {(row["user"], row["song"]) for row, why in zip(rows, found, strict=True) if why is None}
         weak = [
