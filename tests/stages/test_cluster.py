@@ -1,12 +1,14 @@
-"""Row-wise work on a real Dask scheduler with two workers, on this machine: the bytes are those of this process."""
+"""Row-wise work on a real Dask scheduler, and on Ray, with two workers on this machine: the bytes of this process."""
 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,14 +125,89 @@ def test_a_worker_that_is_killed_midway_changes_nothing(
     assert digest(Path(), "documents", "label") == digest(finished.folder, "documents", "label")
 
 
+@pytest.fixture(scope="module")
+def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Ray of two cores, started as docs/gpus.md does."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    gcs, client = free_ports(2)
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    ports = [f"--port={gcs}", f"--ray-client-server-port={client}", "--dashboard-agent-listen-port=0"]
+    bounds = ["--num-cpus=2", "--object-store-memory=100000000", "--include-dashboard=false", "--disable-usage-stats"]
+    with (tmp_path_factory.mktemp("ray") / "log.txt").open("wb") as log:
+        head = subprocess.Popen(
+            [sys.executable, "-m", "stages.worker", *ray, "start", "--head", "--block", *ports, *bounds],
+            cwd=ROOT, stdout=log, stderr=log,
+        )  # fmt: skip
+        try:
+            wait_for(client, head)
+            yield f"ray://127.0.0.1:{client}"
+        finally:
+            head.terminate()  # stops what it has started
+            head.wait(60)
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Until something answers at the port."""
+    until = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, "it does not start"
+        assert time.monotonic() < until, "it does not answer"
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("finished", ["documents", "articles", "retina"], indirect=True)
+def test_ray_makes_the_bytes_of_this_machine(
+    finished: Finished, domain: Programs, ray: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(monkeypatch, ray)
+    monkeypatch.setattr(parallel, "cores", lambda: pytest.fail("computed by this machine's cores"))
+    stage = {"documents": "label", "articles": "filter", "retina": "ingest"}[domain.domain]
+    domain.run(stage)
+    assert digest(Path(), domain.domain, stage) == digest(finished.folder, domain.domain, stage)
+
+
+def dies_once(task: tuple[Path, int]) -> int:
+    """The process that computes it; the first one that computes task 3 dies of it."""
+    folder, number = task
+    if number == 3 and not (folder / "dead").exists():
+        (folder / "dead").write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number if os.getpid() != int((folder / "parent").read_text()) else -1
+
+
+def refuses(number: int) -> int:
+    raise WinnowError(f"page {number} is blank", fix="scan it anew")
+
+
+def test_ray_goes_on_without_a_worker_that_dies_and_passes_errors_on(
+    tmp_path: Path, ray: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").touch()
+    Path("parent").write_text(str(os.getpid()))
+    with parallel.workers(ray):
+        tasks = ((tmp_path, number) for number in range(40))
+        assert list(parallel.spread(dies_once, tasks, prefer="threads")) == list(range(40))
+        assert int(Path("dead").read_text()) != os.getpid()
+        with pytest.raises(WinnowError, match="page 0 is blank") as error:
+            next(parallel.spread(refuses, range(3), prefer="threads"))
+        assert (type(error.value), error.value.fix) == (WinnowError, "scan it anew")
+
+
 def test_an_address_without_a_scheduler_is_told_within_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").touch()
     monkeypatch.setattr(cluster, "PATIENCE", 1)
-    with (
-        pytest.raises(WinnowError, match=r"no cluster answers at tcp://127.0.0.1:9(.|\n)*runtime.cluster(.|\n)*null"),
-        parallel.workers("tcp://127.0.0.1:9"),
-    ):
+    told = r"no cluster answers at tcp://127.0.0.1:9(.|\n)*runtime.cluster(.|\n)*null"
+    with pytest.raises(WinnowError, match=told), parallel.workers("tcp://127.0.0.1:9"):
         pass
 
 

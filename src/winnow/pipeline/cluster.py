@@ -1,11 +1,13 @@
-"""Other machines for `pipeline.parallel`: a Dask scheduler (`tcp://host:8786`) or Ray (`ray://host:10001`), by joblib.
+"""Other machines for `pipeline.parallel`: a Dask scheduler (`tcp://host:8786`, by joblib) or Ray (`ray://host:10001`).
 
 A worker must see this checkout at the same path, have the same code and packages, and the kernels that stages choose:
 then it computes the same bytes, and else it refuses to. `python -m stages.worker` starts one so.
 """
 
+import logging
 import os
 import platform
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
@@ -16,13 +18,14 @@ import winnow
 from winnow.pipeline import environment
 from winnow.pipeline.cache import content_key
 from winnow.pipeline.errors import WinnowError
-from winnow.pipeline.parallel import Engine
+from winnow.pipeline.parallel import AHEAD, Engine, windows
 from winnow.pipeline.params import PARAMS_FILE
 from winnow.pipeline.reading import reason
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+Results = Callable[[Callable[[T], R], Iterator[T]], Iterator[R]]
 Expected = tuple[str, str, tuple[tuple[str, str], ...]]
 """The checkout's root, the digest of its params.yaml, and the `facts` of the machine that hands out the work."""
 
@@ -48,8 +51,8 @@ def connected(address: str) -> Iterator[Engine]:
     root, params = Path.cwd(), PARAMS_FILE.read_bytes()
     call = partial(call_checked, (str(root), content_key([params]), tuple(facts().items())))
     with ExitStack() as stack:
-        settings, cores = (_ray if address.startswith("ray://") else _dask)(address, call, stack)
-        yield Engine(settings, cores, call, partial(_failing, address))
+        results = (_ray if address.startswith("ray://") else _dask)(address, call, stack)
+        yield Engine(results, partial(_failing, address))
 
 
 def facts() -> Mapping[str, str]:
@@ -92,7 +95,7 @@ def check_worker(root: str, params: str, expected: tuple[tuple[str, str], ...]) 
         raise WinnowError(f"{at} would compute other bytes: {'; '.join(other)}", where=WHERE, fix=RESTART)
 
 
-def _dask(address: str, call: Callable[..., Any], stack: ExitStack) -> tuple[dict[str, Any], Callable[[], int]]:
+def _dask(address: str, call: Callable[..., Any], stack: ExitStack) -> Results[Any, Any]:
     try:
         from distributed import Client  # noqa: PLC0415
     except ImportError:
@@ -110,23 +113,50 @@ def _dask(address: str, call: Callable[..., Any], stack: ExitStack) -> tuple[dic
         raise WinnowError(f"the scheduler at {address} has no worker", where=WHERE, fix=RESTART) from None
     with _failing(address):
         client.run(call, os.path.realpath, ["/"])
-    return {"backend": "dask", "client": client}, lambda: max(sum(client.ncores().values()), 1)
+
+    def results(function: Callable[[T], R], tasks: Iterator[T]) -> Iterator[R]:
+        cores = max(sum(client.ncores().values()), 1)
+        settings = {"backend": "dask", "client": client}
+        return windows(partial(call, function), ([task] for task in tasks), settings, cores)
+
+    return results
 
 
-def _ray(address: str, call: Callable[..., Any], stack: ExitStack) -> tuple[dict[str, Any], Callable[[], int]]:
+def _ray(address: str, call: Callable[..., Any], stack: ExitStack) -> Results[Any, Any]:
     try:
         import ray  # noqa: PLC0415
-        from ray.util.joblib import register_ray  # noqa: PLC0415
     except ImportError:
         raise _missing(address, "Ray", "'ray[client]'") from None
+    logging.getLogger("ray").setLevel(logging.WARNING)
     try:
         stack.enter_context(ray.init(address, log_to_driver=False))
     except (OSError, ValueError, RuntimeError) as error:
         raise _unreachable(address, error, "ray start") from None
-    register_ray()
+    results = partial(_ray_results, ray.remote(lambda *args: call(*args)))  # noqa: PLW0108 - Ray takes no partial
     with _failing(address):
-        ray.get(ray.remote(call).remote(os.path.realpath, ["/"]))
-    return {"backend": "ray"}, lambda: max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        list(results(os.path.realpath, iter("/")))
+    return results
+
+
+def _ray_results(on_worker: Any, function: Callable[[T], R], tasks: Iterator[T]) -> Iterator[R]:
+    """The results by Ray's own tasks, which it starts again where a worker dies; its joblib backend cannot stream."""
+    import ray  # noqa: PLC0415
+    from ray.exceptions import RayTaskError  # noqa: PLC0415
+
+    under_way: deque[Any] = deque()
+    most = 2 * AHEAD * max(int(ray.cluster_resources().get("CPU", 1)), 1)
+    try:
+        for task in tasks:
+            under_way.append(on_worker.remote(function, [task]))
+            if len(under_way) == most:
+                yield ray.get(under_way.popleft())
+        while under_way:
+            yield ray.get(under_way.popleft())
+    except RayTaskError as error:
+        raise error.cause from None
+    finally:
+        for reference in under_way:
+            ray.cancel(reference)
 
 
 def _missing(address: str, engine: str, package: str) -> WinnowError:
@@ -155,7 +185,9 @@ def _failing(address: str) -> Iterator[None]:
     except Exception as error:
         chain = (error, error.__cause__, error.__context__)
         modules = {type(each).__module__.partition(".")[0] for each in chain if each is not None}
-        if not modules & {"distributed", "ray", "concurrent", "tornado"}:
+        if not modules & {"distributed", "ray", "grpc", "concurrent", "tornado"} and not isinstance(
+            error, ConnectionError
+        ):
             raise
         raise WinnowError(
             f"the cluster at {address} failed: {type(error).__name__}: {reason(error)}",

@@ -1,8 +1,8 @@
 """Work on rows side by side: by the cores of this machine, or by a cluster that is named in `runtime.cluster`.
 
-joblib starts the threads and processes, and is the door to Dask and Ray. What is handed to a worker is small: the path
-of a file and the rows of it. Results come in the order of the tasks, few of them are in memory, and they are the same
-bytes wherever they are computed.
+joblib starts the threads and processes, and is the door to Dask; Ray starts its tasks itself. What is handed to a
+worker is small: the path of a file and the rows of it. Results come in the order of the tasks, few of them are in
+memory, and they are the same bytes wherever they are computed.
 """
 
 import os
@@ -12,7 +12,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain, islice
 from typing import Any, Literal, TypeVar
 
@@ -29,11 +28,8 @@ FEW = 4
 class Engine:
     """A cluster that is connected."""
 
-    settings: Mapping[str, Any]
-    """of joblib's `parallel_config`"""
-    cores: Callable[[], int]
-    call: Callable[..., Any]
-    """`call(function, [task])` on a worker, if it computes the same bytes there as here"""
+    results: Callable[[Callable[[Any], Any], Iterator[Any]], Iterator[Any]]
+    """of a function of tasks, in order, from workers that compute the same bytes as this machine"""
     failing: Callable[[], AbstractContextManager[None]]
     """raises WinnowError when the cluster fails in the block"""
 
@@ -75,10 +71,7 @@ def spread(function: Callable[[T], R], tasks: Iterable[T], *, prefer: Literal["t
     engine, waiting = _engine.get(), iter(tasks)
     if engine is not None:
         with engine.failing():
-            found = _windows(
-                partial(engine.call, function), ([task] for task in waiting), engine.settings, engine.cores()
-            )
-            yield from found
+            yield from engine.results(function, waiting)
         return
     if prefer == "processes":
         first = list(islice(waiting, FEW + 1))
@@ -86,7 +79,7 @@ def spread(function: Callable[[T], R], tasks: Iterable[T], *, prefer: Literal["t
             yield from map(function, first)
             return
         waiting = chain(first, waiting)
-    yield from _windows(function, waiting, {"backend": "threading" if prefer == "threads" else "loky"}, cores())
+    yield from windows(function, waiting, {"backend": "threading" if prefer == "threads" else "loky"}, cores())
 
 
 def cores() -> int:
@@ -101,8 +94,11 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield some
 
 
-def _windows(function: Callable[[T], R], tasks: Iterable[T], settings: Mapping[str, Any], jobs: int) -> Iterator[R]:
-    """The results, in order. joblib bounds what is computed at a time, and not what waits to be used: windows do."""
+def windows(function: Callable[[T], R], tasks: Iterable[T], settings: Mapping[str, Any], jobs: int) -> Iterator[R]:
+    """The results, in order, with these settings of joblib's `parallel_config`.
+
+    joblib bounds what is computed at a time, and not what waits to be used: windows do.
+    """
     from joblib import Parallel, delayed, parallel_config  # noqa: PLC0415 - a tenth of a second
 
     under_way: deque[Generator[R, None, None]] = deque()
