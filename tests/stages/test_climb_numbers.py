@@ -62,6 +62,9 @@ def peers() -> pd.DataFrame:
         ["A1", "B6", "B6", "C10", "D14", "E18"],
         ["F4", "F8", "F12"],
         ["K3", "K7", "K11", "J15", "J18"],
+        ["A1", "B6", "C10", "Z99", "D15", "E18"],
+        ["Z1", "Z9", "Z18"],
+        ["F6"],
     ]
     flat = [
         (peer, f"{peer}-{number}", "2016", position, hold)
@@ -98,6 +101,8 @@ def judged_holds() -> Holds:
 
 def is_possible(holds: Sequence[str], board: str) -> bool:
     """The rules of generated routes, written out."""
+    if not set(holds) <= definitions.CELL_INDEX.keys():
+        return False
     places = [("ABCDEFGHIJK".index(hold[0]), int(hold[1:])) for hold in holds]
     rows = definitions.BOARDS[board].rows
     reach = [
@@ -113,6 +118,10 @@ def is_possible(holds: Sequence[str], board: str) -> bool:
     )
 
 
+def cells_among(holds: Sequence[str]) -> frozenset[str]:
+    return frozenset(holds) & frozenset(definitions.CELL_INDEX)
+
+
 def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
     return 1 - len(first & second) / len(first | second)
 
@@ -123,8 +132,8 @@ def grades_apart(routes: pd.DataFrame) -> "pd.Series[int]":
 
 
 def route_metrics(routes: pd.DataFrame, holds: Holds, known: Mapping[str, list[frozenset[str]]]) -> dict[str, float]:
-    """Every metric of the routes of one origin."""
-    sets = [frozenset(holds[row.origin, row.route_id]) for row in routes.itertuples()]
+    """Every metric of the routes of one origin; holds that are no cells make a route impossible, and no more."""
+    sets = [cells_among(holds[row.origin, row.route_id]) for row in routes.itertuples()]
     nearest = [
         min((jaccard(own, other) for other in known.get(board, [])), default=1.0)
         for own, board in zip(sets, routes["board"], strict=True)
@@ -207,7 +216,7 @@ def test_every_metric_of_the_judgement(judged: Path) -> None:
         assert found["reference"][name] == close(origins[origin])
     assert found["reference"]["peer_copies"]["novelty_score"] == 0
     assert found["reference"]["peer_others"]["novelty_score"] == 1
-    assert found["reference"]["peer_others"]["validity_score"] == pytest.approx(2 / 6)
+    assert found["reference"]["peer_others"]["validity_score"] == pytest.approx(2 / 9)
     assert found["rows_test"] == len(predicted) == (sides()["split"] == "test").sum()
     short = json.loads(Path("metrics/climb/evaluate.json").read_text())
     assert {name: short[name] for name in short if name in model} == close({k: model[k] for k in short if k in model})
@@ -227,13 +236,16 @@ def test_the_judged_table_says_of_each_route_what_it_is(judged: Path) -> None:
     routes, holds, known = table("evaluate/judged.parquet"), judged_holds(), known_sets()
     for row in routes.itertuples():
         own = holds[row.origin, row.route_id]
-        distance = min(jaccard(frozenset(own), other) for other in known[row.board])
+        distance = min(jaccard(cells_among(own), other) for other in known[row.board])
         assert row.train_distance == pytest.approx(distance)
-        assert row.novel == (frozenset(own) not in known[row.board])
+        assert row.novel == (cells_among(own) not in known[row.board])
         assert pd.isna(row.broken_rule) == is_possible(own, row.board), f"{row} {own}"
-    broken = routes.query("origin == 'others'").sort_values("route_id")["broken_rule"]
+    others = routes.query("origin == 'others'").sort_values("route_id")
+    assert others["judged_grade"].isna().tolist() == [False] * 7 + [True] * 2  # no cell, and one hold: no move
+    broken = others["broken_rule"]
     assert [None if pd.isna(rule) else rule for rule in broken] == [
         None, "too_few_holds", "no_start", "repeated_hold", "no_finish", None,
+        "hold_off_board", "hold_off_board", "too_few_holds",
     ]  # fmt: skip
     shares = sides().query("split == 'test'")["grade"].value_counts(normalize=True)
     own = routes.query("origin == 'model'")

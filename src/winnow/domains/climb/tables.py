@@ -142,7 +142,9 @@ class Judged(Table):
     board: Series[str] = pa.Field(isin=list(definitions.BOARDS))
     angle: Series[int] = pa.Field(isin=list(definitions.ANGLES))
     grade: Series[str] = pa.Field(nullable=True, isin=list(definitions.GRADES), description="requested or known grade")
-    judged_grade: Series[str] = pa.Field(isin=list(definitions.GRADES), description="what the grade judge says")
+    judged_grade: Series[str] = pa.Field(
+        nullable=True, isin=list(definitions.GRADES), description="what the grade judge says; none of a single hold"
+    )
     weight: Series[float] = pa.Field(ge=0, description="makes the mix of grades that of the test routes; mean 1")
     broken_rule: Series[str] = pa.Field(nullable=True, description="the first rule it breaks; none: it is valid")
     novel: Series[bool] = pa.Field(description="its hold set is no training route's on its board")

@@ -180,6 +180,24 @@ def test_peers_are_put_bottom_up_and_keep_repeats_for_the_judge() -> None:
     assert membership(found.sequences).sum(axis=1).tolist() == [4, 3]
 
 
+def test_a_peers_holds_that_are_no_cells_are_told_after_the_others() -> None:
+    told = pd.DataFrame(
+        {
+            "peer": "p",
+            "route_id": ["x"] * 4 + ["y"],
+            "board": "2016",
+            "position": [0, 1, 2, 3, 0],
+            "hold": ["Z99", "E6", "A18", "H12", "Q1"],
+        }
+    )
+    found = peer_routes(told, 40)
+    assert found.routes["route_id"].tolist() == ["x", "y"]
+    assert found.holds["hold"].tolist() == ["E6", "H12", "A18", "Z99", "Q1"]
+    assert found.holds["role"].tolist() == ["start", "move", "finish", "unknown", "unknown"]
+    assert found.holds["position"].tolist() == [0, 1, 2, 3, 0]
+    assert membership(found.sequences).sum(axis=1).tolist() == [3, 0]
+
+
 def test_roles_are_told_with_the_holds() -> None:
     holds = holds_of(sequences([45, 60, 190]))
     assert holds["hold"].tolist() == [definitions.cell_name(cell) for cell in (45, 60, 190)]

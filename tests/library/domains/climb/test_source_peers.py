@@ -36,6 +36,30 @@ def test_each_file_is_for_its_own_board(tmp_path: Path) -> None:
     assert found.groupby("peer")["board"].unique().map(list).to_dict() == {"net": ["2020"], "tree": ["2017"]}
 
 
+def test_a_models_routes_of_two_files_stay_apart(tmp_path: Path) -> None:
+    """Numbered within each file, the first routes of both would be one route of six holds."""
+    (tmp_path / "other").mkdir()
+    files = [
+        (file_of(tmp_path, {"GPT": [{"moves": ["E6", "I10", "A18"]}]}), "2016"),
+        (file_of(tmp_path / "other", {"GPT": [{"moves": ["C3", "D8", "F12"]}]}), "2020"),
+    ]
+    found = peers.read(files)
+    routes = found.groupby("route_id").agg({"board": "unique", "hold": list})
+    assert routes["board"].map(list).tolist() == [["2016"], ["2020"]]
+    assert routes["hold"].tolist() == [["E6", "I10", "A18"], ["C3", "D8", "F12"]]
+
+
+@pytest.mark.parametrize("name", ["model", "test"])
+def test_no_peer_takes_the_name_of_the_models_or_the_test_routes(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SourceError, match=rf"names a model `{name}`"):
+        peers.read([(file_of(tmp_path, {"net": [], name: [{"moves": ["E6", "A18"]}]}), "2016")])
+
+
+def test_rows_are_told_counted_from_1(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="net, row 2"):
+        peers.read([(file_of(tmp_path, {"net": [{"moves": ["E6", "A18"]}, {"moves": []}]}), "2016")])
+
+
 def test_no_peers_are_an_empty_table() -> None:
     assert len(validate(peers.read([]), PeerHolds, where="test")) == 0
 

@@ -58,30 +58,36 @@ def generated_routes(requested: pd.DataFrame, made: Sequences, test: pd.DataFram
 
 
 def peer_routes(holds: pd.DataFrame, angle: int) -> Collection:
-    """Routes from `PeerHolds`: bottom up, roles inferred, repeated holds left to the judge.
+    """Routes from `PeerHolds`: bottom up, roles inferred, repeated holds and those that are no cells left to the judge.
 
-    The sequences have each cell once. Holds that are no cells are ignored.
+    The sequences have each cell once. Holds that are no cells come last, of unknown role.
     """
-    cells = holds.assign(cell=holds["hold"].map(definitions.CELL_INDEX)).dropna(subset="cell").astype({"cell": "int64"})
-    cells = cells.sort_values(["route_id", "cell"], kind="stable")
-    cells["position"] = cells.groupby("route_id").cumcount()
-    routes = cells.groupby("route_id", as_index=False)["board"].first().assign(angle=angle, grade=None, grade_index=0)
+    routes = holds.groupby("route_id", as_index=False)["board"].first().assign(angle=angle, grade=None, grade_index=0)
+    placed = holds.assign(cell=holds["hold"].map(definitions.CELL_INDEX))
+    placed = placed.sort_values(["route_id", "cell"], kind="stable")  # NaN last
+    placed["position"] = placed.groupby("route_id").cumcount()
+    cells = placed.dropna(subset="cell").astype({"cell": "int64"})
     once = cells.drop_duplicates(["route_id", "cell"]).rename(columns={"cell": "token"})
     once["position"] = once.groupby("route_id").cumcount()
-    roles = with_roles(cells, routes.set_index("route_id")["board"].to_dict())
+    known = with_roles(cells, routes.set_index("route_id")["board"].to_dict())
+    others = placed.loc[placed["cell"].isna(), ["route_id", "position", "hold"]].assign(role="unknown")
+    roles = pd.concat([known, others.astype(known.dtypes)]).sort_values(["route_id", "position"], ignore_index=True)
     return Collection(routes, encode(routes, once), roles, np.ones(len(routes)))
 
 
 def judge_routes(
     origin: str, collection: Collection, *, train: Sequences, judge: GradeJudge, common: Common
 ) -> pd.DataFrame:
-    """The `Judged` table of a collection."""
+    """The `Judged` table of a collection; a route of fewer than two cells has no move to judge a grade by."""
     routes = collection.routes[["route_id", "board", "angle", "grade"]].reset_index(drop=True)
     broken = broken_rules(collection, common)
     distance = train_distances(collection.sequences, train)
+    climbable = membership(collection.sequences).sum(axis=1) > 1
+    said = np.full(len(routes), None, dtype=object)
+    said[climbable] = np.array(definitions.GRADES)[judge.grades(collection.sequences.rows(climbable))]
     routes.insert(0, "origin", origin)
     judged = routes.assign(
-        judged_grade=np.array(definitions.GRADES)[judge.grades(collection.sequences)],
+        judged_grade=said,
         weight=collection.weights,
         broken_rule=broken.idxmax(axis=1).where(broken.any(axis=1)).to_numpy(),
         novel=distance > 0,

@@ -1,5 +1,6 @@
 """Routes that other people's models made: `{"<model>": [{"moves": ["E6", …]}, …]}`, holds in climbing order."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,24 @@ from winnow.domains.climb.source import problems
 from winnow.pipeline.errors import SourceError
 
 COLUMNS = {"peer": "str", "route_id": "str", "board": "str", "position": "int64", "hold": "str"}
+TAKEN = ("model", "test")
+"""What evaluate's tables call the trained model's routes and the test routes."""
 
 
 def read(files: Sequence[tuple[Path, str]]) -> pd.DataFrame:
-    """The `PeerHolds` of files and the boards they are for; raises SourceError at the first unusable route."""
-    flat = [
-        (peer, f"{peer}-{number:04d}", board, position, hold)
-        for path, board in files
-        for peer, routes in _models(path).items()
-        for number, route in enumerate(routes)
-        for position, hold in enumerate(_holds(route, f"{path}: {peer}, row {number}"))
-    ]
+    """The `PeerHolds` of files and the boards they are for; raises SourceError at the first unusable route.
+
+    A model may have routes in several files: they are numbered on.
+    """
+    flat: list[tuple[str, str, str, int, str]] = []
+    read_so_far: Counter[str] = Counter()
+    for path, board in files:
+        for peer, routes in _models(path).items():
+            for row, route in enumerate(routes, 1):
+                read_so_far[peer] += 1
+                route_id = f"{peer}-{read_so_far[peer]:04d}"
+                holds = _holds(route, f"{path}: {peer}, row {row}")
+                flat += [(peer, route_id, board, position, hold) for position, hold in enumerate(holds)]
     return pd.DataFrame(flat, columns=list(COLUMNS)).astype(COLUMNS)
 
 
@@ -33,6 +41,13 @@ def _models(path: Path) -> dict[str, list[Any]]:
             where="climb.ingest.peers",
             fix='write it as {"<model>": [{"moves": ["E6", …]}, …]}',
         )
+    for name in TAKEN:
+        if name in document:
+            raise SourceError(
+                f"{path} names a model `{name}`, as the evaluation calls routes of its own",
+                where="climb.ingest.peers",
+                fix="rename that model in the file",
+            )
     return document
 
 
