@@ -1,12 +1,15 @@
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
 from winnow.judge.intervals import (
+    Distance,
     Interval,
     beyond_chance,
     bootstrap,
@@ -18,6 +21,7 @@ from winnow.judge.intervals import (
     transformed,
     wilson,
 )
+from winnow.measure.distributions import jensen_shannon_divergence
 
 OPTIONS = {"resamples": 2000, "confidence": 0.95}
 
@@ -142,10 +146,66 @@ def test_a_resample_draws_whole_groups_as_many_as_there_are(groups: list[int], r
     assert (drawn == len(set(groups))).all()
 
 
+def means_apart(values: NDArray[np.float64]) -> Distance:
+    def apart(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
+        first, second = (counts @ values / counts.sum(axis=1) for counts in (one, other))
+        return np.abs(first - second)
+
+    return apart
+
+
+def bounds_of_means_apart(shift: float, pairs: int) -> NDArray[np.float64]:
+    """(pairs, 4): distance, what is beyond chance, and its ends, of 60 and 40 draws from two normal populations."""
+    options, rng = {"resamples": 200, "confidence": 0.95}, np.random.default_rng(5)
+    rows = []
+    for _ in range(pairs):
+        values = np.concatenate([rng.normal(shift, 1, 60), rng.normal(0, 1, 40)])
+        found = beyond_chance({"apart": means_apart(values)}, (60, 40), rng=rng, **options)["apart"]
+        rows.append((found.distance, found.beyond_chance, found.interval.low, found.interval.high))
+    return np.array(rows)
+
+
+def test_samples_of_one_population_are_beyond_chance_as_often_as_the_confidence_says() -> None:
+    distance, beyond, low, high = bounds_of_means_apart(0.0, pairs=400).T
+    assert 0.008 < (low > 0).mean() < 0.045  # 0.025, give or take two standard errors
+    assert (high > 0).all()
+    assert beyond.mean() < 0.5 * distance.mean()
+
+
+@pytest.mark.parametrize("shift", [0.2, 0.5, 1.0])
+def test_the_interval_beyond_chance_holds_the_distance_of_the_populations(shift: float) -> None:
+    distance, beyond, low, high = bounds_of_means_apart(shift, pairs=200).T
+    assert ((low <= shift) & (shift <= high)).mean() > 0.93
+    assert (low <= beyond).all()
+    assert (beyond <= distance).all()
+    assert shift < 1 or (low > 0).mean() > 0.95, "what is far apart is found"
+
+
+def test_the_interval_of_a_divergence_which_is_no_metric_begins_below_that_of_the_populations() -> None:
+    """The deals of far populations vary less than their divergence does: alone they begin above it too often."""
+    rng = np.random.default_rng(3)
+    one, other = rng.dirichlet(np.ones(40), size=2)
+    of_populations = jensen_shannon_divergence(one, other)
+    lows = []
+    for _ in range(150):
+        drawn = np.concatenate([rng.multinomial(6, each, size=80) for each in (one, other)])
+
+        def divergence(first: NDArray[np.int64], second: NDArray[np.int64], drawn: Any = drawn) -> NDArray[np.float64]:
+            pairs = zip(first @ drawn, second @ drawn, strict=True)
+            return np.array([jensen_shannon_divergence(left, right) for left, right in pairs])
+
+        found = beyond_chance({"apart": divergence}, (80, 80), resamples=60, confidence=0.95, rng=rng)["apart"]
+        lows.append(found.interval.low)
+    assert np.mean(np.array(lows) > of_populations) < 0.08
+    assert min(lows) > 0
+
+
 def test_no_distance_beyond_chance_is_below_nothing() -> None:
-    """Of a sample without any distance, whose resamples all have some."""
+    """Of two samples that are alike, and any other two samples of their rows are not; one without a row is an error."""
     values = np.tile([-1.0, 1.0], 50)
-    found = beyond_chance(
-        {"score": transformed(np.abs, mean(values))}, 100, resamples=500, confidence=0.95, rng=np.random.default_rng(0)
-    )
-    assert found == {"score": (0.0, Interval(0.0, 0.0))}
+    options, rng = {"resamples": 500, "confidence": 0.95}, np.random.default_rng(0)
+    found = beyond_chance({"apart": means_apart(values)}, (50, 50), rng=rng, **options)["apart"]
+    assert (found.distance, found.beyond_chance, found.interval.low) == (0, 0, 0)
+    assert found.interval.high > 0
+    with pytest.raises(ValueError, match="no row to resample"):
+        beyond_chance({"apart": means_apart(values)}, (0, 100), rng=rng, **options)

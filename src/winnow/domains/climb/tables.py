@@ -182,6 +182,6 @@ class MoveDistances(Table):
     measure: Series[str]
     origin: Series[str] = pa.Field(isin=["train", "model"])
     distance: Series[float] = pa.Field(ge=-1e-9)
-    beyond_chance: Series[float] = pa.Field(ge=0, description="the distance without what two samples of one are apart")
-    low: Series[float] = pa.Field(ge=0, description="of beyond_chance")
+    beyond_chance: Series[float] = pa.Field(ge=0, description="the distance without what chance makes of it")
+    low: Series[float] = pa.Field(ge=0, description="of how far the populations are apart, by `beyond_chance`")
     high: Series[float] = pa.Field(ge=0)

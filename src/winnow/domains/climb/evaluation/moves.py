@@ -6,6 +6,7 @@ routes are not at distance 0 either: told besides is what is left beyond chance,
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,14 +17,12 @@ from winnow.domains.climb.model.features import reaches
 from winnow.domains.climb.model.sequences import BOARDS, Sequences, membership
 from winnow.judge.intervals import (
     Counts,
-    Statistic,
+    Distance,
     beyond_chance,
     bootstrap,
-    defined,
     difference,
     mean,
     on_rows,
-    values,
 )
 from winnow.judge.settings import Bootstrap
 
@@ -84,21 +83,19 @@ def distances(
     """
     rows = []
     for origin, found in collections.items():
-        count = len(found[1]) + len(real[1])
-        statistics = defined(_statistics(found, real), count)
-        measured = values(statistics, count)
-        for name, (beyond, interval) in beyond_chance(statistics, count, rng=rng, **options.model_dump()).items():
-            row = {"measure": name, "origin": origin, "distance": measured[name], "beyond_chance": beyond}
-            rows.append(row | {"low": interval.low, "high": interval.high})
+        sizes = len(found[1]), len(real[1])
+        for name, apart in beyond_chance(_distances(found, real), sizes, rng=rng, **options.model_dump()).items():
+            row = {"measure": name, "origin": origin, "distance": apart.distance, "beyond_chance": apart.beyond_chance}
+            rows.append(row | {"low": apart.interval.low, "high": apart.interval.high})
     return pd.DataFrame(rows).astype({"measure": "str", "origin": "str"})
 
 
 def longest_by_grade(
     made: Sequences, real: Sequences, options: Bootstrap, rng: np.random.Generator
-) -> dict[str, dict[str, float]]:
-    """Mean longest move in cells of each grade's generated routes and of its real ones, easiest first.
+) -> dict[str, dict[str, Any]]:
+    """{grade: {generated, real, difference, real_routes}}: mean longest moves in cells, easiest grade first.
 
-    `low` and `high` bound the difference, over routes. A grade with fewer than `FEWEST` of either is left out.
+    `difference` is {value, low, high}, bounded over routes. A grade with fewer than `FEWEST` of either is left out.
     """
     longest = np.concatenate([route_measures(routes)["longest_move"][:, 0] for routes in (made, real)])
     of_grade = np.concatenate([routes.conditions[:, 2] for routes in (made, real)])
@@ -110,64 +107,69 @@ def longest_by_grade(
             continue
         apart = difference(on_rows(mean(moves[drawn]), drawn), on_rows(mean(moves[~drawn]), ~drawn))
         bounds = bootstrap({grade: apart}, len(moves), rng=rng, **options.model_dump())[grade]
-        means = {"generated": float(moves[drawn].mean()), "real": float(moves[~drawn].mean())}
-        found[grade] = {**means, "low": bounds.low, "high": bounds.high, "real_routes": int((~drawn).sum())}
+        generated, measured = float(moves[drawn].mean()), float(moves[~drawn].mean())
+        found[grade] = {
+            "generated": generated,
+            "real": measured,
+            "difference": {"value": generated - measured, "low": bounds.low, "high": bounds.high},
+            "real_routes": int((~drawn).sum()),
+        }
     return found
 
 
-def told(found: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """`MoveDistances` as {origin: {measure: {distance, beyond_chance, low, high}}}."""
-    figures: dict[str, dict[str, dict[str, float]]] = {}
+def told(found: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
+    """`MoveDistances` as {origin: {measure: {distance, beyond_chance: {value, low, high}}}}."""
+    figures: dict[str, dict[str, dict[str, Any]]] = {}
     names = ["distance", "beyond_chance", "low", "high"]
     for measure, origin, *numbers in found[["measure", "origin", *names]].itertuples(index=False):
-        of_origin = figures.setdefault(str(origin), {})
-        of_origin[str(measure)] = dict(zip(names, map(float, numbers), strict=True))
+        distance, value, low, high = map(float, numbers)
+        beyond = {"value": value, "low": low, "high": high}
+        figures.setdefault(str(origin), {})[str(measure)] = {"distance": distance, "beyond_chance": beyond}
     return figures
 
 
-def _statistics(first: tuple[Sequences, Floats], second: tuple[Sequences, Floats]) -> dict[str, Statistic]:
-    """Each measure's distance as a function of resampled rows: those of `first`, then those of `second`."""
+def _distances(first: tuple[Sequences, Floats], second: tuple[Sequences, Floats]) -> dict[str, Distance]:
+    """Each measure's distance between two samples of all routes, those of `first` and then those of `second`."""
     measured = [route_measures(routes) for routes, _ in (first, second)]
-    weights, count = (first[1], second[1]), len(first[1])
-    statistics: dict[str, Statistic] = {}
+    weights = np.concatenate([first[1], second[1]])
+    distances: dict[str, Distance] = {}
     for name in MEASURES:
         points = np.unique(np.concatenate([each[name].ravel() for each in measured]).round(6))
         points = points[np.isfinite(points)]
-        tables = [_table(each[name], points) * weight[:, None] for each, weight in zip(measured, weights, strict=True)]
+        table = np.concatenate([_table(each[name], points) for each in measured]) * weights[:, None]
 
-        def wasserstein(counts: Counts, tables: list[Floats] = tables, points: Floats = points) -> Floats:
-            cumulative = [_normalised(part @ table).cumsum(axis=1) for part, table in _sides(counts, tables, count)]
+        def wasserstein(one: Counts, other: Counts, table: Floats = table, points: Floats = points) -> Floats:
+            cumulative = [_normalised(counts @ table).cumsum(axis=1) for counts in (one, other)]
             apart = np.abs(cumulative[0] - cumulative[1])[:, :-1]
             return np.asarray(apart @ np.diff(points), dtype=np.float64)
 
-        statistics[name] = wasserstein
-    return statistics | {USAGE: _usage_divergence(first, second)}
+        distances[name] = wasserstein
+    return distances | {USAGE: _usage_divergence(first, second)}
 
 
-def _usage_divergence(first: tuple[Sequences, Floats], second: tuple[Sequences, Floats]) -> Statistic:
-    """Jensen and Shannon's divergence in bits of the use of holds, the mean over boards by `second`'s routes."""
+def _usage_divergence(first: tuple[Sequences, Floats], second: tuple[Sequences, Floats]) -> Distance:
+    """Jensen and Shannon's divergence in bits of the use of holds, the mean over boards by the second sample's routes.
+
+    The samples are of all routes, those of `first` and then those of `second`.
+    """
     shape = (len(BOARDS), definitions.CELLS)
-    on_board = [np.eye(len(BOARDS))[routes.conditions[:, 0]] * weight[:, None] for routes, weight in (first, second)]
-    used = [
-        (board[:, :, None] * membership(routes)[:, None]).reshape(len(board), -1)
-        for board, (routes, _) in zip(on_board, (first, second), strict=True)
-    ]
+    parts = (first, second)
+    on_board = np.concatenate(
+        [np.eye(len(BOARDS))[routes.conditions[:, 0]] * weight[:, None] for routes, weight in parts]
+    )
+    held = np.concatenate([membership(routes) for routes, _ in parts])
+    used = (on_board[:, :, None] * held[:, None]).reshape(len(held), -1)
 
-    def divergence(counts: Counts) -> Floats:
-        sides: list[Floats] = [part @ table for part, table in _sides(counts, used, len(first[1]))]
-        here = [_normalised(each.reshape(len(counts), *shape)) for each in sides]
+    def divergence(one: Counts, other: Counts) -> Floats:
+        here = [_normalised((counts @ used).reshape(len(counts), *shape)) for counts in (one, other)]
         apart: Floats = _entropy((here[0] + here[1]) / 2) - (_entropy(here[0]) + _entropy(here[1])) / 2
         both = (here[0].sum(axis=-1) > 0) & (here[1].sum(axis=-1) > 0)
-        there = both * (counts[:, len(first[1]) :] @ on_board[1])
+        there = both * (other @ on_board)
         total = there.sum(axis=1)
-        mean: Floats = np.divide((apart * there).sum(axis=1), total, out=np.full(len(counts), np.nan), where=total > 0)
+        mean: Floats = np.divide((apart * there).sum(axis=1), total, out=np.full(len(other), np.nan), where=total > 0)
         return mean
 
     return divergence
-
-
-def _sides(counts: Counts, tables: list[Floats], count: int) -> list[tuple[Counts, Floats]]:
-    return [(counts[:, :count], tables[0]), (counts[:, count:], tables[1])]
 
 
 def _table(found: Floats, points: Floats) -> Floats:
