@@ -28,6 +28,8 @@ class Asked:
             _check_known("board", board, list(definitions.BOARDS))
         if angle is not None:
             _check_known("angle", angle, list(definitions.ANGLES))
+        if board is not None and angle is not None:
+            _check_known(f"board {board} at", angle, list(definitions.BOARDS[board].angles))
         return cls(board, angle, font)
 
 
@@ -51,4 +53,5 @@ def _font(grade: str) -> str:
 
 def _check_known(what: str, value: object, known: list[object]) -> None:
     if value not in known:
-        raise WinnowError(f"there is no {what} {value}", fix=f"one of {', '.join(map(str, known))}")
+        names = ", ".join(map(str, known))
+        raise WinnowError(f"there is no {what} {value}", fix=f"one of {names}" if len(known) > 1 else f"name {names}")

@@ -34,10 +34,11 @@ class Board:
 
     title: str
     rows: int
+    angles: tuple[int, ...] = ANGLES
 
 
 BOARDS = {
-    "2016": Board("MoonBoard 2016", 18),
+    "2016": Board("MoonBoard 2016", 18, angles=(40,)),
     "2017": Board("MoonBoard Masters 2017", 18),
     "2019": Board("MoonBoard Masters 2019", 18),
     "2020": Board("Mini MoonBoard 2020", 12),

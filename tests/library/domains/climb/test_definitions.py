@@ -72,6 +72,13 @@ def test_two_grades_that_are_not_one_are_refused(asked: str) -> None:
         Asked.of(grade=asked)
 
 
+def test_a_board_is_asked_for_at_an_angle_that_it_has() -> None:
+    with pytest.raises(WinnowError, match="there is no board 2016 at 25") as error:
+        Asked.of(grade="6C", board="2016", angle=25)
+    assert error.value.fix == "name 40"
+    assert Asked.of(grade="6C", board="2017", angle=25).angle == 25
+
+
 def test_a_v_grade_of_two_font_grades_names_both() -> None:
     with pytest.raises(WinnowError, match=r"V5 is 6C or 6C\+"):
         Asked.of(grade="V5")

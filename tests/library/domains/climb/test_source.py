@@ -124,6 +124,7 @@ def test_a_csv_needs_holds_and_grade_and_takes_more(
         ("2018,40,6A,1,0,,A5,,,", "unknown board: '2018', not one of 2016, 2017, 2019, 2020"),
         ("2017,30,6A,1,0,,A5,,,", "unknown angle: 30.0"),
         ("2017,0,6A,1,0,,A5,,,", "unknown angle: 0.0"),
+        ("2016,25,6A,1,0,,A5,,,", "board 2016 is set at 40° only, not at 25°"),
         ("2017,wide,6A,1,0,,A5,,,", "`angle` is 'wide'"),
         ("2017,40,6A,1.5,0,,A5,,,", "`repeats` is 1.5"),
         ("2017,40,6A,-1,0,,A5,,,", "`repeats` is -1"),
@@ -178,6 +179,15 @@ def test_the_app_dump_is_wrapped(tmp_path: Path) -> None:
 def test_the_2016_board_has_no_configuration_on_the_web(tmp_path: Path) -> None:
     row = {**WEB, "Holdsetup": {"Id": 1}, "MoonBoardConfiguration": None}
     assert read("web", [row], tmp_path).routes[["board", "angle"]].iloc[0].tolist() == ["2016", 40]
+
+
+def test_the_2016_board_at_25_degrees_is_rejected(tmp_path: Path) -> None:
+    """What `--app` writes of it would be read back at 40°."""
+    app = {**APP, "holdsetup": {"apiId": 1}, "moonBoardConfigurationId": 2}
+    web = {**WEB, "Holdsetup": {"Id": 1}, "MoonBoardConfiguration": {"Id": 2}}
+    for form, row in (("app", app), ("web", web)):
+        (reason,) = read(form, [row], tmp_path).rejected["reason"]
+        assert reason == "board 2016 is set at 40° only, not at 25°"
 
 
 @pytest.mark.parametrize(("setup", "board"), [(1, "2016"), (15, "2017"), (17, "2019"), (19, "2020")])

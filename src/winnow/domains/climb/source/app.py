@@ -48,7 +48,7 @@ def angle_of(board: str, configuration: Any) -> int:
         if board == "2016":
             return 40
         raise problems.UnusableError(f"board {board} has several angles, and no configuration says which")
-    return problems.one_of(ANGLES, configuration, "angle")
+    return problems.angle_on(board, problems.one_of(ANGLES, configuration, "angle"))
 
 
 def _problem(row: dict[str, Any]) -> Problem:

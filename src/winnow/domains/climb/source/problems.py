@@ -199,6 +199,14 @@ def some(holds: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return holds
 
 
+def angle_on(board: str, angle: int) -> int:
+    """`angle`; raises UnusableError where the board has it not."""
+    if angle not in definitions.BOARDS[board].angles:
+        has = " or ".join(f"{each}°" for each in definitions.BOARDS[board].angles)
+        raise UnusableError(f"board {board} is set at {has} only, not at {angle}°")
+    return angle
+
+
 def one_of(known: dict[int, T], value: Any, what: str) -> T:
     """The board or angle that a site's number means; raises UnusableError."""
     if not isinstance(value, int) or isinstance(value, bool) or value not in known:

@@ -49,7 +49,7 @@ def _problem(row: dict[str, Any]) -> Problem:
         raise problems.UnusableError(f"unknown angle: {angle!r:.40}")
     return Problem(
         board=board,
-        angle=int(angle),
+        angle=problems.angle_on(board, int(angle)),
         grade=problems.grade(row, "grade"),
         repeats=_repeats(row),
         benchmark=_flag(row, "is_benchmark"),
