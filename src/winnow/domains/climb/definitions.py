@@ -61,11 +61,20 @@ CELL_INDEX = {cell_name(index): index for index in range(CELLS)}
 
 GRADE_INDEX = {grade: index for index, grade in enumerate(GRADES)}
 
+FONT_OF_V = {
+    "V2": ("5+",), "V3": ("6A", "6A+"), "V4": ("6B", "6B+"), "V5": ("6C", "6C+"), "V6": ("7A",), "V7": ("7A+",),
+    "V8": ("7B", "7B+"), "V9": ("7C",), "V10": ("7C+",), "V11": ("8A",), "V12": ("8A+",), "V13": ("8B",),
+    "V14": ("8B+",),
+}  # fmt: skip
+"""The Font grades of a V grade (Hueco scale), as the usual tables of comparison have them."""
+
 
 def parse_grade(text: str) -> str | None:
-    """The Font grade that `text` means (`6a+` is `6A+`), None if it is none."""
-    grade = text.strip().upper()
-    return grade if grade in GRADE_INDEX else None
+    """The Font grade of `6c+`, `f6C+`, `6C+/V5`, or of a V grade that is one Font grade only, as V7; None if none."""
+    first, _, second = (part.strip() for part in text.upper().partition("/"))
+    grade, *others = FONT_OF_V.get(first, (first.removeprefix("F"),))
+    one = not others and grade in GRADE_INDEX and (not second or grade in FONT_OF_V.get(second, ()))
+    return grade if one else None
 
 
 def row_of(cell: int) -> int:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from winnow.domains.climb import definitions
-from winnow.domains.climb.asked import FONT_OF_V, Asked
+from winnow.domains.climb.asked import Asked
 from winnow.pipeline.errors import WinnowError
 
 
@@ -82,4 +82,4 @@ def test_a_board_is_asked_for_at_an_angle_that_it_has() -> None:
 def test_a_v_grade_of_two_font_grades_names_both() -> None:
     with pytest.raises(WinnowError, match=r"V5 is 6C or 6C\+"):
         Asked.of(grade="V5")
-    assert [font for both in FONT_OF_V.values() for font in both.split(" or ")] == list(definitions.GRADES)
+    assert [font for fonts in definitions.FONT_OF_V.values() for font in fonts] == list(definitions.GRADES)

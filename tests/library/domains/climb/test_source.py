@@ -202,7 +202,17 @@ def test_a_hold_told_twice_counts_once_and_in_its_stronger_role(tmp_path: Path) 
     assert dict(zip(holds["hold"], holds["role"], strict=True)) == {"A5": "start", "C9": "move", "K18": "finish"}
 
 
-@pytest.mark.parametrize("grade", [None, "", "V7"])
+@pytest.mark.parametrize(
+    ("written", "grade"), [("6C+/V5", "6C+"), ("V7", "7A+"), ("f6a", "6A"), ("V5", None), ("6C+/V9", None)]
+)
+def test_a_grade_is_read_as_it_may_be_asked_for(written: str, grade: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "problems.csv"
+    file.write_text(f"grade,holds\n{written},A5 C9 K18\n")
+    tables = [formats.read("csv", file), read("app", [{**APP, "grade": written}], tmp_path)]
+    assert [None if pd.isna(table.routes["grade"][0]) else table.routes["grade"][0] for table in tables] == [grade] * 2
+
+
+@pytest.mark.parametrize("grade", [None, "", "V5"])
 def test_an_unknown_grade_is_read_and_left_to_the_filter(grade: str | None, tmp_path: Path) -> None:
     found = read("app", [{**APP, "grade": grade}], tmp_path)
     assert found.routes["grade"].isna().all()
