@@ -3,8 +3,8 @@
 A problem climbs one board hand over hand: each hold is drawn near a target that lies one stride up and, by turns, to
 the left and to the right. Holds differ in how good and how popular they are, board by board. How hard a problem is
 depends on its reach, on how good its holds are and on the angle; the grade is its rank in difficulty, with noise, cut
-at fixed shares. It follows the geometry about as closely as in the real files, see docs/climb.md. Easy problems are
-repeated more, and repeats are heavy-tailed (log-normal).
+at fixed shares. It follows the geometry about as closely as in the real files, see
+benchmarks/climb/README.md. Easy problems are repeated more, and repeats are heavy-tailed (log-normal).
 """
 
 import numpy as np
