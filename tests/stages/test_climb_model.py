@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from stages.climb import evaluate, plot, train
+from tests.climbing import longest_move
 from tests.stages.programs import Programs
 from winnow.domains.climb import definitions
 from winnow.domains.climb.asked import Asked
@@ -84,7 +85,7 @@ def test_the_limits_are_those_of_the_training(generator: Any) -> None:
     assert generator.artifacts.settings.decoding == CLIMB.section("train").decoding
     for route in generator.new_routes(REQUESTED, seed=1):
         assert limits.min_holds <= len(route) <= limits.max_holds
-        assert definitions.longest_move(route) <= limits.max_reach
+        assert longest_move(route) <= limits.max_reach
 
 
 @of_climb

@@ -82,23 +82,6 @@ def row_of(cell: int) -> int:
     return cell // len(COLUMNS) + 1
 
 
-def distance(first: int, second: int) -> float:
-    """Straight distance between two cells, in cells."""
-    rows = row_of(first) - row_of(second)
-    columns = first % len(COLUMNS) - second % len(COLUMNS)
-    return float((rows * rows + columns * columns) ** 0.5)
-
-
-def longest_move(cells: Sequence[int]) -> float:
-    """The reach a route needs, in cells: each hold after the first is reached from the nearest hold before it.
-
-    `cells` are in token order (bottom up). In the real files 50% of the routes need 5.0 cells, 99% need 9.1, 99.5%
-    need 9.5. A route of one hold needs 0.
-    """
-    moves = (min(distance(cell, lower) for lower in cells[:i]) for i, cell in enumerate(cells) if i > 0)
-    return max(moves, default=0.0)
-
-
 def infer_roles(cells: Sequence[int], board: str) -> list[Role]:
     """Roles of holds whose source gives none, from the holds alone; `cells` in token order.
 

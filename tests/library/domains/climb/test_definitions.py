@@ -21,12 +21,6 @@ def route(*holds: str) -> list[int]:
     return sorted(definitions.cell_index(hold) for hold in holds)
 
 
-def test_longest_move_is_from_the_nearest_lower_hold() -> None:
-    assert definitions.longest_move(route("A1", "A2", "E2", "E18")) == 16
-    assert definitions.longest_move(route("A5", "D9")) == 5
-    assert definitions.longest_move(route("A5")) == 0
-
-
 @pytest.mark.parametrize(
     ("holds", "board", "roles"),
     [

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.climbing import distance
 from winnow.domains.climb import definitions, params
 from winnow.domains.climb.evaluation.routes import holds_of
 from winnow.domains.climb.model.generation import Decoding, Limits, generate, make_decoding
@@ -335,7 +336,7 @@ def test_only_holds_that_are_on_the_wall() -> None:
 def test_the_holds_in_reach_are_those_of_the_definition(reach: float) -> None:
     limits = Limits(small_model().known, min_holds=3, max_holds=5, max_reach=reach)
     for cell in (0, 17, 100, definitions.CELLS - 1):
-        expected = [definitions.distance(cell, other) <= reach for other in range(definitions.CELLS)]
+        expected = [distance(cell, other) <= reach for other in range(definitions.CELLS)]
         assert limits.reach[cell].tolist() == expected
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import wasserstein_distance
 
+from tests.climbing import longest_move
 from winnow.domains.climb import definitions
 from winnow.domains.climb.evaluation.moves import USAGE, distances, longest_by_grade, route_measures, shares, told
 from winnow.domains.climb.evaluation.usage import usage_divergence
@@ -62,7 +63,7 @@ def test_measures_agree_with_the_definitions_of_longest_moves_and_roles() -> Non
         ):
             cells = [int(cell) for cell in sequences.tokens[row] if cell < definitions.CELLS]
             roles = definitions.infer_roles(cells, list(definitions.BOARDS)[board])
-            assert longest == [round(definitions.longest_move(cells), 4)]
+            assert longest == [round(longest_move(cells), 4)]
             named = [definitions.row_of(cell) for cell, role in zip(cells, roles, strict=True) if role == "start"]
             assert starts == named
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.climbing import longest_move
 from winnow.domains.climb import definitions
 from winnow.domains.climb.rules.labels import quality_bins, quality_of, tokenise
 from winnow.domains.climb.rules.validity import broken_rules, broken_rules_of_generated, longest_moves
@@ -51,6 +52,11 @@ def test_real_routes_are_not_judged_by_reach() -> None:
     assert not broken_rules(routes, holds, min_holds=3, max_holds=5).to_numpy().any()
 
 
+def test_the_longest_move_is_from_the_nearest_lower_hold() -> None:
+    for holds, cells in (("A1 A2 E2 E18", 16), ("A5 D9", 5), ("A5", 0)):
+        assert longest_moves(tables(*(f"{hold} move" for hold in holds.split()))[1]).tolist() == [cells]
+
+
 CELLS = st.lists(st.sampled_from(range(definitions.CELLS)), min_size=1, max_size=14, unique=True)
 
 
@@ -64,7 +70,7 @@ def test_the_longest_moves_of_a_table_are_those_of_its_routes(routes: list[list[
     holds = pd.DataFrame(rows, columns=["route_id", "position", "hold"]).sample(frac=1, random_state=0)
     found = longest_moves(holds)
     for number, cells in enumerate(routes):
-        assert found[f"r{number}"] == pytest.approx(definitions.longest_move(cells))
+        assert found[f"r{number}"] == pytest.approx(longest_move(cells))
 
 
 def test_quality_bins_begin_at_their_bounds_and_unknown_is_a_bin() -> None:

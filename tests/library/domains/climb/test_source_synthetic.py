@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.climbing import distance
 from winnow.domains.climb import definitions
 from winnow.domains.climb.params import Common, Synthetic
 from winnow.domains.climb.rules.validity import broken_rules_of_generated, longest_moves
@@ -55,7 +56,7 @@ def test_the_grade_follows_the_geometry_about_as_closely_as_on_real_routes(made:
     holds = made.holds.assign(cell=cells).sort_values(["row", "cell"])
     of_route = holds.groupby("row")["cell"].agg(list)
     grade = made.routes.set_index("row")["grade"].map(definitions.GRADE_INDEX)
-    moves = of_route.map(lambda own: [min(definitions.distance(c, d) for d in own[:i]) for i, c in enumerate(own) if i])
+    moves = of_route.map(lambda own: [min(distance(c, d) for d in own[:i]) for i, c in enumerate(own) if i])
     for measured, real in ((moves.map(np.mean), 0.40), (moves.map(max), 0.39), (of_route.map(len), -0.25)):
         assert measured.corr(grade, method="spearman") == pytest.approx(real, abs=0.12)
 
