@@ -13,9 +13,11 @@ def shares(values: ArrayLike, categories: int) -> NDArray[np.float64]:
     return np.asarray(counts / counts.sum(), dtype=np.float64)
 
 
-def jensen_shannon_divergence(first: ArrayLike, second: ArrayLike) -> float:
-    """Divergence of two distributions in bits, from 0 (the same) to 1 (no category in common).
+def jensen_shannon_divergence(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Divergence of distributions along the last axis, in bits: 0 for the same, 1 with no category in common.
 
-    Lin, "Divergence measures based on the Shannon entropy", 1991. Counts are normalised.
+    Lin, "Divergence measures based on the Shannon entropy", 1991. Counts are normalised; NaN where either has none.
     """
-    return float(jensenshannon(np.asarray(first, dtype=float), np.asarray(second, dtype=float), base=2.0) ** 2)
+    one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(jensenshannon(one, other, base=2.0, axis=-1) ** 2, dtype=np.float64)

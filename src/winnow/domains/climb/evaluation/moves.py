@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from winnow.domains.climb import definitions
-from winnow.domains.climb.model.features import reaches
+from winnow.domains.climb.evaluation.usage import divergence_of_use
+from winnow.domains.climb.model.features import move_lengths
 from winnow.domains.climb.model.sequences import BOARDS, Sequences, membership
 from winnow.judge.intervals import (
     Counts,
@@ -49,7 +50,7 @@ def route_measures(routes: Sequences) -> dict[str, Floats]:
     starts = np.where((rows <= definitions.START_ROWS) & (rows < tops), rows, np.nan)[:, : definitions.MAX_STARTS]
     apart = np.hypot(rows[:, :, None] - rows[:, None, :], columns[:, :, None] - columns[:, None, :])
     below = np.where((rows < tops)[:, None, :], apart, np.inf).min(axis=2)
-    moves = reaches(routes)
+    moves = move_lengths(routes)
     return {
         "consecutive_distance": np.hypot(np.diff(rows, axis=1), np.diff(columns, axis=1)),
         "longest_move": np.nanmax(moves, axis=1, keepdims=True, initial=0.0),
@@ -148,7 +149,7 @@ def _distances(first: tuple[Sequences, Floats], second: tuple[Sequences, Floats]
 
 
 def _usage_divergence(first: tuple[Sequences, Floats], second: tuple[Sequences, Floats]) -> Distance:
-    """Jensen and Shannon's divergence in bits of the use of holds, the mean over boards by the second sample's routes.
+    """`divergence_of_use` as a distance, over boards by the second sample's routes.
 
     The samples are of all routes, those of `first` and then those of `second`.
     """
@@ -161,13 +162,8 @@ def _usage_divergence(first: tuple[Sequences, Floats], second: tuple[Sequences, 
     used = (on_board[:, :, None] * held[:, None]).reshape(len(held), -1)
 
     def divergence(one: Counts, other: Counts) -> Floats:
-        here = [_normalised((counts @ used).reshape(len(counts), *shape)) for counts in (one, other)]
-        apart: Floats = _entropy((here[0] + here[1]) / 2) - (_entropy(here[0]) + _entropy(here[1])) / 2
-        both = (here[0].sum(axis=-1) > 0) & (here[1].sum(axis=-1) > 0)
-        there = both * (other @ on_board)
-        total = there.sum(axis=1)
-        mean: Floats = np.divide((apart * there).sum(axis=1), total, out=np.full(len(other), np.nan), where=total > 0)
-        return mean
+        first_use, second_use = ((counts @ used).reshape(len(counts), *shape) for counts in (one, other))
+        return divergence_of_use(first_use, second_use, other @ on_board)
 
     return divergence
 
@@ -185,9 +181,3 @@ def _normalised(parts: Floats) -> Floats:
     total = parts.sum(axis=-1, keepdims=True)
     shared: Floats = np.divide(parts, total, out=np.zeros_like(parts, dtype=np.float64), where=total > 0)
     return shared
-
-
-def _entropy(shares_of: Floats) -> Floats:
-    """In bits, along the last axis."""
-    logarithms = np.log2(shares_of, out=np.zeros_like(shares_of), where=shares_of > 0)
-    return np.asarray(-(shares_of * logarithms).sum(axis=-1), dtype=np.float64)

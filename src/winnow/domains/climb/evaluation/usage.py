@@ -32,14 +32,30 @@ def hold_usage(collections: Mapping[str, tuple[Sequences, NDArray[np.float64]]])
 def usage_divergence(
     first: tuple[Sequences, NDArray[np.float64]], second: tuple[Sequences, NDArray[np.float64]]
 ) -> dict[str, float]:
-    """{"usage_divergence": …}: Jensen–Shannon divergence in bits, the mean over boards by the routes of `first`.
+    """{"usage_divergence": …}: `divergence_of_use`, the mean over boards by the routes of `first`.
 
     Empty where they have no board in common.
     """
-    usage = hold_usage({"first": first, "second": second})
-    parts = {board: jensen_shannon_divergence(part["first"], part["second"]) for board, part in usage.groupby("board")}
-    routes = [int((first[0].conditions[:, 0] == BOARDS.index(str(board))).sum()) for board in parts]
-    return {"usage_divergence": float(np.average(list(parts.values()), weights=routes))} if parts else {}
+    boards = range(len(BOARDS))
+    one, other = (np.stack([_counts(*each, board) for board in boards]) for each in (first, second))
+    found = divergence_of_use(one, other, np.bincount(first[0].conditions[:, 0], minlength=len(BOARDS)))
+    return {"usage_divergence": float(found)} if np.isfinite(found) else {}
+
+
+def divergence_of_use(
+    first: NDArray[np.float64], second: NDArray[np.float64], routes: NDArray[np.float64] | NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Jensen–Shannon divergence in bits of the use of holds, (…,): the mean over boards by their (…, boards) routes.
+
+    `first` and `second` are counts of holds, (…, boards, cells); of boards that both use. NaN where there is none.
+    """
+    apart = jensen_shannon_divergence(first, second)
+    weights = np.where(np.isnan(apart), 0, routes)
+    total = weights.sum(axis=-1)
+    mean: NDArray[np.float64] = np.divide(
+        (np.nan_to_num(apart) * weights).sum(axis=-1), total, out=np.full(total.shape, np.nan), where=total > 0
+    )
+    return mean
 
 
 def _counts(sequences: Sequences, weights: NDArray[np.float64], board: int) -> NDArray[np.float64]:

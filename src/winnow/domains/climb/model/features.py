@@ -84,7 +84,7 @@ def shape_and_holds(sequences: Sequences) -> Floats:
     return np.column_stack([geometry(sequences), hold_columns(sequences).toarray()])
 
 
-def reaches(sequences: Sequences) -> Floats:
+def move_lengths(sequences: Sequences) -> Floats:
     """(routes, positions - 1): distance in cells of each hold after the first from the nearest lower one, else NaN."""
     held = sequences.tokens < definitions.CELLS
     rows, columns = (np.where(held, part, np.nan) for part in np.divmod(sequences.tokens, len(definitions.COLUMNS)))

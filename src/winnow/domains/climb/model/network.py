@@ -56,7 +56,7 @@ def offsets() -> Tensor:
 OFFSETS = definitions.ROWS * (2 * len(definitions.COLUMNS) - 1) + 1
 
 
-class Reach(nn.Module):
+class OffsetOdds(nn.Module):
     """Odds of candidates by how they lie from an earlier hold: a state times an embedding of the offset.
 
     The embedding is the same wherever on the board the hold is, so that a move learnt in one place is known in all.
@@ -119,7 +119,7 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
             )
             for _ in range(layers)
         )
-        self.reaches = nn.ModuleList(Reach(width) for _ in range(reaches))
+        self.reaches = nn.ModuleList(OffsetOdds(width) for _ in range(reaches))
         self.last_move = nn.Embedding(OFFSETS, width) if reaches else None
         if self.last_move is not None:
             nn.init.normal_(self.last_move.weight, std=0.02)
@@ -173,8 +173,8 @@ class RouteTransformer(nn.Module, PyTorchModelHubMixin):
         states = self.norm(states)
         logits = self.project(states) @ table[board, :VOCABULARY].transpose(1, 2) + self.bias[board][:, None]
         from_hold = self.offsets[:VOCABULARY].T
-        for back, reach in enumerate(self.reaches):
-            logits = logits + reach(states, from_hold[earlier(previous, back)])
+        for back, odds in enumerate(self.reaches):
+            logits = logits + odds(states, from_hold[earlier(previous, back)])
         possible: Tensor = logits.masked_fill(impossible(previous), -torch.inf)
         return possible
 
