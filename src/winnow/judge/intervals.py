@@ -123,8 +123,8 @@ def beyond_chance(
     taken away. The interval bounds how far the populations are apart. To either side of the measured distance it
     reaches as far as all but (1 - confidence) / 2 of the deals are apart, which the triangle inequality bounds, and at
     least as far as the basic bootstrap (the same, 5.2), which alone begins above 0 too often for populations that are
-    alike. With both it does so in (1 - confidence) / 2 of cases or fewer. Its upper end is wide for what is no metric,
-    such as a divergence. All is cut at 0.
+    alike. With both it does so in about (1 - confidence) / 2 of cases or fewer. Its upper end is wide for what is no
+    metric, such as a divergence. All is cut at 0.
 
     Distances that are undefined on the samples themselves are left out. Raises ValueError without rows, or when one is
     undefined on every resample.
