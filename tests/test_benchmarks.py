@@ -5,6 +5,7 @@ import hashlib
 import importlib
 import io
 import json
+import os
 import re
 import subprocess
 import zipfile
@@ -421,3 +422,20 @@ def test_mutations_that_cosmic_ray_lacks(kind: str, source: str, expected: list[
         found.append(mutated)
     assert len(found) == len(expected)
     assert all(part in mutated for part, mutated in zip(expected, found, strict=True)), found
+
+
+def test_planted_faults_are_those_of_the_copy(tmp_path: Path) -> None:
+    """The process that is forked has imported this checkout's `stages`: its programs must not run in the copy's place."""
+    (tmp_path / "copy" / "stages").mkdir(parents=True)
+    (tmp_path / "copy" / "src" / "winnow").mkdir(parents=True)
+    (tmp_path / "copy" / "stages" / "__init__.py").write_text("FAULT = 1\n")
+    (tmp_path / "copy" / "src" / "winnow" / "__init__.py").write_text("FAULT = 2\n")
+    test = "import stages\nimport winnow\n\ndef test_it():\n    assert (stages.FAULT, winnow.FAULT) == (1, 2)\n"
+    (tmp_path / "copy" / "test_it.py").write_text(test)
+    forking = importlib.import_module("benchmarks.mutation.forking")
+    runner = forking.Runner()
+    try:
+        code, told = runner.run(tmp_path / "copy", ["-q", "test_it.py"], dict(os.environ), 60)
+    finally:
+        runner.close()
+    assert code == 0, told

@@ -73,7 +73,7 @@ def _run(folder: str, output: str, arguments: list[str], environment: dict[str, 
     os.environ.clear()
     os.environ.update(environment)
     sys.path[0] = folder  # in place of this checkout
-    for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("benchmarks", "stages")]:
         del sys.modules[name]
     sys.path.insert(0, f"{folder}/src")
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

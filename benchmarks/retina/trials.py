@@ -16,6 +16,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import wraps
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -59,6 +60,7 @@ def tiled() -> AbstractContextManager[Any]:
         mean: Tensor = sum(whole(self, tile, start) for tile in enlarged) / len(tiles)
         return functional.pad(whole(self, maps, start), (0, mean.shape[1])) + functional.pad(mean, (mean.shape[1], 0))
 
+    @wraps(prepare)  # loading compares a model's settings with the signature
     def twice_as_wide(self: Grader, *args: Any, **named: Any) -> None:
         prepare(self, *args, **named)
         width = 2 * self.head.in_features

@@ -53,7 +53,7 @@ def join(stage: Stage[Common, Evaluate]) -> pd.DataFrame:
     """Every labelled photograph with its label, split and measures, by image_id."""
     labels = stage.read("label/labels.parquet", Labels)[["image_id", "grade", "patient"]]
     splits = stage.read("split/splits.parquet", Splits)[["image_id", "split"]]
-    photos = stage.read("ingest/photos.parquet", Photos)[["image_id", "source", *baselines.METADATA]]
+    photos = stage.read("ingest/photos.parquet", Photos)[["image_id", "source", "sharpness", *baselines.METADATA]]
     rows = labels.merge(splits, on="image_id", validate="one_to_one").merge(photos, on="image_id")
     return rows.sort_values("image_id", ignore_index=True)
 
@@ -117,6 +117,8 @@ def main(stage: Stage[Common, Evaluate]) -> None:
     never = results.never_predicted(test)
     say(*(f"⚠ grade {grade} ({definitions.GRADE_NAMES[grade]}) is never predicted" for grade in never))
     say(*results.doubted_chances(found.model))
+    possible = results.possible_grades(test, calibration, params.bootstrap, rng)
+    say(*results.uncovered_lines(possible, calibration.coverage))
     tested = images.select(test["image_id"])
     distance = familiarity.load(folder).distances(before_refit(model, folder), tested)
     alike = alike_patients(arrangements(model, images), rows, params.alike_from)
@@ -142,10 +144,12 @@ def main(stage: Stage[Common, Evaluate]) -> None:
             "confusion": pd.crosstab(test["grade"], test["predicted"]).to_dict("index"),
             "calibration": asdict(calibration),
             "never_predicted": never,
-            "possible_grades": results.possible_grades(test, calibration),
+            "possible_grades": possible,
             "alike_patients": {"pairs": len(alike), "pairs_in_two_splits": len(across)},
             "unlike_training_share": float((distance > 1).mean()),
+            "too_blurred_share": float((test["sharpness"] < model.limits.min_sharpness).mean()),
             **files.judgement,
+            "sentence": "; ".join([files.judgement["sentence"], *results.never_predicted_words(never)]),
         }
     )
 

@@ -20,6 +20,7 @@ from winnow.domains.retina.model.network import Grader
 from winnow.domains.retina.model.training import VALIDATION_BATCH, GraderTask
 from winnow.domains.retina.params import Common, Train
 from winnow.domains.retina.rules.labels import patient_digest
+from winnow.domains.retina.rules.quality import for_new_photographs
 from winnow.domains.retina.tables import ClassWeights, Labels, Photos, Preparation, QualityLimits, Seen, Splits, Weights
 from winnow.images.store import read_images
 from winnow.learn.checkpoints import WEIGHTS
@@ -88,7 +89,9 @@ def main(stage: Stage[Common, Train]) -> None:
     preparation = only_row(stage.read("ingest/preparation.parquet", Preparation))
     limits = only_row(stage.read("label/limits.parquet", QualityLimits))
     photographs = join(labels, splits, weights)
-    seen = seen_photographs(photographs, stage.read("ingest/photos.parquet", Photos))
+    photos = stage.read("ingest/photos.parquet", Photos)
+    seen = seen_photographs(photographs, photos)
+    trained_on = photos["image_id"].isin(photographs.loc[photographs["split"] == "train", "image_id"])
     if stage.params.use_class_weights and stage.params.use_weighted_sampling:
         print(BOTH, file=sys.stderr)
     if stage.params.use_weighted_sampling:
@@ -98,7 +101,7 @@ def main(stage: Stage[Common, Train]) -> None:
         images=read_images(stage.input("ingest/images.arrow")).select(photographs["image_id"]),
         class_weights=torch.tensor(classes["weight"].to_numpy(), dtype=torch.float32),
         preparation=definitions.Preparation(**preparation),
-        limits=definitions.QualityLimits(**limits),
+        limits=for_new_photographs(definitions.QualityLimits(**limits), photos.loc[trained_on, "sharpness"]),
         seen=seen,
         params=stage.params,
         device=torch_device(stage.runtime.device),

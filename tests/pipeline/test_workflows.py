@@ -327,7 +327,7 @@ def test_every_night_faults_are_planted_and_the_unseen_ones_told(clone: Clone, t
     runner = Runner(clone, tmp_path, context(""))
     unseen = "unseen: src/winnow/x.py:3\\n  - a\\n  + b"
     runner.program("make", RECORDER + f"printf '1/40 src/winnow/y.py:1 AddNot: tests/test_y.py\\n{unseen}\\n'\n")
-    runner.run("mutants", "mutants")
+    runner.run("nightly", "mutants")
     assert runner.recorded() == [f"make mutants MUTANTS=40 SEED={tmp_path.name}-run"]
     assert (tmp_path / "summary").read_text() == "unseen: src/winnow/x.py:3\n  - a\n  + b\n"
 

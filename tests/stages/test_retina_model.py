@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from safetensors.torch import load_file, save_file
 from sklearn.datasets import load_sample_images
 from torchvision.models import resnet18 as torchvision_resnet18
@@ -310,6 +310,28 @@ def test_a_photograph_just_beyond_the_limit_of_likeness_is_refused_and_one_just_
     assert answers[0.98]["quality"] == "unlike_training", "2% beyond the limit"
     assert answers[1.02]["quality"] is None, "2% within the limit"
     assert answers[1.02]["grade"] == plain["grade"]
+
+
+def test_eyes_more_blurred_than_those_of_training_are_not_graded(here: Path) -> None:
+    """Without its lesions a severe eye is graded as a healthy one."""
+    sharpness = table("ingest/photos.parquet").set_index("image_id")["sharpness"]
+    split = table("split/splits.parquet").set_index("image_id")["split"]
+    limit = json.loads(Path("data/retina/train/model/config.json").read_text())["limits"]["min_sharpness"]
+    document = Document(Path("params.yaml"))
+    least = {name: round(float(np.quantile(sharpness[part.index], 0.01)) / 3, 4) for name, part in split.groupby(split)}
+    assert limit == pytest.approx(least["train"], abs=1e-4)
+    assert limit > document.section(("retina", "filter"), Params.model_fields["filter"].annotation).min_sharpness
+    assert abs(limit - least["test"]) > 1e-3, "of training alone"
+    Path("eyes").mkdir()
+    for number, radius in enumerate((0, 4, 8)):
+        eye = draw_fundus(3, True, 220, np.random.default_rng(number))
+        eye.filter(ImageFilter.GaussianBlur(radius)).save(f"eyes/{number}.png")
+    found = json.loads(winnow("grade", "eyes", "--json").stdout)
+    assert [each["quality"] for each in found[1:]] == ["too_blurred"] * 2
+    assert all(each["referable"] and each["grade"] is None for each in found[1:])
+    assert found[0]["quality"] != "too_blurred"
+    run("evaluate")
+    assert json.loads(Path("metrics/retina/judgement.json").read_text())["too_blurred_share"] <= 0.02
 
 
 def test_what_shows_no_fundus_is_not_graded(here: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 import requests
 from PIL import Image
 from selenium.webdriver.support.ui import WebDriverWait
+from sklearn.datasets import load_sample_image
 from typer.testing import CliRunner
 
 from tests.browser import Browser
@@ -84,11 +85,13 @@ def of_retina() -> list[Case]:
     Image.fromarray(draw_page("letter", 300, np.random.default_rng(0))).save("letter.png")
     noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
     Image.fromarray(noise).save("noise.png")
+    Image.fromarray(load_sample_image("china.jpg")[:300, :300]).save("scene.png")
     Path("out").mkdir(exist_ok=True)
     return [
         Case(["grade", "eye.png", "--json"], {}, Path("eye.png"), "eye.png"),
         Case(["grade", "eye.png", "--explain", "out", "--json"], {"explain": True}, Path("eye.png"), "eye.png"),
         Case(["grade", "letter.png", "--json"], {}, Path("letter.png"), "Ungradable: refer"),
+        Case(["grade", "scene.png", "--json"], {}, Path("scene.png"), "Ungradable: refer"),
         Case(["grade", "noise.png", "--json"], {}, Path("noise.png"), "unlike the photographs that the model"),
     ]
 

@@ -90,7 +90,7 @@ def told(graded: dict[str, Any]) -> list[str]:
     refer = "refer" if graded["referable"] else "do not refer"
     lines = [
         f"{graded['file']}: grade {graded['grade']} ({graded['name']}), {refer}   {chances}",
-        f"    {possible} possible: such answers hold the true grade of {graded['coverage']:.0%} of photographs",
+        f"    {possible} possible: such answers hold the true grade of {graded['coverage']:.0%} of all photographs",
         f"    {limit}, referred from {graded['refer_from']:.1%}",
     ]
     likeliest = max(graded["probabilities"], key=graded["probabilities"].__getitem__)

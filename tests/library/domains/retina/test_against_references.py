@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -123,14 +124,23 @@ def test_the_referral_threshold_reaches_the_sensitivity_and_is_the_highest_that_
     grades = rng.integers(5, size=60)
     raw = rng.dirichlet(np.ones(5), 60) + 0.3 * np.eye(5)[grades]
     raw /= raw.sum(axis=1, keepdims=True)
-    for wanted in (0.5, 0.9, 1.0):
+    for wanted in (0.9, 0.95, 1.0):
         found = calibrate(raw, grades, wanted, 0.9)
         referred = found.refers(found.probabilities(raw))
         assert referred[grades >= 2].mean() >= wanted
+        assert found.refer_from < 0.5
         stricter = replace(found, refer_from=found.refer_from + 2e-4)
         assert stricter.refers(found.probabilities(raw))[grades >= 2].mean() < wanted
     healthy = calibrate(raw[grades < 2], grades[grades < 2], 0.9, 0.9)
     assert healthy.refer_from == 0.5
+
+
+def test_who_surely_has_a_referable_grade_is_referred_however_well_validation_was_told_apart() -> None:
+    grades = np.repeat(np.arange(5), 20)
+    raw = 0.96 * np.eye(5)[grades] + 0.008
+    found = calibrate(raw, grades, 0.9, 0.9)
+    assert found.refer_from == 0.5, "the highest threshold that refers them all would be near 1"
+    assert found.refers(np.array([[0.0, 0.1, 0.5, 0.4, 0.0]])).all()
 
 
 def test_who_has_exactly_the_chance_of_the_threshold_is_referred() -> None:
@@ -260,8 +270,27 @@ def test_a_grade_that_is_never_given_is_named() -> None:
 
 def test_how_often_the_truth_is_possible() -> None:
     values = pd.DataFrame(np.eye(5)[[0, 1, 2, 3]] * 0.6 + 0.08, columns=definitions.probability_columns())
-    found = results.possible_grades(values.assign(grade=[0, 4, 2, 4]), calibration_of(1.0, 0.5))
-    assert found == {"coverage": 0.5, "by_grade": {"0": 1.0, "2": 1.0, "4": 0.0}, "grades": 1.0}
+    rows = values.assign(grade=[0, 4, 2, 4], patient=list("abca"))
+    bootstrap = Bootstrap(resamples=200, confidence=0.95)
+
+    def judged(rows: pd.DataFrame) -> dict[str, Any]:
+        return results.possible_grades(rows, calibration_of(1.0, 0.5), bootstrap, np.random.default_rng(0))
+
+    found = judged(rows)
+    low, high = found.pop("low"), found.pop("high")
+    assert found == {"coverage": 0.5, "by_grade": {"0": 1.0, "2": 1.0, "4": 0.0}, "grades": 1.0, "uncovered": [4]}
+    assert low < 0.15, "two of four"
+    assert high > 0.85, "two of four"
+    many = judged(pd.concat([rows] * 40))
+    assert (many["coverage"], many["uncovered"]) == (0.5, [4]), "80 photographs of grade 4 without one that is covered"
+    assert many["low"] < 0.1, "40 times the same three patients"
+    alone = judged(pd.concat([rows] * 40).assign(patient=[str(n) for n in range(160)]))
+    assert 0.4 < alone["low"] < 0.45
+    assert 0.55 < alone["high"] < 0.6
+    (line,) = results.uncovered_lines(many, 0.9)
+    assert "grade 4 (proliferative) is among the possible grades of 0% of its photographs alone, not of 90%" in line
+    one = judged(rows[rows["grade"].ne(4) | rows.index.isin([1])])
+    assert (one["by_grade"]["4"], one["uncovered"]) == (0.0, []), "one photograph may be one of the tenth left out"
 
 
 def test_the_distance_from_training_is_that_of_its_nearest_photographs_in_every_block(

@@ -1,11 +1,12 @@
 """What evaluate finds of the grader: its metrics beside the baselines', and the tables that plot draws."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import binom
 from sklearn.metrics import roc_curve
 
 from winnow.curate.split_names import SPLITS
@@ -13,7 +14,7 @@ from winnow.domains.retina import definitions
 from winnow.domains.retina.metrics import proportions, statistics
 from winnow.domains.retina.model.calibration import Calibration
 from winnow.domains.retina.params import Evaluate
-from winnow.judge.intervals import Interval, bootstrap, wilson
+from winnow.judge.intervals import Interval, bootstrap, mean, wilson
 from winnow.judge.result import EvaluationResult, compare
 from winnow.judge.settings import Bootstrap
 from winnow.judge.slices import slice_metrics
@@ -45,6 +46,12 @@ def never_predicted(test: pd.DataFrame) -> list[int]:
     ]
 
 
+def never_predicted_words(never: Sequence[int]) -> list[str]:
+    """What the verdict's sentence says of them; nothing when there are none."""
+    named = ", ".join(f"grade {grade} ({definitions.GRADE_NAMES[grade]})" for grade in never)
+    return [f"it never predicts {named}"] if never else []
+
+
 def doubted_chances(metrics: Mapping[str, float]) -> list[str]:
     """A warning where calibration has made the chances clearly worse than they were."""
     after, before = metrics["ece"], metrics["uncalibrated_ece"]
@@ -54,12 +61,43 @@ def doubted_chances(metrics: Mapping[str, float]) -> list[str]:
     return [f"{told}: do not rely on them; the temperature was fitted on validation photographs, few or unlike these"]
 
 
-def possible_grades(test: pd.DataFrame, calibration: Calibration) -> dict[str, Any]:
-    """How often the true grade is a possible one, of all and by grade, and how many are possible on average."""
+def possible_grades(
+    test: pd.DataFrame, calibration: Calibration, params: Bootstrap, rng: np.random.Generator
+) -> dict[str, Any]:
+    """How often the true grade is a possible one, of all, with an interval over patients, and by grade.
+
+    `grades` are how many are possible on average, and `uncovered` the grades whose share is below the coverage asked
+    for beyond chance: one limit holds for all grades, and what is rare or mistaken for another pays for it.
+    """
     low, high = calibration.possible(test[definitions.probability_columns()].to_numpy()).T
     covered = (low <= test["grade"]) & (test["grade"] <= high)
-    by_grade = {str(grade): float(part.mean()) for grade, part in covered.groupby(test["grade"])}
-    return {"coverage": float(covered.mean()), "by_grade": by_grade, "grades": float((high - low + 1).mean())}
+    by_grade = covered.groupby(test["grade"])
+    own = bootstrap(
+        {"coverage": mean(covered.to_numpy(np.float64))},
+        len(test), rng=rng, groups=test["patient"], **params.model_dump(),
+    )["coverage"]  # fmt: skip
+    least = wilson(int(covered.sum()), len(test), params.confidence)
+    return {
+        "coverage": float(covered.mean()),
+        "low": min(own.low, least.low),
+        "high": max(own.high, least.high),
+        "by_grade": {str(grade): float(part.mean()) for grade, part in by_grade},
+        "uncovered": [
+            int(str(grade))
+            for grade, part in by_grade
+            if binom.cdf(part.sum(), len(part), calibration.coverage) < (1 - params.confidence) / 2
+        ],
+        "grades": float((high - low + 1).mean()),
+    }
+
+
+def uncovered_lines(possible: Mapping[str, Any], coverage: float) -> list[str]:
+    """A warning for each grade that is seldom among the possible ones."""
+    return [
+        f"⚠ grade {grade} ({definitions.GRADE_NAMES[grade]}) is among the possible grades of "
+        f"{possible['by_grade'][str(grade)]:.0%} of its photographs alone, not of {coverage:.0%}"
+        for grade in possible["uncovered"]
+    ]
 
 
 def slices(test: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,8 @@ from winnow.pipeline.files import write_json
 
 FILE = "calibration.json"
 CLASSES = len(definitions.GRADES)
+SURELY = 0.5
+"""Chance of a referable grade from which a patient is referred whatever validation says."""
 Floats = NDArray[np.float64]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -51,8 +53,9 @@ class Calibration:
 def calibrate(raw: Floats, grades: NDArray[np.int64], refer_sensitivity: float, coverage: float) -> Calibration:
     """What validation photographs with these probabilities `(rows, 5)` and true grades `(rows,)` say.
 
-    The threshold is the highest that refers the given share of the referable ones, in steps of a ten-thousandth, and
-    one half if there are none. Possible grades reach from the lowest to the highest whose probability is that of the
+    The threshold is the highest that refers the given share of the referable ones, in steps of a ten-thousandth, and at
+    most one half: where validation tells them apart without an error, any threshold would do, and new photographs are
+    less certain. Possible grades reach from the lowest to the highest whose probability is that of the
     true grade in all but 1 - `coverage` of validation, rounded to be safe: photographs like these have their true grade
     among them with at least that chance.
     """
@@ -64,8 +67,8 @@ def calibrate(raw: Floats, grades: NDArray[np.int64], refer_sensitivity: float, 
     possible_from = float(np.floor(of_truth[left_out - 1] * 1e4) / 1e4) if left_out else 0.0
     referable = np.sort(score[grades >= definitions.REFERABLE_FROM])[::-1]
     needed = int(np.ceil(refer_sensitivity * len(referable) - 1e-9))
-    threshold = float(np.floor(referable[needed - 1] * 1e4) / 1e4) if needed else 0.5
-    return Calibration(temperature, threshold, refer_sensitivity, possible_from, coverage)
+    highest = float(np.floor(referable[needed - 1] * 1e4) / 1e4) if needed else SURELY
+    return Calibration(temperature, min(highest, SURELY), refer_sensitivity, possible_from, coverage)
 
 
 def save(folder: Path, calibration: Calibration) -> None:
