@@ -425,7 +425,7 @@ def test_mutations_that_cosmic_ray_lacks(kind: str, source: str, expected: list[
 
 
 def test_planted_faults_are_those_of_the_copy(tmp_path: Path) -> None:
-    """The process that is forked has imported this checkout's `stages`: its programs must not run in the copy's place."""
+    """The process that forks has imported this checkout's `stages`: they must not run in the copy's place."""
     (tmp_path / "copy" / "stages").mkdir(parents=True)
     (tmp_path / "copy" / "src" / "winnow").mkdir(parents=True)
     (tmp_path / "copy" / "stages" / "__init__.py").write_text("FAULT = 1\n")
