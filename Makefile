@@ -11,7 +11,7 @@ help:
 	@echo "make test       lint, types, import contracts and every test"
 	@echo "make test DOMAIN=climb  the tests of one domain"
 	@echo "make test-fast  lint, types, import contracts and the tests of the library: minutes"
-	@echo "make test-long  tests that take too long for make test: dvc killed at every moment"
+	@echo "make test-long  tests that take too long for make test: DVC killed at every moment, queued experiments"
 	@echo "make torture    damage inputs at every door at random for MINUTES=20, ends in a table"
 	@echo "make audit      the locked packages against PyPI's advisories"
 	@echo "make mutants    plant faults, one at a time, and report what the tests do not see"

@@ -131,6 +131,7 @@ def test_two_devices_train_one_model_by_the_same_command(clone: Clone) -> None:
     assert metrics["step"] == 2
 
 
+@pytest.mark.long
 def test_the_noise_of_training_seeds_is_measured_by_queued_experiments(clone: Clone) -> None:
     told = clone.run("winnow", "noise", "climb", "--seeds", "2").stdout
     assert told.count("Queued experiment") == 1

@@ -46,6 +46,7 @@ def test_data_and_plot_stages_load_no_torch(clone: Clone, stage: str) -> None:
     assert not loaded & {"torch", "torchvision", "transformers", "accelerate", "torch_geometric"}
 
 
+@pytest.mark.long
 def test_a_queued_experiment_runs_the_code_it_was_queued_with(clone: Clone) -> None:
     program = clone.root / "stages/climb/weight.py"
     text = program.read_text()

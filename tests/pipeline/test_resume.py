@@ -102,6 +102,7 @@ def queue_and_start(clone: Clone) -> None:
     assert clone.start("dvc", "queue", "start").wait(60) == 0  # to a file: the worker would hold a pipe open
 
 
+@pytest.mark.long
 def test_a_killed_queued_experiment_goes_on_when_queued_again(clone: Clone, finished: Clone) -> None:
     clone.override({"climb.train.epochs": 1})
     clone.forget_training()
