@@ -298,7 +298,7 @@ def strange_pictures() -> dict[str, np.ndarray]:
     return {"noise": noise, "noise_in_a_disc": noise * disc, "page": page, **scenes}
 
 
-def test_a_photograph_just_beyond_the_limit_of_likeness_is_refused_and_one_just_within_it_is_graded(here: Path) -> None:
+def test_a_photograph_just_beyond_the_limit_of_distance_is_refused_and_one_just_within_it_is_graded(here: Path) -> None:
     draw_fundus(2, True, 64, np.random.default_rng(93)).save("eye.png")
     opened = inference.Opened.of(Path("data/retina/train/model"), torch.device("cpu"))
     known = opened.known

@@ -195,7 +195,7 @@ class Evaluate(Judging):
         description="also a logistic regression on this network's ImageNet features (extra `pretrained`)"
     )
     alike_from: Float = Field(
-        ge=0, le=1, description="likeness, a cosine, from which photographs of two patients may show one eye"
+        ge=0, le=1, description="cosine similarity from which photographs of two patients may show one eye"
     )
     explained: int = Field(ge=1, le=200, description="correct cases, and as many wrong ones, that get heat maps")
     overfit_gap: Float = Field(gt=0, le=1, description="train F1 minus validation F1 that counts as overfitting")

@@ -200,4 +200,4 @@ class Alike(Table):
     image_id_other: Series[str]
     patient_other: Series[str]
     split_other: Series[str] = pa.Field(isin=SPLITS)
-    likeness: Series[float] = pa.Field(ge=-1, le=1 + 1e-9, description="cosine of their maps after the first block")
+    similarity: Series[float] = pa.Field(ge=-1, le=1 + 1e-9, description="cosine of their maps after the first block")

@@ -62,7 +62,7 @@ def test_all_pairs_are_compared_whatever_the_blocks(arranged: torch.Tensor, monk
     assert sorted(pairs) == sorted(expected), "each pair once"
     at = found.iloc[0]
     one, other = (int(at[name].removeprefix("eye ")) for name in ("image_id", "image_id_other"))
-    assert at["likeness"] == pytest.approx(cosine[one, other])
+    assert at["similarity"] == pytest.approx(cosine[one, other])
 
 
 def test_no_pair_is_an_empty_table(arranged: torch.Tensor) -> None:

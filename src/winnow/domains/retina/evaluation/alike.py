@@ -47,11 +47,11 @@ def alike_patients(arranged: Tensor, rows: pd.DataFrame, limit: float) -> pd.Dat
         one, other = np.nonzero(cosine >= limit)
         new = (other > one + start) & (patient[one + start] != patient[other])
         pairs.append((one[new] + start, other[new], cosine[one[new], other[new]]))
-    first, second, likeness = (np.concatenate(part) for part in zip(*pairs, strict=True)) if pairs else ([], [], [])
+    first, second, similarity = (np.concatenate(part) for part in zip(*pairs, strict=True)) if pairs else ([], [], [])
     told = {
         f"{name}{end}": rows[name].to_numpy()[np.asarray(place, dtype=np.int64)]
         for end, place in (("", first), ("_other", second))
         for name in ("image_id", "patient", "split")
     }
-    kinds = dict.fromkeys(told, "str") | {"likeness": "float64"}
-    return pd.DataFrame({**told, "likeness": likeness}).astype(kinds).sort_values(["image_id", "image_id_other"])
+    kinds = dict.fromkeys(told, "str") | {"similarity": "float64"}
+    return pd.DataFrame({**told, "similarity": similarity}).astype(kinds).sort_values(["image_id", "image_id_other"])
