@@ -1,10 +1,10 @@
 """The domain's recommenders beside implicit's and Cornac's: `python -m benchmarks.sessions.peers FOLDER`.
 
-Needs `uv pip install --no-deps implicit==0.7.3 cornac==3.0.1 powerlaw`. FOLDER becomes a clone with the data of
+Needs `uv pip install --no-deps cornac==3.0.1 powerlaw`. FOLDER becomes a clone with the data of
 `$WINNOW_SHARED_DATA/sessions`. HetRec's training rows under the preset lastfm, Recall@10 of all test users by the same
-ranking, two threads on either side. EASE has the same settings on both sides; those of ALS and item-kNN are chosen on
-the validation songs, on each side from a grid of its own. The network is trained and judged by DVC; BPR has as much
-time as that training to find its settings on the validation songs, one after the other.
+ranking, two threads on either side. EASE has the same settings on both sides; those of item-kNN are chosen on the
+validation songs, on each side from a grid of its own. (ALS is implicit's on either side.) The network is trained and
+judged by DVC; BPR has as much time as that training to find its settings on the validation songs, one after the other.
 Results: `benchmarks/sessions/results/peers.json`.
 """
 
@@ -21,7 +21,6 @@ from typing import Any
 import cornac
 import numpy as np
 import torch
-from implicit.als import AlternatingLeastSquares
 from implicit.bpr import BayesianPersonalizedRanking
 from implicit.nearest_neighbours import CosineRecommender
 from threadpoolctl import threadpool_limits
@@ -30,16 +29,12 @@ from benchmarks.measure import clone, report, run
 from benchmarks.sessions.baselines import split, to_find
 from benchmarks.sessions.quality import LASTFM
 from winnow.measure.ranking import recall_at
-from winnow.recommend.baselines import fit_als, fit_ease, fit_item_knn, matrix_scorer
+from winnow.recommend.baselines import fit_ease, fit_item_knn, matrix_scorer
 from winnow.recommend.evaluation_set import EvaluationSet
 from winnow.recommend.graph import matrix_of
 from winnow.recommend.ranking import Scorer, rank_by
 
 THREADS = 2
-SEEDS = (1, 2, 3)
-FACTORS, RIDGE, ALPHA, ROUNDS = 200, 100.0, 20.0, 10
-IMPLICIT_ALS = [(ridge, alpha) for ridge in (0.1, 1.0, 10.0, 100.0) for alpha in (1.0, 5.0, 21.0)]
-"""Of ridge and alpha; ours are those that `evaluate` found best of its grid."""
 NEIGHBOURS, SHRINK, L2 = (20, 50, 100, 200, 500), (0.0, 10.0, 50.0), 150.0
 BPR: dict[str, tuple[float, ...]] = {
     "factors": (64, 128, 200),
@@ -53,16 +48,6 @@ def of_factors(users: Any, items: Any) -> Scorer:
     """Scores by the product of factors."""
     users, items = np.asarray(users), np.asarray(items)
     return lambda rows: torch.from_numpy(users[rows] @ items.T)
-
-
-def implicit_als(train: Any, ridge: float, alpha: float, seed: int) -> Scorer:
-    """Its confidence is alpha times the value, ours 1 + alpha; it asks for a BLAS of one thread beside its own."""
-    model = AlternatingLeastSquares(
-        FACTORS, ridge, alpha=alpha, iterations=ROUNDS, random_state=seed, num_threads=THREADS, use_gpu=False
-    )
-    with threadpool_limits(1, "blas"):
-        model.fit(train, show_progress=False)
-    return of_factors(model.user_factors, model.item_factors)
 
 
 def implicit_item_knn(train: Any, neighbours: int) -> Scorer:
@@ -111,15 +96,12 @@ def bpr_within(seconds: float, train: Any, val: EvaluationSet) -> dict[str, Any]
     return best | {"tried": tried, "of": len(grid), "seconds": round(time.perf_counter() - began, 1)}
 
 
-def measured(fit: Callable[..., Scorer], test: EvaluationSet, *seeds: int) -> dict[str, Any]:
-    """Median seconds to fit, and the mean test Recall@10 over the seeds; once where there are none."""
-    seconds, found = [], []
-    for seed in seeds or (None,):
-        began = time.perf_counter()
-        score = fit() if seed is None else fit(seed)
-        seconds.append(time.perf_counter() - began)
-        found.append(recall(score, test))
-    return {"seconds": round(float(np.median(seconds)), 2), "test_recall_at_10": round(float(np.mean(found)), 4)}
+def measured(fit: Callable[[], Scorer], test: EvaluationSet) -> dict[str, Any]:
+    """Seconds to fit, and the test Recall@10."""
+    began = time.perf_counter()
+    score = fit()
+    seconds = time.perf_counter() - began
+    return {"seconds": round(seconds, 2), "test_recall_at_10": round(recall(score, test), 4)}
 
 
 def best(fit: Callable[..., Scorer], grid: Iterable[tuple[float, ...]], val: EvaluationSet) -> tuple[float, ...]:
@@ -135,21 +117,13 @@ def main() -> None:
     val, test = (to_find(splits, shape, side, ["train"]) for side in ("val", "test"))
     train = matrix_of(val.graph).tocsr()
 
-    def own_als(seed: int) -> Scorer:
-        return matrix_scorer(fit_als(train, factors=FACTORS, ridge=RIDGE, alpha=ALPHA, rounds=ROUNDS, seed=seed), train)
-
     def own_item_knn(neighbours: int, shrink: float) -> Scorer:
         return matrix_scorer(fit_item_knn(train, neighbours=neighbours, shrink=shrink, user_exponent=1), train)
 
     with threadpool_limits(THREADS):
         own = best(own_item_knn, itertools.product(NEIGHBOURS, SHRINK), val)
         theirs = best(partial(implicit_item_knn, train), itertools.product(NEIGHBOURS), val)
-        als = best(lambda *values: implicit_als(train, *values, seed=1), IMPLICIT_ALS, val)
         rivals = {
-            "als": beside(
-                "implicit", measured(own_als, test, *SEEDS), measured(partial(implicit_als, train, *als), test, *SEEDS)
-            )
-            | {"settings": {"winnow": (RIDGE, ALPHA), "implicit": als}},
             "item_knn": beside(
                 "implicit",
                 measured(partial(own_item_knn, *own), test),

@@ -11,9 +11,12 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from scipy import linalg
+from threadpoolctl import threadpool_limits
 
+from winnow.pipeline.parallel import cores
 from winnow.recommend.cooccurrence import similar_items
 from winnow.recommend.graph import Matrix
 from winnow.recommend.groups import group_shares, relative_popularity
@@ -109,37 +112,19 @@ def fit_ease(train: Matrix, *, l2: float, items: int) -> Fitted:
 
 
 def fit_als(train: Matrix, *, factors: int, ridge: float, alpha: float, rounds: int, seed: int) -> Fitted:
-    """Implicit alternating least squares (Hu, Koren and Volinsky 2008); a user is solved from their items."""
-    rng = np.random.default_rng(seed)
-    items = rng.normal(0, 0.1, (train.shape[1], factors)).astype(np.float32)
-    transposed = train.T.tocsr()
-    for _ in range(rounds):
-        users = _least_squares(items, ridge, alpha)(train)
-        items = _least_squares(users, ridge, alpha)(transposed)
-    solve = _least_squares(items, ridge, alpha)
-    return lambda known: solve(known) @ items.T
+    """Implicit alternating least squares (Hu, Koren and Volinsky 2008); a user is solved from their items.
 
-
-def _least_squares(other: NDArray[np.float32], ridge: float, alpha: float) -> Fitted:
-    """Solves each row of a matrix: target 0 and confidence 1 for all of `other`, 1 and 1 + alpha for the known ones.
-
-    With few known ones the small system is solved (Woodbury): (B + αOᵀO)⁻¹Oᵀ1 = B⁻¹Oᵀ(I + αOB⁻¹Oᵀ)⁻¹1. B⁻¹ is taken
-    times all of `other` at once: for each row alone it would be read from memory again.
+    Confidence is 1 + alpha for items that a user has, and 1 for the others.
     """
-    base = other.T @ other + ridge * np.eye(other.shape[1], dtype=np.float32)
-    spread = other @ np.linalg.inv(base)
+    model = AlternatingLeastSquares(
+        factors, regularization=ridge, alpha=1 + alpha, iterations=rounds, random_state=seed, num_threads=cores()
+    )
+    with threadpool_limits(1, "blas"):  # beside its own threads
+        model.fit(train, show_progress=False)
 
-    def solve(known: Matrix) -> NDArray[np.float32]:
-        solved = np.zeros((known.shape[0], other.shape[1]), dtype=np.float32)
-        for row in range(known.shape[0]):
-            columns = known.indices[known.indptr[row] : known.indptr[row + 1]]
-            own = other[columns]
-            if 0 < len(own) < other.shape[1]:
-                near = spread[columns]
-                shares = np.linalg.solve(np.eye(len(own), dtype=np.float32) + alpha * own @ near.T, np.ones(len(own)))
-                solved[row] = (1 + alpha) * shares @ near
-            elif len(own):
-                solved[row] = np.linalg.solve(base + alpha * own.T @ own, (1 + alpha) * own.sum(axis=0))
-        return solved
+    def score(known: Matrix) -> NDArray[np.float32]:
+        with threadpool_limits(1, "blas"):
+            users = model.recalculate_user(np.arange(known.shape[0]), known)
+        return np.asarray(users @ model.item_factors.T, dtype=np.float32)
 
-    return solve
+    return score

@@ -58,8 +58,8 @@ def test_item_knn_is_the_shrunk_cosine_of_the_nearest(shrink: float) -> None:
 
 
 @pytest.mark.parametrize("factors", [3, 30])
-def test_als_alternates_between_weighted_least_squares(factors: int) -> None:
-    """The dense normal equations of Hu et al.: (OᵀCO + λI)x = OᵀCp; users have from 5 to 20 items."""
+def test_als_reaches_the_objective_of_alternating_by_the_dense_equations(factors: int) -> None:
+    """Hu et al.: sum of c (p - x y)^2 and the ridge of both sides, with c = 1 + alpha p."""
     ridge, alpha = 0.5, 4.0
     known = dense()
 
@@ -74,12 +74,25 @@ def test_als_alternates_between_weighted_least_squares(factors: int) -> None:
             ]
         )
 
+    def error(scores: np.ndarray) -> float:
+        return float(((1 + alpha * known) * (known - scores) ** 2).sum())
+
     items = np.random.default_rng(0).normal(0, 0.1, (small.ITEMS, factors))
-    for _ in range(2):
-        items = solve(known.T, solve(known, items))
+    for _ in range(40):
+        users = solve(known, items)
+        items = solve(known.T, users)
     train = matrix_of(small.graph())
-    score = fit_als(train, factors=factors, ridge=ridge, alpha=alpha, rounds=2, seed=0)(train)
-    np.testing.assert_allclose(score, solve(known, items) @ items.T, atol=2e-3)
+    fitted = partial(fit_als, train, factors=factors, ridge=ridge, rounds=40, seed=0)
+    assert error(fitted(alpha=alpha)(train)) == pytest.approx(error(solve(known, items) @ items.T), rel=0.05)
+    assert error(fitted(alpha=alpha + 1)(train)) != pytest.approx(error(fitted(alpha=alpha)(train)), rel=0.001)
+    assert (fitted(alpha=alpha)(train) == fitted(alpha=alpha)(train)).all()
+    assert (fitted(alpha=alpha, seed=1)(train) != fitted(alpha=alpha)(train)).any()
+
+
+def test_als_gives_users_of_no_item_no_score() -> None:
+    train = matrix_of(small.graph())
+    nobody = sparse.csr_matrix((2, small.ITEMS), dtype=np.float32)
+    assert not fit_als(train, factors=3, ridge=0.5, alpha=4.0, rounds=3, seed=0)(nobody).any()
 
 
 def test_popularity_is_the_same_for_all() -> None:
