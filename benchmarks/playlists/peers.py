@@ -3,7 +3,7 @@ The completer beside implicit's recommenders: the same playlists, the same proce
 
     python -m benchmarks.playlists.peers
 
-Needs `uv pip install --no-deps implicit==0.7.3 cornac==3.0.1 powerlaw`. The embedded playlists. Each of implicit's
+Needs `uv pip install --no-deps cornac==3.0.1 powerlaw`. The embedded playlists. Each of implicit's
 item-kNN, ALS and BPR may use as much processor time as the domain's train program, imports included, to find its
 settings on the validation tracks, drawn from its grid; the best is fitted anew to all that was known before the test.
 """

@@ -286,7 +286,7 @@ def test_grade_tells_grades_and_explains_and_names_what_it_cannot_read(here: Pat
 
 
 def strange_pictures() -> dict[str, np.ndarray]:
-    """Pictures without a fundus, most within all limits of quality: noise, also as a disc, a page, scenes."""
+    """Pictures that are no fundus photograph: noise, also as a disc, a page, scenes, a figure of six eyes."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (120, 120, 3), dtype=np.uint8)
     rows, columns = np.mgrid[:120, :120]
@@ -295,7 +295,12 @@ def strange_pictures() -> dict[str, np.ndarray]:
     page[20:140:8, 15:105] = 20
     page[20:140, 15:105:5] = 190
     scenes = {f"scene_{n}": picture[:300, :300] for n, picture in enumerate(load_sample_images().images)}
-    return {"noise": noise, "noise_in_a_disc": noise * disc, "page": page, **scenes}
+    sheet = np.full((250, 340, 3), 255, dtype=np.uint8)
+    for number in range(6):
+        top, left = 10 + 120 * (number // 3), 10 + 110 * (number % 3)
+        eye = draw_fundus(number % 5, bool(number % 2), 100, np.random.default_rng(number))
+        sheet[top : top + 100, left : left + 100] = np.asarray(eye)
+    return {"noise": noise, "noise_in_a_disc": noise * disc, "page": page, "figure_sheet": sheet, **scenes}
 
 
 def test_a_photograph_just_beyond_the_limit_of_distance_is_refused_and_one_just_within_it_is_graded(here: Path) -> None:

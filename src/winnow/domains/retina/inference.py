@@ -151,11 +151,12 @@ def judge_data(path: Path, form: str | None, images: Path | None, folder: Path, 
             "graded": int(broken.isna().sum()),
         }
         if not counts["graded"]:
+            told = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
+            known_names = "; patients of the same names as those of training, if they are others, need other names"
             raise WinnowError(
-                f"no photograph of {path} is left to judge: "
-                + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()),
+                f"no photograph of {path} is left to judge: {told}",
                 fix="use photographs with grades from 0 to 4 that the model was not trained on and that "
-                "`winnow retina grade` does not call ungradable",
+                f"`winnow retina grade` does not call ungradable{known_names * bool(of_known.any())}",
             )
         raw = probabilities(model, judged)
     rows = pd.concat([photos, grade_rows(raw, model.decision, calibration)], axis=1)
