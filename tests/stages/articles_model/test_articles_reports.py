@@ -16,6 +16,7 @@ from tests.stages.programs import Programs
 from winnow.cli.app import app as winnow
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import plain, read_config
+from winnow.domains.articles.evaluation import deployment
 from winnow.domains.articles.source.carried import carried
 from winnow.domains.articles.source.export import export_label, export_split
 from winnow.pipeline.errors import WinnowError
@@ -55,6 +56,16 @@ def test_report_and_exports(here: Programs) -> None:
     for heading in ("Executive summary", "Method", "Results", "Conclusion"):
         assert heading in text
     assert len(docx.Document("report.docx").inline_shapes) == 3
+    metrics, dimensions = (
+        [[cell.text for cell in row.cells] for row in each.rows] for each in docx.Document("report.docx").tables
+    )
+    assert metrics[0][:2] == ["metric", "model"]
+    assert {name: float(value) for name, value, *_ in metrics[1:]} == pytest.approx(judgement["model"], abs=6e-4)
+    for column, baseline in enumerate(metrics[0][2:], start=2):
+        told = {row[0]: float(row[column]) for row in metrics[1:] if row[column]}
+        assert told == pytest.approx(judgement["baseline"][baseline], abs=6e-4)
+    shown = here.table("evaluate/per_dimension.parquet")[["mae", "rmse"]].to_numpy()
+    assert np.array([row[1:3] for row in dimensions[1:]], dtype=float) == pytest.approx(shown, abs=6e-4)
     page = Path("metrics/articles/model_evaluation.md").read_text()
     assert judgement["reasons"][0] in page
 
@@ -90,6 +101,13 @@ def test_report_and_exports(here: Programs) -> None:
     assert (row["language"], row["split"], row["source"]) == ("en", "test", articles.loc[row["id"], "source"])
     assert row["uplifting_analysis"]["dimensions"]["agency"] == scores[row["id"], "agency"]
     assert len(labelled.read_text().splitlines()) == len(pd.unique(scores.index.get_level_values(0)))
+
+
+@pytest.mark.parametrize(("cost", "requests", "told"), [(0.9, 60, "15.0000"), (0.0, 60, "0.0000"), (0.0, 0, "0.0000")])
+def test_what_an_oracle_cost_is_told_for_a_thousand_articles(cost: float, requests: int, told: str) -> None:
+    used = {"provider": "openai", "model": "some", "cost_usd": cost, "requests": requests}
+    text = "\n".join(deployment._cost(used))
+    assert f"cost ${cost:.4f} for {requests} answers: ${told} per 1,000." in text
 
 
 def test_the_judgement_is_what_the_stored_predictions_say(here: Programs) -> None:
