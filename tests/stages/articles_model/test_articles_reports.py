@@ -16,7 +16,6 @@ from tests.stages.programs import Programs
 from winnow.cli.app import app as winnow
 from winnow.domains.articles.cli import app
 from winnow.domains.articles.definitions import plain, read_config
-from winnow.domains.articles.evaluation import deployment
 from winnow.domains.articles.source.carried import carried
 from winnow.domains.articles.source.export import export_label, export_split
 from winnow.pipeline.errors import WinnowError
@@ -101,13 +100,6 @@ def test_report_and_exports(here: Programs) -> None:
     assert (row["language"], row["split"], row["source"]) == ("en", "test", articles.loc[row["id"], "source"])
     assert row["uplifting_analysis"]["dimensions"]["agency"] == scores[row["id"], "agency"]
     assert len(labelled.read_text().splitlines()) == len(pd.unique(scores.index.get_level_values(0)))
-
-
-@pytest.mark.parametrize(("cost", "requests", "told"), [(0.9, 60, "15.0000"), (0.0, 60, "0.0000"), (0.0, 0, "0.0000")])
-def test_what_an_oracle_cost_is_told_for_a_thousand_articles(cost: float, requests: int, told: str) -> None:
-    used = {"provider": "openai", "model": "some", "cost_usd": cost, "requests": requests}
-    text = "\n".join(deployment._cost(used))
-    assert f"cost ${cost:.4f} for {requests} answers: ${told} per 1,000." in text
 
 
 def test_the_judgement_is_what_the_stored_predictions_say(here: Programs) -> None:

@@ -30,9 +30,10 @@ def test_scores_are_found_however_they_are_written(row: dict[str, Any]) -> None:
         {"mine_analysis": {"dimensions": {"paid": True}}},
         {"labels": [True, None], "dimension_names": ["hope", "harm"]},
         {"labels": [3, 4.5], "dimension_names": ["hope"]},
+        {"about": {"year": 2024, "words": 900.0}},
         {"scores": "3.5", "is_read": True, "words": 900},
     ],
-    ids=["kinds", "reasons", "analysis", "lists", "lengths", "columns"],
+    ids=["kinds", "reasons", "analysis", "lists", "lengths", "object", "columns"],
 )
 def test_what_is_no_number_is_no_score(row: dict[str, Any]) -> None:
     """A mark of true or false is a number to Python."""
