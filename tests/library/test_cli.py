@@ -449,7 +449,9 @@ def test_run_as_json_prints_what_status_does_once_all_has_run(monkeypatch: pytes
     monkeypatch.setattr("winnow.workspace.run.run_domains", run_domains)
     monkeypatch.chdir(ROOT)
     ran = CliRunner().invoke(app, ["run", "retina", "climb", "retina", "--jobs", "3", "--json"], catch_exceptions=False)
-    assert asked == [(["retina", "climb"], 3)]
+    assert CliRunner().invoke(app, ["run", "climb", "--jobs", "1"], catch_exceptions=False).exit_code == 0
+    assert CliRunner().invoke(app, ["run", "climb", "--jobs", "0"]).exit_code == 2
+    assert asked == [(["retina", "climb"], 3), (["climb"], 1)]
     assert "a stage" in ran.stderr
     told = json.loads(ran.stdout)
     assert list(told) == ["retina", "climb"]
