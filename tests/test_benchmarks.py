@@ -424,6 +424,38 @@ def test_mutations_that_cosmic_ray_lacks(kind: str, source: str, expected: list[
     assert all(part in mutated for part, mutated in zip(expected, found, strict=True)), found
 
 
+def test_a_mutation_changes_the_place_that_was_drawn(tmp_path: Path) -> None:
+    """A `*` before keyword-only parameters is none, but cosmic-ray counts it."""
+    mutants = importlib.import_module("benchmarks.mutation.mutants")
+    file = tmp_path / "some.py"
+    file.write_text("def f(a, *, b):\n    return a * b\n\n\ndef g(*, c):\n    d = c * 2\n    return -d\n")
+    lines = file.read_text().splitlines()
+    found = mutants.places_of(file)
+    assert sorted((line, lines[line - 1][column]) for line, column in found) == [(2, "*"), (6, "*"), (6, "2"), (7, "-")]
+    for (line, _), choices in found.items():
+        for name, occurrence in choices:
+            mutated = mutate_code(file.read_text(), mutants.operator_of(name), occurrence).splitlines()
+            changed = [number for number, each in enumerate(zip(lines, mutated, strict=True), 1) if each[0] != each[1]]
+            assert changed == [line], (name, occurrence)
+
+
+@pytest.mark.parametrize(
+    ("module", "tests"),
+    [
+        ("src/winnow/domains/retina/tables.py", ["tests/library/domains/test_tables.py"]),
+        ("src/winnow/domains/documents/model/estimates.py", ["tests/library/learn/test_settings_of_models.py"]),
+        ("src/winnow/workspace/new_domain.py", ["tests/pipeline/test_new_domain.py"]),
+        ("src/winnow/workspace/run.py", ["tests/library/workspace", "tests/pipeline/test_run.py"]),
+        ("stages/retina/filter.py", ["tests/stages/test_retina_numbers.py"]),
+    ],
+)
+def test_tests_that_concern_a_module_are_chosen_in_whichever_folder(module: str, tests: list[str]) -> None:
+    planting = importlib.import_module("benchmarks.mutation.planting")
+    chosen = [argument for arguments in planting.tests_of(module, ROOT) for argument in arguments]
+    assert set(tests) <= set(chosen)
+    assert all((ROOT / each).exists() for each in chosen if each.startswith("tests/"))
+
+
 def test_planted_faults_are_those_of_the_copy(tmp_path: Path) -> None:
     """The process that forks has imported this checkout's `stages`: they must not run in the copy's place."""
     (tmp_path / "copy" / "stages").mkdir(parents=True)

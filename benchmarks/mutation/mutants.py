@@ -102,8 +102,9 @@ def places_of(file: Path) -> dict[tuple[int, int], list[tuple[str, int]]]:
     for name in OPERATORS:
         collector = _Places(0, operator_of(name))
         collector.walk(tree)
-        for occurrence, (start, _) in enumerate(collector.places):
-            found.setdefault(start, []).append((name, occurrence))
+        for occurrence, start in enumerate(collector.places):
+            if start is not None:
+                found.setdefault(start, []).append((name, occurrence))
     return found
 
 
@@ -112,11 +113,12 @@ class _Places(MutationVisitor):
 
     def __init__(self, occurrence: int, operator: object) -> None:
         super().__init__(occurrence, operator)
-        self.places: list[tuple[tuple[int, int], tuple[int, int]]] = []
+        self.places: list[tuple[int, int] | None] = []
+        """As mutate_code counts them; None where nothing would change."""
 
     def visit(self, node: Any) -> Any:
-        if getattr(node.parent, "type", "") != "parameters":  # the `*` before keyword-only parameters is no product
-            self.places += list(self.operator.mutation_positions(node))
+        is_star = getattr(node.parent, "type", "") == "parameters"  # before keyword-only parameters: no product
+        self.places += [None if is_star else start for start, _ in self.operator.mutation_positions(node)]
         return node
 
 

@@ -1,6 +1,7 @@
 """Faults planted into scratch copies of the last commit, one at a time, and the first test that sees each."""
 
 import difflib
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -152,6 +153,10 @@ def tests_of(module: str, copy: Path) -> Iterator[list[str]]:
     elif parts[2] == "domains" and len(parts) > 4:
         if parts[4] == "params":
             yield ["tests/library/test_cli.py", "-k", "schema"]
+        if parts[4] == "tables":
+            yield ["tests/library/domains/test_tables.py"]
+        if importing := files_importing(".".join(parts[1:]), copy):
+            yield importing
         if (copy / "tests/library/domains" / parts[3]).is_dir():
             yield [f"tests/library/domains/{parts[3]}"]
         yield from _stages_of(parts[3], copy)
@@ -160,10 +165,23 @@ def tests_of(module: str, copy: Path) -> Iterator[list[str]]:
             yield ["tests/library/test_cli.py", "-k", "schema"]
         room = f"tests/library/{parts[2]}"
         yield [room if (copy / room).is_dir() else "tests/library"]
+        own = f"tests/pipeline/test_{parts[-1]}.py"
+        if (copy / own).is_file():
+            yield [own]
         domains = domains_importing(".".join(parts[1:]))
         if domains:
             yield ["tests/stages", "-k", " or ".join(f"({domain} and numbers)" for domain in domains[:DOMAINS])]
             yield ["tests/stages", "-k", " or ".join(domains[:DOMAINS])]
+
+
+def files_importing(module: str, copy: Path) -> list[str]:
+    """The files of tests/library that import a module by name, in whichever room they are."""
+    package, _, name = module.rpartition(".")
+    found = re.compile(
+        rf"^(?:from {re.escape(module)} import|from {re.escape(package)} import .*\b{name}\b)", re.MULTILINE
+    )
+    files = sorted((copy / "tests/library").rglob("test_*.py"))
+    return [file.relative_to(copy).as_posix() for file in files if found.search(file.read_text(encoding="utf-8"))]
 
 
 @cache

@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 import typer
@@ -432,6 +433,32 @@ def test_status_as_json_tells_what_the_text_tells() -> None:
     assert told["climb"]["evaluate"] == evaluated
     stale = bool(told["climb"]["stale"])
     assert ("stale" in winnow(ROOT, "status", "climb").stdout) == stale
+
+
+def test_run_as_json_prints_what_status_does_once_all_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the domains that were asked for, in their order, and all else elsewhere than on the standard output."""
+    asked: list[object] = []
+
+    def run_domains(domains: list[str], jobs: int, show_results: Callable[[], None], out: TextIO) -> None:
+        asked.append((domains, jobs))
+        print("a stage", file=out)
+        show_results()
+
+    stale = {"train@retina": ["its code has changed"]}
+    monkeypatch.setattr("winnow.workspace.status.stale_stages", lambda _: stale)
+    monkeypatch.setattr("winnow.workspace.run.run_domains", run_domains)
+    monkeypatch.chdir(ROOT)
+    ran = CliRunner().invoke(app, ["run", "retina", "climb", "retina", "--jobs", "3", "--json"], catch_exceptions=False)
+    assert CliRunner().invoke(app, ["run", "climb", "--jobs", "1"], catch_exceptions=False).exit_code == 0
+    assert CliRunner().invoke(app, ["run", "climb", "--jobs", "0"]).exit_code == 2
+    assert asked == [(["retina", "climb"], 3), (["climb"], 1)]
+    assert "a stage" in ran.stderr
+    told = json.loads(ran.stdout)
+    assert list(told) == ["retina", "climb"]
+    for name, record in told.items():
+        shown = CliRunner().invoke(app, ["status", name, "--json"], catch_exceptions=False)
+        assert json.loads(shown.stdout) == {name: record}
+    assert told["retina"]["stale"] == stale
 
 
 def test_serve_listens_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

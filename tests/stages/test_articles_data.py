@@ -96,6 +96,14 @@ def bad_pattern(prefilter: Any) -> None:
     prefilter["drop"]["patterns"] = ["(unclosed"]
 
 
+def two_words(prefilter: Any) -> None:
+    prefilter["drop"]["words"].append("buy now")
+
+
+def two_words_of_the_topic(prefilter: Any) -> None:
+    prefilter["topic"]["off_topic"].insert(0, "box office")
+
+
 @pytest.mark.parametrize(
     ("file", "change", "message"),
     [
@@ -106,6 +114,12 @@ def bad_pattern(prefilter: Any) -> None:
         ("config.yaml", gates_within, r"config\.yaml:\d+: the gates of the calibration report are in params\.yaml"),
         ("config.yaml", unknown_key, r"config\.yaml:\d+: unknown key `dimensions\[0\]\.descripton`; did you mean"),
         ("prefilter.yaml", bad_pattern, r"prefilter\.yaml:\d+: `drop\.patterns\[0\]`: '\(unclosed' is no regular"),
+        ("prefilter.yaml", two_words, r"`drop\.words\[3\]`: 'buy now' is not one word: write it under drop\.patterns"),
+        (
+            "prefilter.yaml",
+            two_words_of_the_topic,
+            r"`topic\.off_topic\[0\]`: 'box office' is not one word: name the words one by one",
+        ),
     ],
 )
 def test_a_mistake_in_a_filter_is_named(here: Programs, file: str, change: Any, message: str) -> None:

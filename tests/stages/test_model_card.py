@@ -62,6 +62,11 @@ def test_the_card_is_valid_and_tells_the_run(domain: Programs) -> None:
     assert f"**{judgement['verdict']}**" in text
     assert "\\`" not in text, "a name that a reason quotes as code shows a backslash"
     assert f"learning rate {domain.section('train').learning_rate}" in text
+    if has_module(domain.domain, "card"):
+        about = load(domain.domain, "card").CARD
+        assert f"Embedded synthetic data: {about.synthetic}. The figures say nothing about real {about.row}." in text
+        assert "drawn" in about.synthetic
+        assert len(about.row.split()) <= 2, "what a row is"
     counts = rows_of(text, "## Data")["split"][0]
     assert f"train {domain.metrics('split')['rows_train']:,}" in counts
     for heading in ("Training", "Use", "Limits", "Licence"):

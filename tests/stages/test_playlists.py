@@ -282,6 +282,9 @@ def test_negatives_follow_popularity_and_edges_common_playlists(here: Path) -> N
     total = cosine.groupby(edges["track_index"]).transform("sum")
     assert edges["weight"].to_numpy() == pytest.approx((cosine / total).to_numpy(), rel=1e-4)
     assert edges.groupby("track_index").size().max() == 8
+    label = PLAYLISTS.metrics("label")
+    pairs = len(table("label/entries.parquet"))
+    assert label["density"] == pytest.approx(pairs / label["playlists"] / label["tracks"])
     told = PLAYLISTS.metrics("weight")
     assert told["tracks_without_edge"] == len(counts) - edges["track_index"].nunique()
     assert told["tracks_in_no_training_playlist"] == (counts == 0).sum()

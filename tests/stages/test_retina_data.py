@@ -1,5 +1,6 @@
 """The five data stages of retina: on real tables and photographs, and on the real params with fewer drawn ones."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -316,6 +317,21 @@ def test_nothing_gradable_stops_the_filter_and_no_grade_stops_the_label(here: Pa
     photos.to_parquet(Path("data/retina/filter/photos.parquet"))
     with pytest.raises(TableError, match="no photograph has a grade from 0 to 4"):
         run("label")
+
+
+def test_limits_that_drop_too_many_are_told_with_what_all_photographs_measure(here: Path) -> None:
+    file = Path("data/retina/ingest/photos.parquet")
+    photos = pd.read_parquet(file)
+    count = len(photos)
+    photos = photos.assign(brightness=100.0, retina_share=0.5, sharpness=np.linspace(0, 1, count))
+    photos.sample(frac=1, random_state=0).to_parquet(file)
+    limits = {"min_brightness": 50, "max_brightness": 200, "min_retina_share": 0.25, "min_sharpness": 0.4}
+    told = (
+        f"the limits drop 40.0% of {count} photographs, more than retina.filter.max_dropped_share 0.35: "
+        f"too_blurred {0.4 * count:.0f}: sharpness is 0.05 to 0.95 (5% to 95%, median 0.5), min_sharpness 0.4"
+    )
+    with pytest.raises(TableError, match=re.escape(told)):
+        run("filter", **limits, max_dropped_share=0.35)
 
 
 def test_ingest_and_filter_pass_on_how_photographs_were_prepared_and_judged(here: Path) -> None:

@@ -19,8 +19,9 @@ def test_missing_keys_belong_to_nothing() -> None:
 
 def test_a_group_on_two_sides_is_named() -> None:
     keys = pd.DataFrame({"patient": ["a", "b", "a", "c"]})
-    with pytest.raises(LeakageError, match="1 values of `patient` are in two splits: a in test and train"):
+    with pytest.raises(LeakageError, match="1 values of `patient` are in two splits: a in test and train") as caught:
         check_no_leakage(SIDE, keys)
+    assert caught.value.fix == "split with `patient` as (part of) the group key"
 
 
 def test_every_key_is_checked() -> None:

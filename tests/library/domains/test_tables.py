@@ -13,9 +13,10 @@ SHARE = re.compile(
     r"p_.+|p\d|severity(_.+)?|(true_)?(score|legibility|readability)|framing|(seen_)?(recall|ndcg)_at_\d+|r_precision"
     r"|recall|precision|average_precision|f1(_low|_high)?|probability|.*(?<!p)share|share_played|diversity"
     r"|reciprocal_rank|raw_confidence|user_rating|within_one|train_distance|threshold|found|false_rejects|flag_from"
+    r"|confidence|accuracy"
 )
 COUNT = re.compile(
-    r"playlist|entry|play|row|position|words|shrink|(user|song|track|genre|word|playlist)_index|repeats|nll.*"
+    r"playlist|entry|play|row|position|words|shrink|(user|song|item|track|genre|word|playlist)_index|repeats|nll.*"
 )
 KEYS = {
     ("playlists", "Entries"): "entry", ("playlists", "Playlists"): "playlist", ("playlists", "Tracks"): "track_index",
@@ -28,16 +29,21 @@ OTHER = {  # scores of another scale
     ("documents", "severity_error"),
     ("playlists", "score"),
     ("sessions", "score"),
+    ("sessions", "confidence"),  # of an interaction, from 1
+    ("judge.slices", "score"),
 }
 
+ROOMS = ("curate.tables", "curate.overlaps", "judge.slices", "measure.calibration", "recommend.tables")
+"""Modules with tables that several domains write."""
+MODULES = {**{domain: f"domains.{domain}.tables" for domain in domain_names()}, **{room: room for room in ROOMS}}
 TABLES = [
     pytest.param(domain, table, id=f"{domain}-{name}")
-    for domain in domain_names()
-    for name, table in sorted(vars(importlib.import_module(f"winnow.domains.{domain}.tables")).items())
+    for domain, module in MODULES.items()
+    for name, table in sorted(vars(importlib.import_module(f"winnow.{module}")).items())
     if name != "Measures"  # of any value, once standardised
     and inspect.isclass(table)
     and issubclass(table, pa.DataFrameModel)
-    and table.__module__.startswith("winnow.domains")
+    and table.__module__.startswith("winnow.domains" if domain in domain_names() else f"winnow.{module}")
 ]
 
 

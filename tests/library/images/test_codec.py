@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -190,3 +192,12 @@ def test_a_narrow_image_is_not_padded_to_gigabytes() -> None:
     with pytest.raises(ImageError, match=rf"too narrow: 8 × {side + 1} pixels, and a square of at most 100,000,000"):
         pad_to_square(np.zeros((side + 1, 8, 3), dtype=np.uint8))
     assert pad_to_square(np.zeros((300, 8, 3), dtype=np.uint8)).shape == (300, 300, 3)
+
+
+def test_of_warnings_only_those_of_damaged_exif_are_silenced() -> None:
+    """In the process that loads it, whatever its other libraries warn of."""
+    told = ["Corrupt EXIF data.  Expecting to read 4 bytes but only got 0.", "Possibly corrupt EXIF data.", "The rest."]
+    warned = "".join(f"warnings.warn({each!r}, UserWarning, stacklevel=1);" for each in told)
+    program = f"import warnings; import winnow.images.codec; {warned}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert [each for each in told if f"UserWarning: {each}" in done.stderr] == ["The rest."]

@@ -77,6 +77,12 @@ CASES = [(domain, place, text) for domain, (_, good) in GOOD.items() for place i
     if "intercept" not in str(place) and "weights" not in str(place)  # a figure is within 0 and 1 whatever these are
 ]
 CASES += [(domain, place, "1e308") for domain, place in MULTIPLIERS]
+SHARES = {
+    "retina": ("refer_from", "refer_sensitivity", "possible_from", "coverage"),
+    "documents": ("retake_below", "max_false_rejects"),
+    "articles": ("ridge_share",),
+}
+CASES += [(domain, (name,), text) for domain, names in SHARES.items() for name in names for text in ("-0.01", "1.01")]
 
 
 @pytest.mark.parametrize("domain", GOOD)

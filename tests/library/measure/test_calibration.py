@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from winnow.measure.calibration import calibration_errors, fit_temperature, with_temperature
+from winnow.measure.calibration import (
+    calibration_errors,
+    confidence_bins,
+    fit_temperature,
+    reliability,
+    with_temperature,
+)
 
 
 def drawn(rows: int = 4000, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -36,6 +42,22 @@ def test_ece_of_scores_by_hand() -> None:
     assert calibration_errors([0.85, 0.95], [0.95, 0.85]) == pytest.approx(0.1), (
         "bins of .8 and .9: their errors do not cancel"
     )
+
+
+def test_bins_are_tenths_and_the_ends_belong_to_the_first_and_the_last() -> None:
+    percent = np.arange(100)
+    assert confidence_bins((percent + 0.5) / 100).tolist() == (percent // 10).tolist()
+    assert confidence_bins([0.0, 1.0]).tolist() == [0, 9]
+
+
+def test_of_each_bin_with_rows_reliability_tells_its_own_means() -> None:
+    before, after = ([0.07, 0.12, 0.95, 1.0], [0, 1, 1, 0]), ([0.0, 0.09, 0.41, 0.49], [1, 0, 1, 1])
+    expected = [(False, 0.07, 0.0, 1), (False, 0.12, 1.0, 1), (False, 0.975, 0.5, 2)]
+    expected += [(True, 0.045, 0.5, 2), (True, 0.45, 1.0, 2)]
+    told = reliability(before, after)
+    assert told["scaled"].tolist() == [row[0] for row in expected]
+    for place, name in enumerate(["confidence", "accuracy", "rows"], start=1):
+        assert told[name].tolist() == pytest.approx([row[place] for row in expected])
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])

@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from winnow.recommend.names import NameIndex, tell
+from winnow.recommend.names import LeftOut, NameIndex, Taken, tell
 from winnow.recommend.spelling import QUOTES, plain
 from winnow.recommend.typed import Wanted
 
@@ -142,6 +142,19 @@ def test_where_items_are_artists_a_song_of_one_means_the_artist_and_is_told(caps
     tell(told.taken, [])
     assert "'Muse – Hello' is taken as Muse, a part of it; the rest is not known\n" in capsys.readouterr().err
     assert index().find(Wanted("The Wanderers – Hello")) is None, "a song's artist counts where songs have one"
+
+
+@pytest.mark.parametrize("count", [5, 6])
+def test_of_many_names_five_are_told_and_the_number_of_all(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of other items with a title, of names that were taken otherwise, and of unknown ones."""
+    numbers = [str(number) for number in range(count)]
+    taken = [Taken(f"t{number}", f"name {number}", [f"other {each}" for each in numbers]) for number in numbers]
+    tell(taken, [LeftOut(f"u{number}", []) for number in numbers], where="list 2")
+    others = ", ".join(f"other {each}" for each in range(5)) + (" and others" if count > 5 else "")
+    expected = [f"list 2: 't{n}' is taken as name {n}; there is also {others}" for n in range(5)]
+    expected += [f"list 2: 'u{n}' is not known and left out" for n in range(5)]
+    expected += ["list 2: 6 names are not known and left out"] if count > 5 else []
+    assert capsys.readouterr().err.splitlines() == expected
 
 
 def test_near_names_are_suggested_and_none_where_nothing_is_near() -> None:

@@ -20,9 +20,10 @@ from starlette.testclient import TestClient
 from tests.browser import Browser
 from tests.conftest import ROOT
 from tests.served import URL, Asked, plain, served, text_of
+from winnow.domains.load import DOMAINS
 from winnow.learn.folder import TrainedModel
 from winnow.pipeline.errors import WinnowError
-from winnow.serve.app import Bounds, _percent
+from winnow.serve.app import Bounds, _percent, make_app
 from winnow.serve.limits import App, Limits, Message, Receive, Send
 from winnow.serve.service import Clock, TooSlowError, Upload
 from winnow.serve.worker import Worker
@@ -297,3 +298,15 @@ def test_a_loopback_address_answers_to_its_own_names_alone(host: str, header: st
     app = Starlette(routes=[Route("/", lambda _: Response())])
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(host), www_redirect=False)
     assert TestClient(app).get("/", headers={"host": header}).is_success == is_answered
+
+
+def test_another_name_is_refused_and_sent_nowhere() -> None:
+    """Also one that becomes an own name with `www.` before it."""
+    worker = Worker(seconds=1, most=1)
+    served_app = make_app([plain(lambda *_: {})], worker, Bounds(), ["www.tides.example", "127.0.0.1"], DOMAINS)
+    with TestClient(served_app) as client:
+        found = {
+            host: client.get("/", headers={"host": host}, follow_redirects=False).status_code
+            for host in ("www.tides.example", "127.0.0.1:8000", "tides.example", "evil.example")
+        }
+    assert found == {"www.tides.example": 200, "127.0.0.1:8000": 200, "tides.example": 400, "evil.example": 400}

@@ -1,9 +1,11 @@
 """Backbones: their feature maps, and weights from files and packages."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from winnow.pipeline.errors import WinnowError
 from winnow.vision import backbones, lite0
@@ -15,6 +17,21 @@ def test_every_kind_of_backbone_makes_maps_of_its_channels(name: str) -> None:
     with torch.no_grad():
         maps = backbone.blocks.eval()(torch.zeros(1, 3, 64, 64))
     assert maps.shape == (1, backbone.channels, 2, 2)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0"])
+def test_bytes_are_scaled_as_in_the_training_of_the_published_weights(name: str) -> None:
+    from torchvision.models import get_model_weights  # noqa: PLC0415
+
+    unchanged = replace(backbones.build(name), blocks=nn.Sequential(nn.Identity()))
+    images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    if name == "efficientnet_lite0":
+        expected = (images.float() - 127) / 128  # of TensorFlow's repository
+    else:
+        (published, *_) = (each.transforms() for each in get_model_weights(name))
+        mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (published.mean, published.std))
+        expected = (images / 255 - mean) / std
+    torch.testing.assert_close(unchanged.features(images), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_local_state_dicts_of_whole_networks_and_of_blocks(tmp_path: Path) -> None:

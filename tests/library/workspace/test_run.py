@@ -12,7 +12,7 @@ import pytest
 
 from tests.library.compare.conftest import git
 from winnow.pipeline.errors import WinnowError
-from winnow.workspace.run import BEFORE, LOCK, RWLOCK, repair_locks, results_table, run_domains
+from winnow.workspace.run import BEFORE, LOCK, RWLOCK, _Runs, repair_locks, results_table, run_domains
 
 
 @pytest.fixture
@@ -59,6 +59,24 @@ def test_a_lock_that_was_cut_off_is_brought_back_and_one_that_git_brought_stays(
         repair_locks()
         assert LOCK.read_text() == expected, left
         assert ("was cut off" in capsys.readouterr().err) == (expected == more)
+
+
+def test_the_lock_is_kept_whenever_a_stage_has_ended_and_never_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    BEFORE.parent.mkdir(parents=True)
+    runs = _Runs(5, io.StringIO())
+    runs.keep_lock()
+    assert not BEFORE.exists(), "there is no lock yet"
+    first = "schema: '2.0'\nstages:\n  filter@climb:\n    cmd: a\n"
+    second = f"{first}  filter@tides:\n    cmd: a\n"
+    written = [(first, first), (second, second), (second[:-12], second), (first, second), (f"{second}# b\n", None)]
+    for moment, (lock, kept) in enumerate(written, start=1):
+        LOCK.write_text(lock)
+        os.utime(LOCK, ns=(moment, moment))
+        runs.keep_lock()
+        assert BEFORE.read_text() == (kept or lock), lock
 
 
 @pytest.mark.parametrize("end", ["exit 1", "kill -KILL $$", "kill -TERM $$"])

@@ -20,6 +20,9 @@ from winnow.pipeline.errors import ParamsError
 from winnow.pipeline.params import Document
 from winnow.workspace.validation import validate_params
 
+SHARED = ("articles", "climb", "documents", "retina")
+"""Domains whose split has shares of all rows."""
+
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -80,6 +83,24 @@ def test_check_refuses_what_no_section_tells_alone(params: Path, monkeypatch: py
     check.main()
     assert Path("data/params.ok").exists()
     assert not recorded.exists(), "the code of a program that is gone"
+
+
+@pytest.mark.parametrize(
+    ("section", "names", "left"),
+    [
+        *((f"{domain}.split", ("val_share", "test_share"), "nothing is left to train on") for domain in SHARED),
+        ("sessions.split", ("val_ratio", "test_ratio"), "nothing is left to train on"),
+        ("articles.ingest.synthetic", ("on_topic_share", "edge_share"), "no article is off-topic"),
+    ],
+)
+def test_two_shares_that_leave_nothing_for_the_third(
+    params: Path, section: str, names: tuple[str, str], left: str
+) -> None:
+    presets.apply({f"{section}.{name}": value for name, value in zip(names, (0.5, 0.25), strict=True)}, params)
+    validate_params(Document(params))
+    presets.apply({f"{section}.{names[1]}": 0.5}, params)
+    with pytest.raises(ParamsError, match=rf"`{section}`(.|\n)*{' and '.join(names)} sum to 1 or more: {left}"):
+        validate_params(Document(params))
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,16 @@ def test_report_and_exports(here: Programs) -> None:
     for heading in ("Executive summary", "Method", "Results", "Conclusion"):
         assert heading in text
     assert len(docx.Document("report.docx").inline_shapes) == 3
+    metrics, dimensions = (
+        [[cell.text for cell in row.cells] for row in each.rows] for each in docx.Document("report.docx").tables
+    )
+    assert metrics[0][:2] == ["metric", "model"]
+    assert {name: float(value) for name, value, *_ in metrics[1:]} == pytest.approx(judgement["model"], abs=6e-4)
+    for column, baseline in enumerate(metrics[0][2:], start=2):
+        told = {row[0]: float(row[column]) for row in metrics[1:] if row[column]}
+        assert told == pytest.approx(judgement["baseline"][baseline], abs=6e-4)
+    shown = here.table("evaluate/per_dimension.parquet")[["mae", "rmse"]].to_numpy()
+    assert np.array([row[1:3] for row in dimensions[1:]], dtype=float) == pytest.approx(shown, abs=6e-4)
     page = Path("metrics/articles/model_evaluation.md").read_text()
     assert judgement["reasons"][0] in page
 

@@ -15,7 +15,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from tests.stages.articles_oracle.stub import FILTER, PRICE, good, open_labeller, oracle, settings, some_articles
+from tests.stages.articles_oracle.stub import FILTER, KEY, PRICE, good, open_labeller, oracle, settings, some_articles
 from tests.stages.oracle_server import (
     CACHED_TOKENS,
     COMPLETION_TOKENS,
@@ -262,6 +262,19 @@ def test_what_providers_differ_in_is_sent_and_kept_under_another_name(
         body = OpenAIOracle(settings(server, **changes)).body(question(definition, "", "A school.", max_characters=99))
         assert {name: body[name] for name in sent} == sent
         assert not left_out & body.keys()
+
+
+def test_what_is_sent_besides_counts_whatever_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are kept under the oracle's name: the same body in another order asks nobody again."""
+    extra = {"top_p": 0.9, "seed": 3, "more": {"b": 1, "a": 2}}
+    turned = {"more": {"a": 2, "b": 1}, "seed": 3, "top_p": 0.9}
+    monkeypatch.setenv("WINNOW_ORACLE_KEY", KEY)
+    given = Oracle.model_validate({**Programs.tiny("articles").section("label").oracle.model_dump(), "model": "m"})
+    one, same, other = (
+        OpenAIOracle(given.model_copy(update={"extra_body": each})).name
+        for each in (extra, turned, extra | {"seed": 4})
+    )
+    assert one == same != other
 
 
 def test_tokens_in_the_servers_cache_cost_what_they_cost(here: Programs, definition: Definition) -> None:

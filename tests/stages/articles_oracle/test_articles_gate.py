@@ -292,6 +292,21 @@ def test_dimensions_that_are_one_constant_repeat_each_other(definition: Definiti
     assert checks["duplicate_dimensions"].word != "PASS"
 
 
+def test_of_fewer_than_three_answers_only_what_broke_is_told(definition: Definition) -> None:
+    """No figure of scores says anything of two articles."""
+    sample = pd.DataFrame({"article_id": ["a", "b", "c", "d"], "topic": ["on", "on", "on", "off"]})
+    labelled = [Labelled(name, dict.fromkeys(definition.names, 5.0)) for name in "ab"]
+    labelled += [Labelled(name, None, (reason,)) for name, reason in (("c", "no JSON"), ("d", "refused"))]
+    gates = Programs.tiny("articles").section("label").calibration.gates
+    human = pd.DataFrame({"article_id": [], "dimension": [], "score": []})
+    found = measure(definition, sample, labelled, {}, human, gates)
+    assert [(each.name, each.value, each.word) for each in found.checks] == [("parse_failures", 0.5, "FAIL")]
+    assert found.word == "FAIL"
+    assert (found.agreement, found.means, len(found.overall)) == ([], {}, 0)
+    assert found.failures == [("c", "no JSON"), ("d", "refused")]
+    assert found.counts == {"on": 3, "off": 1}
+
+
 def test_a_pass_by_other_targets_is_none(here: Programs, definition: Definition) -> None:
     params = here.section("label")
     strict = params.calibration.gates.model_copy(update={"order_shift": Bound(target=0.01, review=0.02)})

@@ -50,6 +50,7 @@ def test_a_worst_article_has_its_own_scores() -> None:
     own = test[test["article_id"] == "a3"].sort_values("dimension")
     assert first.table is not None
     assert list(first.table.head) == ["dimension", "label", "model"]
-    assert [row[1:] for row in first.table.rows] == [
-        [f"{true:.1f}", f"{said:.1f}"] for true, said in own[["true", "predicted"]].to_numpy()
+    shown = zip(["far reaching", "kind"], own["true"], own["predicted"], strict=True)
+    assert [list(row) for row in first.table.rows] == [
+        [name, f"{true:.1f}", f"{said:.1f}"] for name, true, said in shown
     ]

@@ -30,6 +30,25 @@ def test_a_ring_is_at_its_hold_in_the_colour_of_its_role() -> None:
     }
 
 
+def test_a_dot_is_at_every_hold_of_the_board() -> None:
+    """A board of 2016 has 11 columns and 18 rows, from below."""
+    (axes,) = sheet_of_boards([DrawnRoute("one", "2016", HOLDS)], 1).axes
+    (dots,) = axes.collections
+    found = sorted(map(tuple, np.asarray(dots.get_offsets()).tolist()))
+    assert found == [(column, row) for column in range(11) for row in range(1, 19)]
+
+
+def test_a_board_is_as_large_among_many_as_alone() -> None:
+    """A place of the grid, in inches; the last row of seven boards has one."""
+    (alone, rows_alone, _), *others = (
+        (figure.get_size_inches(), *figure.axes[0].get_gridspec().get_geometry())
+        for figure in (sheet_of_boards([DrawnRoute("one", "2016", HOLDS)] * count, 3) for count in (1, 2, 7))
+    )
+    assert rows_alone == 1
+    assert [place[1:] for place in others] == [(1, 2), (3, 3)]
+    assert all(np.allclose(size / (columns, rows), alone) for size, rows, columns in others)
+
+
 def test_an_example_lists_the_holds_of_each_role() -> None:
     holds = [("A5", "start"), ("B5", "start"), ("C9", "move"), ("K18", "finish")]
     (example,) = drawn_routes([DrawnRoute("one", "2016", holds)])

@@ -263,6 +263,20 @@ def test_the_majority_is_predicted_as_such_whatever_the_rule() -> None:
     assert set(found["other"]["predicted"]) == {1}
 
 
+def test_a_baseline_refers_the_share_that_the_network_was_to_refer() -> None:
+    """Of the referable photographs of validation; those of the test have no say in it."""
+    rng = np.random.default_rng(1)
+    grades = rng.integers(0, 5, 400)
+    raw = rng.dirichlet(np.ones(5), size=400) + 0.3 * np.eye(5)[grades]
+    raw /= raw.sum(axis=1, keepdims=True)
+    rows = pd.DataFrame({"grade": grades, "split": ["val"] * 300 + ["test"] * 100})
+    model = Calibration(1.0, 0.5, refer_sensitivity=0.98, possible_from=0.2, coverage=0.6)
+    found = baselines.judged({"other": raw, "turned": np.vstack([raw[:300], raw[:-101:-1]])}, rows, "median", model)
+    referable = (rows["grade"] >= 2) & (rows["split"] == "val")
+    assert 0.98 <= found["other"].loc[referable, "referred"].mean() <= 0.98 + 2 / referable.sum()
+    assert found["turned"][:300].equals(found["other"][:300])
+
+
 def test_a_grade_that_is_never_given_is_named() -> None:
     rows = pd.DataFrame({"grade": [0, 1, 1, 3], "predicted": [0, 0, 2, 3]})
     assert results.never_predicted(rows) == [1], "no photograph has grade 4, and grade 2 was given"
