@@ -88,6 +88,19 @@ CLAIMS = (
         "playlists/peers", "recall_over_peer", "≥ 1",
         ("winnow.test_recall_at_10", "implicit.als.test_recall_at_10", ""),
     ),
+    Claim(
+        "sessions: test Recall@10 on Last.fm, in the same time", "implicit's BPR, the best on validation",
+        "sessions/peers", "recall_over_peer", "≥ 1",
+        ("network.test_recall_at_10", "implicit_bpr.test_recall_at_10", ""),
+    ),
+    *(
+        Claim(
+            f"sessions: {name} on Last.fm, seconds to fit", f"{library}, the same Recall@10 or less",
+            "sessions/peers", f"rivals.{row}.ratio", "≤ 1.1",
+            (f"rivals.{row}.winnow.seconds", f"rivals.{row}.{library}.seconds", "s"),
+        )
+        for name, row, library in (("item-kNN", "item_knn", "implicit"), ("EASE", "ease", "cornac"))
+    ),
     *(
         Claim(
             f"{domain}: an epoch, from the second on", "torchvision's way from JPEG files, over winnow's",
