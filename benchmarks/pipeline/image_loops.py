@@ -1,14 +1,19 @@
 """
-Trainings on images beside torchvision's way: JPEG files read, decoded and put through the network in every epoch.
+Trainings on images beside torchvision's and timm's ways: JPEG files read, decoded and put through the network in
+every epoch.
 
-    python -m benchmarks.pipeline.image_loops [retina] [documents]
+    pip install --no-deps --target PEERS timm==1.0.31      (not a dependency of winnow; the rest is installed with it)
+    PYTHONPATH=src:.:PEERS python -m benchmarks.pipeline.image_loops [retina] [documents]
 
 Retina is the preset `idrid` on the first fold that keeps patients together (`$WINNOW_SHARED_DATA/retina`, see
-benchmarks/retina/README.md), documents its embedded default. The other side is what torchvision's reference trainings
-do: a `Dataset` of JPEG files of quality 95, its transforms, a `DataLoader`, and a linear layer on the pooled maps of
-the same pretrained EfficientNet-Lite0, whose front is frozen. It may use as much processor time as the domain's train
-program, features and imports included, and keeps the epoch that is best on validation. `epoch_ratio` is its processor
-time for an epoch over winnow's from the second on, when the features of frozen blocks are kept. One thread each.
+benchmarks/retina/README.md), documents its embedded default. The other sides are what the reference trainings of
+torchvision and timm do: a `Dataset` of JPEG files of quality 95, transforms, a loader, and a linear layer on the pooled
+maps of the same pretrained EfficientNet-Lite0, whose blocks are frozen. torchvision flips photographs; timm's
+`create_loader` crops, flips and shifts their colours too (pages stay as they are, since a crop or another contrast
+changes their score) and its `create_optimizer_v2` makes the optimiser. Each may use as much processor time as the
+domain's train program, features and imports included, and keeps the epoch that is best on validation. `epoch_ratio` is
+the faster one's processor time for an epoch over winnow's from the second on, when the features of frozen blocks are
+kept. One thread each.
 """
 
 import json
@@ -24,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timm
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -118,12 +124,37 @@ def examples(domain: str, task: Any, folder: Path) -> dict[str, tuple[list[Path]
     return found
 
 
-def loader(job: Job, side: tuple[list[Path], Tensor], model: Linear, *, train: bool) -> DataLoader[Any]:
+def torchvision_loader(job: Job, side: tuple[list[Path], Tensor], model: Linear, *, train: bool) -> DataLoader[Any]:
     """Batches of a split, as torchvision's references make them."""
     steps = [v2.Resize((job.side, job.side)), v2.PILToTensor(), v2.ToDtype(torch.float32)]
     flips = [v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()] if train and job.flips else []
     transform = v2.Compose([*steps, *flips, v2.Normalize(model.mean, model.std)])
     return DataLoader(Files(*side, transform), BATCH, shuffle=train)
+
+
+def timm_loader(job: Job, side: tuple[list[Path], Tensor], model: Linear, *, train: bool) -> DataLoader[Any]:
+    """Batches of a split, as timm's train.py makes them."""
+    batches: DataLoader[Any] = timm.data.create_loader(
+        Files(*side, None),
+        input_size=(3, job.side, job.side),
+        batch_size=BATCH,
+        is_training=train,
+        no_aug=not job.flips,
+        scale=(0.8, 1.0),
+        vflip=0.5,
+        mean=tuple(value / 255 for value in model.mean),
+        std=tuple(value / 255 for value in model.std),
+        crop_pct=1.0,
+        crop_mode="squash",
+        num_workers=0,
+        device=torch.device("cpu"),
+        use_prefetcher=False,
+        persistent_workers=False,
+    )
+    return batches
+
+
+LOADERS = {"torchvision_like": torchvision_loader, "timm_like": timm_loader}
 
 
 @torch.inference_mode()
@@ -132,13 +163,16 @@ def outputs(model: Linear, batches: DataLoader[Any]) -> tuple[Tensor, Tensor]:
     return torch.cat([out for out, _ in pairs]), torch.cat([target for _, target in pairs])
 
 
-def torchvision_like(job: Job, sides: dict[str, tuple[list[Path], Tensor]], seconds: float) -> dict[str, Any]:
+def trained_by(peer: str, job: Job, sides: dict[str, tuple[list[Path], Tensor]], seconds: float) -> dict[str, Any]:
     """The best epoch on validation within so many seconds of processor time, and its test figure."""
     torch.manual_seed(0)
     model = Linear(job.outputs)
-    optimizer = torch.optim.AdamW(model.head.parameters(), RATE)
-    train = loader(job, sides["train"], model, train=True)
-    val, test = (loader(job, sides[name], model, train=False) for name in ("val", "test"))
+    if peer == "timm_like":
+        optimizer = timm.optim.create_optimizer_v2(model.head, opt="adamw", lr=RATE, weight_decay=0.01)
+    else:
+        optimizer = torch.optim.AdamW(model.head.parameters(), RATE)
+    train = LOADERS[peer](job, sides["train"], model, train=True)
+    val, test = (LOADERS[peer](job, sides[name], model, train=False) for name in ("val", "test"))
     best, weights, taken, began = -math.inf, model.head.state_dict(), [], time.process_time()
     while time.process_time() - began < seconds:
         started = time.process_time()
@@ -177,15 +211,16 @@ def measured(domain: str, folder: Path) -> dict[str, Any]:
     first = settings.curriculum[0]
     alone = settings.model_copy(update={"phases": [], "epochs": 1, "subset": first.subset})
     own = float(np.median([epoch_seconds(task, alone) for _ in range(3)]))
-    peer = torchvision_like(job, examples(domain, task, folder), seconds)
+    sides = examples(domain, task, folder)
+    peers = {peer: trained_by(peer, job, sides, seconds) for peer in LOADERS}
     return {
         "winnow": {
             "epoch_seconds": round(own, 3),
             "seconds": round(seconds, 1),
             f"test_{job.metric}": judged["model"][job.metric],
         },
-        "torchvision_like": peer,
-        "epoch_ratio": round(peer["epoch_seconds"] / own, 1),
+        **peers,
+        "epoch_ratio": round(min(peer["epoch_seconds"] for peer in peers.values()) / own, 1),
     }
 
 
